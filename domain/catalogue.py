@@ -1,0 +1,46 @@
+"""Which interactions are there? Every event type, under the stable name and version it is stored by."""
+
+import re
+from types import ModuleType
+
+from domain import accounts, campaigns, cases, customers, days, offers, relations, tiering
+from domain.interaction import Interaction
+
+PREFIX = "tierfold."
+"""What the `type` of an inbound CloudEvent starts with: `tierfold.transaction-posted.v1`."""
+
+
+def type_name(event: type[Interaction]) -> str:
+    """The stable name of an event type.
+
+    >>> type_name(accounts.TransactionPosted)
+    'transaction-posted'
+    """
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", event.__name__).lower()
+
+
+def _events_of(subject: ModuleType) -> list[type[Interaction]]:
+    found = [thing for thing in vars(subject).values() if isinstance(thing, type) and issubclass(thing, Interaction)]
+    return [event for event in found if event.__module__ == subject.__name__]
+
+
+SUBJECTS = (customers, relations, accounts, cases, campaigns, offers, tiering, days)
+
+EVENTS: dict[str, type[Interaction]] = {type_name(event): event for subject in SUBJECTS for event in _events_of(subject)}
+"""The catalogue: stable name to model."""
+
+INTERNAL = frozenset({"example-labelled", "tier-changed"})
+"""What only our own reactions write."""
+
+
+def topic_of(event: type[Interaction]) -> str:
+    """The name with its schema version, as it is stored.
+
+    >>> topic_of(days.DayClosed)
+    'day-closed.v1'
+    """
+    return f"{type_name(event)}.v{event.schema_version}"
+
+
+TOPICS: dict[str, type[Interaction]] = {topic_of(event): event for event in EVENTS.values()}
+TOPIC_BY_EVENT: dict[type[Interaction], str] = {event: topic for topic, event in TOPICS.items()}

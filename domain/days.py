@@ -1,0 +1,54 @@
+"""When did the bank's day end? Time is an event, so that no fold reads a clock."""
+
+import calendar
+from datetime import date
+
+from domain.interaction import Interaction, PlausibleDate
+
+Month = str
+"""A calendar month as `YYYY-MM`; sorts as text in order of time."""
+
+
+class DayClosed(Interaction):
+    """The bank's end of day. Sent once to the stream `bank`, recorded once in each shard's own stream."""
+
+    concerns = ("shard", "bank")
+    date: PlausibleDate
+
+
+def month_of(day: date) -> Month:
+    """The month a day lies in.
+
+    >>> month_of(date(1993, 2, 7))
+    '1993-02'
+    """
+    return day.isoformat()[:7]
+
+
+def first_day(month: Month) -> date:
+    """The first day of a month."""
+    return date(int(month[:4]), int(month[5:7]), 1)
+
+
+def next_month(month: Month) -> Month:
+    """The month after.
+
+    >>> next_month("1993-12")
+    '1994-01'
+    """
+    year, number = int(month[:4]), int(month[5:7])
+    return f"{year + number // 12:04d}-{number % 12 + 1:02d}"
+
+
+def days_in(month: Month) -> int:
+    """How many days a month has.
+
+    >>> days_in("2024-02")
+    29
+    """
+    return calendar.monthrange(int(month[:4]), int(month[5:7]))[1]
+
+
+def ends_month(day: date) -> bool:
+    """Whether a day is the last one of its month."""
+    return day.day == days_in(month_of(day))

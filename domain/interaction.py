@@ -1,0 +1,34 @@
+"""What is an interaction? The base of every event and the vocabulary they share."""
+
+from datetime import date
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+MONEY_LIMIT = 10**15
+"""No single amount is larger than this many minor units (ten trillion yuan): a sum beyond it is an error."""
+
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[\w.\-:/@#]+$")]
+Stream = Annotated[str, StringConstraints(max_length=200, pattern=r"^[a-z]+:[\w.\-/@#]+$")]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=300)]
+Text = Annotated[str, StringConstraints(max_length=4000)]
+Amount = Annotated[int, Field(ge=-MONEY_LIMIT, le=MONEY_LIMIT)]
+Price = Annotated[int, Field(ge=0, le=MONEY_LIMIT)]
+PlausibleDate = Annotated[date, Field(ge=date(1850, 1, 1), le=date(2199, 12, 31))]
+
+Channel = Literal["branch", "manager-visit", "form", "web", "app", "social", "partner", "credit-agency", "call", "atm", "core"]
+AssetClass = Literal["deposit", "wealth", "fund", "insurance", "bond", "metal", "loan"]
+
+
+class Interaction(BaseModel):
+    """Anything that happened between the bank and a customer; named in the past tense, never changed.
+
+    Subclasses are the catalogue: the class name in kebab-case is the stable type name, `schema_version`
+    counts its shapes, and `concerns` lists the kinds of stream the event may be recorded in.
+    Unknown fields and loose types are errors, so that a misspelt field cannot be lost in silence.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    schema_version: ClassVar[int] = 1
+    concerns: ClassVar[tuple[str, ...]] = ("customer",)

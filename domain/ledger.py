@@ -1,0 +1,200 @@
+"""What did the customer hold, day by day? Running balances, and a row of facts for each month that ended.
+
+All sums are exact integers. The sum of a month's end-of-day balances is
+``opening x days + sum(amount x days from the business date to the month's end, both counted)``,
+which does not depend on the order in which the month's movements became known.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import NamedTuple
+
+from domain.days import Month, days_in, month_of, next_month
+from domain.interaction import AssetClass
+
+
+@dataclass(frozen=True, slots=True)
+class AssetFacts:
+    """One asset class in one currency over one month, in minor units.
+
+    `balance_days` is the sum of the end-of-day balances, `average` that sum over the days of the month, rounded
+    half up, and `closing` the balance at the end of the last day.
+    """
+
+    asset_class: AssetClass
+    currency: str
+    balance_days: int
+    average: int
+    closing: int
+
+
+@dataclass(frozen=True, slots=True)
+class MonthlyFacts:
+    """What one month of one customer came to, before any policy: minor units, counts, days."""
+
+    month: Month
+    days: int
+    assets: tuple[AssetFacts, ...]
+    transactions: int
+    value_in: dict[str, int]
+    value_out: dict[str, int]
+    active_days: int
+    products: int
+    tenure_months: int
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A running account: balance in minor units of its currency."""
+
+    asset_class: AssetClass
+    currency: str
+    balance: int = 0
+    closed: bool = False
+
+
+class Movement(NamedTuple):
+    """Money that moved in one class and currency in one open month: net, and weighted by the days it counts."""
+
+    net: int = 0
+    weighted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenMonth:
+    """What has happened in a month that has not ended: movements by `class/currency`, counts, active days as bits."""
+
+    movements: dict[str, Movement] = field(default_factory=dict)
+    transactions: int = 0
+    value_in: dict[str, int] = field(default_factory=dict)
+    value_out: dict[str, int] = field(default_factory=dict)
+    active: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """A customer's accounts, the balances at the last month's end, and the months that are still open."""
+
+    accounts: dict[str, Account] = field(default_factory=dict)
+    products: frozenset[str] = frozenset()
+    opening: dict[str, int] = field(default_factory=dict)
+    months: dict[Month, OpenMonth] = field(default_factory=dict)
+    since: Month | None = None
+    closed_through: Month | None = None
+
+
+def seen(ledger: Ledger, day: date) -> Ledger:
+    """The ledger of a customer who was there on this day: the earliest such month is the first to get facts."""
+    month = month_of(day)
+    if ledger.since is not None and ledger.since <= month:
+        return ledger
+    return replace(ledger, since=month)
+
+
+def opened(ledger: Ledger, number: str, account: Account) -> Ledger:
+    """The ledger with an account opened; a balance that was already moved stays."""
+    known = ledger.accounts.get(number)
+    balance = known.balance if known else 0
+    return replace(ledger, accounts={**ledger.accounts, number: replace(account, balance=balance)})
+
+
+def closed(ledger: Ledger, number: str) -> Ledger:
+    """The ledger with an account marked closed."""
+    known = ledger.accounts.get(number)
+    if known is None:
+        return ledger
+    return replace(ledger, accounts={**ledger.accounts, number: replace(known, closed=True)})
+
+
+def moved(ledger: Ledger, number: str, amount: int, day: date, unknown: Account) -> Ledger:
+    """The ledger after an amount moved on an account; an account never heard of is taken to be `unknown`.
+
+    A late movement, of a month already closed, counts from the first day of the first month still open: facts
+    of a closed month do not change.
+    """
+    account = ledger.accounts.get(number, unknown)
+    month, since = _effective(ledger, day)
+    key = f"{account.asset_class}/{account.currency}"
+    entry = ledger.months.get(month, OpenMonth())
+    net, weighted = entry.movements.get(key, Movement())
+    movement = Movement(net + amount, weighted + amount * (days_in(month) - since + 1))
+    return Ledger(
+        accounts={**ledger.accounts, number: Account(account.asset_class, account.currency, account.balance + amount, account.closed)},
+        products=ledger.products,
+        opening=ledger.opening,
+        months={**ledger.months, month: replace(entry, movements={**entry.movements, key: movement})},
+        since=ledger.since,
+        closed_through=ledger.closed_through,
+    )
+
+
+def transacted(ledger: Ledger, currency: str, amount: int, day: date) -> Ledger:
+    """The ledger with one more transaction counted, by value in and out and by active day."""
+    month, since = _effective(ledger, day)
+    entry = ledger.months.get(month, OpenMonth())
+    side = "value_in" if amount >= 0 else "value_out"
+    totals: dict[str, int] = getattr(entry, side)
+    counted = replace(
+        entry,
+        transactions=entry.transactions + 1,
+        active=entry.active | 1 << (since - 1),
+        **{side: {**totals, currency: totals.get(currency, 0) + abs(amount)}},
+    )
+    return replace(ledger, months={**ledger.months, month: counted})
+
+
+def month_ended(ledger: Ledger, month: Month) -> tuple[Ledger, tuple[MonthlyFacts, ...]]:
+    """The ledger after a month's end, with a row of facts for every month that this closed.
+
+    A month whose own end was never reported is closed with the first later one. A month closed before, or one
+    before the customer came, gives no facts.
+    """
+    rows = []
+    due = ledger.since if ledger.closed_through is None else next_month(ledger.closed_through)
+    while due is not None and due <= month:
+        ledger, facts = _close(ledger, due)
+        rows.append(facts)
+        due = next_month(due)
+    return ledger, tuple(rows)
+
+
+def _close(ledger: Ledger, month: Month) -> tuple[Ledger, MonthlyFacts]:
+    days = days_in(month)
+    entry = ledger.months.get(month, OpenMonth())
+    keys = sorted(ledger.opening.keys() | entry.movements.keys())
+    assets = tuple(_asset_facts(key, ledger.opening, entry.movements, days) for key in keys)
+    facts = MonthlyFacts(
+        month=month,
+        days=days,
+        assets=assets,
+        transactions=entry.transactions,
+        value_in=entry.value_in,
+        value_out=entry.value_out,
+        active_days=entry.active.bit_count(),
+        products=len(ledger.products) + sum(not account.closed for account in ledger.accounts.values()),
+        tenure_months=_months_between(ledger.since or month, month) + 1,
+    )
+    closing = {key: asset.closing for key, asset in zip(keys, assets, strict=True)}
+    rest = {later: open_month for later, open_month in ledger.months.items() if later != month}
+    return replace(ledger, opening=closing, months=rest, closed_through=month), facts
+
+
+def _asset_facts(key: str, opening: Mapping[str, int], movements: Mapping[str, Movement], days: int) -> AssetFacts:
+    asset_class, currency = key.split("/")
+    start = opening.get(key, 0)
+    net, weighted = movements.get(key, Movement())
+    total = start * days + weighted
+    average = (2 * total + days) // (2 * days)
+    return AssetFacts(asset_class, currency, total, average, start + net)  # type: ignore[arg-type]
+
+
+def _effective(ledger: Ledger, day: date) -> tuple[Month, int]:
+    month = month_of(day)
+    if ledger.closed_through is not None and month <= ledger.closed_through:
+        return next_month(ledger.closed_through), 1
+    return month, day.day
+
+
+def _months_between(first: Month, last: Month) -> int:
+    return (int(last[:4]) - int(first[:4])) * 12 + int(last[5:7]) - int(first[5:7])

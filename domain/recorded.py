@@ -1,0 +1,39 @@
+"""What does the journal know of an event beside its data?"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from domain.interaction import Interaction
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """An interaction at the front door, valid but not yet recorded.
+
+    `id` and `source` together name it for ever (CloudEvents); `occurred_at` is aware, `business_date` is the
+    bank's own; `cause` is the `source#id` of the event that it follows from.
+    """
+
+    source: str
+    id: str
+    stream: str
+    occurred_at: datetime
+    business_date: date
+    data: Interaction
+    cause: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An interaction in the journal: `version` counts within its stream from 1, `position` rises within the shard."""
+
+    position: int
+    stream: str
+    version: int
+    source: str
+    id: str
+    occurred_at: datetime
+    business_date: date
+    recorded_at: datetime
+    cause: str | None
+    data: Interaction

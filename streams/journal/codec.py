@@ -1,0 +1,79 @@
+"""What are the stored bytes of an event? One function encodes them, one decodes them.
+
+The bytes are JSON with every field of the envelope, so that a hash over them covers stream, version and type.
+"""
+
+from datetime import date, datetime
+
+import msgspec
+
+from domain.catalogue import TOPIC_BY_EVENT, TOPICS
+from domain.recorded import Proposed, Recorded
+from domain.upcasters import UPCASTERS, upcast
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """The shape of the stored bytes."""
+
+    type: str
+    stream: str
+    version: int
+    source: str
+    id: str
+    occurred_at: datetime
+    business_date: date
+    recorded_at: datetime
+    cause: str | None
+    data: msgspec.Raw
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Envelope)
+
+
+def canonical(event: Proposed) -> bytes:
+    """The data of an event as JSON in the one order and spelling that is stored."""
+    return event.data.__pydantic_serializer__.to_json(event.data)
+
+
+def encode(event: Proposed, version: int, recorded_at: datetime, data: bytes) -> bytes:
+    """The stored bytes of an event that becomes `version` of its stream; `data` is its canonical form."""
+    return _encoder.encode(
+        Envelope(
+            type=TOPIC_BY_EVENT[type(event.data)],
+            stream=event.stream,
+            version=version,
+            source=event.source,
+            id=event.id,
+            occurred_at=event.occurred_at,
+            business_date=event.business_date,
+            recorded_at=recorded_at,
+            cause=event.cause,
+            data=msgspec.Raw(data),
+        )
+    )
+
+
+def decode(position: int, stored: bytes) -> Recorded:
+    """The event in stored bytes, brought to the newest shape of its type.
+
+    Raises `msgspec.DecodeError` or `pydantic.ValidationError` if the bytes are not what `encode` writes.
+    """
+    envelope = _decoder.decode(stored)
+    data: bytes | msgspec.Raw = envelope.data
+    topic = envelope.type
+    if topic in UPCASTERS:
+        topic, shape = upcast(topic, msgspec.json.decode(data))
+        data = msgspec.json.encode(shape)
+    return Recorded(
+        position=position,
+        stream=envelope.stream,
+        version=envelope.version,
+        source=envelope.source,
+        id=envelope.id,
+        occurred_at=envelope.occurred_at,
+        business_date=envelope.business_date,
+        recorded_at=envelope.recorded_at,
+        cause=envelope.cause,
+        data=TOPICS[topic].__pydantic_validator__.validate_json(bytes(data)),
+    )

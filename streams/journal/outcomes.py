@@ -1,0 +1,109 @@
+"""What becomes of an arrival? Recorded, already recorded, quarantined or refused: each exactly one of the four."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from domain.catalogue import TOPIC_BY_EVENT
+from domain.recorded import Proposed
+from streams.journal.codec import canonical
+
+
+class Outcome(StrEnum):
+    """What became of an arrival; a conflict is quarantined."""
+
+    RECORDED = "recorded"
+    ALREADY = "already"
+    QUARANTINED = "quarantined"
+    REFUSED = "refused"
+
+
+class Rejected(NamedTuple):
+    """Why an arrival is no interaction: a sentence, and the field at fault where there is one."""
+
+    reason: str
+    field: str | None = None
+
+
+class Arrival(NamedTuple):
+    """One event of one message, as it came: where from, its original bytes, and what could be read of it."""
+
+    offset: int
+    item: int
+    raw: bytes
+    read: Proposed | Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """`arrived = recorded + already + quarantined + refused`, exactly, at every commit."""
+
+    arrived: int = 0
+    recorded: int = 0
+    already: int = 0
+    quarantined: int = 0
+    refused: int = 0
+
+    def balanced(self) -> bool:
+        """Whether every arrival has exactly one outcome."""
+        return self.arrived == self.recorded + self.already + self.quarantined + self.refused
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+
+
+class Identity(NamedTuple):
+    """The name of an event and a digest of what it says, both as hex."""
+
+    key: str
+    content: str
+    data: bytes
+
+
+class Fresh(NamedTuple):
+    """An arrival to be recorded."""
+
+    event: Proposed
+    identity: Identity
+
+
+class Decided(NamedTuple):
+    """The arrivals of one commit, sorted by outcome."""
+
+    fresh: list[Fresh]
+    quarantined: list[tuple[Arrival, Rejected]]
+    counts: Counts
+
+
+def source_key(source: str, event_id: str) -> str:
+    """A digest of CloudEvents `source` and `id`, which together name an event for ever."""
+    return hashlib.blake2b(f"{source}\0{event_id}".encode(), digest_size=16).hexdigest()
+
+
+def identify(event: Proposed) -> Identity:
+    """Name and content of an event; the content is all that the sender said."""
+    data = canonical(event)
+    said = f"{TOPIC_BY_EVENT[type(event.data)]}\0{event.stream}\0{event.occurred_at.isoformat()}\0{event.business_date}\0{event.cause}\0"
+    content = hashlib.blake2b(said.encode() + data, digest_size=16).hexdigest()
+    return Identity(source_key(event.source, event.id), content, data)
+
+
+def decide(arrivals: Sequence[Arrival], identities: Iterable[Identity | None], known: Mapping[str, str]) -> Decided:
+    """Sort arrivals by outcome, in order; `known` maps the keys already journalled to their content."""
+    seen = dict(known)
+    fresh: list[Fresh] = []
+    quarantined: list[tuple[Arrival, Rejected]] = []
+    already = 0
+    for arrival, identity in zip(arrivals, identities, strict=True):
+        if isinstance(arrival.read, Rejected) or identity is None:
+            quarantined.append((arrival, arrival.read if isinstance(arrival.read, Rejected) else Rejected("unreadable")))
+        elif identity.key not in seen:
+            seen[identity.key] = identity.content
+            fresh.append(Fresh(arrival.read, identity))
+        elif seen[identity.key] == identity.content:
+            already += 1
+        else:
+            quarantined.append((arrival, Rejected("conflict: the same source and id was recorded with other content", "id")))
+    return Decided(fresh, quarantined, Counts(len(arrivals), len(fresh), already, len(quarantined), 0))

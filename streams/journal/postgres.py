@@ -1,0 +1,77 @@
+"""A shard in a PostgreSQL schema: the library's recorder, our tables in its transaction, no change of what is written."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from eventsourcing.persistence import StoredEvent
+from eventsourcing.postgres import PostgresDatastore, PostgresProcessRecorder
+from psycopg import Cursor
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import DictRow
+from psycopg.sql import SQL, Composed
+
+from streams.journal.tables import CREATE, Execute, Row, write_beside
+
+IMMUTABLE = (
+    "CREATE OR REPLACE FUNCTION {p}refuse_change() RETURNS trigger LANGUAGE plpgsql AS"
+    " $$ BEGIN RAISE EXCEPTION 'events are immutable'; END $$",
+    "CREATE OR REPLACE TRIGGER no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON {p}stored_events FOR EACH STATEMENT EXECUTE FUNCTION {p}refuse_change()",
+)
+
+
+class PostgresShardRecorder(PostgresProcessRecorder):
+    """The process recorder, with what a shard keeps beside its events; one schema per shard."""
+
+    position = "notification_id"
+
+    def __init__(self, datastore: PostgresDatastore) -> None:
+        super().__init__(datastore)
+        self.prefix = f"{datastore.schema}."
+        ours = [statement.format(p=self.prefix, serial="BIGSERIAL PRIMARY KEY", blob="BYTEA") for statement in CREATE]
+        triggers = [statement.format(p=self.prefix) for statement in IMMUTABLE]
+        self.sql_create_statements.extend(Composed([SQL(statement)]) for statement in [*ours, *triggers])  # type: ignore[arg-type]
+
+    def _insert_events(self, curs: Cursor[DictRow], stored_events: Sequence[StoredEvent], **kwargs: Any) -> None:
+        write_beside(self._executor(curs), kwargs["beside"])
+        super()._insert_events(curs, stored_events, **kwargs)
+
+    def query(self, sql: str, parameters: Sequence[Any] = (), *, commit: bool = False) -> list[Row]:
+        """The rows of one statement in a transaction of its own; `commit` is for the twin on SQLite, as this one always does."""
+        with self.datastore.get_connection() as conn, conn.cursor() as curs:
+            return self._executor(curs)(sql, parameters)
+
+    def _executor(self, curs: Cursor[DictRow]) -> Execute:
+        def execute(sql: str, parameters: Sequence[Any]) -> list[Row]:
+            curs.execute(sql.replace("{p}", self.prefix), parameters)  # type: ignore[arg-type]
+            return [tuple(row.values()) for row in curs.fetchall()]
+
+        return execute
+
+
+def open_postgres(url: str, shard: int) -> PostgresShardRecorder:
+    """The recorder of a shard in the database at `url`, made if it was not there.
+
+    The library's database functions stay off: they skip the table lock, and readers then miss events.
+    """
+    schema = f"tierfold_{shard}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")  # type: ignore[arg-type]
+    at = conninfo_to_dict(url)
+    datastore = PostgresDatastore(
+        dbname=str(at.get("dbname", "postgres")),
+        host=str(at.get("host", "127.0.0.1")),
+        port=str(at.get("port", 5432)),
+        user=str(at.get("user", "postgres")),
+        password=str(at.get("password", "")),
+        pool_size=1,
+        max_overflow=8,
+        pre_ping=True,
+        lock_timeout=10,
+        schema=schema,
+        originator_id_type="text",
+        enable_db_functions=False,
+    )
+    recorder = PostgresShardRecorder(datastore)
+    recorder.create_table()
+    return recorder

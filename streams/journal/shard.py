@@ -1,0 +1,175 @@
+"""What can be done with one shard of the journal? Claim it, record arrivals in it, read it. Nothing else."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+from eventsourcing.persistence import Notification, StoredEvent, Tracking
+
+from domain.catalogue import TOPIC_BY_EVENT
+from domain.recorded import Recorded
+from streams.journal.codec import decode, encode
+from streams.journal.outcomes import Arrival, Counts, Fresh, Rejected, decide, identify
+from streams.journal.tables import CLAIM, COUNTS, KNOWN, QUARANTINED, REDRIVEN, Beside, Fenced, chunks, placeholders
+
+__all__ = ["Commit", "Entry", "Fenced", "Known", "Recorder", "Row", "Shard"]
+
+
+class Row(NamedTuple):
+    """A recorded event as it is stored."""
+
+    position: int
+    state: bytes
+
+    def event(self) -> Recorded:
+        """The event in the stored bytes."""
+        return decode(self.position, self.state)
+
+
+class Commit(NamedTuple):
+    """One transaction: the rows recorded in it, the position they follow, and what became of all arrivals."""
+
+    after: int
+    rows: list[Row]
+    counts: Counts
+
+
+class Known(NamedTuple):
+    """Where a source id is in the journal, and a digest of what it said."""
+
+    content: str
+    stream: str
+    version: int
+
+
+class Entry(NamedTuple):
+    """Something in quarantine: where it came from, why, and its original bytes."""
+
+    number: int
+    log: str
+    offset: int
+    item: int
+    reason: str
+    field: str | None
+    original: bytes
+    quarantined_at: str
+    redriven_at: str | None
+
+
+class Recorder(Protocol):
+    """What a shard asks of the recorder below it."""
+
+    position: str
+    prefix: str
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None: ...
+    def select_notifications(
+        self, start: int | None, limit: int, stop: int | None = None, topics: Sequence[str] = (), *, inclusive_of_start: bool = True
+    ) -> Sequence[Notification]: ...
+    def max_notification_id(self) -> int | None: ...
+    def max_tracking_id(self, application_name: str) -> int | None: ...
+    def query(self, sql: str, parameters: Sequence[Any] = (), *, commit: bool = False) -> list[tuple[Any, ...]]: ...
+
+
+class Shard:
+    """One shard: a sequence of events that only its owner extends and anybody may read."""
+
+    def __init__(self, number: int, recorder: Recorder) -> None:
+        self.number = number
+        self._recorder = recorder
+        self._epoch = 0
+        self._head = 0
+        self._versions: dict[str, int] = {}
+
+    def claim(self) -> None:
+        """Own this shard from now on; whoever owned it before is fenced at their next write."""
+        [(self._epoch,)] = self._recorder.query(CLAIM, commit=True)
+        self._head = self.head()
+        self._versions.clear()
+
+    def record(self, arrivals: Sequence[Arrival], log: str, now: datetime) -> Commit:
+        """Commit arrivals of one log (a partition of one incarnation of the topic) with the offset of the last.
+
+        Events, source ids, quarantine, counts and offset are one transaction. Raises `Fenced` if another owner
+        has claimed the shard; after any error the shard must be claimed again before it is written.
+        """
+        identities = [None if isinstance(arrival.read, Rejected) else identify(arrival.read) for arrival in arrivals]
+        known = self.known(identity.key for identity in identities if identity)
+        decided = decide(arrivals, identities, {key: found.content for key, found in known.items()})
+        stored, sources = self._stored(decided.fresh, now)
+        quarantined = [
+            (log, arrival.offset, arrival.item, rejected.reason, rejected.field, arrival.raw, now.isoformat())
+            for arrival, rejected in decided.quarantined
+        ]
+        positions = self._recorder.insert_events(
+            stored,
+            tracking=Tracking(log, arrivals[-1].offset),
+            beside=Beside(self._epoch, decided.counts, sources, quarantined),
+        )
+        rows = [Row(position, event.state) for position, event in zip(positions or (), stored, strict=True)]
+        after, self._head = self._head, rows[-1].position if rows else self._head
+        return Commit(after, rows, decided.counts)
+
+    def _stored(self, fresh: Sequence[Fresh], now: datetime) -> tuple[list[StoredEvent], list[tuple[Any, ...]]]:
+        self._load_versions({event.stream for event, _ in fresh})
+        stored, sources = [], []
+        for event, identity in fresh:
+            version = self._versions[event.stream] = self._versions[event.stream] + 1
+            state = encode(event, version, now, identity.data)
+            stored.append(StoredEvent(event.stream, version, TOPIC_BY_EVENT[type(event.data)], state))
+            sources.append((identity.key, identity.content, event.stream, version))
+        return stored, sources
+
+    def _load_versions(self, streams: set[str]) -> None:
+        if len(self._versions) > VERSIONS_KEPT:
+            self._versions.clear()
+        missing = sorted(streams - self._versions.keys())
+        self._versions.update(dict.fromkeys(missing, 0))
+        for some in chunks(missing):
+            self._versions.update(self._recorder.query(LAST_VERSIONS.format(p="{p}", some=placeholders(1, len(some))), some))  # type: ignore[arg-type]
+
+    def head(self) -> int:
+        """The position of the last event, 0 if there is none."""
+        return self._recorder.max_notification_id() or 0
+
+    def read(self, after: int, limit: int, upto: int | None = None) -> list[Row]:
+        """The next rows behind a position, in order."""
+        found = self._recorder.select_notifications(after, limit, upto, inclusive_of_start=False)
+        return [Row(row.id, row.state) for row in found]
+
+    def history(self, stream: str, after_version: int = 0, limit: int = 1000) -> list[Recorded]:
+        """The events of one stream, in order."""
+        sql = HISTORY.format(p="{p}", position=self._recorder.position)
+        return [decode(position, bytes(state)) for position, state in self._recorder.query(sql, (stream, after_version, limit))]
+
+    def known(self, keys: Iterable[str]) -> dict[str, Known]:
+        """Which of these source keys are journalled, and where."""
+        found: dict[str, Known] = {}
+        for some in chunks(sorted(set(keys))):
+            rows = self._recorder.query(KNOWN + placeholders(1, len(some)), some)
+            found.update({key: Known(*rest) for key, *rest in rows})
+        return found
+
+    def tracked(self, log: str) -> int:
+        """The last offset of a log whose outcome is committed here, -1 if there is none."""
+        offset = self._recorder.max_tracking_id(log)
+        return -1 if offset is None else offset
+
+    def counts(self) -> Counts:
+        """How many arrivals had which outcome, since the shard began."""
+        return Counts(**{outcome: int(total) for outcome, total in self._recorder.query(COUNTS)})
+
+    def quarantined(self, after: int = 0, limit: int = 1000) -> list[Entry]:
+        """What is in quarantine, in order of arrival."""
+        return [Entry(*row[:6], bytes(row[6]), *row[7:]) for row in self._recorder.query(QUARANTINED, (after, limit))]
+
+    def redriven(self, number: int, now: datetime) -> None:
+        """Note that something in quarantine was sent to the front door again."""
+        self._recorder.query(REDRIVEN, (now.isoformat(), number), commit=True)
+
+
+VERSIONS_KEPT = 500_000
+LAST_VERSIONS = "SELECT originator_id, MAX(originator_version) FROM {p}stored_events WHERE originator_id IN {some} GROUP BY originator_id"
+HISTORY = (
+    "SELECT {position}, state FROM {p}stored_events WHERE originator_id = %s AND originator_version > %s ORDER BY originator_version LIMIT %s"
+)

@@ -1,0 +1,55 @@
+"""A shard in a SQLite file: the library's recorder, our tables in its transaction, and no change of what is written."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from eventsourcing.persistence import StoredEvent
+from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteProcessRecorder
+
+from streams.journal.tables import CREATE, Execute, Row, write_beside
+
+IMMUTABLE = tuple(
+    f"CREATE TRIGGER IF NOT EXISTS no_{verb.lower()} BEFORE {verb} ON stored_events BEGIN SELECT RAISE(ABORT, 'events are immutable'); END"
+    for verb in ("UPDATE", "DELETE")
+)
+
+
+class SQLiteShardRecorder(SQLiteProcessRecorder):
+    """The process recorder, with what a shard keeps beside its events."""
+
+    position = "rowid"
+    prefix = ""
+
+    def construct_create_table_statements(self) -> list[str]:
+        """The library's tables, then ours, then the triggers that keep events as they are."""
+        ours = [statement.format(p="", serial="INTEGER PRIMARY KEY AUTOINCREMENT", blob="BLOB") for statement in CREATE]
+        return [*super().construct_create_table_statements(), *ours, *IMMUTABLE]
+
+    def _insert_events(self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
+        write_beside(_executor(c), kwargs.pop("beside"))
+        return super()._insert_events(c, stored_events, **kwargs)
+
+    def query(self, sql: str, parameters: Sequence[Any] = (), *, commit: bool = False) -> list[Row]:
+        """The rows of one statement in a transaction of its own."""
+        with self.datastore.transaction(commit=commit) as c:
+            return _executor(c)(sql, parameters)
+
+
+def _executor(c: SQLiteCursor) -> Execute:
+    def execute(sql: str, parameters: Sequence[Any]) -> list[Row]:
+        c.execute(sql.replace("{p}", "").replace("%s", "?"), parameters)
+        return [tuple(row) for row in c.fetchall()]
+
+    return execute
+
+
+def open_sqlite(folder: Path, shard: int) -> SQLiteShardRecorder:
+    """The recorder of a shard in `folder`, made if it was not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    datastore = SQLiteDatastore(str(folder / f"shard-{shard}.db"), lock_timeout=30, originator_id_type="text")
+    recorder = SQLiteShardRecorder(datastore)
+    recorder.create_table()
+    return recorder
+
+

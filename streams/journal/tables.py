@@ -1,0 +1,76 @@
+"""What does a shard keep beside its events? Source ids, counts, quarantine and its owner, in the same transaction.
+
+The statements are written once, with `%s` for a parameter and `{p}` for the schema's prefix; SQLite and PostgreSQL
+agree on all of them.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from streams.journal.outcomes import Counts
+
+Row = tuple[Any, ...]
+Execute = Callable[[str, Sequence[Any]], list[Row]]
+"""Runs one statement and gives its rows."""
+
+CREATE = (
+    "CREATE TABLE IF NOT EXISTS {p}owner (only_row INTEGER PRIMARY KEY, epoch BIGINT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS {p}sources (source_key TEXT PRIMARY KEY, content TEXT NOT NULL, stream TEXT NOT NULL, version BIGINT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS {p}counts (outcome TEXT PRIMARY KEY, total BIGINT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS {p}quarantine (number {serial}, log TEXT NOT NULL, log_offset BIGINT NOT NULL, item INTEGER NOT NULL,"
+    " reason TEXT NOT NULL, field TEXT, original {blob} NOT NULL, quarantined_at TEXT NOT NULL, redriven_at TEXT)",
+)
+CLAIM = "INSERT INTO {p}owner VALUES (1, 1) ON CONFLICT (only_row) DO UPDATE SET epoch = {p}owner.epoch + 1 RETURNING epoch"
+FENCE = "UPDATE {p}owner SET epoch = epoch WHERE only_row = 1 AND epoch = %s RETURNING epoch"
+COUNT = "INSERT INTO {p}counts VALUES (%s, %s) ON CONFLICT (outcome) DO UPDATE SET total = {p}counts.total + excluded.total RETURNING total"
+COUNTS = "SELECT outcome, total FROM {p}counts"
+SOURCES = "INSERT INTO {p}sources VALUES "
+KNOWN = "SELECT source_key, content, stream, version FROM {p}sources WHERE source_key IN "
+QUARANTINE = (
+    "INSERT INTO {p}quarantine (log, log_offset, item, reason, field, original, quarantined_at) VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING number"
+)
+QUARANTINED = (
+    "SELECT number, log, log_offset, item, reason, field, original, quarantined_at, redriven_at FROM {p}quarantine WHERE number > %s ORDER BY number LIMIT %s"
+)
+REDRIVEN = "UPDATE {p}quarantine SET redriven_at = %s WHERE number = %s RETURNING number"
+
+AT_ONCE = 200
+
+
+class Fenced(Exception):
+    """Another intake has claimed this shard since; this one must stop writing to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What one commit writes beside its events, under the epoch in which the writer owns the shard."""
+
+    epoch: int
+    counts: Counts
+    sources: Sequence[Row] = ()
+    quarantined: Sequence[Row] = field(default=())
+
+
+def placeholders(rows: int, columns: int) -> str:
+    """`(%s,%s),(%s,%s)` for two rows of two columns."""
+    return ",".join([f"({','.join(['%s'] * columns)})"] * rows)
+
+
+def chunks(rows: Sequence[Any], size: int = AT_ONCE) -> Iterator[Sequence[Any]]:
+    """The rows, a few at a time."""
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def write_beside(execute: Execute, beside: Beside) -> None:
+    """Fence first, so that a stale owner writes nothing; then all that belongs to the commit."""
+    if not execute(FENCE, (beside.epoch,)):
+        raise Fenced(f"epoch {beside.epoch} is over: another intake owns this shard")
+    for rows in chunks(beside.sources):
+        execute(SOURCES + placeholders(len(rows), 4) + " RETURNING version", [value for row in rows for value in row])
+    for row in beside.quarantined:
+        execute(QUARANTINE, row)
+    for outcome in Counts.__slots__:
+        if total := getattr(beside.counts, outcome):
+            execute(COUNT, (outcome, total))
