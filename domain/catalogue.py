@@ -29,9 +29,6 @@ SUBJECTS = (customers, relations, accounts, cases, campaigns, offers, tiering, d
 EVENTS: dict[str, type[Interaction]] = {type_name(event): event for subject in SUBJECTS for event in _events_of(subject)}
 """The catalogue: stable name to model."""
 
-INTERNAL = frozenset({"example-labelled", "tier-changed"})
-"""What only our own reactions write."""
-
 
 def topic_of(event: type[Interaction]) -> str:
     """The name with its schema version, as it is stored.

@@ -107,6 +107,16 @@ def closed(ledger: Ledger, number: str) -> Ledger:
     return replace(ledger, accounts={**ledger.accounts, number: replace(known, closed=True)})
 
 
+def holding(ledger: Ledger, reference: str) -> Ledger:
+    """The ledger with one more product held."""
+    return replace(ledger, products=ledger.products | {reference})
+
+
+def not_holding(ledger: Ledger, reference: str) -> Ledger:
+    """The ledger with a product given back."""
+    return replace(ledger, products=ledger.products - {reference})
+
+
 def moved(ledger: Ledger, number: str, amount: int, day: date, unknown: Account) -> Ledger:
     """The ledger after an amount moved on an account; an account never heard of is taken to be `unknown`.
 

@@ -1,0 +1,1 @@
+"""What does history mean? One left fold per question asked, and where folded states are kept."""

@@ -1,0 +1,1 @@
+"""What would history say if it were folded again? Offline and on demand, from the journal alone."""

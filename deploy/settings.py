@@ -1,0 +1,52 @@
+"""Which settings are there? All from the environment, as `TIERFOLD_*`, each with a default for the embedded stack."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+POLICIES = Path(__file__).parent / "policies"
+
+
+class Settings(BaseSettings):
+    """Where everything is. A URL decides between the embedded default and the real thing; the code is the same."""
+
+    model_config = SettingsConfigDict(env_prefix="TIERFOLD_", frozen=True)
+
+    data_dir: Path = Field(default=Path(".tierfold"), description="Where the embedded stack keeps its state.")
+    shards: int = Field(default=4, ge=1, le=1024, description="Shards of the journal, and partitions of the topics; fixed once data is there.")
+    broker: str = Field(default="127.0.0.1:19092", description="Kafka bootstrap servers, host:port,host:port.")
+    broker_keeps: bool = Field(default=False, description="True for a broker that keeps what it acknowledges, as Apache Kafka.")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_cafile: Path | None = None
+    journal: str | None = Field(default=None, description="sqlite:///folder or postgresql://…; default: in data_dir.")
+    redis: str = Field(default="redis://127.0.0.1:16379/0", description="Redis for the read models.")
+    policy: Path = Field(default=POLICIES / "bohai-retail.yaml", description="The tier policy, YAML or JSON.")
+    catalogue: Path = Field(default=POLICIES / "offers.yaml", description="The offers, YAML or JSON.")
+    host: str = Field(default="127.0.0.1", description="Where the lookups listen.")
+    port: int = Field(default=8080, description="The lookups' port.")
+    lag_limit: int = Field(default=50_000, ge=0, description="Events behind the journal from which on lookups are not ready.")
+    broker_memory_limit: int = Field(default=1_500_000_000, description="Bytes after which the embedded broker is recycled.")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @cached_property
+    def journal_url(self) -> str:
+        """The journal's URL, with the default filled in."""
+        return self.journal or f"sqlite://{(self.data_dir / 'journal').resolve()}"
+
+    @cached_property
+    def security(self) -> dict[str, Any]:
+        """The broker's security settings, as kafka-python names them."""
+        wanted = {
+            "security_protocol": self.security_protocol,
+            "sasl_mechanism": self.sasl_mechanism,
+            "sasl_plain_username": self.sasl_username,
+            "sasl_plain_password": self.sasl_password.get_secret_value() if self.sasl_password else None,
+            "ssl_cafile": str(self.ssl_cafile) if self.ssl_cafile else None,
+        }
+        return {name: value for name, value in wanted.items() if value is not None}

@@ -1,0 +1,189 @@
+"""How does the embedded stack stay up? One supervisor: it starts, watches, restarts, recycles and stops."""
+
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from typing import IO
+
+import structlog
+
+from deploy import embedded
+from deploy.compose import broker_of, journal_of
+from deploy.settings import Settings
+from streams.kafka import INTERACTIONS, KafkaError, TopicPartition
+
+log = structlog.get_logger()
+
+OURS = ("intake", "agents", "web")
+ON_THE_BROKER = ("intake", "agents")
+"""What is restarted with the broker: its offsets begin anew, and a consumer that did not notice would skip."""
+WATCH_EVERY = 0.2
+MEMORY_EVERY = 5.0
+PATIENCE = 30.0
+
+
+class CannotStart(Exception):
+    """The stack cannot start; says what to do."""
+
+
+class Stack:
+    """Broker, Redis, intake, agents and web, as children of this process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._logs = settings.data_dir / "logs"
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._failures: dict[str, int] = {}
+        self._due: dict[str, float] = {}
+        self._lock: IO[str] | None = None
+        self.restarts = 0
+
+    def start(self) -> None:
+        """Start everything, and give back when the topics are there. Raises `CannotStart`."""
+        self._logs.mkdir(parents=True, exist_ok=True)
+        (self._settings.data_dir / "redis").mkdir(exist_ok=True)
+        self._take_folder()
+        for address in (self._settings.broker, self._settings.redis.partition("//")[2].partition("/")[0], f"{self._settings.host}:{self._settings.port}"):
+            _must_be_free(address)
+        self._start("redis")
+        self._start_broker()
+        for name in OURS:
+            self._start(name)
+
+    def watch(self, stop: threading.Event) -> None:
+        """Restart what dies, recycle a broker that has grown, until told to stop."""
+        memory_due = time.monotonic() + MEMORY_EVERY
+        while not stop.wait(WATCH_EVERY):
+            self._restart_the_dead()
+            if time.monotonic() > memory_due:
+                self._recycle_if_large()
+                memory_due = time.monotonic() + MEMORY_EVERY
+
+    def stop(self) -> None:
+        """Stop all children, clients first."""
+        for name in ("web", "intake", "agents", "broker", "redis"):
+            if child := self._children.pop(name, None):
+                _end(child)
+        if self._lock is not None:
+            self._lock.close()
+
+    def pids(self) -> dict[str, int]:
+        """The process id of every child."""
+        return {name: child.pid for name, child in self._children.items()}
+
+    def recycle(self) -> None:
+        """Start the broker anew, once all that it holds is journalled."""
+        deadline = time.monotonic() + PATIENCE
+        while self._unread() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        log.info("broker_recycled", bytes=embedded.memory_of(self._children["broker"].pid))
+        _end(self._children["broker"])
+        self._renew_broker()
+
+    def _start(self, name: str) -> None:
+        settings = self._settings
+        commands = {
+            "broker": lambda: embedded.broker_command(settings),
+            "redis": lambda: embedded.redis_command(settings, settings.data_dir / "redis"),
+        }
+        command = commands[name]() if name in commands else [sys.executable, "-m", "deploy.cli", name]
+        self._children[name] = embedded.start(command, self._logs / f"{name}.log", _environment(settings))
+        self._due[name] = time.monotonic()
+        self._publish_pids()
+
+    def _publish_pids(self) -> None:
+        lines = "".join(f"{name} {pid}\n" for name, pid in self.pids().items())
+        (self._settings.data_dir / "pids").write_text(lines, encoding="ascii")
+
+    def _start_broker(self) -> None:
+        self._start("broker")
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                broker_of(self._settings).create_topics(self._settings.shards)
+                return
+            except KafkaError as error:
+                if time.monotonic() > deadline or self._children["broker"].poll() is not None:
+                    raise CannotStart(f"the broker does not answer at {self._settings.broker}: see {self._logs / 'broker.log'}") from error
+                time.sleep(0.05)
+
+    def _restart_the_dead(self) -> None:
+        dead = [name for name, child in self._children.items() if child.poll() is not None]
+        for name in dead:
+            if time.monotonic() < self._due[name] + min(5.0, 0.2 * self._failures.get(name, 0)):
+                continue
+            self._failures[name] = self._failures.get(name, 0) + 1
+            self.restarts += 1
+            log.warning("child_restarted", child=name, code=self._children[name].returncode, log=str(self._logs / f"{name}.log"))
+            if name == "broker":
+                self._renew_broker()
+            else:
+                self._start(name)
+
+    def _renew_broker(self) -> None:
+        for name in ON_THE_BROKER:
+            _end(self._children[name], signal.SIGKILL)
+        self._start_broker()
+        for name in ON_THE_BROKER:
+            self._start(name)
+
+    def _recycle_if_large(self) -> None:
+        if embedded.memory_of(self._children["broker"].pid) > self._settings.broker_memory_limit:
+            self.recycle()
+
+    def _unread(self) -> int:
+        """Messages that the broker holds and the journal has not tracked."""
+        broker = broker_of(self._settings)
+        journal, logs = journal_of(self._settings), broker.logs()
+        reader = broker.consumer()
+        try:
+            ends = reader.end_offsets([TopicPartition(INTERACTIONS, number) for number in logs])
+        finally:
+            reader.close()
+        return sum(end - 1 - journal[place.partition].tracked(logs[place.partition]) for place, end in ends.items())
+
+    def _take_folder(self) -> None:
+        self._lock = (self._settings.data_dir / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise CannotStart(f"another stack is running in {self._settings.data_dir}: stop it, or choose another --data-dir") from error
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """The settings, for a child process."""
+    chosen = settings.model_dump(mode="json", exclude_none=True, exclude={"sasl_password"})
+    chosen["data_dir"] = str(settings.data_dir.resolve())
+    return {f"TIERFOLD_{name.upper()}": str(value) for name, value in chosen.items()}
+
+
+def _must_be_free(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        deadline = time.monotonic() + 5.0
+        while True:
+            try:
+                probe.bind((host, int(port)))
+                return
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise CannotStart(f"{address} is taken: stop what listens there, or choose another (TIERFOLD_BROKER, TIERFOLD_REDIS, TIERFOLD_PORT)") from error
+                time.sleep(0.2)
+
+
+def _end(child: subprocess.Popen[bytes], how: int = signal.SIGTERM) -> None:
+    if child.poll() is None:
+        os.kill(child.pid, how)
+    try:
+        child.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+

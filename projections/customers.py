@@ -1,0 +1,41 @@
+"""How does one event change all that we know of a customer? Facts first, then the standing under the policy.
+
+Two stages: the ledger turns events into a row of facts at each month's end, without any rule; the rows, and
+overrides, make the tier. So a change of rule never touches the first stage.
+"""
+
+from functools import partial
+
+from domain.days import DayClosed, ends_month
+from domain.interaction import Interaction
+from domain.recorded import Recorded
+from domain.tiering import TierPolicy
+from projections import ledger, months, profile, tier
+from projections.projection import Group, States
+
+PROFILE, LEDGER, MONTHS, TIER = range(4)
+"""Where each state stands among the states of the group."""
+
+
+def evolve(policy: TierPolicy, states: States, event: Recorded) -> States:
+    """Profile, ledger, months and standing after one more event."""
+    who, books, facts, standing = states
+    books, rows = ledger.advance(books, event)
+    standing = tier.evolve(policy, standing, event)
+    for row in rows:
+        facts = months.evolve(facts, row)
+        standing = tier.evolve(policy, standing, row)
+    if not isinstance(event.data, DayClosed):
+        who = profile.evolve(who, event)
+    return who, books, facts, standing
+
+
+def ends_a_month(data: Interaction) -> bool:
+    """Whether this is the end of a month, which concerns every customer."""
+    return isinstance(data, DayClosed) and ends_month(data.date)
+
+
+def customers_under(policy: TierPolicy) -> Group:
+    """The group that folds customers, with tiers under a policy."""
+    parts = (profile.PROFILE, ledger.LEDGER, months.MONTHS, tier.tier_under(policy))
+    return Group("customers@1", "customer", parts, partial(evolve, policy), everyone=ends_a_month)

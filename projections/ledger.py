@@ -1,0 +1,49 @@
+"""What did the customer hold, and what moved? Running balances, without any policy."""
+
+from datetime import date
+
+from domain import ledger
+from domain.accounts import AccountClosed, AccountOpened, BalanceReported, ProductClosed, ProductOpened, TransactionPosted
+from domain.days import DayClosed, month_of
+from domain.interaction import Interaction
+from domain.ledger import Account, Ledger, MonthlyFacts
+from domain.recorded import Recorded
+from projections.projection import Projection
+
+
+def evolve(state: Ledger, event: Recorded) -> Ledger:
+    """The ledger after one more event."""
+    return advance(state, event)[0]
+
+
+def advance(state: Ledger, event: Recorded) -> tuple[Ledger, tuple[MonthlyFacts, ...]]:
+    """The ledger after one more event, and a row of facts for each month that the event closed."""
+    match event.data:
+        case DayClosed(date=closed):
+            return ledger.month_ended(state, month_of(closed))
+        case data:
+            return _held(ledger.seen(state, event.business_date), data, event.business_date), ()
+
+
+def _held(state: Ledger, data: Interaction, day: date) -> Ledger:
+    match data:
+        case TransactionPosted(account=account, amount=amount, currency=currency):
+            moved = ledger.moved(state, account, amount, day, Account("deposit", currency))
+            return ledger.transacted(moved, currency, amount, day)
+        case BalanceReported(account=account, balance=balance, currency=currency, asset_class=asset_class):
+            known = state.accounts.get(account)
+            amount = balance - (known.balance if known else 0)
+            return ledger.moved(state, account, amount, day, Account(asset_class, currency))
+        case AccountOpened(account=account, asset_class=asset_class, currency=currency):
+            return ledger.opened(state, account, Account(asset_class, currency))
+        case AccountClosed(account=account):
+            return ledger.closed(state, account)
+        case ProductOpened(reference=reference):
+            return ledger.holding(state, reference)
+        case ProductClosed(reference=reference):
+            return ledger.not_holding(state, reference)
+        case _:
+            return state
+
+
+LEDGER = Projection("ledger", 1, Ledger(), evolve)

@@ -1,0 +1,67 @@
+"""Which decisions wait for an answer, and which offers were answered how?"""
+
+from dataclasses import dataclass, field, replace
+
+from domain.offers import ExampleLabelled, Features, OfferAccepted, OfferDecided, OfferDeclined, OfferLapsed
+from domain.recorded import Proposed, Recorded
+from projections.projection import Group, Projection, States
+
+KEPT = 20
+"""Open decisions kept for one customer; an answer to an older one teaches nothing."""
+SOURCE = "tierfold/reactions"
+
+Answer = OfferAccepted | OfferDeclined | OfferLapsed
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """Features of the open decisions by `decision/offer`, and how often each offer was accepted or not."""
+
+    open: dict[str, Features] = field(default_factory=dict)
+    accepted: dict[str, int] = field(default_factory=dict)
+    declined: dict[str, int] = field(default_factory=dict)
+
+
+def evolve(offers: Offers, event: Recorded) -> Offers:
+    """The offers of a customer after one more event."""
+    match event.data:
+        case OfferDecided(decision=decision, offer=str(offer), features=features):
+            kept = list(offers.open.items())[-(KEPT - 1) :]
+            return replace(offers, open={**dict(kept), f"{decision}/{offer}": features})
+        case OfferAccepted(offer=offer) as answer:
+            return replace(_answered(offers, answer), accepted={**offers.accepted, offer: offers.accepted.get(offer, 0) + 1})
+        case OfferDeclined(offer=offer) | OfferLapsed(offer=offer) as answer:
+            return replace(_answered(offers, answer), declined={**offers.declined, offer: offers.declined.get(offer, 0) + 1})
+        case _:
+            return offers
+
+
+def react(states: States, event: Recorded) -> tuple[Proposed, ...]:
+    """An answer to an open decision is an example for the offer's model, named after the answer that caused it."""
+    (offers,) = states
+    match event.data:
+        case OfferAccepted() | OfferDeclined() | OfferLapsed() as answer if _key(answer) in offers.open:
+            cause = f"{event.source}#{event.id}"
+            example = ExampleLabelled(
+                offer=answer.offer,
+                decision=answer.decision,
+                customer=event.stream,
+                features=offers.open[_key(answer)],
+                accepted=isinstance(answer, OfferAccepted),
+            )
+            stream = f"model:{answer.offer}"
+            return (Proposed(SOURCE, f"example:{cause}", stream, event.occurred_at, event.business_date, example, cause),)
+        case _:
+            return ()
+
+
+def _answered(offers: Offers, answer: Answer) -> Offers:
+    return replace(offers, open={key: value for key, value in offers.open.items() if key != _key(answer)})
+
+
+def _key(answer: Answer) -> str:
+    return f"{answer.decision}/{answer.offer}"
+
+
+OFFERS = Projection("offers", 1, Offers(), evolve)
+REACTIONS = Group("reactions@1", "customer", (OFFERS,), lambda states, event: (evolve(states[0], event),), react=react)

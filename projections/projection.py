@@ -1,0 +1,68 @@
+"""What is a projection? A name, a version, where to begin, and how an event changes it."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from domain.interaction import Interaction
+from domain.recorded import Recorded
+
+S = TypeVar("S")
+States = tuple[Any, ...]
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+@dataclass(frozen=True)
+class Projection(Generic[S]):
+    """A left fold over the events of one stream: `state = evolve(state, event)`, from `initial` on."""
+
+    name: str
+    version: int
+    initial: S
+    evolve: Callable[[S, Any], S]
+
+    @property
+    def key(self) -> str:
+        """The name of what it fills: another version fills another place."""
+        return f"{self.name}@{self.version}"
+
+    def encode(self, state: S) -> bytes:
+        """The one spelling of a state: JSON with sorted keys."""
+        return _encode(state)
+
+    def decode(self, stored: bytes) -> S:
+        """A state from its spelling."""
+        return msgspec.json.decode(stored, type=type(self.initial))
+
+
+@dataclass(frozen=True)
+class Group:
+    """Projections that are advanced together over the streams of one kind, with one position per shard.
+
+    `evolve` folds an event into all their states at once. `everyone` tells which events of the shard itself
+    (a day that closed) concern every stream in it. `react` tells what should follow from an event.
+    """
+
+    name: str
+    kind: str
+    parts: tuple[Projection[Any], ...]
+    evolve: Callable[[States, Recorded], States]
+    everyone: Callable[[Interaction], bool] = lambda _data: False
+    react: Callable[[States, Recorded], Iterable[Any]] | None = None
+
+    @property
+    def initial(self) -> States:
+        """The states before any event."""
+        return tuple(part.initial for part in self.parts)
+
+
+def digest(states: Iterable[tuple[str, bytes]]) -> str:
+    """One SHA-256 for the states of a projection, whatever the order they come in."""
+    total = hashlib.sha256()
+    for stream, state in sorted(states):
+        total.update(hashlib.sha256(stream.encode() + b"\0" + state).digest())
+    return total.hexdigest()

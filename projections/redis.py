@@ -1,0 +1,84 @@
+"""Where are folded states kept, live? In Redis: the only door to it.
+
+A state is one string, its `upto` in digits, a space, then JSON. All keys of a shard carry its number as hash tag,
+so that one script may touch them in a cluster too.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, cast
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from projections.store import Kept, Place
+
+__all__ = ["RedisError", "RedisStore"]
+
+SAVE = """
+if (redis.call('GET', KEYS[1]) or '0') ~= ARGV[1] then return 0 end
+for i = 3, #KEYS do redis.call('SET', KEYS[i], ARGV[i]) end
+for i = #KEYS + 1, #ARGV do redis.call('SADD', KEYS[2], ARGV[i]) end
+redis.call('SET', KEYS[1], ARGV[2])
+return 1
+"""
+
+
+class RedisStore:
+    """Read models in Redis, at a URL such as `redis://127.0.0.1:6379/0`."""
+
+    def __init__(self, url: str) -> None:
+        self._redis: Redis = Redis.from_url(url, protocol=2, socket_timeout=30)
+        self._save = self._redis.register_script(SAVE)
+
+    async def ping(self) -> None:
+        """Raise `RedisError` if the server does not answer."""
+        await cast(Any, self._redis.ping())
+
+    async def close(self) -> None:
+        """Let the connections go."""
+        await self._redis.aclose()
+
+    async def upto(self, place: Place) -> int:
+        """How far a group has read a shard."""
+        return int(await self._redis.get(_key(place.shard, place.group, "upto")) or 0)
+
+    async def uptos(self, places: Sequence[Place]) -> list[int]:
+        """How far several groups have read their shards."""
+        found = await self._redis.mget([_key(place.shard, place.group, "upto") for place in places])
+        return [int(upto or 0) for upto in found]
+
+    async def load(self, place: Place, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
+        """The states under `(key, stream)`."""
+        if not wanted:
+            return []
+        found = await self._redis.mget([_key(place.shard, key, stream) for key, stream in wanted])
+        return [_kept(value) for value in found]
+
+    async def save(self, place: Place, expected: int, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
+        """Save states and move the shard, all or nothing."""
+        keys = [_key(place.shard, place.group, "upto"), _key(place.shard, place.group, "streams")]
+        keys += [_key(place.shard, key, stream) for key, stream in states]
+        values = [b"%d %b" % kept for kept in states.values()]
+        members = sorted({stream for _, stream in states})
+        return bool(await self._save(keys=keys, args=[expected, upto, *values, *members]))
+
+    async def streams(self, place: Place) -> AsyncIterator[list[str]]:
+        """Every stream with a state; one may come twice."""
+        cursor = 0
+        while True:
+            cursor, found = await cast(Any, self._redis.sscan(_key(place.shard, place.group, "streams"), cursor, count=1000))
+            if found:
+                yield [stream.decode() for stream in found]
+            if cursor == 0:
+                return
+
+
+def _key(shard: int, name: str, stream: str) -> str:
+    return f"tierfold:{{{shard}}}:{name}:{stream}"
+
+
+def _kept(value: bytes | None) -> Kept | None:
+    if value is None:
+        return None
+    upto, _, state = value.partition(b" ")
+    return Kept(int(upto), state)

@@ -1,0 +1,72 @@
+"""Where are folded states kept? What every read-model store promises, and one in memory.
+
+A state is kept with `upto`, the position of the last event folded into it. A shard's position in a group moves by
+compare-and-set: who does not know the present one, saves nothing. So an old writer that wakes up does no harm.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+
+class Kept(NamedTuple):
+    """A state as it is kept: the position folded last, and the bytes."""
+
+    upto: int
+    state: bytes
+
+
+class Place(NamedTuple):
+    """Where the states of a group are, for one shard."""
+
+    shard: int
+    group: str
+
+
+class Store(Protocol):
+    """A read-model store. `key` is `projection@version`; a stream's states lie beside each other."""
+
+    async def upto(self, place: Place) -> int:
+        """How far a group has read a shard; 0 if it has not begun."""
+
+    async def load(self, place: Place, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
+        """The states under `(key, stream)`, in the order asked for."""
+
+    async def save(self, place: Place, expected: int, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
+        """Save states by `(key, stream)` and move the shard from `expected` to `upto`, all or nothing.
+
+        False, and nothing saved, if the shard is not at `expected`.
+        """
+
+    def streams(self, place: Place) -> AsyncIterator[list[str]]:
+        """Every stream with a state, some at a time; one may come twice."""
+
+
+class MemoryStore:
+    """Read models in memory: for rebuilding beside the live ones, and for looking back."""
+
+    def __init__(self) -> None:
+        self._upto: dict[Place, int] = {}
+        self._states: dict[Place, dict[tuple[str, str], Kept]] = {}
+
+    async def upto(self, place: Place) -> int:
+        """How far a group has read a shard."""
+        return self._upto.get(place, 0)
+
+    async def load(self, place: Place, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
+        """The states under `(key, stream)`."""
+        states = self._states.get(place, {})
+        return [states.get(name) for name in wanted]
+
+    async def save(self, place: Place, expected: int, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
+        """Save states and move the shard, all or nothing."""
+        if self._upto.get(place, 0) != expected:
+            return False
+        self._states.setdefault(place, {}).update(states)
+        self._upto[place] = upto
+        return True
+
+    async def streams(self, place: Place) -> AsyncIterator[list[str]]:
+        """Every stream with a state."""
+        yield sorted({stream for _, stream in self._states.get(place, {})})
+
+

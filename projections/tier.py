@@ -1,0 +1,24 @@
+"""Which tier does this customer stand in, since when, and on what grounds?"""
+
+from functools import partial
+
+from domain.ledger import MonthlyFacts
+from domain.recorded import Recorded
+from domain.tiering import Standing, TierOverridden, TierPolicy, assess, override
+from projections.projection import Projection
+
+
+def evolve(policy: TierPolicy, standing: Standing, event: Recorded | MonthlyFacts) -> Standing:
+    """The standing after a month's facts, or after one more event."""
+    match event:
+        case MonthlyFacts() as facts:
+            return assess(policy, standing, facts)
+        case Recorded(data=TierOverridden() as by_hand):
+            return override(standing, by_hand)
+        case _:
+            return standing
+
+
+def tier_under(policy: TierPolicy) -> Projection[Standing]:
+    """The projection of standings under a policy."""
+    return Projection("tier", 1, Standing(), partial(evolve, policy))

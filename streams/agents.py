@@ -1,0 +1,109 @@
+"""Which Faust agents are there? One per group of folds; nothing is decided here.
+
+Faust acknowledges a message even when its agent failed, so no state depends on an agent having succeeded: every
+agent believes only the position saved with its states, and a timer brings an idle shard up to the journal.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import faust
+import structlog
+from faust.transport.drivers import aiokafka as driver
+
+from domain.recorded import Proposed
+from projections.projection import Group
+from projections.store import Store
+from streams.batch import decode_batch
+from streams.cloudevents import write, write_batch
+from streams.courier import Courier
+from streams.folding import Emit, Folding
+from streams.journal import Journal, source_key
+from streams.kafka import RECORDED
+from streams.routing import shard_of
+
+log = structlog.get_logger()
+
+FETCH_WAIT_MS = 20
+CATCH_UP_EVERY = 1.0
+NAME = "tierfold-agents"
+
+
+class _ConsumerThread(driver.AIOKafkaConsumerThread):
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        """Trap: Faust fixes the fetch wait at 1,500 ms, which an in-memory broker waits out."""
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001
+        return consumer
+
+
+class _Consumer(driver.Consumer):
+    def _new_consumer_thread(self) -> Any:
+        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+
+class _Transport(driver.Transport):
+    Consumer = _Consumer
+
+
+def worker(servers: str, shards: int, groups: Sequence[Group], store: Store, journal: Journal, emit: Emit, **options: Any) -> faust.App:
+    """A Faust app with one agent per group, over the shards that Kafka gives it.
+
+    `servers` is `host:port,host:port`; `options` are Faust's own settings, as for credentials.
+    """
+    app = faust.App(
+        NAME,
+        broker=[f"kafka://{server}" for server in servers.split(",")],
+        topic_partitions=shards,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        broker_session_timeout=6.0,
+        broker_heartbeat_interval=1.5,
+        broker_rebalance_timeout=10.0,
+        consumer_max_fetch_size=16 * 1024 * 1024,
+        stream_wait_empty=False,
+        **options,
+    )
+    app.transport = _Transport(app.conf.broker_consumer, app)
+    recorded = app.topic(RECORDED, value_type=bytes, value_serializer="raw", key_type=bytes, key_serializer="raw")
+    for group in groups:
+        foldings = {shard: Folding(group, shard, store, journal, emit) for shard in range(shards)}
+        _add_agent(app, recorded, group, foldings)
+    return app
+
+
+def _add_agent(app: faust.App, recorded: Any, group: Group, foldings: dict[int, Folding]) -> None:
+    async def fold(batches: Any) -> AsyncIterator[int]:
+        async for event in batches.events():
+            yield await foldings[event.message.partition].advance(decode_batch(event.value))
+
+    async def catch_up() -> None:
+        for partition in {tp.partition for tp in app.consumer.assignment() if tp.topic == RECORDED}:
+            await foldings[partition].catch_up()
+
+    app.agent(recorded, name=group.name)(fold)
+    app.timer(CATCH_UP_EVERY, name=f"catch_up_{group.name}")(catch_up)
+
+
+def emitter(courier: Courier, journal: Journal, shards: int) -> Emit:
+    """How reactions enter: by the front door, and waited for until they are in the journal.
+
+    What is in the journal already is not sent again, so folding history once more sends nothing.
+    """
+
+    async def emit(proposed: Sequence[Proposed]) -> None:
+        by_shard = sorted(proposed, key=lambda event: shard_of(event.stream, shards))
+        waiting = []
+        for shard, events in groupby(by_shard, key=lambda event: shard_of(event.stream, shards)):
+            named = {source_key(event.source, event.id): event for event in events}
+            known = await asyncio.to_thread(journal[shard].known, named)
+            fresh = [write(event) for key, event in named.items() if key not in known]
+            if fresh:
+                waiting.append(asyncio.wrap_future(courier.submit(shard, write_batch(fresh), batch=True)))
+        await asyncio.gather(*waiting)
+
+    return emit
+

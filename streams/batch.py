@@ -1,0 +1,47 @@
+"""What goes out on `recorded`? One commit as one message: rows, and the position that they follow."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from streams.journal import Row
+
+SIZE_LIMIT = 700_000
+"""Bytes of events in one message: well below the megabyte that brokers refuse by default."""
+
+
+class Batch(NamedTuple):
+    """A stretch of one shard: everything behind `after` up to and with `upto`. No rows: a nudge to catch up."""
+
+    after: int
+    upto: int
+    rows: list[Row]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Batch).decode
+
+
+def encode_batch(batch: Batch) -> bytes:
+    """The batch as one Kafka message."""
+    return _encode(batch)
+
+
+def decode_batch(message: bytes) -> Batch:
+    """The batch in one Kafka message; raises `msgspec.DecodeError` if it is none."""
+    return _decode(message)
+
+
+def batches(after: int, rows: Sequence[Row]) -> Iterator[Batch]:
+    """Rows that follow a position, in batches that fit a message."""
+    part: list[Row] = []
+    size = 0
+    for row in rows:
+        if part and size + len(row.state) > SIZE_LIMIT:
+            yield Batch(after, part[-1].position, part)
+            after, part, size = part[-1].position, [], 0
+        part.append(row)
+        size += len(row.state)
+    if part:
+        yield Batch(after, part[-1].position, part)

@@ -1,0 +1,151 @@
+"""How does an interaction get from here into the journal, in order and whatever breaks? Sent, confirmed, or sent again.
+
+A broker that keeps nothing acknowledges what it may still lose. So a parcel counts as delivered only when the
+journal has tracked its offset; until then it is kept, and after any fault all that is unconfirmed goes again, in
+its order. Source ids make the repeats harmless.
+"""
+
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import structlog
+
+from streams.cloudevents import BATCH, STRUCTURED
+from streams.journal import Journal
+from streams.kafka import INTERACTIONS, Broker, KafkaError, KafkaProducer
+
+log = structlog.get_logger()
+
+PAUSE = 0.004
+SUSPICIOUS = 3.0
+"""Seconds without progress after which the incarnation of the topic is looked at again."""
+
+
+class Delivered(NamedTuple):
+    """Where a parcel went: its log, and its offset in it."""
+
+    log: str
+    offset: int
+
+
+@dataclass(eq=False, slots=True)
+class Parcel:
+    """A message on its way."""
+
+    partition: int
+    value: bytes
+    content_type: str
+    done: "Future[Delivered]" = field(default_factory=Future)
+    sent: Any = None
+
+
+class Courier:
+    """Delivers messages to `interactions` from a thread of its own; one order per partition.
+
+    With a `journal`, delivered means journalled; without one, the broker's word (`acks=all`) is enough.
+    """
+
+    def __init__(self, broker: Broker, journal: Journal | None) -> None:
+        self._broker = broker
+        self._journal = journal
+        self._new: deque[Parcel] = deque()
+        self._open: dict[int, deque[Parcel]] = {}
+        self._logs: dict[int, str] = {}
+        self._producer: KafkaProducer | None = None
+        self._progress = 0.0
+        self._wake = threading.Event()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+        self._thread.start()
+
+    def submit(self, partition: int, value: bytes, *, batch: bool = False) -> "Future[Delivered]":
+        """Send a structured CloudEvent, or a batch of them; the future is done when it is safe."""
+        parcel = Parcel(partition, value, BATCH if batch else STRUCTURED)
+        self._new.append(parcel)
+        self._wake.set()
+        return parcel.done
+
+    @property
+    def outstanding(self) -> int:
+        """How many messages are not yet safe."""
+        return len(self._new) + sum(len(parcels) for parcels in self._open.values())
+
+    def close(self) -> None:
+        """Stop, and leave what is not delivered undelivered."""
+        self._closing = True
+        self._wake.set()
+        self._thread.join(timeout=20)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        while not self._closing:
+            try:
+                self._round()
+            except Exception as error:  # noqa: BLE001 - whatever broke, what is unconfirmed goes again
+                log.warning("delivery_interrupted", error=type(error).__name__, detail=str(error)[:200], outstanding=self.outstanding)
+                self._hang_up()
+                time.sleep(0.3)
+        self._hang_up()
+
+    def _round(self) -> None:
+        if not self.outstanding:
+            self._wake.wait(0.2)
+            self._wake.clear()
+            self._progress = time.monotonic()
+            return
+        if self._producer is None:
+            self._connect()
+        while self._new:
+            parcel = self._new.popleft()
+            self._open.setdefault(parcel.partition, deque()).append(parcel)
+            self._send(parcel)
+        self._confirm()
+        self._wake.wait(PAUSE)
+        self._wake.clear()
+
+    def _connect(self) -> None:
+        self._logs = self._broker.logs()
+        self._producer = self._broker.producer()
+        self._progress = time.monotonic()
+        for parcels in self._open.values():
+            for parcel in parcels:
+                self._send(parcel)
+
+    def _send(self, parcel: Parcel) -> None:
+        assert self._producer is not None
+        headers = [("content-type", parcel.content_type.encode())]
+        parcel.sent = self._producer.send(INTERACTIONS, value=parcel.value, partition=parcel.partition, headers=headers)
+
+    def _confirm(self) -> None:
+        for partition, parcels in self._open.items():
+            if parcels and parcels[0].sent.is_done:
+                self._confirm_partition(partition, parcels)
+        if self.outstanding and time.monotonic() - self._progress > SUSPICIOUS:
+            if self._broker.logs() != self._logs:
+                raise KafkaError("the topic was made anew")
+            self._progress = time.monotonic()
+
+    def _confirm_partition(self, partition: int, parcels: deque[Parcel]) -> None:
+        name = self._logs[partition]
+        safe = None if self._journal is None else self._journal[partition].tracked(name)
+        while parcels and parcels[0].sent.is_done:
+            offset = parcels[0].sent.get(timeout=0).offset
+            if safe is not None and offset > safe:
+                return
+            self._progress = time.monotonic()
+            parcels.popleft().done.set_result(Delivered(name, offset))
+
+    def _hang_up(self) -> None:
+        if self._producer is not None:
+            self._producer.close(timeout=1)
+            self._producer = None

@@ -1,0 +1,177 @@
+"""How does a group of folds keep up with a shard? Fold what follows, ignore what was seen, heal a gap.
+
+A batch is a nudge that carries a copy. Whether it comes late, twice or not at all, the states end up where the
+journal says, because the only thing believed is the position saved with them.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import structlog
+
+from domain.recorded import Proposed, Recorded
+from projections.projection import Group, States
+from projections.store import Kept, Place, Store
+from streams.batch import Batch
+from streams.journal import Journal, Row
+
+log = structlog.get_logger()
+
+READ_AT_ONCE = 2_000
+SWEEP_AT_ONCE = 500
+CACHED = 100_000
+
+Emit = Callable[[Sequence[Proposed]], Awaitable[None]]
+
+
+class Superseded(Exception):
+    """Another worker has moved this shard on; what is remembered of it here is stale."""
+
+
+class Folding:
+    """One group over one shard."""
+
+    def __init__(self, group: Group, shard: int, store: Store, journal: Journal, emit: Emit | None = None) -> None:
+        self._group = group
+        self._place = Place(shard, group.name)
+        self._store = store
+        self._journal = journal
+        self._emit = emit
+        self._upto: int | None = None
+        self._cache: dict[str, _Held] = {}
+        self._busy = asyncio.Lock()
+
+    async def advance(self, batch: Batch) -> int:
+        """Bring the shard's states up to a batch; gives the number of events folded."""
+        async with self._busy:
+            try:
+                return await self._advance(batch)
+            except Superseded:
+                log.info("shard_reloaded", group=self._group.name, shard=self._place.shard)
+                return await self._advance(batch)
+            except BaseException:
+                self._forget()
+                raise
+
+    async def catch_up(self) -> int:
+        """Bring the shard's states up to the journal; gives the number of events folded."""
+        head = await asyncio.to_thread(self._journal[self._place.shard].head)
+        return await self.advance(Batch(head, head, []))
+
+    async def _advance(self, batch: Batch) -> int:
+        if self._upto is None:
+            self._upto = await self._store.upto(self._place)
+        folded = 0
+        if batch.after > self._upto:
+            folded = await self._heal(batch.after)
+        rows = [row for row in batch.rows if row.position > self._upto]
+        if rows:
+            await self._fold(rows)
+        return folded + len(rows)
+
+    async def _heal(self, to: int) -> int:
+        """Read what is missing from the journal; a journal that is behind the batch has no more to give."""
+        folded = 0
+        while rows := await asyncio.to_thread(self._journal[self._place.shard].read, self._upto, READ_AT_ONCE, to):
+            await self._fold(rows)
+            folded += len(rows)
+        log.debug("gap_healed", group=self._group.name, shard=self._place.shard, events=folded)
+        return folded
+
+    async def _fold(self, rows: Sequence[Row]) -> None:
+        """Fold rows that follow the present position: runs of the streams' own events, and events for everyone."""
+        run: list[Recorded] = []
+        for event in (row.event() for row in rows):
+            if self._group.everyone(event.data):
+                await self._fold_run(run, event.position - 1)
+                await self._sweep(event)
+                run = []
+            else:
+                run.append(event)
+        await self._fold_run(run, rows[-1].position)
+
+    async def _fold_run(self, run: Sequence[Recorded], upto: int) -> None:
+        events = [event for event in run if event.stream.startswith(f"{self._group.kind}:")]
+        await self._load({event.stream for event in events})
+        changed: dict[str, set[int]] = {}
+        proposed: list[Proposed] = []
+        for event in events:
+            held = self._cache[event.stream]
+            if self._group.react is not None and event.position > held.upto:
+                proposed += self._group.react(held.states, event)
+            if parts := held.fold(self._group, event):
+                changed.setdefault(event.stream, set()).update(parts)
+        if proposed and self._emit is not None:
+            await self._emit(proposed)
+        await self._save(changed, upto)
+
+    async def _sweep(self, event: Recorded) -> None:
+        """Fold one event into every stream of the shard, some at a time; the position moves when all have it."""
+        async for streams in self._store.streams(self._place):
+            for start in range(0, len(streams), SWEEP_AT_ONCE):
+                some = streams[start : start + SWEEP_AT_ONCE]
+                await self._load(set(some))
+                changed = {stream: parts for stream in some if (parts := self._cache[stream].fold(self._group, event))}
+                assert self._upto is not None
+                await self._save(changed, self._upto)
+        await self._save({}, event.position)
+
+    async def _load(self, streams: set[str]) -> None:
+        if len(self._cache) > CACHED:
+            self._cache.clear()
+        missing = sorted(streams - self._cache.keys())
+        parts = self._group.parts
+        found = await self._store.load(self._place, [(part.key, stream) for stream in missing for part in parts])
+        for index, stream in enumerate(missing):
+            self._cache[stream] = _Held.of(self._group, found[index * len(parts) : (index + 1) * len(parts)])
+
+    async def _save(self, changed: dict[str, set[int]], upto: int) -> None:
+        assert self._upto is not None
+        states = {
+            (self._group.parts[part].key, stream): self._cache[stream].kept(self._group, part)
+            for stream, parts in changed.items()
+            for part in sorted(parts)
+        }
+        if (states or upto != self._upto) and not await self._store.save(self._place, self._upto, upto, states):
+            self._forget()
+            raise Superseded
+        self._upto = upto
+
+    def _forget(self) -> None:
+        self._upto = None
+        self._cache.clear()
+
+
+class _Held:
+    """The states of one stream, and the last position folded into any of them."""
+
+    __slots__ = ("states", "upto")
+
+    def __init__(self, states: States, upto: int) -> None:
+        self.states = states
+        self.upto = upto
+
+    @classmethod
+    def of(cls, group: Group, found: Sequence[Kept | None]) -> "_Held":
+        states = tuple(
+            part.decode(kept.state) if kept else part.initial for part, kept in zip(group.parts, found, strict=True)
+        )
+        return cls(states, max((kept.upto for kept in found if kept), default=0))
+
+    def fold(self, group: Group, event: Recorded) -> set[int]:
+        """Fold an event that is not folded yet; gives which parts it changed."""
+        if event.position <= self.upto:
+            return set()
+        before, self.states = self.states, group.evolve(self.states, event)
+        self.upto = event.position
+        return {part for part, (old, new) in enumerate(zip(before, self.states, strict=True)) if old is not new}
+
+    def kept(self, group: Group, part: int) -> Kept:
+        """One of the states, as it is kept."""
+        return Kept(self.upto, group.parts[part].encode(self.states[part]))
+
+
+def decoded(group: Group, found: Sequence[Kept | None]) -> tuple[Any, ...]:
+    """The states that a reader found, initial where there is none."""
+    return _Held.of(group, found).states

@@ -1,0 +1,123 @@
+"""How is the system doing? Outcomes, lag, readiness and metrics, read where they are true: journal and read models."""
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from projections.projection import Group
+from projections.redis import RedisError, RedisStore
+from projections.store import Place
+from streams.journal import Counts, Journal
+from streams.kafka import Broker, KafkaError
+
+BROKER_ASKED_EVERY = 5.0
+LATENCY = Histogram(
+    "tierfold_lookup_seconds",
+    "Time to answer a lookup",
+    ["route"],
+    buckets=(0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024),
+    registry=None,
+)
+
+
+class Lag(NamedTuple):
+    """How far a group is behind a shard of the journal, in positions."""
+
+    group: str
+    shard: int
+    head: int
+    upto: int
+
+    @property
+    def behind(self) -> int:
+        """Positions still to be folded; negative if the read models know of more than the journal has."""
+        return self.head - self.upto
+
+
+class Health:
+    """Asks the dependencies."""
+
+    def __init__(self, journal: Journal, store: RedisStore, broker: Broker, groups: Sequence[Group], lag_limit: int) -> None:
+        self._journal = journal
+        self._store = store
+        self._broker = broker
+        self._groups = groups
+        self._lag_limit = lag_limit
+        self._broker_asked = -BROKER_ASKED_EVERY
+        self._broker_fault: str | None = None
+
+    async def lags(self) -> list[Lag]:
+        """The lag of every group on every shard."""
+        places = [Place(shard.number, group.name) for group in self._groups for shard in self._journal]
+        heads = await asyncio.to_thread(lambda: [shard.head() for shard in self._journal])
+        uptos = await self._store.uptos(places)
+        return [Lag(place.group, place.shard, heads[place.shard], upto) for place, upto in zip(places, uptos, strict=True)]
+
+    async def faults(self) -> list[str]:
+        """Why the system is not ready; empty if it is."""
+        try:
+            await self._store.ping()
+            lags = await self.lags()
+        except (RedisError, OSError) as error:
+            return [f"redis: {type(error).__name__}"]
+        except Exception as error:  # noqa: BLE001 - each database has errors of its own
+            return [f"journal: {type(error).__name__}"]
+        faults = [f"lag: {lag.group} is {lag.behind} behind on shard {lag.shard}" for lag in lags if lag.behind > self._lag_limit]
+        faults += [f"read models: {lag.group} is ahead of the journal on shard {lag.shard}" for lag in lags if lag.behind < 0]
+        broker = await asyncio.to_thread(self._ask_broker)
+        return faults + ([broker] if broker else [])
+
+    async def counts(self) -> Counts:
+        """The outcomes of all arrivals."""
+        return await asyncio.to_thread(self._journal.counts)
+
+    async def metrics(self) -> bytes:
+        """All metrics, in Prometheus' text format."""
+        registry = CollectorRegistry()
+        registry.register(_Told([*_outcomes(await self.counts()), *_lags(await self.lags())]))
+        registry.register(LATENCY)
+        return generate_latest(registry)
+
+    def _ask_broker(self) -> str | None:
+        if time.monotonic() - self._broker_asked > BROKER_ASKED_EVERY:
+            try:
+                self._broker.logs()
+                self._broker_fault = None
+            except KafkaError as error:
+                self._broker_fault = f"broker: {type(error).__name__}"
+            self._broker_asked = time.monotonic()
+        return self._broker_fault
+
+
+class _Told:
+    """A collector of metrics that were read before."""
+
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics."""
+        yield from self._metrics
+
+
+def _outcomes(counts: Counts) -> Iterator[Metric]:
+    total = CounterMetricFamily("tierfold_interactions", "Interactions by outcome; arrived is the sum of the four", labels=["outcome"])
+    for outcome in Counts.__slots__:
+        total.add_metric([outcome], getattr(counts, outcome))
+    yield total
+    yield GaugeMetricFamily("tierfold_balanced", "1 while every arrival has exactly one outcome", value=int(counts.balanced()))
+
+
+def _lags(lags: Sequence[Lag]) -> Iterator[Metric]:
+    behind = GaugeMetricFamily("tierfold_lag_events", "Positions that a group is behind the journal", labels=["group", "shard"])
+    heads = GaugeMetricFamily("tierfold_journal_head", "Position of the last event of a shard", labels=["shard"])
+    for lag in lags:
+        behind.add_metric([lag.group, str(lag.shard)], lag.behind)
+    for shard, head in sorted({lag.shard: lag.head for lag in lags}.items()):
+        heads.add_metric([str(shard)], head)
+    yield behind
+    yield heads

@@ -1,0 +1,152 @@
+"""How do messages become events? Read, decide, record, publish; one process for any number of shards.
+
+This is the only writer of the shards it owns. It holds nothing that the journal does not: after any error it
+stops, and whoever starts it again goes on behind the last offset that the journal has tracked.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from kafka import ConsumerRebalanceListener
+
+from streams.batch import Batch, batches, decode_batch, encode_batch
+from streams.cloudevents import STRUCTURED, read_message, write
+from streams.journal import Arrival, Counts, Journal, LogOffset, Rejected
+from streams.kafka import GROUP, INTERACTIONS, RECORDED, Broker, TopicPartition
+from streams.routing import BANK, shard_of, spread
+
+log = structlog.get_logger()
+
+COMMIT_LIMIT = 1_000
+"""Events in one transaction; a message is never split, so that its offset says all of it."""
+OFFSETS_EVERY = 5.0
+
+
+class Intake(ConsumerRebalanceListener):
+    """Consumes `interactions`, records in the journal, publishes on `recorded`."""
+
+    def __init__(self, broker: Broker, journal: Journal, shards: int, fault: Callable[[str], None] = lambda _point: None) -> None:
+        self._broker = broker
+        self._journal = journal
+        self._shards = shards
+        self._fault = fault
+        self._consumer = broker.consumer(GROUP)
+        self._producer = broker.producer()
+        self._logs = broker.logs()
+        self._published: list[Any] = []
+
+    def run(self, stop: threading.Event) -> None:
+        """Take messages until told to stop. Raises whatever broke; the journal then tells where to go on."""
+        self._consumer.subscribe([INTERACTIONS], listener=self)
+        offsets_due = time.monotonic() + OFFSETS_EVERY
+        try:
+            while not stop.is_set():
+                for partition, messages in self._consumer.poll(timeout_ms=100).items():
+                    self._take(partition.partition, messages)
+                self._check_published()
+                if time.monotonic() > offsets_due:
+                    self._consumer.commit()
+                    offsets_due = time.monotonic() + OFFSETS_EVERY
+        finally:
+            self._producer.close(timeout=5)
+            self._consumer.close()
+
+    def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        """Claim each shard, publish what was recorded but not published, go on behind the tracked offset."""
+        for partition in assigned:
+            number = partition.partition
+            shard = self._journal[number]
+            shard.claim()
+            self._publish_missed(number)
+            self._consumer.seek(partition, shard.tracked(self._logs[number]) + 1)
+            log.info("shard_claimed", shard=number, head=shard.head())
+
+    def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
+        """Nothing to do: whoever claims a shard next fences this process."""
+
+    def _take(self, partition: int, messages: Sequence[Any]) -> None:
+        arrivals: list[Arrival] = []
+        strays: list[Arrival] = []
+        for message in messages:
+            items = read_message(message.key, message.value, message.headers)
+            for number, item in enumerate(items):
+                arrival = Arrival(message.offset, number, item.raw, item.read)
+                (arrivals if self._is_at_home(arrival, partition) else strays).append(arrival)
+            if len(arrivals) >= COMMIT_LIMIT:
+                self._commit(partition, arrivals, strays, message.offset)
+                arrivals, strays = [], []
+        if arrivals or strays:
+            self._commit(partition, arrivals, strays, messages[-1].offset)
+
+    def _is_at_home(self, arrival: Arrival, partition: int) -> bool:
+        if isinstance(arrival.read, Rejected):
+            return True
+        return arrival.read.stream != BANK and shard_of(arrival.read.stream, self._shards) == partition
+
+    def _commit(self, partition: int, arrivals: list[Arrival], strays: list[Arrival], offset: int) -> None:
+        self._forward(strays)
+        self._fault("before_append")
+        commit = self._journal[partition].record(arrivals, LogOffset(self._logs[partition], offset), datetime.now(UTC), len(strays))
+        self._fault("between_append_and_publish")
+        for batch in batches(commit.after, commit.rows):
+            self._publish(partition, batch)
+        self._fault("after_publish")
+        log_commit(partition, commit.counts)
+
+    def _forward(self, strays: Sequence[Arrival]) -> None:
+        """Send strays to their own shards, and wait for that: only then may their offset be passed."""
+        sent = [
+            self._producer.send(
+                INTERACTIONS, value=write(copy), partition=shard_of(copy.stream, self._shards), headers=[("content-type", STRUCTURED.encode())]
+            )
+            for stray in strays
+            if not isinstance(stray.read, Rejected)
+            for copy in spread(stray.read, self._shards)
+        ]
+        for future in sent:
+            future.get(timeout=30)
+
+    def _publish(self, partition: int, batch: Batch) -> None:
+        self._published.append(self._producer.send(RECORDED, value=encode_batch(batch), partition=partition))
+
+    def _check_published(self) -> None:
+        """Raise if a batch could not be published."""
+        while self._published and self._published[0].is_done:
+            self._published.pop(0).get(timeout=0)
+
+    def _publish_missed(self, number: int) -> None:
+        shard = self._journal[number]
+        after, head = self._last_published(number), shard.head()
+        if after is None:
+            self._publish(number, Batch(head, head, []))
+            return
+        while rows := shard.read(after, COMMIT_LIMIT, head):
+            for batch in batches(after, rows):
+                self._publish(number, batch)
+            after = rows[-1].position
+
+    def _last_published(self, number: int) -> int | None:
+        """The position up to which `recorded` has this shard; None if the topic has nothing, as after a broker's loss."""
+        partition = TopicPartition(RECORDED, number)
+        reader = self._broker.consumer()
+        try:
+            reader.assign([partition])
+            end = reader.end_offsets([partition])[partition]
+            if end == 0 or end == reader.beginning_offsets([partition])[partition]:
+                return None
+            reader.seek(partition, end - 1)
+            [last] = reader.poll(timeout_ms=10_000, max_records=1)[partition]
+            return decode_batch(last.value).upto
+        finally:
+            reader.close()
+
+
+def log_commit(partition: int, counts: Counts) -> None:
+    """Say what was committed: counts only, never content."""
+    if counts.quarantined or counts.forwarded:
+        log.warning("messages_set_aside", shard=partition, quarantined=counts.quarantined, forwarded=counts.forwarded)
+    log.debug("batch_recorded", shard=partition, recorded=counts.recorded, already=counts.already)

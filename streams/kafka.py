@@ -1,0 +1,86 @@
+"""The door to Kafka: topics, producers and consumers by kafka-python, for any broker that speaks the protocol."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+__all__ = ["INTERACTIONS", "RECORDED", "Broker", "KafkaConsumer", "KafkaError", "KafkaProducer", "TopicPartition"]
+
+INTERACTIONS = "interactions"
+RECORDED = "recorded"
+GROUP = "tierfold-intake"
+MESSAGE_LIMIT = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where the brokers are (`host:port,host:port`), and how to be let in (kafka-python's security options)."""
+
+    servers: str
+    security: Mapping[str, Any] = field(default_factory=dict)
+
+    def producer(self) -> KafkaProducer:
+        """An idempotent producer that waits for all replicas and keeps order."""
+        return KafkaProducer(
+            bootstrap_servers=self.servers.split(","),
+            linger_ms=2,
+            batch_size=256 * 1024,
+            max_request_size=MESSAGE_LIMIT,
+            max_block_ms=10_000,
+            delivery_timeout_ms=30_000,
+            request_timeout_ms=15_000,
+            **self.security,
+        )
+
+    def consumer(self, group: str | None = None) -> KafkaConsumer:
+        """A consumer that never commits by itself, and starts at the beginning."""
+        return KafkaConsumer(
+            bootstrap_servers=self.servers.split(","),
+            group_id=group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=20,
+            max_partition_fetch_bytes=MESSAGE_LIMIT,
+            max_poll_records=2_000,
+            session_timeout_ms=6_000,
+            heartbeat_interval_ms=1_500,
+            **self.security,
+        )
+
+    def admin(self) -> KafkaAdminClient:
+        """A client for topics."""
+        return KafkaAdminClient(bootstrap_servers=self.servers.split(","), **self.security)
+
+    def create_topics(self, partitions: int, replicas: int = 1) -> None:
+        """Make both topics, with one partition per shard, unless they are there."""
+        limits = {"max.message.bytes": str(MESSAGE_LIMIT)}
+        wanted = [NewTopic(name, partitions, replicas, topic_configs=limits) for name in (INTERACTIONS, RECORDED)]
+        admin = self.admin()
+        try:
+            admin.create_topics(wanted)
+        except TopicAlreadyExistsError:
+            pass
+        finally:
+            admin.close()
+
+    def logs(self) -> dict[int, str]:
+        """The name of each partition of `interactions` in this incarnation of the topic.
+
+        A topic that was made anew, as by a broker that keeps nothing, counts its offsets from 0 again; its id
+        tells it from the one before. Raises `KafkaError` if the topic is not there.
+        """
+        admin = self.admin()
+        try:
+            [topic] = admin.describe_topics([INTERACTIONS])
+        finally:
+            admin.close()
+        if topic["error_code"]:
+            raise KafkaError(f"topic {INTERACTIONS} is not there: code {topic['error_code']}")
+        return {
+            partition["partition_index"]: f"{INTERACTIONS}/{topic['topic_id']}/{partition['partition_index']}"
+            for partition in topic["partitions"]
+        }
