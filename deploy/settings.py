@@ -39,6 +39,11 @@ class Settings(BaseSettings):
         """The journal's URL, with the default filled in."""
         return self.journal or f"sqlite://{(self.data_dir / 'journal').resolve()}"
 
+    @property
+    def address(self) -> str:
+        """The lookups' base URL."""
+        return f"http://{self.host}:{self.port}"
+
     @cached_property
     def security(self) -> dict[str, Any]:
         """The broker's security settings, as kafka-python names them."""

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO
 
 import structlog
@@ -105,9 +107,10 @@ class Stack:
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
+                _connect(self._settings.broker)
                 broker_of(self._settings).create_topics(self._settings.shards)
                 return
-            except KafkaError as error:
+            except (KafkaError, OSError) as error:
                 if time.monotonic() > deadline or self._children["broker"].poll() is not None:
                     raise CannotStart(f"the broker does not answer at {self._settings.broker}: see {self._logs / 'broker.log'}") from error
                 time.sleep(0.05)
@@ -177,6 +180,11 @@ def _must_be_free(address: str) -> None:
                 time.sleep(0.2)
 
 
+def _connect(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    socket.create_connection((host, int(port)), timeout=1).close()
+
+
 def _end(child: subprocess.Popen[bytes], how: int = signal.SIGTERM) -> None:
     if child.poll() is None:
         os.kill(child.pid, how)
@@ -187,3 +195,12 @@ def _end(child: subprocess.Popen[bytes], how: int = signal.SIGTERM) -> None:
         child.wait()
 
 
+@contextmanager
+def running(settings: Settings) -> Iterator[Stack]:
+    """The embedded stack, started, and stopped at the end."""
+    stack = Stack(settings)
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.stop()

@@ -2,6 +2,7 @@
 
 import calendar
 from datetime import date
+from functools import lru_cache
 
 from domain.interaction import Interaction, PlausibleDate
 
@@ -16,6 +17,7 @@ class DayClosed(Interaction):
     date: PlausibleDate
 
 
+@lru_cache(maxsize=4096)
 def month_of(day: date) -> Month:
     """The month a day lies in.
 
@@ -40,6 +42,7 @@ def next_month(month: Month) -> Month:
     return f"{year + number // 12:04d}-{number % 12 + 1:02d}"
 
 
+@lru_cache(maxsize=4096)
 def days_in(month: Month) -> int:
     """How many days a month has.
 

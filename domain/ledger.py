@@ -6,15 +6,16 @@ which does not depend on the order in which the month's movements became known.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 
+from domain.change import changed
 from domain.days import Month, days_in, month_of, next_month
 from domain.interaction import AssetClass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AssetFacts:
     """One asset class in one currency over one month, in minor units.
 
@@ -29,7 +30,7 @@ class AssetFacts:
     closing: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MonthlyFacts:
     """What one month of one customer came to, before any policy: minor units, counts, days."""
 
@@ -44,7 +45,7 @@ class MonthlyFacts:
     tenure_months: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Account:
     """A running account: balance in minor units of its currency."""
 
@@ -61,7 +62,7 @@ class Movement(NamedTuple):
     weighted: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OpenMonth:
     """What has happened in a month that has not ended: movements by `class/currency`, counts, active days as bits."""
 
@@ -72,7 +73,7 @@ class OpenMonth:
     active: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ledger:
     """A customer's accounts, the balances at the last month's end, and the months that are still open."""
 
@@ -89,14 +90,14 @@ def seen(ledger: Ledger, day: date) -> Ledger:
     month = month_of(day)
     if ledger.since is not None and ledger.since <= month:
         return ledger
-    return replace(ledger, since=month)
+    return changed(ledger, since=month)
 
 
 def opened(ledger: Ledger, number: str, account: Account) -> Ledger:
     """The ledger with an account opened; a balance that was already moved stays."""
     known = ledger.accounts.get(number)
     balance = known.balance if known else 0
-    return replace(ledger, accounts={**ledger.accounts, number: replace(account, balance=balance)})
+    return changed(ledger, accounts={**ledger.accounts, number: changed(account, balance=balance)})
 
 
 def closed(ledger: Ledger, number: str) -> Ledger:
@@ -104,17 +105,17 @@ def closed(ledger: Ledger, number: str) -> Ledger:
     known = ledger.accounts.get(number)
     if known is None:
         return ledger
-    return replace(ledger, accounts={**ledger.accounts, number: replace(known, closed=True)})
+    return changed(ledger, accounts={**ledger.accounts, number: changed(known, closed=True)})
 
 
 def holding(ledger: Ledger, reference: str) -> Ledger:
     """The ledger with one more product held."""
-    return replace(ledger, products=ledger.products | {reference})
+    return changed(ledger, products=ledger.products | {reference})
 
 
 def not_holding(ledger: Ledger, reference: str) -> Ledger:
     """The ledger with a product given back."""
-    return replace(ledger, products=ledger.products - {reference})
+    return changed(ledger, products=ledger.products - {reference})
 
 
 def moved(ledger: Ledger, number: str, amount: int, day: date, unknown: Account) -> Ledger:
@@ -125,18 +126,9 @@ def moved(ledger: Ledger, number: str, amount: int, day: date, unknown: Account)
     """
     account = ledger.accounts.get(number, unknown)
     month, since = _effective(ledger, day)
-    key = f"{account.asset_class}/{account.currency}"
-    entry = ledger.months.get(month, OpenMonth())
-    net, weighted = entry.movements.get(key, Movement())
-    movement = Movement(net + amount, weighted + amount * (days_in(month) - since + 1))
-    return Ledger(
-        accounts={**ledger.accounts, number: Account(account.asset_class, account.currency, account.balance + amount, account.closed)},
-        products=ledger.products,
-        opening=ledger.opening,
-        months={**ledger.months, month: replace(entry, movements={**entry.movements, key: movement})},
-        since=ledger.since,
-        closed_through=ledger.closed_through,
-    )
+    entry = _with_movement(ledger.months.get(month, OpenMonth()), account, amount, days_in(month) - since + 1)
+    accounts = {**ledger.accounts, number: changed(account, balance=account.balance + amount)}
+    return changed(ledger, accounts=accounts, months={**ledger.months, month: entry})
 
 
 def transacted(ledger: Ledger, currency: str, amount: int, day: date) -> Ledger:
@@ -145,13 +137,9 @@ def transacted(ledger: Ledger, currency: str, amount: int, day: date) -> Ledger:
     entry = ledger.months.get(month, OpenMonth())
     side = "value_in" if amount >= 0 else "value_out"
     totals: dict[str, int] = getattr(entry, side)
-    counted = replace(
-        entry,
-        transactions=entry.transactions + 1,
-        active=entry.active | 1 << (since - 1),
-        **{side: {**totals, currency: totals.get(currency, 0) + abs(amount)}},
-    )
-    return replace(ledger, months={**ledger.months, month: counted})
+    totals = {**totals, currency: totals.get(currency, 0) + abs(amount)}
+    counted = changed(entry, transactions=entry.transactions + 1, active=entry.active | 1 << (since - 1), **{side: totals})
+    return changed(ledger, months={**ledger.months, month: counted})
 
 
 def month_ended(ledger: Ledger, month: Month) -> tuple[Ledger, tuple[MonthlyFacts, ...]]:
@@ -167,6 +155,12 @@ def month_ended(ledger: Ledger, month: Month) -> tuple[Ledger, tuple[MonthlyFact
         rows.append(facts)
         due = next_month(due)
     return ledger, tuple(rows)
+
+
+def _with_movement(entry: OpenMonth, account: Account, amount: int, days: int) -> OpenMonth:
+    key = f"{account.asset_class}/{account.currency}"
+    net, weighted = entry.movements.get(key, Movement())
+    return changed(entry, movements={**entry.movements, key: Movement(net + amount, weighted + amount * days)})
 
 
 def _close(ledger: Ledger, month: Month) -> tuple[Ledger, MonthlyFacts]:
@@ -187,7 +181,7 @@ def _close(ledger: Ledger, month: Month) -> tuple[Ledger, MonthlyFacts]:
     )
     closing = {key: asset.closing for key, asset in zip(keys, assets, strict=True)}
     rest = {later: open_month for later, open_month in ledger.months.items() if later != month}
-    return replace(ledger, opening=closing, months=rest, closed_through=month), facts
+    return changed(ledger, opening=closing, months=rest, closed_through=month), facts
 
 
 def _asset_facts(key: str, opening: Mapping[str, int], movements: Mapping[str, Movement], days: int) -> AssetFacts:

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from domain.interaction import Channel, Currency, Identifier, Interaction, Line, Price, Stream
 
-Features = dict[Identifier, int]
+FeatureName = Annotated[str, StringConstraints(max_length=64, pattern=r"^[\w.\-=]+$")]
+Features = dict[FeatureName, int]
 """What was known at the time of a decision, as whole numbers; a category is `name=value` with 1."""
 
 

@@ -1,11 +1,12 @@
 """Which tier does a customer stand in, since when, and on what grounds? Policies, standings and how to assess."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from domain.change import changed
 from domain.days import Month, first_day, next_month
 from domain.interaction import AssetClass, Currency, Identifier, Interaction, Line, PlausibleDate, Price
 from domain.ledger import MonthlyFacts
@@ -73,7 +74,7 @@ class TierPolicy(BaseModel):
         return f"{self.policy}@{self.version}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Override:
     """A tier set by hand, until a date."""
 
@@ -83,7 +84,7 @@ class Override:
     until: date
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Grounds:
     """What the last assessment saw: the month, its measure in minor units, and the tier which that reaches."""
 
@@ -92,7 +93,7 @@ class Grounds:
     reached: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Standing:
     """A customer under a policy: tier (None before any assessment), since when, missed months in a row, grounds."""
 
@@ -134,13 +135,13 @@ def assess(policy: TierPolicy, standing: Standing, facts: MonthlyFacts) -> Stand
     standing = _without_expired(standing, effective)
     watch = 0 if held is None or reached >= held else standing.watch + 1
     if held is None or reached > held or watch >= policy.misses_allowed:
-        return replace(standing, tier=names[reached], since=effective, watch=0, grounds=grounds, policy=policy.label)
-    return replace(standing, watch=watch, grounds=grounds, policy=policy.label)
+        return changed(standing, tier=names[reached], since=effective, watch=0, grounds=grounds, policy=policy.label)
+    return changed(standing, watch=watch, grounds=grounds, policy=policy.label)
 
 
 def override(standing: Standing, event: TierOverridden) -> Standing:
     """The standing with a tier set by hand beside it."""
-    return replace(standing, override=Override(event.tier, event.approver, event.reason, event.until))
+    return changed(standing, override=Override(event.tier, event.approver, event.reason, event.until))
 
 
 def tier_on(policy: TierPolicy, standing: Standing, day: date) -> str:
@@ -152,5 +153,5 @@ def tier_on(policy: TierPolicy, standing: Standing, day: date) -> str:
 
 def _without_expired(standing: Standing, day: date) -> Standing:
     if standing.override is not None and standing.override.until < day:
-        return replace(standing, override=None)
+        return changed(standing, override=None)
     return standing

@@ -1,7 +1,9 @@
 """Which decisions wait for an answer, and which offers were answered how?"""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from domain.catalogue import topic_of
+from domain.change import changed
 from domain.offers import ExampleLabelled, Features, OfferAccepted, OfferDecided, OfferDeclined, OfferLapsed
 from domain.recorded import Proposed, Recorded
 from projections.projection import Group, Projection, States
@@ -13,7 +15,7 @@ SOURCE = "tierfold/reactions"
 Answer = OfferAccepted | OfferDeclined | OfferLapsed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Offers:
     """Features of the open decisions by `decision/offer`, and how often each offer was accepted or not."""
 
@@ -27,11 +29,11 @@ def evolve(offers: Offers, event: Recorded) -> Offers:
     match event.data:
         case OfferDecided(decision=decision, offer=str(offer), features=features):
             kept = list(offers.open.items())[-(KEPT - 1) :]
-            return replace(offers, open={**dict(kept), f"{decision}/{offer}": features})
+            return changed(offers, open={**dict(kept), f"{decision}/{offer}": features})
         case OfferAccepted(offer=offer) as answer:
-            return replace(_answered(offers, answer), accepted={**offers.accepted, offer: offers.accepted.get(offer, 0) + 1})
+            return changed(_answered(offers, answer), accepted={**offers.accepted, offer: offers.accepted.get(offer, 0) + 1})
         case OfferDeclined(offer=offer) | OfferLapsed(offer=offer) as answer:
-            return replace(_answered(offers, answer), declined={**offers.declined, offer: offers.declined.get(offer, 0) + 1})
+            return changed(_answered(offers, answer), declined={**offers.declined, offer: offers.declined.get(offer, 0) + 1})
         case _:
             return offers
 
@@ -56,12 +58,13 @@ def react(states: States, event: Recorded) -> tuple[Proposed, ...]:
 
 
 def _answered(offers: Offers, answer: Answer) -> Offers:
-    return replace(offers, open={key: value for key, value in offers.open.items() if key != _key(answer)})
+    return changed(offers, open={key: value for key, value in offers.open.items() if key != _key(answer)})
 
 
 def _key(answer: Answer) -> str:
     return f"{answer.decision}/{answer.offer}"
 
 
+TOPICS = frozenset(topic_of(event) for event in (OfferDecided, OfferAccepted, OfferDeclined, OfferLapsed))
 OFFERS = Projection("offers", 1, Offers(), evolve)
-REACTIONS = Group("reactions@1", "customer", (OFFERS,), lambda states, event: (evolve(states[0], event),), react=react)
+REACTIONS = Group("reactions@1", "customer", (OFFERS,), lambda states, event: (evolve(states[0], event),), TOPICS, react=react)

@@ -1,10 +1,11 @@
 """Who is this customer? The whole picture, every fact with its source and time."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TypeVar
 
 from domain import accounts, campaigns, cases, customers, offers, relations
+from domain.change import changed
 from domain.recorded import Recorded
 from projections.projection import Projection
 
@@ -12,7 +13,7 @@ from projections.projection import Projection
 V = TypeVar("V")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Fact:
     """Something stated about the customer: by which channel, and when."""
 
@@ -21,7 +22,7 @@ class Fact:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Risk:
     """The customer's capacity for risk, as assessed, and until when that holds."""
 
@@ -29,7 +30,7 @@ class Risk:
     valid_until: date
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Profile:
     """The 360-degree view, less the balances, which the ledger has."""
 
@@ -65,59 +66,59 @@ def evolve(profile: Profile, event: Recorded) -> Profile:  # noqa: PLR0911, PLR0
         case customers.CustomerOnboarded() as new:
             return _onboarded(profile, new, event)
         case customers.ProfileFactStated(fact=fact, value=value, source=source):
-            return replace(profile, facts={**profile.facts, fact: Fact(value, source, at)})
+            return changed(profile, facts={**profile.facts, fact: Fact(value, source, at)})
         case customers.ContactStated(medium=medium, value=value, source=source):
-            return replace(profile, contacts={**profile.contacts, medium: Fact(value, source, at)})
+            return changed(profile, contacts={**profile.contacts, medium: Fact(value, source, at)})
         case customers.ContactWithdrawn(medium=medium):
-            return replace(profile, contacts=_without(profile.contacts, medium))
+            return changed(profile, contacts=_without(profile.contacts, medium))
         case customers.PreferenceStated(topic=topic, value=value, source=source):
-            return replace(profile, preferences={**profile.preferences, topic: Fact(value, source, at)})
+            return changed(profile, preferences={**profile.preferences, topic: Fact(value, source, at)})
         case customers.ConsentGranted(purpose=purpose):
-            return replace(profile, consents={**profile.consents, purpose: True})
+            return changed(profile, consents={**profile.consents, purpose: True})
         case customers.ConsentWithdrawn(purpose=purpose):
-            return replace(profile, consents={**profile.consents, purpose: False})
+            return changed(profile, consents={**profile.consents, purpose: False})
         case customers.RiskProfileAssessed(grade=grade, valid_until=until):
-            return replace(profile, risk=Risk(grade, until))
+            return changed(profile, risk=Risk(grade, until))
         case customers.CreditRated(rating=rating, agency=agency):
-            return replace(profile, rating=Fact(rating, agency, at))
+            return changed(profile, rating=Fact(rating, agency, at))
         case customers.ServiceUsed(service=service, channel=channel):
-            return replace(profile, services=_counted(profile.services, service), channels=_counted(profile.channels, channel))
+            return changed(profile, services=_counted(profile.services, service), channels=_counted(profile.channels, channel))
         case customers.ChannelVisited(channel=channel) | campaigns.CampaignTouched(channel=channel):
-            return replace(profile, channels=_counted(profile.channels, channel))
+            return changed(profile, channels=_counted(profile.channels, channel))
         case customers.IdentitiesMerged(other=other):
-            return replace(profile, identities=tuple(sorted({*profile.identities, other})))
+            return changed(profile, identities=tuple(sorted({*profile.identities, other})))
         case customers.IdentitiesUnmerged(other=other):
-            return replace(profile, identities=tuple(sorted({*profile.identities} - {other})))
+            return changed(profile, identities=tuple(sorted({*profile.identities} - {other})))
         case relations.HouseholdJoined(household=household):
-            return replace(profile, household=household)
+            return changed(profile, household=household)
         case relations.HouseholdLeft():
-            return replace(profile, household=None)
+            return changed(profile, household=None)
         case relations.CompanyGroupJoined(group=group):
-            return replace(profile, company_group=group)
+            return changed(profile, company_group=group)
         case relations.CompanyGroupLeft():
-            return replace(profile, company_group=None)
+            return changed(profile, company_group=None)
         case relations.ManagerAssigned(manager=manager):
-            return replace(profile, manager=manager)
+            return changed(profile, manager=manager)
         case accounts.AccountOpened(account=reference, product=product):
-            return replace(profile, products={**profile.products, reference: product})
+            return changed(profile, products={**profile.products, reference: product})
         case accounts.ProductOpened(reference=reference, product=product):
-            return replace(profile, products={**profile.products, reference: product})
+            return changed(profile, products={**profile.products, reference: product})
         case accounts.LoanGranted(loan=reference):
-            return replace(profile, products={**profile.products, reference: "loan"})
+            return changed(profile, products={**profile.products, reference: "loan"})
         case accounts.AccountClosed(account=reference) | accounts.ProductClosed(reference=reference):
-            return replace(profile, products=_without(profile.products, reference))
+            return changed(profile, products=_without(profile.products, reference))
         case cases.SurveyAnswered(score=score):
-            return replace(profile, survey_score=score)
+            return changed(profile, survey_score=score)
         case cases.ComplaintOpened(case=case):
-            return replace(profile, open_cases={**profile.open_cases, case: event.business_date})
+            return changed(profile, open_cases={**profile.open_cases, case: event.business_date})
         case cases.ComplaintClosed(case=case) | cases.ComplaintWithdrawn(case=case):
-            return replace(profile, open_cases=_without(profile.open_cases, case), cases_closed=profile.cases_closed + 1)
+            return changed(profile, open_cases=_without(profile.open_cases, case), cases_closed=profile.cases_closed + 1)
         case campaigns.CouponIssued(coupon=coupon, worth=worth):
-            return replace(profile, coupons={**profile.coupons, coupon: worth})
+            return changed(profile, coupons={**profile.coupons, coupon: worth})
         case campaigns.CouponRedeemed(coupon=coupon):
-            return replace(profile, coupons=_without(profile.coupons, coupon))
+            return changed(profile, coupons=_without(profile.coupons, coupon))
         case campaigns.EventAttended():
-            return replace(profile, attended=profile.attended + 1)
+            return changed(profile, attended=profile.attended + 1)
         case _:
             return profile
 
@@ -129,13 +130,13 @@ BY_THE_BANK = (offers.OfferDecided, offers.OfferLapsed, campaigns.CouponIssued, 
 def _seen(profile: Profile, at: datetime) -> Profile:
     if profile.last_seen is not None and at <= profile.last_seen:
         return profile
-    return replace(profile, last_seen=at)
+    return changed(profile, last_seen=at)
 
 
 def _onboarded(profile: Profile, new: customers.CustomerOnboarded, event: Recorded) -> Profile:
     stated = {"name": new.name, "gender": new.gender, "region": new.region, "industry": new.industry}
     facts = {fact: Fact(value, new.source, event.occurred_at) for fact, value in stated.items() if value is not None}
-    return replace(profile, kind=new.kind, onboarded=event.business_date, born=new.born, facts={**profile.facts, **facts})
+    return changed(profile, kind=new.kind, onboarded=event.business_date, born=new.born, facts={**profile.facts, **facts})
 
 
 def _counted(counts: dict[str, int], name: str) -> dict[str, int]:

@@ -43,15 +43,17 @@ class Projection(Generic[S]):
 class Group:
     """Projections that are advanced together over the streams of one kind, with one position per shard.
 
-    `evolve` folds an event into all their states at once. `everyone` tells which events of the shard itself
-    (a day that closed) concern every stream in it. `react` tells what should follow from an event.
+    `evolve` folds an event into all their states at once. `topics` names the stored types that matter to it; None
+    means all. `everyone` tells which events of the shard itself (a day that closed) concern every stream in it,
+    and `react` what should follow from an event.
     """
 
     name: str
     kind: str
     parts: tuple[Projection[Any], ...]
     evolve: Callable[[States, Recorded], States]
-    everyone: Callable[[Interaction], bool] = lambda _data: False
+    topics: frozenset[str] | None = None
+    everyone: Callable[[Interaction], bool] | None = None
     react: Callable[[States, Recorded], Iterable[Any]] | None = None
 
     @property

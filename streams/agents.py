@@ -5,7 +5,8 @@ agent believes only the position saved with its states, and a timer brings an id
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -48,10 +49,10 @@ class _Transport(driver.Transport):
     Consumer = _Consumer
 
 
-def worker(servers: str, shards: int, groups: Sequence[Group], store: Store, journal: Journal, emit: Emit, **options: Any) -> faust.App:
+def worker(servers: str, shards: int, groups: Sequence[Group], store: Store, journal: Journal, emit: Emit, security: Mapping[str, Any]) -> faust.App:
     """A Faust app with one agent per group, over the shards that Kafka gives it.
 
-    `servers` is `host:port,host:port`; `options` are Faust's own settings, as for credentials.
+    `servers` is `host:port,host:port`; `security` is what kafka-python calls it.
     """
     app = faust.App(
         NAME,
@@ -65,7 +66,7 @@ def worker(servers: str, shards: int, groups: Sequence[Group], store: Store, jou
         broker_rebalance_timeout=10.0,
         consumer_max_fetch_size=16 * 1024 * 1024,
         stream_wait_empty=False,
-        **options,
+        broker_credentials=_credentials(security),
     )
     app.transport = _Transport(app.conf.broker_consumer, app)
     recorded = app.topic(RECORDED, value_type=bytes, value_serializer="raw", key_type=bytes, key_serializer="raw")
@@ -73,6 +74,15 @@ def worker(servers: str, shards: int, groups: Sequence[Group], store: Store, jou
         foldings = {shard: Folding(group, shard, store, journal, emit) for shard in range(shards)}
         _add_agent(app, recorded, group, foldings)
     return app
+
+
+def _credentials(security: Mapping[str, Any]) -> Any:
+    protocol = security.get("security_protocol", "PLAINTEXT")
+    context = ssl.create_default_context(cafile=security.get("ssl_cafile")) if protocol.endswith("SSL") else None
+    if protocol.startswith("SASL"):
+        names = {"mechanism": "sasl_mechanism", "username": "sasl_plain_username", "password": "sasl_plain_password"}
+        return faust.SASLCredentials(ssl_context=context, **{ours: security[theirs] for ours, theirs in names.items()})
+    return faust.SSLCredentials(context) if context else None
 
 
 def _add_agent(app: faust.App, recorded: Any, group: Group, foldings: dict[int, Folding]) -> None:

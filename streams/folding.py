@@ -38,6 +38,7 @@ class Folding:
         self._store = store
         self._journal = journal
         self._emit = emit
+        self._streams = f"{group.kind}:"
         self._upto: int | None = None
         self._cache: dict[str, _Held] = {}
         self._busy = asyncio.Lock()
@@ -82,17 +83,20 @@ class Folding:
     async def _fold(self, rows: Sequence[Row]) -> None:
         """Fold rows that follow the present position: runs of the streams' own events, and events for everyone."""
         run: list[Recorded] = []
-        for event in (row.event() for row in rows):
-            if self._group.everyone(event.data):
+        for row in rows:
+            if self._is_ours(row):
+                run.append(row.event())
+            elif self._group.everyone and row.stream.startswith("shard:") and self._group.everyone((event := row.event()).data):
                 await self._fold_run(run, event.position - 1)
                 await self._sweep(event)
                 run = []
-            else:
-                run.append(event)
         await self._fold_run(run, rows[-1].position)
 
-    async def _fold_run(self, run: Sequence[Recorded], upto: int) -> None:
-        events = [event for event in run if event.stream.startswith(f"{self._group.kind}:")]
+    def _is_ours(self, row: Row) -> bool:
+        topics = self._group.topics
+        return row.stream.startswith(self._streams) and (topics is None or row.topic in topics)
+
+    async def _fold_run(self, events: Sequence[Recorded], upto: int) -> None:
         await self._load({event.stream for event in events})
         changed: dict[str, set[int]] = {}
         proposed: list[Proposed] = []

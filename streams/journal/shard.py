@@ -20,6 +20,8 @@ class Row(NamedTuple):
     """A recorded event as it is stored."""
 
     position: int
+    stream: str
+    topic: str
     state: bytes
 
     def event(self) -> Recorded:
@@ -115,7 +117,7 @@ class Shard:
             tracking=Tracking(at.log, at.offset),
             beside=Beside(self._epoch, counts, sources, quarantined),
         )
-        rows = [Row(position, event.state) for position, event in zip(positions or (), stored, strict=True)]
+        rows = [Row(position, str(event.originator_id), event.topic, event.state) for position, event in zip(positions or (), stored, strict=True)]
         after, self._head = self._head, rows[-1].position if rows else self._head
         return Commit(after, rows, counts)
 
@@ -144,7 +146,7 @@ class Shard:
     def read(self, after: int, limit: int, upto: int | None = None) -> list[Row]:
         """The next rows behind a position, in order."""
         found = self._recorder.select_notifications(after, limit, upto, inclusive_of_start=False)
-        return [Row(row.id, row.state) for row in found]
+        return [Row(row.id, str(row.originator_id), row.topic, row.state) for row in found]
 
     def history(self, stream: str, after_version: int = 0, limit: int = 1000) -> list[Recorded]:
         """The events of one stream, in order."""

@@ -1,0 +1,60 @@
+"""What does it look like when it runs? The whole stack on a synthetic bank, with a summary to read."""
+
+import asyncio
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from deploy.console import errors, progress, show, until_signal
+from deploy.feeding import feed_all
+from deploy.settings import Settings
+from deploy.summary import some_customers, summary, wait_until_ready, wait_until_settled
+from deploy.up import running
+from streams.feed import written
+from streams.sources.synth import Bank, synth
+
+SHOWN = ("100000", "100001", "100100")
+"""Two of the rich, who come first, and one of the others."""
+
+
+def run_demo(settings: Settings, bank: Bank, *, leave: bool, as_json: bool) -> None:
+    """Start the stack, feed it a bank, show what came of it; then stay up until a signal, or leave."""
+    stop = until_signal()
+    with running(settings) as stack:
+        asyncio.run(wait_until_ready(settings))
+        started = time.monotonic()
+        with progress("safe in the journal") as advance:
+            fed = feed_all(settings, written(synth(bank)), advance)
+        asyncio.run(wait_until_settled(settings))
+        seconds = time.monotonic() - started
+        report = asyncio.run(_report(settings, fed["sent"], seconds))
+        if as_json:
+            show(report, as_json)
+        else:
+            _print(report, settings)
+        if not leave:
+            errors.print("Ctrl-C stops it.")
+            stack.watch(stop)
+
+
+async def _report(settings: Settings, sent: int, seconds: float) -> dict[str, Any]:
+    found = await summary(settings)
+    shown = await some_customers(settings, SHOWN)
+    return {**found, "sent": sent, "seconds": round(seconds, 2), "events_per_second": round(sent / seconds), "lag": 0, "examples": shown}
+
+
+def _print(report: dict[str, Any], settings: Settings) -> None:
+    console = Console()
+    tiers = Table("tier", "customers", title=f"{report['customers']} customers")
+    for tier, count in report["tiers"].items():
+        tiers.add_row(tier, str(count))
+    people = Table("customer", "tier", "since", "missed months", "month's average (yuan)", title="Three of them")
+    for who in report["examples"]:
+        people.add_row(who["customer"], who["tier"], who["since"], str(who["watch"]), f"{(who['measure'] or 0) // 100:,}")
+    console.print(tiers, people)
+    outcomes = ", ".join(f"{report[name]} {name}" for name in ("recorded", "already", "quarantined", "refused"))
+    console.print(f"{report['arrived']} arrived = {outcomes}")
+    console.print(f"{report['sent']} events sent, recorded and folded in {report['seconds']} s: {report['events_per_second']} a second; lag {report['lag']}")
+    console.print(f"Ask: {settings.address}/v1/customers/{SHOWN[0]}/next-best-offer   All questions: {settings.address}/docs", soft_wrap=True)

@@ -1,0 +1,26 @@
+"""What are the digests of the projections of these settings: live, and rebuilt?"""
+
+from deploy.compose import journal_of
+from deploy.console import progress
+from deploy.groups import groups_of
+from deploy.settings import Settings
+from projections.redis import RedisStore
+from replay.digests import digests
+from replay.rebuild import rebuild
+
+
+async def live_digests(settings: Settings) -> dict[str, str]:
+    """The digests of the states in Redis."""
+    store = RedisStore(settings.redis)
+    try:
+        return await digests(groups_of(settings), store, settings.shards)
+    finally:
+        await store.close()
+
+
+async def rebuilt_digests(settings: Settings) -> dict[str, str]:
+    """The digests of states folded from the journal anew."""
+    groups = groups_of(settings)
+    with progress("folded") as advance:
+        store = await rebuild(groups, journal_of(settings), advance)
+    return await digests(groups, store, settings.shards)

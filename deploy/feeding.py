@@ -1,0 +1,25 @@
+"""How is a file fed into the front door of these settings?"""
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from deploy.compose import courier_of, journal_of
+from deploy.settings import Settings
+from streams.feed import feed, lines, written
+from streams.sources.berka import berka
+
+
+def sources(file: str | None, folder: Path | None) -> Iterable[bytes | None]:
+    """The events of a file of CloudEvents, or of the Berka bank's folder."""
+    return written(berka(folder)) if folder else lines(file or "-")
+
+
+def feed_all(settings: Settings, raws: Iterable[bytes | None], advance: Callable[[int], None]) -> dict[str, Any]:
+    """Send everything, wait until it is safe, and report: events, seconds, events per second."""
+    started = time.monotonic()
+    with courier_of(settings, journal_of(settings)) as courier:
+        parts = feed(raws, courier, settings.shards, advance)
+    seconds = time.monotonic() - started
+    return {"sent": parts.sent, "unsendable": parts.unsendable, "seconds": round(seconds, 3), "events_per_second": round(parts.sent / seconds)}

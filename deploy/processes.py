@@ -1,0 +1,58 @@
+"""How are the parts put together? One function per process, each importing only what that process needs."""
+
+import signal
+import threading
+
+from deploy.compose import broker_of, courier_of, journal_of
+from deploy.settings import Settings
+
+
+def run_intake(settings: Settings) -> None:
+    """Take messages into the journal until a signal."""
+    from streams.intake import Intake
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    Intake(broker_of(settings), journal_of(settings), settings.shards).run(stop)
+
+
+def run_agents(settings: Settings) -> None:
+    """Fold, learn and react until a signal."""
+    from faust.worker import Worker
+
+    from deploy.groups import groups_of
+    from projections.redis import RedisStore
+    from streams.agents import emitter, worker
+
+    journal = journal_of(settings)
+    emit = emitter(courier_of(settings, journal), journal, settings.shards)
+    app = worker(settings.broker, settings.shards, groups_of(settings), RedisStore(settings.redis), journal, emit, settings.security)
+    Worker(app, loglevel="ERROR", override_logging=False).execute_from_commandline()
+
+
+def run_web(settings: Settings) -> None:
+    """Answer lookups until a signal."""
+    import uvicorn
+
+    from deploy.files import read_catalogue, read_policy
+    from deploy.groups import groups_of
+    from projections.redis import RedisStore
+    from streams.health import Health
+    from streams.lookups import Lookups
+    from streams.web import Doors, web
+
+    journal, store = journal_of(settings), RedisStore(settings.redis)
+    groups = groups_of(settings)
+    doors = Doors(
+        store=store,
+        journal=journal,
+        courier=courier_of(settings, journal),
+        health=Health(journal, store, broker_of(settings), groups, settings.lag_limit),
+        lookups=Lookups(store, groups[0], settings.shards),
+        policy=read_policy(settings.policy),
+        catalogue=read_catalogue(settings.catalogue),
+        shards=settings.shards,
+        wait_for_journal=not settings.broker_keeps,
+    )
+    uvicorn.run(web(doors), host=settings.host, port=settings.port, log_level="warning", access_log=False, server_header=False)
