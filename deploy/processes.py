@@ -1,5 +1,6 @@
 """How are the parts put together? One function per process, each importing only what that process needs."""
 
+import gc
 import signal
 import threading
 
@@ -19,6 +20,7 @@ def run_intake(settings: Settings) -> None:
 
 def run_agents(settings: Settings) -> None:
     """Fold, learn and react until a signal."""
+    gc.set_threshold(100_000, 50, 100)  # states are many and free of cycles: looking through them finds nothing
     from faust.worker import Worker
 
     from deploy.groups import groups_of

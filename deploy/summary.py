@@ -42,7 +42,7 @@ async def _with_health(settings: Settings, patience: float, *, settled: bool) ->
         while time.monotonic() < deadline:
             lags = await _lags(health)
             quiet = lags is not None and all(lag.behind == 0 for lag in lags)
-            if quiet and (not settled or lags == before):
+            if quiet and (lags == before if settled else not await health.unfolded()):
                 return
             before = lags if quiet else None
             await asyncio.sleep(POLL)

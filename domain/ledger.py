@@ -5,10 +5,10 @@ All sums are exact integers. The sum of a month's end-of-day balances is
 which does not depend on the order in which the month's movements became known.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from domain.change import changed
 from domain.days import Month, days_in, month_of, next_month
@@ -85,6 +85,10 @@ class Ledger:
     closed_through: Month | None = None
 
 
+Count = Callable[[OpenMonth, str, int, int], dict[str, Any]]
+"""What a movement changes in a month beside the balance: entry, currency, amount, day of the month."""
+
+
 def seen(ledger: Ledger, day: date) -> Ledger:
     """The ledger of a customer who was there on this day: the earliest such month is the first to get facts."""
     month = month_of(day)
@@ -118,28 +122,15 @@ def not_holding(ledger: Ledger, reference: str) -> Ledger:
     return changed(ledger, products=ledger.products - {reference})
 
 
-def moved(ledger: Ledger, number: str, amount: int, day: date, unknown: Account) -> Ledger:
-    """The ledger after an amount moved on an account; an account never heard of is taken to be `unknown`.
-
-    A late movement, of a month already closed, counts from the first day of the first month still open: facts
-    of a closed month do not change.
-    """
-    account = ledger.accounts.get(number, unknown)
-    month, since = _effective(ledger, day)
-    entry = _with_movement(ledger.months.get(month, OpenMonth()), account, amount, days_in(month) - since + 1)
-    accounts = {**ledger.accounts, number: changed(account, balance=account.balance + amount)}
-    return changed(ledger, accounts=accounts, months={**ledger.months, month: entry})
+def transacted(ledger: Ledger, number: str, amount: int, day: date, unknown: Account) -> Ledger:
+    """The ledger after a transaction: moved, and counted by value in and out and by active day."""
+    return _moved(ledger, number, amount, day, unknown, _counted)
 
 
-def transacted(ledger: Ledger, currency: str, amount: int, day: date) -> Ledger:
-    """The ledger with one more transaction counted, by value in and out and by active day."""
-    month, since = _effective(ledger, day)
-    entry = ledger.months.get(month, OpenMonth())
-    side = "value_in" if amount >= 0 else "value_out"
-    totals: dict[str, int] = getattr(entry, side)
-    totals = {**totals, currency: totals.get(currency, 0) + abs(amount)}
-    counted = changed(entry, transactions=entry.transactions + 1, active=entry.active | 1 << (since - 1), **{side: totals})
-    return changed(ledger, months={**ledger.months, month: counted})
+def restated(ledger: Ledger, number: str, balance: int, day: date, unknown: Account) -> Ledger:
+    """The ledger after a system of record stated an account's balance: moved by the difference, not counted."""
+    known = ledger.accounts.get(number, unknown)
+    return _moved(ledger, number, balance - known.balance, day, unknown, _not_counted)
 
 
 def month_ended(ledger: Ledger, month: Month) -> tuple[Ledger, tuple[MonthlyFacts, ...]]:
@@ -157,10 +148,32 @@ def month_ended(ledger: Ledger, month: Month) -> tuple[Ledger, tuple[MonthlyFact
     return ledger, tuple(rows)
 
 
-def _with_movement(entry: OpenMonth, account: Account, amount: int, days: int) -> OpenMonth:
+def _moved(ledger: Ledger, number: str, amount: int, day: date, unknown: Account, count: Count) -> Ledger:
+    """The ledger after an amount moved on an account; an account never heard of is taken to be `unknown`.
+
+    A late movement, of a month already closed, counts from the first day of the first month still open: facts
+    of a closed month do not change.
+    """
+    account = ledger.accounts.get(number, unknown)
+    month, since = _effective(ledger, day)
+    entry = ledger.months.get(month, OpenMonth())
     key = f"{account.asset_class}/{account.currency}"
     net, weighted = entry.movements.get(key, Movement())
-    return changed(entry, movements={**entry.movements, key: Movement(net + amount, weighted + amount * days)})
+    movement = Movement(net + amount, weighted + amount * (days_in(month) - since + 1))
+    entry = changed(entry, movements={**entry.movements, key: movement}, **count(entry, account.currency, amount, since))
+    accounts = {**ledger.accounts, number: changed(account, balance=account.balance + amount)}
+    return changed(ledger, accounts=accounts, months={**ledger.months, month: entry})
+
+
+def _counted(entry: OpenMonth, currency: str, amount: int, since: int) -> dict[str, Any]:
+    side = "value_in" if amount >= 0 else "value_out"
+    totals: dict[str, int] = getattr(entry, side)
+    totals = {**totals, currency: totals.get(currency, 0) + abs(amount)}
+    return {"transactions": entry.transactions + 1, "active": entry.active | 1 << (since - 1), side: totals}
+
+
+def _not_counted(_entry: OpenMonth, _currency: str, _amount: int, _since: int) -> dict[str, Any]:
+    return {}
 
 
 def _close(ledger: Ledger, month: Month) -> tuple[Ledger, MonthlyFacts]:

@@ -1,13 +1,12 @@
 """What does the journal know of an event beside its data?"""
 
-from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 
 from domain.interaction import Interaction
 
 
-@dataclass(frozen=True, slots=True)
-class Proposed:
+class Proposed(NamedTuple):
     """An interaction at the front door, valid but not yet recorded.
 
     `id` and `source` together name it for ever (CloudEvents); `occurred_at` is aware, `business_date` is the
@@ -23,8 +22,7 @@ class Proposed:
     cause: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """An interaction in the journal: `version` counts within its stream from 1, `position` rises within the shard."""
 
     position: int

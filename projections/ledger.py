@@ -28,12 +28,9 @@ def advance(state: Ledger, event: Recorded) -> tuple[Ledger, tuple[MonthlyFacts,
 def _held(state: Ledger, data: Interaction, day: date) -> Ledger:
     match data:
         case TransactionPosted(account=account, amount=amount, currency=currency):
-            moved = ledger.moved(state, account, amount, day, Account("deposit", currency))
-            return ledger.transacted(moved, currency, amount, day)
+            return ledger.transacted(state, account, amount, day, Account("deposit", currency))
         case BalanceReported(account=account, balance=balance, currency=currency, asset_class=asset_class):
-            known = state.accounts.get(account)
-            amount = balance - (known.balance if known else 0)
-            return ledger.moved(state, account, amount, day, Account(asset_class, currency))
+            return ledger.restated(state, account, balance, day, Account(asset_class, currency))
         case AccountOpened(account=account, asset_class=asset_class, currency=currency):
             return ledger.opened(state, account, Account(asset_class, currency))
         case AccountClosed(account=account):

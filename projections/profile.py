@@ -60,6 +60,8 @@ class Profile:
 
 def evolve(profile: Profile, event: Recorded) -> Profile:  # noqa: PLR0911, PLR0912, C901 - one line a case
     """The profile after one more event."""
+    if isinstance(event.data, OF_MONEY):
+        return profile
     at = event.occurred_at
     profile = profile if isinstance(event.data, BY_THE_BANK) else _seen(profile, at)
     match event.data:
@@ -123,6 +125,8 @@ def evolve(profile: Profile, event: Recorded) -> Profile:  # noqa: PLR0911, PLR0
             return profile
 
 
+OF_MONEY = (accounts.TransactionPosted, accounts.BalanceReported, accounts.StandingOrderPlaced)
+"""What the ledger folds; that a salary arrived does not mean that the customer was seen."""
 BY_THE_BANK = (offers.OfferDecided, offers.OfferLapsed, campaigns.CouponIssued, relations.ManagerAssigned)
 """What the bank does by itself does not mean that the customer was seen."""
 

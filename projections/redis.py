@@ -14,6 +14,9 @@ from projections.store import Kept, Place
 
 __all__ = ["RedisError", "RedisStore"]
 
+BEAT_LASTS = 15
+"""Seconds after which a worker that says nothing counts as gone."""
+
 SAVE = """
 if (redis.call('GET', KEYS[1]) or '0') ~= ARGV[1] then return 0 end
 for i = 3, #KEYS do redis.call('SET', KEYS[i], ARGV[i]) end
@@ -46,6 +49,15 @@ class RedisStore:
         """How far several groups have read their shards."""
         found = await self._redis.mget([_key(place.shard, place.group, "upto") for place in places])
         return [int(upto or 0) for upto in found]
+
+    async def beat(self, place: Place) -> None:
+        """Say that a worker folds this shard just now."""
+        await self._redis.set(_key(place.shard, place.group, "beat"), 1, ex=BEAT_LASTS)
+
+    async def alive(self, places: Sequence[Place]) -> list[bool]:
+        """Which of these shards a worker has folded within the last seconds."""
+        found = await self._redis.mget([_key(place.shard, place.group, "beat") for place in places])
+        return [beat is not None for beat in found]
 
     async def load(self, place: Place, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
         """The states under `(key, stream)`."""

@@ -16,7 +16,8 @@ from faust.transport.drivers import aiokafka as driver
 
 from domain.recorded import Proposed
 from projections.projection import Group
-from projections.store import Store
+from projections.redis import RedisStore
+from projections.store import Place
 from streams.batch import decode_batch
 from streams.cloudevents import write, write_batch
 from streams.courier import Courier
@@ -28,7 +29,7 @@ from streams.routing import shard_of
 log = structlog.get_logger()
 
 FETCH_WAIT_MS = 20
-CATCH_UP_EVERY = 1.0
+LOOK_EVERY = 1.0
 NAME = "tierfold-agents"
 
 
@@ -49,7 +50,7 @@ class _Transport(driver.Transport):
     Consumer = _Consumer
 
 
-def worker(servers: str, shards: int, groups: Sequence[Group], store: Store, journal: Journal, emit: Emit, security: Mapping[str, Any]) -> faust.App:
+def worker(servers: str, shards: int, groups: Sequence[Group], store: RedisStore, journal: Journal, emit: Emit, security: Mapping[str, Any]) -> faust.App:
     """A Faust app with one agent per group, over the shards that Kafka gives it.
 
     `servers` is `host:port,host:port`; `security` is what kafka-python calls it.
@@ -72,7 +73,7 @@ def worker(servers: str, shards: int, groups: Sequence[Group], store: Store, jou
     recorded = app.topic(RECORDED, value_type=bytes, value_serializer="raw", key_type=bytes, key_serializer="raw")
     for group in groups:
         foldings = {shard: Folding(group, shard, store, journal, emit) for shard in range(shards)}
-        _add_agent(app, recorded, group, foldings)
+        _add_agent(app, recorded, group, foldings, store)
     return app
 
 
@@ -85,17 +86,18 @@ def _credentials(security: Mapping[str, Any]) -> Any:
     return faust.SSLCredentials(context) if context else None
 
 
-def _add_agent(app: faust.App, recorded: Any, group: Group, foldings: dict[int, Folding]) -> None:
+def _add_agent(app: faust.App, recorded: Any, group: Group, foldings: dict[int, Folding], store: RedisStore) -> None:
     async def fold(batches: Any) -> AsyncIterator[int]:
         async for event in batches.events():
             yield await foldings[event.message.partition].advance(decode_batch(event.value))
 
     async def catch_up() -> None:
         for partition in {tp.partition for tp in app.consumer.assignment() if tp.topic == RECORDED}:
-            await foldings[partition].catch_up()
+            await foldings[partition].heal_if_idle()
+            await store.beat(Place(partition, group.name))
 
     app.agent(recorded, name=group.name)(fold)
-    app.timer(CATCH_UP_EVERY, name=f"catch_up_{group.name}")(catch_up)
+    app.timer(LOOK_EVERY, name=f"catch_up_{group.name}")(catch_up)
 
 
 def emitter(courier: Courier, journal: Journal, shards: int) -> Emit:

@@ -1,6 +1,7 @@
 """What goes out on `recorded`? One commit as one message: rows, and the position that they follow."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -28,8 +29,9 @@ def encode_batch(batch: Batch) -> bytes:
     return _encode(batch)
 
 
+@lru_cache(maxsize=8)
 def decode_batch(message: bytes) -> Batch:
-    """The batch in one Kafka message; raises `msgspec.DecodeError` if it is none."""
+    """The batch in one Kafka message, which every agent is handed in turn; raises `msgspec.DecodeError` if it is none."""
     return _decode(message)
 
 

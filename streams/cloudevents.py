@@ -23,6 +23,7 @@ EVENT_LIMIT = 256 * 1024
 MESSAGE_LIMIT = 4 * 1024 * 1024
 SUBJECT = re.compile(r"bank|[a-z]+:[\w.\-/@#]{1,190}")
 YEARS = range(1850, 2200)
+READABLE = {PREFIX + topic: topic for topic in (*UPCASTERS, *TOPICS)}
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Headers = Sequence[tuple[str, bytes | None]]
@@ -123,21 +124,21 @@ def _read_binary(named: Mapping[str, str], value: bytes) -> Proposed | Rejected:
 
 
 def _interpret(event: CloudEvent) -> Proposed | Rejected:
-    topic = event.type.removeprefix(PREFIX)
-    if not event.type.startswith(PREFIX) or topic not in TOPICS.keys() | UPCASTERS.keys():
+    topic = READABLE.get(event.type)
+    if topic is None:
         return Rejected("this type is not in the catalogue", "type")
     if not SUBJECT.fullmatch(event.subject):
         return Rejected("a subject is `bank` or `kind:name`, as in customer:1001", "subject")
     if event.time.year not in YEARS or event.businessdate.year not in YEARS:
         field = "time" if event.time.year not in YEARS else "businessdate"
         return Rejected(f"the year must be within {YEARS.start} and {YEARS.stop - 1}", field)
-    if not bytes(event.data):
-        return Rejected("data is missing", "data")
-    return _with_data(event, topic)
-
-
-def _with_data(event: CloudEvent, topic: str) -> Proposed | Rejected:
     data = bytes(event.data)
+    if not data:
+        return Rejected("data is missing", "data")
+    return _with_data(event, topic, data)
+
+
+def _with_data(event: CloudEvent, topic: str, data: bytes) -> Proposed | Rejected:
     try:
         if topic in UPCASTERS:
             topic, shape = upcast(topic, msgspec.json.decode(data))
@@ -146,7 +147,7 @@ def _with_data(event: CloudEvent, topic: str) -> Proposed | Rejected:
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         return Rejected(first["msg"], ".".join(["data", *map(str, first["loc"])]))
-    kind = event.subject.partition(":")[0]
+    kind, _, _ = event.subject.partition(":")
     if kind not in interaction.concerns:
         return Rejected(f"this type concerns a {' or a '.join(interaction.concerns)}, not a {kind}", "subject")
     return Proposed(event.source, event.id, event.subject, event.time, event.businessdate, interaction, event.cause)

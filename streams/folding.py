@@ -5,6 +5,7 @@ journal says, because the only thing believed is the position saved with them.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -21,6 +22,8 @@ log = structlog.get_logger()
 READ_AT_ONCE = 2_000
 SWEEP_AT_ONCE = 500
 CACHED = 100_000
+IDLE_AFTER = 3.0
+"""Seconds without a batch after which a shard that is behind heals from the journal."""
 
 Emit = Callable[[Sequence[Proposed]], Awaitable[None]]
 
@@ -40,6 +43,7 @@ class Folding:
         self._emit = emit
         self._streams = f"{group.kind}:"
         self._upto: int | None = None
+        self._moved = 0.0
         self._cache: dict[str, _Held] = {}
         self._busy = asyncio.Lock()
 
@@ -54,6 +58,12 @@ class Folding:
             except BaseException:
                 self._forget()
                 raise
+
+    async def heal_if_idle(self) -> int:
+        """Catch up, unless batches have moved the shard of late: then more of them are on their way."""
+        if self._upto is not None and time.monotonic() - self._moved < IDLE_AFTER:
+            return 0
+        return await self.catch_up()
 
     async def catch_up(self) -> int:
         """Bring the shard's states up to the journal; gives the number of events folded."""
@@ -140,6 +150,8 @@ class Folding:
         if (states or upto != self._upto) and not await self._store.save(self._place, self._upto, upto, states):
             self._forget()
             raise Superseded
+        if upto != self._upto:
+            self._moved = time.monotonic()
         self._upto = upto
 
     def _forget(self) -> None:

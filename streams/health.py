@@ -67,9 +67,15 @@ class Health:
         except Exception as error:  # noqa: BLE001 - each database has errors of its own
             return [f"journal: {type(error).__name__}"]
         faults = [f"lag: {lag.group} is {lag.behind} behind on shard {lag.shard}" for lag in lags if lag.behind > self._lag_limit]
+        faults += [f"agents: nobody folds {place.group} on shard {place.shard}" for place in await self.unfolded()]
         faults += [f"read models: {lag.group} is ahead of the journal on shard {lag.shard}" for lag in lags if lag.behind < 0]
         broker = await asyncio.to_thread(self._ask_broker)
         return faults + ([broker] if broker else [])
+
+    async def unfolded(self) -> list[Place]:
+        """The shards that no worker folds just now, by group."""
+        places = [Place(shard.number, group.name) for group in self._groups for shard in self._journal]
+        return [place for place, alive in zip(places, await self._store.alive(places), strict=True) if not alive]
 
     async def counts(self) -> Counts:
         """The outcomes of all arrivals."""

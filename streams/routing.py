@@ -1,7 +1,6 @@
 """Which shard does an event belong to? The partition that Java's producers choose for its key."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import lru_cache
 
 from kafka.partitioner.default import murmur2
@@ -29,4 +28,4 @@ def spread(event: Proposed, shards: int) -> Iterable[Proposed]:
     """The event as it enters the shards: itself, or one copy for each shard if it concerns the whole bank."""
     if event.stream != BANK:
         return (event,)
-    return tuple(replace(event, stream=f"shard:{shard}", id=f"{event.id}/{shard}") for shard in range(shards))
+    return tuple(event._replace(stream=f"shard:{shard}", id=f"{event.id}/{shard}") for shard in range(shards))

@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow
 from psycopg.sql import SQL, Composed
 
-from streams.journal.tables import CREATE, Execute, Row, write_beside
+from streams.journal.tables import CREATE, Execute, Row, has_rows, write_beside
 
 IMMUTABLE = (
     "CREATE OR REPLACE FUNCTION {p}refuse_change() RETURNS trigger LANGUAGE plpgsql AS"
@@ -28,7 +28,7 @@ class PostgresShardRecorder(PostgresProcessRecorder):
     def __init__(self, datastore: PostgresDatastore) -> None:
         super().__init__(datastore)
         self.prefix = f"{datastore.schema}."
-        ours = [statement.format(p=self.prefix, serial="BIGSERIAL PRIMARY KEY", blob="BYTEA") for statement in CREATE]
+        ours = [statement.format(p=self.prefix, serial="BIGSERIAL PRIMARY KEY", blob="BYTEA", compact="") for statement in CREATE]
         triggers = [statement.format(p=self.prefix) for statement in IMMUTABLE]
         self.sql_create_statements.extend(Composed([SQL(statement)]) for statement in [*ours, *triggers])  # type: ignore[arg-type]
 
@@ -44,7 +44,7 @@ class PostgresShardRecorder(PostgresProcessRecorder):
     def _executor(self, curs: Cursor[DictRow]) -> Execute:
         def execute(sql: str, parameters: Sequence[Any]) -> list[Row]:
             curs.execute(sql.replace("{p}", self.prefix), parameters)  # type: ignore[arg-type]
-            return [tuple(row.values()) for row in curs.fetchall()]
+            return [tuple(row.values()) for row in curs.fetchall()] if has_rows(sql) else []
 
         return execute
 

@@ -7,7 +7,7 @@ from typing import Any
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteProcessRecorder
 
-from streams.journal.tables import CREATE, Execute, Row, write_beside
+from streams.journal.tables import CREATE, Execute, Row, has_rows, write_beside
 
 IMMUTABLE = tuple(
     f"CREATE TRIGGER IF NOT EXISTS no_{verb.lower()} BEFORE {verb} ON stored_events BEGIN SELECT RAISE(ABORT, 'events are immutable'); END"
@@ -23,7 +23,7 @@ class SQLiteShardRecorder(SQLiteProcessRecorder):
 
     def construct_create_table_statements(self) -> list[str]:
         """The library's tables, then ours, then the triggers that keep events as they are."""
-        ours = [statement.format(p="", serial="INTEGER PRIMARY KEY AUTOINCREMENT", blob="BLOB") for statement in CREATE]
+        ours = [statement.format(p="", serial="INTEGER PRIMARY KEY AUTOINCREMENT", blob="BLOB", compact=" WITHOUT ROWID") for statement in CREATE]
         return [*super().construct_create_table_statements(), *ours, *IMMUTABLE]
 
     def _insert_events(self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
@@ -39,7 +39,7 @@ class SQLiteShardRecorder(SQLiteProcessRecorder):
 def _executor(c: SQLiteCursor) -> Execute:
     def execute(sql: str, parameters: Sequence[Any]) -> list[Row]:
         c.execute(sql.replace("{p}", "").replace("%s", "?"), parameters)
-        return [tuple(row) for row in c.fetchall()]
+        return [tuple(row) for row in c.fetchall()] if has_rows(sql) else []
 
     return execute
 

@@ -12,30 +12,30 @@ from streams.journal.outcomes import Counts
 
 Row = tuple[Any, ...]
 Execute = Callable[[str, Sequence[Any]], list[Row]]
-"""Runs one statement and gives its rows."""
+"""Runs one statement and gives its rows, if it is one that has rows."""
 
 CREATE = (
     "CREATE TABLE IF NOT EXISTS {p}owner (only_row INTEGER PRIMARY KEY, epoch BIGINT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS {p}sources (source_key TEXT PRIMARY KEY, content TEXT NOT NULL, stream TEXT NOT NULL, version BIGINT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS {p}sources (source_key TEXT PRIMARY KEY, content TEXT NOT NULL, stream TEXT NOT NULL, version BIGINT NOT NULL){compact}",
     "CREATE TABLE IF NOT EXISTS {p}counts (outcome TEXT PRIMARY KEY, total BIGINT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS {p}quarantine (number {serial}, log TEXT NOT NULL, log_offset BIGINT NOT NULL, item INTEGER NOT NULL,"
     " reason TEXT NOT NULL, field TEXT, original {blob} NOT NULL, quarantined_at TEXT NOT NULL, redriven_at TEXT)",
 )
 CLAIM = "INSERT INTO {p}owner VALUES (1, 1) ON CONFLICT (only_row) DO UPDATE SET epoch = {p}owner.epoch + 1 RETURNING epoch"
 FENCE = "UPDATE {p}owner SET epoch = epoch WHERE only_row = 1 AND epoch = %s RETURNING epoch"
-COUNT = "INSERT INTO {p}counts VALUES (%s, %s) ON CONFLICT (outcome) DO UPDATE SET total = {p}counts.total + excluded.total RETURNING total"
+COUNT = "INSERT INTO {p}counts VALUES (%s, %s) ON CONFLICT (outcome) DO UPDATE SET total = {p}counts.total + excluded.total"
 COUNTS = "SELECT outcome, total FROM {p}counts"
 SOURCES = "INSERT INTO {p}sources VALUES "
 KNOWN = "SELECT source_key, content, stream, version FROM {p}sources WHERE source_key IN "
 QUARANTINE = (
-    "INSERT INTO {p}quarantine (log, log_offset, item, reason, field, original, quarantined_at) VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING number"
+    "INSERT INTO {p}quarantine (log, log_offset, item, reason, field, original, quarantined_at) VALUES (%s, %s, %s, %s, %s, %s, %s)"
 )
 QUARANTINED = (
     "SELECT number, log, log_offset, item, reason, field, original, quarantined_at, redriven_at FROM {p}quarantine WHERE number > %s ORDER BY number LIMIT %s"
 )
 REDRIVEN = "UPDATE {p}quarantine SET redriven_at = %s WHERE number = %s RETURNING number"
 
-AT_ONCE = 200
+AT_ONCE = 500
 
 
 class Fenced(Exception):
@@ -50,6 +50,11 @@ class Beside:
     counts: Counts
     sources: Sequence[Row] = ()
     quarantined: Sequence[Row] = field(default=())
+
+
+def has_rows(sql: str) -> bool:
+    """Whether a statement gives rows back."""
+    return sql.startswith("SELECT") or " RETURNING " in sql
 
 
 def placeholders(rows: int, columns: int) -> str:
@@ -68,7 +73,7 @@ def write_beside(execute: Execute, beside: Beside) -> None:
     if not execute(FENCE, (beside.epoch,)):
         raise Fenced(f"epoch {beside.epoch} is over: another intake owns this shard")
     for rows in chunks(beside.sources):
-        execute(SOURCES + placeholders(len(rows), 4) + " RETURNING version", [value for row in rows for value in row])
+        execute(SOURCES + placeholders(len(rows), 4), [value for row in rows for value in row])
     for row in beside.quarantined:
         execute(QUARANTINE, row)
     for outcome in Counts.__slots__:
