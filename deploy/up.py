@@ -108,8 +108,7 @@ class Stack:
         while True:
             try:
                 _connect(self._settings.broker)
-                broker_of(self._settings).create_topics(self._settings.shards)
-                return
+                return broker_of(self._settings).create_topics(self._settings.shards)
             except (KafkaError, OSError) as error:
                 if time.monotonic() > deadline or self._children["broker"].poll() is not None:
                     raise CannotStart(f"the broker does not answer at {self._settings.broker}: see {self._logs / 'broker.log'}") from error
@@ -172,11 +171,12 @@ def _must_be_free(address: str) -> None:
         deadline = time.monotonic() + 5.0
         while True:
             try:
-                probe.bind((host, int(port)))
-                return
+                return probe.bind((host, int(port)))
             except OSError as error:
                 if time.monotonic() > deadline:
-                    raise CannotStart(f"{address} is taken: stop what listens there, or choose another (TIERFOLD_BROKER, TIERFOLD_REDIS, TIERFOLD_PORT)") from error
+                    raise CannotStart(
+                        f"{address} is taken: stop what listens there, or choose another (TIERFOLD_BROKER, TIERFOLD_REDIS, TIERFOLD_PORT)"
+                    ) from error
                 time.sleep(0.2)
 
 

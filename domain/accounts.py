@@ -75,5 +75,3 @@ class BalanceReported(Interaction):
     balance: Amount
     currency: Currency
     asset_class: AssetClass = "deposit"
-
-

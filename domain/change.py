@@ -15,8 +15,11 @@ def changed(state: S, **fields: Any) -> S:
     >>> changed(Account("deposit", "CNY"), balance=5).balance
     5
     """
-    if not fields.keys() <= vars(state).keys():
-        raise TypeError(f"{type(state).__name__} has no {sorted(fields.keys() - vars(state).keys())}")
-    copy = object.__new__(type(state))
-    vars(copy).update(vars(state), **fields)
+    before = state.__dict__
+    copy = object.__new__(state.__class__)
+    after = copy.__dict__
+    after.update(before)
+    after.update(fields)
+    if len(after) != len(before):
+        raise TypeError(f"{type(state).__name__} has no {sorted(fields.keys() - before.keys())}")
     return copy

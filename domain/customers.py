@@ -5,6 +5,7 @@ from typing import Literal
 from domain.interaction import Channel, Identifier, Interaction, Line, PlausibleDate, Stream
 
 RiskGrade = Literal["C1", "C2", "C3", "C4", "C5"]
+Gender = Literal["female", "male", "unstated"]
 Purpose = Literal["service", "marketing", "profiling", "third-party", "financial-marketing"]
 
 
@@ -14,7 +15,7 @@ class CustomerOnboarded(Interaction):
     kind: Literal["person", "company"] = "person"
     name: Line | None = None
     born: PlausibleDate | None = None
-    gender: Literal["female", "male", "unstated"] = "unstated"
+    gender: Gender = "unstated"
     region: Line | None = None
     industry: Line | None = None
     source: Channel

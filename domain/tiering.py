@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -63,7 +64,7 @@ class TierPolicy(BaseModel):
         floors = [tier.at_least for tier in self.tiers]
         if floors[0] != 0:
             raise ValueError(f"tiers[0].at_least: the lowest tier must start at 0, not {floors[0]}")
-        for index, (lower, upper) in enumerate(zip(floors, floors[1:], strict=False), start=1):
+        for index, (lower, upper) in enumerate(pairwise(floors), start=1):
             if upper <= lower:
                 raise ValueError(f"tiers[{index}].at_least: {upper} does not rise above {lower}, so nobody could reach the tier below")
         return self
@@ -107,11 +108,7 @@ class Standing:
 
 def measured(policy: TierPolicy, facts: MonthlyFacts) -> int:
     """The month's weighted day-average in minor units, in the policy's currency; other currencies do not count."""
-    weighted = sum(
-        asset.average * policy.weights_percent.get(asset.asset_class, 0)
-        for asset in facts.assets
-        if asset.currency == policy.currency
-    )
+    weighted = sum(asset.average * policy.weights_percent.get(asset.asset_class, 0) for asset in facts.assets if asset.currency == policy.currency)
     return weighted // 100
 
 

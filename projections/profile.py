@@ -9,7 +9,6 @@ from domain.change import changed
 from domain.recorded import Recorded
 from projections.projection import Projection
 
-
 V = TypeVar("V")
 
 

@@ -35,7 +35,7 @@ class RedisStore:
 
     async def ping(self) -> None:
         """Raise `RedisError` if the server does not answer."""
-        await cast(Any, self._redis.ping())
+        await cast("Any", self._redis.ping())
 
     async def close(self) -> None:
         """Let the connections go."""
@@ -78,7 +78,7 @@ class RedisStore:
         """Every stream with a state; one may come twice."""
         cursor = 0
         while True:
-            cursor, found = await cast(Any, self._redis.sscan(_key(place.shard, place.group, "streams"), cursor, count=1000))
+            cursor, found = await cast("Any", self._redis.sscan(_key(place.shard, place.group, "streams"), cursor, count=1000))
             if found:
                 yield [stream.decode() for stream in found]
             if cursor == 0:
@@ -89,8 +89,8 @@ def _key(shard: int, name: str, stream: str) -> str:
     return f"tierfold:{{{shard}}}:{name}:{stream}"
 
 
-def _kept(value: bytes | None) -> Kept | None:
-    if value is None:
+def _kept(value: bytes | str | None) -> Kept | None:
+    if value is None or isinstance(value, str):
         return None
     upto, _, state = value.partition(b" ")
     return Kept(int(upto), state)

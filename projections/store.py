@@ -68,5 +68,3 @@ class MemoryStore:
     async def streams(self, place: Place) -> AsyncIterator[list[str]]:
         """Every stream with a state."""
         yield sorted({stream for _, stream in self._states.get(place, {})})
-
-

@@ -13,10 +13,8 @@ def evolve(policy: TierPolicy, standing: Standing, event: Recorded | MonthlyFact
     match event:
         case MonthlyFacts() as facts:
             return assess(policy, standing, facts)
-        case Recorded(data=TierOverridden() as by_hand):
-            return override(standing, by_hand)
-        case _:
-            return standing
+        case Recorded():
+            return override(standing, event.data) if isinstance(event.data, TierOverridden) else standing
 
 
 def tier_under(policy: TierPolicy) -> Projection[Standing]:

@@ -13,6 +13,7 @@ from typing import Any
 import faust
 import structlog
 from faust.transport.drivers import aiokafka as driver
+from faust.worker import Worker
 
 from domain.recorded import Proposed
 from projections.projection import Group
@@ -77,6 +78,11 @@ def worker(servers: str, shards: int, groups: Sequence[Group], store: RedisStore
     return app
 
 
+def run(app: faust.App) -> None:
+    """Run a worker in this process until a signal."""
+    Worker(app, loglevel="ERROR", override_logging=False).execute_from_commandline()
+
+
 def _credentials(security: Mapping[str, Any]) -> Any:
     protocol = security.get("security_protocol", "PLAINTEXT")
     context = ssl.create_default_context(cafile=security.get("ssl_cafile")) if protocol.endswith("SSL") else None
@@ -96,7 +102,7 @@ def _add_agent(app: faust.App, recorded: Any, group: Group, foldings: dict[int, 
             await foldings[partition].heal_if_idle()
             await store.beat(Place(partition, group.name))
 
-    app.agent(recorded, name=group.name)(fold)
+    app.agent(recorded, name=group.name, isolated_partitions=True)(fold)
     app.timer(LOOK_EVERY, name=f"catch_up_{group.name}")(catch_up)
 
 
@@ -118,4 +124,3 @@ def emitter(courier: Courier, journal: Journal, shards: int) -> Emit:
         await asyncio.gather(*waiting)
 
     return emit
-

@@ -83,6 +83,7 @@ class Folding:
 
     async def _heal(self, to: int) -> int:
         """Read what is missing from the journal; a journal that is behind the batch has no more to give."""
+        assert self._upto is not None
         folded = 0
         while rows := await asyncio.to_thread(self._journal[self._place.shard].read, self._upto, READ_AT_ONCE, to):
             await self._fold(rows)
@@ -143,9 +144,7 @@ class Folding:
     async def _save(self, changed: dict[str, set[int]], upto: int) -> None:
         assert self._upto is not None
         states = {
-            (self._group.parts[part].key, stream): self._cache[stream].kept(self._group, part)
-            for stream, parts in changed.items()
-            for part in sorted(parts)
+            (self._group.parts[part].key, stream): self._cache[stream].kept(self._group, part) for stream, parts in changed.items() for part in sorted(parts)
         }
         if (states or upto != self._upto) and not await self._store.save(self._place, self._upto, upto, states):
             self._forget()
@@ -170,9 +169,7 @@ class _Held:
 
     @classmethod
     def of(cls, group: Group, found: Sequence[Kept | None]) -> "_Held":
-        states = tuple(
-            part.decode(kept.state) if kept else part.initial for part, kept in zip(group.parts, found, strict=True)
-        )
+        states = tuple(part.decode(kept.state) if kept else part.initial for part, kept in zip(group.parts, found, strict=True))
         return cls(states, max((kept.upto for kept in found if kept), default=0))
 
     def fold(self, group: Group, event: Recorded) -> set[int]:

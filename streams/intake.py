@@ -100,9 +100,7 @@ class Intake(ConsumerRebalanceListener):
     def _forward(self, strays: Sequence[Arrival]) -> None:
         """Send strays to their own shards, and wait for that: only then may their offset be passed."""
         sent = [
-            self._producer.send(
-                INTERACTIONS, value=write(copy), partition=shard_of(copy.stream, self._shards), headers=[("content-type", STRUCTURED.encode())]
-            )
+            self._producer.send(INTERACTIONS, value=write(copy), partition=shard_of(copy.stream, self._shards), headers=[("content-type", STRUCTURED.encode())])
             for stray in strays
             if not isinstance(stray.read, Rejected)
             for copy in spread(stray.read, self._shards)

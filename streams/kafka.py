@@ -80,7 +80,4 @@ class Broker:
             admin.close()
         if topic["error_code"]:
             raise KafkaError(f"topic {INTERACTIONS} is not there: code {topic['error_code']}")
-        return {
-            partition["partition_index"]: f"{INTERACTIONS}/{topic['topic_id']}/{partition['partition_index']}"
-            for partition in topic["partitions"]
-        }
+        return {partition["partition_index"]: f"{INTERACTIONS}/{topic['topic_id']}/{partition['partition_index']}" for partition in topic["partitions"]}

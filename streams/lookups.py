@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from domain.interaction import Channel
 from domain.ledger import Ledger
 from domain.offers import Applicant, Candidate, Catalogue, Features, Offer, OfferDecided, why_not
 from domain.tiering import Standing, TierPolicy, tier_on
@@ -73,7 +74,7 @@ def decide_offer(
     catalogue: Catalogue,
     models: Mapping[str, tuple[Model, int]],
     decision: str,
-    channel: str,
+    channel: Channel,
     today: date,
 ) -> OfferDecided:
     """What to offer: the funnel, then propensity times value, best first, ties by name; with every drop and its reason."""
@@ -84,7 +85,7 @@ def decide_offer(
     candidates.sort(key=lambda candidate: (-candidate.priority, candidate.offer))
     return OfferDecided(
         decision=decision,
-        channel=channel,  # type: ignore[arg-type] # the model checks it
+        channel=channel,
         offer=candidates[0].offer if candidates else None,
         candidates=tuple(candidates),
         dropped=tuple(drop for _, drop in verdicts if drop is not None),

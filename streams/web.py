@@ -184,12 +184,10 @@ async def _posted(request: Request, shards: int) -> list[Proposed]:
         raise Problem(413, f"the body has {len(body)} bytes, and {MESSAGE_LIMIT} is the limit")
     headers = [(name.replace("ce-", "ce_", 1), value.encode()) for name, value in request.headers.items()]
     items = read_message(None, body, headers)
-    errors = [
-        {"item": number, "field": item.read.field, "detail": item.read.reason} for number, item in enumerate(items) if isinstance(item.read, Rejected)
-    ]
+    errors = [{"item": number, "field": item.read.field, "detail": item.read.reason} for number, item in enumerate(items) if isinstance(item.read, Rejected)]
     if errors:
         raise Problem(422, "nothing was recorded: these events cannot be read", errors)
-    return [copy for item in items for copy in spread(cast(Proposed, item.read), shards)]
+    return [copy for item in items for copy in spread(cast("Proposed", item.read), shards)]
 
 
 async def _known(doors: Doors, events: list[Proposed]) -> dict[str, Known]:
@@ -238,7 +236,7 @@ def _standing(doors: Doors, who: Customer) -> dict[str, Any]:
     today: date = datetime.now(UTC).date()
     in_force = tier_on(doors.policy, who.standing, today)
     names = next((tier.name for tier in doors.policy.tiers if tier.tier == in_force), {})
-    fields = cast(dict[str, Any], msgspec.to_builtins(who.standing))
+    fields = cast("dict[str, Any]", msgspec.to_builtins(who.standing))
     return {**fields, "tier": in_force, "assessed": who.standing.tier, "name": names, "policy": who.standing.policy or doors.policy.label}
 
 

@@ -5,4 +5,21 @@ from streams.journal.journal import Journal
 from streams.journal.outcomes import Arrival, Counts, Outcome, Rejected, identify, source_key
 from streams.journal.shard import Commit, Entry, Fenced, Known, LogOffset, Row, Shard
 
-__all__ = ["Arrival", "Commit", "Counts", "Entry", "Fenced", "Journal", "Known", "LogOffset", "Outcome", "Rejected", "Row", "Shard", "decode", "encode", "identify", "source_key"]
+__all__ = [
+    "Arrival",
+    "Commit",
+    "Counts",
+    "Entry",
+    "Fenced",
+    "Journal",
+    "Known",
+    "LogOffset",
+    "Outcome",
+    "Rejected",
+    "Row",
+    "Shard",
+    "decode",
+    "encode",
+    "identify",
+    "source_key",
+]

@@ -14,8 +14,7 @@ from psycopg.sql import SQL, Composed
 from streams.journal.tables import CREATE, Execute, Row, has_rows, write_beside
 
 IMMUTABLE = (
-    "CREATE OR REPLACE FUNCTION {p}refuse_change() RETURNS trigger LANGUAGE plpgsql AS"
-    " $$ BEGIN RAISE EXCEPTION 'events are immutable'; END $$",
+    "CREATE OR REPLACE FUNCTION {p}refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'events are immutable'; END $$",
     "CREATE OR REPLACE TRIGGER no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON {p}stored_events FOR EACH STATEMENT EXECUTE FUNCTION {p}refuse_change()",
 )
 
@@ -30,20 +29,22 @@ class PostgresShardRecorder(PostgresProcessRecorder):
         self.prefix = f"{datastore.schema}."
         ours = [statement.format(p=self.prefix, serial="BIGSERIAL PRIMARY KEY", blob="BYTEA", compact="") for statement in CREATE]
         triggers = [statement.format(p=self.prefix) for statement in IMMUTABLE]
-        self.sql_create_statements.extend(Composed([SQL(statement)]) for statement in [*ours, *triggers])  # type: ignore[arg-type]
+        self.sql_create_statements.extend(Composed([SQL(statement)]) for statement in [*ours, *triggers])
 
     def _insert_events(self, curs: Cursor[DictRow], stored_events: Sequence[StoredEvent], **kwargs: Any) -> None:
         write_beside(self._executor(curs), kwargs["beside"])
         super()._insert_events(curs, stored_events, **kwargs)
 
-    def query(self, sql: str, parameters: Sequence[Any] = (), *, commit: bool = False) -> list[Row]:
-        """The rows of one statement in a transaction of its own; `commit` is for the twin on SQLite, as this one always does."""
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """The rows of one statement, in a transaction of its own."""
         with self.datastore.get_connection() as conn, conn.cursor() as curs:
             return self._executor(curs)(sql, parameters)
 
+    change = query
+
     def _executor(self, curs: Cursor[DictRow]) -> Execute:
         def execute(sql: str, parameters: Sequence[Any]) -> list[Row]:
-            curs.execute(sql.replace("{p}", self.prefix), parameters)  # type: ignore[arg-type]
+            curs.execute(sql.replace("{p}", self.prefix), parameters)
             return [tuple(row.values()) for row in curs.fetchall()] if has_rows(sql) else []
 
         return execute
@@ -56,7 +57,7 @@ def open_postgres(url: str, shard: int) -> PostgresShardRecorder:
     """
     schema = f"tierfold_{shard}"
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")  # type: ignore[arg-type]
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     at = conninfo_to_dict(url)
     datastore = PostgresDatastore(
         dbname=str(at.get("dbname", "postgres")),

@@ -78,7 +78,8 @@ class Recorder(Protocol):
     ) -> Sequence[Notification]: ...
     def max_notification_id(self) -> int | None: ...
     def max_tracking_id(self, application_name: str) -> int | None: ...
-    def query(self, sql: str, parameters: Sequence[Any] = (), *, commit: bool = False) -> list[tuple[Any, ...]]: ...
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
+    def change(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
 
 
 class Shard:
@@ -93,7 +94,7 @@ class Shard:
 
     def claim(self) -> None:
         """Own this shard from now on; whoever owned it before is fenced at their next write."""
-        [(self._epoch,)] = self._recorder.query(CLAIM, commit=True)
+        [(self._epoch,)] = self._recorder.change(CLAIM)
         self._head = self.head()
         self._versions.clear()
 
@@ -108,8 +109,7 @@ class Shard:
         decided = decide(arrivals, identities, {key: found.content for key, found in known.items()})
         stored, sources = self._stored(decided.fresh, now)
         quarantined = [
-            (at.log, arrival.offset, arrival.item, rejected.reason, rejected.field, arrival.raw, now.isoformat())
-            for arrival, rejected in decided.quarantined
+            (at.log, arrival.offset, arrival.item, rejected.reason, rejected.field, arrival.raw, now.isoformat()) for arrival, rejected in decided.quarantined
         ]
         counts = replace(decided.counts, forwarded=forwarded)
         positions = self._recorder.insert_events(
@@ -137,7 +137,7 @@ class Shard:
         missing = sorted(streams - self._versions.keys())
         self._versions.update(dict.fromkeys(missing, 0))
         for some in chunks(missing):
-            self._versions.update(self._recorder.query(LAST_VERSIONS.format(p="{p}", some=placeholders(1, len(some))), some))  # type: ignore[arg-type]
+            self._versions.update(self._recorder.query(LAST_VERSIONS.format(p="{p}", some=placeholders(1, len(some))), some))
 
     def head(self) -> int:
         """The position of the last event, 0 if there is none."""
@@ -172,15 +172,13 @@ class Shard:
 
     def quarantined(self, after: int = 0, limit: int = 1000) -> list[Entry]:
         """What is in quarantine, in order of arrival."""
-        return [Entry(*row[:6], bytes(row[6]), *row[7:]) for row in self._recorder.query(QUARANTINED, (after, limit))]
+        return [Entry._make(row)._replace(original=bytes(row[6])) for row in self._recorder.query(QUARANTINED, (after, limit))]
 
     def redriven(self, number: int, now: datetime) -> None:
         """Note that something in quarantine was sent to the front door again."""
-        self._recorder.query(REDRIVEN, (now.isoformat(), number), commit=True)
+        self._recorder.change(REDRIVEN, (now.isoformat(), number))
 
 
 VERSIONS_KEPT = 500_000
 LAST_VERSIONS = "SELECT originator_id, MAX(originator_version) FROM {p}stored_events WHERE originator_id IN {some} GROUP BY originator_id"
-HISTORY = (
-    "SELECT {position}, state FROM {p}stored_events WHERE originator_id = %s AND originator_version > %s ORDER BY originator_version LIMIT %s"
-)
+HISTORY = "SELECT {position}, state FROM {p}stored_events WHERE originator_id = %s AND originator_version > %s ORDER BY originator_version LIMIT %s"

@@ -27,12 +27,21 @@ class SQLiteShardRecorder(SQLiteProcessRecorder):
         return [*super().construct_create_table_statements(), *ours, *IMMUTABLE]
 
     def _insert_events(self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
-        write_beside(_executor(c), kwargs.pop("beside"))
-        return super()._insert_events(c, stored_events, **kwargs)
+        """As the library's, but in one call to SQLite: within a transaction new row ids follow on the largest."""
+        write_beside(_executor(c), kwargs["beside"])
+        last = self._max_notification_id(c) or 0
+        c.executemany(self.insert_events_statement, [(s.originator_id, s.originator_version, s.topic, s.state) for s in stored_events])
+        self._insert_tracking(c, kwargs["tracking"])
+        return range(last + 1, last + 1 + len(stored_events))
 
-    def query(self, sql: str, parameters: Sequence[Any] = (), *, commit: bool = False) -> list[Row]:
-        """The rows of one statement in a transaction of its own."""
-        with self.datastore.transaction(commit=commit) as c:
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """The rows of one statement, in a transaction of its own that changes nothing."""
+        with self.datastore.transaction(commit=False) as c:
+            return _executor(c)(sql, parameters)
+
+    def change(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """The rows of one statement that changes our own tables, in a transaction of its own."""
+        with self.datastore.transaction(commit=True) as c:
             return _executor(c)(sql, parameters)
 
 
@@ -51,5 +60,3 @@ def open_sqlite(folder: Path, shard: int) -> SQLiteShardRecorder:
     recorder = SQLiteShardRecorder(datastore)
     recorder.create_table()
     return recorder
-
-

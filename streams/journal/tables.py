@@ -18,8 +18,10 @@ CREATE = (
     "CREATE TABLE IF NOT EXISTS {p}owner (only_row INTEGER PRIMARY KEY, epoch BIGINT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS {p}sources (source_key TEXT PRIMARY KEY, content TEXT NOT NULL, stream TEXT NOT NULL, version BIGINT NOT NULL){compact}",
     "CREATE TABLE IF NOT EXISTS {p}counts (outcome TEXT PRIMARY KEY, total BIGINT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS {p}quarantine (number {serial}, log TEXT NOT NULL, log_offset BIGINT NOT NULL, item INTEGER NOT NULL,"
-    " reason TEXT NOT NULL, field TEXT, original {blob} NOT NULL, quarantined_at TEXT NOT NULL, redriven_at TEXT)",
+    (
+        "CREATE TABLE IF NOT EXISTS {p}quarantine (number {serial}, log TEXT NOT NULL, log_offset BIGINT NOT NULL, item INTEGER NOT NULL,"
+        " reason TEXT NOT NULL, field TEXT, original {blob} NOT NULL, quarantined_at TEXT NOT NULL, redriven_at TEXT)"
+    ),
 )
 CLAIM = "INSERT INTO {p}owner VALUES (1, 1) ON CONFLICT (only_row) DO UPDATE SET epoch = {p}owner.epoch + 1 RETURNING epoch"
 FENCE = "UPDATE {p}owner SET epoch = epoch WHERE only_row = 1 AND epoch = %s RETURNING epoch"
@@ -27,9 +29,7 @@ COUNT = "INSERT INTO {p}counts VALUES (%s, %s) ON CONFLICT (outcome) DO UPDATE S
 COUNTS = "SELECT outcome, total FROM {p}counts"
 SOURCES = "INSERT INTO {p}sources VALUES "
 KNOWN = "SELECT source_key, content, stream, version FROM {p}sources WHERE source_key IN "
-QUARANTINE = (
-    "INSERT INTO {p}quarantine (log, log_offset, item, reason, field, original, quarantined_at) VALUES (%s, %s, %s, %s, %s, %s, %s)"
-)
+QUARANTINE = "INSERT INTO {p}quarantine (log, log_offset, item, reason, field, original, quarantined_at) VALUES (%s, %s, %s, %s, %s, %s, %s)"
 QUARANTINED = (
     "SELECT number, log, log_offset, item, reason, field, original, quarantined_at, redriven_at FROM {p}quarantine WHERE number > %s ORDER BY number LIMIT %s"
 )

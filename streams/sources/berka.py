@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from domain.accounts import AccountOpened, LoanGranted, ProductOpened, StandingOrderPlaced, TransactionPosted
-from domain.customers import CustomerOnboarded
+from domain.customers import CustomerOnboarded, Gender
 from domain.days import DayClosed
 from domain.interaction import Interaction
 from domain.recorded import Proposed
@@ -51,14 +51,11 @@ def _days(folder: Path) -> dict[date, list[Proposed]]:
         day = opened[line["account_id"]]
         days[day].append(_onboarded(clients[line["client_id"]], day))
     for account, day in opened.items():
-        data = AccountOpened(account=account, product="current-account", currency=CURRENCY)
-        days[day].append(_proposed(f"account-{account}", owners[account], day, data))
+        days[day].append(_account(account, owners, day))
     for line in _lines(folder, "order"):
         days[opened[line["account_id"]]].append(_order(line, owners, opened))
     for line in _lines(folder, "card"):
-        day = _day(line["issued"][:6])
-        data = ProductOpened(product=f"card-{line['type']}", reference=f"card-{line['card_id']}")
-        days[day].append(_proposed(f"card-{line['card_id']}", owners[account_of[line["disp_id"]]], day, data))
+        days[_day(line["issued"][:6])].append(_card(line, owners[account_of[line["disp_id"]]]))
     for line in _lines(folder, "loan"):
         days[_day(line["date"])].append(_loan(line, owners))
     for line in _lines(folder, "trans_1993"):
@@ -72,7 +69,7 @@ def _onboarded(client: Line, day: date) -> Proposed:
     return _proposed(f"client-{client['client_id']}", f"customer:{client['client_id']}", day, data)
 
 
-def _born(number: str) -> tuple[date, str]:
+def _born(number: str) -> tuple[date, Gender]:
     """`YYMMDD`, with 50 added to a woman's month.
 
     >>> _born("706213")
@@ -80,6 +77,16 @@ def _born(number: str) -> tuple[date, str]:
     """
     year, month, day = 1900 + int(number[:2]), int(number[2:4]), int(number[4:6])
     return (date(year, month - 50, day), "female") if month > 50 else (date(year, month, day), "male")
+
+
+def _account(account: str, owners: dict[str, str], day: date) -> Proposed:
+    data = AccountOpened(account=account, product="current-account", currency=CURRENCY)
+    return _proposed(f"account-{account}", owners[account], day, data)
+
+
+def _card(line: Line, owner: str) -> Proposed:
+    data = ProductOpened(product=f"card-{line['type']}", reference=f"card-{line['card_id']}")
+    return _proposed(f"card-{line['card_id']}", owner, _day(line["issued"][:6]), data)
 
 
 def _order(line: Line, owners: dict[str, str], opened: dict[str, date]) -> Proposed:

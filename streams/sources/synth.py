@@ -12,7 +12,17 @@ from typing import NamedTuple
 
 from domain.accounts import AccountOpened, BalanceReported, ProductOpened, TransactionPosted
 from domain.cases import ComplaintAnswered, ComplaintClosed, ComplaintOpened, FeedbackGiven, SurveyAnswered
-from domain.customers import ChannelVisited, ConsentGranted, ConsentWithdrawn, ContactStated, CreditRated, CustomerOnboarded, RiskProfileAssessed
+from domain.customers import (
+    ChannelVisited,
+    ConsentGranted,
+    ConsentWithdrawn,
+    ContactStated,
+    CreditRated,
+    CustomerOnboarded,
+    Gender,
+    RiskGrade,
+    RiskProfileAssessed,
+)
 from domain.days import DayClosed, days_in, first_day, next_month
 from domain.interaction import Interaction
 from domain.offers import OfferAccepted, OfferDecided, OfferDeclined, OfferPresented
@@ -31,6 +41,7 @@ SEASONS = {1: 120, 2: 160, 6: 120, 10: 115, 11: 180, 12: 130}
 """Spending in percent of an ordinary month: new year, spring festival, the shopping days of June and November."""
 REGIONS = ("Beijing", "Shanghai", "Guangdong", "Zhejiang", "Tianjin", "Sichuan")
 INDUSTRIES = ("manufacturing", "trade", "software", "logistics")
+GRADES: tuple[RiskGrade, ...] = ("C1", "C2", "C3", "C4", "C5")
 RATINGS = ("AAA", "AA", "A", "BBB")
 WORDS = ("手续费太高，请解释。", "The transfer took three days.", "柜台等了一个小时。", "The app logged me out twice.")
 OFFERS = ("savings-plan", "credit-card", "home-insurance", "wealth-product")
@@ -97,10 +108,7 @@ def _people(bank: Bank) -> list[Person]:
     total = bank.customers * ASSETS_EACH
     theirs, others = total * SHARE_OF_THE_RICH // 100, total * (100 - SHARE_OF_THE_RICH) // 100
     of_rich, of_others = sum(weights[:rich]), max(1, sum(weights[rich:]))
-    return [
-        _person(bank, number, theirs * weight // of_rich if number < rich else others * weight // of_others)
-        for number, weight in enumerate(weights)
-    ]
+    return [_person(bank, number, theirs * weight // of_rich if number < rich else others * weight // of_others) for number, weight in enumerate(weights)]
 
 
 def _weight(bank: Bank, number: int) -> int:
@@ -141,12 +149,17 @@ def _arrival(person: Person, chance: Random, month: str) -> Iterator[Happening]:
 
     region = REGIONS[person.number % len(REGIONS)]
     if person.company:
-        yield on_first("0", CustomerOnboarded(kind="company", name=f"Company {person.number}", industry=chance.choice(INDUSTRIES), region=region, source="branch"))
+        yield on_first(
+            "0", CustomerOnboarded(kind="company", name=f"Company {person.number}", industry=chance.choice(INDUSTRIES), region=region, source="branch")
+        )
         yield on_first("1", CreditRated(rating=chance.choice(RATINGS), agency="own", source="core"))
     else:
-        gender = chance.choice(("female", "male"))
-        yield on_first("0", CustomerOnboarded(name=f"Customer {person.number}", born=person.born, gender=gender, region=region, source=chance.choice(("branch", "app", "web"))))
-        yield on_first("1", RiskProfileAssessed(grade=f"C{chance.randrange(1, 6)}", valid_until=date(int(month[:4]) + 1, int(month[5:]), 28), source="app"))
+        gender: Gender = chance.choice(("female", "male"))
+        yield on_first(
+            "0",
+            CustomerOnboarded(name=f"Customer {person.number}", born=person.born, gender=gender, region=region, source=chance.choice(("branch", "app", "web"))),
+        )
+        yield on_first("1", RiskProfileAssessed(grade=GRADES[chance.randrange(5)], valid_until=date(int(month[:4]) + 1, int(month[5:]), 28), source="app"))
     yield on_first("2", AccountOpened(account=f"d-{person.number}", product="current-account", currency=CURRENCY))
     yield on_first("3", BalanceReported(account=f"d-{person.number}", balance=person.wealth * 40 // 100, currency=CURRENCY))
     yield on_first("4", ContactStated(medium="phone", value=f"000-{person.number:08d}", source="branch"))
