@@ -35,6 +35,11 @@ class Journal:
     def __iter__(self) -> Iterator[Shard]:
         return iter(self.shards)
 
+    def close(self) -> None:
+        """Let the databases' connections go."""
+        for shard in self.shards:
+            shard.close()
+
     def counts(self) -> Counts:
         """The outcomes of all arrivals of all shards."""
         return sum((shard.counts() for shard in self.shards), Counts())

@@ -70,7 +70,7 @@ class Recorder(Protocol):
     """What a shard asks of the recorder below it."""
 
     position: str
-    prefix: str
+    datastore: Any
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None: ...
     def select_notifications(
@@ -138,6 +138,10 @@ class Shard:
         self._versions.update(dict.fromkeys(missing, 0))
         for some in chunks(missing):
             self._versions.update(self._recorder.query(LAST_VERSIONS.format(p="{p}", some=placeholders(1, len(some))), some))
+
+    def close(self) -> None:
+        """Let the database's connections go."""
+        self._recorder.datastore.close()
 
     def head(self) -> int:
         """The position of the last event, 0 if there is none."""

@@ -19,7 +19,6 @@ class SQLiteShardRecorder(SQLiteProcessRecorder):
     """The process recorder, with what a shard keeps beside its events."""
 
     position = "rowid"
-    prefix = ""
 
     def construct_create_table_statements(self) -> list[str]:
         """The library's tables, then ours, then the triggers that keep events as they are."""

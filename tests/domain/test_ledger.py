@@ -1,0 +1,103 @@
+"""Running balances and monthly facts, against a count of every single day."""
+
+from datetime import date, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.days import days_in, first_day
+from domain.ledger import Account, Ledger, month_ended, opened, restated, seen, transacted
+
+UNKNOWN = Account("deposit", "CNY")
+JANUARY, FEBRUARY = "2026-01", "2026-02"
+
+amounts = st.integers(min_value=-(10**9), max_value=10**9)
+days = st.integers(min_value=1, max_value=59).map(lambda number: date(2026, 1, 1) + timedelta(days=number - 1))
+movements = st.lists(st.tuples(days, amounts), max_size=40)
+
+
+def folded(history: list[tuple[date, int]]) -> Ledger:
+    """A ledger, there since January, after these transactions."""
+    ledger = seen(Ledger(), date(2026, 1, 1))
+    for day, amount in history:
+        ledger = transacted(ledger, "a", amount, day, UNKNOWN)
+    return ledger
+
+
+def by_the_day(history: list[tuple[date, int]], month: str) -> int:
+    """The sum of the end-of-day balances of a month, counted day by day."""
+    every = [first_day(month) + timedelta(days=number) for number in range(days_in(month))]
+    return sum(sum(amount for when, amount in history if when <= day) for day in every)
+
+
+@given(movements)
+def test_monthly_facts_equal_a_count_of_every_day(history: list[tuple[date, int]]) -> None:
+    """The day-weighted sum is exact, in the month of a movement and in the next."""
+    _, rows = month_ended(folded(history), FEBRUARY)
+
+    assert [row.month for row in rows] == [JANUARY, FEBRUARY]
+    for row in rows:
+        counted = by_the_day(history, row.month)
+        assert sum(asset.balance_days for asset in row.assets) == counted
+        assert sum(asset.closing for asset in row.assets) == sum(amount for day, amount in history if day <= first_day(row.month) + timedelta(row.days - 1))
+
+
+@given(movements, st.randoms(use_true_random=False))
+def test_the_order_of_movements_does_not_matter(history: list[tuple[date, int]], chance: object) -> None:
+    """A month's facts depend on what moved, not on when it became known."""
+    shuffled = sorted(history, key=lambda _each: chance.random())  # type: ignore[attr-defined]
+
+    assert month_ended(folded(history), FEBRUARY)[1] == month_ended(folded(shuffled), FEBRUARY)[1]
+
+
+@given(movements)
+def test_the_balance_is_the_sum_of_the_transactions(history: list[tuple[date, int]]) -> None:
+    """Money neither appears nor goes."""
+    ledger = folded(history)
+
+    assert sum(account.balance for account in ledger.accounts.values()) == sum(amount for _, amount in history)
+
+
+@given(movements, movements)
+def test_a_late_movement_counts_from_the_first_open_day(history: list[tuple[date, int]], late: list[tuple[date, int]]) -> None:
+    """Facts of a closed month do not change; what comes late counts from the first day of the first open month."""
+    closed, before = month_ended(folded(history), JANUARY)
+    for day, amount in late:
+        closed = transacted(closed, "a", amount, min(day, date(2026, 1, 31)), UNKNOWN)
+    _, [after] = month_ended(closed, FEBRUARY)
+    as_if = [*history, *((date(2026, 2, 1), amount) for _, amount in late)]
+
+    assert month_ended(folded(history), JANUARY)[1] == before
+    assert sum(asset.balance_days for asset in after.assets) == by_the_day(as_if, FEBRUARY)
+
+
+def test_a_month_whose_end_was_never_reported_is_closed_with_the_next() -> None:
+    """A lost end of day loses no month."""
+    _, rows = month_ended(folded([(date(2026, 1, 31), 3100)]), FEBRUARY)
+
+    assert [(row.month, row.assets[0].average) for row in rows] == [(JANUARY, 100), (FEBRUARY, 3100)]
+
+
+def test_a_month_closes_once() -> None:
+    """The same end of month, told again, gives no second row."""
+    ledger, _ = month_ended(folded([]), JANUARY)
+
+    assert month_ended(ledger, JANUARY) == (ledger, ())
+
+
+def test_a_reported_balance_is_what_the_account_holds() -> None:
+    """A system of record states the balance; the difference moves, and is no transaction."""
+    ledger = opened(seen(Ledger(), date(2026, 1, 1)), "w", Account("wealth", "CNY"))
+    ledger = restated(ledger, "w", 500, date(2026, 1, 1), UNKNOWN)
+    ledger = restated(ledger, "w", 300, date(2026, 1, 31), UNKNOWN)
+    _, [row] = month_ended(ledger, JANUARY)
+
+    assert (row.assets[0].asset_class, row.assets[0].closing, row.assets[0].balance_days, row.transactions) == ("wealth", 300, 30 * 500 + 300, 0)
+
+
+def test_an_average_is_rounded_half_up() -> None:
+    """One rounding rule, exact in integers, below zero too."""
+    _, [up] = month_ended(folded([(date(2026, 1, 16), 1)]), JANUARY)
+    _, [down] = month_ended(folded([(date(2026, 1, 17), 1)]), JANUARY)
+
+    assert (up.assets[0].average, down.assets[0].average) == (1, 0)
