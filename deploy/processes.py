@@ -11,12 +11,14 @@ from deploy.settings import Settings
 def run_intake(settings: Settings) -> None:
     """Take messages into the journal until a signal."""
     from streams.intake import Intake
+    from streams.kafka import GROUP
 
     _collect_seldom()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    Intake(broker_of(settings), journal_of(settings), settings.shards).run(stop)
+    group = GROUP if settings.broker_keeps else None  # trap: the embedded broker's groups may hang after many joins
+    Intake(broker_of(settings), journal_of(settings), settings.shards, group).run(stop)
 
 
 def run_agents(settings: Settings) -> None:

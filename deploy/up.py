@@ -1,5 +1,6 @@
 """How does the embedded stack stay up? One supervisor: it starts, watches, restarts, recycles and stops."""
 
+import asyncio
 import fcntl
 import os
 import signal
@@ -16,7 +17,10 @@ import structlog
 
 from deploy import embedded
 from deploy.compose import broker_of, journal_of
+from deploy.groups import groups_of
 from deploy.settings import Settings
+from projections.redis import RedisError, RedisStore
+from projections.store import Place
 from streams.kafka import INTERACTIONS, KafkaError, TopicPartition
 
 log = structlog.get_logger()
@@ -27,6 +31,8 @@ ON_THE_BROKER = ("intake", "agents")
 WATCH_EVERY = 0.2
 MEMORY_EVERY = 5.0
 PATIENCE = 30.0
+STALLED = 40.0
+"""Seconds after their start in which agents must have begun to fold every shard."""
 
 
 class CannotStart(Exception):
@@ -43,6 +49,7 @@ class Stack:
         self._failures: dict[str, int] = {}
         self._due: dict[str, float] = {}
         self._lock: IO[str] | None = None
+        self._group_names = [group.name for group in groups_of(settings)]
         self.restarts = 0
 
     def start(self) -> None:
@@ -64,6 +71,7 @@ class Stack:
             self._restart_the_dead()
             if time.monotonic() > memory_due:
                 self._recycle_if_large()
+                self._renew_if_stalled()
                 memory_due = time.monotonic() + MEMORY_EVERY
 
     def stop(self) -> None:
@@ -137,6 +145,22 @@ class Stack:
     def _recycle_if_large(self) -> None:
         if embedded.memory_of(self._children["broker"].pid) > self._settings.broker_memory_limit:
             self.recycle()
+
+    def _renew_if_stalled(self) -> None:
+        """Trap: the embedded broker may let a group's members wait for ever. Then all begin anew."""
+        if time.monotonic() - self._due["agents"] > STALLED and not asyncio.run(self._all_folded()):
+            log.warning("agents_stalled")
+            _end(self._children["broker"])
+            self._renew_broker()
+
+    async def _all_folded(self) -> bool:
+        store = RedisStore(self._settings.redis)
+        try:
+            return all(await store.alive([Place(shard, group) for shard in range(self._settings.shards) for group in self._group_names]))
+        except RedisError:
+            return True
+        finally:
+            await store.close()
 
     def _unread(self) -> int:
         """Messages that the broker holds and the journal has not tracked."""

@@ -35,12 +35,13 @@ class Superseded(Exception):
 class Folding:
     """One group over one shard."""
 
-    def __init__(self, group: Group, shard: int, store: Store, journal: Journal, emit: Emit | None = None) -> None:
+    def __init__(self, group: Group, shard: int, store: Store, journal: Journal, emit: Emit | None = None, sweep: int = SWEEP_AT_ONCE) -> None:
         self._group = group
         self._place = Place(shard, group.name)
         self._store = store
         self._journal = journal
         self._emit = emit
+        self._sweep_at_once = sweep
         self._streams = f"{group.kind}:"
         self._upto: int | None = None
         self._moved = 0.0
@@ -124,8 +125,8 @@ class Folding:
     async def _sweep(self, event: Recorded) -> None:
         """Fold one event into every stream of the shard, some at a time; the position moves when all have it."""
         async for streams in self._store.streams(self._place):
-            for start in range(0, len(streams), SWEEP_AT_ONCE):
-                some = streams[start : start + SWEEP_AT_ONCE]
+            for start in range(0, len(streams), self._sweep_at_once):
+                some = streams[start : start + self._sweep_at_once]
                 await self._load(set(some))
                 changed = {stream: parts for stream in some if (parts := self._cache[stream].fold(self._group, event))}
                 assert self._upto is not None

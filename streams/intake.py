@@ -16,7 +16,7 @@ from kafka import ConsumerRebalanceListener
 from streams.batch import Batch, batches, decode_batch, encode_batch
 from streams.cloudevents import STRUCTURED, read_message, write
 from streams.journal import Arrival, Counts, Journal, LogOffset, Rejected
-from streams.kafka import GROUP, INTERACTIONS, RECORDED, Broker, TopicPartition
+from streams.kafka import INTERACTIONS, RECORDED, Broker, TopicPartition
 from streams.routing import BANK, shard_of, spread
 
 log = structlog.get_logger()
@@ -27,33 +27,46 @@ OFFSETS_EVERY = 5.0
 
 
 class Intake(ConsumerRebalanceListener):
-    """Consumes `interactions`, records in the journal, publishes on `recorded`."""
+    """Consumes `interactions`, records in the journal, publishes on `recorded`.
 
-    def __init__(self, broker: Broker, journal: Journal, shards: int, fault: Callable[[str], None] = lambda _point: None) -> None:
+    In a consumer `group` it owns the shards that Kafka gives it; without one it owns them all, at once. Either way
+    the journal fences whoever was there before. `fault` is called at named points, for tests of crashes.
+    """
+
+    def __init__(self, broker: Broker, journal: Journal, shards: int, group: str | None, fault: Callable[[str], None] = lambda _point: None) -> None:
         self._broker = broker
         self._journal = journal
         self._shards = shards
         self._fault = fault
-        self._consumer = broker.consumer(GROUP)
+        self._group = group
+        self._consumer = broker.consumer(group)
         self._producer = broker.producer()
         self._logs = broker.logs()
         self._published: list[Any] = []
 
     def run(self, stop: threading.Event) -> None:
         """Take messages until told to stop. Raises whatever broke; the journal then tells where to go on."""
-        self._consumer.subscribe([INTERACTIONS], listener=self)
+        self._begin()
         offsets_due = time.monotonic() + OFFSETS_EVERY
         try:
             while not stop.is_set():
                 for partition, messages in self._consumer.poll(timeout_ms=100).items():
                     self._take(partition.partition, messages)
                 self._check_published()
-                if time.monotonic() > offsets_due:
+                if self._group is not None and time.monotonic() > offsets_due:
                     self._consumer.commit()
                     offsets_due = time.monotonic() + OFFSETS_EVERY
         finally:
             self._producer.close(timeout=5)
             self._consumer.close()
+
+    def _begin(self) -> None:
+        if self._group is not None:
+            self._consumer.subscribe([INTERACTIONS], listener=self)
+            return
+        every = [TopicPartition(INTERACTIONS, number) for number in self._logs]
+        self._consumer.assign(every)
+        self.on_partitions_assigned(every)
 
     def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         """Claim each shard, publish what was recorded but not published, go on behind the tracked offset."""

@@ -1,0 +1,144 @@
+"""One battery of laws, run on every group of folds that there is."""
+
+import copy
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploy.files import read_policy
+from deploy.settings import POLICIES
+from domain.accounts import AccountClosed, AccountOpened, BalanceReported, ProductClosed, ProductOpened, TransactionPosted
+from domain.cases import ComplaintClosed, ComplaintOpened
+from domain.customers import ChannelVisited, ConsentGranted, ConsentWithdrawn, ContactStated, CustomerOnboarded, IdentitiesMerged, IdentitiesUnmerged
+from domain.days import DayClosed
+from domain.interaction import Interaction
+from domain.offers import ExampleLabelled, OfferAccepted, OfferDecided, OfferDeclined
+from domain.recorded import Recorded
+from domain.tiering import TierOverridden
+from projections.customers import customers_under
+from projections.model import MODELS
+from projections.offers import REACTIONS
+from projections.projection import Group, States
+from tests.conftest import recorded
+
+GROUPS = (customers_under(read_policy(POLICIES / "bohai-retail.yaml")), REACTIONS, MODELS)
+
+names = st.sampled_from(["a", "b", "c"])
+amounts = st.integers(min_value=-(10**12), max_value=10**12)
+features = st.dictionaries(st.sampled_from(["age", "assets-bits", "tier=gold"]), st.integers(min_value=0, max_value=90))
+happenings: st.SearchStrategy[Interaction] = st.one_of(
+    st.builds(CustomerOnboarded, source=st.just("branch"), born=st.just(date(1970, 1, 1))),
+    st.builds(AccountOpened, account=names, product=names, currency=st.just("CNY"), asset_class=st.sampled_from(["deposit", "wealth", "loan"])),
+    st.builds(AccountClosed, account=names),
+    st.builds(TransactionPosted, transaction=names, account=names, amount=amounts, currency=st.just("CNY"), kind=names),
+    st.builds(BalanceReported, account=names, balance=amounts, currency=st.just("CNY")),
+    st.builds(ProductOpened, product=names, reference=names),
+    st.builds(ProductClosed, product=names, reference=names),
+    st.builds(ContactStated, medium=st.sampled_from(["phone", "email"]), value=names, source=st.just("app")),
+    st.builds(ConsentGranted, purpose=st.just("marketing"), source=st.just("app")),
+    st.builds(ConsentWithdrawn, purpose=st.just("marketing"), source=st.just("app")),
+    st.builds(ChannelVisited, channel=st.sampled_from(["app", "atm"])),
+    st.builds(ComplaintOpened, case=names, text=names, channel=st.just("call")),
+    st.builds(ComplaintClosed, case=names, outcome=names),
+    st.builds(IdentitiesMerged, other=st.just("customer:2"), reason=names),
+    st.builds(IdentitiesUnmerged, other=st.just("customer:2"), reason=names),
+    st.builds(TierOverridden, tier=st.just("gold"), approver=names, reason=names, until=st.just(date(2026, 4, 1))),
+    st.builds(OfferDecided, decision=names, channel=st.just("app"), offer=names, features=features, catalogue=names),
+    st.builds(OfferAccepted, decision=names, offer=names, channel=st.just("app")),
+    st.builds(OfferDeclined, decision=names, offer=names, channel=st.just("app")),
+    st.builds(ExampleLabelled, offer=names, decision=names, customer=st.just("customer:1"), features=features, accepted=st.booleans()),
+    st.just(DayClosed(date=date(2026, 1, 31))),
+    st.just(DayClosed(date=date(2026, 2, 28))),
+)
+days = st.integers(min_value=0, max_value=80).map(lambda number: date(2026, 1, 1) + timedelta(days=number))
+histories = st.lists(st.tuples(happenings, days), max_size=30).map(
+    lambda each: [recorded(data, position, day=day) for position, (data, day) in enumerate(each, start=1)]
+)
+every_group = pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
+
+
+def fold(group: Group, history: list[Recorded], onto: States | None = None) -> States:
+    """A left fold."""
+    states = group.initial if onto is None else onto
+    for event in history:
+        states = group.evolve(states, event)
+    return states
+
+
+def spelt(group: Group, states: States) -> list[bytes]:
+    """The states as they are kept."""
+    return [part.encode(state) for part, state in zip(group.parts, states, strict=True)]
+
+
+def revived(group: Group, states: States) -> States:
+    """The states after being kept and read again."""
+    return tuple(part.decode(state) for part, state in zip(group.parts, spelt(group, states), strict=True))
+
+
+@every_group
+@given(histories)
+def test_a_fold_is_deterministic(group: Group, history: list[Recorded]) -> None:
+    """The same history gives the same bytes."""
+    assert spelt(group, fold(group, history)) == spelt(group, fold(group, copy.deepcopy(history)))
+
+
+@every_group
+@given(histories, st.integers(min_value=0, max_value=30))
+def test_a_fold_may_stop_and_resume_anywhere(group: Group, history: list[Recorded], cut: int) -> None:
+    """Kept, read and carried on is the same as never stopped."""
+    resumed = fold(group, history[cut:], onto=revived(group, fold(group, history[:cut])))
+
+    assert spelt(group, resumed) == spelt(group, fold(group, history))
+
+
+@every_group
+@given(histories)
+def test_a_state_survives_being_kept(group: Group, history: list[Recorded]) -> None:
+    """Reading what was written gives the same state, and the same spelling."""
+    states = fold(group, history)
+
+    assert revived(group, states) == states
+    assert spelt(group, revived(group, states)) == spelt(group, states)
+
+
+@every_group
+@given(histories, happenings, days)
+def test_a_fold_never_changes_its_input(group: Group, history: list[Recorded], last: Interaction, day: date) -> None:
+    """The state before an event is still there after it."""
+    states = fold(group, history)
+    before = copy.deepcopy(states)
+    group.evolve(states, recorded(last, len(history) + 1, day=day))
+
+    assert states == before
+
+
+@every_group
+def test_initial_states_are_kept_too(group: Group) -> None:
+    """What is folded from nothing can be spelt and read."""
+    assert revived(group, group.initial) == group.initial
+
+
+def test_an_answer_to_an_open_decision_becomes_an_example() -> None:
+    """The features are those of the decision, not of the moment of the answer."""
+    seen = {"age": 41, "tier=gold": 1}
+    decided = OfferDecided(decision="d1", channel="app", offer="fund", features=seen, catalogue="c@1")
+    states = fold(REACTIONS, [recorded(decided, 1), recorded(ChannelVisited(channel="app"), 2)])
+    answer = recorded(OfferAccepted(decision="d1", offer="fund", channel="app"), 3)
+    [example] = _react(states, answer)
+
+    assert (example.stream, example.cause) == ("model:fund", "test#3")
+    assert example.data == ExampleLabelled(offer="fund", decision="d1", customer="customer:1", features=seen, accepted=True)
+    assert _react(states, answer) == [example]
+
+
+def test_an_answer_to_no_decision_teaches_nothing() -> None:
+    """What was not known at a decision cannot be learnt from."""
+    assert _react(REACTIONS.initial, recorded(OfferDeclined(decision="d9", offer="fund", channel="app"))) == []
+
+
+def _react(states: States, event: Recorded) -> list[Any]:
+    assert REACTIONS.react is not None
+    return list(REACTIONS.react(states, event))

@@ -1,0 +1,118 @@
+"""Nothing is acknowledged before it is safe: a broker that forgets, and a courier that does not."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import TimeoutError as NotYet
+from concurrent.futures import wait
+from pathlib import Path
+
+import pytest
+
+from deploy import embedded
+from deploy.settings import Settings
+from domain.accounts import TransactionPosted
+from streams.cloudevents import write
+from streams.courier import Courier
+from streams.journal import Arrival, Journal, LogOffset
+from streams.kafka import INTERACTIONS, Broker, TopicPartition
+from tests.conftest import NOON, proposed, settings_in, wait_for
+
+DATA = TransactionPosted(transaction="t", account="a", amount=1, currency="CNY", kind="card")
+
+
+class Forgetful:
+    """A broker that keeps nothing, and can be killed and started again."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.broker = Broker(settings.broker)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start with empty topics."""
+        self._process = embedded.start(embedded.broker_command(self._settings), self._settings.data_dir / "broker.log")
+        wait_for(self._settings.broker, self._process)
+        self.broker.create_topics(2)
+
+    def kill(self) -> None:
+        """As by kill -9."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+
+@pytest.fixture
+def forgetful(tmp_path: Path) -> Iterator[Forgetful]:
+    """A broker of one's own."""
+    made = Forgetful(settings_in(tmp_path))
+    made.start()
+    yield made
+    made.kill()
+
+
+def journal_all(broker: Broker, journal: Journal, partition: int, wanted: int) -> list[bytes]:
+    """What intake does, by hand: journal the messages of a partition as they come; gives their values."""
+    shard, name = journal[partition], broker.logs()[partition]
+    shard.claim()
+    reader = broker.consumer()
+    reader.assign([TopicPartition(INTERACTIONS, partition)])
+    reader.seek(TopicPartition(INTERACTIONS, partition), shard.tracked(name) + 1)
+    values: list[bytes] = []
+    deadline = time.monotonic() + 30
+    while len(values) < wanted and time.monotonic() < deadline:
+        for messages in reader.poll(timeout_ms=200).values():
+            for message in messages:
+                values.append(message.value)
+                arrival = Arrival(message.offset, 0, message.value, proposed(DATA, message.value.decode()))
+                shard.record([arrival], LogOffset(name, message.offset), NOON)
+    reader.close()
+    return values
+
+
+def test_what_the_broker_acknowledged_is_not_yet_delivered(forgetful: Forgetful, sqlite_journal: Journal) -> None:
+    """Only the journal's word counts."""
+    with Courier(forgetful.broker, sqlite_journal) as courier:
+        done = courier.submit(0, b"a")
+        with pytest.raises(NotYet):
+            done.result(timeout=1)
+
+        journal_all(forgetful.broker, sqlite_journal, 0, 1)
+        assert done.result(timeout=10).offset == 0
+
+
+def test_with_a_broker_that_keeps_its_word_its_word_is_enough(forgetful: Forgetful) -> None:
+    """`acks=all` on Apache Kafka."""
+    with Courier(forgetful.broker, None) as courier:
+        assert courier.submit(1, b"a").result(timeout=10).offset == 0
+
+
+def test_what_a_killed_broker_forgot_goes_again_in_its_order(forgetful: Forgetful, sqlite_journal: Journal) -> None:
+    """Some messages are journalled, some lost with the broker: all arrive, and in order."""
+    names = [f"{number:03d}".encode() for number in range(60)]
+    with Courier(forgetful.broker, sqlite_journal) as courier:
+        parcels = [courier.submit(0, name) for name in names[:30]]
+        first = journal_all(forgetful.broker, sqlite_journal, 0, 10)
+        forgetful.kill()
+        parcels += [courier.submit(0, name) for name in names[30:]]
+        time.sleep(0.5)
+        forgetful.start()
+        second = journal_all(forgetful.broker, sqlite_journal, 0, len(names) - len(first))
+        assert not wait(parcels, timeout=20).not_done
+
+    assert second == names[names.index(second[0]) :], "a later message overtook an earlier one"
+    recorded = [row.event().id for row in sqlite_journal[0].read(0, 1000)]
+    assert recorded == [name.decode() for name in names]
+
+
+def test_a_single_event_leaves_as_a_structured_cloudevent(forgetful: Forgetful) -> None:
+    """Its content type says what it is."""
+    with Courier(forgetful.broker, None) as courier:
+        courier.submit(0, write(proposed(DATA))).result(timeout=10)
+    reader = forgetful.broker.consumer()
+    reader.assign([TopicPartition(INTERACTIONS, 0)])
+    reader.seek_to_beginning()
+    [message] = reader.poll(timeout_ms=5000)[TopicPartition(INTERACTIONS, 0)]
+    reader.close()
+
+    assert dict(message.headers)["content-type"] == b"application/cloudevents+json"
