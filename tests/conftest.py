@@ -1,33 +1,43 @@
 """Real parts for tests: a broker, Redis, SQLite and PostgreSQL, each started once, on ports that are free."""
 
+import asyncio
+import json
 import os
+import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any, cast
 
+import httpx
 import pytest
 from hypothesis import settings as hypothesis_settings
 
 from deploy import embedded
+from deploy.compose import journal_of
 from deploy.files import read_catalogue, read_policy
 from deploy.settings import POLICIES, Settings
+from deploy.summary import wait_until_settled
 from domain.interaction import Interaction
 from domain.offers import Catalogue
 from domain.recorded import Proposed, Recorded
 from domain.tiering import TierPolicy
 from projections.redis import RedisStore
 from projections.store import MemoryStore, Store
-from streams.journal import Journal
+from streams.journal import Counts, Journal
 
 hypothesis_settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis_settings.load_profile("ci")
 
 BERKA = Path(__file__).parents[2] / "shared" / "data" / "berka"
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+TODAY = NOON.date()
+TIERFOLD = (sys.executable, "-m", "deploy.cli")
 
 
 def free_port() -> int:
@@ -45,7 +55,7 @@ def settings_in(folder: Path, **chosen: object) -> Settings:
 
 def environment_of(settings: Settings) -> dict[str, str]:
     """The environment in which a command meets a stack."""
-    names = ("data_dir", "broker", "redis", "port", "shards")
+    names = ("data_dir", "broker", "redis", "port", "shards", "broker_memory_limit")
     return {**os.environ, **{f"TIERFOLD_{name.upper()}": str(getattr(settings, name)) for name in names}}
 
 
@@ -64,12 +74,12 @@ def wait_for(address: str, process: "subprocess.Popen[bytes]") -> None:
             return
 
 
-def proposed(data: Interaction, name: str = "1", stream: str = "customer:1", day: date = NOON.date(), source: str = "test") -> Proposed:
+def proposed(data: Interaction, name: str = "1", stream: str = "customer:1", day: date = TODAY, source: str = "test") -> Proposed:
     """An interaction at the front door."""
     return Proposed(source, name, stream, datetime(day.year, day.month, day.day, 12, tzinfo=UTC), day, data)
 
 
-def recorded(data: Interaction, position: int = 1, stream: str = "customer:1", day: date = NOON.date()) -> Recorded:
+def recorded(data: Interaction, position: int = 1, stream: str = "customer:1", day: date = TODAY) -> Recorded:
     """An interaction in the journal."""
     at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
     return Recorded(position, stream, position, "test", str(position), at, day, NOON, None, data)
@@ -165,3 +175,85 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     await made._redis.flushall()
     yield made
     await made.close()
+
+
+class Running:
+    """An embedded stack, started by its own command and used by its own commands."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """`tierfold up`, and wait until it is ready."""
+        self.settings.data_dir.mkdir(parents=True, exist_ok=True)
+        with (self.settings.data_dir / "up.log").open("ab") as log:
+            self._process = subprocess.Popen([*TIERFOLD, "up"], env=environment_of(self.settings), stdout=log, stderr=log)
+        deadline = time.monotonic() + 90
+        while not self._is_ready():
+            assert self._process.poll() is None, (self.settings.data_dir / "up.log").read_text()
+            assert time.monotonic() < deadline, "the stack is not ready"
+            time.sleep(0.1)
+
+    def kill(self, name: str) -> None:
+        """Kill -9 of one child."""
+        os.kill(self.pids()[name], signal.SIGKILL)
+
+    def kill_all(self) -> None:
+        """Kill -9 of the supervisor, and with it of everything."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM; gives the exit code."""
+        assert self._process is not None
+        self._process.terminate()
+        return self._process.wait(timeout=60)
+
+    def pids(self) -> dict[str, int]:
+        """The children's process ids."""
+        lines = (self.settings.data_dir / "pids").read_text().split("\n")[:-1]
+        return {name: int(pid) for name, pid in (line.split() for line in lines)}
+
+    def run(self, *words: str, **options: Any) -> "subprocess.CompletedProcess[bytes]":
+        """Run a `tierfold` command against this stack."""
+        return subprocess.run([*TIERFOLD, *words], env=environment_of(self.settings), capture_output=True, timeout=300, check=False, **options)
+
+    def report(self, *words: str) -> dict[str, Any]:
+        """The JSON report of a command that must succeed."""
+        done = self.run(*words, "--json")
+        assert done.returncode == 0, done.stderr.decode()
+        return cast("dict[str, Any]", json.loads(done.stdout.splitlines()[-1]))
+
+    def settle(self) -> None:
+        """Wait until all is folded."""
+        asyncio.run(wait_until_settled(self.settings, patience=120))
+
+    def counts(self) -> Counts:
+        """The outcomes of all arrivals."""
+        return journal_of(self.settings).counts()
+
+    def _is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.settings.address}/readyz", timeout=2).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A running stack, shared by tests that do not disturb it."""
+    made = Running(settings_in(tmp_path_factory.mktemp("stack")))
+    made.start()
+    yield made
+    assert made.stop() == 0
+
+
+@pytest.fixture
+def own_stack(tmp_path: Path) -> Iterator[Running]:
+    """A running stack of one's own, to be disturbed."""
+    made = Running(settings_in(tmp_path))
+    made.start()
+    yield made
+    made.kill_all()
