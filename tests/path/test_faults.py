@@ -13,6 +13,8 @@ from streams.cloudevents import write
 from streams.sources.synth import Bank, synth
 from tests.conftest import TIERFOLD, Running, environment_of, settings_in
 
+pytestmark = pytest.mark.faults
+
 BANK = Bank(customers=400, months=4, seed=7)
 CUSTOMERS = ("profile@1", "ledger@1", "months@1", "tier@1", "offers@1")
 """Folded from what was fed alone, so two runs must agree. The order in which a model's examples come from several
@@ -81,7 +83,7 @@ def _wait_for_another(running: Running, victim: str, before: int | None) -> None
 
 def test_the_broker_is_recycled_past_its_bound_and_nothing_is_lost(tmp_path: Path, bank: Path, undisturbed: dict[str, str]) -> None:
     """A bound that a little feeding exceeds: the supervisor starts the broker anew, again and again."""
-    running = Running(settings_in(tmp_path, broker_memory_limit=45_000_000))
+    running = Running(settings_in(tmp_path, broker_memory_limit=24_000_000))
     running.start()
     try:
         first = running.pids()["broker"]

@@ -1,0 +1,40 @@
+# Two commands do everything on a machine with Python 3.11+, git and make: `make run` and `make test`.
+SHELL := /bin/bash
+PYTHON ?= python3
+UV := .uv/bin/uv
+RUN := $(UV) run --locked --all-extras --no-sync
+ARGS ?=
+
+.PHONY: run test check bench faults install clean
+
+run: install  ## the whole stack on a synthetic bank; ARGS="--exit --json" leaves after the summary
+	@$(RUN) tierfold demo $(ARGS)
+
+test: install  ## everything but the bank-sized fault tests
+	$(RUN) pytest -m "not faults" $(ARGS)
+
+faults: install  ## kill -9 of every process while a bank is fed
+	$(RUN) pytest -m faults $(ARGS)
+
+check: install  ## format, lint, types, boundaries
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) mypy
+	$(RUN) lint-imports
+
+bench: install  ## measures ingest, fold, end to end and latency beside their ceilings and peers; writes bench.json
+	@$(RUN) python -m deploy.bench $(ARGS)
+
+install: .venv/.installed
+
+.venv/.installed: $(UV) uv.lock pyproject.toml
+	@$(UV) sync --locked --all-extras --quiet
+	@touch $@
+
+$(UV): deploy/uv.txt
+	@$(PYTHON) -m venv .uv
+	@.uv/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r deploy/uv.txt
+	@touch $@
+
+clean:
+	rm -rf .uv .venv .tierfold

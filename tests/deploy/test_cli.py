@@ -1,0 +1,107 @@
+"""The command line, as people and machines use it."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from domain.catalogue import TOPICS
+from domain.customers import CustomerOnboarded
+from streams.cloudevents import write
+from streams.sources.synth import ASSETS_EACH, Bank, _people
+from tests.conftest import TIERFOLD, Running, environment_of, proposed, settings_in
+
+
+def tierfold(*words: str) -> "subprocess.CompletedProcess[bytes]":
+    """Run a command that needs no stack."""
+    return subprocess.run([*TIERFOLD, *words], capture_output=True, timeout=120, check=False)
+
+
+def test_the_same_seed_gives_the_same_bytes() -> None:
+    """A synthetic bank can be made again."""
+    words = ("synth", "--customers", "50", "--months", "2")
+    first, same, other = tierfold(*words), tierfold(*words), tierfold(*words, "--seed", "2")
+
+    assert first.returncode == 0
+    assert first.stdout == same.stdout != other.stdout
+
+
+def test_two_in_a_hundred_hold_eighty_two_percent() -> None:
+    """The published shape of a bank's customers."""
+    people = _people(Bank(customers=5000, months=1, seed=1))
+    rich = sum(person.wealth for person in people[:100])
+
+    assert 81 <= 100 * rich / sum(person.wealth for person in people) <= 83
+    assert abs(sum(person.wealth for person in people) / 5000 - ASSETS_EACH) < ASSETS_EACH / 100
+
+
+def test_schemas_are_written_for_every_type(tmp_path: Path) -> None:
+    """JSON Schema and AsyncAPI, from the models themselves."""
+    assert tierfold("schema", str(tmp_path)).returncode == 0
+    document = yaml.safe_load((tmp_path / "asyncapi.yaml").read_text())
+    schema = json.loads((tmp_path / "transaction-posted.v1.json").read_text())
+
+    assert document["asyncapi"] == "3.0.0"
+    assert {path.name for path in tmp_path.glob("*.json")} == {f"{topic}.json" for topic in TOPICS}
+    assert schema["properties"]["type"] == {"const": "tierfold.transaction-posted.v1"}
+    assert set(schema["properties"]["data"]["required"]) == {"transaction", "account", "amount", "currency", "kind"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("feed",), "name a FILE"),
+        (("feed", "/nowhere/at/all.jsonl"), "/nowhere/at/all.jsonl"),
+        (("quarantine", "show", "x"), "SHARD/NUMBER"),
+        (("feed", "--berka", "/nowhere"), "/nowhere"),
+    ],
+)
+def test_a_wrong_command_says_what_to_do(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    """A sentence, exit code 2, no traceback."""
+    done = subprocess.run([*TIERFOLD, *words], env=environment_of(settings_in(tmp_path)), capture_output=True, timeout=60, check=False)
+
+    assert done.returncode == 2
+    assert said in done.stderr.decode().replace("\n", "")
+    assert "Traceback" not in done.stderr.decode()
+
+
+def test_a_broken_policy_file_is_named_with_the_place(tmp_path: Path) -> None:
+    """A tier owner can act on the error."""
+    broken = tmp_path / "policy.yaml"
+    broken.write_text("policy: x\nversion: none\n")
+    environment = {**environment_of(settings_in(tmp_path)), "TIERFOLD_POLICY": str(broken)}
+    done = subprocess.run([*TIERFOLD, "digest"], env=environment, capture_output=True, timeout=60, check=False)
+
+    assert done.returncode == 2
+    assert f"{broken} cannot be used" in done.stderr.decode()
+    assert "version: Input should be a valid integer" in done.stderr.decode()
+
+
+def test_a_second_stack_in_the_same_folder_is_refused(stack: Running) -> None:
+    """Two supervisors on one journal would be one too many."""
+    done = stack.run("up")
+
+    assert done.returncode == 2
+    assert "another stack is running" in done.stderr.decode()
+
+
+def test_standard_input_is_fed_as_it_comes(stack: Running) -> None:
+    """`feed -` sends what it has, without waiting for the end."""
+    import time
+
+    command = [*TIERFOLD, "feed", "-", "--json"]
+    feeding = subprocess.Popen(command, env=environment_of(stack.settings), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert feeding.stdin is not None
+    feeding.stdin.write(write(proposed(CustomerOnboarded(source="web"), "by-stdin", "customer:stdin")) + b"\n")
+    feeding.stdin.flush()
+    deadline = time.monotonic() + 30
+    while httpx.get(f"{stack.settings.address}/v1/customers/stdin").status_code != 200:
+        assert time.monotonic() < deadline, "what was fed is not readable while the input is open"
+        time.sleep(0.1)
+    out, _ = feeding.communicate(timeout=30)
+
+    assert feeding.returncode == 0
+    assert json.loads(out)["sent"] == 1

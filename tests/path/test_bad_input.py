@@ -1,0 +1,87 @@
+"""Ten thousand malformed messages among good ones: all set aside with reasons, none lost, no process restarted."""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+from streams.cloudevents import write
+from streams.sources.synth import Bank, synth
+from tests.conftest import Running
+
+MALFORMED = 10_000
+
+SPOILT: list[Any] = [
+    lambda event: {**event, "specversion": "0.1"},
+    lambda event: {**event, "type": "tierfold.nonsense.v1"},
+    lambda event: {name: value for name, value in event.items() if name != "source"},
+    lambda event: {**event, "time": "not a time"},
+    lambda event: {**event, "businessdate": "9999-12-31"},
+    lambda event: {**event, "data": {"surprise": 1}},
+    lambda event: {**event, "data": None},
+    lambda event: {**event, "subject": "??"},
+]
+
+
+FIELDS = ("specversion", "type", "source", "time", "businessdate", "data", "subject")
+
+
+def malformed(number: int, event: dict[str, Any]) -> bytes:
+    """A good event made bad, in one way or another."""
+    if number % 10 == 8:
+        return json.dumps(event).encode()[: 20 + number % 100]
+    if number % 10 == 9:
+        return b"\xfe\xff" + str(number).encode()
+    return json.dumps({**SPOILT[number % 8](event), "id": f"bad-{number}"}).encode()
+
+
+def test_malformed_messages_are_set_aside_and_nothing_else_happens(own_stack: Running, tmp_path: Path) -> None:
+    """Every one is in quarantine with a reason; every good one is recorded; nobody restarted."""
+    good = [write(event) for event in synth(Bank(customers=150, months=3, seed=3))]
+    chance = random.Random(5)
+    bad = [malformed(number, json.loads(chance.choice(good))) for number in range(MALFORMED)]
+    mixed = list(good)
+    for raw in bad:
+        mixed.insert(chance.randrange(len(mixed)), raw)
+    (tmp_path / "mixed.jsonl").write_bytes(b"\n".join(mixed))
+    children = own_stack.pids()
+
+    own_stack.report("feed", str(tmp_path / "mixed.jsonl"))
+    own_stack.settle()
+    counts = own_stack.counts()
+    listed = own_stack.report("quarantine", "list", "--limit", "20000")
+
+    assert own_stack.pids() == children
+    assert counts.quarantined == MALFORMED == listed["total"] == len(listed["entries"])
+    assert counts.balanced()
+    assert all(entry["reason"] for entry in listed["entries"])
+    fields = {entry["field"] for entry in listed["entries"]}
+    assert {field for field in fields if not str(field).startswith("data.")} == {None, *FIELDS}
+    assert own_stack.report("digest") == own_stack.report("digest", "--rebuild")
+    _originals_are_kept(own_stack, set(bad))
+
+
+def _originals_are_kept(running: Running, sent: set[bytes]) -> None:
+    from deploy.compose import journal_of
+
+    kept = {entry.original.rstrip(b"\n") for shard in journal_of(running.settings) for entry in shard.quarantined(0, 20_000)}
+
+    assert {raw.rstrip(b"\n") for raw in sent} == kept
+
+
+def test_a_mended_event_is_re_driven(own_stack: Running, tmp_path: Path) -> None:
+    """Set aside, looked at, mended, sent again, recorded."""
+    event = json.loads(write(next(iter(synth(Bank(1, 1, 1))))))
+    spoilt = tmp_path / "spoilt.jsonl"
+    spoilt.write_text(json.dumps({**event, "data": {**event["data"], "source": "moon"}}) + "\n")
+    own_stack.report("feed", str(spoilt))
+    [entry] = own_stack.report("quarantine", "list")["entries"]
+    shown = own_stack.run("quarantine", "show", entry["entry"])
+    (tmp_path / "mended.json").write_text(json.dumps(event))
+    own_stack.report("quarantine", "re-drive", entry["entry"], "--with", str(tmp_path / "mended.json"))
+
+    assert entry["field"] == "data.source"
+    assert shown.stdout.strip() == spoilt.read_bytes().strip()
+    assert own_stack.report("quarantine", "list")["total"] == 0
+    assert own_stack.report("quarantine", "list", "--all")["total"] == 1
+    assert (own_stack.counts().recorded, own_stack.counts().quarantined, own_stack.counts().arrived) == (1, 1, 2)
