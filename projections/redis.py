@@ -41,6 +41,10 @@ class RedisStore:
         """Let the connections go."""
         await self._redis.aclose()
 
+    async def clear(self) -> None:
+        """Forget everything; the agents then fold it again from the journal."""
+        await self._redis.flushdb()
+
     async def upto(self, place: Place) -> int:
         """How far a group has read a shard."""
         return int(await self._redis.get(_key(place.shard, place.group, "upto")) or 0)

@@ -172,7 +172,7 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
         yield MemoryStore()
         return
     made = RedisStore(request.getfixturevalue("redis_url"))
-    await made._redis.flushall()
+    await made.clear()
     yield made
     await made.close()
 

@@ -1,0 +1,47 @@
+"""`make bench`: measure, print a table, write bench.json."""
+
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from deploy.bench.fold import fold
+from deploy.bench.ingest import ingest
+from deploy.bench.parts import Figure, events_by_shard, machine, versions
+from deploy.bench.path import end_to_end, latency
+from deploy.logs import set_up_logs
+from streams.sources.synth import Bank
+
+BANK = Bank(customers=2_000, months=4, seed=1)
+SHARDS = 4
+
+
+def main(out: Path) -> None:
+    """Measure everything; about five minutes."""
+    set_up_logs("error", "bench")
+    console = Console()
+    events = events_by_shard(BANK, SHARDS)
+    console.print(f"{sum(map(len, events.values())):,} events of a synthetic bank, {SHARDS} shards")
+    figures = [ingest(events), fold(events)]
+    figures.append(end_to_end(events, {figure.name: figure.value for figure in figures}))
+    figures += latency()
+    console.print(_table(figures))
+    document = {"figures": [figure.as_json() for figure in figures], "machine": machine(), "versions": versions()}
+    out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    console.print(f"written to {out}")
+
+
+def _table(figures: list[Figure]) -> Table:
+    table = Table("figure", "value", "unit", "beside", "there", "ratio")
+    for figure in figures:
+        table.add_row(figure.name, f"{figure.value:,.1f}", figure.unit, "", "", "")
+        for kind, others in (("ceiling", figure.ceilings), ("peer", figure.peers)):
+            for name, there in others.items():
+                table.add_row("", "", "", f"{kind}: {name}", f"{there:,.2f}", f"{figure.value / there:.2f}" if there else "")
+    return table
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "bench.json"))

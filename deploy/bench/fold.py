@@ -1,0 +1,112 @@
+"""How many events a second does one worker fold, Redis writes included? Beside decoding alone, and stock Faust agents."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deploy import embedded
+from deploy.bench.parts import Figure, median, settings_in, started
+from deploy.files import read_policy
+from deploy.settings import Settings
+from projections.customers import customers_under
+from projections.projection import Group
+from projections.redis import RedisStore
+from projections.store import MemoryStore, Store
+from streams.batch import Batch, batches, decode_batch, encode_batch
+from streams.cloudevents import read_event
+from streams.folding import Folding
+from streams.journal import Arrival, Journal, LogOffset
+from streams.kafka import Broker
+
+AT_ONCE = 1000
+PEER_EVENTS = 20_000
+PEER_TOPIC = "peer"
+
+
+def fold(events: dict[int, list[bytes]]) -> Figure:
+    """One worker, one shard after the other: profile, ledger, months and tier together. Events a second."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = settings_in(Path(folder))
+        journal = Journal(f"sqlite://{folder}/journal", len(events))
+        messages = {shard: _recorded(journal, shard, raws) for shard, raws in events.items()}
+        count = sum(map(len, events.values()))
+        group = customers_under(read_policy(settings.policy))
+        address = settings.redis.removeprefix("redis://").removesuffix("/0")
+        with started(embedded.redis_command(settings, Path(folder)), Path(folder) / "redis.log", address):
+            value = median(lambda: count / asyncio.run(_in_redis(settings, group, journal, messages)))
+        without = median(lambda: count / asyncio.run(_folded(MemoryStore(), group, journal, messages)))
+        decoded = median(lambda: count / _decoded(messages))
+        peers = _peers(Path(folder))
+    return Figure("fold", value, "events/s", {"without Redis": without, "decoding alone": decoded}, peers)
+
+
+def _recorded(journal: Journal, shard: int, raws: list[bytes]) -> list[bytes]:
+    """The messages that intake would publish for these events."""
+    journal[shard].claim()
+    found: list[bytes] = []
+    for offset, start in enumerate(range(0, len(raws), AT_ONCE)):
+        arrivals = [Arrival(offset, item, raw, read_event(raw)) for item, raw in enumerate(raws[start : start + AT_ONCE])]
+        commit = journal[shard].record(arrivals, LogOffset("bench", offset), datetime.now(UTC))
+        found += map(encode_batch, batches(commit.after, commit.rows))
+    return found
+
+
+async def _in_redis(settings: Settings, group: Group, journal: Journal, messages: dict[int, list[bytes]]) -> float:
+    store = RedisStore(settings.redis)
+    await store.clear()
+    seconds = await _folded(store, group, journal, messages)
+    await store.close()
+    return seconds
+
+
+async def _folded(store: Store, group: Group, journal: Journal, messages: dict[int, list[bytes]]) -> float:
+    decode_batch.cache_clear()
+    foldings = {shard: Folding(group, shard, store, journal) for shard in messages}
+    started_at = time.perf_counter()
+    for shard, values in messages.items():
+        for value in values:
+            await foldings[shard].advance(decode_batch(value))
+    return time.perf_counter() - started_at
+
+
+def _decoded(messages: dict[int, list[bytes]]) -> float:
+    decode_batch.cache_clear()
+    started_at = time.perf_counter()
+    for values in messages.values():
+        for value in values:
+            batch: Batch = decode_batch(value)
+            for row in batch.rows:
+                row.event()
+    return time.perf_counter() - started_at
+
+
+def _peers(folder: Path) -> dict[str, float]:
+    """Stock Faust agents, one message per event: one that counts, and one that keeps a table."""
+    found: dict[str, float] = {}
+    for mode, name in (("agent", "stock Faust agent, an event a message"), ("table", "stock Faust agent with a table, an event a message")):
+        settings = settings_in(folder)
+        with started(embedded.broker_command(settings), folder / f"{mode}.log", settings.broker):
+            _fill(settings)
+            peer = [sys.executable, "-m", "deploy.bench.faust_peer", mode, settings.broker, PEER_TOPIC, str(PEER_EVENTS), str(folder / mode)]
+            subprocess.run(peer, capture_output=True, timeout=120, check=True)
+        found[name] = float((folder / mode / "events_per_second").read_text(encoding="ascii"))
+    return found
+
+
+def _fill(settings: Settings) -> None:
+    from kafka.admin import NewTopic
+
+    broker = Broker(settings.broker)
+    admin = broker.admin()
+    admin.create_topics([NewTopic(PEER_TOPIC, 1, 1)])
+    admin.close()
+    producer = broker.producer()
+    for number in range(PEER_EVENTS):
+        producer.send(PEER_TOPIC, key=b"%d" % (number % 500), value=json.dumps({"account": number % 500, "amount": number}).encode(), partition=0)
+    producer.flush()
+    producer.close()

@@ -1,0 +1,155 @@
+"""How fast is the whole path? Events a second from a file to readable states, and the time from produce to readable."""
+
+import asyncio
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deploy.bench.parts import REPEATS, Figure, settings_in
+from deploy.feeding import feed_all
+from deploy.settings import Settings
+from deploy.summary import wait_until_ready, wait_until_settled
+from deploy.up import running
+from domain.accounts import TransactionPosted
+from domain.customers import ChannelVisited
+from domain.recorded import Proposed
+from projections.redis import RedisStore
+from projections.store import Place
+from streams.cloudevents import write
+from streams.kafka import INTERACTIONS, Broker, KafkaProducer, TopicPartition
+from streams.routing import shard_of
+
+RATE = 1_000
+SECONDS = 12
+PROBE_EVERY = 50
+CUSTOMERS = 5_000
+
+
+def end_to_end(events: dict[int, list[bytes]], others: dict[str, float]) -> Figure:
+    """Fed from memory through the front door, journalled, folded by Faust agents, in Redis: events a second."""
+    raws = [raw for each in zip(*_padded(events), strict=True) for raw in each if raw]
+    rates = []
+    for _ in range(REPEATS):
+        with _stack() as settings:
+            started_at = time.perf_counter()
+            feed_all(settings, raws, lambda _count: None)
+            asyncio.run(wait_until_settled(settings))
+            rates.append(len(raws) / (time.perf_counter() - started_at))
+    return Figure("end_to_end", statistics.median(rates), "events/s", others)
+
+
+def latency() -> list[Figure]:
+    """At 1,000 events a second, one event a message: from produce to readable in Redis, in milliseconds."""
+    with _stack() as settings:
+        asyncio.run(_load(settings, 2))
+        waits = sorted(asyncio.run(_load(settings, SECONDS)))
+        reads = sorted(asyncio.run(_bare_reads(settings)))
+        trips = sorted(_bare_round_trips(settings))
+    return [
+        Figure(name, _at(waits, share), "ms", {"bare Redis read": _at(reads, share), "bare broker round trip": _at(trips, share)})
+        for name, share in (("latency_p50_ms", 0.5), ("latency_p99_ms", 0.99))
+    ]
+
+
+@contextmanager
+def _stack() -> Iterator[Settings]:
+    with tempfile.TemporaryDirectory() as folder:
+        settings = settings_in(Path(folder))
+        with running(settings):
+            asyncio.run(wait_until_ready(settings))
+            yield settings
+
+
+def _padded(events: dict[int, list[bytes]]) -> list[list[bytes]]:
+    """The shards' events side by side, so that all shards are fed at once."""
+    longest = max(map(len, events.values()))
+    return [raws + [b""] * (longest - len(raws)) for raws in events.values()]
+
+
+def _at(values: list[float], share: float) -> float:
+    return round(values[min(len(values) - 1, int(len(values) * share))], 2)
+
+
+async def _load(settings: Settings, seconds: int) -> list[float]:
+    """Produce at the rate; every fiftieth event is of a new customer, and is waited for. Milliseconds."""
+    producer, store = Broker(settings.broker).producer(), RedisStore(settings.redis)
+    probes: list[asyncio.Task[float]] = []
+    begun = time.perf_counter()
+    for number in range(RATE * seconds):
+        if (ahead := begun + number / RATE - time.perf_counter()) > 0:
+            await asyncio.sleep(ahead)
+        probe = number % PROBE_EVERY == 0
+        stream = f"customer:p{time.time_ns()}" if probe else f"customer:{number % CUSTOMERS}"
+        _produce(producer, stream, settings.shards)
+        if probe:
+            probes.append(asyncio.create_task(_readable(store, stream, settings.shards)))
+    waits = await asyncio.gather(*probes)
+    producer.close()
+    await store.close()
+    return list(waits)
+
+
+def _produce(producer: KafkaProducer, stream: str, shards: int) -> None:
+    now, name = datetime.now(UTC), f"b{time.time_ns()}"
+    data = TransactionPosted(transaction=name, account=f"a-{stream}", amount=-100, currency="CNY", kind="card")
+    event = Proposed("bench", name, stream, now, now.date(), data if "p" not in stream else ChannelVisited(channel="app"))
+    producer.send(INTERACTIONS, key=stream.encode(), value=write(event), partition=shard_of(stream, shards))
+
+
+async def _readable(store: RedisStore, stream: str, shards: int) -> float:
+    begun, place = time.perf_counter(), Place(shard_of(stream, shards), "customers@1")
+    while (await store.load(place, [("profile@1", stream)]))[0] is None:
+        await asyncio.sleep(0.002)
+    return (time.perf_counter() - begun) * 1000
+
+
+async def _bare_reads(settings: Settings, count: int = 2_000) -> list[float]:
+    store = RedisStore(settings.redis)
+
+    async def read() -> None:
+        await store.load(Place(0, "customers@1"), [("profile@1", "customer:1")])
+
+    found = []
+    for _ in range(count):
+        begun = time.perf_counter()
+        await read()
+        found.append((time.perf_counter() - begun) * 1000)
+    await store.close()
+    return found
+
+
+def _bare_round_trips(settings: Settings, count: int = 200) -> list[float]:
+    """Produce one message and consume it, with nothing between."""
+    broker = Broker(settings.broker)
+    producer, reader, place = broker.producer(), broker.consumer(), TopicPartition("round-trip", 0)
+    _make_topic(broker, place.topic)
+    reader.assign([place])
+    reader.seek_to_beginning(place)
+    found = [_timed(lambda: _trip(producer, reader, place)) for _ in range(count)]
+    producer.close()
+    reader.close()
+    return found
+
+
+def _make_topic(broker: Broker, name: str) -> None:
+    from kafka.admin import NewTopic
+
+    admin = broker.admin()
+    admin.create_topics([NewTopic(name, 1, 1)])
+    admin.close()
+
+
+def _trip(producer: KafkaProducer, reader: "object", place: TopicPartition) -> None:
+    producer.send(place.topic, value=b"x", partition=0)
+    while not reader.poll(timeout_ms=100):  # type: ignore[attr-defined]
+        pass
+
+
+def _timed(action: Callable[[], None]) -> float:
+    begun = time.perf_counter()
+    action()
+    return (time.perf_counter() - begun) * 1000

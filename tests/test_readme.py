@@ -1,0 +1,98 @@
+"""The README is a promise: every command in it is run here, or by CI."""
+
+import json
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from streams.cloudevents import read_event, write
+from streams.journal import Rejected
+from streams.sources.synth import Bank, synth
+from tests.conftest import Running
+
+ROOT = Path(__file__).parents[1]
+ENGLISH, CHINESE = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md"))
+RUN_BY_CI = {"make run", "make test"}
+PROCESSES = {"up", "intake", "agents", "web"}
+"""Run by every test that asks for a stack: `up` starts the others by these very commands."""
+
+
+def commands(text: str) -> list[str]:
+    """Every line of every shell block, without its comment."""
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    return [line.partition("#")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def test_both_languages_promise_the_same() -> None:
+    """The Chinese README has the same commands, pictures and example."""
+    assert commands(ENGLISH) == commands(CHINESE)
+    assert re.findall(r"```json\n(.*?)```", ENGLISH, re.DOTALL) == re.findall(r"```json\n(.*?)```", CHINESE, re.DOTALL)
+
+
+def test_ci_runs_the_two_commands() -> None:
+    """What sets everything up is what CI calls."""
+    ci = (ROOT / ".ci" / "run").read_text()
+
+    assert {command for command in commands(ENGLISH) if command.startswith("make")} == RUN_BY_CI
+    assert all(command in ci for command in RUN_BY_CI)
+
+
+def test_the_example_event_is_a_good_one() -> None:
+    """Who copies it is not refused."""
+    [example] = re.findall(r"```json\n(.*?)```", ENGLISH, re.DOTALL)
+
+    assert not isinstance(read_event(json.dumps(json.loads(example)).encode()), Rejected)
+
+
+def test_every_question_is_answered(stack: Running, tmp_path: Path) -> None:
+    """Each curl of the README, against a running stack."""
+    (tmp_path / "bank.jsonl").write_bytes(b"\n".join(map(write, synth(Bank(5, 2, 1)))))
+    stack.report("feed", str(tmp_path / "bank.jsonl"))
+    stack.settle()
+    questions = [command.removeprefix("curl localhost:8080") for command in commands(ENGLISH) if command.startswith("curl")]
+
+    assert len(questions) == 7
+    for question in questions:
+        assert httpx.get(f"{stack.settings.address}{question}").status_code == 200, question
+
+
+TOOLS = [shlex.split(command)[1:] for command in commands(ENGLISH) if command.startswith(".venv/bin/tierfold")]
+
+
+@pytest.mark.parametrize("words", TOOLS, ids=" ".join)
+def test_every_tool_does_what_is_promised(stack: Running, tmp_path: Path, words: list[str], request: pytest.FixtureRequest) -> None:
+    """Each command of the README, in order, as it stands there."""
+    if words[0] in PROCESSES:
+        assert set(stack.pids()) >= PROCESSES - {"up"}
+        return
+    [example] = re.findall(r"```json\n(.*?)```", ENGLISH, re.DOTALL)
+    event = json.loads(example)
+    (tmp_path / "events.jsonl").write_text(json.dumps(event) + "\n")
+    (tmp_path / "mended.json").write_text(json.dumps(event))
+    if words[0] == "quarantine":
+        words = [_an_entry(stack, tmp_path, event) if word == "0/1" else word for word in words]
+    if "DIR" in words:
+        words = [str(request.getfixturevalue("berka_folder")) if word == "DIR" else word for word in words]
+    if words[0] == "topics":
+        words = ["topics", "--replicas", "1"]
+    done = stack.run(*words, cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout or words[0] in {"topics", "quarantine"}
+
+
+def _an_entry(stack: Running, folder: Path, event: dict[str, object]) -> str:
+    """Something in quarantine, to look at."""
+    (folder / "bad.jsonl").write_text(json.dumps({**event, "time": "never"}) + "\n")
+    stack.report("feed", str(folder / "bad.jsonl"))
+    return str(stack.report("quarantine", "list")["entries"][-1]["entry"])
+
+
+def test_make_targets_named_in_the_readme_exist() -> None:
+    """`make check` and its like."""
+    for target in set(re.findall(r"`make (\w+)", ENGLISH + CHINESE)):
+        assert subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, check=False).returncode == 0, target
