@@ -42,7 +42,7 @@ def run_demo(settings: Settings, bank: Bank, *, leave: bool, as_json: bool) -> N
 async def _report(settings: Settings, sent: int, seconds: float) -> dict[str, Any]:
     found = await summary(settings)
     shown = await some_customers(settings, SHOWN)
-    return {**found, "sent": sent, "seconds": round(seconds, 2), "events_per_second": round(sent / seconds), "lag": 0, "examples": shown}
+    return {**found, "sent": sent, "seconds": round(seconds, 2), "events_per_second": round(sent / seconds), "examples": shown}
 
 
 def _print(report: dict[str, Any], settings: Settings) -> None:

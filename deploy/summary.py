@@ -15,6 +15,7 @@ from projections.redis import RedisError, RedisStore
 from projections.store import Place
 from replay.digests import digests
 from streams.health import Health, Lag
+from streams.lookups import Lookups
 
 POLL = 0.05
 
@@ -59,23 +60,29 @@ async def _lags(health: Health) -> list[Lag] | None:
 
 
 async def summary(settings: Settings) -> dict[str, Any]:
-    """Outcomes, customers, customers by tier, and the digest of every projection."""
+    """Outcomes, lag in events, customers, customers by tier, and the digest of every projection."""
     store, groups = RedisStore(settings.redis), groups_of(settings)
+    health = Health(journal_of(settings), store, broker_of(settings), groups, settings.lag_limit)
     try:
         tiers = await _tiers(store, groups[0], settings.shards)
         found = await digests(groups, store, settings.shards)
+        counts, lags = await health.counts(), await health.lags()
     finally:
         await store.close()
-    counts = journal_of(settings).counts()
     outcomes = {name: getattr(counts, name) for name in counts.__slots__}
-    return {**outcomes, "balanced": counts.balanced(), "customers": tiers.total(), "tiers": dict(tiers.most_common()), "digests": found}
+    return {
+        **outcomes,
+        "balanced": counts.balanced(),
+        "lag": sum(lag.behind for lag in lags),
+        "customers": tiers.total(),
+        "tiers": dict(tiers.most_common()),
+        "digests": found,
+    }
 
 
 async def some_customers(settings: Settings, names: Sequence[str]) -> list[dict[str, Any]]:
     """A few customers in short: tier, watch list, last month's measure."""
     store, group = RedisStore(settings.redis), groups_of(settings)[0]
-    from streams.lookups import Lookups
-
     lookups = Lookups(store, group, settings.shards)
     try:
         found = [(name, await lookups.customer(name)) for name in names]

@@ -26,9 +26,10 @@ class Interaction(BaseModel):
 
     Subclasses are the catalogue: the class name in kebab-case is the stable type name, `schema_version`
     counts its shapes, and `concerns` lists the kinds of stream the event may be recorded in.
-    Unknown fields and loose types are errors, so that a misspelt field cannot be lost in silence.
+    Unknown fields and loose types are errors, so that a misspelt field cannot be lost in silence; an error never
+    repeats what was given, so that no personal data gets into a log.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
     schema_version: ClassVar[int] = 1
     concerns: ClassVar[tuple[str, ...]] = ("customer",)

@@ -8,14 +8,15 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from domain.interaction import Channel, Currency, Identifier, Interaction, Line, Price, Stream
 
 FeatureName = Annotated[str, StringConstraints(max_length=64, pattern=r"^[\w.\-=]+$")]
-Features = dict[FeatureName, int]
+FeatureValue = Annotated[int, Field(ge=-(10**12), le=10**12)]
+Features = Annotated[dict[FeatureName, FeatureValue], Field(max_length=200)]
 """What was known at the time of a decision, as whole numbers; a category is `name=value` with 1."""
 
 
 class Candidate(BaseModel):
     """An offer that passed the funnel: propensity P in 0..1, value V in minor units, priority P x V."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     offer: Identifier
     propensity: Annotated[float, Field(ge=0, le=1)]
     value: Price

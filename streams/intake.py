@@ -11,12 +11,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from kafka import ConsumerRebalanceListener
 
 from streams.batch import Batch, batches, decode_batch, encode_batch
 from streams.cloudevents import STRUCTURED, read_message, write
 from streams.journal import Arrival, Counts, Journal, LogOffset, Rejected
-from streams.kafka import INTERACTIONS, RECORDED, Broker, TopicPartition
+from streams.kafka import INTERACTIONS, RECORDED, Broker, ConsumerRebalanceListener, TopicPartition
 from streams.routing import BANK, shard_of, spread
 
 log = structlog.get_logger()

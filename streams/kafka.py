@@ -1,14 +1,25 @@
 """The door to Kafka: topics, producers and consumers by kafka-python, for any broker that speaks the protocol."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.partitioner.default import murmur2
 
-__all__ = ["INTERACTIONS", "RECORDED", "Broker", "KafkaConsumer", "KafkaError", "KafkaProducer", "TopicPartition"]
+__all__ = [
+    "INTERACTIONS",
+    "RECORDED",
+    "Broker",
+    "ConsumerRebalanceListener",
+    "KafkaConsumer",
+    "KafkaError",
+    "KafkaProducer",
+    "TopicPartition",
+    "murmur2",
+]
 
 INTERACTIONS = "interactions"
 RECORDED = "recorded"
@@ -55,10 +66,10 @@ class Broker:
         """A client for topics."""
         return KafkaAdminClient(bootstrap_servers=self.servers.split(","), **self.security)
 
-    def create_topics(self, partitions: int, replicas: int = 1) -> None:
+    def create_topics(self, partitions: int, replicas: int = 1, names: Sequence[str] = (INTERACTIONS, RECORDED)) -> None:
         """Make both topics, with one partition per shard, unless they are there."""
         limits = {"max.message.bytes": str(MESSAGE_LIMIT)}
-        wanted = [NewTopic(name, partitions, replicas, topic_configs=limits) for name in (INTERACTIONS, RECORDED)]
+        wanted = [NewTopic(name, partitions, replicas, topic_configs=limits) for name in names]
         admin = self.admin()
         try:
             admin.create_topics(wanted)

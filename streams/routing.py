@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from functools import lru_cache
 
-from kafka.partitioner.default import murmur2
-
 from domain.recorded import Proposed
+from streams.kafka import murmur2
 
 BANK = "bank"
 """The subject of an event that concerns every shard."""

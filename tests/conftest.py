@@ -55,8 +55,9 @@ def settings_in(folder: Path, **chosen: object) -> Settings:
 
 def environment_of(settings: Settings) -> dict[str, str]:
     """The environment in which a command meets a stack."""
-    names = ("data_dir", "broker", "redis", "port", "shards", "broker_memory_limit")
-    return {**os.environ, **{f"TIERFOLD_{name.upper()}": str(getattr(settings, name)) for name in names}}
+    names = ("data_dir", "broker", "redis", "port", "shards", "broker_memory_limit", "journal", "broker_keeps")
+    given = {name: getattr(settings, name) for name in names}
+    return {**os.environ, **{f"TIERFOLD_{name.upper()}": str(value) for name, value in given.items() if value is not None}}
 
 
 def wait_for(address: str, process: "subprocess.Popen[bytes]") -> None:
@@ -225,6 +226,13 @@ class Running:
         done = self.run(*words, "--json")
         assert done.returncode == 0, done.stderr.decode()
         return cast("dict[str, Any]", json.loads(done.stdout.splitlines()[-1]))
+
+    def arrive(self, count: int) -> None:
+        """Wait until so many interactions have an outcome."""
+        deadline = time.monotonic() + 90
+        while self.counts().arrived < count:
+            assert time.monotonic() < deadline, self.counts()
+            time.sleep(0.1)
 
     def settle(self) -> None:
         """Wait until all is folded."""

@@ -30,7 +30,7 @@ def test_postgres_runs_without_database_functions(journal: Journal) -> None:
     assert not getattr(journal[0]._recorder.datastore, "enable_db_functions", False)
 
 
-def test_faust_fixes_the_fetch_wait_and_we_set_it(sqlite_journal: Journal) -> None:
+async def test_faust_fixes_the_fetch_wait_and_we_set_it(sqlite_journal: Journal) -> None:
     """1,500 ms would be the latency of an in-memory broker."""
     assert "fetch_max_wait_ms=1500" in inspect.getsource(driver.AIOKafkaConsumerThread)
 

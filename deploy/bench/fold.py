@@ -99,12 +99,8 @@ def _peers(folder: Path) -> dict[str, float]:
 
 
 def _fill(settings: Settings) -> None:
-    from kafka.admin import NewTopic
-
     broker = Broker(settings.broker)
-    admin = broker.admin()
-    admin.create_topics([NewTopic(PEER_TOPIC, 1, 1)])
-    admin.close()
+    broker.create_topics(1, names=[PEER_TOPIC])
     producer = broker.producer()
     for number in range(PEER_EVENTS):
         producer.send(PEER_TOPIC, key=b"%d" % (number % 500), value=json.dumps({"account": number % 500, "amount": number}).encode(), partition=0)

@@ -20,7 +20,7 @@ from domain.recorded import Proposed
 from projections.redis import RedisStore
 from projections.store import Place
 from streams.cloudevents import write
-from streams.kafka import INTERACTIONS, Broker, KafkaProducer, TopicPartition
+from streams.kafka import INTERACTIONS, Broker, KafkaConsumer, KafkaProducer, TopicPartition
 from streams.routing import shard_of
 
 RATE = 1_000
@@ -126,7 +126,7 @@ def _bare_round_trips(settings: Settings, count: int = 200) -> list[float]:
     """Produce one message and consume it, with nothing between."""
     broker = Broker(settings.broker)
     producer, reader, place = broker.producer(), broker.consumer(), TopicPartition("round-trip", 0)
-    _make_topic(broker, place.topic)
+    broker.create_topics(1, names=[place.topic])
     reader.assign([place])
     reader.seek_to_beginning(place)
     found = [_timed(lambda: _trip(producer, reader, place)) for _ in range(count)]
@@ -135,17 +135,9 @@ def _bare_round_trips(settings: Settings, count: int = 200) -> list[float]:
     return found
 
 
-def _make_topic(broker: Broker, name: str) -> None:
-    from kafka.admin import NewTopic
-
-    admin = broker.admin()
-    admin.create_topics([NewTopic(name, 1, 1)])
-    admin.close()
-
-
-def _trip(producer: KafkaProducer, reader: "object", place: TopicPartition) -> None:
+def _trip(producer: KafkaProducer, reader: KafkaConsumer, place: TopicPartition) -> None:
     producer.send(place.topic, value=b"x", partition=0)
-    while not reader.poll(timeout_ms=100):  # type: ignore[attr-defined]
+    while not reader.poll(timeout_ms=100):
         pass
 
 

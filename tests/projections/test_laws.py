@@ -28,7 +28,7 @@ GROUPS = (customers_under(read_policy(POLICIES / "bohai-retail.yaml")), REACTION
 
 names = st.sampled_from(["a", "b", "c"])
 amounts = st.integers(min_value=-(10**12), max_value=10**12)
-features = st.dictionaries(st.sampled_from(["age", "assets-bits", "tier=gold"]), st.integers(min_value=0, max_value=90))
+features = st.dictionaries(st.sampled_from(["age", "assets-bits", "tier=gold"]), st.integers(min_value=-(10**12), max_value=10**12))
 happenings: st.SearchStrategy[Interaction] = st.one_of(
     st.builds(CustomerOnboarded, source=st.just("branch"), born=st.just(date(1970, 1, 1))),
     st.builds(AccountOpened, account=names, product=names, currency=st.just("CNY"), asset_class=st.sampled_from(["deposit", "wealth", "loan"])),

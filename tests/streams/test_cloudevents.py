@@ -76,6 +76,15 @@ def test_what_cannot_be_read_is_rejected_and_names_the_field(raw: bytes, field: 
     assert item.raw == raw
 
 
+def test_a_number_beyond_all_numbers_is_rejected() -> None:
+    """JSON knows 1e999, which Python reads as infinity and could not write again."""
+    candidate = {"offer": "fund", "propensity": 0.5, "value": 1, "priority": 0, "model": "m"}
+    decided = {"decision": "d", "channel": "app", "candidates": [candidate], "features": {}, "catalogue": "c"}
+    raw = changed(type="tierfold.offer-decided.v1", data=decided).replace(b'"priority": 0', b'"priority": 1e999')
+
+    assert read_event(raw) == Rejected("Input should be a finite number", "data.candidates.0.priority")
+
+
 def test_one_bad_event_loses_nothing_else_of_its_batch() -> None:
     """Each event of a batch stands for itself, with its own original bytes."""
     good, bad = write(proposed(PAID)), data(amount="x")

@@ -1,0 +1,51 @@
+"""Not ready, and why: a dependency that is down, a lag that is high, nobody who folds."""
+
+from domain.customers import CustomerOnboarded
+from domain.tiering import TierPolicy
+from projections.customers import customers_under
+from projections.redis import RedisStore
+from projections.store import Kept, Place
+from streams.health import Health
+from streams.journal import Arrival, Journal, LogOffset
+from streams.kafka import Broker
+from tests.conftest import NOON, free_port, proposed
+
+
+def health(journal: Journal, redis: str, broker: str, policy: TierPolicy, lag_limit: int = 10) -> Health:
+    """Health of these dependencies."""
+    return Health(journal, RedisStore(redis), Broker(broker), [customers_under(policy)], lag_limit)
+
+
+async def test_redis_down_is_said(sqlite_journal: Journal, broker_address: str, bohai: TierPolicy) -> None:
+    """The read models are the lookups' whole life."""
+    assert await health(sqlite_journal, f"redis://127.0.0.1:{free_port()}/0", broker_address, bohai).faults() == ["redis: ConnectionError"]
+
+
+async def test_broker_down_is_said(sqlite_journal: Journal, redis_url: str, bohai: TierPolicy) -> None:
+    """Nothing new would come."""
+    faults = await health(sqlite_journal, redis_url, f"127.0.0.1:{free_port()}", bohai).faults()
+
+    assert any(fault.startswith("broker: ") for fault in faults)
+
+
+async def test_a_lag_beyond_the_limit_and_a_shard_that_nobody_folds_are_said(
+    sqlite_journal: Journal, redis_url: str, broker_address: str, bohai: TierPolicy
+) -> None:
+    """Eleven events behind, ten allowed; and nobody at work."""
+    await RedisStore(redis_url).clear()
+    sqlite_journal[1].claim()
+    events = [Arrival(0, number, b"", proposed(CustomerOnboarded(source="web"), str(number))) for number in range(11)]
+    sqlite_journal[1].record(events, LogOffset("log", 0), NOON)
+    faults = await health(sqlite_journal, redis_url, broker_address, bohai).faults()
+
+    assert "lag: customers@1 is 11 behind on shard 1" in faults
+    assert "agents: nobody folds customers@1 on shard 0" in faults
+
+
+async def test_read_models_of_another_journal_are_noticed(sqlite_journal: Journal, redis_url: str, broker_address: str, bohai: TierPolicy) -> None:
+    """States that know of more than the journal has are not its states."""
+    store = RedisStore(redis_url)
+    await store.clear()
+    await store.save(Place(0, "customers@1"), 0, 99, {("profile@1", "customer:1"): Kept(99, b"{}")})
+
+    assert "read models: customers@1 is ahead of the journal on shard 0" in await health(sqlite_journal, redis_url, broker_address, bohai).faults()
