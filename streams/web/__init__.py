@@ -1,0 +1,6 @@
+"""Lookups over HTTP, and one way in: FastAPI, OpenAPI at `/docs`, RFC 9457 problems."""
+
+from streams.web.app import web
+from streams.web.doors import Doors
+
+__all__ = ["Doors", "web"]

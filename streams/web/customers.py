@@ -1,0 +1,93 @@
+"""Which questions about a customer are answered? The picture, the tier, the ledger, the history, the next best offer."""
+
+import asyncio
+import uuid
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, cast
+
+import msgspec
+from fastapi import FastAPI, Path, Query, Response
+from pydantic import BaseModel
+
+from domain.interaction import Channel
+from domain.offers import Candidate, Dropped
+from domain.recorded import Proposed, Recorded
+from domain.tiering import tier_on
+from streams.cloudevents import write
+from streams.lookups import Customer, decide_offer
+from streams.routing import shard_of
+from streams.web.doors import Doors, as_json
+from streams.web.problems import Problem
+
+SOURCE = "tierfold/decisions"
+CustomerId = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[\w.\-/@#]+$", description="The customer's number, without `customer:`")]
+
+
+class NextBestOffer(BaseModel):
+    """The answer to a channel: the decision by its number, the offer, all candidates best first, every drop with its reason."""
+
+    decision: str
+    customer: str
+    offer: str | None
+    candidates: tuple[Candidate, ...]
+    dropped: tuple[Dropped, ...]
+    catalogue: str
+    policy: str | None
+
+
+def add_customers(app: FastAPI, doors: Doors) -> None:
+    """Add the questions about one customer."""
+
+    async def found(name: str) -> Customer:
+        customer = await doors.lookups.customer(name)
+        if customer is None:
+            raise Problem(404, f"nothing is recorded of customer {name}")
+        return customer
+
+    @app.get("/v1/customers/{customer}", summary="The whole picture of a customer")
+    async def profile(customer: CustomerId) -> Response:
+        who = await found(customer)
+        balances = {number: {"balance": account.balance, "currency": account.currency, "asset_class": account.asset_class}
+                    for number, account in who.ledger.accounts.items() if not account.closed}  # fmt: skip
+        return as_json({"customer": customer, "profile": who.profile, "balances": balances, "standing": _standing(doors, who)})
+
+    @app.get("/v1/customers/{customer}/tier", summary="The tier, since when, and on what grounds")
+    async def tier(customer: CustomerId) -> Response:
+        return as_json({"customer": customer, **_standing(doors, await found(customer))})
+
+    @app.get("/v1/customers/{customer}/ledger", summary="Running balances and the facts of each month, in minor units")
+    async def ledger(customer: CustomerId) -> Response:
+        who = await found(customer)
+        return as_json({"customer": customer, "ledger": who.ledger, "months": who.months.rows})
+
+    @app.get("/v1/customers/{customer}/history", summary="Every event of a customer, in order")
+    async def history(customer: CustomerId, after: Annotated[int, Query(ge=0)] = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Response:
+        await found(customer)
+        stream = f"customer:{customer}"
+        shard = doors.journal[shard_of(stream, doors.shards)]
+        events = await asyncio.to_thread(shard.history, stream, after, limit)
+        shown = [{**_fields(event), "type": type(event.data).__name__, "data": event.data.model_dump(mode="json")} for event in events]
+        return as_json({"customer": customer, "events": shown, "next": events[-1].version if len(events) == limit else None})
+
+    @app.get("/v1/customers/{customer}/next-best-offer", summary="What to offer now, and why not something else")
+    async def next_best_offer(customer: CustomerId, channel: Channel = "app") -> NextBestOffer:
+        who = await found(customer)
+        now = datetime.now(UTC)
+        models = await doors.lookups.models(doors.catalogue.offers)
+        decided = decide_offer(who, doors.policy, doors.catalogue, models, uuid.uuid4().hex, channel, now.date())
+        event = Proposed(SOURCE, decided.decision, who.stream, now, now.date(), decided)
+        doors.courier.submit(shard_of(who.stream, doors.shards), write(event))
+        return NextBestOffer(customer=customer, **decided.model_dump(include=set(NextBestOffer.model_fields) - {"customer"}))
+
+
+def _standing(doors: Doors, who: Customer) -> dict[str, Any]:
+    today: date = datetime.now(UTC).date()
+    in_force = tier_on(doors.policy, who.standing, today)
+    names = next((tier.name for tier in doors.policy.tiers if tier.tier == in_force), {})
+    fields = cast("dict[str, Any]", msgspec.to_builtins(who.standing))
+    return {**fields, "tier": in_force, "assessed": who.standing.tier, "name": names, "policy": who.standing.policy or doors.policy.label}
+
+
+def _fields(event: Recorded) -> dict[str, Any]:
+    names = ("position", "version", "source", "id", "occurred_at", "business_date", "recorded_at", "cause")
+    return {name: getattr(event, name) for name in names}

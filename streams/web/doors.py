@@ -1,0 +1,35 @@
+"""What do the lookups reach, and how do they answer? Doors that are put together elsewhere; JSON."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from fastapi import Response
+
+from domain.offers import Catalogue
+from domain.tiering import TierPolicy
+from projections.redis import RedisStore
+from streams.courier import Courier
+from streams.health import Health
+from streams.journal import Journal
+from streams.lookups import Lookups
+
+
+@dataclass(frozen=True)
+class Doors:
+    """What the lookups reach, put together elsewhere."""
+
+    store: RedisStore
+    journal: Journal
+    courier: Courier
+    health: Health
+    lookups: Lookups
+    policy: TierPolicy
+    catalogue: Catalogue
+    shards: int
+    wait_for_journal: bool
+
+
+def as_json(content: Any, status: int = 200) -> Response:
+    """Content as a JSON response; dataclasses, dates and all."""
+    return Response(msgspec.json.encode(content), status, media_type="application/json")

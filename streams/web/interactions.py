@@ -1,0 +1,101 @@
+"""How does an interaction come in over HTTP? By the same front door, answered when it is safe."""
+
+import asyncio
+from concurrent.futures import Future
+from typing import Annotated, cast
+
+from fastapi import FastAPI, Header, Request, Response
+from pydantic import BaseModel
+
+from domain.recorded import Proposed
+from streams.cloudevents import MESSAGE_LIMIT, read_message, write, write_batch
+from streams.courier import Delivered
+from streams.journal import Known, Rejected, identify
+from streams.routing import shard_of, spread
+from streams.web.doors import Doors, as_json
+from streams.web.problems import Problem
+
+
+class Receipt(BaseModel):
+    """What became of one posted interaction, and where it is in the journal."""
+
+    source: str
+    id: str
+    outcome: str
+    stream: str
+    shard: int
+    version: int | None = None
+    position: int | None = None
+
+
+def add_interactions(app: FastAPI, doors: Doors) -> None:
+    """Add the way in."""
+
+    @app.post(
+        "/v1/interactions",
+        status_code=201,
+        summary="Hand in interactions: one CloudEvent, or a batch",
+        responses={200: {"description": "All were recorded before"}, 202: {"description": "Accepted, not yet recorded"}, 409: {"description": "Conflict"}},
+        openapi_extra={"requestBody": {"content": {"application/cloudevents+json": {}, "application/cloudevents-batch+json": {}}, "required": True}},
+    )
+    async def interactions(request: Request, prefer: Annotated[str, Header()] = "") -> Response:
+        events = await _posted(request, doors.shards)
+        before = await _known(doors, events)
+        delivered = [asyncio.wrap_future(future) for future in _submit(doors, events)]
+        if "respond-async" in prefer or not doors.wait_for_journal:
+            if not doors.wait_for_journal:
+                await asyncio.gather(*delivered)
+            return as_json({"accepted": len(events)}, 202)
+        await asyncio.gather(*delivered)
+        receipts = await _receipts(doors, events, before)
+        outcomes = {receipt.outcome for receipt in receipts}
+        status = 409 if "conflict" in outcomes else 201 if "recorded" in outcomes else 200
+        if status == 409:
+            raise Problem(409, "the same source and id was recorded with other content; this one is in quarantine", [r.model_dump() for r in receipts])
+        return as_json([receipt.model_dump() for receipt in receipts], status)
+
+
+def _submit(doors: Doors, events: list[Proposed]) -> "list[Future[Delivered]]":
+    by_shard: dict[int, list[bytes]] = {}
+    for event in events:
+        by_shard.setdefault(shard_of(event.stream, doors.shards), []).append(write(event))
+    return [doors.courier.submit(shard, write_batch(raws), batch=True) for shard, raws in by_shard.items()]
+
+
+async def _posted(request: Request, shards: int) -> list[Proposed]:
+    body = await request.body()
+    if len(body) > MESSAGE_LIMIT:
+        raise Problem(413, f"the body has {len(body)} bytes, and {MESSAGE_LIMIT} is the limit")
+    headers = [(name.replace("ce-", "ce_", 1), value.encode()) for name, value in request.headers.items()]
+    items = read_message(None, body, headers)
+    errors = [{"item": number, "field": item.read.field, "detail": item.read.reason} for number, item in enumerate(items) if isinstance(item.read, Rejected)]
+    if errors:
+        raise Problem(422, "nothing was recorded: these events cannot be read", errors)
+    return [copy for item in items for copy in spread(cast("Proposed", item.read), shards)]
+
+
+async def _known(doors: Doors, events: list[Proposed]) -> dict[str, Known]:
+    keys: dict[int, list[str]] = {}
+    for event in events:
+        keys.setdefault(shard_of(event.stream, doors.shards), []).append(identify(event).key)
+    found: dict[str, Known] = {}
+    for shard, wanted in keys.items():
+        found.update(await asyncio.to_thread(doors.journal[shard].known, wanted))
+    return found
+
+
+async def _receipts(doors: Doors, events: list[Proposed], before: dict[str, Known]) -> list[Receipt]:
+    after = await _known(doors, events)
+    return [await _receipt(doors, event, before, after) for event in events]
+
+
+async def _receipt(doors: Doors, event: Proposed, before: dict[str, Known], after: dict[str, Known]) -> Receipt:
+    identity = identify(event)
+    shard = shard_of(event.stream, doors.shards)
+    receipt = Receipt(source=event.source, id=event.id, outcome="conflict", stream=event.stream, shard=shard)
+    known = after.get(identity.key)
+    if known is None or known.content != identity.content:
+        return receipt
+    [recorded] = await asyncio.to_thread(doors.journal[shard].history, known.stream, known.version - 1, 1)
+    outcome = "already" if identity.key in before else "recorded"
+    return receipt.model_copy(update={"outcome": outcome, "version": recorded.version, "position": recorded.position})
