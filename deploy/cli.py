@@ -149,7 +149,7 @@ def main() -> None:
 
     try:
         app()
-    except (BadFile, CannotStart, FileNotFoundError, ValueError) as error:
+    except (BadFile, CannotStart, FileNotFoundError, TimeoutError, ValueError) as error:
         errors.print(f"[bold red]tierfold:[/] {error}", highlight=False, soft_wrap=True)
         raise SystemExit(2) from error
 

@@ -8,6 +8,7 @@ from typing import Any
 from deploy.compose import courier_of, journal_of
 from deploy.settings import Settings
 from streams.feed import feed, lines, written
+from streams.journal import Counts
 from streams.sources.berka import berka
 
 
@@ -17,9 +18,20 @@ def sources(file: str | None, folder: Path | None) -> Iterable[bytes | None]:
 
 
 def feed_all(settings: Settings, raws: Iterable[bytes | None], advance: Callable[[int], None]) -> dict[str, Any]:
-    """Send everything, wait until it is safe, and report: events, seconds, events per second."""
+    """Send everything, wait until it is safe, and report: events, seconds, events per second.
+
+    Where safe means journalled, the report also says what became of all that arrived in the meantime.
+    """
+    journal = journal_of(settings)
+    before = Counts() if settings.broker_keeps else journal.counts()
     started = time.monotonic()
-    with courier_of(settings, journal_of(settings)) as courier:
+    with courier_of(settings, journal) as courier:
         parts = feed(raws, courier, settings.shards, advance)
     seconds = time.monotonic() - started
-    return {"sent": parts.sent, "unsendable": parts.unsendable, "seconds": round(seconds, 3), "events_per_second": round(parts.sent / seconds)}
+    report = {"sent": parts.sent, "unsendable": parts.unsendable, "seconds": round(seconds, 3), "events_per_second": round(parts.sent / seconds)}
+    return report if settings.broker_keeps else {**report, **_outcomes(before, journal.counts())}
+
+
+def _outcomes(before: Counts, after: Counts) -> dict[str, int]:
+    names = ("recorded", "already", "quarantined", "refused")
+    return {name: getattr(after, name) - getattr(before, name) for name in names}

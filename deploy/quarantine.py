@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
-from deploy.console import DataDir, Json, errors, settings_of, show
+from deploy.console import DataDir, Json, settings_of, show
 from deploy.settings import Settings
 
 quarantine = typer.Typer(name="quarantine", no_args_is_help=True, help="What could not be recorded: list, show, re-drive.")
@@ -32,7 +33,7 @@ def list_entries(
     table = Table("entry", "field", "reason", "came from", "at", title=f"{len(rows)} in quarantine")
     for row in rows[:limit]:
         table.add_row(row["entry"], row["field"] or "", row["reason"], f"{row['log']}+{row['offset']}#{row['item']}", row["quarantined_at"])
-    errors.print(table)
+    Console().print(table)
 
 
 @quarantine.command("show")

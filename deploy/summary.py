@@ -20,7 +20,7 @@ from streams.lookups import Lookups
 POLL = 0.05
 
 
-class NotSettled(Exception):
+class NotSettled(TimeoutError):
     """The read models did not catch up in time."""
 
 

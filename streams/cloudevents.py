@@ -13,6 +13,7 @@ from msgspec import Meta, Raw
 from pydantic import ValidationError
 
 from domain.catalogue import PREFIX, TOPIC_BY_EVENT, TOPICS
+from domain.days import DayClosed
 from domain.recorded import Proposed
 from domain.upcasters import UPCASTERS, upcast
 from streams.journal import Rejected
@@ -147,6 +148,8 @@ def _with_data(event: CloudEvent, topic: str, data: bytes) -> Proposed | Rejecte
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         return Rejected(first["msg"], ".".join(["data", *map(str, first["loc"])]))
+    if isinstance(interaction, DayClosed) and interaction.date != event.businessdate:
+        return Rejected("the day that closed is not the business date", "data.date")
     kind, _, _ = event.subject.partition(":")
     if kind not in interaction.concerns:
         return Rejected(f"this type concerns a {' or a '.join(interaction.concerns)}, not a {kind}", "subject")

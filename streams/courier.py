@@ -66,17 +66,21 @@ class Courier:
     def submit(self, partition: int, value: bytes, *, batch: bool = False) -> "Future[Delivered]":
         """Send a structured CloudEvent, or a batch of them; the future is done when it is safe."""
         parcel = Parcel(partition, value, BATCH if batch else STRUCTURED)
+        parcel.done.set_running_or_notify_cancel()  # who stops waiting does not stop the delivery
         self._new.append(parcel)
         self._wake.set()
         return parcel.done
 
     @property
     def outstanding(self) -> int:
-        """How many messages are not yet safe."""
-        return len(self._new) + sum(len(parcels) for parcels in self._open.values())
+        """How many messages are not yet safe; never too few."""
+        return len(self._new) + sum(len(parcels) for parcels in tuple(self._open.values()))
 
-    def close(self) -> None:
-        """Stop, and leave what is not delivered undelivered."""
+    def close(self, patience: float = 0.0) -> None:
+        """Wait for what is on its way as long as patience (seconds) lasts, then stop."""
+        deadline = time.monotonic() + patience
+        while self.outstanding and time.monotonic() < deadline:
+            time.sleep(PAUSE)
         self._closing = True
         self._wake.set()
         self._thread.join(timeout=20)
@@ -106,8 +110,9 @@ class Courier:
         if self._producer is None:
             self._connect()
         while self._new:
-            parcel = self._new.popleft()
+            parcel = self._new[0]
             self._open.setdefault(parcel.partition, deque()).append(parcel)
+            self._new.popleft()
             self._send(parcel)
         self._confirm()
         self._wake.wait(PAUSE)
@@ -143,7 +148,8 @@ class Courier:
             if safe is not None and offset > safe:
                 return
             self._progress = time.monotonic()
-            parcels.popleft().done.set_result(Delivered(name, offset))
+            parcels[0].done.set_result(Delivered(name, offset))
+            parcels.popleft()
 
     def _hang_up(self) -> None:
         if self._producer is not None:

@@ -64,6 +64,9 @@ class Folding:
         """Catch up, unless batches have moved the shard of late: then more of them are on their way."""
         if self._upto is not None and time.monotonic() - self._moved < IDLE_AFTER:
             return 0
+        async with self._busy:
+            if await self._store.upto(self._place) != self._upto:
+                self._forget()  # the read models were lost, or another worker has moved them on
         return await self.catch_up()
 
     async def catch_up(self) -> int:

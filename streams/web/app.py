@@ -16,6 +16,9 @@ from streams.web.interactions import add_interactions
 from streams.web.probes import add_probes
 from streams.web.problems import add_problems, answer
 
+LAST_WORDS = 5.0
+"""Seconds that decisions still on their way are waited for at the end."""
+
 
 def web(doors: Doors) -> FastAPI:
     """The app; OpenAPI at `/docs`."""
@@ -23,7 +26,7 @@ def web(doors: Doors) -> FastAPI:
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
         yield
-        await asyncio.to_thread(doors.courier.close)
+        await asyncio.to_thread(doors.courier.close, LAST_WORDS)
         await doors.store.close()
 
     app = FastAPI(title="tierfold", description="Tiers, folded from history: lookups and the front door.", version="1", lifespan=life)

@@ -15,6 +15,9 @@ from streams.routing import shard_of, spread
 from streams.web.doors import Doors, as_json
 from streams.web.problems import Problem
 
+PATIENCE = 30.0
+"""Seconds that a sender waits for the journal's word."""
+
 
 class Receipt(BaseModel):
     """What became of one posted interaction, and where it is in the journal."""
@@ -44,9 +47,9 @@ def add_interactions(app: FastAPI, doors: Doors) -> None:
         delivered = [asyncio.wrap_future(future) for future in _submit(doors, events)]
         if "respond-async" in prefer or not doors.wait_for_journal:
             if not doors.wait_for_journal:
-                await asyncio.gather(*delivered)
+                await _safe(delivered)
             return as_json({"accepted": len(events)}, 202)
-        await asyncio.gather(*delivered)
+        await _safe(delivered)
         receipts = await _receipts(doors, events, before)
         outcomes = {receipt.outcome for receipt in receipts}
         status = 409 if "conflict" in outcomes else 201 if "recorded" in outcomes else 200
@@ -62,10 +65,19 @@ def _submit(doors: Doors, events: list[Proposed]) -> "list[Future[Delivered]]":
     return [doors.courier.submit(shard, write_batch(raws), batch=True) for shard, raws in by_shard.items()]
 
 
+async def _safe(delivered: "list[asyncio.Future[Delivered]]") -> None:
+    try:
+        await asyncio.wait_for(asyncio.gather(*delivered), PATIENCE)
+    except TimeoutError:
+        raise Problem(503, "not yet safe: the journal does not take it just now; send it again, which is harmless") from None
+
+
 async def _posted(request: Request, shards: int) -> list[Proposed]:
-    body = await request.body()
-    if len(body) > MESSAGE_LIMIT:
-        raise Problem(413, f"the body has {len(body)} bytes, and {MESSAGE_LIMIT} is the limit")
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MESSAGE_LIMIT:
+            raise Problem(413, f"the body is larger than {MESSAGE_LIMIT} bytes")
     headers = [(name.replace("ce-", "ce_", 1), value.encode()) for name, value in request.headers.items()]
     items = read_message(None, body, headers)
     errors = [{"item": number, "field": item.read.field, "detail": item.read.reason} for number, item in enumerate(items) if isinstance(item.read, Rejected)]

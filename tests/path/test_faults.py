@@ -1,5 +1,6 @@
 """kill -9, at random moments, of anything, while a bank is fed: afterwards as if nothing had been."""
 
+import asyncio
 import random
 import subprocess
 import threading
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from projections.redis import RedisStore
 from streams.cloudevents import write
 from streams.sources.synth import Bank, synth
 from tests.conftest import TIERFOLD, Running, environment_of, settings_in
@@ -79,6 +81,18 @@ def _wait_for_another(running: Running, victim: str, before: int | None) -> None
     while running.pids().get(victim) == before and victim != "everything":
         assert time.monotonic() < deadline, f"{victim} was not started again"
         time.sleep(0.05)
+
+
+def test_read_models_lost_in_silence_come_back(own_stack: Running, bank: Path) -> None:
+    """Redis forgets everything while nothing is fed: the agents notice, and fold it again."""
+    own_stack.report("feed", str(bank))
+    own_stack.settle()
+    before, arrived = own_stack.report("digest"), own_stack.counts().arrived
+    asyncio.run(RedisStore(own_stack.settings.redis).clear())
+    own_stack.settle()
+
+    assert own_stack.report("digest") == before
+    assert own_stack.counts().arrived == arrived, "folding history again sent something"
 
 
 def test_the_broker_is_recycled_past_its_bound_and_nothing_is_lost(tmp_path: Path, bank: Path, undisturbed: dict[str, str]) -> None:

@@ -85,6 +85,13 @@ def test_a_number_beyond_all_numbers_is_rejected() -> None:
     assert read_event(raw) == Rejected("Input should be a finite number", "data.candidates.0.priority")
 
 
+def test_the_day_that_closed_must_be_the_business_date() -> None:
+    """A day closed by mistake, years ahead, would end every month until then."""
+    raw = changed(type="tierfold.day-closed.v1", subject="bank", data={"date": "2199-12-31"})
+
+    assert read_event(raw) == Rejected("the day that closed is not the business date", "data.date")
+
+
 def test_one_bad_event_loses_nothing_else_of_its_batch() -> None:
     """Each event of a batch stands for itself, with its own original bytes."""
     good, bad = write(proposed(PAID)), data(amount="x")
