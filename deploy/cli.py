@@ -87,6 +87,9 @@ def feed(
     with progress("safe") as advance:
         report = feed_all(settings_of(data_dir), sources(file, berka), advance)
     show(report, as_json)
+    if report["unsendable"]:
+        errors.print(f"{report['unsendable']} lines are too large for the broker and were not sent")
+        raise typer.Exit(1)
 
 
 @app.command()

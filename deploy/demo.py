@@ -1,13 +1,16 @@
 """What does it look like when it runs? The whole stack on a synthetic bank, with a summary to read."""
 
 import asyncio
+import signal
+import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from deploy.console import errors, progress, show, until_signal
+from deploy.console import errors, progress, show
 from deploy.feeding import feed_all
 from deploy.settings import Settings
 from deploy.summary import some_customers, summary, wait_until_ready, wait_until_settled
@@ -21,22 +24,32 @@ SHOWN = ("100000", "100001", "100100")
 
 def run_demo(settings: Settings, bank: Bank, *, leave: bool, as_json: bool) -> None:
     """Start the stack, feed it a bank, show what came of it; then stay up until a signal, or leave."""
-    stop = until_signal()
-    with running(settings) as stack:
-        asyncio.run(wait_until_ready(settings))
-        started = time.monotonic()
-        with progress("safe in the journal") as advance:
-            fed = feed_all(settings, written(synth(bank)), advance)
-        asyncio.run(wait_until_settled(settings))
-        seconds = time.monotonic() - started
-        report = asyncio.run(_report(settings, fed["sent"], seconds))
-        if as_json:
-            show(report, as_json)
-        else:
-            _print(report, settings)
-        if not leave:
-            errors.print("Ctrl-C stops it.")
-            stack.watch(stop)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt), running(settings) as stack:
+        stop = threading.Event()
+        watcher = threading.Thread(target=stack.watch, args=(stop,), daemon=True)
+        watcher.start()
+        try:
+            _show_bank(settings, bank, as_json=as_json)
+            if not leave:
+                errors.print("Ctrl-C stops it.")
+                stop.wait()
+        finally:
+            stop.set()
+            watcher.join()
+
+
+def _show_bank(settings: Settings, bank: Bank, *, as_json: bool) -> None:
+    asyncio.run(wait_until_ready(settings))
+    started = time.monotonic()
+    with progress("safe in the journal") as advance:
+        fed = feed_all(settings, written(synth(bank)), advance)
+    asyncio.run(wait_until_settled(settings))
+    report = asyncio.run(_report(settings, fed["sent"], time.monotonic() - started))
+    if as_json:
+        show(report, as_json)
+    else:
+        _print(report, settings)
 
 
 async def _report(settings: Settings, sent: int, seconds: float) -> dict[str, Any]:

@@ -30,11 +30,17 @@ def run_agents(settings: Settings) -> None:
 
     journal = journal_of(settings)
     emit = emitter(courier_of(settings, journal), journal, settings.shards)
-    run(worker(settings.broker, settings.shards, groups_of(settings), RedisStore(settings.redis), journal, emit, settings.security))
+    run(
+        worker(
+            settings.broker, settings.shards, groups_of(settings), RedisStore(settings.redis), journal, emit, settings.security, settings.data_dir / "agents"
+        )
+    )
 
 
 def run_web(settings: Settings) -> None:
     """Answer lookups until a signal."""
+    from zoneinfo import ZoneInfo
+
     import uvicorn
 
     from deploy.files import read_catalogue, read_policy
@@ -56,6 +62,7 @@ def run_web(settings: Settings) -> None:
         catalogue=read_catalogue(settings.catalogue),
         shards=settings.shards,
         wait_for_journal=not settings.broker_keeps,
+        zone=ZoneInfo(settings.timezone),
     )
     uvicorn.run(web(doors), host=settings.host, port=settings.port, log_level="warning", access_log=False, server_header=False)
 

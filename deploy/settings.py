@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     redis: str = Field(default="redis://127.0.0.1:16379/0", description="Redis for the read models.")
     policy: Path = Field(default=POLICIES / "bohai-retail.yaml", description="The tier policy, YAML or JSON.")
     catalogue: Path = Field(default=POLICIES / "offers.yaml", description="The offers, YAML or JSON.")
+    timezone: str = Field(default="Asia/Shanghai", description="Where the bank's days begin and end.")
     host: str = Field(default="127.0.0.1", description="Where the lookups listen.")
     port: int = Field(default=8080, description="The lookups' port.")
     lag_limit: int = Field(default=50_000, ge=0, description="Events behind the journal from which on lookups are not ready.")

@@ -32,7 +32,7 @@ WATCH_EVERY = 0.2
 MEMORY_EVERY = 5.0
 PATIENCE = 30.0
 STALLED = 40.0
-"""Seconds after their start in which agents must have begun to fold every shard."""
+"""Seconds after their start in which agents must have begun to fold."""
 
 
 class CannotStart(Exception):
@@ -50,7 +50,7 @@ class Stack:
         self._due: dict[str, float] = {}
         self._lock: IO[str] | None = None
         self._group_names = [group.name for group in groups_of(settings)]
-        self.restarts = 0
+        self._journal = journal_of(settings)
 
     def start(self) -> None:
         """Start everything, and give back when the topics are there. Raises `CannotStart`."""
@@ -128,7 +128,6 @@ class Stack:
             if time.monotonic() < self._due[name] + min(5.0, 0.2 * self._failures.get(name, 0)):
                 continue
             self._failures[name] = self._failures.get(name, 0) + 1
-            self.restarts += 1
             log.warning("child_restarted", child=name, code=self._children[name].returncode, log=str(self._logs / f"{name}.log"))
             if name == "broker":
                 self._renew_broker()
@@ -144,19 +143,22 @@ class Stack:
 
     def _recycle_if_large(self) -> None:
         if embedded.memory_of(self._children["broker"].pid) > self._settings.broker_memory_limit:
-            self.recycle()
+            try:
+                self.recycle()
+            except (KafkaError, OSError) as error:  # it died of itself just now: then it is restarted as any child
+                log.warning("recycling_put_off", error=type(error).__name__)
 
     def _renew_if_stalled(self) -> None:
         """Trap: the embedded broker may let a group's members wait for ever. Then all begin anew."""
-        if time.monotonic() - self._due["agents"] > STALLED and not asyncio.run(self._all_folded()):
+        if time.monotonic() - self._due["agents"] > STALLED and not asyncio.run(self._anybody_folds()):
             log.warning("agents_stalled")
             _end(self._children["broker"])
             self._renew_broker()
 
-    async def _all_folded(self) -> bool:
+    async def _anybody_folds(self) -> bool:
         store = RedisStore(self._settings.redis)
         try:
-            return all(await store.alive([Place(shard, group) for shard in range(self._settings.shards) for group in self._group_names]))
+            return any(await store.alive([Place(shard, group) for shard in range(self._settings.shards) for group in self._group_names]))
         except RedisError:
             return True
         finally:
@@ -165,13 +167,13 @@ class Stack:
     def _unread(self) -> int:
         """Messages that the broker holds and the journal has not tracked."""
         broker = broker_of(self._settings)
-        journal, logs = journal_of(self._settings), broker.logs()
+        logs = broker.logs()
         reader = broker.consumer()
         try:
             ends = reader.end_offsets([TopicPartition(INTERACTIONS, number) for number in logs])
         finally:
             reader.close()
-        return sum(end - 1 - journal[place.partition].tracked(logs[place.partition]) for place, end in ends.items())
+        return sum(end - 1 - self._journal[place.partition].tracked(logs[place.partition]) for place, end in ends.items())
 
     def _take_folder(self) -> None:
         self._lock = (self._settings.data_dir / "lock").open("w")

@@ -97,7 +97,7 @@ class ChannelVisited(Interaction):
 
 
 class IdentitiesMerged(Interaction):
-    """Two records turned out to be one person; `other` is folded under this customer from now on."""
+    """Two records turned out to be one person; `other` is listed among their identities."""
 
     other: Stream
     reason: Line

@@ -97,11 +97,18 @@ def seen(ledger: Ledger, day: date) -> Ledger:
     return changed(ledger, since=month)
 
 
-def opened(ledger: Ledger, number: str, account: Account) -> Ledger:
-    """The ledger with an account opened; a balance that was already moved stays."""
-    known = ledger.accounts.get(number)
-    balance = known.balance if known else 0
-    return changed(ledger, accounts={**ledger.accounts, number: changed(account, balance=balance)})
+def opened(ledger: Ledger, number: str, account: Account, day: date) -> Ledger:
+    """The ledger with an account opened.
+
+    What moved on it before it was known to be of this class moves over to its class, on this day.
+    """
+    name = _name(ledger, number, account.currency)
+    known = ledger.accounts.get(name, account)
+    if known.asset_class != account.asset_class and known.balance:
+        ledger = _moved(ledger, name, -known.balance, day, known, _not_counted)
+        ledger = changed(ledger, accounts={**ledger.accounts, name: account})
+        return _moved(ledger, name, known.balance, day, account, _not_counted)
+    return changed(ledger, accounts={**ledger.accounts, name: changed(account, balance=known.balance)})
 
 
 def closed(ledger: Ledger, number: str) -> Ledger:
@@ -129,7 +136,7 @@ def transacted(ledger: Ledger, number: str, amount: int, day: date, unknown: Acc
 
 def restated(ledger: Ledger, number: str, balance: int, day: date, unknown: Account) -> Ledger:
     """The ledger after a system of record stated an account's balance: moved by the difference, not counted."""
-    known = ledger.accounts.get(number, unknown)
+    known = ledger.accounts.get(_name(ledger, number, unknown.currency), unknown)
     return _moved(ledger, number, balance - known.balance, day, unknown, _not_counted)
 
 
@@ -154,15 +161,22 @@ def _moved(ledger: Ledger, number: str, amount: int, day: date, unknown: Account
     A late movement, of a month already closed, counts from the first day of the first month still open: facts
     of a closed month do not change.
     """
-    account = ledger.accounts.get(number, unknown)
+    name = _name(ledger, number, unknown.currency)
+    account = ledger.accounts.get(name, unknown)
     month, since = _effective(ledger, day)
     entry = ledger.months.get(month, OpenMonth())
     key = f"{account.asset_class}/{account.currency}"
     net, weighted = entry.movements.get(key, Movement())
     movement = Movement(net + amount, weighted + amount * (days_in(month) - since + 1))
     entry = changed(entry, movements={**entry.movements, key: movement}, **count(entry, account.currency, amount, since))
-    accounts = {**ledger.accounts, number: changed(account, balance=account.balance + amount)}
+    accounts = {**ledger.accounts, name: changed(account, balance=account.balance + amount)}
     return changed(ledger, accounts=accounts, months={**ledger.months, month: entry})
+
+
+def _name(ledger: Ledger, number: str, currency: str) -> str:
+    """Where an account's balance in a currency is kept: money in a second currency is a balance of its own."""
+    known = ledger.accounts.get(number)
+    return number if known is None or known.currency == currency else f"{number}/{currency}"
 
 
 def _counted(entry: OpenMonth, currency: str, amount: int, since: int) -> dict[str, Any]:

@@ -13,6 +13,9 @@ Features = Annotated[dict[FeatureName, FeatureValue], Field(max_length=200)]
 """What was known at the time of a decision, as whole numbers; a category is `name=value` with 1."""
 
 
+Stage = Literal["eligibility", "applicability", "suitability", "consent"]
+
+
 class Candidate(BaseModel):
     """An offer that passed the funnel: propensity P in 0..1, value V in minor units, priority P x V."""
 
@@ -29,7 +32,7 @@ class Dropped(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     offer: Identifier
-    stage: Literal["eligibility", "applicability", "suitability", "consent"]
+    stage: Stage
     reason: Line
 
 
@@ -44,7 +47,7 @@ class OfferDecided(Interaction):
     features: Features
     catalogue: Line
     policy: Line | None = None
-    model_config = ConfigDict(strict=False)
+    model_config = ConfigDict(strict=False)  # a list of candidates may come from JSON or from us
 
 
 class OfferPresented(Interaction):
@@ -147,9 +150,6 @@ def why_not(offer: Offer, who: Applicant) -> Dropped | None:
         if reason:
             return Dropped(offer=offer.offer, stage=stage, reason=reason)
     return None
-
-
-Stage = Literal["eligibility", "applicability", "suitability", "consent"]
 
 
 def _objections(offer: Offer, who: Applicant) -> tuple[tuple[Stage, str | None], ...]:

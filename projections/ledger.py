@@ -32,7 +32,7 @@ def _held(state: Ledger, data: Interaction, day: date) -> Ledger:
         case BalanceReported(account=account, balance=balance, currency=currency, asset_class=asset_class):
             return ledger.restated(state, account, balance, day, Account(asset_class, currency))
         case AccountOpened(account=account, asset_class=asset_class, currency=currency):
-            return ledger.opened(state, account, Account(asset_class, currency))
+            return ledger.opened(state, account, Account(asset_class, currency), day)
         case AccountClosed(account=account):
             return ledger.closed(state, account)
         case ProductOpened(reference=reference):

@@ -1,10 +1,10 @@
-"""Who is this customer? The whole picture, every fact with its source and time."""
+"""Who is this customer? The whole picture; what was stated comes with its source and time, and the newest counts."""
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TypeVar
 
-from domain import accounts, campaigns, cases, customers, offers, relations
+from domain import accounts, campaigns, cases, customers, offers, relations, tiering
 from domain.change import changed
 from domain.recorded import Recorded
 from projections.projection import Projection
@@ -39,7 +39,7 @@ class Profile:
     facts: dict[str, Fact] = field(default_factory=dict)
     contacts: dict[str, Fact] = field(default_factory=dict)
     preferences: dict[str, Fact] = field(default_factory=dict)
-    consents: dict[str, bool] = field(default_factory=dict)
+    consents: dict[str, Fact] = field(default_factory=dict)
     risk: Risk | None = None
     rating: Fact | None = None
     products: dict[str, str] = field(default_factory=dict)
@@ -67,17 +67,17 @@ def evolve(profile: Profile, event: Recorded) -> Profile:  # noqa: PLR0911, PLR0
         case customers.CustomerOnboarded() as new:
             return _onboarded(profile, new, event)
         case customers.ProfileFactStated(fact=fact, value=value, source=source):
-            return changed(profile, facts={**profile.facts, fact: Fact(value, source, at)})
+            return changed(profile, facts=_with_newest(profile.facts, fact, Fact(value, source, at)))
         case customers.ContactStated(medium=medium, value=value, source=source):
-            return changed(profile, contacts={**profile.contacts, medium: Fact(value, source, at)})
+            return changed(profile, contacts=_with_newest(profile.contacts, medium, Fact(value, source, at)))
         case customers.ContactWithdrawn(medium=medium):
             return changed(profile, contacts=_without(profile.contacts, medium))
         case customers.PreferenceStated(topic=topic, value=value, source=source):
-            return changed(profile, preferences={**profile.preferences, topic: Fact(value, source, at)})
-        case customers.ConsentGranted(purpose=purpose):
-            return changed(profile, consents={**profile.consents, purpose: True})
-        case customers.ConsentWithdrawn(purpose=purpose):
-            return changed(profile, consents={**profile.consents, purpose: False})
+            return changed(profile, preferences=_with_newest(profile.preferences, topic, Fact(value, source, at)))
+        case customers.ConsentGranted(purpose=purpose, source=source):
+            return changed(profile, consents=_with_newest(profile.consents, purpose, Fact("granted", source, at)))
+        case customers.ConsentWithdrawn(purpose=purpose, source=source):
+            return changed(profile, consents=_with_newest(profile.consents, purpose, Fact("withdrawn", source, at)))
         case customers.RiskProfileAssessed(grade=grade, valid_until=until):
             return changed(profile, risk=Risk(grade, until))
         case customers.CreditRated(rating=rating, agency=agency):
@@ -126,7 +126,20 @@ def evolve(profile: Profile, event: Recorded) -> Profile:  # noqa: PLR0911, PLR0
 
 OF_MONEY = (accounts.TransactionPosted, accounts.BalanceReported, accounts.StandingOrderPlaced)
 """What the ledger folds; that a salary arrived does not mean that the customer was seen."""
-BY_THE_BANK = (offers.OfferDecided, offers.OfferLapsed, campaigns.CouponIssued, relations.ManagerAssigned)
+BY_THE_BANK = (
+    offers.OfferDecided,
+    offers.OfferLapsed,
+    campaigns.CampaignTouched,
+    campaigns.CouponIssued,
+    relations.ManagerAssigned,
+    customers.CreditRated,
+    cases.ComplaintAssigned,
+    cases.ComplaintExtended,
+    cases.ComplaintAnswered,
+    cases.ComplaintClosed,
+    tiering.TierOverridden,
+    tiering.TierChanged,
+)
 """What the bank does by itself does not mean that the customer was seen."""
 
 
@@ -140,6 +153,12 @@ def _onboarded(profile: Profile, new: customers.CustomerOnboarded, event: Record
     stated = {"name": new.name, "gender": new.gender, "region": new.region, "industry": new.industry}
     facts = {fact: Fact(value, new.source, event.occurred_at) for fact, value in stated.items() if value is not None}
     return changed(profile, kind=new.kind, onboarded=event.business_date, born=new.born, facts={**profile.facts, **facts})
+
+
+def _with_newest(facts: dict[str, Fact], name: str, stated: Fact) -> dict[str, Fact]:
+    """The statement made last is the one in use, in whatever order they became known; of two at once, the later known."""
+    known = facts.get(name)
+    return facts if known is not None and known.at > stated.at else {**facts, name: stated}
 
 
 def _counted(counts: dict[str, int], name: str) -> dict[str, int]:

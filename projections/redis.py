@@ -17,11 +17,12 @@ __all__ = ["RedisError", "RedisStore"]
 BEAT_LASTS = 15
 """Seconds after which a worker that says nothing counts as gone."""
 
-SAVE = """
+SAVE = f"""
 if (redis.call('GET', KEYS[1]) or '0') ~= ARGV[1] then return 0 end
-for i = 3, #KEYS do redis.call('SET', KEYS[i], ARGV[i]) end
-for i = #KEYS + 1, #ARGV do redis.call('SADD', KEYS[2], ARGV[i]) end
+for i = 4, #KEYS do redis.call('SET', KEYS[i], ARGV[i - 1]) end
+for i = #KEYS, #ARGV do redis.call('SADD', KEYS[2], ARGV[i]) end
 redis.call('SET', KEYS[1], ARGV[2])
+redis.call('SET', KEYS[3], 1, 'EX', {BEAT_LASTS})
 return 1
 """
 
@@ -72,7 +73,7 @@ class RedisStore:
 
     async def save(self, place: Place, expected: int, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
         """Save states and move the shard, all or nothing."""
-        keys = [_key(place.shard, place.group, "upto"), _key(place.shard, place.group, "streams")]
+        keys = [_key(place.shard, place.group, name) for name in ("upto", "streams", "beat")]
         keys += [_key(place.shard, key, stream) for key, stream in states]
         values = [b"%d %b" % kept for kept in states.values()]
         members = sorted({stream for _, stream in states})

@@ -8,6 +8,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -51,10 +52,12 @@ class _Transport(driver.Transport):
     Consumer = _Consumer
 
 
-def worker(servers: str, shards: int, groups: Sequence[Group], store: RedisStore, journal: Journal, emit: Emit, security: Mapping[str, Any]) -> faust.App:
+def worker(
+    servers: str, shards: int, groups: Sequence[Group], store: RedisStore, journal: Journal, emit: Emit, security: Mapping[str, Any], folder: Path
+) -> faust.App:
     """A Faust app with one agent per group, over the shards that Kafka gives it.
 
-    `servers` is `host:port,host:port`; `security` is what kafka-python calls it.
+    `servers` is `host:port,host:port`; `security` is what kafka-python calls it; `folder` is for Faust's own files.
     """
     app = faust.App(
         NAME,
@@ -63,6 +66,7 @@ def worker(servers: str, shards: int, groups: Sequence[Group], store: RedisStore
         topic_allow_declare=False,
         topic_disable_leader=True,
         web_enabled=False,
+        datadir=folder,
         broker_session_timeout=6.0,
         broker_heartbeat_interval=1.5,
         broker_rebalance_timeout=10.0,

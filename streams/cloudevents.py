@@ -21,7 +21,9 @@ from streams.journal import Rejected
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 EVENT_LIMIT = 256 * 1024
-MESSAGE_LIMIT = 4 * 1024 * 1024
+"""Bytes of one event."""
+BATCH_LIMIT = 10_000
+"""Events in one message."""
 SUBJECT = re.compile(r"bank|[a-z]+:[\w.\-/@#]{1,190}")
 YEARS = range(1850, 2200)
 READABLE = {PREFIX + topic: topic for topic in (*UPCASTERS, *TOPICS)}
@@ -63,8 +65,6 @@ def read_message(key: bytes | None, value: bytes | None, headers: Headers = ()) 
     """
     if value is None:
         return [Item(b"", Rejected("the value is null"))]
-    if len(value) > MESSAGE_LIMIT:
-        return [Item(value, Rejected(f"the message has {len(value)} bytes, and {MESSAGE_LIMIT} is the limit"))]
     named = {name.lower(): (content or b"").decode("utf-8", "replace") for name, content in headers}
     if "ce_specversion" in named:
         return [_keyed(key, Item(value, _read_binary(named, value)))]
@@ -111,6 +111,8 @@ def _read_batch(value: bytes) -> list[Item]:
         raws = [bytes(raw) for raw in _batch.decode(value)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return [Item(value, _rejected(error))]
+    if len(raws) > BATCH_LIMIT:
+        return [Item(value, Rejected(f"the batch has {len(raws)} events, and {BATCH_LIMIT} is the limit"))]
     return [Item(raw, read_event(raw)) for raw in raws] or [Item(value, Rejected("the batch is empty"))]
 
 
@@ -144,10 +146,13 @@ def _with_data(event: CloudEvent, topic: str, data: bytes) -> Proposed | Rejecte
         if topic in UPCASTERS:
             topic, shape = upcast(topic, msgspec.json.decode(data))
             data = _encode(shape)
+    except Exception as error:  # noqa: BLE001 - an old shape that its upcaster does not know may fail in any way
+        return Rejected(f"not the shape of {topic}: {type(error).__name__}", "data")
+    try:
         interaction = TOPICS[topic].__pydantic_validator__.validate_json(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        return Rejected(first["msg"], ".".join(["data", *map(str, first["loc"])]))
+        return Rejected(first["msg"], ".".join(["data", *map(str, first["loc"])]).replace("\0", "?"))
     if isinstance(interaction, DayClosed) and interaction.date != event.businessdate:
         return Rejected("the day that closed is not the business date", "data.date")
     kind, _, _ = event.subject.partition(":")
@@ -167,4 +172,4 @@ def _rejected(error: Exception) -> Rejected:
     missing = re.search(r"required field `(\w+)`", said)
     place = re.search(r"`\$\.?([\w.\[\]]*)`$", said)
     field = missing or place
-    return Rejected(said, field.group(1) or None if field else None)
+    return Rejected(said.replace("\0", "?"), field.group(1) or None if field else None)

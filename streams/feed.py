@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 
 from domain.recorded import Proposed
-from streams.cloudevents import MESSAGE_LIMIT, read_event, write, write_batch
+from streams.cloudevents import EVENT_LIMIT, read_event, write, write_batch
 from streams.courier import Courier
 from streams.journal import Rejected
 from streams.routing import BANK, shard_of, spread
@@ -20,6 +20,8 @@ BATCH_EVENTS = 250
 BATCH_BYTES = 256 * 1024
 OUTSTANDING = 48
 IDLE = 0.1
+SENDABLE = 12 * 1024 * 1024
+"""Bytes of a line that a broker still takes, so that it ends in quarantine; a larger one is reported, not sent."""
 
 
 class _Subject(msgspec.Struct):
@@ -42,13 +44,15 @@ class Parts:
         self.unsendable = 0
 
     def add(self, raw: bytes) -> None:
-        """Send the JSON of one CloudEvent, sooner or later; one without a usable subject goes by itself."""
+        """Send the JSON of one CloudEvent, sooner or later; one without a usable subject, or too large, goes by itself."""
         try:
             subject = _subject.decode(raw).subject
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self._alone(raw)
             return
-        if subject == BANK and not isinstance(event := read_event(raw), Rejected):
+        if len(raw) > EVENT_LIMIT:
+            self._alone(raw)
+        elif subject == BANK and not isinstance(event := read_event(raw), Rejected):
             for copy in spread(event, self._shards):
                 self._queue(shard_of(copy.stream, self._shards), write(copy))
         else:
@@ -77,7 +81,7 @@ class Parts:
 
     def _alone(self, raw: bytes) -> None:
         """What cannot be read is still a message, and ends in quarantine; order does not matter to it."""
-        if len(raw) > 2 * MESSAGE_LIMIT:
+        if len(raw) > SENDABLE:
             self.unsendable += 1
         else:
             self._submit(0, raw, 1, batch=False)

@@ -30,14 +30,14 @@ def test_postgres_runs_without_database_functions(journal: Journal) -> None:
     assert not getattr(journal[0]._recorder.datastore, "enable_db_functions", False)
 
 
-async def test_faust_fixes_the_fetch_wait_and_we_set_it(sqlite_journal: Journal) -> None:
+async def test_faust_fixes_the_fetch_wait_and_we_set_it(sqlite_journal: Journal, tmp_path: Path) -> None:
     """1,500 ms would be the latency of an in-memory broker."""
     assert "fetch_max_wait_ms=1500" in inspect.getsource(driver.AIOKafkaConsumerThread)
 
     async def emit(_proposed: object) -> None:
         """Nothing follows."""
 
-    app = worker("127.0.0.1:1", 2, (), RedisStore("redis://127.0.0.1:1/0"), sqlite_journal, emit, {})
+    app = worker("127.0.0.1:1", 2, (), RedisStore("redis://127.0.0.1:1/0"), sqlite_journal, emit, {}, tmp_path)
     thread = app.transport.Consumer._new_consumer_thread(app.consumer)
 
     assert isinstance(app, faust.App)

@@ -2,7 +2,7 @@
 
 from streams.journal.codec import decode, encode
 from streams.journal.journal import Journal
-from streams.journal.outcomes import Arrival, Counts, Outcome, Rejected, identify, source_key
+from streams.journal.outcomes import Arrival, Counts, Rejected, identify, source_key
 from streams.journal.shard import Commit, Entry, Fenced, Known, LogOffset, Row, Shard
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "Journal",
     "Known",
     "LogOffset",
-    "Outcome",
     "Rejected",
     "Row",
     "Shard",

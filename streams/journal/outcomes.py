@@ -3,21 +3,11 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import NamedTuple
 
 from domain.catalogue import TOPIC_BY_EVENT
 from domain.recorded import Proposed
 from streams.journal.codec import canonical
-
-
-class Outcome(StrEnum):
-    """What became of an arrival; a conflict is quarantined."""
-
-    RECORDED = "recorded"
-    ALREADY = "already"
-    QUARANTINED = "quarantined"
-    REFUSED = "refused"
 
 
 class Rejected(NamedTuple):

@@ -2,19 +2,21 @@
 
 import asyncio
 import uuid
-from datetime import UTC, date, datetime
+from datetime import datetime
 from typing import Annotated, Any, cast
 
 import msgspec
 from fastapi import FastAPI, Path, Query, Response
 from pydantic import BaseModel
 
+from domain.catalogue import TOPIC_BY_EVENT
 from domain.interaction import Channel
 from domain.offers import Candidate, Dropped
 from domain.recorded import Proposed, Recorded
 from domain.tiering import tier_on
+from projections.customer import Customer
+from projections.deciding import decide_offer
 from streams.cloudevents import write
-from streams.lookups import Customer, decide_offer
 from streams.routing import shard_of
 from streams.web.doors import Doors, as_json
 from streams.web.problems import Problem
@@ -66,13 +68,13 @@ def add_customers(app: FastAPI, doors: Doors) -> None:
         stream = f"customer:{customer}"
         shard = doors.journal[shard_of(stream, doors.shards)]
         events = await asyncio.to_thread(shard.history, stream, after, limit)
-        shown = [{**_fields(event), "type": type(event.data).__name__, "data": event.data.model_dump(mode="json")} for event in events]
+        shown = [{**_fields(event), "type": TOPIC_BY_EVENT[type(event.data)], "data": event.data.model_dump(mode="json")} for event in events]
         return as_json({"customer": customer, "events": shown, "next": events[-1].version if len(events) == limit else None})
 
     @app.get("/v1/customers/{customer}/next-best-offer", summary="What to offer now, and why not something else")
     async def next_best_offer(customer: CustomerId, channel: Channel = "app") -> NextBestOffer:
         who = await found(customer)
-        now = datetime.now(UTC)
+        now = datetime.now(doors.zone)
         models = await doors.lookups.models(doors.catalogue.offers)
         decided = decide_offer(who, doors.policy, doors.catalogue, models, uuid.uuid4().hex, channel, now.date())
         event = Proposed(SOURCE, decided.decision, who.stream, now, now.date(), decided)
@@ -81,7 +83,7 @@ def add_customers(app: FastAPI, doors: Doors) -> None:
 
 
 def _standing(doors: Doors, who: Customer) -> dict[str, Any]:
-    today: date = datetime.now(UTC).date()
+    today = datetime.now(doors.zone).date()
     in_force = tier_on(doors.policy, who.standing, today)
     names = next((tier.name for tier in doors.policy.tiers if tier.tier == in_force), {})
     fields = cast("dict[str, Any]", msgspec.to_builtins(who.standing))

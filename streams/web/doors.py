@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 from fastapi import Response
@@ -28,6 +29,7 @@ class Doors:
     catalogue: Catalogue
     shards: int
     wait_for_journal: bool
+    zone: ZoneInfo
 
 
 def as_json(content: Any, status: int = 200) -> Response:

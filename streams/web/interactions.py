@@ -8,13 +8,14 @@ from fastapi import FastAPI, Header, Request, Response
 from pydantic import BaseModel
 
 from domain.recorded import Proposed
-from streams.cloudevents import MESSAGE_LIMIT, read_message, write, write_batch
+from streams.cloudevents import read_message, write, write_batch
 from streams.courier import Delivered
 from streams.journal import Known, Rejected, identify
 from streams.routing import shard_of, spread
 from streams.web.doors import Doors, as_json
 from streams.web.problems import Problem
 
+BODY_LIMIT = 4 * 1024 * 1024
 PATIENCE = 30.0
 """Seconds that a sender waits for the journal's word."""
 
@@ -76,8 +77,8 @@ async def _posted(request: Request, shards: int) -> list[Proposed]:
     body = b""
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MESSAGE_LIMIT:
-            raise Problem(413, f"the body is larger than {MESSAGE_LIMIT} bytes")
+        if len(body) > BODY_LIMIT:
+            raise Problem(413, f"the body is larger than {BODY_LIMIT} bytes")
     headers = [(name.replace("ce-", "ce_", 1), value.encode()) for name, value in request.headers.items()]
     items = read_message(None, body, headers)
     errors = [{"item": number, "field": item.read.field, "detail": item.read.reason} for number, item in enumerate(items) if isinstance(item.read, Rejected)]

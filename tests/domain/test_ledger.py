@@ -87,7 +87,7 @@ def test_a_month_closes_once() -> None:
 
 def test_a_reported_balance_is_what_the_account_holds() -> None:
     """A system of record states the balance; the difference moves, and is no transaction."""
-    ledger = opened(seen(Ledger(), date(2026, 1, 1)), "w", Account("wealth", "CNY"))
+    ledger = opened(seen(Ledger(), date(2026, 1, 1)), "w", Account("wealth", "CNY"), date(2026, 1, 1))
     ledger = restated(ledger, "w", 500, date(2026, 1, 1), UNKNOWN)
     ledger = restated(ledger, "w", 300, date(2026, 1, 31), UNKNOWN)
     _, [row] = month_ended(ledger, JANUARY)
@@ -101,3 +101,21 @@ def test_an_average_is_rounded_half_up() -> None:
     _, [down] = month_ended(folded([(date(2026, 1, 17), 1)]), JANUARY)
 
     assert (up.assets[0].average, down.assets[0].average) == (1, 0)
+
+
+def test_money_in_a_second_currency_is_a_balance_of_its_own() -> None:
+    """A hundred dollars are not a hundred yuan."""
+    ledger = transacted(folded([(date(2026, 1, 1), 700)]), "a", 100, date(2026, 1, 1), Account("deposit", "USD"))
+    _, [row] = month_ended(ledger, JANUARY)
+
+    assert {asset.currency: asset.closing for asset in row.assets} == {"CNY": 700, "USD": 100}
+    assert row.value_in == {"CNY": 700, "USD": 100}
+
+
+def test_what_moved_before_an_account_was_known_moves_to_its_class() -> None:
+    """A loan's first payment may arrive before the loan's opening; nothing stays behind as a deposit."""
+    ledger = opened(folded([(date(2026, 1, 10), -500)]), "a", Account("loan", "CNY"), date(2026, 1, 11))
+    _, [row] = month_ended(ledger, JANUARY)
+
+    assert {asset.asset_class: asset.closing for asset in row.assets} == {"deposit": 0, "loan": -500}
+    assert ledger.accounts["a"].balance == -500

@@ -134,6 +134,16 @@ def test_an_answer_to_an_open_decision_becomes_an_example() -> None:
     assert _react(states, answer) == [example]
 
 
+def test_a_late_older_consent_does_not_undo_a_withdrawal() -> None:
+    """The statement made last is the one in use."""
+    profile = GROUPS[0].parts[0]
+    said_no = recorded(ConsentWithdrawn(purpose="marketing", source="app"), 1, day=date(2026, 3, 9))
+    said_yes_before = recorded(ConsentGranted(purpose="marketing", source="app"), 2, day=date(2026, 3, 1))
+    state = profile.evolve(profile.evolve(profile.initial, said_no), said_yes_before)
+
+    assert state.consents["marketing"].value == "withdrawn"
+
+
 def test_an_answer_to_no_decision_teaches_nothing() -> None:
     """What was not known at a decision cannot be learnt from."""
     assert _react(REACTIONS.initial, recorded(OfferDeclined(decision="d9", offer="fund", channel="app"))) == []

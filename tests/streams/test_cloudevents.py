@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.accounts import TransactionPosted
-from streams.cloudevents import EVENT_LIMIT, MESSAGE_LIMIT, read_event, read_message, write, write_batch
+from streams.cloudevents import BATCH_LIMIT, EVENT_LIMIT, read_event, read_message, write, write_batch
 from streams.journal import Rejected
 from tests.conftest import proposed
 
@@ -137,12 +137,28 @@ def test_a_null_value_is_rejected() -> None:
 
 
 def test_five_megabytes_are_rejected_and_kept() -> None:
-    """Too large a message, and too large an event, say so."""
-    message, event = b"x" * 5_000_000, data(counterparty="x" * EVENT_LIMIT)
+    """Too large an event says so, and its neighbours in a batch are read."""
+    large, good = data(counterparty="x" * 5_000_000), write(proposed(PAID))
+    items = read_message(None, write_batch([good, large, good]))
 
-    assert read_message(None, message)[0].read == Rejected(f"the message has 5000000 bytes, and {MESSAGE_LIMIT} is the limit")
-    assert read_message(None, message)[0].raw == message
-    assert isinstance(read_event(event), Rejected)
+    assert [isinstance(item.read, Rejected) for item in items] == [False, True, False]
+    assert items[1].read == Rejected(f"the event has {len(large)} bytes, and {EVENT_LIMIT} is the limit")
+    assert items[1].raw == large
+
+
+def test_a_batch_of_too_many_is_one_entry() -> None:
+    """Two million noughts do not become two million entries."""
+    [item] = read_message(None, b"[" + b",".join([b"0"] * (BATCH_LIMIT + 1)) + b"]")
+
+    assert isinstance(item.read, Rejected)
+
+
+def test_no_reason_holds_what_a_database_refuses() -> None:
+    """PostgreSQL takes no NUL in a text."""
+    for raw in (changed(specversion="\0"), data(**{"\0": 1})):
+        [item] = read_message(None, raw)
+        assert isinstance(item.read, Rejected)
+        assert "\0" not in f"{item.read.reason}{item.read.field}"
 
 
 @given(st.binary(max_size=300))

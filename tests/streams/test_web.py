@@ -155,7 +155,7 @@ def test_a_history_is_read_in_pages(client: httpx.Client) -> None:
     first = client.get(f"/v1/customers/{name}/history", params={"limit": 1}).json()
     second = client.get(f"/v1/customers/{name}/history", params={"after": first["next"]}).json()
 
-    assert [each["type"] for each in [*first["events"], *second["events"]]] == ["CustomerOnboarded", "RiskProfileAssessed"]
+    assert [each["type"] for each in [*first["events"], *second["events"]]] == ["customer-onboarded.v1", "risk-profile-assessed.v1"]
     assert second["next"] is None
 
 
@@ -164,8 +164,8 @@ def test_an_offer_is_decided_recorded_and_learnt_from(client: httpx.Client, stac
     name = new_customer(client)
     shown = client.get(f"/v1/customers/{name}/next-best-offer", params={"channel": "branch"}).json()
     priorities = [candidate["propensity"] * candidate["value"] for candidate in shown["candidates"]]
-    eventually(lambda: "OfferDecided" in str(client.get(f"/v1/customers/{name}/history").json()))
-    [decided] = [each for each in client.get(f"/v1/customers/{name}/history").json()["events"] if each["type"] == "OfferDecided"]
+    eventually(lambda: "offer-decided.v1" in str(client.get(f"/v1/customers/{name}/history").json()))
+    [decided] = [each for each in client.get(f"/v1/customers/{name}/history").json()["events"] if each["type"] == "offer-decided.v1"]
 
     assert shown["offer"] == shown["candidates"][0]["offer"]
     assert priorities == sorted(priorities, reverse=True)
