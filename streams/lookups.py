@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from domain.offers import Offer
-from projections.customer import Customer
 from projections.model import MODEL, MODELS, Model
 from projections.offers import REACTIONS
+from projections.picture import Customer
 from projections.projection import Group
 from projections.store import Place, Store
 from streams.folding import decoded

@@ -24,9 +24,9 @@ def main(out: Path) -> None:
     console = Console()
     events = events_by_shard(BANK, SHARDS)
     console.print(f"{sum(map(len, events.values())):,} events of a synthetic bank, {SHARDS} shards")
-    figures = [ingest(events), fold(events)]
-    figures.append(end_to_end(events, {figure.name: figure.value for figure in figures}))
-    figures += latency()
+    into, folded = ingest(events), fold(events)
+    whole = end_to_end(events, {"ingest alone": into.value, "fold alone": folded.value}, folded.peers)
+    figures = [into, folded, whole, *latency()]
     console.print(_table(figures))
     document = {"figures": [figure.as_json() for figure in figures], "machine": machine(), "versions": versions()}
     out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

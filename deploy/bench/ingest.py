@@ -47,7 +47,7 @@ def _fill(broker: Broker, events: dict[int, list[bytes]]) -> None:
 
 def _by_intake(broker: Broker, journal: Journal, count: int) -> float:
     stop = threading.Event()
-    intake = Intake(broker, journal, len(journal.shards), None)
+    intake = Intake(broker, journal, len(journal), None)
     thread = threading.Thread(target=intake.run, args=(stop,))
     started_at = time.perf_counter()
     thread.start()

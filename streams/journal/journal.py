@@ -1,7 +1,7 @@
 """Where is the journal? All its shards, behind one URL."""
 
+import threading
 from collections.abc import Iterator
-from functools import cached_property
 from pathlib import Path
 
 from streams.journal.outcomes import Counts
@@ -14,7 +14,8 @@ class Journal:
     """The shards of a journal, each opened at its first use.
 
     `url` is `sqlite:///folder` (one file per shard) or `postgresql://user:password@host:port/database` (one
-    schema per shard). Raises `ValueError` for any other.
+    schema per shard; what else libpq can be told, such as `PGSSLMODE`, comes from its environment). Raises
+    `ValueError` for any other, and for a number of shards that is not the one it was made with.
     """
 
     def __init__(self, url: str, shards: int) -> None:
@@ -23,26 +24,35 @@ class Journal:
             raise ValueError(f"journal url must start with sqlite:/// or postgresql://, not {scheme}")
         self._url = url
         self._shards = shards
-
-    @cached_property
-    def shards(self) -> tuple[Shard, ...]:
-        """Every shard, by number."""
-        return tuple(Shard(number, self._open(number)) for number in range(self._shards))
+        self._open_shards: dict[int, Shard] = {}
+        self._opening = threading.Lock()
 
     def __getitem__(self, number: int) -> Shard:
-        return self.shards[number]
+        with self._opening:
+            if number not in self._open_shards:
+                self._open_shards[number] = self._checked(Shard(number, self._open(number)))
+        return self._open_shards[number]
 
     def __iter__(self) -> Iterator[Shard]:
-        return iter(self.shards)
+        return (self[number] for number in range(self._shards))
+
+    def __len__(self) -> int:
+        return self._shards
 
     def close(self) -> None:
         """Let the databases' connections go."""
-        for shard in self.shards:
+        for shard in self._open_shards.values():
             shard.close()
 
     def counts(self) -> Counts:
         """The outcomes of all arrivals of all shards."""
-        return sum((shard.counts() for shard in self.shards), Counts())
+        return sum((shard.counts() for shard in self), Counts())
+
+    def _checked(self, shard: Shard) -> Shard:
+        made_with = shard.made_with(self._shards)
+        if made_with != self._shards:
+            raise ValueError(f"this journal has {made_with} shards, not {self._shards}: TIERFOLD_SHARDS is fixed once there is data")
+        return shard
 
     def _open(self, number: int) -> Recorder:
         if self._url.startswith("sqlite"):

@@ -11,7 +11,7 @@ from domain.catalogue import TOPIC_BY_EVENT
 from domain.recorded import Recorded
 from streams.journal.codec import decode, encode
 from streams.journal.outcomes import Arrival, Counts, Fresh, Rejected, decide, identify
-from streams.journal.tables import CLAIM, COUNTS, KNOWN, QUARANTINED, REDRIVEN, Beside, Fenced, chunks, placeholders
+from streams.journal.tables import CLAIM, COUNTS, KNOWN, MADE_WITH, QUARANTINED, REDRIVEN, Beside, Fenced, chunks, placeholders
 
 __all__ = ["Commit", "Entry", "Fenced", "Known", "LogOffset", "Recorder", "Row", "Shard"]
 
@@ -91,6 +91,11 @@ class Shard:
         self._epoch = 0
         self._head = 0
         self._versions: dict[str, int] = {}
+
+    def made_with(self, shards: int) -> int:
+        """How many shards the journal of this one has had from its first day on: `shards`, if this is the first."""
+        [(first,)] = self._recorder.change(MADE_WITH, (shards,))
+        return int(first)
 
     def claim(self) -> None:
         """Own this shard from now on; whoever owned it before is fenced at their next write."""

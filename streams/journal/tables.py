@@ -15,6 +15,7 @@ Execute = Callable[[str, Sequence[Any]], list[Row]]
 """Runs one statement and gives its rows, if it is one that has rows."""
 
 CREATE = (
+    "CREATE TABLE IF NOT EXISTS {p}made_with (only_row INTEGER PRIMARY KEY, shards BIGINT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS {p}owner (only_row INTEGER PRIMARY KEY, epoch BIGINT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS {p}sources (source_key TEXT PRIMARY KEY, content TEXT NOT NULL, stream TEXT NOT NULL, version BIGINT NOT NULL){compact}",
     "CREATE TABLE IF NOT EXISTS {p}counts (outcome TEXT PRIMARY KEY, total BIGINT NOT NULL)",
@@ -23,6 +24,7 @@ CREATE = (
         " reason TEXT NOT NULL, field TEXT, original {blob} NOT NULL, quarantined_at TEXT NOT NULL, redriven_at TEXT)"
     ),
 )
+MADE_WITH = "INSERT INTO {p}made_with VALUES (1, %s) ON CONFLICT (only_row) DO UPDATE SET shards = {p}made_with.shards RETURNING shards"
 CLAIM = "INSERT INTO {p}owner VALUES (1, 1) ON CONFLICT (only_row) DO UPDATE SET epoch = {p}owner.epoch + 1 RETURNING epoch"
 FENCE = "UPDATE {p}owner SET epoch = epoch WHERE only_row = 1 AND epoch = %s RETURNING epoch"
 COUNT = "INSERT INTO {p}counts VALUES (%s, %s) ON CONFLICT (outcome) DO UPDATE SET total = {p}counts.total + excluded.total"

@@ -161,7 +161,9 @@ def _arrival(person: Person, chance: Random, month: str) -> Iterator[Happening]:
         )
         yield on_first("1", RiskProfileAssessed(grade=GRADES[chance.randrange(5)], valid_until=date(int(month[:4]) + 1, int(month[5:]), 28), source="app"))
     yield on_first("2", AccountOpened(account=f"d-{person.number}", product="current-account", currency=CURRENCY))
-    yield on_first("3", BalanceReported(account=f"d-{person.number}", balance=person.wealth * 40 // 100, currency=CURRENCY))
+    yield on_first(
+        "3", BalanceReported(account=f"d-{person.number}", balance=person.wealth * (40 if person.wealth > ASSETS_EACH else 100) // 100, currency=CURRENCY)
+    )
     yield on_first("4", ContactStated(medium="phone", value=f"000-{person.number:08d}", source="branch"))
     consent = ConsentGranted if chance.randrange(100) < 85 else ConsentWithdrawn
     yield on_first("5", consent(purpose="marketing", source="app"))
@@ -178,16 +180,19 @@ def _money(person: Person, chance: Random, month: str) -> Iterator[Happening]:
         data = TransactionPosted(transaction=name, account=f"d-{person.number}", amount=amount, currency=CURRENCY, kind=kind)
         return Happening(day, 10, person.stream, name, data)
 
-    yield posted("salary", 10, person.salary * (20 if person.company else 1), "income" if person.company else "salary")
-    yield posted("rent", 5, -person.salary * 30 // 100, "rent")
+    income = person.salary * (20 if person.company else 1)
     season = SEASONS.get(int(month[5:]), 100)
-    for number in range(chance.randrange(2, 9)):
-        amount = person.salary * season * chance.randrange(1, 12) // 10_000
+    spent = [person.salary * season * chance.randrange(1, 12) // 10_000 for _ in range(chance.randrange(2, 9))]
+    rent = person.salary * 30 // 100
+    yield posted("salary", 10, income, "income" if person.company else "salary")
+    yield posted("rent", 5, -rent, "rent")
+    for number, amount in enumerate(spent):
         yield posted(f"card-{number}", chance.randrange(1, days_in(month) + 1), -amount, "card")
+    yield posted("household", 26, -(income - rent - sum(spent)) * chance.randrange(90, 111) // 100, "transfer")
     if person.wealth > ASSETS_EACH:
-        balance = person.wealth * chance.randrange(50, 75) // 100
+        balance = person.wealth * chance.randrange(55, 66) // 100
         data = BalanceReported(account=f"w-{person.number}", balance=balance, currency=CURRENCY, asset_class="wealth")
-        yield Happening(days_in(month), 20, person.stream, f"{person.number}-{month}-wealth", data)
+        yield Happening(1 if month == FIRST_MONTH else days_in(month), 20, person.stream, f"{person.number}-{month}-wealth", data)
 
 
 def _contact(person: Person, chance: Random, month: str) -> Iterator[Happening]:

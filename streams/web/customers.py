@@ -14,8 +14,8 @@ from domain.interaction import Channel
 from domain.offers import Candidate, Dropped
 from domain.recorded import Proposed, Recorded
 from domain.tiering import tier_on
-from projections.customer import Customer
 from projections.deciding import decide_offer
+from projections.picture import Customer
 from streams.cloudevents import write
 from streams.routing import shard_of
 from streams.web.doors import Doors, as_json

@@ -59,9 +59,9 @@ def test_killed_at_random_moments_while_feeding(own_stack: Running, bank: Path, 
     """Nothing lost, nothing twice, every digest as in an undisturbed run."""
     chance, kill, kills = random.Random(victim), killer(own_stack, victim), 0
     feeding = subprocess.Popen([*TIERFOLD, "feed", str(bank), "--json"], env=environment_of(own_stack.settings), stdout=subprocess.PIPE)
-    time.sleep(2.0)
+    own_stack.arrive(500)
     while feeding.poll() is None and kills < 3:
-        time.sleep(chance.uniform(0.2, 1.2))
+        time.sleep(chance.uniform(0.0, 0.6))
         before = own_stack.pids().get(victim)
         kill()
         kills += 1

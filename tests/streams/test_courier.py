@@ -105,6 +105,20 @@ def test_what_a_killed_broker_forgot_goes_again_in_its_order(forgetful: Forgetfu
     assert recorded == [name.decode() for name in names]
 
 
+def test_after_a_broker_was_lost_a_partition_not_used_before_works_too(forgetful: Forgetful, sqlite_journal: Journal) -> None:
+    """The producer that outlived its broker is let go, whatever it says, and the next one delivers."""
+    with Courier(forgetful.broker, sqlite_journal) as courier:
+        first = courier.submit(0, b"a")
+        journal_all(forgetful.broker, sqlite_journal, 0, 1)
+        first.result(timeout=10)
+        forgetful.kill()
+        forgetful.start()
+        second = courier.submit(1, b"b")
+        journal_all(forgetful.broker, sqlite_journal, 1, 1)
+
+        assert second.result(timeout=40).offset == 0
+
+
 def test_a_single_event_leaves_as_a_structured_cloudevent(forgetful: Forgetful) -> None:
     """Its content type says what it is."""
     with Courier(forgetful.broker, None) as courier:

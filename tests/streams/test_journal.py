@@ -192,6 +192,14 @@ def test_a_business_date_is_content(shard: Shard) -> None:
     assert record(shard, paid("1")._replace(business_date=date(2026, 3, 1)), offset=1) == Counts(arrived=1, quarantined=1)
 
 
+def test_a_journal_keeps_its_number_of_shards(journal: Journal) -> None:
+    """With another number, a customer's events would go on in another shard."""
+    journal[0].claim()
+
+    with pytest.raises(ValueError, match="this journal has 2 shards, not 3"):
+        Journal(journal._url, 3)[0].claim()
+
+
 def test_a_journal_elsewhere_is_refused() -> None:
     """Only what is tested."""
     with pytest.raises(ValueError, match="sqlite:/// or postgresql://"):
