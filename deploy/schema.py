@@ -28,7 +28,7 @@ def event_schema(topic: str) -> dict[str, Any]:
     data = event.model_json_schema(ref_template="#/$defs/{model}")
     definitions = data.pop("$defs", {})
     text = {"type": "string", "minLength": 1, "maxLength": 200}
-    subjects = "|".join("bank" if kind == "bank" else rf"{kind}:[\w.\-/@#]+" for kind in event.concerns)
+    subjects = "|".join("bank" if kind == "bank" else rf"{kind}:[A-Za-z0-9_.\-:/@#]+" for kind in event.concerns)
     return {
         "$schema": DIALECT,
         "title": event.__name__,

@@ -125,6 +125,8 @@ class Stack:
     def _restart_the_dead(self) -> None:
         dead = [name for name, child in self._children.items() if child.poll() is not None]
         for name in dead:
+            if self._children[name].poll() is None:
+                continue  # started again with the broker just now
             if time.monotonic() < self._due[name] + min(5.0, 0.2 * self._failures.get(name, 0)):
                 continue
             self._failures[name] = self._failures.get(name, 0) + 1

@@ -69,9 +69,13 @@ class TransactionPosted(Interaction):
 
 
 class BalanceReported(Interaction):
-    """A system of record states an account's balance at the end of the business date, in minor units."""
+    """A system of record states an account's balance at the end of the business date, in minor units.
+
+    It contains every transaction of that date and before. Without an asset class the account stays what it is, and
+    one never heard of is a deposit.
+    """
 
     account: Identifier
     balance: Amount
     currency: Currency
-    asset_class: AssetClass = "deposit"
+    asset_class: AssetClass | None = None

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 MONEY_LIMIT = 10**15
 """No single amount is larger than this many minor units (ten trillion yuan): a sum beyond it is an error."""
 
-Identifier = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[\w.\-:/@#]+$")]
-Stream = Annotated[str, StringConstraints(max_length=200, pattern=r"^[a-z]+:[\w.\-/@#]+$")]
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.\-:/@#]+$")]
+Stream = Annotated[str, StringConstraints(max_length=200, pattern=r"^[a-z]+:[A-Za-z0-9_.\-:/@#]+$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 Text = Annotated[str, StringConstraints(max_length=4000)]

@@ -47,12 +47,18 @@ class MonthlyFacts:
 
 @dataclass(frozen=True)
 class Account:
-    """A running account: balance in minor units of its currency."""
+    """A running account: balance in minor units of its currency.
+
+    `days` has the net of each business day (ISO date) since the last month's end, and `stated` the last day whose
+    closing balance a system of record has stated.
+    """
 
     asset_class: AssetClass
     currency: str
     balance: int = 0
     closed: bool = False
+    days: dict[str, int] = field(default_factory=dict)
+    stated: date | None = None
 
 
 class Movement(NamedTuple):
@@ -103,12 +109,14 @@ def opened(ledger: Ledger, number: str, account: Account, day: date) -> Ledger:
     What moved on it before it was known to be of this class moves over to its class, on this day.
     """
     name = _name(ledger, number, account.currency)
-    known = ledger.accounts.get(name, account)
-    if known.asset_class != account.asset_class and known.balance:
-        ledger = _moved(ledger, name, -known.balance, day, known, _not_counted)
-        ledger = changed(ledger, accounts={**ledger.accounts, name: account})
-        return _moved(ledger, name, known.balance, day, account, _not_counted)
-    return changed(ledger, accounts={**ledger.accounts, name: changed(account, balance=known.balance)})
+    known = ledger.accounts.get(name)
+    if known is None:
+        return changed(ledger, accounts={**ledger.accounts, name: account})
+    if known.asset_class == account.asset_class:
+        return ledger
+    ledger = _shifted(ledger, name, known, -known.balance, day, _not_counted)
+    emptied = changed(ledger.accounts[name], asset_class=account.asset_class)
+    return _shifted(ledger, name, emptied, known.balance, day, _not_counted)
 
 
 def closed(ledger: Ledger, number: str) -> Ledger:
@@ -130,14 +138,32 @@ def not_holding(ledger: Ledger, reference: str) -> Ledger:
 
 
 def transacted(ledger: Ledger, number: str, amount: int, day: date, unknown: Account) -> Ledger:
-    """The ledger after a transaction: moved, and counted by value in and out and by active day."""
-    return _moved(ledger, number, amount, day, unknown, _counted)
+    """The ledger after a transaction: moved, and counted by value in and out and by active day.
+
+    An account never heard of is taken to be `unknown`. A late movement, of a month already closed, counts from the
+    first day of the first month still open: facts of a closed month do not change. A transaction of a day whose
+    closing balance has been stated is contained in that balance.
+    """
+    name = _name(ledger, number, unknown.currency)
+    account = ledger.accounts.get(name, unknown)
+    ledger = _shifted(ledger, name, account, amount, day, _counted)
+    return _balanced(ledger, name, amount, account.stated) if account.stated and day <= account.stated else ledger
 
 
-def restated(ledger: Ledger, number: str, balance: int, day: date, unknown: Account) -> Ledger:
-    """The ledger after a system of record stated an account's balance: moved by the difference, not counted."""
-    known = ledger.accounts.get(_name(ledger, number, unknown.currency), unknown)
-    return _moved(ledger, number, balance - known.balance, day, unknown, _not_counted)
+def restated(ledger: Ledger, number: str, balance: int, day: date, account: Account) -> Ledger:
+    """The ledger after a system of record stated the balance at the end of a day.
+
+    The difference to what was known of the end of that day moves on that day; what moved later stays on top. A
+    statement that comes after one of a later day does not change the later one.
+    """
+    name = _name(ledger, number, account.currency)
+    known = ledger.accounts.get(name, account)
+    later = sum(net for when, net in known.days.items() if when > day.isoformat())
+    amount = balance - (known.balance - later)
+    ledger = _shifted(ledger, name, known, amount, day, _not_counted)
+    if known.stated and day < known.stated:
+        return _balanced(ledger, name, amount, known.stated)
+    return changed(ledger, accounts={**ledger.accounts, name: changed(ledger.accounts[name], stated=day)})
 
 
 def month_ended(ledger: Ledger, month: Month) -> tuple[Ledger, tuple[MonthlyFacts, ...]]:
@@ -155,22 +181,21 @@ def month_ended(ledger: Ledger, month: Month) -> tuple[Ledger, tuple[MonthlyFact
     return ledger, tuple(rows)
 
 
-def _moved(ledger: Ledger, number: str, amount: int, day: date, unknown: Account, count: Count) -> Ledger:
-    """The ledger after an amount moved on an account; an account never heard of is taken to be `unknown`.
-
-    A late movement, of a month already closed, counts from the first day of the first month still open: facts
-    of a closed month do not change.
-    """
-    name = _name(ledger, number, unknown.currency)
-    account = ledger.accounts.get(name, unknown)
+def _shifted(ledger: Ledger, name: str, account: Account, amount: int, day: date, count: Count) -> Ledger:
     month, since = _effective(ledger, day)
     entry = ledger.months.get(month, OpenMonth())
     key = f"{account.asset_class}/{account.currency}"
     net, weighted = entry.movements.get(key, Movement())
     movement = Movement(net + amount, weighted + amount * (days_in(month) - since + 1))
     entry = changed(entry, movements={**entry.movements, key: movement}, **count(entry, account.currency, amount, since))
-    accounts = {**ledger.accounts, name: changed(account, balance=account.balance + amount)}
-    return changed(ledger, accounts=accounts, months={**ledger.months, month: entry})
+    when = day.isoformat()
+    moved = changed(account, balance=account.balance + amount, days={**account.days, when: account.days.get(when, 0) + amount})
+    return changed(ledger, accounts={**ledger.accounts, name: moved}, months={**ledger.months, month: entry})
+
+
+def _balanced(ledger: Ledger, name: str, amount: int, stated: date) -> Ledger:
+    """The ledger in which an amount that a stated balance contains is taken back on the day of that balance."""
+    return _shifted(ledger, name, ledger.accounts[name], -amount, stated, _not_counted)
 
 
 def _name(ledger: Ledger, number: str, currency: str) -> str:
@@ -208,7 +233,12 @@ def _close(ledger: Ledger, month: Month) -> tuple[Ledger, MonthlyFacts]:
     )
     closing = {key: asset.closing for key, asset in zip(keys, assets, strict=True)}
     rest = {later: open_month for later, open_month in ledger.months.items() if later != month}
-    return changed(ledger, opening=closing, months=rest, closed_through=month), facts
+    accounts = {name: _without_days(account, month) for name, account in ledger.accounts.items()}
+    return changed(ledger, accounts=accounts, opening=closing, months=rest, closed_through=month), facts
+
+
+def _without_days(account: Account, month: Month) -> Account:
+    return changed(account, days={when: net for when, net in account.days.items() if when[:7] > month}) if account.days else account
 
 
 def _asset_facts(key: str, opening: Mapping[str, int], movements: Mapping[str, Movement], days: int) -> AssetFacts:

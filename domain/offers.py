@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from domain.interaction import Channel, Currency, Identifier, Interaction, Line, Price, Stream
 
-FeatureName = Annotated[str, StringConstraints(max_length=64, pattern=r"^[\w.\-=]+$")]
+FeatureName = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_.\-=]+$")]
 FeatureValue = Annotated[int, Field(ge=-(10**12), le=10**12)]
 Features = Annotated[dict[FeatureName, FeatureValue], Field(max_length=200)]
 """What was known at the time of a decision, as whole numbers; a category is `name=value` with 1."""

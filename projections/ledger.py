@@ -30,7 +30,9 @@ def _held(state: Ledger, data: Interaction, day: date) -> Ledger:
         case TransactionPosted(account=account, amount=amount, currency=currency):
             return ledger.transacted(state, account, amount, day, Account("deposit", currency))
         case BalanceReported(account=account, balance=balance, currency=currency, asset_class=asset_class):
-            return ledger.restated(state, account, balance, day, Account(asset_class, currency))
+            if asset_class is not None:
+                state = ledger.opened(state, account, Account(asset_class, currency), day)
+            return ledger.restated(state, account, balance, day, Account("deposit", currency))
         case AccountOpened(account=account, asset_class=asset_class, currency=currency):
             return ledger.opened(state, account, Account(asset_class, currency), day)
         case AccountClosed(account=account):

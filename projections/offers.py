@@ -1,6 +1,8 @@
 """Which decisions wait for an answer, and which offers were answered how?"""
 
 from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
 
 from domain.catalogue import topic_of
 from domain.change import changed
@@ -16,10 +18,18 @@ Answer = OfferAccepted | OfferDeclined | OfferLapsed
 
 
 @dataclass(frozen=True)
-class Offers:
-    """Features of the open decisions by `decision/offer`, and how often each offer was accepted or not."""
+class Open:
+    """A decision that waits for its answer: what was known then, and when."""
 
-    open: dict[str, Features] = field(default_factory=dict)
+    features: Features
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Offers:
+    """The open decisions by `decision/offer`, and how often each offer was accepted or not."""
+
+    open: dict[str, Open] = field(default_factory=dict)
     accepted: dict[str, int] = field(default_factory=dict)
     declined: dict[str, int] = field(default_factory=dict)
 
@@ -28,8 +38,8 @@ def evolve(offers: Offers, event: Recorded) -> Offers:
     """The offers of a customer after one more event."""
     match event.data:
         case OfferDecided(decision=decision, offer=str(offer), features=features):
-            kept = list(offers.open.items())[-(KEPT - 1) :]
-            return changed(offers, open={**dict(kept), f"{decision}/{offer}": features})
+            waiting = {**offers.open, f"{decision}/{offer}": Open(features, event.occurred_at)}
+            return changed(offers, open=_newest(waiting))
         case OfferAccepted(offer=offer) as answer:
             return changed(_answered(offers, answer), accepted={**offers.accepted, offer: offers.accepted.get(offer, 0) + 1})
         case OfferDeclined(offer=offer) | OfferLapsed(offer=offer) as answer:
@@ -48,13 +58,21 @@ def react(states: States, event: Recorded) -> tuple[Proposed, ...]:
                 offer=answer.offer,
                 decision=answer.decision,
                 customer=event.stream,
-                features=offers.open[_key(answer)],
+                features=offers.open[_key(answer)].features,
                 accepted=isinstance(answer, OfferAccepted),
             )
             stream = f"model:{answer.offer}"
-            return (Proposed(SOURCE, f"example:{cause}", stream, event.occurred_at, event.business_date, example, cause),)
+            return (Proposed(SOURCE, f"example:{sha256(cause.encode()).hexdigest()}", stream, event.occurred_at, event.business_date, example, cause),)
         case _:
             return ()
+
+
+def _newest(waiting: dict[str, Open]) -> dict[str, Open]:
+    """The latest decisions, as many as are kept; by time and name, because the order of a dict is not kept with it."""
+    if len(waiting) <= KEPT:
+        return waiting
+    oldest = min(waiting, key=lambda key: (waiting[key].at, key))
+    return {key: each for key, each in waiting.items() if key != oldest}
 
 
 def _answered(offers: Offers, answer: Answer) -> Offers:

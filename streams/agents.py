@@ -66,6 +66,7 @@ def worker(
         topic_allow_declare=False,
         topic_disable_leader=True,
         web_enabled=False,
+        stream_buffer_maxsize=64,
         datadir=folder,
         broker_session_timeout=6.0,
         broker_heartbeat_interval=1.5,
@@ -102,9 +103,16 @@ def _add_agent(app: faust.App, recorded: Any, group: Group, foldings: dict[int, 
             yield await foldings[event.message.partition].advance(decode_batch(event.value))
 
     async def catch_up() -> None:
-        for partition in {tp.partition for tp in app.consumer.assignment() if tp.topic == RECORDED}:
-            await foldings[partition].heal_if_idle()
+        assigned = {tp.partition for tp in app.consumer.assignment() if tp.topic == RECORDED}
+        await asyncio.gather(*(look_after(partition) for partition in assigned))
+
+    async def look_after(partition: int) -> None:
+        """Trap: an exception in a timer ends the whole worker, and with it the shards that are well."""
+        try:
             await store.beat(Place(partition, group.name))
+            await foldings[partition].heal_if_idle()
+        except Exception as error:  # noqa: BLE001 - said, and tried again with the next tick; the lag tells
+            log.error("shard_not_folded", group=group.name, shard=partition, error=type(error).__name__)  # noqa: TRY400
 
     app.agent(recorded, name=group.name, isolated_partitions=True)(fold)
     app.timer(LOOK_EVERY, name=f"catch_up_{group.name}")(catch_up)

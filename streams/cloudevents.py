@@ -5,7 +5,7 @@ Nothing that arrives may raise: what cannot be read becomes `Rejected`, with the
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
@@ -24,8 +24,9 @@ EVENT_LIMIT = 256 * 1024
 """Bytes of one event."""
 BATCH_LIMIT = 10_000
 """Events in one message."""
-SUBJECT = re.compile(r"bank|[a-z]+:[\w.\-/@#]{1,190}")
+SUBJECT = re.compile(r"bank|shard:[0-9]{1,4}|(?!shard:)[a-z]+:[A-Za-z0-9_.\-:/@#]{1,190}")
 YEARS = range(1850, 2200)
+APART = timedelta(days=366)
 READABLE = {PREFIX + topic: topic for topic in (*UPCASTERS, *TOPICS)}
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -138,6 +139,8 @@ def _interpret(event: CloudEvent) -> Proposed | Rejected:
     data = bytes(event.data)
     if not data:
         return Rejected("data is missing", "data")
+    if abs(event.time.date() - event.businessdate) > APART:
+        return Rejected(f"the business date is more than {APART.days} days from the time", "businessdate")
     return _with_data(event, topic, data)
 
 

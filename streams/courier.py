@@ -18,11 +18,13 @@ import structlog
 
 from streams.cloudevents import BATCH, STRUCTURED
 from streams.journal import Journal
-from streams.kafka import INTERACTIONS, Broker, KafkaError, KafkaProducer
+from streams.kafka import INTERACTIONS, Broker, InvalidTopicError, KafkaError, KafkaProducer, MessageSizeTooLargeError, RecordListTooLargeError
 
 log = structlog.get_logger()
 
 PAUSE = 0.004
+REFUSED = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidTopicError)
+"""What the broker refuses for good: sending it again would block all that comes after it."""
 SUSPICIOUS = 3.0
 """Seconds without progress after which the incarnation of the topic is looked at again."""
 
@@ -128,6 +130,7 @@ class Courier:
                 self._send(parcel)
 
     def _send(self, parcel: Parcel) -> None:
+        """Raises what the producer raises, but for what no broker will ever take: that the parcel's future says."""
         assert self._producer is not None
         headers = [("content-type", parcel.content_type.encode())]
         parcel.sent = self._producer.send(INTERACTIONS, value=parcel.value, partition=parcel.partition, headers=headers)
@@ -145,7 +148,11 @@ class Courier:
         name = self._logs[partition]
         safe = None if self._journal is None else self._journal[partition].tracked(name)
         while parcels and parcels[0].sent.is_done:
-            offset = parcels[0].sent.get(timeout=0).offset
+            try:
+                offset = parcels[0].sent.get(timeout=0).offset
+            except REFUSED as error:
+                parcels.popleft().done.set_exception(error)
+                continue
             if safe is not None and offset > safe:
                 return
             self._progress = time.monotonic()

@@ -5,6 +5,7 @@ import select
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ import msgspec
 
 from domain.recorded import Proposed
 from streams.cloudevents import EVENT_LIMIT, read_event, write, write_batch
-from streams.courier import Courier
+from streams.courier import Courier, Delivered
 from streams.journal import Rejected
 from streams.routing import BANK, shard_of, spread
 
@@ -90,7 +91,13 @@ class Parts:
         while self._courier.outstanding >= OUTSTANDING:
             time.sleep(0.002)
         self.sent += events
-        self._courier.submit(shard, value, batch=batch).add_done_callback(lambda _done: self._progress(events))
+        self._courier.submit(shard, value, batch=batch).add_done_callback(lambda done: self._settled(done, events))
+
+    def _settled(self, done: "Future[Delivered]", events: int) -> None:
+        if done.exception() is None:
+            self._progress(events)
+        else:
+            self.unsendable += events
 
 
 def feed(raws: Iterable[bytes | None], courier: Courier, shards: int, progress: Callable[[int], None] = lambda _n: None) -> Parts:

@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 READ_AT_ONCE = 2_000
 SWEEP_AT_ONCE = 500
-CACHED = 100_000
+CACHED = 20_000
 IDLE_AFTER = 3.0
 """Seconds without a batch after which a shard that is behind heals from the journal."""
 
@@ -52,10 +52,11 @@ class Folding:
         """Bring the shard's states up to a batch; gives the number of events folded."""
         async with self._busy:
             try:
-                return await self._advance(batch)
-            except Superseded:
-                log.info("shard_reloaded", group=self._group.name, shard=self._place.shard)
-                return await self._advance(batch)
+                try:
+                    return await self._advance(batch)
+                except Superseded:
+                    log.info("shard_reloaded", group=self._group.name, shard=self._place.shard)
+                    return await self._advance(batch)
             except BaseException:
                 self._forget()
                 raise

@@ -25,6 +25,10 @@ COMMIT_LIMIT = 1_000
 OFFSETS_EVERY = 5.0
 
 
+class LogBroken(Exception):
+    """The broker lost messages before they were journalled: by retention, or because its log was cut."""
+
+
 class Intake(ConsumerRebalanceListener):
     """Consumes `interactions`, records in the journal, publishes on `recorded`.
 
@@ -74,8 +78,24 @@ class Intake(ConsumerRebalanceListener):
             shard = self._journal[number]
             shard.claim()
             self._publish_missed(number)
-            self._consumer.seek(partition, shard.tracked(self._logs[number]) + 1)
+            self._consumer.seek(partition, self._next_offset(partition, shard.tracked(self._logs[number])))
             log.info("shard_claimed", shard=number, head=shard.head())
+
+    def _next_offset(self, partition: TopicPartition, tracked: int) -> int:
+        """Where to go on; raises `LogBroken` where messages are gone that the journal has not seen."""
+        reader = self._broker.consumer()
+        try:
+            first, end = reader.beginning_offsets([partition])[partition], reader.end_offsets([partition])[partition]
+        finally:
+            reader.close()
+        if tracked < 0:
+            return int(first)
+        if not first <= tracked + 1 <= end:
+            raise LogBroken(
+                f"{partition.topic}/{partition.partition} has offsets {first} to {end}, and the journal goes on at {tracked + 1}: messages are"
+                " gone. Have their senders send again, into a topic made anew"
+            )
+        return tracked + 1
 
     def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
         """Nothing to do: whoever claims a shard next fences this process."""

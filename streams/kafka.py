@@ -6,7 +6,7 @@ from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import InvalidTopicError, KafkaError, MessageSizeTooLargeError, RecordListTooLargeError, TopicAlreadyExistsError
 from kafka.partitioner.default import murmur2
 
 __all__ = [
@@ -14,9 +14,12 @@ __all__ = [
     "RECORDED",
     "Broker",
     "ConsumerRebalanceListener",
+    "InvalidTopicError",
     "KafkaConsumer",
     "KafkaError",
     "KafkaProducer",
+    "MessageSizeTooLargeError",
+    "RecordListTooLargeError",
     "TopicPartition",
     "murmur2",
 ]

@@ -53,7 +53,7 @@ def test_every_question_is_answered(stack: Running, tmp_path: Path) -> None:
     (tmp_path / "bank.jsonl").write_bytes(b"\n".join(map(write, synth(Bank(5, 2, 1)))))
     stack.report("feed", str(tmp_path / "bank.jsonl"))
     stack.settle()
-    questions = [command.removeprefix("curl localhost:8080") for command in commands(ENGLISH) if command.startswith("curl")]
+    questions = [shlex.split(command)[1].removeprefix("localhost:8080") for command in commands(ENGLISH) if command.startswith("curl")]
 
     assert len(questions) == 7
     for question in questions:

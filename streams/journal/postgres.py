@@ -59,6 +59,8 @@ def open_postgres(url: str, shard: int) -> PostgresShardRecorder:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     at = conninfo_to_dict(url)
+    if unknown := sorted(at.keys() - {"dbname", "host", "port", "user", "password"}):
+        raise ValueError(f"the journal's url says {', '.join(unknown)}: give such settings to libpq by its environment, as PGSSLMODE")
     datastore = PostgresDatastore(
         dbname=str(at.get("dbname", "postgres")),
         host=str(at.get("host", "127.0.0.1")),

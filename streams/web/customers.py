@@ -22,7 +22,8 @@ from streams.web.doors import Doors, as_json
 from streams.web.problems import Problem
 
 SOURCE = "tierfold/decisions"
-CustomerId = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[\w.\-/@#]+$", description="The customer's number, without `customer:`")]
+WAITING = 2_000
+CustomerId = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.\-:/@#]+$", description="The customer's number, without `customer:`")]
 
 
 class NextBestOffer(BaseModel):
@@ -78,8 +79,15 @@ def add_customers(app: FastAPI, doors: Doors) -> None:
         models = await doors.lookups.models(doors.catalogue.offers)
         decided = decide_offer(who, doors.policy, doors.catalogue, models, uuid.uuid4().hex, channel, now.date())
         event = Proposed(SOURCE, decided.decision, who.stream, now, now.date(), decided)
+        _room_for_one_more(doors)
         doors.courier.submit(shard_of(who.stream, doors.shards), write(event))
         return NextBestOffer(customer=customer, **decided.model_dump(include=set(NextBestOffer.model_fields) - {"customer"}))
+
+
+def _room_for_one_more(doors: Doors) -> None:
+    """A decision that could not be recorded is not told; raises a 503 while too many wait for the journal."""
+    if doors.courier.outstanding > WAITING:
+        raise Problem(503, "decisions cannot be recorded just now; try again")
 
 
 def _standing(doors: Doors, who: Customer) -> dict[str, Any]:

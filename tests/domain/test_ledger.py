@@ -95,6 +95,34 @@ def test_a_reported_balance_is_what_the_account_holds() -> None:
     assert (row.assets[0].asset_class, row.assets[0].closing, row.assets[0].balance_days, row.transactions) == ("wealth", 300, 30 * 500 + 300, 0)
 
 
+def test_a_late_end_of_day_balance_leaves_later_money_alone() -> None:
+    """The nightly file says 1000 for the 2nd; 500 came on the 3rd, in real time."""
+    ledger = restated(folded([(date(2026, 1, 1), 900)]), "a", 1000, date(2026, 1, 1), UNKNOWN)
+    ledger = transacted(ledger, "a", 500, date(2026, 1, 3), UNKNOWN)
+    ledger = restated(ledger, "a", 1000, date(2026, 1, 2), UNKNOWN)
+
+    assert ledger.accounts["a"].balance == 1500
+
+
+def test_a_stated_balance_contains_the_transactions_of_its_day() -> None:
+    """One that becomes known after the statement is counted, and moves nothing after that day."""
+    ledger = restated(folded([]), "a", 1000, date(2026, 1, 10), UNKNOWN)
+    ledger = transacted(ledger, "a", 300, date(2026, 1, 5), UNKNOWN)
+    _, [row] = month_ended(ledger, JANUARY)
+
+    assert (row.assets[0].closing, row.transactions) == (1000, 1)
+    assert row.assets[0].balance_days == 300 * 5 + 1000 * 22
+
+
+def test_statements_out_of_order_end_with_the_latest_day() -> None:
+    """The file of the 2nd after that of the 3rd."""
+    ledger = restated(folded([]), "a", 700, date(2026, 1, 3), UNKNOWN)
+    ledger = restated(ledger, "a", 400, date(2026, 1, 2), UNKNOWN)
+    _, [row] = month_ended(ledger, JANUARY)
+
+    assert (row.assets[0].closing, row.assets[0].balance_days) == (700, 400 + 700 * 29)
+
+
 def test_an_average_is_rounded_half_up() -> None:
     """One rounding rule, exact in integers, below zero too."""
     _, [up] = month_ended(folded([(date(2026, 1, 16), 1)]), JANUARY)

@@ -134,6 +134,20 @@ def test_an_answer_to_an_open_decision_becomes_an_example() -> None:
     assert _react(states, answer) == [example]
 
 
+def test_the_oldest_decision_is_let_go_even_after_a_restart() -> None:
+    """More decisions than are kept, and states kept and read after each: the same ones wait for an answer."""
+    decided = [
+        recorded(OfferDecided(decision=f"{97 * number % 60:02d}", channel="app", offer="fund", features={"n": number}, catalogue="c"), number + 1, day=day)
+        for number, day in enumerate(date(2026, 1, 1) + timedelta(days=number) for number in range(45))
+    ]
+    restarted = REACTIONS.initial
+    for event in decided:
+        restarted = revived(REACTIONS, REACTIONS.evolve(restarted, event))
+
+    assert spelt(REACTIONS, restarted) == spelt(REACTIONS, fold(REACTIONS, decided))
+    assert sorted(each.features["n"] for each in restarted[0].open.values()) == list(range(25, 45))
+
+
 def test_a_late_older_consent_does_not_undo_a_withdrawal() -> None:
     """The statement made last is the one in use."""
     profile = GROUPS[0].parts[0]

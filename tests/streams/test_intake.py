@@ -12,8 +12,8 @@ from domain.days import DayClosed
 from domain.recorded import Proposed
 from streams.batch import Batch, decode_batch
 from streams.cloudevents import write, write_batch
-from streams.intake import Intake
-from streams.journal import Counts, Fenced, Journal
+from streams.intake import Intake, LogBroken
+from streams.journal import Counts, Fenced, Journal, LogOffset
 from streams.kafka import INTERACTIONS, RECORDED, Broker, TopicPartition
 from streams.routing import BANK, shard_of
 from tests.conftest import NOON, proposed
@@ -168,6 +168,17 @@ def test_after_a_crash_at_any_point_everything_is_recorded_and_published_once(br
     assert not healthy
     assert rows_published(broker, 0) == [row.position for row in sqlite_journal[0].read(0, 100)]
     assert sqlite_journal.counts() == Counts(arrived=10, recorded=10)
+
+
+def test_messages_that_are_gone_are_not_passed_over_in_silence(broker: Broker, sqlite_journal: Journal) -> None:
+    """The journal has seen more than the broker still has: the log was cut, and intake says so and stops."""
+    sqlite_journal[0].claim()
+    sqlite_journal[0].record([], LogOffset(broker.logs()[0], 50), NOON)
+    with running(broker, sqlite_journal) as died:
+        wait_until(lambda: bool(died))
+
+    assert isinstance(died[0], LogBroken)
+    assert "the journal goes on at 51" in str(died[0])
 
 
 def test_an_intake_that_lost_its_shard_stops(broker: Broker, sqlite_journal: Journal) -> None:

@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from domain.accounts import AccountOpened, BalanceReported, TransactionPosted
+from domain.accounts import AccountOpened, TransactionPosted
 from domain.customers import ConsentWithdrawn, CustomerOnboarded, RiskProfileAssessed
 from domain.interaction import Interaction
 from domain.offers import OfferAccepted
@@ -137,7 +137,7 @@ def test_the_whole_picture_of_a_customer(client: httpx.Client) -> None:
     name = new_customer(
         client,
         AccountOpened(account="a1", product="current-account", currency="CNY"),
-        BalanceReported(account="a1", balance=123_45, currency="CNY"),
+        TransactionPosted(transaction="t0", account="a1", amount=123_45, currency="CNY", kind="cash"),
         TransactionPosted(transaction="t1", account="a1", amount=-45, currency="CNY", kind="card"),
     )
     shown = client.get(f"/v1/customers/{name}").json()
