@@ -1,5 +1,6 @@
 """What is in quarantine, why, and how does it get out again?"""
 
+import json
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from deploy.console import DataDir, Json, settings_of, show
 from deploy.settings import Settings
+from streams.journal import Entry
 
 quarantine = typer.Typer(name="quarantine", no_args_is_help=True, help="What could not be recorded: list, show, re-drive.")
 
@@ -39,7 +41,7 @@ def list_entries(
 @quarantine.command("show")
 def show_entry(name: Name, data_dir: DataDir = None) -> None:
     """Write the original bytes of one entry to standard output."""
-    sys.stdout.buffer.write(_find(settings_of(data_dir), name)[1])
+    sys.stdout.buffer.write(_find(settings_of(data_dir), name).original)
 
 
 @quarantine.command("re-drive")
@@ -54,11 +56,24 @@ def re_drive(
     from deploy.feeding import feed_all
 
     settings = settings_of(data_dir)
-    number, original = _find(settings, name)
-    raw = mended.read_bytes().strip() if mended else original
-    report = feed_all(settings, [raw], lambda _count: None)
-    journal_of(settings)[int(name.partition("/")[0])].redriven(number, datetime.now(UTC))
-    show({"entry": name, "sent": report["sent"]}, as_json)
+    entry = _find(settings, name)
+    shard = int(name.partition("/")[0])
+    sent = feed_all(settings, [mended.read_bytes().strip()], lambda _count: None)["sent"] if mended else _as_it_was(settings, shard, entry)
+    if not sent:
+        raise typer.BadParameter("there is nothing in it to send")
+    journal_of(settings)[shard].redriven(entry.number, datetime.now(UTC))
+    show({"entry": name, "sent": sent}, as_json)
+
+
+def _as_it_was(settings: Settings, shard: int, entry: Entry) -> int:
+    """Send the original bytes with the key and headers that they came with; gives how many messages that is."""
+    from deploy.compose import courier_of, journal_of
+
+    came_with = json.loads(entry.sent_with or "{}")
+    key, headers = came_with.get("key"), [(name, value.encode()) for name, value in came_with.get("headers", {}).items()]
+    with courier_of(settings, journal_of(settings)) as courier:
+        courier.forward(shard, entry.original, headers, key.encode() if key else None).result(timeout=60)
+    return 1
 
 
 def _entries(settings: Settings) -> Iterator[dict[str, Any]]:
@@ -73,7 +88,7 @@ def _entries(settings: Settings) -> Iterator[dict[str, Any]]:
             after = entries[-1].number
 
 
-def _find(settings: Settings, name: str) -> tuple[int, bytes]:
+def _find(settings: Settings, name: str) -> Entry:
     from deploy.compose import journal_of
 
     shard, _, number = name.partition("/")
@@ -82,4 +97,4 @@ def _find(settings: Settings, name: str) -> tuple[int, bytes]:
     found = journal_of(settings)[int(shard)].quarantined(int(number) - 1, 1)
     if not found or found[0].number != int(number):
         raise typer.BadParameter(f"there is no entry {name}")
-    return int(number), found[0].original
+    return found[0]

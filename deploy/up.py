@@ -21,7 +21,7 @@ from deploy.groups import groups_of
 from deploy.settings import Settings
 from projections.redis import RedisError, RedisStore
 from projections.store import Place
-from streams.kafka import INTERACTIONS, KafkaError, TopicPartition
+from streams.kafka import KafkaError
 
 log = structlog.get_logger()
 
@@ -170,12 +170,7 @@ class Stack:
         """Messages that the broker holds and the journal has not tracked."""
         broker = broker_of(self._settings)
         logs = broker.logs()
-        reader = broker.consumer()
-        try:
-            ends = reader.end_offsets([TopicPartition(INTERACTIONS, number) for number in logs])
-        finally:
-            reader.close()
-        return sum(end - 1 - self._journal[place.partition].tracked(logs[place.partition]) for place, end in ends.items())
+        return sum(held.end - 1 - self._journal[number].tracked(logs[number]) for number, held in broker.offsets(logs).items())
 
     def _take_folder(self) -> None:
         self._lock = (self._settings.data_dir / "lock").open("w")

@@ -42,7 +42,8 @@ class Parcel:
 
     partition: int
     value: bytes
-    content_type: str
+    headers: list[tuple[str, bytes]]
+    key: bytes | None = None
     done: "Future[Delivered]" = field(default_factory=Future)
     sent: Any = None
 
@@ -68,7 +69,11 @@ class Courier:
 
     def submit(self, partition: int, value: bytes, *, batch: bool = False) -> "Future[Delivered]":
         """Send a structured CloudEvent, or a batch of them; the future is done when it is safe."""
-        parcel = Parcel(partition, value, BATCH if batch else STRUCTURED)
+        return self.forward(partition, value, [("content-type", (BATCH if batch else STRUCTURED).encode())])
+
+    def forward(self, partition: int, value: bytes, headers: list[tuple[str, bytes]], key: bytes | None = None) -> "Future[Delivered]":
+        """Send a message as it is, headers, key and all; the future is done when it is safe."""
+        parcel = Parcel(partition, value, headers, key)
         parcel.done.set_running_or_notify_cancel()  # who stops waiting does not stop the delivery
         self._new.append(parcel)
         self._wake.set()
@@ -132,8 +137,7 @@ class Courier:
     def _send(self, parcel: Parcel) -> None:
         """Raises what the producer raises, but for what no broker will ever take: that the parcel's future says."""
         assert self._producer is not None
-        headers = [("content-type", parcel.content_type.encode())]
-        parcel.sent = self._producer.send(INTERACTIONS, value=parcel.value, partition=parcel.partition, headers=headers)
+        parcel.sent = self._producer.send(INTERACTIONS, value=parcel.value, key=parcel.key, partition=parcel.partition, headers=parcel.headers)
 
     def _confirm(self) -> None:
         for partition, parcels in self._open.items():

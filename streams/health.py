@@ -15,6 +15,8 @@ from streams.journal import Counts, Journal
 from streams.kafka import Broker, KafkaError
 
 BROKER_ASKED_EVERY = 5.0
+STALLED = 15.0
+"""Seconds in which a message waits and none is taken, after which intake counts as stalled."""
 LATENCY = Histogram(
     "tierfold_lookup_seconds",
     "Time to answer a lookup",
@@ -48,7 +50,9 @@ class Health:
         self._groups = groups
         self._lag_limit = lag_limit
         self._broker_asked = -BROKER_ASKED_EVERY
-        self._broker_fault: str | None = None
+        self._broker_fault: list[str] = []
+        self._untaken: dict[int, tuple[int, float]] = {}
+        self.waiting: dict[int, int] = {}
 
     async def lags(self) -> list[Lag]:
         """The lag of every group on every shard."""
@@ -69,8 +73,7 @@ class Health:
         faults = [f"lag: {lag.group} is {lag.behind} behind on shard {lag.shard}" for lag in lags if lag.behind > self._lag_limit]
         faults += [f"agents: nobody folds {place.group} on shard {place.shard}" for place in await self.unfolded()]
         faults += [f"read models: {lag.group} is ahead of the journal on shard {lag.shard}" for lag in lags if lag.behind < 0]
-        broker = await asyncio.to_thread(self._ask_broker)
-        return faults + ([broker] if broker else [])
+        return faults + await asyncio.to_thread(self._ask_broker)
 
     async def unfolded(self) -> list[Place]:
         """The shards that no worker folds just now, by group."""
@@ -83,20 +86,31 @@ class Health:
 
     async def metrics(self) -> bytes:
         """All metrics, in Prometheus' text format."""
+        await asyncio.to_thread(self._ask_broker)
         registry = CollectorRegistry()
-        registry.register(_Told([*_outcomes(await self.counts()), *_lags(await self.lags())]))
+        registry.register(_Told([*_outcomes(await self.counts()), *_lags(await self.lags()), _waiting(self.waiting)]))
         registry.register(LATENCY)
         return generate_latest(registry)
 
-    def _ask_broker(self) -> str | None:
+    def _ask_broker(self) -> list[str]:
+        """What is wrong at the front door: no broker, or messages that wait while nobody takes them."""
         if time.monotonic() - self._broker_asked > BROKER_ASKED_EVERY:
             try:
-                self._broker.logs()
-                self._broker_fault = None
+                self._look_at_arrivals()
+                self._broker_fault = []
             except KafkaError as error:
-                self._broker_fault = f"broker: {type(error).__name__}"
+                self._broker_fault = [f"broker: {type(error).__name__}"]
             self._broker_asked = time.monotonic()
-        return self._broker_fault
+        stalled = [shard for shard, (_, since) in self._untaken.items() if self.waiting[shard] and time.monotonic() - since > STALLED]
+        return self._broker_fault + [f"intake: {self.waiting[shard]} messages wait on shard {shard}, and nobody takes them" for shard in stalled]
+
+    def _look_at_arrivals(self) -> None:
+        logs = self._broker.logs()
+        for shard, held in self._broker.offsets(logs).items():
+            tracked = self._journal[shard].tracked(logs[shard])
+            self.waiting[shard] = held.end - max(tracked + 1, held.first)
+            if self._untaken.get(shard, (None, 0.0))[0] != tracked or not self.waiting[shard]:
+                self._untaken[shard] = (tracked, time.monotonic())
 
 
 class _Told:
@@ -116,6 +130,13 @@ def _outcomes(counts: Counts) -> Iterator[Metric]:
         total.add_metric([outcome], getattr(counts, outcome))
     yield total
     yield GaugeMetricFamily("tierfold_balanced", "1 while every arrival has exactly one outcome", value=int(counts.balanced()))
+
+
+def _waiting(waiting: dict[int, int]) -> Metric:
+    found = GaugeMetricFamily("tierfold_intake_waiting_messages", "Messages on `interactions` that are not journalled yet", labels=["shard"])
+    for shard, count in sorted(waiting.items()):
+        found.add_metric([str(shard)], count)
+    return found
 
 
 def _lags(lags: Sequence[Lag]) -> Iterator[Metric]:

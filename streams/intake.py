@@ -4,6 +4,7 @@ This is the only writer of the shards it owns. It holds nothing that the journal
 stops, and whoever starts it again goes on behind the last offset that the journal has tracked.
 """
 
+import json
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from typing import Any
 import structlog
 
 from streams.batch import Batch, batches, decode_batch, encode_batch
-from streams.cloudevents import STRUCTURED, read_message, write
+from streams.cloudevents import STRUCTURED, Item, read_message, write
 from streams.journal import Arrival, Counts, Journal, LogOffset, Rejected
 from streams.kafka import INTERACTIONS, RECORDED, Broker, ConsumerRebalanceListener, TopicPartition
 from streams.routing import BANK, shard_of, spread
@@ -83,13 +84,9 @@ class Intake(ConsumerRebalanceListener):
 
     def _next_offset(self, partition: TopicPartition, tracked: int) -> int:
         """Where to go on; raises `LogBroken` where messages are gone that the journal has not seen."""
-        reader = self._broker.consumer()
-        try:
-            first, end = reader.beginning_offsets([partition])[partition], reader.end_offsets([partition])[partition]
-        finally:
-            reader.close()
+        first, end = self._broker.offsets([partition.partition])[partition.partition]
         if tracked < 0:
-            return int(first)
+            return first
         if not first <= tracked + 1 <= end:
             raise LogBroken(
                 f"{partition.topic}/{partition.partition} has offsets {first} to {end}, and the journal goes on at {tracked + 1}: messages are"
@@ -106,7 +103,7 @@ class Intake(ConsumerRebalanceListener):
         for message in messages:
             items = read_message(message.key, message.value, message.headers)
             for number, item in enumerate(items):
-                arrival = Arrival(message.offset, number, item.raw, item.read)
+                arrival = Arrival(message.offset, number, item.raw, item.read, _sent_with(message, item))
                 (arrivals if self._is_at_home(arrival, partition) else strays).append(arrival)
             if len(arrivals) >= COMMIT_LIMIT:
                 self._commit(partition, arrivals, strays, message.offset)
@@ -173,6 +170,15 @@ class Intake(ConsumerRebalanceListener):
             return decode_batch(last.value).upto
         finally:
             reader.close()
+
+
+def _sent_with(message: Any, item: Item) -> str | None:
+    """Key and headers of a message that is rejected as a whole, as JSON: with its bytes, all that there was of it."""
+    if not isinstance(item.read, Rejected) or (message.value and item.raw != message.value):
+        return None
+    headers = {name: (content or b"").decode("utf-8", "replace") for name, content in message.headers}
+    key = message.key.decode("utf-8", "replace") if message.key is not None else None
+    return json.dumps({"key": key, "headers": headers}).replace("\\u0000", "?")
 
 
 def log_commit(partition: int, counts: Counts) -> None:

@@ -1,8 +1,8 @@
 """The door to Kafka: topics, producers and consumers by kafka-python, for any broker that speaks the protocol."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
@@ -28,6 +28,13 @@ INTERACTIONS = "interactions"
 RECORDED = "recorded"
 GROUP = "tierfold-intake"
 MESSAGE_LIMIT = 16 * 1024 * 1024
+
+
+class Offsets(NamedTuple):
+    """A partition holds the offsets from `first` up to, without, `end`."""
+
+    first: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,16 @@ class Broker:
             pass
         finally:
             admin.close()
+
+    def offsets(self, partitions: Iterable[int]) -> dict[int, Offsets]:
+        """What these partitions of `interactions` hold just now; raises `KafkaError` if nobody tells."""
+        places = [TopicPartition(INTERACTIONS, number) for number in partitions]
+        reader = self.consumer()
+        try:
+            firsts, ends = reader.beginning_offsets(places), reader.end_offsets(places)
+        finally:
+            reader.close()
+        return {place.partition: Offsets(int(firsts[place]), int(ends[place])) for place in places}
 
     def logs(self) -> dict[int, str]:
         """The name of each partition of `interactions` in this incarnation of the topic.

@@ -18,12 +18,16 @@ class Rejected(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """One event of one message, as it came: where from, its original bytes, and what could be read of it."""
+    """One event of one message, as it came: where from, its original bytes, and what could be read of it.
+
+    `sent_with` has key and headers of a message that could not be read, as JSON.
+    """
 
     offset: int
     item: int
     raw: bytes
     read: Proposed | Rejected
+    sent_with: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class Known(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """Something in quarantine: where it came from, why, and its original bytes."""
+    """Something in quarantine: where it came from, why, its original bytes, and what they were sent with (JSON)."""
 
     number: int
     log: str
@@ -62,6 +62,7 @@ class Entry(NamedTuple):
     reason: str
     field: str | None
     original: bytes
+    sent_with: str | None
     quarantined_at: str
     redriven_at: str | None
 
@@ -114,7 +115,8 @@ class Shard:
         decided = decide(arrivals, identities, {key: found.content for key, found in known.items()})
         stored, sources = self._stored(decided.fresh, now)
         quarantined = [
-            (at.log, arrival.offset, arrival.item, rejected.reason, rejected.field, arrival.raw, now.isoformat()) for arrival, rejected in decided.quarantined
+            (at.log, arrival.offset, arrival.item, rejected.reason, rejected.field, arrival.raw, arrival.sent_with, now.isoformat())
+            for arrival, rejected in decided.quarantined
         ]
         counts = replace(decided.counts, forwarded=forwarded)
         positions = self._recorder.insert_events(

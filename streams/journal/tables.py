@@ -21,7 +21,7 @@ CREATE = (
     "CREATE TABLE IF NOT EXISTS {p}counts (outcome TEXT PRIMARY KEY, total BIGINT NOT NULL)",
     (
         "CREATE TABLE IF NOT EXISTS {p}quarantine (number {serial}, log TEXT NOT NULL, log_offset BIGINT NOT NULL, item INTEGER NOT NULL,"
-        " reason TEXT NOT NULL, field TEXT, original {blob} NOT NULL, quarantined_at TEXT NOT NULL, redriven_at TEXT)"
+        " reason TEXT NOT NULL, field TEXT, original {blob} NOT NULL, sent_with TEXT, quarantined_at TEXT NOT NULL, redriven_at TEXT)"
     ),
 )
 MADE_WITH = "INSERT INTO {p}made_with VALUES (1, %s) ON CONFLICT (only_row) DO UPDATE SET shards = {p}made_with.shards RETURNING shards"
@@ -31,9 +31,10 @@ COUNT = "INSERT INTO {p}counts VALUES (%s, %s) ON CONFLICT (outcome) DO UPDATE S
 COUNTS = "SELECT outcome, total FROM {p}counts"
 SOURCES = "INSERT INTO {p}sources VALUES "
 KNOWN = "SELECT source_key, content, stream, version FROM {p}sources WHERE source_key IN "
-QUARANTINE = "INSERT INTO {p}quarantine (log, log_offset, item, reason, field, original, quarantined_at) VALUES (%s, %s, %s, %s, %s, %s, %s)"
+QUARANTINE = "INSERT INTO {p}quarantine (log, log_offset, item, reason, field, original, sent_with, quarantined_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
 QUARANTINED = (
-    "SELECT number, log, log_offset, item, reason, field, original, quarantined_at, redriven_at FROM {p}quarantine WHERE number > %s ORDER BY number LIMIT %s"
+    "SELECT number, log, log_offset, item, reason, field, original, sent_with, quarantined_at, redriven_at"
+    " FROM {p}quarantine WHERE number > %s ORDER BY number LIMIT %s"
 )
 REDRIVEN = "UPDATE {p}quarantine SET redriven_at = %s WHERE number = %s RETURNING number"
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from streams.cloudevents import write
+from streams.kafka import Broker
 from streams.sources.synth import Bank, synth
 from tests.conftest import Running
 
@@ -67,6 +68,25 @@ def _originals_are_kept(running: Running, sent: set[bytes]) -> None:
     kept = {entry.original.rstrip(b"\n") for shard in journal_of(running.settings) for entry in shard.quarantined(0, 20_000)}
 
     assert {raw.rstrip(b"\n") for raw in sent} == kept
+
+
+def test_what_is_re_driven_as_it_was_is_set_aside_again(own_stack: Running) -> None:
+    """Key and headers are kept with the bytes: a wrong key is still wrong, a binary message still has its attributes."""
+    event = json.loads(write(next(iter(synth(Bank(1, 1, 1))))))
+    headers = [(f"ce_{name}", str(value).encode()) for name, value in event.items() if name not in ("data", "cause")]
+    producer = Broker(own_stack.settings.broker).producer()
+    value = json.dumps({**event["data"], "source": "moon"}).encode()
+    producer.send("interactions", key=b"customer:somebody-else", value=json.dumps(event).encode(), partition=0).get(timeout=10)
+    producer.send("interactions", key=event["subject"].encode(), value=value, headers=headers, partition=0).get(timeout=10)
+    producer.close()
+    own_stack.arrive(2)
+    for entry in own_stack.report("quarantine", "list")["entries"]:
+        own_stack.report("quarantine", "re-drive", entry["entry"])
+    own_stack.arrive(4)
+    every = own_stack.report("quarantine", "list", "--all")["entries"]
+
+    assert [entry["field"] for entry in every] == ["subject", "data.source", "subject", "data.source"]
+    assert own_stack.counts().quarantined == 4
 
 
 def test_a_mended_event_is_re_driven(own_stack: Running, tmp_path: Path) -> None:

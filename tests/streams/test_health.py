@@ -42,6 +42,19 @@ async def test_a_lag_beyond_the_limit_and_a_shard_that_nobody_folds_are_said(
     assert "agents: nobody folds customers@1 on shard 0" in faults
 
 
+async def test_messages_that_nobody_takes_are_counted(sqlite_journal: Journal, redis_url: str, broker_address: str, bohai: TierPolicy) -> None:
+    """An intake that is gone is seen from outside."""
+    broker = Broker(broker_address)
+    broker.create_topics(2)
+    producer = broker.producer()
+    producer.send("interactions", value=b"x", partition=1).get(timeout=10)
+    producer.close()
+    metrics = (await health(sqlite_journal, redis_url, broker_address, bohai).metrics()).decode()
+    [waiting] = [line.split()[1] for line in metrics.splitlines() if line.startswith('tierfold_intake_waiting_messages{shard="1"}')]
+
+    assert float(waiting) >= 1
+
+
 async def test_read_models_of_another_journal_are_noticed(sqlite_journal: Journal, redis_url: str, broker_address: str, bohai: TierPolicy) -> None:
     """States that know of more than the journal has are not its states."""
     store = RedisStore(redis_url)
