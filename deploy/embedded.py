@@ -44,7 +44,7 @@ def start(command: list[str], log: Path, environment: dict[str, str] | None = No
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environment or {})},
-            preexec_fn=partial(_begin, patient),  # noqa: PLW1509 - one system call, before any thread
+            preexec_fn=partial(_begin, patient),  # noqa: PLW1509 - two system calls and nothing else between fork and exec
             process_group=0,
         )
 
