@@ -101,8 +101,8 @@ class Stack:
             "broker": lambda: embedded.broker_command(settings),
             "redis": lambda: embedded.redis_command(settings, settings.data_dir / "redis"),
         }
-        # On a small machine folding goes before intake: what is recorded but cannot be read yet helps nobody.
         command = commands[name]() if name in commands else [sys.executable, "-m", "deploy.cli", name]
+        # On a small machine folding goes before intake: what is recorded but cannot be read yet helps nobody.
         self._children[name] = embedded.start(command, self._logs / f"{name}.log", _environment(settings), patient=name == "intake")
         self._due[name] = time.monotonic()
         self._publish_pids()

@@ -18,13 +18,15 @@ import structlog
 
 from streams.cloudevents import BATCH, STRUCTURED
 from streams.journal import Journal
-from streams.kafka import INTERACTIONS, Broker, InvalidTopicError, KafkaError, KafkaProducer, MessageSizeTooLargeError, RecordListTooLargeError
+from streams.kafka import INTERACTIONS, MESSAGE_LIMIT, Broker, InvalidTopicError, KafkaError, KafkaProducer, MessageSizeTooLargeError, RecordListTooLargeError
 
 log = structlog.get_logger()
 
 PAUSE = 0.004
 REFUSED = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidTopicError)
 """What the broker refuses for good: sending it again would block all that comes after it."""
+SENDABLE = MESSAGE_LIMIT - 64 * 1024
+"""Bytes of a message that leave room for its key and headers."""
 SUSPICIOUS = 3.0
 """Seconds without progress after which the incarnation of the topic is looked at again."""
 
@@ -72,9 +74,15 @@ class Courier:
         return self.forward(partition, value, [("content-type", (BATCH if batch else STRUCTURED).encode())])
 
     def forward(self, partition: int, value: bytes, headers: list[tuple[str, bytes]], key: bytes | None = None) -> "Future[Delivered]":
-        """Send a message as it is, headers, key and all; the future is done when it is safe."""
+        """Send a message as it is, headers, key and all; the future is done when it is safe.
+
+        What no broker will ever take is not sent: its future has the error, and nothing waits behind it.
+        """
         parcel = Parcel(partition, value, headers, key)
         parcel.done.set_running_or_notify_cancel()  # who stops waiting does not stop the delivery
+        if len(value) > SENDABLE:
+            parcel.done.set_exception(MessageSizeTooLargeError(f"the message has {len(value)} bytes, and {SENDABLE} is the limit"))
+            return parcel.done
         self._new.append(parcel)
         self._wake.set()
         return parcel.done
@@ -135,7 +143,6 @@ class Courier:
                 self._send(parcel)
 
     def _send(self, parcel: Parcel) -> None:
-        """Raises what the producer raises, but for what no broker will ever take: that the parcel's future says."""
         assert self._producer is not None
         parcel.sent = self._producer.send(INTERACTIONS, value=parcel.value, key=parcel.key, partition=parcel.partition, headers=parcel.headers)
 

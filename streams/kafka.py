@@ -11,6 +11,7 @@ from kafka.partitioner.default import murmur2
 
 __all__ = [
     "INTERACTIONS",
+    "MESSAGE_LIMIT",
     "RECORDED",
     "Broker",
     "ConsumerRebalanceListener",

@@ -15,7 +15,7 @@ from domain.accounts import TransactionPosted
 from streams.cloudevents import write
 from streams.courier import Courier
 from streams.journal import Arrival, Journal, LogOffset
-from streams.kafka import INTERACTIONS, Broker, TopicPartition
+from streams.kafka import INTERACTIONS, Broker, MessageSizeTooLargeError, TopicPartition
 from tests.conftest import NOON, proposed, settings_in, wait_for
 
 DATA = TransactionPosted(transaction="t", account="a", amount=1, currency="CNY", kind="card")
@@ -117,6 +117,15 @@ def test_after_a_broker_was_lost_a_partition_not_used_before_works_too(forgetful
         journal_all(forgetful.broker, sqlite_journal, 1, 1)
 
         assert second.result(timeout=40).offset == 0
+
+
+def test_what_no_broker_takes_holds_up_nothing(forgetful: Forgetful) -> None:
+    """Seventeen megabytes fail by themselves, and what was handed in after them is delivered."""
+    with Courier(forgetful.broker, None) as courier:
+        large, small = courier.submit(0, b"x" * 17_000_000), courier.submit(0, b"a")
+
+        assert isinstance(large.exception(timeout=1), MessageSizeTooLargeError)
+        assert small.result(timeout=10).offset == 0
 
 
 def test_a_single_event_leaves_as_a_structured_cloudevent(forgetful: Forgetful) -> None:
