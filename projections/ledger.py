@@ -6,7 +6,7 @@ from domain import ledger
 from domain.accounts import AccountClosed, AccountOpened, BalanceReported, ProductClosed, ProductOpened, TransactionPosted
 from domain.days import DayClosed, month_of
 from domain.interaction import Interaction
-from domain.ledger import Account, Ledger, MonthlyFacts
+from domain.ledger import Ledger, MonthlyFacts
 from domain.recorded import Recorded
 from projections.projection import Projection
 
@@ -28,13 +28,13 @@ def advance(state: Ledger, event: Recorded) -> tuple[Ledger, tuple[MonthlyFacts,
 def _held(state: Ledger, data: Interaction, day: date) -> Ledger:
     match data:
         case TransactionPosted(account=account, amount=amount, currency=currency):
-            return ledger.transacted(state, account, amount, day, Account("deposit", currency))
+            return ledger.transacted(state, account, amount, currency, day)
         case BalanceReported(account=account, balance=balance, currency=currency, asset_class=asset_class):
             if asset_class is not None:
-                state = ledger.opened(state, account, Account(asset_class, currency), day)
-            return ledger.restated(state, account, balance, day, Account("deposit", currency))
+                state = ledger.opened(state, account, asset_class, currency)
+            return ledger.restated(state, account, balance, currency, day)
         case AccountOpened(account=account, asset_class=asset_class, currency=currency):
-            return ledger.opened(state, account, Account(asset_class, currency), day)
+            return ledger.opened(state, account, asset_class, currency)
         case AccountClosed(account=account):
             return ledger.closed(state, account)
         case ProductOpened(reference=reference):

@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.days import days_in, first_day
-from domain.ledger import Account, Ledger, month_ended, opened, restated, seen, transacted
+from domain.ledger import Ledger, month_ended, opened, restated, seen, transacted
 
-UNKNOWN = Account("deposit", "CNY")
 JANUARY, FEBRUARY = "2026-01", "2026-02"
 
 amounts = st.integers(min_value=-(10**9), max_value=10**9)
@@ -20,7 +19,7 @@ def folded(history: list[tuple[date, int]]) -> Ledger:
     """A ledger, there since January, after these transactions."""
     ledger = seen(Ledger(), date(2026, 1, 1))
     for day, amount in history:
-        ledger = transacted(ledger, "a", amount, day, UNKNOWN)
+        ledger = transacted(ledger, "a", amount, "CNY", day)
     return ledger
 
 
@@ -63,7 +62,7 @@ def test_a_late_movement_counts_from_the_first_open_day(history: list[tuple[date
     """Facts of a closed month do not change; what comes late counts from the first day of the first open month."""
     closed, before = month_ended(folded(history), JANUARY)
     for day, amount in late:
-        closed = transacted(closed, "a", amount, min(day, date(2026, 1, 31)), UNKNOWN)
+        closed = transacted(closed, "a", amount, "CNY", min(day, date(2026, 1, 31)))
     _, [after] = month_ended(closed, FEBRUARY)
     as_if = [*history, *((date(2026, 2, 1), amount) for _, amount in late)]
 
@@ -87,9 +86,9 @@ def test_a_month_closes_once() -> None:
 
 def test_a_reported_balance_is_what_the_account_holds() -> None:
     """A system of record states the balance; the difference moves, and is no transaction."""
-    ledger = opened(seen(Ledger(), date(2026, 1, 1)), "w", Account("wealth", "CNY"), date(2026, 1, 1))
-    ledger = restated(ledger, "w", 500, date(2026, 1, 1), UNKNOWN)
-    ledger = restated(ledger, "w", 300, date(2026, 1, 31), UNKNOWN)
+    ledger = opened(seen(Ledger(), date(2026, 1, 1)), "w", "wealth", "CNY")
+    ledger = restated(ledger, "w", 500, "CNY", date(2026, 1, 1))
+    ledger = restated(ledger, "w", 300, "CNY", date(2026, 1, 31))
     _, [row] = month_ended(ledger, JANUARY)
 
     assert (row.assets[0].asset_class, row.assets[0].closing, row.assets[0].balance_days, row.transactions) == ("wealth", 300, 30 * 500 + 300, 0)
@@ -97,17 +96,17 @@ def test_a_reported_balance_is_what_the_account_holds() -> None:
 
 def test_a_late_end_of_day_balance_leaves_later_money_alone() -> None:
     """The nightly file says 1000 for the 2nd; 500 came on the 3rd, in real time."""
-    ledger = restated(folded([(date(2026, 1, 1), 900)]), "a", 1000, date(2026, 1, 1), UNKNOWN)
-    ledger = transacted(ledger, "a", 500, date(2026, 1, 3), UNKNOWN)
-    ledger = restated(ledger, "a", 1000, date(2026, 1, 2), UNKNOWN)
+    ledger = restated(folded([(date(2026, 1, 1), 900)]), "a", 1000, "CNY", date(2026, 1, 1))
+    ledger = transacted(ledger, "a", 500, "CNY", date(2026, 1, 3))
+    ledger = restated(ledger, "a", 1000, "CNY", date(2026, 1, 2))
 
     assert ledger.accounts["a"].balance == 1500
 
 
 def test_a_stated_balance_contains_the_transactions_of_its_day() -> None:
     """One that becomes known after the statement is counted, and moves nothing after that day."""
-    ledger = restated(folded([]), "a", 1000, date(2026, 1, 10), UNKNOWN)
-    ledger = transacted(ledger, "a", 300, date(2026, 1, 5), UNKNOWN)
+    ledger = restated(folded([]), "a", 1000, "CNY", date(2026, 1, 10))
+    ledger = transacted(ledger, "a", 300, "CNY", date(2026, 1, 5))
     _, [row] = month_ended(ledger, JANUARY)
 
     assert (row.assets[0].closing, row.transactions) == (1000, 1)
@@ -116,8 +115,8 @@ def test_a_stated_balance_contains_the_transactions_of_its_day() -> None:
 
 def test_statements_out_of_order_end_with_the_latest_day() -> None:
     """The file of the 2nd after that of the 3rd."""
-    ledger = restated(folded([]), "a", 700, date(2026, 1, 3), UNKNOWN)
-    ledger = restated(ledger, "a", 400, date(2026, 1, 2), UNKNOWN)
+    ledger = restated(folded([]), "a", 700, "CNY", date(2026, 1, 3))
+    ledger = restated(ledger, "a", 400, "CNY", date(2026, 1, 2))
     _, [row] = month_ended(ledger, JANUARY)
 
     assert (row.assets[0].closing, row.assets[0].balance_days) == (700, 400 + 700 * 29)
@@ -133,7 +132,7 @@ def test_an_average_is_rounded_half_up() -> None:
 
 def test_money_in_a_second_currency_is_a_balance_of_its_own() -> None:
     """A hundred dollars are not a hundred yuan."""
-    ledger = transacted(folded([(date(2026, 1, 1), 700)]), "a", 100, date(2026, 1, 1), Account("deposit", "USD"))
+    ledger = transacted(folded([(date(2026, 1, 1), 700)]), "a", 100, "USD", date(2026, 1, 1))
     _, [row] = month_ended(ledger, JANUARY)
 
     assert {asset.currency: asset.closing for asset in row.assets} == {"CNY": 700, "USD": 100}
@@ -142,8 +141,8 @@ def test_money_in_a_second_currency_is_a_balance_of_its_own() -> None:
 
 def test_what_moved_before_an_account_was_known_moves_to_its_class() -> None:
     """A loan's first payment may arrive before the loan's opening; nothing stays behind as a deposit."""
-    ledger = opened(folded([(date(2026, 1, 10), -500)]), "a", Account("loan", "CNY"), date(2026, 1, 11))
+    ledger = opened(folded([(date(2026, 1, 10), -500)]), "a", "loan", "CNY")
     _, [row] = month_ended(ledger, JANUARY)
 
-    assert {asset.asset_class: asset.closing for asset in row.assets} == {"deposit": 0, "loan": -500}
+    assert {asset.asset_class: asset.closing for asset in row.assets} == {"loan": -500}
     assert ledger.accounts["a"].balance == -500
