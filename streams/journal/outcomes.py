@@ -1,13 +1,17 @@
 """What becomes of an arrival? Recorded, already recorded, quarantined or refused: each exactly one of the four."""
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import NamedTuple
+
+import msgspec
 
 from domain.catalogue import TOPIC_BY_EVENT
 from domain.recorded import Proposed
 from streams.journal.codec import canonical
+
+_encode = msgspec.msgpack.Encoder().encode
 
 
 class Rejected(NamedTuple):
@@ -53,10 +57,10 @@ class Counts:
 
 
 class Identity(NamedTuple):
-    """The name of an event and a digest of what it says, both as hex."""
+    """Digests of the name of an event and of what it says, and its data as they are stored."""
 
-    key: str
-    content: str
+    key: bytes
+    content: bytes
     data: bytes
 
 
@@ -75,20 +79,23 @@ class Decided(NamedTuple):
     counts: Counts
 
 
-def source_key(source: str, event_id: str) -> str:
+def source_key(source: str, event_id: str) -> bytes:
     """A digest of CloudEvents `source` and `id`, which together name an event for ever."""
-    return hashlib.blake2b(f"{source}\0{event_id}".encode(), digest_size=16).hexdigest()
+    return _digest(f"{source}\0{event_id}".encode())
 
 
 def identify(event: Proposed) -> Identity:
     """Name and content of an event; the content is all that the sender said."""
     data = canonical(event)
-    said = f"{TOPIC_BY_EVENT[type(event.data)]}\0{event.stream}\0{event.occurred_at.isoformat()}\0{event.business_date}\0{event.cause}\0"
-    content = hashlib.blake2b(said.encode() + data, digest_size=16).hexdigest()
-    return Identity(source_key(event.source, event.id), content, data)
+    said = _encode((TOPIC_BY_EVENT[type(event.data)], event.stream, event.occurred_at, event.business_date, event.cause, data))
+    return Identity(source_key(event.source, event.id), _digest(said), data)
 
 
-def decide(arrivals: Sequence[Arrival], identities: Iterable[Identity | None], known: Mapping[str, str]) -> Decided:
+def _digest(said: bytes) -> bytes:
+    return blake2b(said, digest_size=16).digest()
+
+
+def decide(arrivals: Sequence[Arrival], identities: Iterable[Identity | None], known: Mapping[bytes, bytes]) -> Decided:
     """Sort arrivals by outcome, in order; `known` maps the keys already journalled to their content."""
     seen = dict(known)
     fresh: list[Fresh] = []

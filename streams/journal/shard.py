@@ -47,7 +47,7 @@ class LogOffset(NamedTuple):
 class Known(NamedTuple):
     """Where a source id is in the journal, and a digest of what it said."""
 
-    content: str
+    content: bytes
     stream: str
     version: int
 
@@ -164,9 +164,9 @@ class Shard:
         sql = HISTORY.format(p="{p}", position=self._recorder.position)
         return [decode(position, bytes(state)) for position, state in self._recorder.query(sql, (stream, after_version, limit))]
 
-    def known(self, keys: Iterable[str]) -> dict[str, Known]:
+    def known(self, keys: Iterable[bytes]) -> dict[bytes, Known]:
         """Which of these source keys are journalled, and where."""
-        found: dict[str, Known] = {}
+        found: dict[bytes, Known] = {}
         for some in chunks(sorted(set(keys))):
             rows = self._recorder.query(KNOWN + placeholders(1, len(some)), some)
             found.update({key: Known(*rest) for key, *rest in rows})

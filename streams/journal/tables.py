@@ -17,7 +17,7 @@ Execute = Callable[[str, Sequence[Any]], list[Row]]
 CREATE = (
     "CREATE TABLE IF NOT EXISTS {p}made_with (only_row INTEGER PRIMARY KEY, shards BIGINT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS {p}owner (only_row INTEGER PRIMARY KEY, epoch BIGINT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS {p}sources (source_key TEXT PRIMARY KEY, content TEXT NOT NULL, stream TEXT NOT NULL, version BIGINT NOT NULL){compact}",
+    "CREATE TABLE IF NOT EXISTS {p}sources (source_key {blob} PRIMARY KEY, content {blob} NOT NULL, stream TEXT NOT NULL, version BIGINT NOT NULL){compact}",
     "CREATE TABLE IF NOT EXISTS {p}counts (outcome TEXT PRIMARY KEY, total BIGINT NOT NULL)",
     (
         "CREATE TABLE IF NOT EXISTS {p}quarantine (number {serial}, log TEXT NOT NULL, log_offset BIGINT NOT NULL, item INTEGER NOT NULL,"

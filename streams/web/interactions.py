@@ -87,22 +87,22 @@ async def _posted(request: Request, shards: int) -> list[Proposed]:
     return [copy for item in items for copy in spread(cast("Proposed", item.read), shards)]
 
 
-async def _known(doors: Doors, events: list[Proposed]) -> dict[str, Known]:
-    keys: dict[int, list[str]] = {}
+async def _known(doors: Doors, events: list[Proposed]) -> dict[bytes, Known]:
+    keys: dict[int, list[bytes]] = {}
     for event in events:
         keys.setdefault(shard_of(event.stream, doors.shards), []).append(identify(event).key)
-    found: dict[str, Known] = {}
+    found: dict[bytes, Known] = {}
     for shard, wanted in keys.items():
         found.update(await asyncio.to_thread(doors.journal[shard].known, wanted))
     return found
 
 
-async def _receipts(doors: Doors, events: list[Proposed], before: dict[str, Known]) -> list[Receipt]:
+async def _receipts(doors: Doors, events: list[Proposed], before: dict[bytes, Known]) -> list[Receipt]:
     after = await _known(doors, events)
     return [await _receipt(doors, event, before, after) for event in events]
 
 
-async def _receipt(doors: Doors, event: Proposed, before: dict[str, Known], after: dict[str, Known]) -> Receipt:
+async def _receipt(doors: Doors, event: Proposed, before: dict[bytes, Known], after: dict[bytes, Known]) -> Receipt:
     identity = identify(event)
     shard = shard_of(event.stream, doors.shards)
     receipt = Receipt(source=event.source, id=event.id, outcome="conflict", stream=event.stream, shard=shard)
