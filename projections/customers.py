@@ -21,13 +21,10 @@ def evolve(policy: TierPolicy, states: States, event: Recorded) -> States:
     """Profile, ledger, months and standing after one more event."""
     who, books, facts, standing = states
     books, rows = ledger.advance(books, event)
-    standing = tier.evolve(policy, standing, event)
     for row in rows:
         facts = months.evolve(facts, row)
         standing = tier.evolve(policy, standing, row)
-    if not isinstance(event.data, DayClosed):
-        who = profile.evolve(who, event)
-    return who, books, facts, standing
+    return profile.evolve(who, event), books, facts, tier.evolve(policy, standing, event)
 
 
 def ends_a_month(data: Interaction) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TypeVar
 
-from domain import accounts, campaigns, cases, customers, offers, relations, tiering
+from domain import accounts, campaigns, cases, customers, days, offers, relations, tiering
 from domain.change import changed
 from domain.recorded import Recorded
 from projections.projection import Projection
@@ -59,7 +59,7 @@ class Profile:
 
 def evolve(profile: Profile, event: Recorded) -> Profile:  # noqa: PLR0911, PLR0912, C901 - one line a case
     """The profile after one more event."""
-    if isinstance(event.data, OF_MONEY):
+    if isinstance(event.data, UNSEEN):
         return profile
     at = event.occurred_at
     profile = profile if isinstance(event.data, BY_THE_BANK) else _seen(profile, at)
@@ -124,8 +124,8 @@ def evolve(profile: Profile, event: Recorded) -> Profile:  # noqa: PLR0911, PLR0
             return profile
 
 
-OF_MONEY = (accounts.TransactionPosted, accounts.BalanceReported, accounts.StandingOrderPlaced)
-"""What the ledger folds; that a salary arrived does not mean that the customer was seen."""
+UNSEEN = (accounts.TransactionPosted, accounts.BalanceReported, accounts.StandingOrderPlaced, days.DayClosed)
+"""What the ledger folds; that a salary arrived, or a day ended, does not mean that the customer was seen."""
 BY_THE_BANK = (
     offers.OfferDecided,
     offers.OfferLapsed,

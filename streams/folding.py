@@ -6,7 +6,8 @@ journal says, because the only thing believed is the position saved with them.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import structlog
@@ -113,17 +114,15 @@ class Folding:
         return row.stream.startswith(self._streams) and (topics is None or row.topic in topics)
 
     async def _fold_run(self, events: Sequence[Recorded], upto: int) -> None:
-        await self._load({event.stream for event in events})
-        changed: dict[str, set[int]] = {}
-        proposed: list[Proposed] = []
+        """Fold events stream by stream: what happened to one does not change another."""
+        by_stream: dict[str, list[Recorded]] = {}
         for event in events:
-            held = self._cache[event.stream]
-            if self._group.react is not None and event.position > held.upto:
-                proposed += self._group.react(held.states, event)
-            if parts := held.fold(self._group, event):
-                changed.setdefault(event.stream, set()).update(parts)
+            by_stream.setdefault(event.stream, []).append(event)
+        await self._load(by_stream.keys())
+        proposed: list[tuple[int, Proposed]] = []
+        changed = {stream: self._cache[stream].fold(self._group, run, proposed) for stream, run in by_stream.items()}
         if proposed and self._emit is not None:
-            await self._emit(proposed)
+            await self._emit([each for _, each in sorted(proposed, key=itemgetter(0))])
         await self._save(changed, upto)
 
     async def _sweep(self, event: Recorded) -> None:
@@ -131,26 +130,25 @@ class Folding:
         async for streams in self._store.streams(self._place):
             for start in range(0, len(streams), self._sweep_at_once):
                 some = streams[start : start + self._sweep_at_once]
-                await self._load(set(some))
-                changed = {stream: parts for stream in some if (parts := self._cache[stream].fold(self._group, event))}
+                await self._load(some)
+                changed = {stream: self._cache[stream].fold(self._group, (event,), []) for stream in some}
                 assert self._upto is not None
                 await self._save(changed, self._upto)
         await self._save({}, event.position)
 
-    async def _load(self, streams: set[str]) -> None:
+    async def _load(self, streams: Collection[str]) -> None:
         if len(self._cache) > CACHED:
             self._cache.clear()
-        missing = sorted(streams - self._cache.keys())
+        missing = sorted({*streams} - self._cache.keys())
         parts = self._group.parts
         found = await self._store.load(self._place, [(part.key, stream) for stream in missing for part in parts])
         for index, stream in enumerate(missing):
             self._cache[stream] = _Held.of(self._group, found[index * len(parts) : (index + 1) * len(parts)])
 
-    async def _save(self, changed: dict[str, set[int]], upto: int) -> None:
+    async def _save(self, changed: Mapping[str, Collection[int]], upto: int) -> None:
         assert self._upto is not None
-        states = {
-            (self._group.parts[part].key, stream): self._cache[stream].kept(self._group, part) for stream, parts in changed.items() for part in sorted(parts)
-        }
+        parts = self._group.parts
+        states = {(parts[part].key, stream): self._cache[stream].kept(self._group, part) for stream, some in changed.items() for part in some}
         if (states or upto != self._upto) and not await self._store.save(self._place, self._upto, upto, states):
             self._forget()
             raise Superseded
@@ -177,13 +175,17 @@ class _Held:
         states = tuple(part.decode(kept.state) if kept else part.initial for part, kept in zip(group.parts, found, strict=True))
         return cls(states, max((kept.upto for kept in found if kept), default=0))
 
-    def fold(self, group: Group, event: Recorded) -> set[int]:
-        """Fold an event that is not folded yet; gives which parts it changed."""
-        if event.position <= self.upto:
-            return set()
-        before, self.states = self.states, group.evolve(self.states, event)
-        self.upto = event.position
-        return {part for part, (old, new) in enumerate(zip(before, self.states, strict=True)) if old is not new}
+    def fold(self, group: Group, events: Sequence[Recorded], proposed: list[tuple[int, Proposed]]) -> list[int]:
+        """Fold the events that are not folded yet, noting what should follow from which position; gives which parts they changed."""
+        before = states = self.states
+        for event in events:
+            if event.position > self.upto:
+                if group.react is not None:
+                    proposed += [(event.position, each) for each in group.react(states, event)]
+                states = group.evolve(states, event)
+                self.upto = event.position
+        self.states = states
+        return [part for part, state in enumerate(states) if state is not before[part]]
 
     def kept(self, group: Group, part: int) -> Kept:
         """One of the states, as it is kept."""
