@@ -22,7 +22,7 @@ from streams.kafka import INTERACTIONS, MESSAGE_LIMIT, Broker, InvalidTopicError
 
 log = structlog.get_logger()
 
-PAUSE = 0.004
+PAUSE = 0.01
 REFUSED = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidTopicError)
 """What the broker refuses for good: sending it again would block all that comes after it."""
 SENDABLE = MESSAGE_LIMIT - 64 * 1024

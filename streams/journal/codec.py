@@ -59,21 +59,12 @@ def decode(position: int, stored: bytes) -> Recorded:
 
     Raises `msgspec.DecodeError` or `pydantic.ValidationError` if the bytes are not what `encode` writes.
     """
-    envelope = _decoder.decode(stored)
-    data: bytes | msgspec.Raw = envelope.data
-    topic = envelope.type
+    found = _decoder.decode(stored)
+    topic, data = found.type, bytes(found.data)
     if topic in UPCASTERS:
         topic, shape = upcast(topic, msgspec.json.decode(data))
         data = msgspec.json.encode(shape)
+    event = TOPICS[topic].__pydantic_validator__.validate_json(data)
     return Recorded(
-        position=position,
-        stream=envelope.stream,
-        version=envelope.version,
-        source=envelope.source,
-        id=envelope.id,
-        occurred_at=envelope.occurred_at,
-        business_date=envelope.business_date,
-        recorded_at=envelope.recorded_at,
-        cause=envelope.cause,
-        data=TOPICS[topic].__pydantic_validator__.validate_json(bytes(data)),
+        position, found.stream, found.version, found.source, found.id, found.occurred_at, found.business_date, found.recorded_at, found.cause, event
     )

@@ -32,7 +32,7 @@ class PostgresShardRecorder(PostgresProcessRecorder):
         self.sql_create_statements.extend(Composed([SQL(statement)]) for statement in [*ours, *triggers])
 
     def _insert_events(self, curs: Cursor[DictRow], stored_events: Sequence[StoredEvent], **kwargs: Any) -> None:
-        write_beside(self._executor(curs), kwargs["beside"])
+        write_beside(self._executor(curs), lambda sql, rows: curs.executemany(sql.replace("{p}", self.prefix), rows), kwargs["beside"])
         super()._insert_events(curs, stored_events, **kwargs)
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:

@@ -144,7 +144,7 @@ class Shard:
         missing = sorted(streams - self._versions.keys())
         self._versions.update(dict.fromkeys(missing, 0))
         for some in chunks(missing):
-            self._versions.update(self._recorder.query(LAST_VERSIONS.format(p="{p}", some=placeholders(1, len(some))), some))
+            self._versions.update(self._recorder.query(LAST_VERSIONS.format(p="{p}", some=placeholders(len(some))), some))
 
     def close(self) -> None:
         """Let the database's connections go."""
@@ -168,7 +168,7 @@ class Shard:
         """Which of these source keys are journalled, and where."""
         found: dict[bytes, Known] = {}
         for some in chunks(sorted(set(keys))):
-            rows = self._recorder.query(KNOWN + placeholders(1, len(some)), some)
+            rows = self._recorder.query(KNOWN + placeholders(len(some)), some)
             found.update({key: Known(*rest) for key, *rest in rows})
         return found
 

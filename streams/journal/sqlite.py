@@ -27,7 +27,7 @@ class SQLiteShardRecorder(SQLiteProcessRecorder):
 
     def _insert_events(self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
         """As the library's, but in one call to SQLite: within a transaction new row ids follow on the largest."""
-        write_beside(_executor(c), kwargs["beside"])
+        write_beside(_executor(c), lambda sql, rows: c.executemany(_dialect(sql), rows), kwargs["beside"])
         last = self._max_notification_id(c) or 0
         c.executemany(self.insert_events_statement, [(s.originator_id, s.originator_version, s.topic, s.state) for s in stored_events])
         self._insert_tracking(c, kwargs["tracking"])
@@ -46,10 +46,14 @@ class SQLiteShardRecorder(SQLiteProcessRecorder):
 
 def _executor(c: SQLiteCursor) -> Execute:
     def execute(sql: str, parameters: Sequence[Any]) -> list[Row]:
-        c.execute(sql.replace("{p}", "").replace("%s", "?"), parameters)
+        c.execute(_dialect(sql), parameters)
         return [tuple(row) for row in c.fetchall()] if has_rows(sql) else []
 
     return execute
+
+
+def _dialect(sql: str) -> str:
+    return sql.replace("{p}", "").replace("%s", "?")
 
 
 def open_sqlite(folder: Path, shard: int) -> SQLiteShardRecorder:

@@ -13,6 +13,8 @@ from streams.journal.outcomes import Counts
 Row = tuple[Any, ...]
 Execute = Callable[[str, Sequence[Any]], list[Row]]
 """Runs one statement and gives its rows, if it is one that has rows."""
+ExecuteMany = Callable[[str, Sequence[Row]], None]
+"""Runs one statement for each of many rows of parameters."""
 
 CREATE = (
     "CREATE TABLE IF NOT EXISTS {p}made_with (only_row INTEGER PRIMARY KEY, shards BIGINT NOT NULL)",
@@ -29,7 +31,7 @@ CLAIM = "INSERT INTO {p}owner VALUES (1, 1) ON CONFLICT (only_row) DO UPDATE SET
 FENCE = "UPDATE {p}owner SET epoch = epoch WHERE only_row = 1 AND epoch = %s RETURNING epoch"
 COUNT = "INSERT INTO {p}counts VALUES (%s, %s) ON CONFLICT (outcome) DO UPDATE SET total = {p}counts.total + excluded.total"
 COUNTS = "SELECT outcome, total FROM {p}counts"
-SOURCES = "INSERT INTO {p}sources VALUES "
+SOURCES = "INSERT INTO {p}sources VALUES (%s, %s, %s, %s)"
 KNOWN = "SELECT source_key, content, stream, version FROM {p}sources WHERE source_key IN "
 QUARANTINE = "INSERT INTO {p}quarantine (log, log_offset, item, reason, field, original, sent_with, quarantined_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
 QUARANTINED = (
@@ -60,9 +62,9 @@ def has_rows(sql: str) -> bool:
     return sql.startswith("SELECT") or " RETURNING " in sql
 
 
-def placeholders(rows: int, columns: int) -> str:
-    """`(%s,%s),(%s,%s)` for two rows of two columns."""
-    return ",".join([f"({','.join(['%s'] * columns)})"] * rows)
+def placeholders(count: int) -> str:
+    """`(%s,%s)` for two values."""
+    return f"({','.join(['%s'] * count)})"
 
 
 def chunks(rows: Sequence[Any], size: int = AT_ONCE) -> Iterator[Sequence[Any]]:
@@ -71,14 +73,10 @@ def chunks(rows: Sequence[Any], size: int = AT_ONCE) -> Iterator[Sequence[Any]]:
         yield rows[start : start + size]
 
 
-def write_beside(execute: Execute, beside: Beside) -> None:
+def write_beside(execute: Execute, execute_many: ExecuteMany, beside: Beside) -> None:
     """Fence first, so that a stale owner writes nothing; then all that belongs to the commit."""
     if not execute(FENCE, (beside.epoch,)):
         raise Fenced(f"epoch {beside.epoch} is over: another intake owns this shard")
-    for rows in chunks(beside.sources):
-        execute(SOURCES + placeholders(len(rows), 4), [value for row in rows for value in row])
-    for row in beside.quarantined:
-        execute(QUARANTINE, row)
-    for outcome in Counts.__slots__:
-        if total := getattr(beside.counts, outcome):
-            execute(COUNT, (outcome, total))
+    execute_many(SOURCES, sorted(beside.sources))
+    execute_many(QUARANTINE, beside.quarantined)
+    execute_many(COUNT, [(outcome, total) for outcome in Counts.__slots__ if (total := getattr(beside.counts, outcome))])
