@@ -63,9 +63,9 @@ def _print(report: dict[str, Any], settings: Settings) -> None:
     tiers = Table("tier", "customers", title=f"{report['customers']} customers")
     for tier, count in report["tiers"].items():
         tiers.add_row(tier, str(count))
-    people = Table("customer", "tier", "since", "missed months", "month's average (yuan)", title="Three of them")
+    people = Table("customer", "tier", "since", "missed months", "what was measured", title="Three of them")
     for who in report["examples"]:
-        people.add_row(who["customer"], who["tier"], who["since"], str(who["watch"]), f"{(who['measure'] or 0) // 100:,}")
+        people.add_row(who["customer"], who["tier"], who["since"], str(who["watch"]), ", ".join(f"{name} {value:,}" for name, value in who["seen"].items()))
     console.print(tiers, people)
     outcomes = ", ".join(f"{report[name]} {name}" for name in ("recorded", "already", "quarantined", "refused"))
     console.print(f"{report['arrived']} arrived = {outcomes}")

@@ -7,7 +7,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from domain.offers import Catalogue
-from domain.tiering import TierPolicy
+from domain.policy import TierPolicy
 
 T = TypeVar("T")
 

@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     ssl_cafile: Path | None = None
     journal: str | None = Field(default=None, description="sqlite:///folder or postgresql://…; default: in data_dir.")
     redis: str = Field(default="redis://127.0.0.1:16379/0", description="Redis for the read models.")
-    policy: Path = Field(default=POLICIES / "bohai-retail.yaml", description="The tier policy, YAML or JSON.")
+    policy: Path = Field(default=POLICIES / "tiers" / "bohai-retail.yaml", description="The tier policy, YAML or JSON.")
     catalogue: Path = Field(default=POLICIES / "offers.yaml", description="The offers, YAML or JSON.")
     timezone: str = Field(default="Asia/Shanghai", description="Where the bank's days begin and end.")
     host: str = Field(default="127.0.0.1", description="Where the lookups listen.")

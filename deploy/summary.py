@@ -94,7 +94,7 @@ async def some_customers(settings: Settings, names: Sequence[str]) -> list[dict[
             "tier": who.standing.tier,
             "since": str(who.standing.since),
             "watch": who.standing.watch,
-            "measure": who.standing.grounds.measure if who.standing.grounds else None,
+            "seen": who.standing.grounds.seen if who.standing.grounds else {},
             "accounts": len(who.ledger.accounts),
             "last_seen": str(who.profile.last_seen),
         }

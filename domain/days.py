@@ -42,6 +42,16 @@ def next_month(month: Month) -> Month:
     return f"{year + number // 12:04d}-{number % 12 + 1:02d}"
 
 
+def month_before(month: Month) -> Month:
+    """The month before.
+
+    >>> month_before("1994-01")
+    '1993-12'
+    """
+    year, number = int(month[:4]), int(month[5:7])
+    return f"{year - (number == 1):04d}-{(number - 2) % 12 + 1:02d}"
+
+
 @lru_cache(maxsize=4096)
 def days_in(month: Month) -> int:
     """How many days a month has.

@@ -12,39 +12,9 @@ from datetime import date
 from typing import NamedTuple
 
 from domain.change import changed
-from domain.days import Month, days_in, month_of, next_month
+from domain.days import Month, days_in, month_before, month_of, next_month
+from domain.facts import AssetFacts, MonthlyFacts
 from domain.interaction import AssetClass
-
-
-@dataclass(frozen=True)
-class AssetFacts:
-    """One asset class in one currency over one month, in minor units.
-
-    `balance_days` is the sum of the end-of-day balances, `average` that sum over the days of the month, rounded
-    half up, and `closing` the balance at the end of the last day.
-    """
-
-    asset_class: AssetClass
-    currency: str
-    balance_days: int
-    average: int
-    closing: int
-
-
-@dataclass(frozen=True)
-class MonthlyFacts:
-    """What one month of one customer came to, before any policy: minor units, counts, days."""
-
-    month: Month
-    days: int
-    assets: tuple[AssetFacts, ...]
-    transactions: int
-    value_in: dict[str, int]
-    value_out: dict[str, int]
-    active_days: int
-    products: int
-    tenure_months: int
-
 
 Day = str
 """A business day as `YYYY-MM-DD`; sorts as text in order of time."""
@@ -83,14 +53,29 @@ class Account:
     stated: date | None = None
 
 
+class Past(NamedTuple):
+    """One asset class in a month with facts: the sum of its end-of-day balances, the first two, and the last."""
+
+    balance_days: int = 0
+    first: int = 0
+    second: int = 0
+    closing: int = 0
+
+
 @dataclass(frozen=True)
 class Ledger:
-    """A customer's accounts and products, the month they came in, and the last month with facts."""
+    """A customer's accounts and products, the month they came in, and the last month with facts.
+
+    `past` has the last three months with facts by `class/currency`, the latest first, and `streak` the months in a
+    row with an active day (below zero: without).
+    """
 
     accounts: dict[str, Account] = field(default_factory=dict)
     products: frozenset[str] = frozenset()
     since: Month | None = None
     closed_through: Month | None = None
+    past: dict[str, tuple[Past, ...]] = field(default_factory=dict)
+    streak: int = 0
 
 
 def seen(ledger: Ledger, day: date) -> Ledger:
@@ -174,29 +159,17 @@ def month_ended(ledger: Ledger, month: Month) -> tuple[Ledger, tuple[MonthlyFact
     rows = []
     due = ledger.since if ledger.closed_through is None else next_month(ledger.closed_through)
     while due is not None and due <= month:
-        rows.append(facts_of(ledger, due))
+        tally = _tallied(ledger, due)
+        rows.append(_facts(ledger, tally))
         accounts = {name: _without_days(account, due) for name, account in ledger.accounts.items()}
-        ledger = changed(ledger, accounts=accounts, closed_through=due)
+        ledger = changed(ledger, accounts=accounts, closed_through=due, past=_remembered(ledger.past, tally), streak=_streak(ledger, tally))
         due = next_month(due)
     return ledger, tuple(rows)
 
 
 def facts_of(ledger: Ledger, month: Month) -> MonthlyFacts:
-    """The facts of the first month that is still open, from what is known of it so far."""
-    tally = _Tally(month)
-    for account in ledger.accounts.values():
-        tally.add(account)
-    return MonthlyFacts(
-        month=month,
-        days=tally.days,
-        assets=tally.assets(),
-        transactions=tally.transactions,
-        value_in=dict(tally.value_in),
-        value_out=dict(tally.value_out),
-        active_days=tally.active.bit_count(),
-        products=len(ledger.products) + sum(not account.closed for account in ledger.accounts.values()),
-        tenure_months=_months_between(ledger.since or month, month) + 1,
-    )
+    """The facts of the first month that is still open, if nothing more moves in it."""
+    return _facts(ledger, _tallied(ledger, month))
 
 
 class _Tally:
@@ -205,8 +178,7 @@ class _Tally:
     def __init__(self, month: Month) -> None:
         self.month = month
         self.days = days_in(month)
-        self.balance_days: Counter[tuple[AssetClass, str]] = Counter()
-        self.closing: Counter[tuple[AssetClass, str]] = Counter()
+        self.held: dict[str, Past] = {}
         self.value_in: Counter[str] = Counter()
         self.value_out: Counter[str] = Counter()
         self.transactions = 0
@@ -214,25 +186,20 @@ class _Tally:
 
     def add(self, account: Account) -> None:
         """Count one account in."""
-        opening, net, weighted = account.balance, 0, 0
+        opening = account.balance - sum(moves.net for moves in account.days.values())
+        total, first, second, closing = opening * self.days, opening, opening, opening
         for day, moves in account.days.items():
-            opening -= moves.net
             if day[:7] <= self.month:
-                since = int(day[8:]) if day[:7] == self.month else 1
-                net += moves.net
-                weighted += moves.net * (self.days - since + 1)
+                since, net = int(day[8:]) if day[:7] == self.month else 1, moves.net
+                total += net * (self.days - since + 1)
+                first += net if since == 1 else 0
+                second += net if since <= 2 else 0
+                closing += net
                 self._count(moves, account.currency, since)
-        if opening or net or weighted:
-            key = (account.asset_class, account.currency)
-            self.balance_days[key] += opening * self.days + weighted
-            self.closing[key] += opening + net
-
-    def assets(self) -> tuple[AssetFacts, ...]:
-        """Every class in every currency in which something was held."""
-        return tuple(
-            AssetFacts(asset_class, currency, total, (2 * total + self.days) // (2 * self.days), self.closing[asset_class, currency])
-            for (asset_class, currency), total in sorted(self.balance_days.items())
-        )
+        if opening or total or closing:
+            key = f"{account.asset_class}/{account.currency}"
+            known = self.held.get(key, NONE)
+            self.held[key] = Past(known.balance_days + total, known.first + first, known.second + second, known.closing + closing)
 
     def _count(self, moves: DaysMoves, currency: str, since: int) -> None:
         if moves.number:
@@ -240,6 +207,56 @@ class _Tally:
             self.active |= 1 << since
             self.value_in[currency] += moves.came
             self.value_out[currency] += moves.went
+
+
+NONE = Past()
+
+
+def _tallied(ledger: Ledger, month: Month) -> _Tally:
+    tally = _Tally(month)
+    for account in ledger.accounts.values():
+        tally.add(account)
+    return tally
+
+
+def _facts(ledger: Ledger, tally: _Tally) -> MonthlyFacts:
+    return MonthlyFacts(
+        month=tally.month,
+        days=tally.days,
+        assets=tuple(_asset_facts(key, tally, ledger.past.get(key, ())) for key in sorted(tally.held.keys() | ledger.past.keys())),
+        transactions=tally.transactions,
+        value_in=dict(tally.value_in),
+        value_out=dict(tally.value_out),
+        active_days=tally.active.bit_count(),
+        products=len(ledger.products) + sum(not account.closed for account in ledger.accounts.values()),
+        tenure_months=_months_between(ledger.since or tally.month, tally.month) + 1,
+        streak=_streak(ledger, tally),
+    )
+
+
+def _asset_facts(key: str, tally: _Tally, past: tuple[Past, ...]) -> AssetFacts:
+    asset_class, currency = key.split("/")
+    now = tally.held.get(key, NONE)
+    average = (2 * now.balance_days + tally.days) // (2 * tally.days)
+    return AssetFacts(asset_class, currency, now.balance_days, average, now.closing, _ninety_days(now, tally.month, past))  # type: ignore[arg-type]
+
+
+def _ninety_days(now: Past, month: Month, past: tuple[Past, ...]) -> int:
+    """The sum over 90 days up to a month's end: three months, less their first days, or with the last day before them."""
+    one, two, three = (*past, NONE, NONE, NONE)[:3]
+    earlier = month_before(month)
+    days = days_in(month) + days_in(earlier) + days_in(month_before(earlier))
+    edge = {89: three.closing, 90: 0, 91: -two.first, 92: -two.first - two.second}
+    return now.balance_days + one.balance_days + two.balance_days + edge[days]
+
+
+def _remembered(past: dict[str, tuple[Past, ...]], tally: _Tally) -> dict[str, tuple[Past, ...]]:
+    months = {key: (tally.held.get(key, NONE), *past.get(key, ()))[:3] for key in past.keys() | tally.held.keys()}
+    return {key: each for key, each in months.items() if any(map(any, each))}
+
+
+def _streak(ledger: Ledger, tally: _Tally) -> int:
+    return max(ledger.streak, 0) + 1 if tally.active else min(ledger.streak, 0) - 1
 
 
 def _corrected(account: Account, amount: int, day: date) -> Account:

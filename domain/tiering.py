@@ -1,16 +1,15 @@
-"""Which tier does a customer stand in, since when, and on what grounds? Policies, standings and how to assess."""
+"""Which tier does a customer stand in, since when, and on what grounds? Standings, and how to assess."""
 
 from dataclasses import dataclass
-from datetime import date
-from itertools import pairwise
-from typing import Annotated, Literal, Self
-
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from datetime import date, timedelta
 
 from domain.change import changed
+from domain.conditions import Case, Gap, met, missing
 from domain.days import Month, first_day, next_month
-from domain.interaction import AssetClass, Currency, Identifier, Interaction, Line, PlausibleDate, Price
-from domain.ledger import MonthlyFacts
+from domain.facts import MonthlyFacts
+from domain.interaction import Identifier, Interaction, Line, PlausibleDate
+from domain.policy import TierPolicy
+from domain.quantities import seen_in
 
 
 class TierOverridden(Interaction):
@@ -31,50 +30,6 @@ class TierChanged(Interaction):
     effective: PlausibleDate
 
 
-class Tier(BaseModel):
-    """A tier and the measure, in minor units, from which on it is reached."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    tier: Identifier
-    name: dict[str, str]
-    at_least: Price
-
-
-class TierPolicy(BaseModel):
-    """A tiering rule as data: month-average assets, weighted in percent per class, against rising thresholds.
-
-    A class without a weight does not count (loans "are counted apart"). Reached: up on the first day of the next
-    month. Missed: on the watch list; after `misses_allowed` missed months in a row, down to the level of the last.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    policy: Identifier
-    version: Annotated[int, Field(ge=1)]
-    source: str
-    currency: Currency
-    effective: date
-    author: str
-    measure: Literal["month-average"]
-    weights_percent: dict[AssetClass, Annotated[int, Field(ge=0, le=1000)]]
-    misses_allowed: Annotated[int, Field(ge=1, le=120)]
-    tiers: Annotated[tuple[Tier, ...], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _thresholds_rise_from_zero(self) -> Self:
-        floors = [tier.at_least for tier in self.tiers]
-        if floors[0] != 0:
-            raise ValueError(f"tiers[0].at_least: the lowest tier must start at 0, not {floors[0]}")
-        for index, (lower, upper) in enumerate(pairwise(floors), start=1):
-            if upper <= lower:
-                raise ValueError(f"tiers[{index}].at_least: {upper} does not rise above {lower}, so nobody could reach the tier below")
-        return self
-
-    @property
-    def label(self) -> str:
-        """The name that standings and decisions refer to it by."""
-        return f"{self.policy}@{self.version}"
-
-
 @dataclass(frozen=True)
 class Override:
     """A tier set by hand, until a date."""
@@ -87,16 +42,17 @@ class Override:
 
 @dataclass(frozen=True)
 class Grounds:
-    """What the last assessment saw: the month, its measure in minor units, and the tier which that reaches."""
+    """What the last assessment saw: the month, every measure of the policy and what its tiers ask for, and the tier reached."""
 
     month: Month
-    measure: int
+    seen: dict[str, int]
     reached: str
+    frozen: bool = False
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A customer under a policy: tier (None before any assessment), since when, missed months in a row, grounds."""
+    """A customer under a policy: tier (None before any assessment), since when, missed assessments in a row, grounds."""
 
     tier: str | None = None
     since: date | None = None
@@ -106,34 +62,63 @@ class Standing:
     policy: str | None = None
 
 
-def measured(policy: TierPolicy, facts: MonthlyFacts) -> int:
-    """The month's weighted day-average in minor units, in the policy's currency; other currencies do not count."""
-    weighted = sum(asset.average * policy.weights_percent.get(asset.asset_class, 0) for asset in facts.assets if asset.currency == policy.currency)
-    return weighted // 100
+@dataclass(frozen=True)
+class Outlook:
+    """What could come next: the tier above and what is missing for it, the tier below, when it would come, and after how many misses."""
+
+    above: str | None = None
+    missing: tuple[tuple[Gap, ...], ...] = ()
+    below: str | None = None
+    falls_on: date | None = None
+    misses_left: int | None = None
 
 
-def level(policy: TierPolicy, measure: int) -> int:
-    """Which tier, as an index from the lowest, a measure in minor units reaches."""
-    return max(index for index, tier in enumerate(policy.tiers) if index == 0 or measure >= tier.at_least)
+def case_of(policy: TierPolicy, facts: MonthlyFacts) -> Case:
+    """A month as the policy's conditions see it."""
+    fast = policy.fast_track if policy.fast_track and facts.tenure_months <= policy.fast_track.through_months else None
+    return Case(seen_in(facts, policy.measures, policy.currency, fast.over if fast else None), facts, policy.life_cycle.stage(facts))
 
 
-def assess(policy: TierPolicy, standing: Standing, facts: MonthlyFacts) -> Standing:
-    """The standing from the first day of the next month on.
+def level(policy: TierPolicy, case: Case) -> int:
+    """The highest tier, as an index from the lowest, whose condition is met."""
+    return next(index for index in range(len(policy.tiers) - 1, -1, -1) if (reach := policy.tiers[index].reach) is None or met(reach, case))
 
-    Source: China Bohai Bank's published retail rule. Upgraded the next month; below the tier, watch list; three
-    missed months in a row, then in month four down to the level of month three.
+
+def assess(policy: TierPolicy, standing: Standing, facts: MonthlyFacts, whole: MonthlyFacts | None = None) -> Standing:
+    """The standing after a month, which is that of the customer; `whole` is that of the household or group, if it counts.
+
+    Source: the general machine behind the published rules of banks. Reached: up. Missed: on the watch list; missed
+    as often as allowed: down to the level of the last assessment, or by one step.
     """
-    measure = measured(policy, facts)
-    reached = level(policy, measure)
-    names = [tier.tier for tier in policy.tiers]
-    held = names.index(standing.tier) if standing.tier in names else None
-    grounds = Grounds(facts.month, measure, names[reached])
     effective = first_day(next_month(facts.month))
     standing = _without_expired(standing, effective)
-    watch = 0 if held is None or reached >= held else standing.watch + 1
-    if held is None or reached > held or watch >= policy.misses_allowed:
-        return changed(standing, tier=names[reached], since=effective, watch=0, grounds=grounds, policy=policy.label)
-    return changed(standing, watch=watch, grounds=grounds, policy=policy.label)
+    if not _due(policy, facts):
+        return standing
+    case = case_of(policy, facts)
+    reached = max(level(policy, case), level(policy, case_of(policy, whole)) if whole else 0)
+    held = policy.place(standing.tier)
+    frozen = policy.freeze_in_dispute and facts.traits.open_cases > 0
+    grounds = Grounds(facts.month, {name: case.seen[name] for name in policy.asked}, policy.tiers[reached].tier, frozen)
+    standing = changed(standing, grounds=grounds, policy=policy.label)
+    if held is None or reached > held:
+        since = effective if policy.up == "next-month" else effective - timedelta(days=1)
+        return changed(standing, tier=policy.tiers[reached].tier, since=since, watch=0)
+    watch = 0 if reached == held else standing.watch + (not frozen)
+    if watch < policy.misses_of(held):
+        return changed(standing, watch=watch)
+    return changed(standing, tier=policy.tiers[policy.falls_to(held, reached)].tier, since=effective, watch=0)
+
+
+def outlook(policy: TierPolicy, standing: Standing, facts: MonthlyFacts) -> Outlook:
+    """What could come next for a customer, judged by a month: the one that ended, or the present one as it is heading."""
+    held, case = policy.place(standing.tier) or 0, case_of(policy, facts)
+    above = policy.tiers[held + 1] if held + 1 < len(policy.tiers) else None
+    gaps = missing(above.reach, case) if above and above.reach else []
+    if held == 0:
+        return Outlook(above.tier if above else None, tuple(gaps))
+    left = policy.misses_of(held) - standing.watch
+    below = policy.tiers[policy.falls_to(held, min(level(policy, case), held - 1))].tier
+    return Outlook(above.tier if above else None, tuple(gaps), below, _after_assessments(policy, standing, facts, left), left)
 
 
 def override(standing: Standing, event: TierOverridden) -> Standing:
@@ -146,6 +131,23 @@ def tier_on(policy: TierPolicy, standing: Standing, day: date) -> str:
     if standing.override is not None and day <= standing.override.until:
         return standing.override.tier
     return standing.tier or policy.tiers[0].tier
+
+
+def _due(policy: TierPolicy, facts: MonthlyFacts) -> bool:
+    """Whether a month is one at whose end this customer is assessed."""
+    if policy.applies_to not in ("everyone", facts.traits.kind or "person"):
+        return False
+    new = policy.fast_track is not None and facts.tenure_months <= policy.fast_track.through_months
+    return new or int(facts.month[5:]) in policy.assessed_in
+
+
+def _after_assessments(policy: TierPolicy, standing: Standing, facts: MonthlyFacts, count: int) -> date:
+    """The day on which a fall takes effect, if so many assessments from now on are missed."""
+    month = standing.grounds.month if standing.grounds else facts.month
+    while count:
+        month = next_month(month)
+        count -= int(month[5:]) in policy.assessed_in
+    return first_day(next_month(month))
 
 
 def _without_expired(standing: Standing, day: date) -> Standing:

@@ -4,12 +4,13 @@ Two stages: the ledger turns events into a row of facts at each month's end, wit
 overrides, make the tier. So a change of rule never touches the first stage.
 """
 
+from dataclasses import replace
 from functools import partial
 
 from domain.days import DayClosed, ends_month
 from domain.interaction import Interaction
+from domain.policy import TierPolicy
 from domain.recorded import Recorded
-from domain.tiering import TierPolicy
 from projections import ledger, months, profile, tier
 from projections.projection import Group, States
 
@@ -22,8 +23,9 @@ def evolve(policy: TierPolicy, states: States, event: Recorded) -> States:
     who, books, facts, standing = states
     books, rows = ledger.advance(books, event)
     for row in rows:
-        facts = months.evolve(facts, row)
-        standing = tier.evolve(policy, standing, row)
+        known = replace(row, traits=profile.traits(who))
+        facts = months.evolve(facts, known)
+        standing = tier.evolve(policy, standing, known)
     return profile.evolve(who, event), books, facts, tier.evolve(policy, standing, event)
 
 

@@ -5,7 +5,8 @@ from datetime import date
 
 from domain.interaction import Channel
 from domain.offers import Applicant, Candidate, Catalogue, Features, Offer, OfferDecided, why_not
-from domain.tiering import TierPolicy, tier_on
+from domain.policy import TierPolicy
+from domain.tiering import tier_on
 from projections.features import age_on, features
 from projections.model import MODEL, Model, propensity
 from projections.picture import Customer

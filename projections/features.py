@@ -2,7 +2,8 @@
 
 from datetime import date
 
-from domain.ledger import Ledger, MonthlyFacts
+from domain.facts import MonthlyFacts
+from domain.ledger import Ledger
 from domain.offers import Features
 from domain.tiering import Standing
 from projections.months import Months

@@ -5,8 +5,9 @@ from datetime import date
 from domain import ledger
 from domain.accounts import AccountClosed, AccountOpened, BalanceReported, ProductClosed, ProductOpened, TransactionPosted
 from domain.days import DayClosed, month_of
+from domain.facts import MonthlyFacts
 from domain.interaction import Interaction
-from domain.ledger import Ledger, MonthlyFacts
+from domain.ledger import Ledger
 from domain.recorded import Recorded
 from projections.projection import Projection
 

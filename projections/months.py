@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from domain.days import Month
-from domain.ledger import MonthlyFacts
+from domain.facts import MonthlyFacts
 from projections.projection import Projection
 
 

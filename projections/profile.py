@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from domain import accounts, campaigns, cases, customers, days, offers, relations, tiering
 from domain.change import changed
+from domain.facts import Traits
 from domain.recorded import Recorded
 from projections.projection import Projection
 
@@ -141,6 +142,20 @@ BY_THE_BANK = (
     tiering.TierChanged,
 )
 """What the bank does by itself does not mean that the customer was seen."""
+
+
+def traits(profile: Profile) -> Traits:
+    """What tiering may ask of a customer beside money, as it is known now."""
+    facts = {name: fact.value for name, fact in profile.facts.items()}
+    return Traits(
+        kind=profile.kind,
+        rating=profile.rating.value if profile.rating else None,
+        industry=facts.get("industry"),
+        region=facts.get("region"),
+        born=profile.born,
+        holdings=tuple(sorted(set(profile.products.values()))),
+        open_cases=len(profile.open_cases),
+    )
 
 
 def _seen(profile: Profile, at: datetime) -> Profile:

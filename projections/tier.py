@@ -2,9 +2,10 @@
 
 from functools import partial
 
-from domain.ledger import MonthlyFacts
+from domain.facts import MonthlyFacts
+from domain.policy import TierPolicy
 from domain.recorded import Recorded
-from domain.tiering import Standing, TierOverridden, TierPolicy, assess, override
+from domain.tiering import Standing, TierOverridden, assess, override
 from projections.projection import Projection
 
 

@@ -25,8 +25,8 @@ from deploy.settings import POLICIES, Settings
 from deploy.summary import wait_until_settled
 from domain.interaction import Interaction
 from domain.offers import Catalogue
+from domain.policy import TierPolicy
 from domain.recorded import Proposed, Recorded
-from domain.tiering import TierPolicy
 from projections.redis import RedisStore
 from projections.store import MemoryStore, Store
 from streams.journal import Counts, Journal
@@ -89,7 +89,7 @@ def recorded(data: Interaction, position: int = 1, stream: str = "customer:1", d
 @pytest.fixture(scope="session")
 def bohai() -> TierPolicy:
     """The policy that is shipped."""
-    return read_policy(POLICIES / "bohai-retail.yaml")
+    return read_policy(POLICIES / "tiers" / "bohai-retail.yaml")
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,8 @@
 import asyncio
 import uuid
 from datetime import datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
-import msgspec
 from fastapi import FastAPI, Path, Query, Response
 from pydantic import BaseModel
 
@@ -13,7 +12,7 @@ from domain.catalogue import TOPIC_BY_EVENT
 from domain.interaction import Channel
 from domain.offers import Candidate, Dropped
 from domain.recorded import Proposed, Recorded
-from domain.tiering import tier_on
+from projections.answer import Answer, answer
 from projections.deciding import decide_offer
 from projections.picture import Customer
 from streams.cloudevents import write
@@ -52,11 +51,11 @@ def add_customers(app: FastAPI, doors: Doors) -> None:
         who = await found(customer)
         balances = {number: {"balance": account.balance, "currency": account.currency, "asset_class": account.asset_class}
                     for number, account in who.ledger.accounts.items() if not account.closed}  # fmt: skip
-        return as_json({"customer": customer, "profile": who.profile, "balances": balances, "standing": _standing(doors, who)})
+        return as_json({"customer": customer, "profile": who.profile, "balances": balances, "standing": _answer(doors, who)})
 
-    @app.get("/v1/customers/{customer}/tier", summary="The tier, since when, and on what grounds")
+    @app.get("/v1/customers/{customer}/tier", summary="The tier, since when, on what grounds, what is missing for the next, and where this month is heading")
     async def tier(customer: CustomerId) -> Response:
-        return as_json({"customer": customer, **_standing(doors, await found(customer))})
+        return as_json({"customer": customer, **vars(_answer(doors, await found(customer)))})
 
     @app.get("/v1/customers/{customer}/ledger", summary="Running balances and the facts of each month, in minor units")
     async def ledger(customer: CustomerId) -> Response:
@@ -90,12 +89,8 @@ def _room_for_one_more(doors: Doors) -> None:
         raise Problem(503, "decisions cannot be recorded just now; try again")
 
 
-def _standing(doors: Doors, who: Customer) -> dict[str, Any]:
-    today = datetime.now(doors.zone).date()
-    in_force = tier_on(doors.policy, who.standing, today)
-    names = next((tier.name for tier in doors.policy.tiers if tier.tier == in_force), {})
-    fields = cast("dict[str, Any]", msgspec.to_builtins(who.standing))
-    return {**fields, "tier": in_force, "assessed": who.standing.tier, "name": names, "policy": who.standing.policy or doors.policy.label}
+def _answer(doors: Doors, who: Customer) -> Answer:
+    return answer(who, doors.policy, datetime.now(doors.zone).date())
 
 
 def _fields(event: Recorded) -> dict[str, Any]:

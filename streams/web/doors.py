@@ -8,7 +8,7 @@ import msgspec
 from fastapi import Response
 
 from domain.offers import Catalogue
-from domain.tiering import TierPolicy
+from domain.policy import TierPolicy
 from projections.redis import RedisStore
 from streams.courier import Courier
 from streams.health import Health

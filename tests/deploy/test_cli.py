@@ -10,8 +10,8 @@ import yaml
 
 from domain.catalogue import TOPICS
 from domain.customers import CustomerOnboarded
+from domain.policy import TierPolicy
 from domain.recorded import Recorded
-from domain.tiering import TierPolicy
 from projections.customers import LEDGER, customers_under
 from projections.projection import States
 from streams.cloudevents import write

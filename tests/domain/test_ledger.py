@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.days import days_in, first_day
-from domain.ledger import Ledger, month_ended, opened, restated, seen, transacted
+from domain.ledger import Ledger, facts_of, month_ended, opened, restated, seen, transacted
 
 JANUARY, FEBRUARY = "2026-01", "2026-02"
 
@@ -15,9 +15,9 @@ days = st.integers(min_value=1, max_value=59).map(lambda number: date(2026, 1, 1
 movements = st.lists(st.tuples(days, amounts), max_size=40)
 
 
-def folded(history: list[tuple[date, int]]) -> Ledger:
+def folded(history: list[tuple[date, int]], since: date = date(2026, 1, 1)) -> Ledger:
     """A ledger, there since January, after these transactions."""
-    ledger = seen(Ledger(), date(2026, 1, 1))
+    ledger = seen(Ledger(), since)
     for day, amount in history:
         ledger = transacted(ledger, "a", amount, "CNY", day)
     return ledger
@@ -39,6 +39,34 @@ def test_monthly_facts_equal_a_count_of_every_day(history: list[tuple[date, int]
         counted = by_the_day(history, row.month)
         assert sum(asset.balance_days for asset in row.assets) == counted
         assert sum(asset.closing for asset in row.assets) == sum(amount for day, amount in history if day <= first_day(row.month) + timedelta(row.days - 1))
+
+
+@given(movements, st.sampled_from(["2026-03", "2026-04", "2026-05", "2024-03", "2024-04"]))
+def test_ninety_days_equal_a_count_of_every_day(history: list[tuple[date, int]], last: str) -> None:
+    """The last 90 days to a month's end, whether three months have 89, 90, 91 or 92; before the first movement there was nothing."""
+    year = int(last[:4])
+    moved = [(day.replace(year=year), amount) for day, amount in history]
+    _, rows = month_ended(folded(moved, date(year, 1, 1)), last)
+    end = first_day(last) + timedelta(days=days_in(last) - 1)
+    every = [end - timedelta(days=number) for number in range(90)]
+
+    assert sum(asset.ninety_days for asset in rows[-1].assets) == sum(sum(amount for when, amount in moved if when <= day) for day in every)
+
+
+def test_a_streak_counts_months_in_a_row_with_and_without_an_active_day() -> None:
+    """Two months of business, three of silence, one of business."""
+    active = [date(2026, 1, 5), date(2026, 2, 5), date(2026, 6, 5)]
+    _, rows = month_ended(folded([(day, 1) for day in active]), "2026-06")
+
+    assert [row.streak for row in rows] == [1, 2, -1, -2, -3, 1]
+
+
+@given(movements)
+def test_the_facts_of_an_open_month_are_those_that_its_end_brings(history: list[tuple[date, int]]) -> None:
+    """If nothing more moves, the month comes to what it was heading for."""
+    ledger = folded(history)
+
+    assert facts_of(ledger, JANUARY) == month_ended(ledger, JANUARY)[1][0]
 
 
 @given(movements, st.randoms(use_true_random=False))

@@ -1,32 +1,15 @@
-"""The tiering rule, by the bank's own words."""
+"""The machine behind all tiering rules: up, watched, down; by properties that hold for any of them."""
 
+import itertools
 from datetime import date
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.days import next_month
-from domain.ledger import AssetFacts, MonthlyFacts
-from domain.tiering import Standing, TierOverridden, TierPolicy, assess, level, override, tier_on
-
-YUAN = 100
-GOLD, AFFLUENT, MASS = 250_000, 90_000, 10_000
-
-
-def month(name: str, average_yuan: int, asset_class: str = "deposit", currency: str = "CNY") -> MonthlyFacts:
-    """A month in which the average was so many yuan."""
-    average = average_yuan * YUAN
-    asset = AssetFacts(asset_class, currency, average * 30, average, average)  # type: ignore[arg-type]
-    return MonthlyFacts(name, 30, (asset,), 0, {}, {}, 0, 1, 1)
-
-
-def after(policy: TierPolicy, *averages_yuan: int) -> Standing:
-    """The standing after these months, from January on."""
-    standing, name = Standing(), "2026-01"
-    for average in averages_yuan:
-        standing, name = assess(policy, standing, month(name, average)), next_month(name)
-    return standing
+from domain.policy import TierPolicy
+from domain.tiering import Standing, TierOverridden, assess, case_of, level, outlook, override, tier_on
+from tests.domain.months import AFFLUENT, GOLD, MASS, after, month
 
 
 def test_reaching_a_tier_upgrades_on_the_first_day_of_the_next_month(bohai: TierPolicy) -> None:
@@ -59,14 +42,9 @@ def test_a_month_reached_in_between_ends_the_watch(bohai: TierPolicy) -> None:
 
 def test_loans_are_counted_apart(bohai: TierPolicy) -> None:
     """Bohai Bank: personal-loan assets are counted apart."""
-    standing = assess(bohai, Standing(), month("2026-01", GOLD, "loan"))
+    standing = assess(bohai, Standing(), month("2026-01", loan=-GOLD))
 
     assert standing.tier == "mass"
-
-
-def test_other_currencies_do_not_count(bohai: TierPolicy) -> None:
-    """A policy measures in its own currency."""
-    assert assess(bohai, Standing(), month("2026-01", GOLD, currency="USD")).tier == "mass"
 
 
 def test_an_override_holds_until_its_last_day_and_no_longer(bohai: TierPolicy) -> None:
@@ -78,41 +56,81 @@ def test_an_override_holds_until_its_last_day_and_no_longer(bohai: TierPolicy) -
     assert tier_on(bohai, standing, date(2026, 5, 1)) == "mass"
 
 
+def test_the_grounds_are_what_was_measured_and_what_it_reached(bohai: TierPolicy) -> None:
+    """A standing says on what it rests."""
+    grounds = after(bohai, GOLD, AFFLUENT).grounds
+
+    assert grounds is not None
+    assert (grounds.month, grounds.seen, grounds.reached) == ("2026-02", {"assets": AFFLUENT * 100}, "affluent")
+
+
+def test_what_is_missing_for_the_next_tier_and_what_would_lead_down_and_when(bohai: TierPolicy) -> None:
+    """Gold in January, affluent assets in February: platinum is so far away, and two more misses lead down from May on."""
+    next_up = outlook(bohai, after(bohai, GOLD, AFFLUENT), month("2026-02", AFFLUENT))
+
+    [[gap]] = next_up.missing
+    assert (next_up.above, gap.what, gap.needs, gap.has) == ("platinum", "assets", 500_000_00, AFFLUENT * 100)
+    assert (next_up.below, next_up.misses_left, next_up.falls_on) == ("affluent", 2, date(2026, 5, 1))
+
+
+def test_at_the_top_nothing_is_missing_and_at_the_bottom_nothing_falls(bohai: TierPolicy) -> None:
+    """The ends of the ladder."""
+    top, bottom = outlook(bohai, after(bohai, 5_000_000), month("2026-01", 5_000_000)), outlook(bohai, after(bohai, 0), month("2026-01", 0))
+
+    assert (top.above, top.missing) == (None, ())
+    assert (bottom.below, bottom.falls_on, bottom.misses_left) == (None, None, None)
+
+
 averages = st.lists(st.integers(min_value=-1_000_000, max_value=5_000_000), min_size=1, max_size=24)
+any_policy = pytest.mark.parametrize("misses", [1, 3, 6])
+
+
+def misses_of(policy: TierPolicy, misses: int, drop_to: str = "level") -> TierPolicy:
+    """The policy with another patience."""
+    return policy.model_copy(update={"misses_allowed": misses, "drop_to": drop_to})
+
+
+@any_policy
+@given(averages)
+def test_grace_is_never_exceeded(bohai: TierPolicy, misses: int, history: list[int]) -> None:
+    """Nobody is on the watch list for as many months as lead to a drop."""
+    assert after(misses_of(bohai, misses), *history).watch < misses
+
+
+@any_policy
+@given(averages, st.integers(min_value=0, max_value=1_000_000))
+def test_more_assets_never_mean_a_lower_tier(bohai: TierPolicy, misses: int, history: list[int], more: int) -> None:
+    """The tier is monotone in assets."""
+    policy = misses_of(bohai, misses)
+    poorer, richer = after(policy, *history), after(policy, *(average + more for average in history))
+
+    assert policy.place(richer.tier) >= policy.place(poorer.tier)  # type: ignore[operator]
+
+
+@any_policy
+@given(st.integers(min_value=-1_000_000, max_value=5_000_000), st.integers(min_value=1, max_value=24))
+def test_the_same_month_again_and_again_never_flaps(bohai: TierPolicy, misses: int, average: int, months: int) -> None:
+    """Who comes to the same every month stays where the first month led."""
+    policy = misses_of(bohai, misses)
+    first, last = after(policy, average), after(policy, *[average] * months)
+
+    assert (last.tier, last.since, last.watch) == (first.tier, first.since, 0)
 
 
 @given(averages)
-def test_grace_is_never_exceeded(bohai: TierPolicy, history: list[int]) -> None:
-    """Nobody is on the watch list for as many months as lead to a drop."""
-    assert after(bohai, *history).watch < bohai.misses_allowed
+def test_by_one_step_nobody_falls_further_than_one_step(bohai: TierPolicy, history: list[int]) -> None:
+    """With `one-step`, a fall is one tier at a time."""
+    policy = misses_of(bohai, 2, "one-step")
+    places = [policy.place(after(policy, *history[: count + 1]).tier) or 0 for count in range(len(history))]
+
+    assert all(before - now <= 1 for before, now in itertools.pairwise(places))
 
 
-@given(averages, st.integers(min_value=0, max_value=1_000_000))
-def test_more_assets_never_mean_a_lower_tier(bohai: TierPolicy, history: list[int], more: int) -> None:
-    """The tier is monotone in assets."""
-    names = [tier.tier for tier in bohai.tiers]
-    poorer, richer = after(bohai, *history), after(bohai, *(average + more for average in history))
-
-    assert names.index(str(richer.tier)) >= names.index(str(poorer.tier))
-
-
-@given(st.integers(min_value=-(10**12), max_value=10**12))
-def test_the_level_is_the_highest_threshold_not_above_the_measure(bohai: TierPolicy, measure: int) -> None:
+@given(st.integers(min_value=-(10**10), max_value=10**10))
+def test_the_level_is_the_highest_threshold_not_above_the_measure(bohai: TierPolicy, yuan: int) -> None:
     """A level is reached at its threshold, not before."""
-    reached = level(bohai, measure)
+    reached = level(bohai, case_of(bohai, month("2026-01", yuan)))
+    floors = [0, 5_000_000, 20_000_000, 50_000_000, 200_000_000]
 
-    assert reached == 0 or bohai.tiers[reached].at_least <= measure
-    assert all(tier.at_least > measure for tier in bohai.tiers[reached + 1 :])
-
-
-@pytest.mark.parametrize(
-    ("floors", "said"),
-    [((5, 10), "tiers[0].at_least: the lowest tier must start at 0, not 5"), ((0, 10, 10), "tiers[2].at_least: 10 does not rise above 10")],
-)
-def test_a_policy_that_cannot_decide_is_refused(bohai: TierPolicy, floors: tuple[int, ...], said: str) -> None:
-    """An unreachable tier is an error of the policy, said by its place."""
-    tiers = [{"tier": f"t{floor}-{index}", "name": {}, "at_least": floor} for index, floor in enumerate(floors)]
-
-    with pytest.raises(ValueError, match="at_least") as error:
-        TierPolicy.model_validate({**bohai.model_dump(), "tiers": tiers})
-    assert said in str(error.value)
+    assert reached == 0 or floors[reached] <= yuan * 100
+    assert all(floor > yuan * 100 for floor in floors[reached + 1 :])

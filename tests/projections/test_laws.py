@@ -24,7 +24,7 @@ from projections.offers import REACTIONS
 from projections.projection import Group, States
 from tests.conftest import recorded
 
-GROUPS = (customers_under(read_policy(POLICIES / "bohai-retail.yaml")), REACTIONS, MODELS)
+GROUPS = (customers_under(read_policy(POLICIES / "tiers" / "bohai-retail.yaml")), REACTIONS, MODELS)
 
 names = st.sampled_from(["a", "b", "c"])
 amounts = st.integers(min_value=-(10**12), max_value=10**12)

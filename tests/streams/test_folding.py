@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from domain.accounts import TransactionPosted
 from domain.days import DayClosed
+from domain.policy import TierPolicy
 from domain.recorded import Proposed
-from domain.tiering import TierPolicy
 from projections.customers import customers_under
 from projections.projection import Group
 from projections.store import Kept, MemoryStore, Place, Store

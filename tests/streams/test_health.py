@@ -1,7 +1,7 @@
 """Not ready, and why: a dependency that is down, a lag that is high, nobody who folds."""
 
 from domain.customers import CustomerOnboarded
-from domain.tiering import TierPolicy
+from domain.policy import TierPolicy
 from projections.customers import customers_under
 from projections.redis import RedisStore
 from projections.store import Kept, Place

@@ -1,0 +1,180 @@
+"""When is a tier reached? Conditions over quantities and traits, and what is missing where they are not met."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from domain.facts import MonthlyFacts
+from domain.interaction import Identifier, Line
+from domain.quantities import Seen
+
+Trait = Literal["kind", "rating", "industry", "region", "stage"]
+
+
+class AtLeast(BaseModel):
+    """A quantity is as large as this, or larger."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    quantity: Identifier
+    at_least: int
+
+
+class AtMost(BaseModel):
+    """A quantity is as small as this, or smaller."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    quantity: Identifier
+    at_most: int
+
+
+class OneOf(BaseModel):
+    """A trait of the customer is one of these; one that was never stated is none of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    trait: Trait
+    one_of: Annotated[tuple[Line, ...], Field(min_length=1)]
+
+
+class Holds(BaseModel):
+    """The customer holds one of these products."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    holds: Annotated[tuple[Identifier, ...], Field(min_length=1)]
+
+
+class AllOf(BaseModel):
+    """Every one of these."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    all_of: Annotated[tuple["Condition", ...], Field(min_length=1)]
+
+
+class AnyOf(BaseModel):
+    """At least one of these."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    any_of: Annotated[tuple["Condition", ...], Field(min_length=1)]
+
+
+def _which(value: Any) -> str | None:
+    """Which condition is meant, by the word that only it has."""
+    has = value.keys() if isinstance(value, Mapping) else type(value).model_fields if isinstance(value, BaseModel) else ()
+    return next((word for word in ("at_least", "at_most", "one_of", "holds", "all_of", "any_of") if word in has), None)
+
+
+Condition = Annotated[
+    Annotated[AtLeast, Tag("at_least")]
+    | Annotated[AtMost, Tag("at_most")]
+    | Annotated[OneOf, Tag("one_of")]
+    | Annotated[Holds, Tag("holds")]
+    | Annotated[AllOf, Tag("all_of")]
+    | Annotated[AnyOf, Tag("any_of")],
+    Discriminator(_which, custom_error_type="condition", custom_error_message="a condition says at_least, at_most, one_of, holds, all_of or any_of"),
+]
+Atom = AtLeast | AtMost | OneOf | Holds
+AllOf.model_rebuild()
+AnyOf.model_rebuild()
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What one part of a condition asks for, and what there is."""
+
+    what: str
+    needs: int | tuple[str, ...]
+    has: int | str | tuple[str, ...] | None
+
+
+class Case(NamedTuple):
+    """What a condition is asked of: a month's quantities, its facts, and the customer's stage of life in the bank."""
+
+    seen: Seen
+    facts: MonthlyFacts
+    stage: str
+
+
+def met(condition: "Condition", case: Case) -> bool:
+    """Whether a condition holds."""
+    match condition:
+        case AllOf(all_of=parts):
+            return all(met(part, case) for part in parts)
+        case AnyOf(any_of=parts):
+            return any(met(part, case) for part in parts)
+        case AtLeast() | AtMost() | OneOf() | Holds():
+            return gap(condition, case) is None
+
+
+def gap(atom: Atom, case: Case) -> Gap | None:
+    """What is missing from one part of a condition; None if it holds."""
+    match atom:
+        case AtLeast(quantity=name, at_least=bound):
+            return None if case.seen[name] >= bound else Gap(name, bound, case.seen[name])
+        case AtMost(quantity=name, at_most=bound):
+            return None if case.seen[name] <= bound else Gap(name, bound, case.seen[name])
+        case OneOf(trait=trait, one_of=wanted):
+            value = case.stage if trait == "stage" else getattr(case.facts.traits, trait)
+            return None if value in wanted else Gap(trait, wanted, value)
+        case Holds(holds=wanted):
+            held = case.facts.traits.holdings
+            return Gap("holdings", wanted, held) if set(wanted).isdisjoint(held) else None
+
+
+def ways(condition: "Condition") -> list[tuple[Atom, ...]]:
+    """Every way to meet a condition: alternatives, each a list of parts that must hold together."""
+    match condition:
+        case AnyOf(any_of=parts):
+            return [way for part in parts for way in ways(part)]
+        case AllOf(all_of=parts):
+            return [tuple(atom for way in each for atom in way) for each in product(*map(ways, parts))]
+        case AtLeast() | AtMost() | OneOf() | Holds():
+            return [(condition,)]
+
+
+def missing(condition: "Condition", case: Case) -> list[tuple[Gap, ...]]:
+    """What is missing, for each way to meet the condition, the way with the fewest gaps first; empty if it is met."""
+    found = [tuple(each for atom in way if (each := gap(atom, case))) for way in ways(condition)]
+    return sorted(found, key=len) if all(found) else []
+
+
+def atoms(condition: "Condition") -> Iterator[Atom]:
+    """Every part of a condition."""
+    for way in ways(condition):
+        yield from way
+
+
+def implies(stronger: "Condition", weaker: "Condition") -> bool:
+    """Whether whoever meets one condition is sure to meet the other, as far as their parts show."""
+    return all(any(_covers(way, other) for other in ways(weaker)) for way in ways(stronger))
+
+
+def contradiction(way: tuple[Atom, ...]) -> str | None:
+    """Why nobody can meet all of these at once; None if nothing speaks against it."""
+    for one in way:
+        for other in way:
+            match one, other:
+                case AtLeast(quantity=name, at_least=low), AtMost(quantity=same, at_most=high) if name == same and low > high:
+                    return f"{name} cannot be at least {low} and at most {high}"
+                case OneOf(trait=trait, one_of=these), OneOf(trait=same, one_of=those) if trait == same and set(these).isdisjoint(those):
+                    return f"{trait} cannot be one of {', '.join(these)} and one of {', '.join(those)}"
+    return None
+
+
+def _covers(way: tuple[Atom, ...], other: tuple[Atom, ...]) -> bool:
+    return all(any(_sure(atom, asked) for atom in way) for asked in other)
+
+
+def _sure(given: Atom, asked: Atom) -> bool:
+    match given, asked:
+        case AtLeast(quantity=name, at_least=has), AtLeast(quantity=same, at_least=needs):
+            return name == same and has >= needs
+        case AtMost(quantity=name, at_most=has), AtMost(quantity=same, at_most=needs):
+            return name == same and has <= needs
+        case OneOf(trait=trait, one_of=has), OneOf(trait=same, one_of=needs):
+            return trait == same and set(has) <= set(needs)
+        case Holds(holds=has), Holds(holds=needs):
+            return set(has) <= set(needs)
+        case _:
+            return False
