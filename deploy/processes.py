@@ -13,7 +13,7 @@ def run_intake(settings: Settings) -> None:
     from streams.intake import Intake
     from streams.kafka import GROUP
 
-    _collect_seldom()
+    collect_seldom()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -23,7 +23,7 @@ def run_intake(settings: Settings) -> None:
 
 def run_agents(settings: Settings) -> None:
     """Fold, learn and react until a signal."""
-    _collect_seldom()
+    collect_seldom()
     from deploy.groups import groups_of
     from projections.redis import RedisStore
     from streams.agents import emitter, run, worker
@@ -67,6 +67,6 @@ def run_web(settings: Settings) -> None:
     uvicorn.run(web(doors), host=settings.host, port=settings.port, log_level="warning", access_log=False, server_header=False)
 
 
-def _collect_seldom() -> None:
+def collect_seldom() -> None:
     """Events and states are many and free of cycles: looking through them finds nothing, and takes a tenth of the time."""
     gc.set_threshold(100_000, 50, 100)

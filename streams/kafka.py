@@ -1,6 +1,6 @@
 """The door to Kafka: topics, producers and consumers by kafka-python, for any broker that speaks the protocol."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -8,6 +8,8 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, Topic
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import InvalidTopicError, KafkaError, MessageSizeTooLargeError, RecordListTooLargeError, TopicAlreadyExistsError
 from kafka.partitioner.default import murmur2
+from kafka.record.default_records import DefaultRecordBatch
+from kafka.record.util import decode_varint
 
 __all__ = [
     "INTERACTIONS",
@@ -36,6 +38,24 @@ class Offsets(NamedTuple):
 
     first: int
     end: int
+
+
+def _read_message(batch: Any, read: Callable[[Any], Any] = DefaultRecordBatch._read_msg) -> Any:  # noqa: SLF001
+    """Trap: a header whose name is not UTF-8 raises in the middle of a poll, again and again, and stops its consumer.
+
+    What cannot be read of the name becomes question marks; the message goes on, into quarantine like any other.
+    """
+    while True:
+        try:
+            return read(batch)
+        except UnicodeDecodeError as error:
+            length, start = decode_varint(batch._buffer, batch._pos)  # noqa: SLF001
+            name = bytes(error.object)
+            at = batch._buffer.rindex(name, start, start + length)  # noqa: SLF001
+            batch._buffer[at : at + len(name)] = bytes(byte if byte < 0x80 else 0x3F for byte in name)  # noqa: SLF001
+
+
+DefaultRecordBatch._read_msg = _read_message  # noqa: SLF001
 
 
 @dataclass(frozen=True, slots=True)

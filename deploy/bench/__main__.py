@@ -12,6 +12,7 @@ from deploy.bench.ingest import ingest
 from deploy.bench.parts import Figure, events_by_shard, machine, versions
 from deploy.bench.path import end_to_end, latency
 from deploy.logs import set_up_logs
+from deploy.processes import collect_seldom
 from streams.sources.synth import Bank
 
 BANK = Bank(customers=2_000, months=4, seed=1)
@@ -21,6 +22,7 @@ SHARDS = 4
 def main(out: Path) -> None:
     """Measure everything; about five minutes."""
     set_up_logs("error", "bench")
+    collect_seldom()
     console = Console()
     events = events_by_shard(BANK, SHARDS)
     console.print(f"{sum(map(len, events.values())):,} events of a synthetic bank, {SHARDS} shards")

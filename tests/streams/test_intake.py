@@ -1,5 +1,6 @@
 """From a real broker into the journal and out again, with faults at named points."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -132,6 +133,33 @@ def test_a_stray_goes_to_its_own_shard(broker: Broker, sqlite_journal: Journal) 
     assert sqlite_journal[0].counts() == Counts(forwarded=1)
     assert sqlite_journal[1].counts() == Counts(arrived=1, recorded=1)
     assert sqlite_journal[0].head() == 0
+
+
+class Strange(str):
+    """A header's name in no encoding that Kafka knows of."""
+
+    __slots__ = ()
+
+    def encode(self, *_args: str) -> bytes:
+        """Bytes that are not UTF-8."""
+        return b"c\xff\xfe"
+
+
+def test_a_header_whose_name_is_not_utf8_stops_nobody(broker: Broker, sqlite_journal: Journal) -> None:
+    """Its message is read like any other, and what comes before and after it in the same batch too."""
+    producer, shard = broker.producer(), shard_of("customer:1", SHARDS)
+    for name in "abc":
+        headers = [(Strange("x"), b"c\xff\xfe"), ("content-type", b"application/cloudevents+json")] if name == "b" else []
+        producer.send(INTERACTIONS, value=write(paid(name, "customer:1")), partition=shard, headers=headers)
+    producer.send(INTERACTIONS, value=b"c\xff\xfe", partition=shard, headers=[(Strange("x"), b"")])
+    producer.close()
+    with running(broker, sqlite_journal) as died:
+        wait_until(lambda: sqlite_journal.counts().arrived == 4)
+
+    assert died == []
+    assert sqlite_journal.counts() == Counts(arrived=4, recorded=3, quarantined=1)
+    [entry] = sqlite_journal[shard].quarantined()
+    assert (entry.original, json.loads(entry.sent_with or "")["headers"]) == (b"c\xff\xfe", {"c??": ""})
 
 
 def test_the_end_of_the_banks_day_is_recorded_in_every_shard(broker: Broker, sqlite_journal: Journal) -> None:
