@@ -8,14 +8,15 @@ from typing import Annotated
 
 import typer
 
-from deploy.console import DataDir, Json, errors, progress, settings_of, show, until_signal
-from deploy.files import BadFile
+from deploy.console import DataDir, Json, Mendable, errors, progress, settings_of, show, until_signal
 from deploy.logs import set_up_logs
 from deploy.quarantine import quarantine
+from deploy.replaying import replay
 from deploy.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Tiers, folded from history.")
 app.add_typer(quarantine)
+app.add_typer(replay)
 
 EVENTS = "CloudEvents as JSON lines; - for standard input."
 Customers = Annotated[int, typer.Option(min=1, max=20_000_000, help="How many customers.")]
@@ -148,11 +149,9 @@ def schema(folder: Annotated[Path, typer.Argument(help="Where to write the files
 
 def main() -> None:
     """The `tierfold` command."""
-    from deploy.up import CannotStart
-
     try:
         app()
-    except (BadFile, CannotStart, FileNotFoundError, TimeoutError, ValueError) as error:
+    except (Mendable, FileNotFoundError, TimeoutError, ValueError) as error:
         errors.print(f"[bold red]tierfold:[/] {error}", highlight=False, soft_wrap=True)
         raise SystemExit(2) from error
 

@@ -26,6 +26,10 @@ def settings_of(data_dir: Path | None = None) -> Settings:
     return Settings(data_dir=data_dir) if data_dir else Settings()
 
 
+class Mendable(Exception):
+    """Something that whoever gave the command can mend; says what to do."""
+
+
 @contextmanager
 def progress(word: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
     """A progress bar on standard error; gives the function that moves it."""

@@ -17,6 +17,7 @@ import structlog
 
 from deploy import embedded
 from deploy.compose import broker_of, journal_of
+from deploy.console import Mendable
 from deploy.groups import groups_of
 from deploy.settings import Settings
 from projections.redis import RedisError, RedisStore
@@ -35,7 +36,7 @@ STALLED = 40.0
 """Seconds after their start in which agents must have begun to fold."""
 
 
-class CannotStart(Exception):
+class CannotStart(Mendable):
     """The stack cannot start; says what to do."""
 
 

@@ -1,0 +1,161 @@
+"""What would another rule do? Tried on history from the command line, before anyone feels it."""
+
+import asyncio
+import re
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from deploy.console import DataDir, Json, Mendable, errors, progress, settings_of, show
+from deploy.files import read_policy
+from deploy.settings import Settings
+
+if TYPE_CHECKING:
+    from replay.columns import Columns
+    from replay.compare import Comparison
+    from replay.whatif import Point
+
+replay = typer.Typer(name="replay", no_args_is_help=True, help="Try a rule on history, see who moves.")
+
+Files = Annotated[list[Path], typer.Argument(help="Tier policies to try, YAML or JSON.")]
+FromJournal = Annotated[bool, typer.Option("--from-journal", help="Fold the facts from raw events, instead of reading those that are kept.")]
+Refresh = Annotated[bool, typer.Option("--refresh", help="Gather the facts from the read models first.")]
+Html = Annotated[Path | None, typer.Option("--html", help="Also write a report with charts.")]
+Csv = Annotated[Path | None, typer.Option("--csv", help="Also write the named movers.")]
+Vary = Annotated[str | None, typer.Option("--vary", help="TIER=FROM..TO/STEP: how many would stand there, threshold by threshold (minor units).")]
+SHOWN = 10
+WIDE = 160
+"""Columns of a table that goes into a file."""
+
+
+@replay.command()
+def facts(from_journal: FromJournal = False, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Gather the monthly facts of every customer, for `what-if` to read."""
+    settings = settings_of(data_dir)
+    columns = _gather(settings, from_journal=from_journal)
+    show({"customers": len(columns), "months": columns.rows, "folder": str(_folder(settings))}, as_json)
+
+
+@replay.command("what-if")
+def what_if(
+    files: Files,
+    vary: Vary = None,
+    html: Html = None,
+    csv: Csv = None,
+    refresh: Refresh = False,
+    from_journal: FromJournal = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show who would move under other policies: compared with the live one, over the same facts. Nothing is changed."""
+    from replay.facts import kept
+    from replay.whatif import sensitivity, what_if
+
+    settings = settings_of(data_dir)
+    live, candidates = read_policy(settings.policy), [read_policy(path) for path in files]
+    columns = None if refresh or from_journal else kept(_folder(settings))
+    columns = columns or _gather(settings, from_journal=from_journal)
+    found = what_if(columns, live, candidates)
+    curve = sensitivity(columns, candidates[0], *_varied(vary)) if vary else []
+    _write(found, curve, html, csv)
+    if as_json:
+        show({"comparisons": [{**asdict(each), "digest": each.digest} for each in found], "curve": [asdict(point) for point in curve]}, as_json)
+    else:
+        for each in found:
+            _print(each)
+        _print_curve(curve)
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.data_dir / "facts"
+
+
+def _gather(settings: Settings, *, from_journal: bool) -> "Columns":
+    """The facts of every customer, kept beside the journal for the next question."""
+    from deploy.compose import journal_of
+    from deploy.groups import groups_of
+    from projections.redis import RedisError, RedisStore
+    from replay.facts import gathered, keep, kept
+    from replay.rebuild import rebuild
+
+    customers = groups_of(settings)[0]
+
+    async def gather() -> "Columns":
+        if from_journal:
+            with progress("events folded") as advance:
+                store = await rebuild((customers,), journal_of(settings), advance)
+            return await gathered(store, customers, settings.shards)
+        live = RedisStore(settings.redis)
+        try:
+            with progress("customers read") as advance:
+                return await gathered(live, customers, settings.shards, advance)
+        except RedisError as error:
+            raise Mendable(f"the read models do not answer ({error}): start them, or ask --from-journal") from error
+        finally:
+            await live.close()
+
+    keep(asyncio.run(gather()), _folder(settings))
+    found = kept(_folder(settings))
+    assert found is not None
+    return found
+
+
+def _varied(said: str) -> tuple[str, list[int]]:
+    match = re.fullmatch(r"(\S+)=(\d+)\.\.(\d+)/(\d+)", said)
+    if match is None or int(match[4]) == 0:
+        raise typer.BadParameter(f"--vary {said}: write TIER=FROM..TO/STEP, as gold=10000000..30000000/5000000")
+    thresholds = list(range(int(match[2]), int(match[3]) + 1, int(match[4])))
+    if not 1 <= len(thresholds) <= 100:
+        raise typer.BadParameter(f"--vary {said}: that is {len(thresholds)} thresholds; 1 to 100 are drawn")
+    return match[1], thresholds
+
+
+def _write(found: "list[Comparison]", curve: "list[Point]", html: Path | None, csv: Path | None) -> None:
+    from deploy.report import as_csv, as_html
+
+    if html is not None:
+        html.write_text(as_html(found, curve), encoding="utf-8")
+        errors.print(f"report: {html}", soft_wrap=True)
+    if csv is not None:
+        csv.write_text(as_csv(found), encoding="utf-8", newline="")
+        errors.print(f"movers: {csv}", soft_wrap=True)
+
+
+def _print(found: "Comparison") -> None:
+    console = Console(width=None if sys.stdout.isatty() else WIDE)
+    title = f"{found.old} → {found.new}: {found.customers:,} customers through {found.through}, {found.up:,} up, {found.down:,} down"
+    used = [place for place in range(len(found.columns)) if any(counts[place] for counts in found.counts)]
+    matrix = Table("from \\ to", *(found.columns[place] for place in used), "assets that move (minor units)", title=title)
+    for row, counts, assets in zip(found.rows, found.counts, found.assets, strict=True):
+        if any(counts):
+            moving = sum(amount for name, amount in zip(found.columns, assets, strict=True) if name != row)
+            matrix.add_row(row, *(f"{counts[place]:,}" if counts[place] else "" for place in used), f"{moving:,}")
+    console.print(matrix)
+    segments = Table("by", "segment", "customers", "up", "down")
+    for each in found.segments:
+        segments.add_row(each.by, each.segment, f"{each.customers:,}", *(f"{count:,} ({count / each.customers:.1%})" for count in (each.up, each.down)))
+    console.print(segments)
+    movers = Table("customer", "from", "to", "assets", "seen", "missing to rise", title=f"the {min(SHOWN, len(found.movers))} largest who move")
+    for mover in found.movers[:SHOWN]:
+        movers.add_row(mover.customer, mover.before, mover.after, f"{mover.assets:,}", _seen(mover.seen), ", ".join(mover.missing))
+    if found.movers:
+        console.print(movers)
+    console.print(f"report digest {found.digest}", soft_wrap=True)
+
+
+def _print_curve(curve: "list[Point]") -> None:
+    if curve:
+        table = Table("threshold", "customers there or above", "")
+        most = max(point.customers for point in curve) or 1
+        for point in curve:
+            table.add_row(f"{point.threshold:,}", f"{point.customers:,}", "█" * (40 * point.customers // most))
+        Console(width=None if sys.stdout.isatty() else WIDE).print(table)
+
+
+def _seen(seen: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value:,}" for name, value in seen.items())

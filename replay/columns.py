@@ -1,0 +1,209 @@
+"""How are the facts of a whole bank kept so that all can be looked at in seconds? As columns of numbers, one file each.
+
+A customer's rows lie together, in order of months. Words are kept once and stand in the columns as numbers; what a
+row has several of (asset classes, currencies) lies in columns of its own, with an index of where each row begins.
+"""
+
+import json
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.days import Month, days_in
+from domain.facts import AssetFacts, MonthlyFacts, Traits
+
+LIMIT = 10**15
+"""Minor units: no balance of one class is larger, so that weighted sums stay within 64 bits."""
+NOTHING = -1
+Numbers = NDArray[Any]
+
+
+class TooLarge(ValueError):
+    """A balance that cannot be kept in a column; says whose, and when."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The facts of many customers: `first[c]` to `first[c + 1]` are the rows of customer `c`, and so for what rows have several of."""
+
+    names: Numbers
+    first: Numbers
+    month: Numbers
+    transactions: Numbers
+    active_days: Numbers
+    products: Numbers
+    tenure: Numbers
+    streak: Numbers
+    open_cases: Numbers
+    kind: Numbers
+    rating: Numbers
+    industry: Numbers
+    region: Numbers
+    born: Numbers
+    holdings: Numbers
+    asset_first: Numbers
+    asset: Numbers
+    balance_days: Numbers
+    average: Numbers
+    closing: Numbers
+    ninety_days: Numbers
+    value_first: Numbers
+    value_currency: Numbers
+    came: Numbers
+    went: Numbers
+    words: dict[str, list[str]]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def rows(self) -> int:
+        """How many months of customers there are."""
+        return len(self.month)
+
+    def name(self, customer: int) -> str:
+        """The stream of a customer."""
+        return bytes(self.names[customer]).decode()
+
+    def facts(self, row: int) -> MonthlyFacts:
+        """A row as it was."""
+        name = month_named(int(self.month[row]))
+        values = range(int(self.value_first[row]), int(self.value_first[row + 1]))
+        return MonthlyFacts(
+            month=name,
+            days=days_in(name),
+            assets=tuple(self._asset(index) for index in range(int(self.asset_first[row]), int(self.asset_first[row + 1]))),
+            transactions=int(self.transactions[row]),
+            value_in={self.words["currency"][self.value_currency[index]]: int(self.came[index]) for index in values},
+            value_out={self.words["currency"][self.value_currency[index]]: int(self.went[index]) for index in values},
+            active_days=int(self.active_days[row]),
+            products=int(self.products[row]),
+            tenure_months=int(self.tenure[row]),
+            streak=int(self.streak[row]),
+            traits=self._traits(row),
+        )
+
+    def _asset(self, index: int) -> AssetFacts:
+        asset_class, currency = self.words["asset"][self.asset[index]].split("/")
+        amounts = (int(column[index]) for column in (self.balance_days, self.average, self.closing, self.ninety_days))
+        return AssetFacts(asset_class, currency, *amounts)
+
+    def _traits(self, row: int) -> Traits:
+        said = {name: self._word(name, int(getattr(self, name)[row])) for name in ("kind", "rating", "industry", "region")}
+        held = self.words["holdings"][self.holdings[row]]
+        born = date.fromordinal(int(self.born[row])) if self.born[row] else None
+        return Traits(**said, born=born, holdings=tuple(held.split()), open_cases=int(self.open_cases[row]))
+
+    def _word(self, name: str, code: int) -> str | None:
+        return None if code == NOTHING else self.words[name][code]
+
+
+TYPES: dict[str, str] = {
+    "names": "S", "first": "i8", "month": "i4", "transactions": "i4", "active_days": "i1", "products": "i2", "tenure": "i2", "streak": "i2",
+    "open_cases": "i2", "kind": "i4", "rating": "i4", "industry": "i4", "region": "i4", "born": "i4", "holdings": "i4", "asset_first": "i8",
+    "asset": "i2", "balance_days": "i8", "average": "i8", "closing": "i8", "ninety_days": "i8", "value_first": "i8", "value_currency": "i2",
+    "came": "i8", "went": "i8",
+}  # fmt: skip
+
+
+def month_number(month: Month) -> int:
+    """A month as a number, such that the next month is one more.
+
+    >>> month_number("2026-01") - month_number("2025-12")
+    1
+    """
+    return int(month[:4]) * 12 + int(month[5:7]) - 1
+
+
+def month_named(number: int) -> Month:
+    """The month of a number."""
+    return f"{number // 12:04d}-{number % 12 + 1:02d}"
+
+
+def columns_of(customers: Iterable[tuple[str, Sequence[MonthlyFacts]]]) -> Columns:
+    """The columns of customers, each with their months in order; raises `TooLarge`."""
+    made = _Maker()
+    for name, months in customers:
+        made.add(name, months)
+    return made.columns()
+
+
+def save(columns: Columns, folder: Path) -> None:
+    """Write one file a column into a folder, made if it was not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in fields(columns):
+        if each.name != "words":
+            np.save(folder / f"{each.name}.npy", getattr(columns, each.name))
+    (folder / "words.json").write_text(json.dumps(columns.words, ensure_ascii=False), encoding="utf-8")
+
+
+def load(folder: Path) -> Columns:
+    """The columns in a folder; read from the disk where they are looked at, and no earlier."""
+    found = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in TYPES}
+    return Columns(**found, words=json.loads((folder / "words.json").read_text(encoding="utf-8")))
+
+
+class _Maker:
+    """Columns that are being filled."""
+
+    def __init__(self) -> None:
+        self._names: list[bytes] = []
+        self._lists = {name: array("q", [0] if name.endswith("first") else []) for name in TYPES if name != "names"}
+        self._words: dict[str, dict[str, int]] = {name: {} for name in ("kind", "rating", "industry", "region", "holdings", "asset", "currency")}
+
+    def add(self, name: str, months: Sequence[MonthlyFacts]) -> None:
+        """One customer more."""
+        self._names.append(name.encode())
+        for facts in months:
+            self._row(name, facts)
+        self._lists["first"].append(len(self._lists["month"]))
+
+    def columns(self) -> Columns:
+        """What was filled."""
+        found = {name: np.array(values, dtype=TYPES[name]) for name, values in self._lists.items()}
+        for column in found.values():
+            column.setflags(write=False)
+        return Columns(names=np.array(self._names, dtype=TYPES["names"]), **found, words={name: list(words) for name, words in self._words.items()})
+
+    def _row(self, name: str, facts: MonthlyFacts) -> None:
+        traits = facts.traits
+        row = {
+            "month": month_number(facts.month), "transactions": facts.transactions, "active_days": facts.active_days, "products": facts.products,
+            "tenure": facts.tenure_months, "streak": facts.streak, "open_cases": traits.open_cases, "born": traits.born.toordinal() if traits.born else 0,
+            "holdings": self._code("holdings", " ".join(traits.holdings)),
+            **{word: self._code(word, getattr(traits, word)) for word in ("kind", "rating", "industry", "region")},
+        }  # fmt: skip
+        for asset in facts.assets:
+            if max(abs(asset.average), abs(asset.closing)) > LIMIT:
+                raise TooLarge(f"{name} had {asset.closing} of {asset.asset_class} in {facts.month}: more than {LIMIT} minor units")
+            self._append("asset", self._code("asset", f"{asset.asset_class}/{asset.currency}"))
+            for amount in ("balance_days", "average", "closing", "ninety_days"):
+                self._append(amount, getattr(asset, amount))
+        for currency in sorted(facts.value_in.keys() | facts.value_out.keys()):
+            self._append("value_currency", self._code("currency", currency))
+            self._append("came", facts.value_in.get(currency, 0))
+            self._append("went", facts.value_out.get(currency, 0))
+        for column, value in row.items():
+            self._append(column, value)
+        self._append("asset_first", len(self._lists["asset"]))
+        self._append("value_first", len(self._lists["came"]))
+
+    def _append(self, column: str, value: int) -> None:
+        self._lists[column].append(value)
+
+    def _code(self, name: str, word: str | None) -> int:
+        words = self._words[name]
+        return NOTHING if word is None else words.setdefault(word, len(words))
+
+
+def each_customer(columns: Columns) -> Iterator[tuple[str, list[MonthlyFacts]]]:
+    """The customers as they were, one after the other."""
+    for customer in range(len(columns)):
+        rows = range(int(columns.first[customer]), int(columns.first[customer + 1]))
+        yield columns.name(customer), [columns.facts(row) for row in rows]

@@ -1,0 +1,198 @@
+"""Who stands elsewhere under another policy? Counts from tier to tier, assets, segments, and the movers with reasons."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from itertools import pairwise
+
+import numpy as np
+
+from domain.days import days_in, first_day
+from domain.policy import TierPolicy
+from domain.tiering import Standing, outlook
+from replay.columns import Columns, Numbers, month_named
+from replay.compiled import Standings
+
+NOBODY = "unassessed"
+AGES = (18, 30, 45, 65)
+"""Where age bands begin; 65 is where special care begins."""
+NAMED = 1_000
+"""Movers that a report names, those with the largest assets first."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Customers who have something in common: how many there are, and how many rise and fall."""
+
+    by: str
+    segment: str
+    customers: int
+    up: int
+    down: int
+
+
+@dataclass(frozen=True)
+class Mover:
+    """A customer who stands elsewhere: from where to where, on what grounds, what is missing to rise again, and assets in minor units."""
+
+    customer: str
+    before: str
+    after: str
+    month: str
+    seen: dict[str, int]
+    missing: tuple[str, ...]
+    assets: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two policies over the same facts, from those of the old (rows) to those of the new (columns); assets in minor units."""
+
+    old: str
+    new: str
+    old_digest: str
+    new_digest: str
+    through: str | None
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+    assets: tuple[tuple[int, ...], ...]
+    customers: int
+    up: int
+    down: int
+    segments: tuple[Segment, ...]
+    movers: tuple[Mover, ...]
+
+    @property
+    def digest(self) -> str:
+        """A SHA-256 over all that the report says, for an approval to name."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def compare(columns: Columns, old: TierPolicy, new: TierPolicy, before: Standings, after: Standings) -> Comparison:
+    """What a change from one policy to another would do to everybody."""
+    rows, names = (NOBODY, *_names(old)), (NOBODY, *_names(new))
+    here, there = before.tier.astype(np.int64) + 1, after.tier.astype(np.int64) + 1
+    held = _assets(columns, new.currency)
+    cells = here * len(names) + there
+    moves = _moves(rows, names)[here, there]
+    movers = np.flatnonzero((moves != 0) | _renamed(rows, names)[here, there])
+    largest = movers[np.lexsort((columns.names[movers], -held[movers]))][:NAMED]
+    return Comparison(
+        old=old.label,
+        new=new.label,
+        old_digest=old.digest,
+        new_digest=new.digest,
+        through=month_named(int(columns.month.max())) if columns.rows else None,
+        rows=rows,
+        columns=names,
+        counts=_table(np.bincount(cells, minlength=len(rows) * len(names)), len(names)),
+        assets=_table(_sums(cells, held, len(rows) * len(names)), len(names)),
+        customers=len(columns),
+        up=int((moves > 0).sum()),
+        down=int((moves < 0).sum()),
+        segments=tuple(_segments(columns, moves)),
+        movers=tuple(_mover(columns, new, after, int(each), rows[here[each]], int(held[each])) for each in largest),
+    )
+
+
+def _names(policy: TierPolicy) -> tuple[str, ...]:
+    return tuple(tier.tier for tier in policy.tiers)
+
+
+def _moves(rows: Sequence[str], names: Sequence[str]) -> Numbers:
+    """For every pair of tiers, 1 for a rise and -1 for a fall: by the new order where it knows the old tier, else by place."""
+    known = [names.index(row) if row in names else place for place, row in enumerate(rows)]
+    signs: Numbers = np.sign(np.arange(len(names))[None, :] - np.array(known)[:, None])
+    return signs
+
+
+def _renamed(rows: Sequence[str], names: Sequence[str]) -> Numbers:
+    return np.array([[row != name for name in names] for row in rows])
+
+
+def _table(flat: Numbers, width: int) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(int(each) for each in row) for row in flat.reshape(-1, width))
+
+
+def _sums(cells: Numbers, amounts: Numbers, count: int) -> Numbers:
+    """Exact sums of whole numbers per cell."""
+    total = np.zeros(count, dtype=np.int64)
+    np.add.at(total, cells, amounts)
+    return total
+
+
+def _last_rows(columns: Columns) -> Numbers:
+    """Everybody's last row; -1 for who has none."""
+    last = np.asarray(columns.first[1:]) - 1
+    return np.where(last >= columns.first[:-1], last, -1)
+
+
+def _assets(columns: Columns, currency: str) -> Numbers:
+    """What everybody held at the end of their last month, without loans, in one currency."""
+    counts = np.array([asset.endswith(f"/{currency}") and not asset.startswith("loan/") for asset in columns.words["asset"]] or [False])
+    last = _last_rows(columns)
+    total = np.zeros(len(columns), dtype=np.int64)
+    there = last >= 0
+    start = np.where(there, columns.asset_first[last], 0)
+    length = np.where(there, columns.asset_first[last + 1] - start, 0)
+    for offset in range(int(length.max(initial=0))):
+        some = np.flatnonzero(length > offset)
+        index = start[some] + offset
+        total[some] += np.where(counts[columns.asset[index]], columns.closing[index], 0)
+    return total
+
+
+def _segments(columns: Columns, moves: Numbers) -> Iterator[Segment]:
+    last = _last_rows(columns)
+    for by in ("kind", "region"):
+        codes = np.where(last >= 0, getattr(columns, by)[last], -1)
+        yield from _grouped(by, codes + 1, ("unknown", *columns.words[by]), moves)
+    yield from _grouped("age", _bands(columns, last), ("unknown", *_band_names()), moves)
+
+
+def _grouped(by: str, codes: Numbers, names: Sequence[str], moves: Numbers) -> Iterator[Segment]:
+    counted = [np.bincount(some, minlength=len(names)) for some in (codes, codes[moves > 0], codes[moves < 0])]
+    for name, customers, up, down in zip(names, *counted, strict=True):
+        if customers:
+            yield Segment(by, name, int(customers), int(up), int(down))
+
+
+def _bands(columns: Columns, last: Numbers) -> Numbers:
+    """Everybody's age band at the end of their last month, counted from 1; 0 where no birth date is known."""
+    born = np.where(last >= 0, columns.born[last], 0)
+    bands = np.where(born > 0, 1, 0)
+    for month in np.unique(columns.month[last[last >= 0]]):
+        name = month_named(int(month))
+        end = first_day(name).replace(day=days_in(name))
+        of_month = (last >= 0) & (born > 0) & (columns.month[last] == month)
+        for age in AGES:
+            bands += of_month & (born <= _birthday(end, age))
+    return bands
+
+
+def _birthday(end: date, age: int) -> int:
+    """The latest day of birth of who is so old on a day."""
+    year = end.year - age
+    return end.replace(year=year, day=min(end.day, days_in(f"{year:04d}-{end.month:02d}"))).toordinal()
+
+
+def _band_names() -> tuple[str, ...]:
+    ends = [f"under {AGES[0]}", *(f"{low} to {high - 1}" for low, high in pairwise(AGES)), f"{AGES[-1]} and over"]
+    return tuple(ends)
+
+
+def _mover(columns: Columns, new: TierPolicy, after: Standings, customer: int, before: str, assets: int) -> Mover:
+    standing = after.standing(new, columns, customer)
+    seen = standing.grounds.seen if standing.grounds else {}
+    month = standing.grounds.month if standing.grounds else ""
+    return Mover(columns.name(customer), before, standing.tier or NOBODY, month, seen, _missing(columns, new, standing, int(after.last[customer])), assets)
+
+
+def _missing(columns: Columns, new: TierPolicy, standing: Standing, row: int) -> tuple[str, ...]:
+    if row < 0:
+        return ()
+    gaps = outlook(new, standing, columns.facts(row)).missing
+    return tuple(f"{gap.what} {gap.has} of {gap.needs}" for gap in (gaps[0] if gaps else ()))

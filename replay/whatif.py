@@ -1,0 +1,42 @@
+"""What would change under another policy, or with another threshold? Read-only, over the facts of the whole bank."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domain.conditions import AtLeast
+from domain.policy import TierPolicy
+from replay.columns import Columns
+from replay.compare import Comparison, compare
+from replay.compiled import standings
+
+
+@dataclass(frozen=True)
+class Point:
+    """With this threshold so many customers would stand in the tier or above."""
+
+    threshold: int
+    customers: int
+
+
+def what_if(columns: Columns, live: TierPolicy, candidates: Sequence[TierPolicy]) -> list[Comparison]:
+    """Each candidate compared with the policy that is live."""
+    before, *after = standings([live, *candidates], columns)
+    return [compare(columns, live, candidate, before, each) for candidate, each in zip(candidates, after, strict=True)]
+
+
+def sensitivity(columns: Columns, policy: TierPolicy, tier: str, thresholds: Sequence[int]) -> list[Point]:
+    """How many would stand in a tier or above, for several thresholds of it.
+
+    Raises `ValueError` if the tier has no single threshold, or one of these would make another tier unreachable.
+    """
+    place = policy.place(tier)
+    if not place or not isinstance(policy.tiers[place].reach, AtLeast):
+        raise ValueError(f"{policy.label} has no tier {tier} with a single threshold (quantity and at_least)")
+    found = standings([_with_threshold(policy, place, threshold) for threshold in thresholds], columns)
+    return [Point(threshold, int((each.tier >= place).sum())) for threshold, each in zip(thresholds, found, strict=True)]
+
+
+def _with_threshold(policy: TierPolicy, place: int, threshold: int) -> TierPolicy:
+    said = policy.model_dump()
+    said["tiers"][place]["reach"]["at_least"] = threshold
+    return TierPolicy.model_validate(said)
