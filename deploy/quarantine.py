@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,7 +13,9 @@ from rich.table import Table
 
 from deploy.console import DataDir, Json, settings_of, show
 from deploy.settings import Settings
-from streams.journal import Entry
+
+if TYPE_CHECKING:
+    from streams.journal import Entry
 
 quarantine = typer.Typer(name="quarantine", no_args_is_help=True, help="What could not be recorded: list, show, re-drive.")
 
@@ -65,7 +67,7 @@ def re_drive(
     show({"entry": name, "sent": sent}, as_json)
 
 
-def _as_it_was(settings: Settings, shard: int, entry: Entry) -> int:
+def _as_it_was(settings: Settings, shard: int, entry: "Entry") -> int:
     """Send the original bytes with the key and headers that they came with; gives how many messages that is."""
     from deploy.compose import courier_of, journal_of
 
@@ -88,7 +90,7 @@ def _entries(settings: Settings) -> Iterator[dict[str, Any]]:
             after = entries[-1].number
 
 
-def _find(settings: Settings, name: str) -> Entry:
+def _find(settings: Settings, name: str) -> "Entry":
     from deploy.compose import journal_of
 
     shard, _, number = name.partition("/")

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from deploy.console import DataDir, Json, Mendable, errors, progress, settings_of, show
 from deploy.files import read_policy
+from deploy.logs import set_up_logs
 from deploy.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,6 +32,12 @@ Vary = Annotated[str | None, typer.Option("--vary", help="TIER=FROM..TO/STEP: ho
 SHOWN = 10
 WIDE = 160
 """Columns of a table that goes into a file."""
+
+
+@replay.callback()
+def begin() -> None:
+    """Say what goes wrong, and nothing else, on standard error."""
+    set_up_logs("warning", "replay")
 
 
 @replay.command()

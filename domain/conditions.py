@@ -11,6 +11,7 @@ from domain.facts import MonthlyFacts
 from domain.interaction import Identifier, Line
 from domain.quantities import Seen
 
+Bound = Annotated[int, Field(ge=-(10**18), le=10**18)]
 Trait = Literal["kind", "rating", "industry", "region", "stage"]
 
 
@@ -19,7 +20,7 @@ class AtLeast(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     quantity: Identifier
-    at_least: int
+    at_least: Bound
 
 
 class AtMost(BaseModel):
@@ -27,7 +28,7 @@ class AtMost(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     quantity: Identifier
-    at_most: int
+    at_most: Bound
 
 
 class OneOf(BaseModel):

@@ -35,9 +35,9 @@ class Scored(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     quantity: Identifier
-    each: Annotated[int, Field(ge=1)] = 1
-    points: Annotated[int, Field(ge=0, le=1_000_000)]
-    at_most: Annotated[int, Field(ge=1)] | None = None
+    each: Annotated[int, Field(ge=1, le=10**15)] = 1
+    points: Annotated[int, Field(ge=0, le=100)]
+    at_most: Annotated[int, Field(ge=1, le=10**15)] | None = None
 
 
 class Points(BaseModel):

@@ -17,8 +17,7 @@ from domain.policy import FastTrack, LifeCycle, Tier, TierPolicy
 from domain.quantities import COUNTS, Balances, Points, Scored
 from domain.tiering import Standing, assess
 from replay.columns import Columns, columns_of, each_customer, load, month_named, month_number, save
-from replay.compiled import standings
-from replay.program import CannotCompile
+from replay.compiled import NotInColumns, standings
 
 FIRST = month_number("2024-11")
 money = st.one_of(st.integers(min_value=-(10**15), max_value=10**15), st.integers(min_value=-500, max_value=2_000))
@@ -144,5 +143,5 @@ def test_a_policy_that_counts_households_is_refused_with_its_reason() -> None:
     """Columns have customers; a rule for households says so, instead of leaving them out."""
     policy = read_policy(POLICIES / "tiers" / "hsbc-premier.yaml")
 
-    with pytest.raises(CannotCompile, match="hsbc-premier@1 counts a household"):
+    with pytest.raises(NotInColumns, match="hsbc-premier@1 counts a household"):
         standings([policy], columns_of([("customer:1", [])]))

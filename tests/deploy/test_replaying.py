@@ -1,0 +1,95 @@
+"""Trying rules from the command line: what a tier owner reads, also when something is wrong."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deploy.settings import POLICIES
+from replay.columns import columns_of, save
+from tests.conftest import TIERFOLD
+from tests.domain.months import month
+
+LIVE = POLICIES / "tiers" / "bohai-retail.yaml"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A data folder with the facts of three customers, and no service running."""
+    months = [month("2026-01", yuan) for yuan in (10_000, 180_000, 250_000)]
+    save(columns_of((f"customer:{number}", [facts]) for number, facts in enumerate(months)), tmp_path / "facts")
+    return tmp_path
+
+
+def candidate(folder: Path, **changes: object) -> Path:
+    """The live rule with something changed."""
+    path = folder / "candidate.yaml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(LIVE.read_text(encoding="utf-8")), **changes}, allow_unicode=True), encoding="utf-8")
+    return path
+
+
+def lower_gold() -> list[dict[str, object]]:
+    """The live tiers, with gold from 150,000 yuan on."""
+    tiers: list[dict[str, object]] = yaml.safe_load(LIVE.read_text(encoding="utf-8"))["tiers"]
+    tiers[2]["reach"] = {"quantity": "assets", "at_least": 15_000_000}
+    return tiers
+
+
+def what_if(folder: Path, *words: object) -> "subprocess.CompletedProcess[str]":
+    """Ask."""
+    command = [*TIERFOLD, "replay", "what-if", *map(str, words), "--data-dir", str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_who_moves_is_answered_from_kept_facts_alone(folder: Path) -> None:
+    """One JSON document for machines: the matrix, the movers and the digest."""
+    answer = what_if(folder, candidate(folder, version=2, tiers=lower_gold()), "--json")
+    [comparison] = json.loads(answer.stdout)["comparisons"]
+
+    assert answer.returncode == 0
+    assert (comparison["up"], comparison["down"], comparison["customers"]) == (1, 0, 3)
+    [mover] = comparison["movers"]
+    assert (mover["customer"], mover["before"], mover["after"], mover["seen"]) == ("customer:1", "affluent", "gold", {"assets": 18_000_000})
+    assert mover["missing"] == ["assets 18000000 of 50000000"]
+    assert len(comparison["digest"]) == 64
+
+
+WRONG: dict[str, tuple[dict[str, object], str]] = {
+    "a rule that cannot decide": ({"tiers": lower_gold()[:1] + lower_gold()[2:0:-1]}, "tiers[1].reach: nobody could stand in gold"),
+    "a word that is not known": ({"missed_allowed": 3}, "missed_allowed: Extra inputs are not permitted"),
+    "a rule for households": ({"scope": {"of": "household"}}, "bohai-retail@1 counts a household, and the columns have customers alone"),
+}
+
+
+@pytest.mark.parametrize(("changes", "said"), WRONG.values(), ids=WRONG)
+def test_a_bad_policy_file_gets_an_error_to_act_on(folder: Path, changes: dict[str, object], said: str) -> None:
+    """The place, what, and why; no trace of the program."""
+    answer = what_if(folder, candidate(folder, **changes))
+
+    assert answer.returncode == 2
+    assert said in " ".join(answer.stderr.split())
+    assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("vary", "said"),
+    [("gold=1", "write TIER=FROM..TO/STEP"), ("gold=1..9/0", "write TIER=FROM..TO/STEP"), ("mass=1..9/1", "no tier mass with a single threshold")],
+)
+def test_a_curve_that_cannot_be_drawn_says_why(folder: Path, vary: str, said: str) -> None:
+    """How to write it, or why not."""
+    answer = what_if(folder, LIVE, "--vary", vary)
+
+    assert answer.returncode == 2
+    assert said in " ".join(answer.stderr.replace("│", " ").split())
+
+
+def test_without_facts_and_without_read_models_it_says_what_to_do(tmp_path: Path) -> None:
+    """Nothing is running and nothing is kept."""
+    command = [*TIERFOLD, "replay", "what-if", str(LIVE), "--data-dir", str(tmp_path)]
+    nowhere = {"TIERFOLD_REDIS": "redis://127.0.0.1:1/0", "PATH": "/usr/bin:/bin"}
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=nowhere)
+
+    assert answer.returncode == 2
+    assert "start them, or ask --from-journal" in " ".join(answer.stderr.split())
