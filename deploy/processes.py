@@ -39,6 +39,7 @@ def run_agents(settings: Settings) -> None:
 
 def run_web(settings: Settings) -> None:
     """Answer lookups until a signal."""
+    from datetime import datetime
     from zoneinfo import ZoneInfo
 
     import uvicorn
@@ -46,6 +47,7 @@ def run_web(settings: Settings) -> None:
     from deploy.files import read_catalogue, read_policy
     from deploy.groups import groups_of
     from projections.redis import RedisStore
+    from replay.web import add_past
     from streams.health import Health
     from streams.lookups import Lookups
     from streams.web import Doors, web
@@ -64,7 +66,9 @@ def run_web(settings: Settings) -> None:
         wait_for_journal=not settings.broker_keeps,
         zone=ZoneInfo(settings.timezone),
     )
-    uvicorn.run(web(doors), host=settings.host, port=settings.port, log_level="warning", access_log=False, server_header=False)
+    app = web(doors)
+    add_past(app, journal, groups[0], doors.policy, lambda: datetime.now(doors.zone).date())
+    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False, server_header=False)
 
 
 def collect_seldom() -> None:

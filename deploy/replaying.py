@@ -4,8 +4,10 @@ import asyncio
 import re
 import sys
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
@@ -19,6 +21,7 @@ from deploy.settings import Settings
 if TYPE_CHECKING:
     from replay.columns import Columns
     from replay.compare import Comparison
+    from replay.explain import Explanation
     from replay.whatif import Point
 
 replay = typer.Typer(name="replay", no_args_is_help=True, help="Try a rule on history, see who moves.")
@@ -29,6 +32,10 @@ Refresh = Annotated[bool, typer.Option("--refresh", help="Gather the facts from 
 Html = Annotated[Path | None, typer.Option("--html", help="Also write a report with charts.")]
 Csv = Annotated[Path | None, typer.Option("--csv", help="Also write the named movers.")]
 Vary = Annotated[str | None, typer.Option("--vary", help="TIER=FROM..TO/STEP: how many would stand there, threshold by threshold (minor units).")]
+Customer = Annotated[str, typer.Argument(help="The customer's number, without `customer:`.")]
+Recorded = Annotated[datetime | None, typer.Option("--recorded", help="What was recorded at this time or before (the bank's time).")]
+Occurred = Annotated[datetime | None, typer.Option("--occurred", formats=["%Y-%m-%d"], help="What has this business date or an earlier one.")]
+On = Annotated[datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="The date asked about; today if none is given.")]
 SHOWN = 10
 WIDE = 160
 """Columns of a table that goes into a file."""
@@ -76,6 +83,45 @@ def what_if(
         for each in found:
             _print(each)
         _print_curve(curve)
+
+
+@replay.command("as-of")
+def as_of(customer: Customer, recorded: Recorded = None, occurred: Occurred = None, data_dir: DataDir = None) -> None:
+    """Show a customer as known then, of what was true then, as JSON; with neither bound, as known now."""
+    import msgspec
+
+    from deploy.compose import journal_of
+    from deploy.groups import groups_of
+    from replay.past import as_of
+
+    settings = settings_of(data_dir)
+    group = groups_of(settings)[0]
+    then = recorded.replace(tzinfo=recorded.tzinfo or ZoneInfo(settings.timezone)) if recorded else None
+    states = as_of(journal_of(settings), group, f"customer:{customer}", then, occurred.date() if occurred else None)
+    if states is None:
+        raise Mendable(f"nothing was recorded of customer {customer} by then")
+    shown = {"customer": customer, **{part.name: state for part, state in zip(group.parts, states, strict=True)}}
+    print(msgspec.json.encode(shown, order="deterministic").decode())
+
+
+@replay.command()
+def explain(customer: Customer, on: On = None, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Say why a customer stood in which tier on a date: policy, months, events; from the journal alone."""
+    from deploy.compose import journal_of
+    from deploy.groups import groups_of
+    from replay.explain import explain
+
+    settings = settings_of(data_dir)
+    day = on.date() if on else datetime.now(ZoneInfo(settings.timezone)).date()
+    found = explain(journal_of(settings), groups_of(settings)[0], read_policy(settings.policy), f"customer:{customer}", day)
+    if found is None:
+        raise Mendable(f"nothing was recorded of customer {customer} by {day}")
+    if as_json:
+        import msgspec
+
+        print(msgspec.json.encode(found.as_json()).decode())
+    else:
+        _print_explanation(found)
 
 
 def _folder(settings: Settings) -> Path:
@@ -153,6 +199,20 @@ def _print(found: "Comparison") -> None:
     if found.movers:
         console.print(movers)
     console.print(f"report digest {found.digest}", soft_wrap=True)
+
+
+def _print_explanation(found: "Explanation") -> None:
+    console = Console(width=None if sys.stdout.isatty() else WIDE)
+    held = f", set by hand by {found.override.approver} until {found.override.until}: {found.override.reason}" if found.override else ""
+    console.print(f"{found.customer} stood in {found.tier} on {found.on}, since {found.since}, missed {found.watch}{held}", soft_wrap=True)
+    console.print(f"policy {found.policy}, digest {found.policy_digest}", soft_wrap=True)
+    months = Table("month", "measured", "reached", "from", "to", "missed", "events", "versions", "largest movements (position: amount)")
+    for each in found.assessments[::-1]:
+        largest = ", ".join(f"{moved.position}: {moved.amount:,} {moved.currency}" for moved in each.largest[:3])
+        versions = f"{each.first_version} to {each.last_version}" if each.events else ""
+        to = f"{each.after} (in dispute)" if each.frozen else each.after
+        months.add_row(each.month, _seen(each.seen), each.reached, each.before, to, str(each.watch), str(each.events), versions, largest)
+    console.print(months)
 
 
 def _print_curve(curve: "list[Point]") -> None:

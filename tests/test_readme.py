@@ -55,7 +55,7 @@ def test_every_question_is_answered(stack: Running, tmp_path: Path) -> None:
     stack.settle()
     questions = [shlex.split(command)[1].removeprefix("localhost:8080") for command in commands(ENGLISH) if command.startswith("curl")]
 
-    assert len(questions) == 7
+    assert len(questions) == 9
     for question in questions:
         assert httpx.get(f"{stack.settings.address}{question}").status_code == 200, question
 
@@ -87,7 +87,7 @@ def test_every_tool_does_what_is_promised(stack: Running, tmp_path: Path, words:
 
 def test_change_a_tiering_rule_from_top_to_bottom(own_stack: Running, tmp_path: Path) -> None:
     """The section's commands, one after the other, in a folder of their own, on a bank of three hundred."""
-    section = ENGLISH[ENGLISH.index("## Change a tiering rule") : ENGLISH.index("## Kafka")]
+    section = ENGLISH[ENGLISH.index("## Change a tiering rule") : ENGLISH.index("## Ask why")]
     (tmp_path / "deploy").symlink_to(ROOT / "deploy")
     (tmp_path / "bank.jsonl").write_bytes(b"\n".join(map(write, synth(Bank(300, 3, 1)))))
     own_stack.report("feed", str(tmp_path / "bank.jsonl"))
@@ -106,6 +106,24 @@ def test_change_a_tiering_rule_from_top_to_bottom(own_stack: Running, tmp_path: 
     assert "41,000,000" in curve
     assert "Who would move" in (tmp_path / "who-moves.html").read_text(encoding="utf-8")
     assert (tmp_path / "movers.csv").read_text(encoding="utf-8").startswith("policy,customer,before,after")
+
+
+def test_ask_why(stack: Running, tmp_path: Path) -> None:
+    """The same answer on the command line and over HTTP; and the customer as of a date."""
+    (tmp_path / "bank.jsonl").write_bytes(b"\n".join(map(write, synth(Bank(5, 2, 1)))))
+    stack.report("feed", str(tmp_path / "bank.jsonl"))
+    why, then = (shlex.split(command)[1:] for command in commands(ENGLISH) if " replay explain " in command or " replay as-of " in command)
+    told = stack.report(*why)
+    asked = httpx.get(f"{stack.settings.address}/v1/customers/100000/explain?on=2026-03-15").json()
+    past = json.loads(stack.run(*then).stdout)
+
+    assert told == asked
+    assert told["tier"] == httpx.get(f"{stack.settings.address}/v1/customers/100000/tier").json()["tier"]
+    assert [each["month"] for each in told["assessments"]] == ["2026-02", "2026-01"]
+    assert list(past["months"]["rows"]) == ["2026-01"]
+    assert past == httpx.get(f"{stack.settings.address}/v1/customers/100000/as-of?occurred=2026-02-10").json()
+    assert httpx.get(f"{stack.settings.address}/v1/customers/100000/as-of?recorded=2026-02-10T00:00:00").status_code == 422
+    assert httpx.get(f"{stack.settings.address}/v1/customers/nobody/explain").status_code == 404
 
 
 def _an_entry(stack: Running, folder: Path, event: dict[str, object]) -> str:

@@ -1,0 +1,47 @@
+"""What was known of a customer then, as true then? History folded again, up to a time of recording and a business date."""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from heapq import merge
+from operator import attrgetter
+
+from domain.recorded import Recorded
+from projections.projection import Group, States
+from streams.journal import Journal, Shard
+from streams.routing import shard_of
+
+AT_ONCE = 1_000
+
+
+def events_of(journal: Journal, group: Group, stream: str, recorded: datetime | None = None, occurred: date | None = None) -> Iterator[Recorded]:
+    """What a group folds for one stream, in the order of the shard: its own events, and those for everyone since its first.
+
+    Only what was recorded at a time or before, and what has a business date or an earlier one.
+    """
+    shard = journal[shard_of(stream, len(journal))]
+    own = _history(shard, stream)
+    first = next(own, None)
+    if first is None:
+        return
+    shared = (event for event in _history(shard, f"shard:{shard.number}") if event.position > first.position and group.everyone and group.everyone(event.data))
+    for event in merge((first,), own, shared, key=attrgetter("position")):
+        if (recorded is None or event.recorded_at <= recorded) and (occurred is None or event.business_date <= occurred):
+            yield event
+
+
+def as_of(journal: Journal, group: Group, stream: str, recorded: datetime | None = None, occurred: date | None = None) -> States | None:
+    """The states of a stream as they were known then, of what was true then; None if nothing was.
+
+    With neither bound these are the live states, to the byte.
+    """
+    states = None
+    for event in events_of(journal, group, stream, recorded, occurred):
+        states = group.evolve(states or group.initial, event)
+    return states
+
+
+def _history(shard: Shard, stream: str) -> Iterator[Recorded]:
+    version = 0
+    while events := shard.history(stream, version, AT_ONCE):
+        yield from events
+        version = events[-1].version

@@ -1,0 +1,41 @@
+"""Which questions about the past are answered over HTTP? As known then, and why."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Annotated
+
+from fastapi import FastAPI, Query, Response
+
+from domain.policy import TierPolicy
+from projections.projection import Group
+from replay.explain import explain
+from replay.past import as_of
+from streams.journal import Journal
+from streams.web.customers import CustomerId
+from streams.web.doors import as_json
+from streams.web.problems import Problem
+
+
+def add_past(app: FastAPI, journal: Journal, group: Group, policy: TierPolicy, today: Callable[[], date]) -> None:
+    """Add the questions about the past; they read the journal, not the read models."""
+
+    @app.get("/v1/customers/{customer}/explain", summary="Why this tier on that date: policy, months, events")
+    async def why(customer: CustomerId, on: Annotated[date | None, Query(description="A business date; today if none is given")] = None) -> Response:
+        found = await asyncio.to_thread(explain, journal, group, policy, f"customer:{customer}", on or today())
+        if found is None:
+            raise Problem(404, f"nothing was recorded of customer {customer} by then")
+        return as_json(found.as_json())
+
+    @app.get("/v1/customers/{customer}/as-of", summary="The customer as known then, as true then")
+    async def then(
+        customer: CustomerId,
+        recorded: Annotated[datetime | None, Query(description="What was recorded at this time or before, with an offset from UTC")] = None,
+        occurred: Annotated[date | None, Query(description="What has this business date or an earlier one")] = None,
+    ) -> Response:
+        if recorded is not None and recorded.tzinfo is None:
+            raise Problem(422, "recorded: a time with its offset from UTC, as 2026-03-02T10:15:00+08:00")
+        states = await asyncio.to_thread(as_of, journal, group, f"customer:{customer}", recorded, occurred)
+        if states is None:
+            raise Problem(404, f"nothing was recorded of customer {customer} by then")
+        return as_json({"customer": customer, **{part.name: state for part, state in zip(group.parts, states, strict=True)}})
