@@ -7,12 +7,12 @@ in exact integers, whatever the order in which the movements became known.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date
 from typing import NamedTuple
 
 from domain.change import changed
-from domain.days import Month, days_in, month_before, month_of, next_month
+from domain.days import Month, days_in, month_before, next_month
 from domain.facts import AssetFacts, MonthlyFacts
 from domain.interaction import AssetClass
 
@@ -37,6 +37,15 @@ class DaysMoves(NamedTuple):
 NOTHING = DaysMoves()
 
 
+class Move(NamedTuple):
+    """A transaction, as far as it concerns a ledger: minor units, positive into the account."""
+
+    account: str
+    currency: str
+    amount: int
+    day: Day
+
+
 @dataclass(frozen=True)
 class Account:
     """A running account: balance in minor units of its currency.
@@ -50,7 +59,7 @@ class Account:
     balance: int = 0
     closed: bool = False
     days: dict[Day, DaysMoves] = field(default_factory=dict)
-    stated: date | None = None
+    stated: Day | None = None
 
 
 class Past(NamedTuple):
@@ -78,9 +87,8 @@ class Ledger:
     streak: int = 0
 
 
-def seen(ledger: Ledger, day: date) -> Ledger:
-    """The ledger of a customer who was there on this day: the earliest such month is the first to get facts."""
-    month = month_of(day)
+def seen(ledger: Ledger, month: Month) -> Ledger:
+    """The ledger of a customer who was there in this month: the earliest such month is the first to get facts."""
     if ledger.since is not None and ledger.since <= month:
         return ledger
     return changed(ledger, since=month)
@@ -116,25 +124,52 @@ def not_holding(ledger: Ledger, reference: str) -> Ledger:
     return changed(ledger, products=ledger.products - {reference})
 
 
-def transacted(ledger: Ledger, reference: str, amount: int, currency: str, day: date) -> Ledger:
-    """The ledger after a transaction: moved, and counted by value in and out and by active day.
+def transacted(ledger: Ledger, moves: Iterable[Move]) -> Ledger:
+    """The ledger after transactions, in order: moved, and counted by value in and out and by active day.
 
     An account never heard of is taken to be a deposit. A late movement, of a month already closed, counts from the
     first day of the first month still open: facts of a closed month do not change. A transaction of a day whose
     closing balance has been stated is contained in that balance.
     """
-    name = _name(ledger, reference, currency)
-    account = ledger.accounts.get(name) or Account("deposit", currency)
-    when = day.isoformat()
-    came, went, number, corrected = account.days.get(when, NOTHING)
-    moves = DaysMoves(came + max(amount, 0), went + max(-amount, 0), number + 1, corrected)
-    account = changed(account, balance=account.balance + amount, days={**account.days, when: moves})
-    if account.stated is not None and day <= account.stated:
-        account = _corrected(account, -amount, account.stated)
-    return _with(ledger, name, account)
+    running: dict[str, _Running] = {}
+    for number, currency, amount, day in moves:
+        known = running.get(number) or ledger.accounts.get(number)
+        name = number if known is None or known.currency == currency else f"{number}/{currency}"
+        account = running.get(name)
+        if account is None:
+            account = running[name] = _Running(ledger.accounts.get(name) or Account("deposit", currency))
+        account.move(amount, day)
+    return changed(ledger, accounts={**ledger.accounts, **{name: account.account() for name, account in running.items()}})
 
 
-def restated(ledger: Ledger, number: str, balance: int, currency: str, day: date) -> Ledger:
+class _Running:
+    """An account while several transactions move it."""
+
+    __slots__ = ("balance", "before", "currency", "days", "stated")
+
+    def __init__(self, account: Account) -> None:
+        self.before = account
+        self.currency = account.currency
+        self.balance = account.balance
+        self.days = dict(account.days)
+        self.stated = account.stated
+
+    def move(self, amount: int, day: Day) -> None:
+        """One transaction more."""
+        came, went, number, corrected = self.days.get(day, NOTHING)
+        self.days[day] = DaysMoves(came + amount, went, number + 1, corrected) if amount >= 0 else DaysMoves(came, went - amount, number + 1, corrected)
+        if self.stated is None or day > self.stated:
+            self.balance += amount
+        else:
+            contained = self.days.get(self.stated, NOTHING)
+            self.days[self.stated] = contained._replace(corrected=contained.corrected - amount)
+
+    def account(self) -> Account:
+        """The account after all of them."""
+        return changed(self.before, balance=self.balance, days=self.days)
+
+
+def restated(ledger: Ledger, number: str, balance: int, currency: str, day: Day) -> Ledger:
     """The ledger after a system of record stated the balance at the end of a day.
 
     The difference to what was known of the end of that day moves on that day; what moved later stays on top. A
@@ -142,7 +177,7 @@ def restated(ledger: Ledger, number: str, balance: int, currency: str, day: date
     """
     name = _name(ledger, number, currency)
     account = ledger.accounts.get(name) or Account("deposit", currency)
-    later = sum(moves.net for when, moves in account.days.items() if when > day.isoformat())
+    later = sum(moves.net for when, moves in account.days.items() if when > day)
     amount = balance - (account.balance - later)
     account = _corrected(account, amount, day)
     if account.stated is not None and day < account.stated:
@@ -259,12 +294,11 @@ def _streak(ledger: Ledger, tally: _Tally) -> int:
     return max(ledger.streak, 0) + 1 if tally.active else min(ledger.streak, 0) - 1
 
 
-def _corrected(account: Account, amount: int, day: date) -> Account:
+def _corrected(account: Account, amount: int, day: Day) -> Account:
     """The account after a correction of its balance, on a day."""
-    when = day.isoformat()
-    moves = account.days.get(when, NOTHING)
+    moves = account.days.get(day, NOTHING)
     moves = moves._replace(corrected=moves.corrected + amount)
-    return changed(account, balance=account.balance + amount, days={**account.days, when: moves})
+    return changed(account, balance=account.balance + amount, days={**account.days, day: moves})
 
 
 def _with(ledger: Ledger, name: str, account: Account) -> Ledger:

@@ -4,15 +4,18 @@ Two stages: the ledger turns events into a row of facts at each month's end, wit
 overrides, make the tier. So a change of rule never touches the first stage.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from domain.accounts import TransactionPosted
+from domain.catalogue import topic_of
 from domain.days import DayClosed, ends_month
 from domain.interaction import Interaction
 from domain.policy import TierPolicy
 from domain.recorded import Recorded
 from projections import ledger, months, profile, tier
-from projections.projection import Group, States
+from projections.projection import Group, Run, States
 
 PROFILE, LEDGER, MONTHS, TIER = range(4)
 """Where each state stands among the states of the group."""
@@ -29,6 +32,15 @@ def evolve(policy: TierPolicy, states: States, event: Recorded) -> States:
     return profile.evolve(who, event), books, facts, tier.evolve(policy, standing, event)
 
 
+def evolve_posted(states: States, events: Sequence[ledger.Posted]) -> States:
+    """All states after several transactions, which only the ledger folds."""
+    who, books, facts, standing = states
+    return who, ledger.evolve_posted(books, events), facts, standing
+
+
+RUNS = {topic_of(TransactionPosted): Run(ledger.Posted, evolve_posted)}
+
+
 def ends_a_month(data: Interaction) -> bool:
     """Whether this is the end of a month, which concerns every customer."""
     return isinstance(data, DayClosed) and ends_month(data.date)
@@ -37,4 +49,4 @@ def ends_a_month(data: Interaction) -> bool:
 def customers_under(policy: TierPolicy) -> Group:
     """The group that folds customers, with tiers under a policy."""
     parts = (profile.PROFILE, ledger.LEDGER, months.MONTHS, tier.tier_under(policy))
-    return Group("customers@1", "customer", parts, partial(evolve, policy), everyone=ends_a_month)
+    return Group("customers@1", "customer", parts, partial(evolve, policy), everyone=ends_a_month, runs=RUNS)

@@ -1,13 +1,15 @@
 """What did the customer hold, and what moved? Running balances, without any policy."""
 
-from datetime import date
+from collections.abc import Sequence
+
+import msgspec
 
 from domain import ledger
 from domain.accounts import AccountClosed, AccountOpened, BalanceReported, ProductClosed, ProductOpened, TransactionPosted
 from domain.days import DayClosed, month_of
 from domain.facts import MonthlyFacts
 from domain.interaction import Interaction
-from domain.ledger import Ledger
+from domain.ledger import Day, Ledger, Move
 from domain.recorded import Recorded
 from projections.projection import Projection
 
@@ -23,13 +25,14 @@ def advance(state: Ledger, event: Recorded) -> tuple[Ledger, tuple[MonthlyFacts,
         case DayClosed(date=closed):
             return ledger.month_ended(state, month_of(closed))
         case data:
-            return _held(ledger.seen(state, event.business_date), data, event.business_date), ()
+            day = event.business_date.isoformat()
+            return _held(ledger.seen(state, day[:7]), data, day), ()
 
 
-def _held(state: Ledger, data: Interaction, day: date) -> Ledger:
+def _held(state: Ledger, data: Interaction, day: Day) -> Ledger:
     match data:
         case TransactionPosted(account=account, amount=amount, currency=currency):
-            return ledger.transacted(state, account, amount, currency, day)
+            return ledger.transacted(state, (Move(account, currency, amount, day),))
         case BalanceReported(account=account, balance=balance, currency=currency, asset_class=asset_class):
             if asset_class is not None:
                 state = ledger.opened(state, account, asset_class, currency)
@@ -44,6 +47,27 @@ def _held(state: Ledger, data: Interaction, day: date) -> Ledger:
             return ledger.not_holding(state, reference)
         case _:
             return state
+
+
+class PostedData(msgspec.Struct, gc=False):
+    """What a ledger asks of a transaction."""
+
+    account: str
+    currency: str
+    amount: int
+
+
+class Posted(msgspec.Struct, gc=False):
+    """As much of a stored transaction as a ledger asks for."""
+
+    business_date: Day
+    data: PostedData
+
+
+def evolve_posted(state: Ledger, events: Sequence[Posted]) -> Ledger:
+    """The ledger after several transactions: what `evolve` comes to, one after the other."""
+    state = ledger.seen(state, min(event.business_date for event in events)[:7])
+    return ledger.transacted(state, [Move(event.data.account, event.data.currency, event.data.amount, event.business_date) for event in events])
 
 
 LEDGER = Projection("ledger", 1, Ledger(), evolve)

@@ -1,8 +1,8 @@
 """What is a projection? A name, a version, where to begin, and how an event changes it."""
 
 import hashlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -40,12 +40,25 @@ class Projection(Generic[S]):
 
 
 @dataclass(frozen=True)
+class Run:
+    """How several events of one type, one after the other in a stream, are folded at once.
+
+    `shape` is a struct with as much of the stored event as that needs, and `evolve` comes to what the group's own
+    does, one event after the other.
+    """
+
+    shape: type
+    evolve: Callable[[States, Sequence[Any]], States]
+
+
+@dataclass(frozen=True)
 class Group:
     """Projections that are advanced together over the streams of one kind, with one position per shard.
 
     `evolve` folds an event into all their states at once. `topics` names the stored types that matter to it; None
     means all. `everyone` tells which events of the shard itself (a day that closed) concern every stream in it,
-    and `react` what should follow from an event.
+    and `react` what should follow from an event. `runs` has the stored types that are folded many at once, where
+    nothing follows from them.
     """
 
     name: str
@@ -55,6 +68,7 @@ class Group:
     topics: frozenset[str] | None = None
     everyone: Callable[[Interaction], bool] | None = None
     react: Callable[[States, Recorded], Iterable[Any]] | None = None
+    runs: Mapping[str, Run] = field(default_factory=dict)
 
     @property
     def initial(self) -> States:

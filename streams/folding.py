@@ -6,7 +6,8 @@ journal says, because the only thing believed is the position saved with them.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
@@ -16,7 +17,7 @@ from domain.recorded import Proposed, Recorded
 from projections.projection import Group, States
 from projections.store import Kept, Place, Store
 from streams.batch import Batch
-from streams.journal import Journal, Row
+from streams.journal import Journal, Row, part_decoder
 
 log = structlog.get_logger()
 
@@ -43,7 +44,6 @@ class Folding:
         self._journal = journal
         self._emit = emit
         self._sweep_at_once = sweep
-        self._streams = f"{group.kind}:"
         self._upto: int | None = None
         self._moved = 0.0
         self._cache: dict[str, _Held] = {}
@@ -98,29 +98,17 @@ class Folding:
         return folded
 
     async def _fold(self, rows: Sequence[Row]) -> None:
-        """Fold rows that follow the present position: runs of the streams' own events, and events for everyone."""
-        run: list[Recorded] = []
-        for row in rows:
-            if self._is_ours(row):
-                run.append(row.event())
-            elif self._group.everyone and row.stream.startswith("shard:") and self._group.everyone((event := row.event()).data):
-                await self._fold_run(run, event.position - 1)
+        """Fold rows that follow the present position: those of the streams themselves, and events for everyone."""
+        for by_stream, event in stretches(self._group, rows):
+            await self._fold_streams(by_stream, event.position - 1 if event else rows[-1].position)
+            if event is not None:
                 await self._sweep(event)
-                run = []
-        await self._fold_run(run, rows[-1].position)
 
-    def _is_ours(self, row: Row) -> bool:
-        topics = self._group.topics
-        return row.stream.startswith(self._streams) and (topics is None or row.topic in topics)
-
-    async def _fold_run(self, events: Sequence[Recorded], upto: int) -> None:
-        """Fold events stream by stream: what happened to one does not change another."""
-        by_stream: dict[str, list[Recorded]] = {}
-        for event in events:
-            by_stream.setdefault(event.stream, []).append(event)
+    async def _fold_streams(self, by_stream: Mapping[str, Sequence[Row]], upto: int) -> None:
+        """Fold rows stream by stream: what happened to one does not change another."""
         await self._load(by_stream.keys())
         proposed: list[tuple[int, Proposed]] = []
-        changed = {stream: self._cache[stream].fold(self._group, run, proposed) for stream, run in by_stream.items()}
+        changed = {stream: self._cache[stream].fold(self._group, rows, proposed) for stream, rows in by_stream.items()}
         if proposed and self._emit is not None:
             await self._emit([each for _, each in sorted(proposed, key=itemgetter(0))])
         await self._save(changed, upto)
@@ -131,7 +119,7 @@ class Folding:
             for start in range(0, len(streams), self._sweep_at_once):
                 some = streams[start : start + self._sweep_at_once]
                 await self._load(some)
-                changed = {stream: self._cache[stream].fold(self._group, (event,), []) for stream in some}
+                changed = {stream: self._cache[stream].sweep(self._group, event) for stream in some}
                 assert self._upto is not None
                 await self._save(changed, self._upto)
         await self._save({}, event.position)
@@ -175,17 +163,22 @@ class _Held:
         states = tuple(part.decode(kept.state) if kept else part.initial for part, kept in zip(group.parts, found, strict=True))
         return cls(states, max((kept.upto for kept in found if kept), default=0))
 
-    def fold(self, group: Group, events: Sequence[Recorded], proposed: list[tuple[int, Proposed]]) -> list[int]:
-        """Fold the events that are not folded yet, noting what should follow from which position; gives which parts they changed."""
-        before = states = self.states
-        for event in events:
-            if event.position > self.upto:
-                if group.react is not None:
-                    proposed += [(event.position, each) for each in group.react(states, event)]
-                states = group.evolve(states, event)
-                self.upto = event.position
-        self.states = states
-        return [part for part, state in enumerate(states) if state is not before[part]]
+    def fold(self, group: Group, rows: Sequence[Row], proposed: list[tuple[int, Proposed]]) -> list[int]:
+        """Fold the rows that are not folded yet, noting what should follow from which position; gives which parts they changed."""
+        fresh = [row for row in rows if row.position > self.upto]
+        if not fresh:
+            return []
+        before, self.states = self.states, evolved(group, self.states, fresh, proposed)
+        self.upto = fresh[-1].position
+        return _changed(before, self.states)
+
+    def sweep(self, group: Group, event: Recorded) -> list[int]:
+        """Fold an event for everyone, unless it is folded; gives which parts it changed."""
+        if event.position <= self.upto:
+            return []
+        before, self.states = self.states, group.evolve(self.states, event)
+        self.upto = event.position
+        return _changed(before, self.states)
 
     def kept(self, group: Group, part: int) -> Kept:
         """One of the states, as it is kept."""
@@ -195,3 +188,33 @@ class _Held:
 def decoded(group: Group, found: Sequence[Kept | None]) -> tuple[Any, ...]:
     """The states that a reader found, initial where there is none."""
     return _Held.of(group, found).states
+
+
+def stretches(group: Group, rows: Iterable[Row]) -> Iterator[tuple[dict[str, list[Row]], Recorded | None]]:
+    """The rows that matter to a group, by stream, each time up to the next event that concerns everyone; the last up to the end."""
+    by_stream: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.stream.partition(":")[0] == group.kind and (group.topics is None or row.topic in group.topics):
+            by_stream.setdefault(row.stream, []).append(row)
+        elif group.everyone and row.stream.startswith("shard:") and group.everyone((event := row.event()).data):
+            yield by_stream, event
+            by_stream = {}
+    yield by_stream, None
+
+
+def evolved(group: Group, states: States, rows: Iterable[Row], proposed: list[tuple[int, Proposed]]) -> States:
+    """The states of one stream after more of its rows; what should follow from them is added to `proposed`, by position."""
+    for run, some in groupby(rows, key=lambda row: group.runs.get(row.topic)):
+        if run is not None:
+            decode = part_decoder(run.shape)
+            states = run.evolve(states, [decode(row.state) for row in some])
+            continue
+        for event in (row.event() for row in some):
+            if group.react is not None:
+                proposed += [(event.position, each) for each in group.react(states, event)]
+            states = group.evolve(states, event)
+    return states
+
+
+def _changed(before: States, after: States) -> list[int]:
+    return [part for part, state in enumerate(after) if state is not before[part]]

@@ -1,6 +1,6 @@
 """The journal: every interaction, appended once, in order, for ever. The only door to the eventsourcing recorders."""
 
-from streams.journal.codec import decode, encode
+from streams.journal.codec import decode, encode, part_decoder
 from streams.journal.journal import Journal
 from streams.journal.outcomes import Arrival, Counts, Rejected, identify, source_key
 from streams.journal.shard import Commit, Entry, Fenced, Known, LogOffset, Row, Shard
@@ -20,5 +20,6 @@ __all__ = [
     "decode",
     "encode",
     "identify",
+    "part_decoder",
     "source_key",
 ]

@@ -5,8 +5,8 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.days import days_in, first_day
-from domain.ledger import Ledger, facts_of, month_ended, opened, restated, seen, transacted
+from domain.days import days_in, first_day, month_of
+from domain.ledger import Ledger, Move, facts_of, month_ended, opened, restated, seen, transacted
 
 JANUARY, FEBRUARY = "2026-01", "2026-02"
 
@@ -15,11 +15,16 @@ days = st.integers(min_value=1, max_value=59).map(lambda number: date(2026, 1, 1
 movements = st.lists(st.tuples(days, amounts), max_size=40)
 
 
+def paid(ledger: Ledger, amount: int, day: date, currency: str = "CNY") -> Ledger:
+    """The ledger after one transaction on its account."""
+    return transacted(ledger, [Move("a", currency, amount, day.isoformat())])
+
+
 def folded(history: list[tuple[date, int]], since: date = date(2026, 1, 1)) -> Ledger:
     """A ledger, there since January, after these transactions."""
-    ledger = seen(Ledger(), since)
+    ledger = seen(Ledger(), month_of(since))
     for day, amount in history:
-        ledger = transacted(ledger, "a", amount, "CNY", day)
+        ledger = paid(ledger, amount, day, "CNY")
     return ledger
 
 
@@ -90,7 +95,7 @@ def test_a_late_movement_counts_from_the_first_open_day(history: list[tuple[date
     """Facts of a closed month do not change; what comes late counts from the first day of the first open month."""
     closed, before = month_ended(folded(history), JANUARY)
     for day, amount in late:
-        closed = transacted(closed, "a", amount, "CNY", min(day, date(2026, 1, 31)))
+        closed = paid(closed, amount, min(day, date(2026, 1, 31)), "CNY")
     _, [after] = month_ended(closed, FEBRUARY)
     as_if = [*history, *((date(2026, 2, 1), amount) for _, amount in late)]
 
@@ -114,9 +119,9 @@ def test_a_month_closes_once() -> None:
 
 def test_a_reported_balance_is_what_the_account_holds() -> None:
     """A system of record states the balance; the difference moves, and is no transaction."""
-    ledger = opened(seen(Ledger(), date(2026, 1, 1)), "w", "wealth", "CNY")
-    ledger = restated(ledger, "w", 500, "CNY", date(2026, 1, 1))
-    ledger = restated(ledger, "w", 300, "CNY", date(2026, 1, 31))
+    ledger = opened(seen(Ledger(), JANUARY), "w", "wealth", "CNY")
+    ledger = restated(ledger, "w", 500, "CNY", date(2026, 1, 1).isoformat())
+    ledger = restated(ledger, "w", 300, "CNY", date(2026, 1, 31).isoformat())
     _, [row] = month_ended(ledger, JANUARY)
 
     assert (row.assets[0].asset_class, row.assets[0].closing, row.assets[0].balance_days, row.transactions) == ("wealth", 300, 30 * 500 + 300, 0)
@@ -124,17 +129,17 @@ def test_a_reported_balance_is_what_the_account_holds() -> None:
 
 def test_a_late_end_of_day_balance_leaves_later_money_alone() -> None:
     """The nightly file says 1000 for the 2nd; 500 came on the 3rd, in real time."""
-    ledger = restated(folded([(date(2026, 1, 1), 900)]), "a", 1000, "CNY", date(2026, 1, 1))
-    ledger = transacted(ledger, "a", 500, "CNY", date(2026, 1, 3))
-    ledger = restated(ledger, "a", 1000, "CNY", date(2026, 1, 2))
+    ledger = restated(folded([(date(2026, 1, 1), 900)]), "a", 1000, "CNY", date(2026, 1, 1).isoformat())
+    ledger = paid(ledger, 500, date(2026, 1, 3), "CNY")
+    ledger = restated(ledger, "a", 1000, "CNY", date(2026, 1, 2).isoformat())
 
     assert ledger.accounts["a"].balance == 1500
 
 
 def test_a_stated_balance_contains_the_transactions_of_its_day() -> None:
     """One that becomes known after the statement is counted, and moves nothing after that day."""
-    ledger = restated(folded([]), "a", 1000, "CNY", date(2026, 1, 10))
-    ledger = transacted(ledger, "a", 300, "CNY", date(2026, 1, 5))
+    ledger = restated(folded([]), "a", 1000, "CNY", date(2026, 1, 10).isoformat())
+    ledger = paid(ledger, 300, date(2026, 1, 5), "CNY")
     _, [row] = month_ended(ledger, JANUARY)
 
     assert (row.assets[0].closing, row.transactions) == (1000, 1)
@@ -143,8 +148,8 @@ def test_a_stated_balance_contains_the_transactions_of_its_day() -> None:
 
 def test_statements_out_of_order_end_with_the_latest_day() -> None:
     """The file of the 2nd after that of the 3rd."""
-    ledger = restated(folded([]), "a", 700, "CNY", date(2026, 1, 3))
-    ledger = restated(ledger, "a", 400, "CNY", date(2026, 1, 2))
+    ledger = restated(folded([]), "a", 700, "CNY", date(2026, 1, 3).isoformat())
+    ledger = restated(ledger, "a", 400, "CNY", date(2026, 1, 2).isoformat())
     _, [row] = month_ended(ledger, JANUARY)
 
     assert (row.assets[0].closing, row.assets[0].balance_days) == (700, 400 + 700 * 29)
@@ -160,7 +165,7 @@ def test_an_average_is_rounded_half_up() -> None:
 
 def test_money_in_a_second_currency_is_a_balance_of_its_own() -> None:
     """A hundred dollars are not a hundred yuan."""
-    ledger = transacted(folded([(date(2026, 1, 1), 700)]), "a", 100, "USD", date(2026, 1, 1))
+    ledger = paid(folded([(date(2026, 1, 1), 700)]), 100, date(2026, 1, 1), "USD")
     _, [row] = month_ended(ledger, JANUARY)
 
     assert {asset.currency: asset.closing for asset in row.assets} == {"CNY": 700, "USD": 100}
