@@ -22,5 +22,5 @@ async def rebuilt_digests(settings: Settings) -> dict[str, str]:
     """The digests of states folded from the journal anew."""
     groups = groups_of(settings)
     with progress("folded") as advance:
-        store = await rebuild(groups, journal_of(settings), advance)
+        store = rebuild(groups, journal_of(settings), advance)
     return await digests(groups, store, settings.shards)

@@ -141,7 +141,7 @@ def _gather(settings: Settings, *, from_journal: bool) -> "Columns":
     async def gather() -> "Columns":
         if from_journal:
             with progress("events folded") as advance:
-                store = await rebuild((customers,), journal_of(settings), advance)
+                store = rebuild((customers,), journal_of(settings), advance)
             return await gathered(store, customers, settings.shards)
         live = RedisStore(settings.redis)
         try:

@@ -104,23 +104,32 @@ def met(condition: "Condition", case: Case) -> bool:
             return all(met(part, case) for part in parts)
         case AnyOf(any_of=parts):
             return any(met(part, case) for part in parts)
-        case AtLeast() | AtMost() | OneOf() | Holds():
-            return gap(condition, case) is None
+        case AtLeast(quantity=name, at_least=bound):
+            return case.seen[name] >= bound
+        case AtMost(quantity=name, at_most=bound):
+            return case.seen[name] <= bound
+        case OneOf(trait=trait, one_of=wanted):
+            return _trait(trait, case) in wanted
+        case Holds(holds=wanted):
+            return not set(wanted).isdisjoint(case.facts.traits.holdings)
 
 
 def gap(atom: Atom, case: Case) -> Gap | None:
     """What is missing from one part of a condition; None if it holds."""
+    if met(atom, case):
+        return None
     match atom:
-        case AtLeast(quantity=name, at_least=bound):
-            return None if case.seen[name] >= bound else Gap(name, bound, case.seen[name])
-        case AtMost(quantity=name, at_most=bound):
-            return None if case.seen[name] <= bound else Gap(name, bound, case.seen[name])
+        case AtLeast(quantity=name, at_least=bound) | AtMost(quantity=name, at_most=bound):
+            return Gap(name, bound, case.seen[name])
         case OneOf(trait=trait, one_of=wanted):
-            value = case.stage if trait == "stage" else getattr(case.facts.traits, trait)
-            return None if value in wanted else Gap(trait, wanted, value)
+            return Gap(trait, wanted, _trait(trait, case))
         case Holds(holds=wanted):
-            held = case.facts.traits.holdings
-            return Gap("holdings", wanted, held) if set(wanted).isdisjoint(held) else None
+            return Gap("holdings", wanted, case.facts.traits.holdings)
+
+
+def _trait(trait: Trait, case: Case) -> str | None:
+    value: str | None = case.stage if trait == "stage" else getattr(case.facts.traits, trait)
+    return value
 
 
 def ways(condition: "Condition") -> list[tuple[Atom, ...]]:

@@ -27,11 +27,13 @@ def month_of(day: date) -> Month:
     return day.isoformat()[:7]
 
 
+@lru_cache(maxsize=4096)
 def first_day(month: Month) -> date:
     """The first day of a month."""
     return date(int(month[:4]), int(month[5:7]), 1)
 
 
+@lru_cache(maxsize=4096)
 def next_month(month: Month) -> Month:
     """The month after.
 
@@ -42,6 +44,7 @@ def next_month(month: Month) -> Month:
     return f"{year + number // 12:04d}-{number % 12 + 1:02d}"
 
 
+@lru_cache(maxsize=4096)
 def month_before(month: Month) -> Month:
     """The month before.
 

@@ -5,11 +5,11 @@ overrides, make the tier. So a change of rule never touches the first stage.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
 from domain.accounts import TransactionPosted
 from domain.catalogue import topic_of
+from domain.change import changed
 from domain.days import DayClosed, ends_month
 from domain.interaction import Interaction
 from domain.policy import TierPolicy
@@ -26,7 +26,7 @@ def evolve(policy: TierPolicy, states: States, event: Recorded) -> States:
     who, books, facts, standing = states
     books, rows = ledger.advance(books, event)
     for row in rows:
-        known = replace(row, traits=profile.traits(who))
+        known = changed(row, traits=profile.traits(who))
         facts = months.evolve(facts, known)
         standing = tier.evolve(policy, standing, known)
     return profile.evolve(who, event), books, facts, tier.evolve(policy, standing, event)

@@ -11,7 +11,7 @@ from river import linear_model, optim, preprocessing
 
 from domain.offers import ExampleLabelled, Features
 from domain.recorded import Recorded
-from projections.projection import Group, Projection
+from projections.projection import Group, Projection, States
 
 LEARNING_RATE = 0.1
 
@@ -82,4 +82,10 @@ def _ordered(features: Features) -> dict[str, int]:
 
 
 MODEL = Projection("model", 1, Model(), evolve)
-MODELS = Group("models@1", "model", (MODEL,), lambda states, event: (evolve(states[0], event),))
+
+
+def _evolve_all(states: States, event: Recorded) -> States:
+    return (evolve(states[0], event),)
+
+
+MODELS = Group("models@1", "model", (MODEL,), _evolve_all)

@@ -85,4 +85,10 @@ def _key(answer: Answer) -> str:
 
 TOPICS = frozenset(topic_of(event) for event in (OfferDecided, OfferAccepted, OfferDeclined, OfferLapsed))
 OFFERS = Projection("offers", 1, Offers(), evolve)
-REACTIONS = Group("reactions@1", "customer", (OFFERS,), lambda states, event: (evolve(states[0], event),), TOPICS, react=react)
+
+
+def _evolve_all(states: States, event: Recorded) -> States:
+    return (evolve(states[0], event),)
+
+
+REACTIONS = Group("reactions@1", "customer", (OFFERS,), _evolve_all, TOPICS, react=react)

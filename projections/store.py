@@ -4,7 +4,7 @@ A state is kept with `upto`, the position of the last event folded into it. A sh
 compare-and-set: who does not know the present one, saves nothing. So an old writer that wakes up does no harm.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 
@@ -44,9 +44,11 @@ class Store(Protocol):
 class MemoryStore:
     """Read models in memory: for rebuilding beside the live ones, and for looking back."""
 
-    def __init__(self) -> None:
+    def __init__(self, folded: Iterable[tuple[Place, int, dict[tuple[str, str], Kept]]] = ()) -> None:
         self._upto: dict[Place, int] = {}
         self._states: dict[Place, dict[tuple[str, str], Kept]] = {}
+        for place, upto, states in folded:
+            self._upto[place], self._states[place] = upto, states
 
     async def upto(self, place: Place) -> int:
         """How far a group has read a shard."""

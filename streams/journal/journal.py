@@ -22,7 +22,7 @@ class Journal:
         scheme = url.partition("://")[0]
         if scheme not in ("sqlite", "postgresql"):
             raise ValueError(f"journal url must start with sqlite:/// or postgresql://, not {scheme}")
-        self._url = url
+        self.url = url
         self._shards = shards
         self._open_shards: dict[int, Shard] = {}
         self._opening = threading.Lock()
@@ -55,6 +55,6 @@ class Journal:
         return shard
 
     def _open(self, number: int) -> Recorder:
-        if self._url.startswith("sqlite"):
-            return open_sqlite(Path(self._url.removeprefix("sqlite://")), number)
-        return open_postgres(self._url, number)
+        if self.url.startswith("sqlite"):
+            return open_sqlite(Path(self.url.removeprefix("sqlite://")), number)
+        return open_postgres(self.url, number)

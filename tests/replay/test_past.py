@@ -66,7 +66,7 @@ async def test_as_of_now_is_the_live_state_of_every_customer(journal: Journal, g
     bank = list(synth(Bank(40, 4, 3)))
     for start in range(0, len(bank), 500):
         record(journal, bank[start : start + 500])
-    store = await rebuild((group,), journal)
+    store = rebuild((group,), journal, processes=1)
 
     for stream in sorted({event.stream for event in bank if event.stream.startswith("customer:")}):
         states = as_of(journal, group, stream)
@@ -150,7 +150,7 @@ def test_nothing_is_explained_of_somebody_unknown(told: Journal, group: Group, b
 
 async def test_an_explanation_of_today_is_the_live_standing(told: Journal, group: Group, bohai: TierPolicy) -> None:
     """What is explained is what is answered."""
-    store = await rebuild((group,), told)
+    store = rebuild((group,), told, processes=1)
     [kept] = await store.load(Place(shard_of("customer:1", SHARDS), group.name), [(group.parts[TIER].key, "customer:1")])
     standing = group.parts[TIER].decode(kept.state) if kept else None
     found = explain(told, group, bohai, "customer:1", date(2026, 12, 31))
