@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from deploy.console import DataDir, Json, Mendable, errors, progress, settings_of, show, until_signal
 from deploy.logs import set_up_logs
@@ -151,8 +152,8 @@ def main() -> None:
     """The `tierfold` command."""
     try:
         app()
-    except (Mendable, FileNotFoundError, TimeoutError, ValueError) as error:
-        errors.print(f"[bold red]tierfold:[/] {error}", highlight=False, soft_wrap=True)
+    except (Mendable, OSError, ValueError) as error:
+        errors.print(f"[bold red]tierfold:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise SystemExit(2) from error
 
 

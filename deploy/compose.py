@@ -1,5 +1,8 @@
 """Where are the doors? The one place that turns settings into the broker's, the journal's and the front door."""
 
+from pathlib import Path
+
+from deploy.console import Mendable
 from deploy.settings import Settings
 from streams.courier import Courier
 from streams.journal import Journal
@@ -14,6 +17,14 @@ def broker_of(settings: Settings) -> Broker:
 def journal_of(settings: Settings) -> Journal:
     """The journal."""
     return Journal(settings.journal_url, settings.shards)
+
+
+def existing_journal(settings: Settings) -> Journal:
+    """The journal, for those who only read it; raises `Mendable` if there is none."""
+    folder = settings.journal_url.removeprefix("sqlite://")
+    if settings.journal_url.startswith("sqlite") and not Path(folder).is_dir():
+        raise Mendable(f"there is no journal in {folder}: name the right --data-dir")
+    return journal_of(settings)
 
 
 def courier_of(settings: Settings, journal: Journal) -> Courier:

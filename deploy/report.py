@@ -8,17 +8,17 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from replay.compare import Comparison
-from replay.whatif import Point
+from replay.whatif import Curve
 
 _templates = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True)
 
 
-def as_html(found: Sequence[Comparison], curve: Sequence[Point] = ()) -> str:
+def as_html(found: Sequence[Comparison], curve: Curve | None) -> str:
     """The report: from tier to tier, by segment, the curve, and the named movers."""
-    return _templates.get_template("comparison.html").render(comparisons=found, curve=curve, most=max((point.customers for point in curve), default=1) or 1)
+    return _templates.get_template("comparison.html").render(comparisons=found, curve=curve)
 
 
-def as_csv(found: Sequence[Comparison]) -> str:
+def as_csv(found: Sequence[Comparison], _curve: Curve | None) -> str:
     """The named movers of every comparison, one line each; amounts in minor units."""
     text = io.StringIO()
     writer = csv.writer(text)

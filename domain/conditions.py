@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
@@ -60,10 +61,14 @@ class AnyOf(BaseModel):
     any_of: Annotated[tuple["Condition", ...], Field(min_length=1)]
 
 
+KINDS = ("at_least", "at_most", "one_of", "holds", "all_of", "any_of")
+"""The word that only one kind of condition has."""
+
+
 def _which(value: Any) -> str | None:
     """Which condition is meant, by the word that only it has."""
     has = value.keys() if isinstance(value, Mapping) else type(value).model_fields if isinstance(value, BaseModel) else ()
-    return next((word for word in ("at_least", "at_most", "one_of", "holds", "all_of", "any_of") if word in has), None)
+    return next((word for word in KINDS if word in has), None)
 
 
 Condition = Annotated[
@@ -87,6 +92,14 @@ class Gap:
     what: str
     needs: int | tuple[str, ...]
     has: int | str | tuple[str, ...] | None
+    at_most: bool = False
+
+    def __str__(self) -> str:
+        """As a person would say it."""
+        if isinstance(self.needs, int):
+            return f"{self.what} {self.has:,}, {'at most' if self.at_most else 'at least'} {self.needs:,}"
+        has = ", ".join(self.has) if isinstance(self.has, tuple) else self.has
+        return f"{self.what} {has or 'unknown'}, one of {', '.join(self.needs)}"
 
 
 class Case(NamedTuple):
@@ -120,7 +133,7 @@ def gap(atom: Atom, case: Case) -> Gap | None:
         return None
     match atom:
         case AtLeast(quantity=name, at_least=bound) | AtMost(quantity=name, at_most=bound):
-            return Gap(name, bound, case.seen[name])
+            return Gap(name, bound, case.seen[name], isinstance(atom, AtMost))
         case OneOf(trait=trait, one_of=wanted):
             return Gap(trait, wanted, _trait(trait, case))
         case Holds(holds=wanted):
@@ -149,10 +162,25 @@ def missing(condition: "Condition", case: Case) -> list[tuple[Gap, ...]]:
     return sorted(found, key=len) if all(found) else []
 
 
+def count_ways(condition: "Condition") -> int:
+    """How many ways there are to meet a condition, without writing them down."""
+    match condition:
+        case AnyOf(any_of=parts):
+            return sum(map(count_ways, parts))
+        case AllOf(all_of=parts):
+            return prod(map(count_ways, parts))
+        case _:
+            return 1
+
+
 def atoms(condition: "Condition") -> Iterator[Atom]:
     """Every part of a condition."""
-    for way in ways(condition):
-        yield from way
+    match condition:
+        case AllOf(all_of=parts) | AnyOf(any_of=parts):
+            for part in parts:
+                yield from atoms(part)
+        case AtLeast() | AtMost() | OneOf() | Holds():
+            yield condition
 
 
 def implies(stronger: "Condition", weaker: "Condition") -> bool:

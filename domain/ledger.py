@@ -7,7 +7,7 @@ in exact integers, whatever the order in which the movements became known.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -21,12 +21,13 @@ Day = str
 
 
 class DaysMoves(NamedTuple):
-    """What moved on an account on one business day: transactions in and out, how many, and what statements corrected."""
+    """What moved on an account on one business day: transactions in and out, how many, what statements corrected, and whether there was one."""
 
     came: int = 0
     went: int = 0
     number: int = 0
     corrected: int = 0
+    stated: bool = False
 
     @property
     def net(self) -> int:
@@ -103,15 +104,15 @@ def opened(ledger: Ledger, number: str, asset_class: AssetClass, currency: str) 
     known = ledger.accounts.get(name)
     if known is None:
         return _with(ledger, name, Account(asset_class, currency))
-    if known.asset_class == asset_class:
+    if known.asset_class == asset_class and not known.closed:
         return ledger
-    return _with(ledger, name, changed(known, asset_class=asset_class))
+    return _with(ledger, name, changed(known, asset_class=asset_class, closed=False))
 
 
 def closed(ledger: Ledger, number: str) -> Ledger:
-    """The ledger with an account marked closed."""
-    known = ledger.accounts.get(number)
-    return ledger if known is None else _with(ledger, number, changed(known, closed=True))
+    """The ledger with an account marked closed, in every currency."""
+    ended = {name: changed(account, closed=True) for name, account in ledger.accounts.items() if name == number or name.startswith(f"{number}/")}
+    return changed(ledger, accounts={**ledger.accounts, **ended}) if ended else ledger
 
 
 def holding(ledger: Ledger, reference: str) -> Ledger:
@@ -156,13 +157,17 @@ class _Running:
 
     def move(self, amount: int, day: Day) -> None:
         """One transaction more."""
-        came, went, number, corrected = self.days.get(day, NOTHING)
-        self.days[day] = DaysMoves(came + amount, went, number + 1, corrected) if amount >= 0 else DaysMoves(came, went - amount, number + 1, corrected)
-        if self.stated is None or day > self.stated:
+        came, went, number, corrected, stated = self.days.get(day, NOTHING)
+        if amount >= 0:
+            self.days[day] = DaysMoves(came + amount, went, number + 1, corrected, stated)
+        else:
+            self.days[day] = DaysMoves(came, went - amount, number + 1, corrected, stated)
+        containing = None if self.stated is None or day > self.stated else _stated_from(self.days, self.stated, day)
+        if containing is None:
             self.balance += amount
         else:
-            contained = self.days.get(self.stated, NOTHING)
-            self.days[self.stated] = contained._replace(corrected=contained.corrected - amount)
+            contained = self.days.get(containing, NOTHING)
+            self.days[containing] = contained._replace(corrected=contained.corrected - amount)
 
     def account(self) -> Account:
         """The account after all of them."""
@@ -173,16 +178,19 @@ def restated(ledger: Ledger, number: str, balance: int, currency: str, day: Day)
     """The ledger after a system of record stated the balance at the end of a day.
 
     The difference to what was known of the end of that day moves on that day; what moved later stays on top. A
-    statement that comes after one of a later day does not change the later one.
+    statement that comes after one of a later day does not change the later one. One of a day within a closed month,
+    but its last, comes too late: what moved after it in that month is no longer known by days.
     """
+    if ledger.closed_through is not None and day < _last_day(ledger.closed_through):
+        return ledger
     name = _name(ledger, number, currency)
     account = ledger.accounts.get(name) or Account("deposit", currency)
-    later = sum(moves.net for when, moves in account.days.items() if when > day)
-    amount = balance - (account.balance - later)
-    account = _corrected(account, amount, day)
-    if account.stated is not None and day < account.stated:
-        return _with(ledger, name, _corrected(account, -amount, account.stated))
-    return _with(ledger, name, changed(account, stated=day))
+    amount = balance - (account.balance - sum(moves.net for when, moves in account.days.items() if when > day))
+    following = None if account.stated is None else _stated_from(account.days, account.stated, day, itself=False)
+    account = _corrected(account, amount, day, stated=True)
+    if following is not None:
+        return _with(ledger, name, _corrected(account, -amount, following))
+    return _with(ledger, name, changed(account, stated=max(day, account.stated or day)))
 
 
 def month_ended(ledger: Ledger, month: Month) -> tuple[Ledger, tuple[MonthlyFacts, ...]]:
@@ -231,7 +239,7 @@ class _Tally:
                 second += net if since <= 2 else 0
                 closing += net
                 self._count(moves, account.currency, since)
-        if opening or total or closing:
+        if opening or total or first or second or closing:
             key = f"{account.asset_class}/{account.currency}"
             known = self.held.get(key, NONE)
             self.held[key] = Past(known.balance_days + total, known.first + first, known.second + second, known.closing + closing)
@@ -294,11 +302,21 @@ def _streak(ledger: Ledger, tally: _Tally) -> int:
     return max(ledger.streak, 0) + 1 if tally.active else min(ledger.streak, 0) - 1
 
 
-def _corrected(account: Account, amount: int, day: Day) -> Account:
-    """The account after a correction of its balance, on a day."""
+def _corrected(account: Account, amount: int, day: Day, *, stated: bool = False) -> Account:
+    """The account after a correction of its balance, on a day; by a statement of that day, or because of another."""
     moves = account.days.get(day, NOTHING)
-    moves = moves._replace(corrected=moves.corrected + amount)
+    moves = moves._replace(corrected=moves.corrected + amount, stated=moves.stated or stated)
     return changed(account, balance=account.balance + amount, days={**account.days, day: moves})
+
+
+def _stated_from(days: Mapping[Day, DaysMoves], last: Day, day: Day, *, itself: bool = True) -> Day | None:
+    """The first day from this one on (or after it) whose closing balance was stated; `last` is the last there is."""
+    found = [when for when, moves in days.items() if moves.stated and (when > day or (itself and when == day))]
+    return min(found, default=last if last > day or (itself and last == day) else None)
+
+
+def _last_day(month: Month) -> Day:
+    return f"{month}-{days_in(month):02d}"
 
 
 def _with(ledger: Ledger, name: str, account: Account) -> Ledger:

@@ -5,16 +5,17 @@ from collections.abc import Iterator
 from datetime import date
 from functools import cached_property
 from hashlib import sha256
-from itertools import pairwise
+from itertools import combinations
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from domain.conditions import AtLeast, AtMost, Condition, OneOf, atoms, contradiction, implies, ways
+from domain.conditions import AtLeast, AtMost, Condition, OneOf, atoms, contradiction, count_ways, implies, ways
 from domain.facts import MonthlyFacts
 from domain.interaction import Channel, Currency, Identifier, Line
 from domain.quantities import COUNTS, Measure, Over, Points
 
+MOST_WAYS = 200
 STAGES = ("new", "active", "dormant")
 
 
@@ -108,6 +109,8 @@ class TierPolicy(BaseModel):
     @model_validator(mode="after")
     def _can_decide(self) -> Self:
         """Refuse a policy under which some customer would have no tier, two, or one that nobody can reach."""
+        if faults := list(_too_many_ways(self)):
+            raise ValueError("; ".join(faults))
         if faults := [*_unknown(self), *_undecidable(self)]:
             raise ValueError("; ".join(faults))
         return self
@@ -141,6 +144,13 @@ class TierPolicy(BaseModel):
         return next((index for index, each in enumerate(self.tiers) if each.tier == tier), None)
 
 
+def _too_many_ways(policy: TierPolicy) -> Iterator[str]:
+    """Conditions that nobody could read, nor any program look through."""
+    for number, tier in enumerate(policy.tiers):
+        if tier.reach is not None and (count := count_ways(tier.reach)) > MOST_WAYS:
+            yield f"tiers[{number}].reach: {tier.tier} can be reached in {count} ways, and {MOST_WAYS} is the limit"
+
+
 def _unknown(policy: TierPolicy) -> Iterator[str]:
     """What is referred to and not defined."""
     known = [*COUNTS]
@@ -149,9 +159,9 @@ def _unknown(policy: TierPolicy) -> Iterator[str]:
             yield f"measures.{name}: this name is taken by a quantity that every month has"
         if isinstance(measure, Points):
             yield from (
-                f"measures.{name}.of[{number}]: there is no quantity {scored.quantity} before this one"
+                f"measures.{name}.of[{number}]: there are no balances or counts {scored.quantity} before this one"
                 for number, scored in enumerate(measure.of)
-                if scored.quantity not in known
+                if scored.quantity not in known or isinstance(policy.measures.get(scored.quantity), Points)
             )
         known.append(name)
     for number, tier in enumerate(policy.tiers):
@@ -172,8 +182,8 @@ def _undecidable(policy: TierPolicy) -> Iterator[str]:
     for number, tier in enumerate(others, start=1):
         if tier.reach is None:
             yield f"tiers[{number}].reach: {tier.tier} has no condition, so nobody could stand below it"
-        elif against := [why for way in ways(tier.reach) if (why := contradiction(way))]:
+        elif all(against := [contradiction(way) for way in ways(tier.reach)]):
             yield f"tiers[{number}].reach: {tier.tier} cannot be reached: {against[0]}"
-    for (number, lower), (_, higher) in pairwise(enumerate(others, start=1)):
+    for (number, lower), (_, higher) in combinations(enumerate(others, start=1), 2):
         if lower.reach and higher.reach and implies(lower.reach, higher.reach):
             yield f"tiers[{number}].reach: nobody could stand in {lower.tier}, because whoever reaches it reaches {higher.tier} too"

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 from domain.change import changed
 from domain.conditions import Case, Gap, met, missing
-from domain.days import Month, first_day, next_month
+from domain.days import Month, first_day, month_before, next_month
 from domain.facts import MonthlyFacts
 from domain.interaction import Identifier, Interaction, Line, PlausibleDate
 from domain.policy import TierPolicy
@@ -52,10 +52,11 @@ class Grounds:
 
 @dataclass(frozen=True)
 class Standing:
-    """A customer under a policy: tier (None before any assessment), since when, missed assessments in a row, grounds."""
+    """A customer under a policy: tier (None before any assessment), since when, the one before, missed assessments in a row, grounds."""
 
     tier: str | None = None
     since: date | None = None
+    before: str | None = None
     watch: int = 0
     grounds: Grounds | None = None
     override: Override | None = None
@@ -91,7 +92,7 @@ def assess(policy: TierPolicy, standing: Standing, facts: MonthlyFacts, whole: M
     as often as allowed: down to the level of the last assessment, or by one step.
     """
     effective = first_day(next_month(facts.month))
-    standing = _without_expired(standing, effective)
+    standing = _without_expired(standing, effective - timedelta(days=1))
     if not _due(policy, facts):
         return standing
     case = case_of(policy, facts)
@@ -102,11 +103,11 @@ def assess(policy: TierPolicy, standing: Standing, facts: MonthlyFacts, whole: M
     standing = changed(standing, grounds=grounds, policy=policy.label)
     if held is None or reached > held:
         since = effective if policy.up == "next-month" else effective - timedelta(days=1)
-        return changed(standing, tier=policy.tiers[reached].tier, since=since, watch=0)
+        return changed(standing, tier=policy.tiers[reached].tier, since=since, before=standing.tier, watch=0)
     watch = 0 if reached == held else standing.watch + (not frozen)
     if watch < policy.misses_of(held):
         return changed(standing, watch=watch)
-    return changed(standing, tier=policy.tiers[policy.falls_to(held, reached)].tier, since=effective, watch=0)
+    return changed(standing, tier=policy.tiers[policy.falls_to(held, reached)].tier, since=effective, before=standing.tier, watch=0)
 
 
 def outlook(policy: TierPolicy, standing: Standing, facts: MonthlyFacts) -> Outlook:
@@ -116,7 +117,7 @@ def outlook(policy: TierPolicy, standing: Standing, facts: MonthlyFacts) -> Outl
     gaps = missing(above.reach, case) if above and above.reach else []
     if held == 0:
         return Outlook(above.tier if above else None, tuple(gaps))
-    left = policy.misses_of(held) - standing.watch
+    left = max(policy.misses_of(held) - standing.watch, 1)
     below = policy.tiers[policy.falls_to(held, min(level(policy, case), held - 1))].tier
     return Outlook(above.tier if above else None, tuple(gaps), below, _after_assessments(policy, standing, facts, left), left)
 
@@ -127,26 +128,31 @@ def override(standing: Standing, event: TierOverridden) -> Standing:
 
 
 def tier_on(policy: TierPolicy, standing: Standing, day: date) -> str:
-    """The tier in force on a day: the override while it lasts, else the assessed tier, else the lowest."""
+    """The tier in force on a day: the override while it lasts, else the assessed tier from the day on that it takes effect, else the lowest."""
     if standing.override is not None and day <= standing.override.until:
         return standing.override.tier
-    return standing.tier or policy.tiers[0].tier
+    in_force = standing.before if standing.since is not None and day < standing.since else standing.tier
+    return in_force or policy.tiers[0].tier
 
 
 def _due(policy: TierPolicy, facts: MonthlyFacts) -> bool:
     """Whether a month is one at whose end this customer is assessed."""
-    if policy.applies_to not in ("everyone", facts.traits.kind or "person"):
-        return False
-    new = policy.fast_track is not None and facts.tenure_months <= policy.fast_track.through_months
-    return new or int(facts.month[5:]) in policy.assessed_in
+    return policy.applies_to in ("everyone", facts.traits.kind or "person") and _assessed_in(policy, facts.month, facts.tenure_months)
+
+
+def _assessed_in(policy: TierPolicy, month: Month, tenure_months: int) -> bool:
+    return int(month[5:]) in policy.assessed_in or (policy.fast_track is not None and tenure_months <= policy.fast_track.through_months)
 
 
 def _after_assessments(policy: TierPolicy, standing: Standing, facts: MonthlyFacts, count: int) -> date:
-    """The day on which a fall takes effect, if so many assessments from now on are missed."""
-    month = standing.grounds.month if standing.grounds else facts.month
-    while count:
-        month = next_month(month)
-        count -= int(month[5:]) in policy.assessed_in
+    """The day on which a fall takes effect, if so many assessments after the last one are missed."""
+    month = facts.month
+    tenure = facts.tenure_months
+    while standing.grounds is not None and month > standing.grounds.month:
+        month, tenure = month_before(month), tenure - 1
+    while count > 0:
+        month, tenure = next_month(month), tenure + 1
+        count -= _assessed_in(policy, month, tenure)
     return first_day(next_month(month))
 
 

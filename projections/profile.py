@@ -82,7 +82,7 @@ def evolve(profile: Profile, event: Recorded) -> Profile:  # noqa: PLR0911, PLR0
         case customers.RiskProfileAssessed(grade=grade, valid_until=until):
             return changed(profile, risk=Risk(grade, until))
         case customers.CreditRated(rating=rating, agency=agency):
-            return changed(profile, rating=Fact(rating, agency, at))
+            return profile if profile.rating is not None and profile.rating.at > at else changed(profile, rating=Fact(rating, agency, at))
         case customers.ServiceUsed(service=service, channel=channel):
             return changed(profile, services=_counted(profile.services, service), channels=_counted(profile.channels, channel))
         case customers.ChannelVisited(channel=channel) | campaigns.CampaignTouched(channel=channel):
@@ -166,8 +166,10 @@ def _seen(profile: Profile, at: datetime) -> Profile:
 
 def _onboarded(profile: Profile, new: customers.CustomerOnboarded, event: Recorded) -> Profile:
     stated = {"name": new.name, "gender": new.gender, "region": new.region, "industry": new.industry}
-    facts = {fact: Fact(value, new.source, event.occurred_at) for fact, value in stated.items() if value is not None}
-    return changed(profile, kind=new.kind, onboarded=event.business_date, born=new.born, facts={**profile.facts, **facts})
+    facts = profile.facts
+    for fact, value in stated.items():
+        facts = facts if value is None else _with_newest(facts, fact, Fact(value, new.source, event.occurred_at))
+    return changed(profile, kind=new.kind, onboarded=event.business_date, born=new.born, facts=facts)
 
 
 def _with_newest(facts: dict[str, Fact], name: str, stated: Fact) -> dict[str, Fact]:

@@ -6,9 +6,9 @@ row has several of (asset classes, currencies) lies in columns of its own, with 
 
 import json
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
-from datetime import date
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from domain.days import Month, days_in
 from domain.facts import AssetFacts, MonthlyFacts, Traits
 
+FORMAT = 1
+"""What a folder of columns says it is; another one is not read."""
 LIMIT = 10**15
 """Minor units: no balance of one class is larger, so that weighted sums stay within 64 bits."""
 NOTHING = -1
@@ -105,7 +107,7 @@ class Columns:
 
 
 TYPES: dict[str, str] = {
-    "names": "S", "first": "i8", "month": "i4", "transactions": "i4", "active_days": "i1", "products": "i2", "tenure": "i2", "streak": "i2",
+    "names": "S", "first": "i8", "month": "i4", "transactions": "i4", "active_days": "i1", "products": "i4", "tenure": "i2", "streak": "i2",
     "open_cases": "i2", "kind": "i4", "rating": "i4", "industry": "i4", "region": "i4", "born": "i4", "holdings": "i4", "asset_first": "i8",
     "asset": "i2", "balance_days": "i8", "average": "i8", "closing": "i8", "ninety_days": "i8", "value_first": "i8", "value_currency": "i2",
     "came": "i8", "went": "i8",
@@ -134,19 +136,34 @@ def columns_of(customers: Iterable[tuple[str, Sequence[MonthlyFacts]]]) -> Colum
     return made.columns()
 
 
-def save(columns: Columns, folder: Path) -> None:
-    """Write one file a column into a folder, made if it was not there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for each in fields(columns):
-        if each.name != "words":
-            np.save(folder / f"{each.name}.npy", getattr(columns, each.name))
-    (folder / "words.json").write_text(json.dumps(columns.words, ensure_ascii=False), encoding="utf-8")
+class BadColumns(ValueError):
+    """A folder of columns cannot be used; says which and why."""
+
+
+def save(columns: Columns, folder: Path, gathered_at: datetime) -> None:
+    """Write one file a column into a new folder, and last what tells that all are there."""
+    folder.mkdir(parents=True)
+    lengths = {}
+    for name in TYPES:
+        column = getattr(columns, name)
+        np.save(folder / f"{name}.npy", column)
+        lengths[name] = len(column)
+    told = {"format": FORMAT, "gathered_at": gathered_at.isoformat(timespec="seconds"), "lengths": lengths, "words": columns.words}
+    (folder / "facts.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
 
 
 def load(folder: Path) -> Columns:
-    """The columns in a folder; read from the disk where they are looked at, and no earlier."""
-    found = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in TYPES}
-    return Columns(**found, words=json.loads((folder / "words.json").read_text(encoding="utf-8")))
+    """The columns in a folder, read from the disk where they are looked at, and no earlier; raises `BadColumns`."""
+    try:
+        told = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+        if told["format"] != FORMAT:
+            raise BadColumns(f"{folder} cannot be used: it has format {told['format']}, and {FORMAT} is read")
+        found = {name: np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in TYPES}
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise BadColumns(f"{folder} cannot be used ({error})") from error
+    if odd := [name for name, column in found.items() if len(column) != told["lengths"][name]]:
+        raise BadColumns(f"{folder} cannot be used: {', '.join(odd)} are of another length than was written")
+    return Columns(**found, words=told["words"])
 
 
 class _Maker:
@@ -166,6 +183,10 @@ class _Maker:
 
     def columns(self) -> Columns:
         """What was filled."""
+        for name, values in self._lists.items():
+            bounds = np.iinfo(TYPES[name])
+            if values and not bounds.min <= min(values) <= max(values) <= bounds.max:
+                raise TooLarge(f"somebody's {name.replace('_', ' ')} do not fit into {8 * int(TYPES[name][1])} bits: {min(values)} to {max(values)}")
         found = {name: np.array(values, dtype=TYPES[name]) for name, values in self._lists.items()}
         for column in found.values():
             column.setflags(write=False)
@@ -181,7 +202,7 @@ class _Maker:
         }  # fmt: skip
         for asset in facts.assets:
             if max(abs(asset.average), abs(asset.closing)) > LIMIT:
-                raise TooLarge(f"{name} had {asset.closing} of {asset.asset_class} in {facts.month}: more than {LIMIT} minor units")
+                raise TooLarge(f"{name} had more than {LIMIT} minor units of one class in {facts.month}: no rule can be tried on such amounts")
             self._append("asset", self._code("asset", f"{asset.asset_class}/{asset.currency}"))
             for amount in ("balance_days", "average", "closing", "ninety_days"):
                 self._append(amount, getattr(asset, amount))
@@ -200,10 +221,3 @@ class _Maker:
     def _code(self, name: str, word: str | None) -> int:
         words = self._words[name]
         return NOTHING if word is None else words.setdefault(word, len(words))
-
-
-def each_customer(columns: Columns) -> Iterator[tuple[str, list[MonthlyFacts]]]:
-    """The customers as they were, one after the other."""
-    for customer in range(len(columns)):
-        rows = range(int(columns.first[customer]), int(columns.first[customer + 1]))
-        yield columns.name(customer), [columns.facts(row) for row in rows]

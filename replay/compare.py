@@ -16,6 +16,7 @@ from replay.columns import Columns, Numbers, month_named
 from replay.compiled import Standings
 
 NOBODY = "unassessed"
+UP, DOWN, ELSEWHERE = 1, -1, 2
 AGES = (18, 30, 45, 65)
 """Where age bands begin; 65 is where special care begins."""
 NAMED = 1_000
@@ -48,7 +49,11 @@ class Mover:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two policies over the same facts, from those of the old (rows) to those of the new (columns); assets in minor units."""
+    """Two policies over the same facts, from the tiers of the old (rows) to those of the new (columns); assets in minor units.
+
+    Up and down are told where the new policy knows the old tier; who comes from another is `elsewhere`. `movers` are
+    the largest of all these, a thousand at most.
+    """
 
     old: str
     new: str
@@ -62,6 +67,7 @@ class Comparison:
     customers: int
     up: int
     down: int
+    elsewhere: int
     segments: tuple[Segment, ...]
     movers: tuple[Mover, ...]
 
@@ -78,7 +84,7 @@ def compare(columns: Columns, old: TierPolicy, new: TierPolicy, before: Standing
     held = _assets(columns, new.currency)
     cells = here * len(names) + there
     moves = _moves(rows, names)[here, there]
-    movers = np.flatnonzero((moves != 0) | _renamed(rows, names)[here, there])
+    movers = np.flatnonzero(moves)
     largest = movers[np.lexsort((columns.names[movers], -held[movers]))][:NAMED]
     return Comparison(
         old=old.label,
@@ -91,8 +97,9 @@ def compare(columns: Columns, old: TierPolicy, new: TierPolicy, before: Standing
         counts=_table(np.bincount(cells, minlength=len(rows) * len(names)), len(names)),
         assets=_table(_sums(cells, held, len(rows) * len(names)), len(names)),
         customers=len(columns),
-        up=int((moves > 0).sum()),
-        down=int((moves < 0).sum()),
+        up=int((moves == UP).sum()),
+        down=int((moves == DOWN).sum()),
+        elsewhere=int((moves == ELSEWHERE).sum()),
         segments=tuple(_segments(columns, moves)),
         movers=tuple(_mover(columns, new, after, int(each), rows[here[each]], int(held[each])) for each in largest),
     )
@@ -103,14 +110,9 @@ def _names(policy: TierPolicy) -> tuple[str, ...]:
 
 
 def _moves(rows: Sequence[str], names: Sequence[str]) -> Numbers:
-    """For every pair of tiers, 1 for a rise and -1 for a fall: by the new order where it knows the old tier, else by place."""
-    known = [names.index(row) if row in names else place for place, row in enumerate(rows)]
-    signs: Numbers = np.sign(np.arange(len(names))[None, :] - np.array(known)[:, None])
-    return signs
-
-
-def _renamed(rows: Sequence[str], names: Sequence[str]) -> Numbers:
-    return np.array([[row != name for name in names] for row in rows])
+    """For every pair of tiers, 1 for a rise, -1 for a fall, and 2 for a move from a tier that the new policy does not know."""
+    places = np.arange(len(names))
+    return np.array([np.sign(places - names.index(row)) if row in names else np.full(len(names), ELSEWHERE) for row in rows])
 
 
 def _table(flat: Numbers, width: int) -> tuple[tuple[int, ...], ...]:
@@ -130,14 +132,20 @@ def _last_rows(columns: Columns) -> Numbers:
     return np.where(last >= columns.first[:-1], last, -1)
 
 
+def _at(column: Numbers, rows: Numbers, otherwise: int) -> Numbers:
+    """What a column has in these rows; something else where there is no row."""
+    found = np.full(len(rows), otherwise, dtype=np.int64)
+    found[rows >= 0] = column[rows[rows >= 0]]
+    return found
+
+
 def _assets(columns: Columns, currency: str) -> Numbers:
     """What everybody held at the end of their last month, without loans, in one currency."""
     counts = np.array([asset.endswith(f"/{currency}") and not asset.startswith("loan/") for asset in columns.words["asset"]] or [False])
     last = _last_rows(columns)
     total = np.zeros(len(columns), dtype=np.int64)
-    there = last >= 0
-    start = np.where(there, columns.asset_first[last], 0)
-    length = np.where(there, columns.asset_first[last + 1] - start, 0)
+    start = _at(columns.asset_first, last, 0)
+    length = np.where(last >= 0, columns.asset_first[last + 1] - start, 0)
     for offset in range(int(length.max(initial=0))):
         some = np.flatnonzero(length > offset)
         index = start[some] + offset
@@ -148,13 +156,13 @@ def _assets(columns: Columns, currency: str) -> Numbers:
 def _segments(columns: Columns, moves: Numbers) -> Iterator[Segment]:
     last = _last_rows(columns)
     for by in ("kind", "region"):
-        codes = np.where(last >= 0, getattr(columns, by)[last], -1)
+        codes = _at(getattr(columns, by), last, -1)
         yield from _grouped(by, codes + 1, ("unknown", *columns.words[by]), moves)
     yield from _grouped("age", _bands(columns, last), ("unknown", *_band_names()), moves)
 
 
 def _grouped(by: str, codes: Numbers, names: Sequence[str], moves: Numbers) -> Iterator[Segment]:
-    counted = [np.bincount(some, minlength=len(names)) for some in (codes, codes[moves > 0], codes[moves < 0])]
+    counted = [np.bincount(some, minlength=len(names)) for some in (codes, codes[moves == UP], codes[moves == DOWN])]
     for name, customers, up, down in zip(names, *counted, strict=True):
         if customers:
             yield Segment(by, name, int(customers), int(up), int(down))
@@ -162,12 +170,12 @@ def _grouped(by: str, codes: Numbers, names: Sequence[str], moves: Numbers) -> I
 
 def _bands(columns: Columns, last: Numbers) -> Numbers:
     """Everybody's age band at the end of their last month, counted from 1; 0 where no birth date is known."""
-    born = np.where(last >= 0, columns.born[last], 0)
+    born, months = _at(columns.born, last, 0), _at(columns.month, last, -1)
     bands = np.where(born > 0, 1, 0)
-    for month in np.unique(columns.month[last[last >= 0]]):
+    for month in np.unique(months[months >= 0]):
         name = month_named(int(month))
         end = first_day(name).replace(day=days_in(name))
-        of_month = (last >= 0) & (born > 0) & (columns.month[last] == month)
+        of_month = (born > 0) & (months == month)
         for age in AGES:
             bands += of_month & (born <= _birthday(end, age))
     return bands
@@ -195,4 +203,4 @@ def _missing(columns: Columns, new: TierPolicy, standing: Standing, row: int) ->
     if row < 0:
         return ()
     gaps = outlook(new, standing, columns.facts(row)).missing
-    return tuple(f"{gap.what} {gap.has} of {gap.needs}" for gap in (gaps[0] if gaps else ()))
+    return tuple(map(str, gaps[0] if gaps else ()))

@@ -29,9 +29,13 @@ class NotInColumns(ValueError):
 
 
 class Standings(NamedTuple):
-    """One entry a customer: tier by place (-1: none), the month that led to it and whether upwards, misses, the last row assessed and what it reached."""
+    """One entry a customer: tier by place (-1: none), the one before, the month that led to it and whether upwards.
+
+    `watch` counts misses, `last` is the last row assessed, and `reached` what it reached.
+    """
 
     tier: Numbers
+    before: Numbers
     since: Numbers
     rose: Numbers
     watch: Numbers
@@ -49,7 +53,8 @@ class Standings(NamedTuple):
         case = case_of(policy, facts)
         frozen = policy.freeze_in_dispute and facts.traits.open_cases > 0
         grounds = Grounds(facts.month, {name: case.seen[name] for name in policy.asked}, policy.tiers[int(self.reached[customer])].tier, frozen)
-        return Standing(policy.tiers[int(self.tier[customer])].tier, since, int(self.watch[customer]), grounds, None, policy.label)
+        tier, before = (policy.tiers[place].tier if place >= 0 else None for place in (int(self.tier[customer]), int(self.before[customer])))
+        return Standing(tier, since, before, int(self.watch[customer]), grounds, None, policy.label)
 
 
 def standings(policies: Sequence[TierPolicy], columns: Columns) -> list[Standings]:
@@ -72,7 +77,7 @@ def standings(policies: Sequence[TierPolicy], columns: Columns) -> list[Standing
 
 
 def _nobody(count: int) -> Standings:
-    return Standings(*(np.full(count, NOTHING, dtype=kind) for kind in (np.int16, np.int32, np.int8, np.int16, np.int64, np.int16)))
+    return Standings(*(np.full(count, NOTHING, dtype=kind) for kind in (np.int16, np.int16, np.int32, np.int8, np.int16, np.int64, np.int16)))
 
 
 def _assess(policy: TierPolicy, rows: Rows, columns: Columns, start: int, stop: int, out: Standings) -> None:
@@ -92,6 +97,7 @@ def _step(
     misses: Numbers,
     one_step: Numbers,
     tiers: Numbers,
+    befores: Numbers,
     sinces: Numbers,
     rises: Numbers,
     watches: Numbers,
@@ -100,7 +106,7 @@ def _step(
 ) -> None:
     """From month to month, as `assess`: up, or watched, or down."""
     for customer in range(len(tiers)):
-        tier, since, rose, watch, last, at = -1, -1, -1, -1, -1, -1
+        tier, before, since, rose, watch, last, at = -1, -1, -1, -1, -1, -1, -1
         for row in range(first[customer], first[customer + 1]):
             here = row - first[0]
             if not due[here]:
@@ -108,12 +114,20 @@ def _step(
             reached = levels[here]
             last, at = row, reached
             if tier < 0 or reached > tier:
-                tier, since, rose, watch = reached, months[row], 1, 0
+                before, tier, since, rose, watch = tier, reached, months[row], 1, 0
                 continue
             if reached == tier:
                 watch = 0
             elif not frozen[here]:
                 watch += 1
             if watch >= misses[tier]:
-                tier, since, rose, watch = tier - 1 if one_step[tier] else reached, months[row], 0, 0
-        tiers[customer], sinces[customer], rises[customer], watches[customer], lasts[customer], reaches[customer] = tier, since, rose, watch, last, at
+                before, tier, since, rose, watch = tier, tier - 1 if one_step[tier] else reached, months[row], 0, 0
+        tiers[customer], befores[customer], sinces[customer], rises[customer], watches[customer], lasts[customer], reaches[customer] = (
+            tier,
+            before,
+            since,
+            rose,
+            watch,
+            last,
+            at,
+        )

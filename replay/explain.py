@@ -1,15 +1,16 @@
 """Why did this customer stand in this tier on that date? Policy, months and events, from the journal alone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from domain.accounts import BalanceReported, TransactionPosted
+from domain.days import Month, first_day, month_of, next_month
 from domain.policy import TierPolicy
 from domain.recorded import Recorded
-from domain.tiering import Override, Standing, tier_on
-from projections.customers import TIER
+from domain.tiering import Override, Standing, assess, tier_on
+from projections.customers import MONTHS, TIER
 from projections.projection import Group, States
 from replay.past import events_of
 from streams.journal import Journal
@@ -32,13 +33,15 @@ class Moved:
 
 @dataclass(frozen=True)
 class Assessment:
-    """One month's end: what was measured, what that reached, what became of it, and the events behind it."""
+    """An assessment at a month's end: what was measured, what that reached, what became of it, and the events since the one before."""
 
     month: str
     seen: dict[str, int]
     reached: str
     before: str | None
     after: str | None
+    since: date | None
+    effective: date
     watch: int
     frozen: bool
     closed_at_position: int
@@ -68,30 +71,49 @@ class Explanation:
 
 
 def explain(journal: Journal, group: Group, policy: TierPolicy, stream: str, on: date) -> Explanation | None:
-    """Why a customer stood where they stood on a date; None if nothing was recorded of them by then.
+    """Why a customer stands where they stand on a date under this policy; None if nothing was recorded of them by then.
 
     `group` folds customers under `policy`. What an assessment led to counts from the day it takes effect.
     """
     states: States | None = None
-    in_force, found, behind = Standing(), [], list[Recorded]()
+    found, behind = [], list[Recorded]()
     for event in events_of(journal, group, stream, occurred=on):
-        before: Standing = (states or group.initial)[TIER]
-        states = group.evolve(states or group.initial, event)
-        after: Standing = states[TIER]
-        if after.since is None or after.since <= on:
-            in_force = after
-            if after.grounds is not None and after.grounds != before.grounds:
-                found.append(_assessment(before, after, event, behind))
-        if group.everyone is not None and group.everyone(event.data):
-            behind = []
-        else:
+        before = states or group.initial
+        states = group.evolve(before, event)
+        if group.everyone is None or not group.everyone(event.data):
             behind.append(event)
-    return None if states is None else _explanation(policy, stream, on, in_force, found)
+            continue
+        standing: Standing = before[TIER]
+        for month in sorted(states[MONTHS].rows.keys() - before[MONTHS].rows.keys()):
+            after = assess(policy, standing, states[MONTHS].rows[month])
+            if after.grounds != standing.grounds:
+                of_then, behind = _split(behind, month)
+                found.append(_assessment(standing, after, event, of_then))
+            standing = after
+    return None if states is None else _explanation(policy, stream, on, states[TIER], found)
+
+
+def _split(events: Sequence[Recorded], month: Month) -> tuple[list[Recorded], list[Recorded]]:
+    """The events up to the end of a month, by business date, and those after it."""
+    return [event for event in events if month_of(event.business_date) <= month], [event for event in events if month_of(event.business_date) > month]
 
 
 def _explanation(policy: TierPolicy, stream: str, on: date, standing: Standing, found: list[Assessment]) -> Explanation:
+    """What is in force on the day: an assessment counts from the day that it takes effect."""
     override = standing.override if standing.override and on <= standing.override.until else None
-    return Explanation(stream, on, tier_on(policy, standing, on), standing.since, standing.watch, policy.label, policy.digest, override, tuple(found))
+    in_force = [each for each in found if each.effective <= on]
+    last = in_force[-1] if in_force else None
+    return Explanation(
+        customer=stream,
+        on=on,
+        tier=tier_on(policy, standing, on),
+        since=last.since if last else None,
+        watch=last.watch if last else 0,
+        policy=policy.label,
+        policy_digest=policy.digest,
+        override=override,
+        assessments=tuple(in_force),
+    )
 
 
 def _assessment(before: Standing, after: Standing, closing: Recorded, behind: list[Recorded]) -> Assessment:
@@ -103,6 +125,8 @@ def _assessment(before: Standing, after: Standing, closing: Recorded, behind: li
         reached=after.grounds.reached,
         before=before.tier,
         after=after.tier,
+        since=after.since,
+        effective=after.since if after.tier != before.tier and after.since else first_day(next_month(after.grounds.month)),
         watch=after.watch,
         frozen=after.grounds.frozen,
         closed_at_position=closing.position,

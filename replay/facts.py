@@ -1,13 +1,16 @@
 """What facts are there of the whole bank? Gathered into columns from wherever months are kept."""
 
+import shutil
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from pathlib import Path
+from uuid import uuid4
 
 from domain.facts import MonthlyFacts
 from projections.months import MONTHS
 from projections.projection import Group
 from projections.store import Place, Store
-from replay.columns import Columns, columns_of, load, save
+from replay.columns import BadColumns, Columns, columns_of, load, save
 
 AT_ONCE = 1_000
 
@@ -31,25 +34,39 @@ async def _months(store: Store, place: Place) -> AsyncIterator[tuple[list[str], 
             yield some, [[months[name] for name in sorted(months)] for months in rows]
 
 
-def keep(columns: Columns, folder: Path) -> None:
-    """Keep columns in a folder of files, in place of those that were there, at one blow."""
-    fresh, old = folder.with_name(f"{folder.name}.fresh"), folder.with_name(f"{folder.name}.old")
-    for leftover in (fresh, old):
-        _remove(leftover)
-    save(columns, fresh)
-    if folder.exists():
-        folder.rename(old)
-    fresh.rename(folder)
-    _remove(old)
+def keep(columns: Columns, folder: Path, gathered_at: datetime) -> None:
+    """Keep columns in a folder beside those that are there, then switch: a reader finds the old ones or the new ones."""
+    folder.mkdir(parents=True, exist_ok=True)
+    fresh = folder / uuid4().hex
+    save(columns, fresh, gathered_at)
+    pointer = folder / f"{fresh.name}.current"
+    pointer.write_text(fresh.name, encoding="ascii")
+    pointer.replace(folder / CURRENT)
+    for old in folder.iterdir():
+        if old.is_dir() and old != fresh:
+            shutil.rmtree(old)
 
 
 def kept(folder: Path) -> Columns | None:
-    """The columns in a folder; None if nothing is there."""
-    return load(folder) if folder.exists() else None
+    """The columns that are kept in a folder; None if there are none. Raises `BadColumns`."""
+    current = _current(folder)
+    while current is not None:
+        try:
+            return load(folder / current)
+        except BadColumns:
+            tried, current = current, _current(folder)
+            if current == tried:
+                raise
+    return None
 
 
-def _remove(folder: Path) -> None:
-    for file in folder.glob("*"):
-        file.unlink()
-    if folder.exists():
-        folder.rmdir()
+def _current(folder: Path) -> str | None:
+    """Which columns are to be read; others, while they are being read, may be replaced by these."""
+    try:
+        return (folder / CURRENT).read_text(encoding="ascii")
+    except FileNotFoundError:
+        return None
+
+
+CURRENT = "current"
+"""The file that names the folder to read."""

@@ -24,8 +24,10 @@ def events_of(journal: Journal, group: Group, stream: str, recorded: datetime | 
     if first is None:
         return
     shared = (event for event in _history(shard, f"shard:{shard.number}") if event.position > first.position and group.everyone and group.everyone(event.data))
+    there = False
     for event in merge((first,), own, shared, key=attrgetter("position")):
-        if (recorded is None or event.recorded_at <= recorded) and (occurred is None or event.business_date <= occurred):
+        there = there or (event.stream == stream and _within(event, recorded, occurred))
+        if there and _within(event, recorded, occurred):
             yield event
 
 
@@ -38,6 +40,10 @@ def as_of(journal: Journal, group: Group, stream: str, recorded: datetime | None
     for event in events_of(journal, group, stream, recorded, occurred):
         states = group.evolve(states or group.initial, event)
     return states
+
+
+def _within(event: Recorded, recorded: datetime | None, occurred: date | None) -> bool:
+    return (recorded is None or event.recorded_at <= recorded) and (occurred is None or event.business_date <= occurred)
 
 
 def _history(shard: Shard, stream: str) -> Iterator[Recorded]:

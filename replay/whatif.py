@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from domain.conditions import AtLeast
 from domain.policy import TierPolicy
 from replay.columns import Columns
@@ -18,13 +20,22 @@ class Point:
     customers: int
 
 
+@dataclass(frozen=True)
+class Curve:
+    """How many would stand in a tier of a policy or above, threshold by threshold."""
+
+    policy: str
+    tier: str
+    points: tuple[Point, ...]
+
+
 def what_if(columns: Columns, live: TierPolicy, candidates: Sequence[TierPolicy]) -> list[Comparison]:
     """Each candidate compared with the policy that is live."""
     before, *after = standings([live, *candidates], columns)
     return [compare(columns, live, candidate, before, each) for candidate, each in zip(candidates, after, strict=True)]
 
 
-def sensitivity(columns: Columns, policy: TierPolicy, tier: str, thresholds: Sequence[int]) -> list[Point]:
+def sensitivity(columns: Columns, policy: TierPolicy, tier: str, thresholds: Sequence[int]) -> Curve:
     """How many would stand in a tier or above, for several thresholds of it.
 
     Raises `ValueError` if the tier has no single threshold, or one of these would make another tier unreachable.
@@ -33,10 +44,14 @@ def sensitivity(columns: Columns, policy: TierPolicy, tier: str, thresholds: Seq
     if not place or not isinstance(policy.tiers[place].reach, AtLeast):
         raise ValueError(f"{policy.label} has no tier {tier} with a single threshold (quantity and at_least)")
     found = standings([_with_threshold(policy, place, threshold) for threshold in thresholds], columns)
-    return [Point(threshold, int((each.tier >= place).sum())) for threshold, each in zip(thresholds, found, strict=True)]
+    points = (Point(threshold, int((each.tier >= place).sum())) for threshold, each in zip(thresholds, found, strict=True))
+    return Curve(policy.label, tier, tuple(points))
 
 
 def _with_threshold(policy: TierPolicy, place: int, threshold: int) -> TierPolicy:
     said = policy.model_dump()
     said["tiers"][place]["reach"]["at_least"] = threshold
-    return TierPolicy.model_validate(said)
+    try:
+        return TierPolicy.model_validate(said)
+    except ValidationError as error:
+        raise ValueError(f"with a threshold of {threshold}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error

@@ -1,6 +1,6 @@
 """The door to Kafka: topics, producers and consumers by kafka-python, for any broker that speaks the protocol."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -43,16 +43,29 @@ class Offsets(NamedTuple):
 def _read_message(batch: Any, read: Callable[[Any], Any] = DefaultRecordBatch._read_msg) -> Any:  # noqa: SLF001
     """Trap: a header whose name is not UTF-8 raises in the middle of a poll, again and again, and stops its consumer.
 
-    What cannot be read of the name becomes question marks; the message goes on, into quarantine like any other.
+    What cannot be read of the names becomes question marks; the message goes on, and is judged like any other.
     """
-    while True:
-        try:
-            return read(batch)
-        except UnicodeDecodeError as error:
-            length, start = decode_varint(batch._buffer, batch._pos)  # noqa: SLF001
-            name = bytes(error.object)
-            at = batch._buffer.rindex(name, start, start + length)  # noqa: SLF001
-            batch._buffer[at : at + len(name)] = bytes(byte if byte < 0x80 else 0x3F for byte in name)  # noqa: SLF001
+    try:
+        return read(batch)
+    except UnicodeDecodeError:
+        for start, end in _header_names(batch._buffer, batch._pos):  # noqa: SLF001
+            batch._buffer[start:end] = bytes(byte if byte < 0x80 else 0x3F for byte in batch._buffer[start:end])  # noqa: SLF001
+        return read(batch)
+
+
+def _header_names(buffer: bytearray, at: int) -> Iterator[tuple[int, int]]:
+    """Where the names of a record's headers are: behind length, attributes, time, offset, key and value (Kafka's record format 2)."""
+    for _ in range(4):
+        _, at = decode_varint(buffer, at)
+    for _ in ("key", "value"):
+        length, at = decode_varint(buffer, at)
+        at += max(length, 0)
+    count, at = decode_varint(buffer, at)
+    for _ in range(count):
+        length, at = decode_varint(buffer, at)
+        yield at, at + length
+        length, at = decode_varint(buffer, at + length)
+        at += max(length, 0)
 
 
 DefaultRecordBatch._read_msg = _read_message  # noqa: SLF001

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,9 @@ from deploy.settings import POLICIES
 from domain.days import days_in
 from domain.policy import TierPolicy
 from domain.tiering import Standing, assess
-from replay.columns import Columns, load, month_named, month_number, save
+from replay.columns import Columns, month_named, month_number
 from replay.compiled import standings
+from replay.facts import keep, kept
 
 CUSTOMERS = 1_000_000
 MONTHS = 24
@@ -33,13 +35,14 @@ def what_if() -> list[Figure]:
     """One candidate, and ten at once, asked by the command line; seconds, and the peak memory of the process in MB."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        save(_bank(CUSTOMERS, MONTHS), folder / "data" / "facts")
+        keep(_bank(CUSTOMERS, MONTHS), folder / "data" / "facts", datetime.now(UTC))
         files = [_candidate(folder, number) for number in range(CANDIDATES)]
         _ask(folder, files[:1])  # the first run on a machine compiles the fold, and keeps it
         one = statistics.median(_ask(folder, files[:1]) for _ in range(REPEATS))
         ten = statistics.median(_ask(folder, files) for _ in range(REPEATS))
         megabytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        columns = load(folder / "data" / "facts")
+        columns = kept(folder / "data" / "facts")
+        assert columns is not None
         policies = [read_policy(file) for file in files]
         read = _seconds(lambda: _read(columns))
         folded = _seconds(lambda: standings(policies[:1], columns))
@@ -72,7 +75,7 @@ def _bank(customers: int, months: int) -> Columns:
     return Columns(
         names=np.char.add("customer:", each.astype("U8")).astype("S"), first=each_first(customers, months), month=number + month_number("2024-01"),
         transactions=chance.integers(0, 60, rows).astype(np.int32), active_days=chance.integers(0, 25, rows).astype(np.int8),
-        products=np.repeat(1 + each % 4, months).astype(np.int16), tenure=(number + 1).astype(np.int16), streak=(number + 1).astype(np.int16),
+        products=np.repeat(1 + each % 4, months).astype(np.int32), tenure=(number + 1).astype(np.int16), streak=(number + 1).astype(np.int16),
         open_cases=np.zeros(rows, dtype=np.int16), kind=np.repeat(each % 33 == 0, months).astype(np.int32), rating=np.full(rows, -1, dtype=np.int32),
         industry=np.full(rows, -1, dtype=np.int32), region=np.repeat(each % 6, months).astype(np.int32),
         born=np.repeat(710_000 + each % 20_000, months).astype(np.int32), holdings=np.zeros(rows, dtype=np.int32), asset_first=index.astype(np.int64),

@@ -81,7 +81,7 @@ class Decided(NamedTuple):
 
 def source_key(source: str, event_id: str) -> bytes:
     """A digest of CloudEvents `source` and `id`, which together name an event for ever."""
-    return _digest(f"{source}\0{event_id}".encode())
+    return _digest(_encode((source, event_id)))
 
 
 def identify(event: Proposed) -> Identity:

@@ -8,8 +8,10 @@ import pytest
 import yaml
 
 from deploy.settings import POLICIES
-from replay.columns import columns_of, save
-from tests.conftest import TIERFOLD
+from domain.facts import Traits
+from replay.columns import columns_of
+from replay.facts import keep
+from tests.conftest import NOON, TIERFOLD
 from tests.domain.months import month
 
 LIVE = POLICIES / "tiers" / "bohai-retail.yaml"
@@ -19,7 +21,7 @@ LIVE = POLICIES / "tiers" / "bohai-retail.yaml"
 def folder(tmp_path: Path) -> Path:
     """A data folder with the facts of three customers, and no service running."""
     months = [month("2026-01", yuan) for yuan in (10_000, 180_000, 250_000)]
-    save(columns_of((f"customer:{number}", [facts]) for number, facts in enumerate(months)), tmp_path / "facts")
+    keep(columns_of((f"customer:{number}", [facts]) for number, facts in enumerate(months)), tmp_path / "facts", NOON)
     return tmp_path
 
 
@@ -52,13 +54,41 @@ def test_who_moves_is_answered_from_kept_facts_alone(folder: Path) -> None:
     assert (comparison["up"], comparison["down"], comparison["customers"]) == (1, 0, 3)
     [mover] = comparison["movers"]
     assert (mover["customer"], mover["before"], mover["after"], mover["seen"]) == ("customer:1", "affluent", "gold", {"assets": 18_000_000})
-    assert mover["missing"] == ["assets 18000000 of 50000000"]
+    assert mover["missing"] == ["assets 18,000,000, at least 50,000,000"]
     assert len(comparison["digest"]) == 64
+
+
+def test_what_a_bank_wrote_is_shown_as_it_is(tmp_path: Path) -> None:
+    """Square brackets are no markup in a terminal, angle brackets none in a report."""
+    facts = [month("2026-01", 180_000, traits=Traits(region="[/north] <b>"))]
+    keep(columns_of([("customer:[x]", facts)]), tmp_path / "facts", NOON)
+    answer = what_if(tmp_path, candidate(tmp_path, version=2, tiers=lower_gold()), "--html", tmp_path / "r.html")
+    report = (tmp_path / "r.html").read_text(encoding="utf-8")
+
+    assert answer.returncode == 0, answer.stderr
+    assert "[/north] <b>" in answer.stdout
+    assert "customer:[x]" in answer.stdout
+    assert "[/north] &lt;b&gt;" in report
+
+
+def test_a_folder_without_a_journal_is_named_and_left_alone(tmp_path: Path) -> None:
+    """A mistyped folder is not a bank of nobody."""
+    for words in (("what-if", str(LIVE), "--from-journal"), ("explain", "1"), ("as-of", "1")):
+        answer = subprocess.run([*TIERFOLD, "replay", *words, "--data-dir", str(tmp_path / "x")], capture_output=True, text=True, timeout=120, check=False)
+
+        assert answer.returncode == 2
+        assert "there is no journal in" in " ".join(answer.stderr.split())
+    assert not (tmp_path / "x").exists()
 
 
 WRONG: dict[str, tuple[dict[str, object], str]] = {
     "a rule that cannot decide": ({"tiers": lower_gold()[:1] + lower_gold()[2:0:-1]}, "tiers[1].reach: nobody could stand in gold"),
     "a word that is not known": ({"missed_allowed": 3}, "missed_allowed: Extra inputs are not permitted"),
+    "a date that is none": ({"effective": "2026-02-30"}, "effective: "),
+    "a bound that is no number": (
+        {"tiers": [*lower_gold()[:1], {**lower_gold()[1], "reach": {"quantity": "assets", "at_least": "x"}}]},
+        "tiers[1].reach.at_least: ",
+    ),
     "a rule for households": ({"scope": {"of": "household"}}, "bohai-retail@1 counts a household, and the columns have customers alone"),
 }
 

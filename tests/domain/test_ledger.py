@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.days import days_in, first_day, month_of
-from domain.ledger import Ledger, Move, facts_of, month_ended, opened, restated, seen, transacted
+from domain.ledger import Ledger, Move, closed, facts_of, month_ended, opened, restated, seen, transacted
 
 JANUARY, FEBRUARY = "2026-01", "2026-02"
 
@@ -144,6 +144,39 @@ def test_a_stated_balance_contains_the_transactions_of_its_day() -> None:
 
     assert (row.assets[0].closing, row.transactions) == (1000, 1)
     assert row.assets[0].balance_days == 300 * 5 + 1000 * 22
+
+
+def test_a_late_statement_of_a_day_within_a_closed_month_leaves_later_money_alone() -> None:
+    """What moved after it in that month is no longer known by days, so it comes too late; that of the last day does not."""
+    ledger = restated(seen(Ledger(), "2025-12"), "a", 300_000, "CNY", "2025-12-31")
+    ledger, _ = month_ended(ledger, "2025-12")
+    ledger, _ = month_ended(paid(ledger, 200_000, date(2026, 1, 20)), JANUARY)
+    within = restated(ledger, "a", 300_000, "CNY", "2026-01-15")
+    _, [february] = month_ended(within, FEBRUARY)
+
+    assert (within.accounts["a"].balance, february.assets[0].average) == (500_000, 500_000)
+    assert restated(ledger, "a", 510_000, "CNY", "2026-01-31").accounts["a"].balance == 510_000
+
+
+@given(st.permutations([("stated", 10), ("stated", 31), ("paid", 5), ("paid", 20)]))
+def test_each_stated_balance_holds_whatever_becomes_known_later(order: list[tuple[str, int]]) -> None:
+    """100 on the 10th and 100 on the 31st: so stood the account, whenever its movements become known."""
+    ledger = seen(Ledger(), JANUARY)
+    for what, day in order:
+        ledger = restated(ledger, "a", 100, "CNY", f"2026-01-{day}") if what == "stated" else paid(ledger, 3000, date(2026, 1, day))
+    _, [january] = month_ended(ledger, JANUARY)
+
+    assert january.assets[0].balance_days == 5 * 3_000 + 10 * 100 + 11 * 3_100 + 100
+    assert (january.assets[0].closing, january.transactions) == (100, 2)
+
+
+def test_a_closed_account_is_closed_in_every_currency_and_may_be_opened_again() -> None:
+    """It counts as a product while it is open."""
+    ledger = closed(paid(folded([(date(2026, 1, 1), 700)]), 100, date(2026, 1, 1), "USD"), "a")
+    again = opened(ledger, "a", "deposit", "CNY")
+
+    assert [account.closed for account in ledger.accounts.values()] == [True, True]
+    assert not again.accounts["a"].closed
 
 
 def test_statements_out_of_order_end_with_the_latest_day() -> None:

@@ -40,6 +40,16 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
         {},
         "nobody could stand in gold",
     ),
+    "a tier within one that is not next to it": (
+        [tier("gold", at_least(10)), tier("mid", at_least(5, "transactions")), tier("top", at_least(8))],
+        {},
+        "tiers[1].reach: nobody could stand in gold, because whoever reaches it reaches top too",
+    ),
+    "more ways than anybody can read": (
+        [tier("gold", {"all_of": [{"any_of": [at_least(number, name) for name in ("assets", "value")]} for number in range(11)]})],
+        {},
+        "tiers[1].reach: gold can be reached in 2048 ways, and 200 is the limit",
+    ),
     "a measure that is not there": ([tier("gold", at_least(10, "aum"))], {}, "tiers[1].reach: there is no quantity aum; there are transactions"),
     "a stage that is not there": ([tier("gold", {"trait": "stage", "one_of": ["happy"]})], {}, "there is no stage happy; there are new, active, dormant"),
     "bounds that exclude each other": (
@@ -56,7 +66,7 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
     "points of what comes later": (
         [],
         {"measures": {"points": {"kind": "points", "of": [{"quantity": "assets", "points": 1}]}, "assets": ASSETS}},
-        "measures.points.of[0]: there is no quantity assets before this one",
+        "measures.points.of[0]: there are no balances or counts assets before this one",
     ),
     "a measure named as a count": ([], {"measures": {"products": ASSETS}}, "measures.products: this name is taken"),
     "a condition that says nothing": ([tier("gold", {"quantity": "assets"})], {}, "a condition says at_least, at_most, one_of, holds, all_of or any_of"),
@@ -72,6 +82,18 @@ def test_a_policy_that_cannot_decide_is_refused(tiers: list[dict[str, Any]], res
     with pytest.raises(ValidationError) as error:
         policy(*tiers, **rest)
     assert said in str(error.value)
+
+
+def test_one_way_that_holds_is_enough() -> None:
+    """A contradiction in one alternative leaves the others."""
+    reach = {
+        "all_of": [
+            {"any_of": [at_least(10_000), at_least(5, "products")]},
+            {"any_of": [{"quantity": "assets", "at_most": 5_000}, at_least(12, "tenure-months")]},
+        ]
+    }
+
+    assert policy(tier("gold", reach)).tiers[1].reach is not None
 
 
 def test_conditions_of_different_quantities_leave_room_for_both() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.policy import TierPolicy
+from domain.policy import FastTrack, TierPolicy
 from domain.tiering import Standing, TierOverridden, assess, case_of, level, outlook, override, tier_on
 from tests.domain.months import AFFLUENT, GOLD, MASS, after, month
 
@@ -79,6 +79,33 @@ def test_at_the_top_nothing_is_missing_and_at_the_bottom_nothing_falls(bohai: Ti
 
     assert (top.above, top.missing) == (None, ())
     assert (bottom.below, bottom.falls_on, bottom.misses_left) == (None, None, None)
+
+
+def test_a_tier_is_in_force_from_its_day_on_and_an_override_through_its_last(bohai: TierPolicy) -> None:
+    """On the last day of the month that led up, the old tier still holds; and an override of that day too."""
+    standing = after(bohai, MASS, GOLD)
+    by_hand = TierOverridden(tier="diamond", approver="a", reason="r", until=date(2026, 3, 31))
+    overridden = after(bohai, GOLD, start="2026-03", onto=override(after(bohai, MASS, MASS), by_hand))
+
+    assert (tier_on(bohai, standing, date(2026, 2, 28)), tier_on(bohai, standing, date(2026, 3, 1))) == ("mass", "gold")
+    assert (tier_on(bohai, overridden, date(2026, 3, 31)), tier_on(bohai, overridden, date(2026, 4, 1))) == ("diamond", "gold")
+
+
+def test_an_outlook_under_a_stricter_policy_than_the_standings_has_one_miss_left(bohai: TierPolicy) -> None:
+    """A standing from more patient days."""
+    patient = after(misses_of(bohai, 6), GOLD, MASS, MASS, MASS, MASS)
+
+    assert outlook(bohai, patient, month("2026-05", MASS)).misses_left == 1
+
+
+def test_a_fall_is_foretold_for_the_day_on_which_it_comes(bohai: TierPolicy) -> None:
+    """New customers are assessed every month, whatever the assessment days."""
+    policy = misses_of(bohai, 2).model_copy(update={"assessed_in": (6, 12), "fast_track": FastTrack(through_months=6)})
+    months = [month(f"2026-{number:02d}", yuan, closing=yuan, tenure_months=number) for number, yuan in enumerate((GOLD, MASS, MASS), start=1)]
+    first = assess(policy, Standing(), months[0])
+    last = assess(policy, assess(policy, first, months[1]), months[2])
+
+    assert outlook(policy, first, months[0]).falls_on == last.since == date(2026, 4, 1)
 
 
 averages = st.lists(st.integers(min_value=-1_000_000, max_value=5_000_000), min_size=1, max_size=24)

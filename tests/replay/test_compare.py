@@ -1,20 +1,25 @@
 """What a comparison says equals a count by hand, over a synthetic bank's customers one by one."""
 
 import random
+import threading
 from collections import Counter
 from datetime import date
+from pathlib import Path
 
 import pytest
 
+import replay.compare
 from deploy.files import read_policy
 from deploy.settings import POLICIES
 from domain.days import next_month
 from domain.facts import MonthlyFacts, Traits
 from domain.policy import TierPolicy
 from domain.tiering import Standing, assess
-from replay.columns import Columns, columns_of
+from replay.columns import BadColumns, Columns, TooLarge, columns_of, load, save
 from replay.compare import Comparison
+from replay.facts import keep, kept
 from replay.whatif import sensitivity, what_if
+from tests.conftest import NOON
 from tests.domain.months import month
 
 History = list[tuple[str, list[MonthlyFacts]]]
@@ -113,7 +118,82 @@ def test_every_mover_is_named_with_grounds_the_largest_first(bank: History, poli
         before, after = by_hand[mover.customer]
         assert (mover.before, mover.after) == (before.tier, after.tier)
         assert mover.seen == (after.grounds.seen if after.grounds else None)
-        assert all(gap.startswith("assets ") for gap in mover.missing)
+    [gained] = {mover.missing for mover in found.movers if (mover.before, mover.after, mover.seen["assets"]) == ("affluent", "gold", 18_000_000)}
+    assert gained == ("assets 18,000,000, at least 50,000,000",)
+
+
+def test_between_two_ladders_nobody_rises_or_falls_but_stands_elsewhere(columns: Columns, policies: tuple[TierPolicy, TierPolicy]) -> None:
+    """What one bank calls gold another calls nothing; only `diamond` is known to both."""
+    other = read_policy(POLICIES / "tiers" / "cmb-sunflower.yaml")
+    [found] = what_if(columns, policies[0], [other])
+    from_diamond = sum(found.counts[found.rows.index("diamond")])
+
+    assert found.up + found.down <= from_diamond
+    assert found.elsewhere == 294 - from_diamond
+
+
+def test_a_report_names_the_largest_and_counts_all(columns: Columns, policies: tuple[TierPolicy, TierPolicy], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report does not grow with the bank."""
+    monkeypatch.setattr(replay.compare, "NAMED", 3)
+    [short] = what_if(columns, policies[0], [policies[1]])
+
+    assert len(short.movers) == 3 < short.up + short.down
+
+
+def test_assets_are_counted_without_loans_and_in_the_policys_currency(policies: tuple[TierPolicy, TierPolicy]) -> None:
+    """A loan is not what somebody holds, and dollars are no yuan."""
+    mixed = columns_of([("customer:1", [month("2026-01", 100, loan=-70, wealth=5)]), ("customer:2", [month("2026-01", 9, currency="USD")])])
+    [found] = what_if(mixed, policies[0], [policies[1]])
+
+    assert sum(map(sum, found.assets)) == 105_00
+
+
+def test_a_bank_in_its_first_month_has_nobody_to_move(policies: tuple[TierPolicy, TierPolicy]) -> None:
+    """Customers without a month yet are unassessed under both."""
+    [found] = what_if(columns_of([("customer:1", []), ("customer:2", [])]), policies[0], [policies[1]])
+
+    assert (found.counts[0][0], found.through, found.movers) == (2, None, ())
+
+
+def test_what_does_not_fit_into_a_column_is_said_and_not_cut() -> None:
+    """Numbers beyond any bank."""
+    with pytest.raises(TooLarge, match="active days do not fit into 8 bits"):
+        columns_of([("customer:1", [month("2026-01", active_days=400)])])
+    with pytest.raises(TooLarge, match="customer:1 had more than"):
+        columns_of([("customer:1", [month("2026-01", 2 * 10**13)])])
+
+
+def test_kept_columns_are_switched_at_one_blow(tmp_path: Path) -> None:
+    """A reader finds the old ones or the new ones, never a mixture, never nothing; and who reads the old ones goes on."""
+    banks = [columns_of([(f"customer:{size}-{number}", [month("2026-01", size)]) for number in range(size)]) for size in (1, 50)]
+    keep(banks[0], tmp_path, NOON)
+    stop, seen = threading.Event(), Counter[int]()
+
+    def read() -> None:
+        while not stop.is_set():
+            found = kept(tmp_path)
+            assert found is not None
+            seen[len(found)] += int(found.average.sum()) == len(found) * len(found) * 100
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for number in range(40):
+        keep(banks[number % 2], tmp_path, NOON)
+    stop.set()
+    reader.join()
+
+    assert set(seen) <= {1, 50}
+    assert sum(seen.values()) > 40
+
+
+@pytest.mark.parametrize("harm", ["average.npy", "facts.json"])
+def test_columns_that_are_broken_are_not_used(tmp_path: Path, harm: str) -> None:
+    """A file that was cut, or one of another version."""
+    save(columns_of([("customer:1", [month("2026-01", 1)])]), tmp_path / "facts", NOON)
+    (tmp_path / "facts" / harm).write_bytes((tmp_path / "facts" / harm).read_bytes()[:-4])
+
+    with pytest.raises(BadColumns, match="cannot be used"):
+        load(tmp_path / "facts")
 
 
 def test_nobody_moves_under_the_same_policy(columns: Columns, policies: tuple[TierPolicy, TierPolicy]) -> None:
@@ -133,7 +213,7 @@ def test_the_digest_names_one_report(columns: Columns, policies: tuple[TierPolic
 def test_a_curve_shows_how_many_reach_a_tier_threshold_by_threshold(bank: History, columns: Columns, policies: tuple[TierPolicy, TierPolicy]) -> None:
     """Fewer and fewer, and at the present threshold as many as stand there."""
     live = policies[0]
-    points = sensitivity(columns, live, "gold", [6_000_000, 20_000_000, 41_000_000])
+    points = sensitivity(columns, live, "gold", [6_000_000, 20_000_000, 41_000_000]).points
     there = sum((live.place(standing(live, months).tier) or 0) >= 2 for _, months in bank)
 
     assert points[0].customers > points[1].customers == there > points[2].customers

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.files import read_policy
+from deploy.settings import POLICIES
 from domain.accounts import TransactionPosted
 from domain.days import DayClosed
 from domain.policy import TierPolicy
@@ -141,6 +143,50 @@ def test_each_month_says_what_was_measured_and_from_which_events(told: Journal, 
     assert [(moved.id, moved.amount) for moved in february.largest] == [("2", -290_000_00), ("3", 1_00)]
     assert february.seen == {"assets": 1_000_093}, "10,000 yuan, and one yuan for 26 of 28 days, rounded half up"
     assert (february.first_version, february.last_version) == (2, 3)
+
+
+def test_an_override_of_the_months_last_day_holds_although_the_month_is_closed(journal: Journal, group: Group, bohai: TierPolicy) -> None:
+    """What the day's end led to takes effect on the next day; what was decided by hand does at once."""
+    record(journal, [paid("1", 300_000, date(2026, 1, 1)), day_closed(date(2026, 1, 31))])
+    by_hand = TierOverridden(tier="diamond", approver="head", reason="key client", until=date(2026, 3, 31))
+    record(journal, [proposed(by_hand, "2", day=date(2026, 1, 31))])
+    found = explain(journal, group, bohai, "customer:1", date(2026, 1, 31))
+
+    assert found is not None
+    assert (found.tier, found.assessments) == ("diamond", ())
+
+
+def test_events_of_months_without_an_assessment_stand_behind_the_next(told: Journal) -> None:
+    """ICBC assesses in June: what moved in January is behind that."""
+    stars = read_policy(POLICIES / "tiers" / "icbc-stars.yaml")
+    record(told, [day_closed(date(2026, 6, 30))])
+    found = explain(told, customers_under(stars), stars, "customer:1", date(2026, 7, 1))
+
+    assert found is not None
+    [june] = found.assessments
+    assert (june.month, june.events, june.largest[0].amount) == ("2026-06", 4, 300_000_00)
+
+
+def test_nobody_is_known_before_their_first_day(journal: Journal, group: Group, bohai: TierPolicy) -> None:
+    """A month's end that came in between says nothing of who came after it."""
+    record(journal, [paid("1", 100, date(2026, 2, 1)), day_closed(date(2026, 1, 31))])
+
+    assert as_of(journal, group, "customer:1", occurred=date(2026, 1, 31)) is None
+    assert explain(journal, group, bohai, "customer:1", date(2026, 1, 31)) is None
+
+
+def test_every_month_that_was_closed_at_once_is_explained_with_its_own_events(journal: Journal, group: Group, bohai: TierPolicy) -> None:
+    """Only April's end was reported; January's rise and the misses after it are told all the same."""
+    record(journal, [paid("1", 300_000, date(2026, 1, 1)), paid("2", -290_000, date(2026, 2, 1)), day_closed(date(2026, 4, 30))])
+    found = explain(journal, group, bohai, "customer:1", date(2026, 5, 1))
+
+    assert found is not None
+    assert [(each.month, each.after, each.watch, [moved.id for moved in each.largest]) for each in found.assessments] == [
+        ("2026-01", "gold", 0, ["1"]),
+        ("2026-02", "gold", 1, ["2"]),
+        ("2026-03", "gold", 2, []),
+        ("2026-04", "mass", 0, []),
+    ]
 
 
 def test_nothing_is_explained_of_somebody_unknown(told: Journal, group: Group, bohai: TierPolicy) -> None:

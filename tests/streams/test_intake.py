@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -160,6 +161,19 @@ def test_a_header_whose_name_is_not_utf8_stops_nobody(broker: Broker, sqlite_jou
     assert sqlite_journal.counts() == Counts(arrived=4, recorded=3, quarantined=1)
     [entry] = sqlite_journal[shard].quarantined()
     assert (entry.original, json.loads(entry.sent_with or "")["headers"]) == (b"c\xff\xfe", {"c??": ""})
+
+
+def test_a_message_with_thousands_of_such_headers_stalls_nobody(broker: Broker, sqlite_journal: Journal) -> None:
+    """Each name is looked at once."""
+    producer, shard = broker.producer(), shard_of("customer:1", SHARDS)
+    headers = [(Strange("x"), b"")] * 20_000
+    producer.send(INTERACTIONS, value=write(paid("a", "customer:1")), partition=shard, headers=headers)
+    producer.close()
+    begun = time.monotonic()
+    with running(broker, sqlite_journal):
+        wait_until(lambda: sqlite_journal.counts().recorded == 1)
+
+    assert time.monotonic() - begun < 10
 
 
 def test_the_end_of_the_banks_day_is_recorded_in_every_shard(broker: Broker, sqlite_journal: Journal) -> None:

@@ -197,7 +197,7 @@ def test_a_journal_keeps_its_number_of_shards(journal: Journal) -> None:
     journal[0].claim()
 
     with pytest.raises(ValueError, match="this journal has 2 shards, not 3"):
-        Journal(journal._url, 3)[0].claim()
+        Journal(journal.url, 3)[0].claim()
 
 
 def test_a_journal_elsewhere_is_refused() -> None:

@@ -1,0 +1,82 @@
+"""How do answers about the past look in a terminal? Tables; what a bank wrote is shown as it is."""
+
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from replay.compare import Comparison
+    from replay.explain import Explanation
+    from replay.whatif import Curve
+
+SHOWN = 10
+WIDE = 160
+"""Columns of a table that goes into a file."""
+BARS = 40
+
+
+def print_comparison(found: "Comparison") -> None:
+    """From tier to tier, by segment, and the largest who move."""
+    console = _console()
+    title = f"{found.old} → {found.new}: {found.customers:,} customers through {found.through}, {found.up:,} up, {found.down:,} down"
+    used = [place for place in range(len(found.columns)) if any(counts[place] for counts in found.counts)]
+    matrix = Table("from \\ to", *(found.columns[place] for place in used), "assets that move (minor units)", title=_with_elsewhere(title, found))
+    for row, counts, assets in zip(found.rows, found.counts, found.assets, strict=True):
+        if any(counts):
+            moving = sum(amount for name, amount in zip(found.columns, assets, strict=True) if name != row)
+            matrix.add_row(row, *(f"{counts[place]:,}" if counts[place] else "" for place in used), f"{moving:,}")
+    console.print(matrix)
+    segments = Table("by", "segment", "customers", "up", "down")
+    for each in found.segments:
+        segments.add_row(each.by, each.segment, f"{each.customers:,}", *(f"{count:,} ({count / each.customers:.1%})" for count in (each.up, each.down)))
+    console.print(segments)
+    _print_movers(console, found)
+    console.print(f"report digest {found.digest}", soft_wrap=True)
+
+
+def print_curve(curve: "Curve") -> None:
+    """How many would stand there, threshold by threshold."""
+    table = Table("threshold (minor units)", "customers there or above", "", title=f"{curve.tier} of {curve.policy}")
+    most = max(point.customers for point in curve.points) or 1
+    for point in curve.points:
+        table.add_row(f"{point.threshold:,}", f"{point.customers:,}", "█" * (BARS * point.customers // most))
+    _console().print(table)
+
+
+def print_explanation(found: "Explanation") -> None:
+    """Why this tier: the assessments, the latest first."""
+    console = _console()
+    held = f", set by hand by {found.override.approver} until {found.override.until}: {found.override.reason}" if found.override else ""
+    console.print(f"{found.customer} stands in {found.tier} on {found.on}, since {found.since}, missed {found.watch}{held}", soft_wrap=True)
+    console.print(f"policy {found.policy}, digest {found.policy_digest}", soft_wrap=True)
+    months = Table("month", "measured", "reached", "from", "to", "missed", "events", "versions", "largest movements (position: amount)")
+    for each in found.assessments[::-1]:
+        largest = ", ".join(f"{moved.position}: {moved.amount:,} {moved.currency}" for moved in each.largest[:3])
+        versions = f"{each.first_version} to {each.last_version}" if each.events else ""
+        to = f"{each.after} (in dispute)" if each.frozen else each.after
+        months.add_row(each.month, _seen(each.seen), each.reached, each.before, to, str(each.watch), str(each.events), versions, largest)
+    console.print(months)
+
+
+def _with_elsewhere(title: str, found: "Comparison") -> str:
+    return f"{title}, {found.elsewhere:,} elsewhere (from tiers that {found.new} does not know)" if found.elsewhere else title
+
+
+def _print_movers(console: Console, found: "Comparison") -> None:
+    shown, moving = found.movers[:SHOWN], found.up + found.down + found.elsewhere
+    movers = Table("customer", "from", "to", "assets", "seen", "missing to rise", title=f"the {len(shown)} largest of {moving:,} who move")
+    for mover in shown:
+        movers.add_row(mover.customer, mover.before, mover.after, f"{mover.assets:,}", _seen(mover.seen), "; ".join(mover.missing))
+    if shown:
+        console.print(movers)
+
+
+def _console() -> Console:
+    """Trap: rich reads square brackets in data as markup, and stumbles over them."""
+    return Console(width=None if sys.stdout.isatty() else WIDE, markup=False, highlight=False)
+
+
+def _seen(seen: dict[str, int]) -> str:
+    return ", ".join(f"{name} {value:,}" for name, value in seen.items())
