@@ -47,6 +47,10 @@ def ends_a_month(data: Interaction) -> bool:
 
 
 def customers_under(policy: TierPolicy) -> Group:
-    """The group that folds customers, with tiers under a policy."""
+    """The group that folds customers, with tiers under a policy.
+
+    It is named after what the policy says: under another policy it has another place, filled from the journal.
+    """
     parts = (profile.PROFILE, ledger.LEDGER, months.MONTHS, tier.tier_under(policy))
-    return Group("customers@1", "customer", parts, partial(evolve, policy), everyone=ends_a_month, runs=RUNS)
+    name = f"customers@1/{policy.label}/{policy.digest[:8]}"
+    return Group(name, "customer", parts, partial(evolve, policy), everyone=ends_a_month, runs=RUNS)

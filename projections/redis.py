@@ -48,33 +48,33 @@ class RedisStore:
 
     async def upto(self, place: Place) -> int:
         """How far a group has read a shard."""
-        return int(await self._redis.get(_key(place.shard, place.group, "upto")) or 0)
+        return int(await self._redis.get(_key(place, "upto")) or 0)
 
     async def uptos(self, places: Sequence[Place]) -> list[int]:
         """How far several groups have read their shards."""
-        found = await self._redis.mget([_key(place.shard, place.group, "upto") for place in places])
+        found = await self._redis.mget([_key(place, "upto") for place in places])
         return [int(upto or 0) for upto in found]
 
     async def beat(self, place: Place) -> None:
         """Say that a worker folds this shard just now."""
-        await self._redis.set(_key(place.shard, place.group, "beat"), 1, ex=BEAT_LASTS)
+        await self._redis.set(_key(place, "beat"), 1, ex=BEAT_LASTS)
 
     async def alive(self, places: Sequence[Place]) -> list[bool]:
         """Which of these shards a worker has folded within the last seconds."""
-        found = await self._redis.mget([_key(place.shard, place.group, "beat") for place in places])
+        found = await self._redis.mget([_key(place, "beat") for place in places])
         return [beat is not None for beat in found]
 
     async def load(self, place: Place, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
         """The states under `(key, stream)`."""
         if not wanted:
             return []
-        found = await self._redis.mget([_key(place.shard, key, stream) for key, stream in wanted])
+        found = await self._redis.mget([_key(place, key, stream) for key, stream in wanted])
         return [_kept(value) for value in found]
 
     async def save(self, place: Place, expected: int, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
         """Save states and move the shard, all or nothing."""
-        keys = [_key(place.shard, place.group, name) for name in ("upto", "streams", "beat")]
-        keys += [_key(place.shard, key, stream) for key, stream in states]
+        keys = [_key(place, name) for name in ("upto", "streams", "beat")]
+        keys += [_key(place, key, stream) for key, stream in states]
         values = [b"%d %b" % kept for kept in states.values()]
         members = sorted({stream for _, stream in states})
         return bool(await self._save(keys=keys, args=[expected, upto, *values, *members]))
@@ -83,15 +83,15 @@ class RedisStore:
         """Every stream with a state; one may come twice."""
         cursor = 0
         while True:
-            cursor, found = await cast("Any", self._redis.sscan(_key(place.shard, place.group, "streams"), cursor, count=1000))
+            cursor, found = await cast("Any", self._redis.sscan(_key(place, "streams"), cursor, count=1000))
             if found:
                 yield [stream.decode() for stream in found]
             if cursor == 0:
                 return
 
 
-def _key(shard: int, name: str, stream: str) -> str:
-    return f"tierfold:{{{shard}}}:{name}:{stream}"
+def _key(place: Place, *names: str) -> str:
+    return ":".join((f"tierfold:{{{place.shard}}}", place.group, *names))
 
 
 def _kept(value: bytes | str | None) -> Kept | None:

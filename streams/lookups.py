@@ -1,5 +1,6 @@
 """What do the read models say about one customer, and what have the models learnt? Read at any time."""
 
+import asyncio
 from collections.abc import Sequence
 
 from domain.offers import Offer
@@ -7,7 +8,7 @@ from projections.model import MODEL, MODELS, Model
 from projections.offers import REACTIONS
 from projections.picture import Customer
 from projections.projection import Group
-from projections.store import Place, Store
+from projections.store import Kept, Place, Store
 from streams.folding import decoded
 from streams.routing import shard_of
 
@@ -24,13 +25,10 @@ class Lookups:
     async def customer(self, name: str) -> Customer | None:
         """The customer with this number, or None if nothing was ever recorded of them."""
         stream = f"customer:{name}"
-        place = Place(shard_of(stream, self._shards), self._customers.name)
-        parts = (*self._customers.parts, *REACTIONS.parts)
-        found = await self._store.load(place, [(part.key, stream) for part in parts])
-        if not any(found):
+        own, offers = await asyncio.gather(self._kept(self._customers, stream), self._kept(REACTIONS, stream))
+        if not any(own):
             return None
-        count = len(self._customers.parts)
-        return Customer(stream, *decoded(self._customers, found[:count]), *decoded(REACTIONS, found[count:]))
+        return Customer(stream, *decoded(self._customers, own), *decoded(REACTIONS, offers))
 
     async def models(self, offers: Sequence[Offer]) -> dict[str, tuple[Model, int]]:
         """The present model of each offer, with the position that it has learnt up to."""
@@ -41,6 +39,10 @@ class Lookups:
             [kept] = await self._store.load(place, [(MODEL.key, stream)])
             present[offer.offer] = (self._model(offer.offer, kept.state), kept.upto) if kept else (MODEL.initial, 0)
         return present
+
+    async def _kept(self, group: Group, stream: str) -> list[Kept | None]:
+        place = Place(shard_of(stream, self._shards), group.name)
+        return await self._store.load(place, [(part.key, stream) for part in group.parts])
 
     def _model(self, offer: str, state: bytes) -> Model:
         known = self._models.get(offer)

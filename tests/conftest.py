@@ -55,7 +55,7 @@ def settings_in(folder: Path, **chosen: object) -> Settings:
 
 def environment_of(settings: Settings) -> dict[str, str]:
     """The environment in which a command meets a stack."""
-    names = ("data_dir", "broker", "redis", "port", "shards", "broker_memory_limit", "journal", "broker_keeps")
+    names = ("data_dir", "broker", "redis", "port", "shards", "broker_memory_limit", "journal", "broker_keeps", "policy")
     given = {name: getattr(settings, name) for name in names}
     return {**os.environ, **{f"TIERFOLD_{name.upper()}": str(value) for name, value in given.items() if value is not None}}
 

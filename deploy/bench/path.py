@@ -11,6 +11,7 @@ from pathlib import Path
 
 from deploy.bench.parts import REPEATS, Figure, settings_in
 from deploy.feeding import feed_all
+from deploy.groups import groups_of
 from deploy.settings import Settings
 from deploy.summary import wait_until_ready, wait_until_settled
 from deploy.up import running
@@ -78,6 +79,7 @@ async def _load(settings: Settings, seconds: int) -> list[float]:
     """Produce at the rate; every fiftieth event is of a new customer, and is waited for. Milliseconds."""
     producer, store = Broker(settings.broker).producer(), RedisStore(settings.redis)
     probes: list[asyncio.Task[float]] = []
+    group = groups_of(settings)[0].name
     begun = time.perf_counter()
     for number in range(RATE * seconds):
         await asyncio.sleep(max(0.0, begun + number / RATE - time.perf_counter()))
@@ -86,7 +88,7 @@ async def _load(settings: Settings, seconds: int) -> list[float]:
         produced = time.perf_counter()
         _produce(producer, stream, settings.shards)
         if probe:
-            probes.append(asyncio.create_task(_readable(store, stream, settings.shards, produced)))
+            probes.append(asyncio.create_task(_readable(store, Place(shard_of(stream, settings.shards), group), stream, produced)))
     waits = await asyncio.gather(*probes)
     producer.close()
     await store.close()
@@ -100,18 +102,17 @@ def _produce(producer: KafkaProducer, stream: str, shards: int) -> None:
     producer.send(INTERACTIONS, key=stream.encode(), value=write(event), partition=shard_of(stream, shards))
 
 
-async def _readable(store: RedisStore, stream: str, shards: int, produced: float) -> float:
-    place = Place(shard_of(stream, shards), "customers@1")
+async def _readable(store: RedisStore, place: Place, stream: str, produced: float) -> float:
     while (await store.load(place, [("profile@1", stream)]))[0] is None:
         await asyncio.sleep(0.002)
     return (time.perf_counter() - produced) * 1000
 
 
 async def _bare_reads(settings: Settings, count: int = 2_000) -> list[float]:
-    store = RedisStore(settings.redis)
+    store, place = RedisStore(settings.redis), Place(0, groups_of(settings)[0].name)
 
     async def read() -> None:
-        await store.load(Place(0, "customers@1"), [("profile@1", "customer:1")])
+        await store.load(place, [("profile@1", "customer:1")])
 
     found = []
     for _ in range(count):

@@ -38,8 +38,8 @@ async def test_a_lag_beyond_the_limit_and_a_shard_that_nobody_folds_are_said(
     sqlite_journal[1].record(events, LogOffset("log", 0), NOON)
     faults = await health(sqlite_journal, redis_url, broker_address, bohai).faults()
 
-    assert "lag: customers@1 is 11 behind on shard 1" in faults
-    assert "agents: nobody folds customers@1 on shard 0" in faults
+    assert f"lag: {customers_under(bohai).name} is 11 behind on shard 1" in faults
+    assert f"agents: nobody folds {customers_under(bohai).name} on shard 0" in faults
 
 
 async def test_messages_that_nobody_takes_are_counted(sqlite_journal: Journal, redis_url: str, broker_address: str, bohai: TierPolicy) -> None:
@@ -59,6 +59,9 @@ async def test_read_models_of_another_journal_are_noticed(sqlite_journal: Journa
     """States that know of more than the journal has are not its states."""
     store = RedisStore(redis_url)
     await store.clear()
-    await store.save(Place(0, "customers@1"), 0, 99, {("profile@1", "customer:1"): Kept(99, b"{}")})
+    await store.save(Place(0, customers_under(bohai).name), 0, 99, {("profile@1", "customer:1"): Kept(99, b"{}")})
 
-    assert "read models: customers@1 is ahead of the journal on shard 0" in await health(sqlite_journal, redis_url, broker_address, bohai).faults()
+    assert (
+        f"read models: {customers_under(bohai).name} is ahead of the journal on shard 0"
+        in await health(sqlite_journal, redis_url, broker_address, bohai).faults()
+    )
