@@ -53,7 +53,8 @@ class Parcel:
 class Courier:
     """Delivers messages to `interactions` from a thread of its own; one order per partition.
 
-    With a `journal`, delivered means journalled; without one, the broker's word (`acks=all`) is enough.
+    With a `journal`, delivered means journalled; without one, the broker's word (`acks=all`) is enough. Trap: a producer
+    that repeats itself may be told that the broker has a message, at offset -1; no journal can confirm that.
     """
 
     def __init__(self, broker: Broker, journal: Journal | None) -> None:
@@ -164,6 +165,8 @@ class Courier:
             except REFUSED as error:
                 parcels.popleft().done.set_exception(error)
                 continue
+            if safe is not None and offset < 0:
+                raise KafkaError("the broker has it already, and does not say where")
             if safe is not None and offset > safe:
                 return
             self._progress = time.monotonic()
