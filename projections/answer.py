@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
+from domain.closing import facts_of
 from domain.days import Month, next_month
 from domain.facts import MonthlyFacts
-from domain.ledger import facts_of
 from domain.policy import TierPolicy
 from domain.tiering import Grounds, Outlook, Override, assess, case_of, outlook, tier_on
 from projections.picture import Customer

@@ -5,8 +5,9 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.closing import facts_of, month_ended
 from domain.days import days_in, first_day, month_of
-from domain.ledger import Ledger, Move, closed, facts_of, month_ended, opened, restated, seen, transacted
+from domain.ledger import Ledger, Move, closed, opened, restated, seen, transacted
 
 JANUARY, FEBRUARY = "2026-01", "2026-02"
 

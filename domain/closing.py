@@ -1,0 +1,130 @@
+"""What did a month come to? A row of facts for each month that ended, from what moved on each of its days.
+
+The sum of a month's end-of-day balances is
+``opening x days + sum(net x days from the business date to the month's end, both counted)``,
+in exact integers, whatever the order in which the movements became known.
+"""
+
+from collections import Counter
+
+from domain.change import changed
+from domain.days import Month, days_in, month_before, next_month
+from domain.facts import AssetFacts, MonthlyFacts
+from domain.ledger import Account, DaysMoves, Ledger, Past
+
+
+def month_ended(ledger: Ledger, month: Month) -> tuple[Ledger, tuple[MonthlyFacts, ...]]:
+    """The ledger after a month's end, with a row of facts for every month that this closed.
+
+    A month whose own end was never reported is closed with the first later one. A month closed before, or one
+    before the customer came, gives no facts.
+    """
+    rows = []
+    due = ledger.since if ledger.closed_through is None else next_month(ledger.closed_through)
+    while due is not None and due <= month:
+        tally = _tallied(ledger, due)
+        rows.append(_facts(ledger, tally))
+        accounts = {name: _without_days(account, due) for name, account in ledger.accounts.items()}
+        ledger = changed(ledger, accounts=accounts, closed_through=due, past=_remembered(ledger.past, tally), streak=_streak(ledger, tally))
+        due = next_month(due)
+    return ledger, tuple(rows)
+
+
+def facts_of(ledger: Ledger, month: Month) -> MonthlyFacts:
+    """The facts of the first month that is still open, if nothing more moves in it."""
+    return _facts(ledger, _tallied(ledger, month))
+
+
+class _Tally:
+    """What the accounts of one ledger come to in one month; what is late counts from its first day."""
+
+    def __init__(self, month: Month) -> None:
+        self.month = month
+        self.days = days_in(month)
+        self.held: dict[str, Past] = {}
+        self.value_in: Counter[str] = Counter()
+        self.value_out: Counter[str] = Counter()
+        self.transactions = 0
+        self.active = 0
+
+    def add(self, account: Account) -> None:
+        """Count one account in."""
+        opening = account.balance - sum(moves.net for moves in account.days.values())
+        total, first, second, closing = opening * self.days, opening, opening, opening
+        for day, moves in account.days.items():
+            if day[:7] <= self.month:
+                since, net = int(day[8:]) if day[:7] == self.month else 1, moves.net
+                total += net * (self.days - since + 1)
+                first += net if since == 1 else 0
+                second += net if since <= 2 else 0
+                closing += net
+                self._count(moves, account.currency, since)
+        if opening or total or first or second or closing:
+            key = f"{account.asset_class}/{account.currency}"
+            known = self.held.get(key, NONE)
+            self.held[key] = Past(known.balance_days + total, known.first + first, known.second + second, known.closing + closing)
+
+    def _count(self, moves: DaysMoves, currency: str, since: int) -> None:
+        if moves.number:
+            self.transactions += moves.number
+            self.active |= 1 << since
+            self.value_in[currency] += moves.came
+            self.value_out[currency] += moves.went
+
+
+NONE = Past()
+
+
+def _tallied(ledger: Ledger, month: Month) -> _Tally:
+    tally = _Tally(month)
+    for account in ledger.accounts.values():
+        tally.add(account)
+    return tally
+
+
+def _facts(ledger: Ledger, tally: _Tally) -> MonthlyFacts:
+    return MonthlyFacts(
+        month=tally.month,
+        days=tally.days,
+        assets=tuple(_asset_facts(key, tally, ledger.past.get(key, ())) for key in sorted(tally.held.keys() | ledger.past.keys())),
+        transactions=tally.transactions,
+        value_in=dict(tally.value_in),
+        value_out=dict(tally.value_out),
+        active_days=tally.active.bit_count(),
+        products=len(ledger.products) + sum(not account.closed for account in ledger.accounts.values()),
+        tenure_months=_months_between(ledger.since or tally.month, tally.month) + 1,
+        streak=_streak(ledger, tally),
+    )
+
+
+def _asset_facts(key: str, tally: _Tally, past: tuple[Past, ...]) -> AssetFacts:
+    asset_class, currency = key.split("/")
+    now = tally.held.get(key, NONE)
+    average = (2 * now.balance_days + tally.days) // (2 * tally.days)
+    return AssetFacts(asset_class, currency, now.balance_days, average, now.closing, _ninety_days(now, tally.month, past))  # type: ignore[arg-type]
+
+
+def _ninety_days(now: Past, month: Month, past: tuple[Past, ...]) -> int:
+    """The sum over 90 days up to a month's end: three months, less their first days, or with the last day before them."""
+    one, two, three = (*past, NONE, NONE, NONE)[:3]
+    earlier = month_before(month)
+    days = days_in(month) + days_in(earlier) + days_in(month_before(earlier))
+    edge = {89: three.closing, 90: 0, 91: -two.first, 92: -two.first - two.second}
+    return now.balance_days + one.balance_days + two.balance_days + edge[days]
+
+
+def _remembered(past: dict[str, tuple[Past, ...]], tally: _Tally) -> dict[str, tuple[Past, ...]]:
+    months = {key: (tally.held.get(key, NONE), *past.get(key, ()))[:3] for key in past.keys() | tally.held.keys()}
+    return {key: each for key, each in months.items() if any(map(any, each))}
+
+
+def _streak(ledger: Ledger, tally: _Tally) -> int:
+    return max(ledger.streak, 0) + 1 if tally.active else min(ledger.streak, 0) - 1
+
+
+def _without_days(account: Account, month: Month) -> Account:
+    return changed(account, days={day: moves for day, moves in account.days.items() if day[:7] > month}) if account.days else account
+
+
+def _months_between(first: Month, last: Month) -> int:
+    return (int(last[:4]) - int(first[:4])) * 12 + int(last[5:7]) - int(first[5:7])
