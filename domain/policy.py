@@ -19,7 +19,7 @@ MOST_WAYS = 200
 STAGES = ("new", "active", "dormant")
 
 
-class Service(BaseModel):
+class ServiceStrategy(BaseModel):
     """How customers of a tier are served: who advises them, benefits, fees in words, and channels of their own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,7 +41,7 @@ class Tier(BaseModel):
     reach: Condition | None = None
     misses_allowed: Annotated[int, Field(ge=1, le=120)] | None = None
     drop_to: Literal["level", "one-step"] | None = None
-    service: Service = Service()
+    service: ServiceStrategy = ServiceStrategy()
 
 
 class FastTrack(BaseModel):
