@@ -19,11 +19,15 @@ def journal_of(settings: Settings) -> Journal:
     return Journal(settings.journal_url, settings.shards)
 
 
+def has_journal(settings: Settings) -> bool:
+    """Whether there is a journal; without looking into it."""
+    return not settings.journal_url.startswith("sqlite") or Path(settings.journal_url.removeprefix("sqlite://")).is_dir()
+
+
 def existing_journal(settings: Settings) -> Journal:
     """The journal, for those who only read it; raises `Mendable` if there is none."""
-    folder = settings.journal_url.removeprefix("sqlite://")
-    if settings.journal_url.startswith("sqlite") and not Path(folder).is_dir():
-        raise Mendable(f"there is no journal in {folder}: name the right --data-dir")
+    if not has_journal(settings):
+        raise Mendable(f"there is no journal in {settings.journal_url.removeprefix('sqlite://')}: name the right --data-dir")
     return journal_of(settings)
 
 

@@ -2,7 +2,7 @@
 
 from deploy.compose import journal_of
 from deploy.console import progress
-from deploy.groups import groups_of
+from deploy.groups import present_of
 from deploy.settings import Settings
 from projections.redis import RedisStore
 from replay.digests import digests
@@ -13,14 +13,15 @@ async def live_digests(settings: Settings) -> dict[str, str]:
     """The digests of the states in Redis."""
     store = RedisStore(settings.redis)
     try:
-        return await digests(groups_of(settings), store, settings.shards)
+        return await digests(present_of(settings).live, store, settings.shards)
     finally:
         await store.close()
 
 
 async def rebuilt_digests(settings: Settings) -> dict[str, str]:
     """The digests of states folded from the journal anew."""
-    groups = groups_of(settings)
+    journal = journal_of(settings)
+    groups = present_of(settings, journal).live
     with progress("folded") as advance:
-        store = rebuild(groups, journal_of(settings), advance)
+        store = rebuild(groups, journal, advance)
     return await digests(groups, store, settings.shards)

@@ -1,16 +1,38 @@
-"""Which folds run? Every group, in one visible tuple."""
+"""Which folds run? What was decided, by the journal; the tier policy of the settings until anything was."""
 
+from datetime import date
+
+from deploy.compose import has_journal, journal_of
 from deploy.files import BadFile, read_policy
 from deploy.settings import Settings
-from projections.customers import customers_under
-from projections.model import MODELS
-from projections.offers import REACTIONS
-from projections.projection import Group
+from domain.policy import TierPolicy
+from domain.versions import Versions
+from projections.store import Store
+from projections.versions import Present, policy_on, present
+from streams.journal import Journal
+from streams.register import Register, decided
 
 
-def groups_of(settings: Settings) -> tuple[Group, ...]:
-    """Every group of folds, with tiers under the policy of the settings."""
+def begun_with(settings: Settings) -> TierPolicy:
+    """The tier policy of the settings; raises `BadFile` if it cannot run live."""
     policy = read_policy(settings.policy)
     if policy.scope is not None:
         raise BadFile(f"{settings.policy} cannot run live: it counts a {policy.scope.of}, and live standings are of single customers yet")
-    return (customers_under(policy), REACTIONS, MODELS)
+    return policy
+
+
+def present_of(settings: Settings, journal: Journal | None = None) -> Present:
+    """The groups that run, by the journal; where there is none yet, those that it would begin with."""
+    if journal is None and not has_journal(settings):
+        return present(Versions(), begun_with(settings))
+    return present(decided(journal or journal_of(settings)), begun_with(settings))
+
+
+def policy_of_day(settings: Settings, journal: Journal, day: date) -> TierPolicy:
+    """The tier policy in force on a day, by the journal."""
+    return policy_on(decided(journal), begun_with(settings), day)
+
+
+def register_of(settings: Settings, store: Store, journal: Journal) -> Register:
+    """Who tells, at any time, which groups run."""
+    return Register(store, journal, begun_with(settings))

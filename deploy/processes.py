@@ -24,28 +24,25 @@ def run_intake(settings: Settings) -> None:
 def run_agents(settings: Settings) -> None:
     """Fold, learn and react until a signal."""
     collect_seldom()
-    from deploy.groups import groups_of
+    from deploy.groups import register_of
     from projections.redis import RedisStore
     from streams.agents import emitter, run, worker
 
-    journal = journal_of(settings)
+    journal, store = journal_of(settings), RedisStore(settings.redis)
     emit = emitter(courier_of(settings, journal), journal, settings.shards)
-    run(
-        worker(
-            settings.broker, settings.shards, groups_of(settings), RedisStore(settings.redis), journal, emit, settings.security, settings.data_dir / "agents"
-        )
-    )
+    run(worker(settings.broker, store, journal, emit, register_of(settings, store, journal), settings.security, settings.data_dir / "agents"))
 
 
 def run_web(settings: Settings) -> None:
     """Answer lookups until a signal."""
     from datetime import datetime
+    from functools import partial
     from zoneinfo import ZoneInfo
 
     import uvicorn
 
-    from deploy.files import read_catalogue, read_policy
-    from deploy.groups import groups_of
+    from deploy.files import read_catalogue
+    from deploy.groups import policy_of_day, register_of
     from projections.redis import RedisStore
     from replay.web import add_past
     from streams.health import Health
@@ -53,21 +50,20 @@ def run_web(settings: Settings) -> None:
     from streams.web import Doors, web
 
     journal, store = journal_of(settings), RedisStore(settings.redis)
-    groups = groups_of(settings)
+    register = register_of(settings, store, journal)
     doors = Doors(
         store=store,
         journal=journal,
         courier=courier_of(settings, journal),
-        health=Health(journal, store, broker_of(settings), groups, settings.lag_limit),
-        lookups=Lookups(store, groups[0], settings.shards),
-        policy=read_policy(settings.policy),
+        health=Health(journal, store, broker_of(settings), register, settings.lag_limit),
+        lookups=Lookups(store, register, settings.shards),
         catalogue=read_catalogue(settings.catalogue),
         shards=settings.shards,
         wait_for_journal=not settings.broker_keeps,
         zone=ZoneInfo(settings.timezone),
     )
     app = web(doors)
-    add_past(app, journal, groups[0], doors.policy, lambda: datetime.now(doors.zone).date())
+    add_past(app, journal, partial(policy_of_day, settings, journal), lambda: datetime.now(doors.zone).date())
     uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False, server_header=False)
 
 

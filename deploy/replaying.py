@@ -18,9 +18,11 @@ from deploy.settings import Settings
 from deploy.tables import print_comparison, print_curve, print_explanation
 
 if TYPE_CHECKING:
+    from domain.policy import TierPolicy
     from replay.columns import Columns
     from replay.compare import Comparison
     from replay.whatif import Curve
+    from streams.journal import Journal
 
 replay = typer.Typer(name="replay", no_args_is_help=True, help="Try a rule on history, see who moves.")
 
@@ -36,6 +38,7 @@ Recorded = Annotated[
     datetime | None, typer.Option("--recorded", formats=TIMES, help="What was recorded at this time or before; without an offset, the bank's time.")
 ]
 Occurred = Annotated[datetime | None, typer.Option("--occurred", formats=["%Y-%m-%d"], help="What has this business date or an earlier one.")]
+Named = Annotated[Path | None, typer.Option("--policy", help="Another tier policy than the one in force then.")]
 On = Annotated[datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="The date asked about; today if none is given.")]
 MOST_POINTS = 100
 
@@ -66,11 +69,12 @@ def what_if(
     as_json: Json = False,
 ) -> None:
     """Show who would move under other policies: compared with the live one, over the same facts. Nothing is changed."""
+    from deploy.groups import present_of
     from replay.whatif import sensitivity, what_if
 
     settings = settings_of(data_dir)
     varied = _varied(vary) if vary else None
-    live, candidates = read_policy(settings.policy), [read_policy(path) for path in files]
+    live, candidates = present_of(settings).policy, [read_policy(path) for path in files]
     columns = _facts(settings, refresh=refresh, from_journal=from_journal)
     found = what_if(columns, live, candidates)
     curve = sensitivity(columns, candidates[0], *varied) if varied else None
@@ -85,17 +89,18 @@ def what_if(
 
 
 @replay.command("as-of")
-def as_of(customer: Customer, recorded: Recorded = None, occurred: Occurred = None, data_dir: DataDir = None) -> None:
+def as_of(customer: Customer, recorded: Recorded = None, occurred: Occurred = None, policy: Named = None, data_dir: DataDir = None) -> None:
     """Show a customer as known then, of what was true then, as JSON; with neither bound, as known now."""
     import msgspec
 
-    from deploy.groups import groups_of
+    from projections.customers import customers_under
     from replay.past import as_of
 
     settings = settings_of(data_dir)
-    group = groups_of(settings)[0]
+    journal = existing_journal(settings)
     then = recorded.replace(tzinfo=recorded.tzinfo or ZoneInfo(settings.timezone)) if recorded else None
-    states = as_of(existing_journal(settings), group, f"customer:{customer}", then, occurred.date() if occurred else None)
+    group = customers_under(_policy_then(settings, journal, policy, occurred or then))
+    states = as_of(journal, group, f"customer:{customer}", then, occurred.date() if occurred else None)
     if states is None:
         raise Mendable(f"nothing was recorded of customer {customer} by then")
     shown = {"customer": customer, **{part.name: state for part, state in zip(group.parts, states, strict=True)}}
@@ -103,14 +108,14 @@ def as_of(customer: Customer, recorded: Recorded = None, occurred: Occurred = No
 
 
 @replay.command()
-def explain(customer: Customer, on: On = None, data_dir: DataDir = None, as_json: Json = False) -> None:
+def explain(customer: Customer, on: On = None, policy: Named = None, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Say why a customer stood in which tier on a date: policy, months, events; from the journal alone."""
-    from deploy.groups import groups_of
     from replay.explain import explain
 
     settings = settings_of(data_dir)
+    journal = existing_journal(settings)
     day = on.date() if on else datetime.now(ZoneInfo(settings.timezone)).date()
-    found = explain(existing_journal(settings), groups_of(settings)[0], read_policy(settings.policy), f"customer:{customer}", day)
+    found = explain(journal, _policy_then(settings, journal, policy, on), f"customer:{customer}", day)
     if found is None:
         raise Mendable(f"nothing was recorded of customer {customer} by {day}")
     if as_json:
@@ -119,6 +124,14 @@ def explain(customer: Customer, on: On = None, data_dir: DataDir = None, as_json
         print(msgspec.json.encode(found.as_json()).decode())
     else:
         print_explanation(found)
+
+
+def _policy_then(settings: Settings, journal: "Journal", named: Path | None, then: datetime | None) -> "TierPolicy":
+    """The policy that is named, or the one in force at the time; today's without a time."""
+    from deploy.groups import policy_of_day
+
+    day = (then or datetime.now(ZoneInfo(settings.timezone))).date()
+    return read_policy(named) if named else policy_of_day(settings, journal, day)
 
 
 def _folder(settings: Settings) -> Path:
@@ -150,25 +163,25 @@ def _gather(settings: Settings, *, from_journal: bool) -> "Columns":
 
 
 async def _from_journal(settings: Settings) -> "Columns":
-    from deploy.groups import groups_of
+    from projections.customers import CUSTOMERS
     from replay.facts import gathered
     from replay.rebuild import rebuild
 
-    customers = groups_of(settings)[0]
     with progress("events folded") as advance:
-        store = rebuild((customers,), existing_journal(settings), advance)
-    return await gathered(store, customers, settings.shards)
+        store = rebuild((CUSTOMERS,), existing_journal(settings), advance)
+    return await gathered(store, CUSTOMERS, settings.shards)
 
 
 async def _from_read_models(settings: Settings) -> "Columns":
-    from deploy.groups import groups_of
+    from deploy.groups import present_of
+    from projections.customers import CUSTOMERS
     from projections.redis import RedisError, RedisStore
     from replay.facts import gathered
 
     live = RedisStore(settings.redis)
     try:
         with progress("customers read") as advance:
-            return await gathered(live, groups_of(settings)[0], settings.shards, advance)
+            return await gathered(live, present_of(settings).of(CUSTOMERS.name), settings.shards, advance)
     except RedisError as error:
         raise Mendable(f"the read models do not answer ({error}): start them, or ask --from-journal") from error
     finally:

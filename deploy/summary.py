@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from deploy.compose import broker_of, journal_of
-from deploy.groups import groups_of
+from deploy.groups import present_of, register_of
 from deploy.settings import Settings
-from projections.customers import TIER
-from projections.projection import Group
+from projections.customers import CUSTOMERS, STANDINGS
 from projections.redis import RedisError, RedisStore
 from projections.store import Place
+from projections.versions import Present
 from replay.digests import digests
 from streams.health import Health, Lag
 from streams.lookups import Lookups
@@ -36,7 +36,8 @@ async def wait_until_settled(settings: Settings, patience: float = 600.0) -> Non
 
 async def _with_health(settings: Settings, patience: float, *, settled: bool) -> None:
     store = RedisStore(settings.redis)
-    health = Health(journal_of(settings), store, broker_of(settings), groups_of(settings), settings.lag_limit)
+    journal = journal_of(settings)
+    health = Health(journal, store, broker_of(settings), register_of(settings, store, journal), settings.lag_limit)
     deadline = time.monotonic() + patience
     before: list[Lag] | None = None
     try:
@@ -61,11 +62,12 @@ async def _lags(health: Health) -> list[Lag] | None:
 
 async def summary(settings: Settings) -> dict[str, Any]:
     """Outcomes, lag in events, customers, customers by tier, and the digest of every projection."""
-    store, groups = RedisStore(settings.redis), groups_of(settings)
-    health = Health(journal_of(settings), store, broker_of(settings), groups, settings.lag_limit)
+    store, journal = RedisStore(settings.redis), journal_of(settings)
+    seen = present_of(settings, journal)
+    health = Health(journal, store, broker_of(settings), register_of(settings, store, journal), settings.lag_limit)
     try:
-        tiers = await _tiers(store, groups[0], settings.shards)
-        found = await digests(groups, store, settings.shards)
+        tiers = await _tiers(store, seen, settings.shards)
+        found = await digests(seen.live, store, settings.shards)
         counts, lags = await health.counts(), await health.lags()
     finally:
         await store.close()
@@ -82,8 +84,8 @@ async def summary(settings: Settings) -> dict[str, Any]:
 
 async def some_customers(settings: Settings, names: Sequence[str]) -> list[dict[str, Any]]:
     """A few customers in short: tier, watch list, last month's measure."""
-    store, group = RedisStore(settings.redis), groups_of(settings)[0]
-    lookups = Lookups(store, group, settings.shards)
+    store = RedisStore(settings.redis)
+    lookups = Lookups(store, register_of(settings, store, journal_of(settings)), settings.shards)
     try:
         found = [(name, await lookups.customer(name)) for name in names]
     finally:
@@ -103,12 +105,12 @@ async def some_customers(settings: Settings, names: Sequence[str]) -> list[dict[
     ]
 
 
-async def _tiers(store: RedisStore, customers: Group, shards: int) -> Counter[str]:
-    part = customers.parts[TIER]
+async def _tiers(store: RedisStore, seen: Present, shards: int) -> Counter[str]:
+    customers, standings = seen.of(CUSTOMERS.name), seen.of(STANDINGS)
+    [part] = standings.parts
     tiers: Counter[str] = Counter()
     for shard in range(shards):
-        place = Place(shard, customers.name)
-        streams = {stream async for some in store.streams(place) for stream in some}
-        kept = await store.load(place, [(part.key, stream) for stream in sorted(streams)])
+        streams = {stream async for some in store.streams(Place(shard, customers.name)) for stream in some}
+        kept = await store.load(Place(shard, standings.name), [(part.key, stream) for stream in sorted(streams)])
         tiers.update(part.decode(one.state).tier or "unassessed" if one else "unassessed" for one in kept)
     return tiers

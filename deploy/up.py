@@ -18,10 +18,11 @@ import structlog
 from deploy import embedded
 from deploy.compose import broker_of, journal_of
 from deploy.console import Mendable
-from deploy.groups import groups_of
+from deploy.groups import begun_with
 from deploy.settings import Settings
 from projections.redis import RedisError, RedisStore
 from projections.store import Place
+from projections.versions import BASES
 from streams.kafka import KafkaError
 
 log = structlog.get_logger()
@@ -50,7 +51,7 @@ class Stack:
         self._failures: dict[str, int] = {}
         self._due: dict[str, float] = {}
         self._lock: IO[str] | None = None
-        self._group_names = [group.name for group in groups_of(settings)]
+        begun_with(settings)  # a file that cannot be used is said before anything starts
         self._journal = journal_of(settings)
 
     def start(self) -> None:
@@ -162,7 +163,7 @@ class Stack:
     async def _anybody_folds(self) -> bool:
         store = RedisStore(self._settings.redis)
         try:
-            return any(await store.alive([Place(shard, group) for shard in range(self._settings.shards) for group in self._group_names]))
+            return any(await store.alive([Place(shard, group.name) for shard in range(self._settings.shards) for group in BASES]))
         except RedisError:
             return True
         finally:

@@ -3,7 +3,7 @@
 import re
 from types import ModuleType
 
-from domain import accounts, campaigns, cases, customers, days, offers, relations, tiering
+from domain import accounts, campaigns, cases, customers, days, offers, relations, tiering, versions
 from domain.interaction import Interaction
 
 PREFIX = "tierfold."
@@ -21,10 +21,10 @@ def type_name(event: type[Interaction]) -> str:
 
 def _events_of(subject: ModuleType) -> list[type[Interaction]]:
     found = [thing for thing in vars(subject).values() if isinstance(thing, type) and issubclass(thing, Interaction)]
-    return [event for event in found if event.__module__ == subject.__name__]
+    return [event for event in found if event.__module__ == subject.__name__ and not event.__name__.startswith("_")]
 
 
-SUBJECTS = (customers, relations, accounts, cases, campaigns, offers, tiering, days)
+SUBJECTS = (customers, relations, accounts, cases, campaigns, offers, tiering, days, versions)
 
 EVENTS: dict[str, type[Interaction]] = {type_name(event): event for subject in SUBJECTS for event in _events_of(subject)}
 """The catalogue: stable name to model."""

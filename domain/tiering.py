@@ -52,7 +52,10 @@ class Grounds:
 
 @dataclass(frozen=True)
 class Standing:
-    """A customer under a policy: tier (None before any assessment), since when, the one before, missed assessments in a row, grounds."""
+    """A customer under a policy: tier (None before any assessment), since when, the one before, missed assessments in a row, grounds.
+
+    `through` is the last month whose facts were looked at, whether or not its end was an assessment.
+    """
 
     tier: str | None = None
     since: date | None = None
@@ -61,6 +64,7 @@ class Standing:
     grounds: Grounds | None = None
     override: Override | None = None
     policy: str | None = None
+    through: Month | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def assess(policy: TierPolicy, standing: Standing, facts: MonthlyFacts, whole: M
     as often as allowed: down to the level of the last assessment, or by one step.
     """
     effective = first_day(next_month(facts.month))
-    standing = _without_expired(standing, effective - timedelta(days=1))
+    standing = changed(_without_expired(standing, effective - timedelta(days=1)), through=facts.month)
     if not _due(policy, facts):
         return standing
     case = case_of(policy, facts)

@@ -39,9 +39,9 @@ class Answer:
     policy: str
 
 
-def answer(customer: Customer, policy: TierPolicy, today: date) -> Answer:
+def answer(customer: Customer, today: date) -> Answer:
     """How a customer stands on a day, by the read models."""
-    standing = customer.standing
+    standing, policy = customer.standing, customer.policy
     in_force = tier_on(policy, standing, today)
     tier = policy.tiers[policy.place(in_force) or 0]
     month = _open_month(customer, today)

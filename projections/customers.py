@@ -1,7 +1,7 @@
-"""How does one event change all that we know of a customer? Facts first, then the standing under the policy.
+"""How does one event change all that we know of a customer? Facts first, then the standing under a policy.
 
-Two stages: the ledger turns events into a row of facts at each month's end, without any rule; the rows, and
-overrides, make the tier. So a change of rule never touches the first stage.
+Two stages, each a group with a place of its own: the ledger turns events into a row of facts at each month's end,
+without any rule; the rows, and what was set by hand, make the tier. So a change of rule never touches the first stage.
 """
 
 from collections.abc import Sequence
@@ -14,31 +14,29 @@ from domain.days import DayClosed, ends_month
 from domain.interaction import Interaction
 from domain.policy import TierPolicy
 from domain.recorded import Recorded
+from domain.tiering import TierOverridden
 from projections import ledger, months, profile, tier
-from projections.projection import Group, Run, States
+from projections.projection import Group, Run, Source, States
 
 PROFILE, LEDGER, MONTHS, TIER = range(4)
-"""Where each state stands among the states of the group."""
+"""Where each state stands among the states of a customer; the first three are the facts."""
+STANDINGS = "standings@1"
+"""What a group of standings is called, before the version and its policy."""
 
 
-def evolve(policy: TierPolicy, states: States, event: Recorded) -> States:
-    """Profile, ledger, months and standing after one more event."""
-    who, books, facts, standing = states
+def evolve(states: States, event: Recorded) -> States:
+    """Profile, ledger and months after one more event."""
+    who, books, facts = states
     books, rows = ledger.advance(books, event)
     for row in rows:
-        known = changed(row, traits=profile.traits(who))
-        facts = months.evolve(facts, known)
-        standing = tier.evolve(policy, standing, known)
-    return profile.evolve(who, event), books, facts, tier.evolve(policy, standing, event)
+        facts = months.evolve(facts, changed(row, traits=profile.traits(who)))
+    return profile.evolve(who, event), books, facts
 
 
 def evolve_posted(states: States, events: Sequence[ledger.Posted]) -> States:
     """All states after several transactions, which only the ledger folds."""
-    who, books, facts, standing = states
-    return who, ledger.evolve_posted(books, events), facts, standing
-
-
-RUNS = {topic_of(TransactionPosted): Run(ledger.Posted, evolve_posted)}
+    who, books, *others = states
+    return who, ledger.evolve_posted(books, events), *others
 
 
 def ends_a_month(data: Interaction) -> bool:
@@ -46,11 +44,30 @@ def ends_a_month(data: Interaction) -> bool:
     return isinstance(data, DayClosed) and ends_month(data.date)
 
 
-def customers_under(policy: TierPolicy) -> Group:
-    """The group that folds customers, with tiers under a policy.
+RUNS = {topic_of(TransactionPosted): Run(ledger.Posted, evolve_posted)}
+FACTS = (profile.PROFILE, ledger.LEDGER, months.MONTHS)
+CUSTOMERS = Group("customers@1", "customer", FACTS, evolve, everyone=ends_a_month, runs=RUNS)
 
-    It is named after what the policy says: under another policy it has another place, filled from the journal.
-    """
-    parts = (profile.PROFILE, ledger.LEDGER, months.MONTHS, tier.tier_under(policy))
-    name = f"customers@1/{policy.label}/{policy.digest[:8]}"
-    return Group(name, "customer", parts, partial(evolve, policy), everyone=ends_a_month, runs=RUNS)
+
+def _stand(policy: TierPolicy, states: States, event: Recorded) -> States:
+    standing, facts = states
+    return tier.evolve(policy, standing, event, facts.rows), facts
+
+
+def standings(version: str, policy: TierPolicy, customers: Group = CUSTOMERS) -> Group:
+    """The group that folds standings under a policy, from the rows of facts that another group has folded."""
+    topics = frozenset(topic_of(event) for event in (TierOverridden, DayClosed))
+    source = Source(customers.name, months.MONTHS)
+    return Group(f"{STANDINGS}/{version}", "customer", (tier.tier_under(policy),), partial(_stand, policy), topics, ends_a_month, source=source)
+
+
+def _evolve_all(policy: TierPolicy, states: States, event: Recorded) -> States:
+    *facts, standing = states
+    who, books, rows = evolve(tuple(facts), event)
+    return who, books, rows, tier.evolve(policy, standing, event, rows.rows)
+
+
+def customers_under(policy: TierPolicy) -> Group:
+    """Both stages in one, for folding history in memory: facts, and the standing under a policy."""
+    parts = (*FACTS, tier.tier_under(policy))
+    return Group("history", "customer", parts, partial(_evolve_all, policy), everyone=ends_a_month, runs=RUNS)

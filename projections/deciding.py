@@ -5,7 +5,6 @@ from datetime import date
 
 from domain.interaction import Channel
 from domain.offers import Applicant, Candidate, Catalogue, Features, Offer, OfferDecided, why_not
-from domain.policy import TierPolicy
 from domain.tiering import tier_on
 from projections.features import age_on, features
 from projections.model import MODEL, Model, propensity
@@ -14,7 +13,6 @@ from projections.picture import Customer
 
 def decide_offer(
     customer: Customer,
-    policy: TierPolicy,
     catalogue: Catalogue,
     models: Mapping[str, tuple[Model, int]],
     decision: str,
@@ -23,7 +21,7 @@ def decide_offer(
 ) -> OfferDecided:
     """What to offer: the funnel, then propensity times value, best first, ties by name; with every drop and its reason."""
     seen = features(customer.profile, customer.ledger, customer.months, customer.standing, customer.offers, channel, today)
-    who = applicant(customer, policy, today)
+    who = applicant(customer, today)
     verdicts = [(offer, why_not(offer, who)) for offer in catalogue.offers]
     candidates = [_candidate(offer, *models[offer.offer], seen) for offer, drop in verdicts if drop is None]
     candidates.sort(key=lambda candidate: (-candidate.priority, candidate.offer))
@@ -35,18 +33,18 @@ def decide_offer(
         dropped=tuple(drop for _, drop in verdicts if drop is not None),
         features=seen,
         catalogue=catalogue.label,
-        policy=policy.label,
+        policy=customer.policy.label,
     )
 
 
-def applicant(customer: Customer, policy: TierPolicy, today: date) -> Applicant:
+def applicant(customer: Customer, today: date) -> Applicant:
     """What the funnel asks about a customer, on a day."""
     profile = customer.profile
     consent = profile.consents.get("marketing")
     valid = profile.risk is not None and profile.risk.valid_until >= today
     return Applicant(
         kind=profile.kind or "person",
-        tier=tier_on(policy, customer.standing, today),
+        tier=tier_on(customer.policy, customer.standing, today),
         age=age_on(profile.born, today),
         grade=profile.risk.grade if profile.risk and valid else None,
         holdings=frozenset(profile.products.values()),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from domain.ledger import Ledger
+from domain.policy import TierPolicy
 from domain.tiering import Standing
 from projections.months import Months
 from projections.offers import Offers
@@ -11,7 +12,7 @@ from projections.profile import Profile
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """All read models of one customer."""
+    """All read models of one customer, and the policy that the standing is under."""
 
     stream: str
     profile: Profile
@@ -19,3 +20,4 @@ class Customer:
     months: Months
     standing: Standing
     offers: Offers
+    policy: TierPolicy

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -51,6 +51,13 @@ class Run:
     evolve: Callable[[States, Sequence[Any]], States]
 
 
+class Source(NamedTuple):
+    """What a group reads of another one: the group's name, and a projection of it."""
+
+    group: str
+    part: Projection[Any]
+
+
 @dataclass(frozen=True)
 class Group:
     """Projections that are advanced together over the streams of one kind, with one position per shard.
@@ -58,7 +65,8 @@ class Group:
     `evolve` folds an event into all their states at once. `topics` names the stored types that matter to it; None
     means all. `everyone` tells which events of the shard itself (a day that closed) concern every stream in it,
     and `react` what should follow from an event. `runs` has the stored types that are folded many at once, where
-    nothing follows from them.
+    nothing follows from them. A group with a `source` reads a state of another group, which comes behind its own in
+    the states that are folded, and never folds further than that group has.
     """
 
     name: str
@@ -69,11 +77,17 @@ class Group:
     everyone: Callable[[Interaction], bool] | None = None
     react: Callable[[States, Recorded], Iterable[Any]] | None = None
     runs: Mapping[str, Run] = field(default_factory=dict)
+    source: Source | None = None
 
     @property
     def initial(self) -> States:
         """The states before any event."""
-        return tuple(part.initial for part in self.parts)
+        return tuple(part.initial for part in self.read)
+
+    @property
+    def read(self) -> tuple[Projection[Any], ...]:
+        """Whose states are folded: its own, and what it reads of another group."""
+        return self.parts if self.source is None else (*self.parts, self.source.part)
 
 
 def digest(states: Iterable[tuple[str, bytes]]) -> str:

@@ -1,7 +1,9 @@
 """Which tier does this customer stand in, since when, and on what grounds?"""
 
+from collections.abc import Mapping
 from functools import partial
 
+from domain.days import DayClosed, Month, month_of
 from domain.facts import MonthlyFacts
 from domain.policy import TierPolicy
 from domain.recorded import Recorded
@@ -9,13 +11,20 @@ from domain.tiering import Standing, TierOverridden, assess, override
 from projections.projection import Projection
 
 
-def evolve(policy: TierPolicy, standing: Standing, event: Recorded | MonthlyFacts) -> Standing:
-    """The standing after a month's facts, or after one more event."""
-    match event:
-        case MonthlyFacts() as facts:
-            return assess(policy, standing, facts)
-        case Recorded():
-            return override(standing, event.data) if isinstance(event.data, TierOverridden) else standing
+def evolve(policy: TierPolicy, standing: Standing, event: Recorded, rows: Mapping[Month, MonthlyFacts]) -> Standing:
+    """The standing after one more event: a tier set by hand, or a day's end, with the rows of facts that there are by then.
+
+    Facts of a month never change once they are there; so it does no harm if the rows know of later months already.
+    """
+    match event.data:
+        case TierOverridden() as by_hand:
+            return override(standing, by_hand)
+        case DayClosed(date=closed):
+            for month in sorted(month for month in rows if (standing.through or "") < month <= month_of(closed)):
+                standing = assess(policy, standing, rows[month])
+            return standing
+        case _:
+            return standing
 
 
 def tier_under(policy: TierPolicy) -> Projection[Standing]:

@@ -45,8 +45,10 @@ class Standings(NamedTuple):
     def standing(self, policy: TierPolicy, columns: Columns, customer: int) -> Standing:
         """The standing of one customer in words: what `assess` gives for the same months."""
         last = int(self.last[customer])
+        end = int(columns.first[customer + 1])
+        through = month_named(int(columns.month[end - 1])) if end > columns.first[customer] else None
         if last == NOTHING:
-            return Standing()
+            return Standing(through=through)
         month = first_day(next_month(month_named(int(self.since[customer]))))
         since = month - timedelta(days=1) if self.rose[customer] and policy.up == "at-once" else month
         facts = columns.facts(last)
@@ -54,7 +56,7 @@ class Standings(NamedTuple):
         frozen = policy.freeze_in_dispute and facts.traits.open_cases > 0
         grounds = Grounds(facts.month, {name: case.seen[name] for name in policy.asked}, policy.tiers[int(self.reached[customer])].tier, frozen)
         tier, before = (policy.tiers[place].tier if place >= 0 else None for place in (int(self.tier[customer]), int(self.before[customer])))
-        return Standing(tier, since, before, int(self.watch[customer]), grounds, None, policy.label)
+        return Standing(tier, since, before, int(self.watch[customer]), grounds, None, policy.label, through)
 
 
 def standings(policies: Sequence[TierPolicy], columns: Columns) -> list[Standings]:

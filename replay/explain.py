@@ -10,8 +10,8 @@ from domain.days import Month, first_day, month_of, next_month
 from domain.policy import TierPolicy
 from domain.recorded import Recorded
 from domain.tiering import Override, Standing, assess, tier_on
-from projections.customers import MONTHS, TIER
-from projections.projection import Group, States
+from projections.customers import MONTHS, TIER, customers_under, ends_a_month
+from projections.projection import States
 from replay.past import events_of
 from streams.journal import Journal
 
@@ -70,17 +70,18 @@ class Explanation:
         return {**vars(self), "assessments": self.assessments[::-1]}
 
 
-def explain(journal: Journal, group: Group, policy: TierPolicy, stream: str, on: date) -> Explanation | None:
+def explain(journal: Journal, policy: TierPolicy, stream: str, on: date) -> Explanation | None:
     """Why a customer stands where they stand on a date under this policy; None if nothing was recorded of them by then.
 
-    `group` folds customers under `policy`. What an assessment led to counts from the day it takes effect.
+    What an assessment led to counts from the day it takes effect.
     """
+    group = customers_under(policy)
     states: States | None = None
     found, behind = [], list[Recorded]()
     for event in events_of(journal, group, stream, occurred=on):
         before = states or group.initial
         states = group.evolve(before, event)
-        if group.everyone is None or not group.everyone(event.data):
+        if not ends_a_month(event.data):
             behind.append(event)
             continue
         standing: Standing = before[TIER]

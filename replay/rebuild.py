@@ -3,14 +3,17 @@
 import gc
 import multiprocessing
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
-from typing import Any
+from heapq import merge
+from operator import attrgetter
+from typing import Any, NamedTuple
 
+from domain.recorded import Recorded
 from projections.projection import Group, States
 from projections.store import Kept, MemoryStore, Place
 from streams.folding import evolved, stretches
-from streams.journal import Journal, Shard
+from streams.journal import Journal, Row, Shard
 
 AT_ONCE = 50_000
 """Rows read at once: the longer the stretch, the more of a stream's events are folded together."""
@@ -19,34 +22,80 @@ LOOK_EVERY = 0.2
 Folded = tuple[Place, int, dict[tuple[str, str], Kept]]
 
 
+class Task(NamedTuple):
+    """A group over a shard, and the groups that read what it has folded."""
+
+    group: Group
+    derived: tuple[Group, ...]
+    shard: int
+
+
 def rebuild(groups: Sequence[Group], journal: Journal, progress: Callable[[int], None] = lambda _n: None, processes: int | None = None) -> MemoryStore:
     """Fold every shard of the journal into states in memory. Nothing is sent: reactions do not run.
 
-    With more than one process (as many as there are cores, unless said) each takes one shard at a time.
+    A group with a source is folded with its source, which must be among the groups. With more than one process (as
+    many as there are cores, unless said) each takes one shard at a time.
     """
-    tasks = [(group, shard) for group in groups for shard in range(len(journal))]
+    sources = [group for group in groups if group.source is None]
+    derived = {group.name: tuple(each for each in groups if each.source and each.source.group == group.name) for group in sources}
+    tasks = [Task(group, derived[group.name], shard) for group in sources for shard in range(len(journal))]
     count = min(processes or os.cpu_count() or 1, len(tasks))
     if count == 1:
-        return MemoryStore(_folded(group, journal[shard], progress) for group, shard in tasks)
+        return MemoryStore(each for task in tasks for each in _folded(task, journal[task.shard], progress))
     return MemoryStore(_in_processes(tasks, journal, progress, count))
 
 
-def fold_shard(group: Group, shard: Shard, progress: Callable[[int], None]) -> tuple[int, dict[str, States]]:
-    """The states of every stream of a group after a whole shard, and how far it was read."""
-    upto, found = 0, dict[str, States]()
+class History(NamedTuple):
+    """A shard folded by one group: how far, the states by stream, and the rows of some types, in order."""
+
+    upto: int
+    states: dict[str, States]
+    rows: list[Row]
+
+
+def fold_shard(group: Group, shard: Shard, progress: Callable[[int], None], keep: frozenset[str] = frozenset()) -> History:
+    """The states of every stream of a group after a whole shard; the rows of the types in `keep` are given back."""
+    upto, found, kept = 0, dict[str, States](), list[Row]()
     while rows := shard.read(upto, AT_ONCE):
         for by_stream, event in stretches(group, rows):
             for stream, some in by_stream.items():
                 found[stream] = evolved(group, found.get(stream, group.initial), some, [])
             if event is not None:
                 found = {stream: group.evolve(states, event) for stream, states in found.items()}
+        kept += [row for row in rows if row.topic in keep]
         upto = rows[-1].position
         progress(len(rows))
-    return upto, found
+    return History(upto, found, kept)
 
 
-def _folded(group: Group, shard: Shard, progress: Callable[[int], None]) -> Folded:
-    upto, found = fold_shard(group, shard, progress)
+def derive(group: Group, history: History, source: Group) -> dict[str, States]:
+    """The states of a group that reads what another one has folded, for every stream of it."""
+    assert group.source is not None
+    place = source.parts.index(group.source.part)
+    own: dict[str, list[Recorded]] = {}
+    shared: list[Recorded] = []
+    for event in (row.event() for row in history.rows if row.topic in (group.topics or ())):
+        if event.stream.partition(":")[0] == group.kind:
+            own.setdefault(event.stream, []).append(event)
+        elif group.everyone and group.everyone(event.data):
+            shared.append(event)
+    found = {}
+    for stream, states in history.states.items():
+        read: States = (*(part.initial for part in group.parts), states[place])
+        for event in merge(own.get(stream, ()), shared, key=attrgetter("position")):
+            read = group.evolve(read, event)
+        found[stream] = read[: len(group.parts)]
+    return found
+
+
+def _folded(task: Task, shard: Shard, progress: Callable[[int], None]) -> list[Folded]:
+    keep = frozenset(topic for group in task.derived for topic in group.topics or ())
+    history = fold_shard(task.group, shard, progress, keep)
+    of_derived = [_kept(group, shard, history.upto, derive(group, history, task.group)) for group in task.derived]
+    return [_kept(task.group, shard, history.upto, history.states), *of_derived]
+
+
+def _kept(group: Group, shard: Shard, upto: int, found: Mapping[str, States]) -> Folded:
     states = {
         (part.key, stream): Kept(upto, part.encode(state))
         for stream, each in found.items()
@@ -56,19 +105,19 @@ def _folded(group: Group, shard: Shard, progress: Callable[[int], None]) -> Fold
     return Place(shard.number, group.name), upto, states
 
 
-def _in_processes(tasks: Sequence[tuple[Group, int]], journal: Journal, progress: Callable[[int], None], count: int) -> list[Folded]:
+def _in_processes(tasks: Sequence[Task], journal: Journal, progress: Callable[[int], None], count: int) -> Iterable[Folded]:
     context = multiprocessing.get_context("spawn")
     folded: Any = context.Array("q", len(tasks))
     with ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(journal.url, len(journal), folded)) as pool:
-        waiting = {pool.submit(_take, number, group, shard) for number, (group, shard) in enumerate(tasks)}
-        done: set[Future[Folded]] = set()
+        waiting = {pool.submit(_take, number, task) for number, task in enumerate(tasks)}
+        done: set[Future[list[Folded]]] = set()
         told = 0
         while waiting:
             finished, waiting = wait(waiting, timeout=LOOK_EVERY)
             done |= finished
             progress(sum(folded) - told)
             told = sum(folded)
-        return [each.result() for each in done]
+        return [each for future in done for each in future.result()]
 
 
 _mine: dict[str, Any] = {}
@@ -80,8 +129,8 @@ def _begin(url: str, shards: int, folded: Any) -> None:
     _mine.update(journal=Journal(url, shards), folded=folded)
 
 
-def _take(number: int, group: Group, shard: int) -> Folded:
+def _take(number: int, task: Task) -> list[Folded]:
     def progress(count: int) -> None:
         _mine["folded"][number] += count
 
-    return _folded(group, _mine["journal"][shard], progress)
+    return _folded(task, _mine["journal"][task.shard], progress)

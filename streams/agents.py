@@ -1,4 +1,4 @@
-"""Which Faust agents are there? One per group of folds; nothing is decided here.
+"""Which Faust agents are there? One per group of folds, with all its versions; nothing is decided here.
 
 Faust acknowledges a message even when its agent failed, so no state depends on an agent having succeeded: every
 agent believes only the position saved with its states, and a timer brings an idle shard up to the journal.
@@ -17,15 +17,19 @@ from faust.transport.drivers import aiokafka as driver
 from faust.worker import Worker
 
 from domain.recorded import Proposed
-from projections.projection import Group
+from projections.customers import CUSTOMERS, STANDINGS
+from projections.model import MODELS
+from projections.offers import REACTIONS
 from projections.redis import RedisStore
-from projections.store import Place
+from projections.versions import STEPS
 from streams.batch import decode_batch
+from streams.carrying import Carrying
 from streams.cloudevents import write, write_batch
 from streams.courier import Courier
-from streams.folding import Emit, Folding
+from streams.folding import Emit
 from streams.journal import Journal, source_key
 from streams.kafka import RECORDED
+from streams.register import Register
 from streams.routing import shard_of
 
 log = structlog.get_logger()
@@ -33,6 +37,8 @@ log = structlog.get_logger()
 FETCH_WAIT_MS = 20
 LOOK_EVERY = 1.0
 NAME = "tierfold-agents"
+AGENTS = ((CUSTOMERS.name, STANDINGS), (REACTIONS.name,), (MODELS.name,), (STEPS.name,))
+"""The groups that one agent folds, one after the other: what is derived comes behind what it is derived from."""
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -52,17 +58,15 @@ class _Transport(driver.Transport):
     Consumer = _Consumer
 
 
-def worker(
-    servers: str, shards: int, groups: Sequence[Group], store: RedisStore, journal: Journal, emit: Emit, security: Mapping[str, Any], folder: Path
-) -> faust.App:
-    """A Faust app with one agent per group, over the shards that Kafka gives it.
+def worker(servers: str, store: RedisStore, journal: Journal, emit: Emit, register: Register, security: Mapping[str, Any], folder: Path) -> faust.App:
+    """A Faust app with one agent per group and what is derived from it, over the shards that Kafka gives it.
 
     `servers` is `host:port,host:port`; `security` is what kafka-python calls it; `folder` is for Faust's own files.
     """
     app = faust.App(
         NAME,
         broker=[f"kafka://{server}" for server in servers.split(",")],
-        topic_partitions=shards,
+        topic_partitions=len(journal),
         topic_allow_declare=False,
         topic_disable_leader=True,
         web_enabled=False,
@@ -77,9 +81,8 @@ def worker(
     )
     app.transport = _Transport(app.conf.broker_consumer, app)
     recorded = app.topic(RECORDED, value_type=bytes, value_serializer="raw", key_type=bytes, key_serializer="raw")
-    for group in groups:
-        foldings = {shard: Folding(group, shard, store, journal, emit) for shard in range(shards)}
-        _add_agent(app, recorded, group, foldings, store)
+    for bases in AGENTS:
+        _add_agent(app, recorded, bases[0], Carrying(bases, store, journal, emit, register))
     return app
 
 
@@ -97,10 +100,10 @@ def _credentials(security: Mapping[str, Any]) -> Any:
     return faust.SSLCredentials(context) if context else None
 
 
-def _add_agent(app: faust.App, recorded: Any, group: Group, foldings: dict[int, Folding], store: RedisStore) -> None:
+def _add_agent(app: faust.App, recorded: Any, name: str, carrying: Carrying) -> None:
     async def fold(batches: Any) -> AsyncIterator[int]:
         async for event in batches.events():
-            yield await foldings[event.message.partition].advance(decode_batch(event.value))
+            yield await carrying.advance(event.message.partition, decode_batch(event.value))
 
     async def catch_up() -> None:
         assigned = {tp.partition for tp in app.consumer.assignment() if tp.topic == RECORDED}
@@ -109,13 +112,12 @@ def _add_agent(app: faust.App, recorded: Any, group: Group, foldings: dict[int, 
     async def look_after(partition: int) -> None:
         """Trap: an exception in a timer ends the whole worker, and with it the shards that are well."""
         try:
-            await store.beat(Place(partition, group.name))
-            await foldings[partition].heal_if_idle()
+            await carrying.look_after(partition)
         except Exception as error:  # noqa: BLE001 - said, and tried again with the next tick; the lag tells
-            log.error("shard_not_folded", group=group.name, shard=partition, error=type(error).__name__)  # noqa: TRY400
+            log.error("shard_not_folded", group=name, shard=partition, error=type(error).__name__)  # noqa: TRY400
 
-    app.agent(recorded, name=group.name, isolated_partitions=True)(fold)
-    app.timer(LOOK_EVERY, name=f"catch_up_{group.name}")(catch_up)
+    app.agent(recorded, name=name, isolated_partitions=True)(fold)
+    app.timer(LOOK_EVERY, name=f"catch_up_{name}")(catch_up)
 
 
 def emitter(courier: Courier, journal: Journal, shards: int) -> Emit:

@@ -38,7 +38,7 @@ class Folding:
     """One group over one shard."""
 
     def __init__(self, group: Group, shard: int, store: Store, journal: Journal, emit: Emit | None = None, sweep: int = SWEEP_AT_ONCE) -> None:
-        self._group = group
+        self.group = group
         self._place = Place(shard, group.name)
         self._store = store
         self._journal = journal
@@ -46,7 +46,7 @@ class Folding:
         self._sweep_at_once = sweep
         self._upto: int | None = None
         self._moved = 0.0
-        self._cache: dict[str, _Held] = {}
+        self._cache: dict[str, Held] = {}
         self._busy = asyncio.Lock()
 
     async def advance(self, batch: Batch) -> int:
@@ -56,7 +56,7 @@ class Folding:
                 try:
                     return await self._advance(batch)
                 except Superseded:
-                    log.info("shard_reloaded", group=self._group.name, shard=self._place.shard)
+                    log.info("shard_reloaded", group=self.group.name, shard=self._place.shard)
                     return await self._advance(batch)
             except BaseException:
                 self._forget()
@@ -94,12 +94,12 @@ class Folding:
         while rows := await asyncio.to_thread(self._journal[self._place.shard].read, self._upto, READ_AT_ONCE, to):
             await self._fold(rows)
             folded += len(rows)
-        log.debug("gap_healed", group=self._group.name, shard=self._place.shard, events=folded)
+        log.debug("gap_healed", group=self.group.name, shard=self._place.shard, events=folded)
         return folded
 
     async def _fold(self, rows: Sequence[Row]) -> None:
         """Fold rows that follow the present position: those of the streams themselves, and events for everyone."""
-        for by_stream, event in stretches(self._group, rows):
+        for by_stream, event in stretches(self.group, rows):
             await self._fold_streams(by_stream, event.position - 1 if event else rows[-1].position)
             if event is not None:
                 await self._sweep(event)
@@ -108,7 +108,7 @@ class Folding:
         """Fold rows stream by stream: what happened to one does not change another."""
         await self._load(by_stream.keys())
         proposed: list[tuple[int, Proposed]] = []
-        changed = {stream: self._cache[stream].fold(self._group, rows, proposed) for stream, rows in by_stream.items()}
+        changed = {stream: self._cache[stream].fold(self.group, rows, proposed) for stream, rows in by_stream.items()}
         if proposed and self._emit is not None:
             await self._emit([each for _, each in sorted(proposed, key=itemgetter(0))])
         await self._save(changed, upto)
@@ -119,7 +119,7 @@ class Folding:
             for start in range(0, len(streams), self._sweep_at_once):
                 some = streams[start : start + self._sweep_at_once]
                 await self._load(some)
-                changed = {stream: self._cache[stream].sweep(self._group, event) for stream in some}
+                changed = {stream: self._cache[stream].sweep(self.group, [event]) for stream in some}
                 assert self._upto is not None
                 await self._save(changed, self._upto)
         await self._save({}, event.position)
@@ -128,15 +128,20 @@ class Folding:
         if len(self._cache) > CACHED:
             self._cache.clear()
         missing = sorted({*streams} - self._cache.keys())
-        parts = self._group.parts
+        parts = self.group.parts
         found = await self._store.load(self._place, [(part.key, stream) for stream in missing for part in parts])
+        beside = await self._beside(missing)
         for index, stream in enumerate(missing):
-            self._cache[stream] = _Held.of(self._group, found[index * len(parts) : (index + 1) * len(parts)])
+            self._cache[stream] = Held.of(self.group, found[index * len(parts) : (index + 1) * len(parts)], beside[index])
+
+    async def _beside(self, streams: Sequence[str]) -> list[States]:
+        """What is read of another group, for each of these streams."""
+        return [() for _ in streams]
 
     async def _save(self, changed: Mapping[str, Collection[int]], upto: int) -> None:
         assert self._upto is not None
-        parts = self._group.parts
-        states = {(parts[part].key, stream): self._cache[stream].kept(self._group, part) for stream, some in changed.items() for part in some}
+        parts = self.group.parts
+        states = {(parts[part].key, stream): self._cache[stream].kept(self.group, part) for stream, some in changed.items() for part in some}
         if (states or upto != self._upto) and not await self._store.save(self._place, self._upto, upto, states):
             self._forget()
             raise Superseded
@@ -149,7 +154,7 @@ class Folding:
         self._cache.clear()
 
 
-class _Held:
+class Held:
     """The states of one stream, and the last position folded into any of them."""
 
     __slots__ = ("states", "upto")
@@ -159,9 +164,9 @@ class _Held:
         self.upto = upto
 
     @classmethod
-    def of(cls, group: Group, found: Sequence[Kept | None]) -> "_Held":
+    def of(cls, group: Group, found: Sequence[Kept | None], beside: States = ()) -> "Held":
         states = tuple(part.decode(kept.state) if kept else part.initial for part, kept in zip(group.parts, found, strict=True))
-        return cls(states, max((kept.upto for kept in found if kept), default=0))
+        return cls((*states, *beside), max((kept.upto for kept in found if kept), default=0))
 
     def fold(self, group: Group, rows: Sequence[Row], proposed: list[tuple[int, Proposed]]) -> list[int]:
         """Fold the rows that are not folded yet, noting what should follow from which position; gives which parts they changed."""
@@ -172,12 +177,13 @@ class _Held:
         self.upto = fresh[-1].position
         return _changed(before, self.states)
 
-    def sweep(self, group: Group, event: Recorded) -> list[int]:
-        """Fold an event for everyone, unless it is folded; gives which parts it changed."""
-        if event.position <= self.upto:
-            return []
-        before, self.states = self.states, group.evolve(self.states, event)
-        self.upto = event.position
+    def sweep(self, group: Group, events: Iterable[Recorded]) -> list[int]:
+        """Fold events in order, less those that are folded; gives which parts they changed."""
+        before = self.states
+        for event in events:
+            if event.position > self.upto:
+                self.states = group.evolve(self.states, event)
+                self.upto = event.position
         return _changed(before, self.states)
 
     def kept(self, group: Group, part: int) -> Kept:
@@ -187,7 +193,7 @@ class _Held:
 
 def decoded(group: Group, found: Sequence[Kept | None]) -> tuple[Any, ...]:
     """The states that a reader found, initial where there is none."""
-    return _Held.of(group, found).states
+    return Held.of(group, found).states
 
 
 def stretches(group: Group, rows: Iterable[Row]) -> Iterator[tuple[dict[str, list[Row]], Recorded | None]]:

@@ -8,11 +8,11 @@ from typing import NamedTuple
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from projections.projection import Group
 from projections.redis import RedisError, RedisStore
 from projections.store import Place
 from streams.journal import Counts, Journal
 from streams.kafka import Broker, KafkaError
+from streams.register import Register
 
 BROKER_ASKED_EVERY = 5.0
 STALLED = 15.0
@@ -43,20 +43,20 @@ class Lag(NamedTuple):
 class Health:
     """Asks the dependencies."""
 
-    def __init__(self, journal: Journal, store: RedisStore, broker: Broker, groups: Sequence[Group], lag_limit: int) -> None:
+    def __init__(self, journal: Journal, store: RedisStore, broker: Broker, register: Register, lag_limit: int) -> None:
         self._journal = journal
         self._store = store
         self._broker = broker
-        self._groups = groups
+        self._register = register
         self._lag_limit = lag_limit
         self._broker_asked = -BROKER_ASKED_EVERY
         self._broker_fault: list[str] = []
         self._untaken: dict[int, tuple[int, float]] = {}
         self.waiting: dict[int, int] = {}
 
-    async def lags(self) -> list[Lag]:
-        """The lag of every group on every shard."""
-        places = [Place(shard.number, group.name) for group in self._groups for shard in self._journal]
+    async def lags(self, *, carried: bool = False) -> list[Lag]:
+        """The lag of every group on every shard: of those that readers see, or of all that are carried."""
+        places = await self._places(carried=carried)
         heads = await asyncio.to_thread(lambda: [shard.head() for shard in self._journal])
         uptos = await self._store.uptos(places)
         return [Lag(place.group, place.shard, heads[place.shard], upto) for place, upto in zip(places, uptos, strict=True)]
@@ -77,8 +77,12 @@ class Health:
 
     async def unfolded(self) -> list[Place]:
         """The shards that no worker folds just now, by group."""
-        places = [Place(shard.number, group.name) for group in self._groups for shard in self._journal]
+        places = await self._places(carried=False)
         return [place for place, alive in zip(places, await self._store.alive(places), strict=True) if not alive]
+
+    async def _places(self, *, carried: bool) -> list[Place]:
+        groups = (await self._register.carried()).carried if carried else (await self._register.live()).live
+        return [Place(shard.number, group.name) for group in groups for shard in self._journal]
 
     async def counts(self) -> Counts:
         """The outcomes of all arrivals."""
@@ -88,7 +92,7 @@ class Health:
         """All metrics, in Prometheus' text format."""
         await asyncio.to_thread(self._ask_broker)
         registry = CollectorRegistry()
-        registry.register(_Told([*_outcomes(await self.counts()), *_lags(await self.lags()), _waiting(self.waiting)]))
+        registry.register(_Told([*_outcomes(await self.counts()), *_lags(await self.lags(carried=True)), _waiting(self.waiting)]))
         registry.register(LATENCY)
         return generate_latest(registry)
 

@@ -10,9 +10,11 @@ from eventsourcing.sqlite import SQLiteDatastore, SQLiteProcessRecorder
 from faust.transport.drivers import aiokafka as driver
 from kafka.record.util import calc_crc32c
 
+from domain.policy import TierPolicy
 from projections.redis import RedisStore
 from streams.agents import FETCH_WAIT_MS, worker
 from streams.journal import Journal
+from streams.register import Register
 
 
 def test_tracking_refuses_an_offset_that_does_not_rise(tmp_path: Path) -> None:
@@ -30,14 +32,15 @@ def test_postgres_runs_without_database_functions(journal: Journal) -> None:
     assert not getattr(journal[0]._recorder.datastore, "enable_db_functions", False)
 
 
-async def test_faust_fixes_the_fetch_wait_and_we_set_it(sqlite_journal: Journal, tmp_path: Path) -> None:
+async def test_faust_fixes_the_fetch_wait_and_we_set_it(sqlite_journal: Journal, bohai: TierPolicy, tmp_path: Path) -> None:
     """1,500 ms would be the latency of an in-memory broker."""
     assert "fetch_max_wait_ms=1500" in inspect.getsource(driver.AIOKafkaConsumerThread)
 
     async def emit(_proposed: object) -> None:
         """Nothing follows."""
 
-    app = worker("127.0.0.1:1", 2, (), RedisStore("redis://127.0.0.1:1/0"), sqlite_journal, emit, {}, tmp_path)
+    store = RedisStore("redis://127.0.0.1:1/0")
+    app = worker("127.0.0.1:1", store, sqlite_journal, emit, Register(store, sqlite_journal, bohai), {}, tmp_path)
     thread = app.transport.Consumer._new_consumer_thread(app.consumer)
 
     assert isinstance(app, faust.App)

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from deploy.bench.parts import REPEATS, Figure, settings_in
 from deploy.feeding import feed_all
-from deploy.groups import groups_of
 from deploy.settings import Settings
 from deploy.summary import wait_until_ready, wait_until_settled
 from deploy.up import running
 from domain.accounts import TransactionPosted
 from domain.customers import ChannelVisited
 from domain.recorded import Proposed
+from projections.customers import CUSTOMERS
 from projections.redis import RedisStore
 from projections.store import Place
 from streams.cloudevents import write
@@ -27,7 +27,7 @@ from streams.routing import shard_of
 RATE = 1_000
 SECONDS = 12
 PROBE_EVERY = 50
-CUSTOMERS = 5_000
+KNOWN = 5_000
 
 
 def end_to_end(events: dict[int, list[bytes]], ceilings: dict[str, float], peers: dict[str, float]) -> Figure:
@@ -79,16 +79,15 @@ async def _load(settings: Settings, seconds: int) -> list[float]:
     """Produce at the rate; every fiftieth event is of a new customer, and is waited for. Milliseconds."""
     producer, store = Broker(settings.broker).producer(), RedisStore(settings.redis)
     probes: list[asyncio.Task[float]] = []
-    group = groups_of(settings)[0].name
     begun = time.perf_counter()
     for number in range(RATE * seconds):
         await asyncio.sleep(max(0.0, begun + number / RATE - time.perf_counter()))
         probe = number % PROBE_EVERY == 0
-        stream = f"customer:p{time.time_ns()}" if probe else f"customer:{number % CUSTOMERS}"
+        stream = f"customer:p{time.time_ns()}" if probe else f"customer:{number % KNOWN}"
         produced = time.perf_counter()
         _produce(producer, stream, settings.shards)
         if probe:
-            probes.append(asyncio.create_task(_readable(store, Place(shard_of(stream, settings.shards), group), stream, produced)))
+            probes.append(asyncio.create_task(_readable(store, Place(shard_of(stream, settings.shards), CUSTOMERS.name), stream, produced)))
     waits = await asyncio.gather(*probes)
     producer.close()
     await store.close()
@@ -109,7 +108,7 @@ async def _readable(store: RedisStore, place: Place, stream: str, produced: floa
 
 
 async def _bare_reads(settings: Settings, count: int = 2_000) -> list[float]:
-    store, place = RedisStore(settings.redis), Place(0, groups_of(settings)[0].name)
+    store, place = RedisStore(settings.redis), Place(0, CUSTOMERS.name)
 
     async def read() -> None:
         await store.load(place, [("profile@1", "customer:1")])

@@ -154,9 +154,9 @@ class Shard:
         """The position of the last event, 0 if there is none."""
         return self._recorder.max_notification_id() or 0
 
-    def read(self, after: int, limit: int, upto: int | None = None) -> list[Row]:
-        """The next rows behind a position, in order."""
-        found = self._recorder.select_notifications(after, limit, upto, inclusive_of_start=False)
+    def read(self, after: int, limit: int, upto: int | None = None, topics: Sequence[str] = ()) -> list[Row]:
+        """The next rows behind a position, in order; only those of some stored types, if any are named."""
+        found = self._recorder.select_notifications(after, limit, upto, topics, inclusive_of_start=False)
         return [Row(row.id, str(row.originator_id), row.topic, row.state) for row in found]
 
     def history(self, stream: str, after_version: int = 0, limit: int = 1000) -> list[Recorded]:

@@ -76,7 +76,7 @@ def add_customers(app: FastAPI, doors: Doors) -> None:
         who = await found(customer)
         now = datetime.now(doors.zone)
         models = await doors.lookups.models(doors.catalogue.offers)
-        decided = decide_offer(who, doors.policy, doors.catalogue, models, uuid.uuid4().hex, channel, now.date())
+        decided = decide_offer(who, doors.catalogue, models, uuid.uuid4().hex, channel, now.date())
         event = Proposed(SOURCE, decided.decision, who.stream, now, now.date(), decided)
         _room_for_one_more(doors)
         doors.courier.submit(shard_of(who.stream, doors.shards), write(event))
@@ -90,7 +90,7 @@ def _room_for_one_more(doors: Doors) -> None:
 
 
 def _answer(doors: Doors, who: Customer) -> Answer:
-    return answer(who, doors.policy, datetime.now(doors.zone).date())
+    return answer(who, datetime.now(doors.zone).date())
 
 
 def _fields(event: Recorded) -> dict[str, Any]:

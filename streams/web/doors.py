@@ -8,7 +8,6 @@ import msgspec
 from fastapi import Response
 
 from domain.offers import Catalogue
-from domain.policy import TierPolicy
 from projections.redis import RedisStore
 from streams.courier import Courier
 from streams.health import Health
@@ -25,7 +24,6 @@ class Doors:
     courier: Courier
     health: Health
     lookups: Lookups
-    policy: TierPolicy
     catalogue: Catalogue
     shards: int
     wait_for_journal: bool

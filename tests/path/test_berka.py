@@ -11,9 +11,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from deploy.groups import groups_of
 from domain.accounts import TransactionPosted
 from domain.ledger import Ledger
+from projections.customers import CUSTOMERS
 from projections.ledger import LEDGER
 from projections.months import MONTHS, Months
 from projections.projection import Projection
@@ -39,7 +39,7 @@ async def states(running: Running, part: Projection[Any]) -> dict[str, Any]:
     """Every live state of a projection, by stream."""
     store, found = RedisStore(running.settings.redis), {}
     for shard in range(running.settings.shards):
-        place = Place(shard, groups_of(running.settings)[0].name)
+        place = Place(shard, CUSTOMERS.name)
         async for streams in store.streams(place):
             kept = await store.load(place, [(part.key, stream) for stream in streams])
             found.update({stream: part.decode(one.state) for stream, one in zip(streams, kept, strict=True) if one})

@@ -19,16 +19,17 @@ from domain.interaction import Interaction
 from domain.offers import ExampleLabelled, OfferAccepted, OfferDecided, OfferDeclined
 from domain.recorded import Proposed, Recorded
 from domain.tiering import TierOverridden
-from projections.customers import customers_under
+from projections.customers import CUSTOMERS, customers_under
 from projections.model import MODELS
 from projections.offers import REACTIONS
 from projections.projection import Group, States
+from projections.versions import STEPS
 from streams.folding import evolved
 from streams.journal import Row, encode
 from streams.journal.codec import canonical
 from tests.conftest import recorded
 
-GROUPS = (customers_under(read_policy(POLICIES / "tiers" / "bohai-retail.yaml")), REACTIONS, MODELS)
+GROUPS = (CUSTOMERS, customers_under(read_policy(POLICIES / "tiers" / "bohai-retail.yaml")), REACTIONS, MODELS, STEPS)
 
 names = st.sampled_from(["a", "b", "c"])
 amounts = st.integers(min_value=-(10**12), max_value=10**12)

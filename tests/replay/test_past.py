@@ -116,11 +116,9 @@ def told(journal: Journal) -> Journal:
         (date(2026, 5, 1), "mass", date(2026, 5, 1), 0),
     ],
 )
-def test_a_tier_is_explained_as_it_was_in_force_on_the_day(
-    told: Journal, group: Group, bohai: TierPolicy, on: date, tier: str, since: date, watch: int
-) -> None:
+def test_a_tier_is_explained_as_it_was_in_force_on_the_day(told: Journal, bohai: TierPolicy, on: date, tier: str, since: date, watch: int) -> None:
     """From the day that an assessment takes effect, not before; an override while it lasts."""
-    found = explain(told, group, bohai, "customer:1", on)
+    found = explain(told, bohai, "customer:1", on)
 
     assert found is not None
     assert (found.tier, found.since, found.watch) == (tier, since, watch)
@@ -128,9 +126,9 @@ def test_a_tier_is_explained_as_it_was_in_force_on_the_day(
     assert (found.override is not None) == (on == date(2026, 4, 2))
 
 
-def test_each_month_says_what_was_measured_and_from_which_events(told: Journal, group: Group, bohai: TierPolicy) -> None:
+def test_each_month_says_what_was_measured_and_from_which_events(told: Journal, bohai: TierPolicy) -> None:
     """The months that led there, with positions in the journal to look at."""
-    found = explain(told, group, bohai, "customer:1", date(2026, 5, 1))
+    found = explain(told, bohai, "customer:1", date(2026, 5, 1))
 
     assert found is not None
     assert [(each.month, each.reached, each.before, each.after, each.watch, each.events) for each in found.assessments] == [
@@ -145,12 +143,12 @@ def test_each_month_says_what_was_measured_and_from_which_events(told: Journal, 
     assert (february.first_version, february.last_version) == (2, 3)
 
 
-def test_an_override_of_the_months_last_day_holds_although_the_month_is_closed(journal: Journal, group: Group, bohai: TierPolicy) -> None:
+def test_an_override_of_the_months_last_day_holds_although_the_month_is_closed(journal: Journal, bohai: TierPolicy) -> None:
     """What the day's end led to takes effect on the next day; what was decided by hand does at once."""
     record(journal, [paid("1", 300_000, date(2026, 1, 1)), day_closed(date(2026, 1, 31))])
     by_hand = TierOverridden(tier="diamond", approver="head", reason="key client", until=date(2026, 3, 31))
     record(journal, [proposed(by_hand, "2", day=date(2026, 1, 31))])
-    found = explain(journal, group, bohai, "customer:1", date(2026, 1, 31))
+    found = explain(journal, bohai, "customer:1", date(2026, 1, 31))
 
     assert found is not None
     assert (found.tier, found.assessments) == ("diamond", ())
@@ -160,7 +158,7 @@ def test_events_of_months_without_an_assessment_stand_behind_the_next(told: Jour
     """ICBC assesses in June: what moved in January is behind that."""
     stars = read_policy(POLICIES / "tiers" / "icbc-stars.yaml")
     record(told, [day_closed(date(2026, 6, 30))])
-    found = explain(told, customers_under(stars), stars, "customer:1", date(2026, 7, 1))
+    found = explain(told, stars, "customer:1", date(2026, 7, 1))
 
     assert found is not None
     [june] = found.assessments
@@ -172,13 +170,13 @@ def test_nobody_is_known_before_their_first_day(journal: Journal, group: Group, 
     record(journal, [paid("1", 100, date(2026, 2, 1)), day_closed(date(2026, 1, 31))])
 
     assert as_of(journal, group, "customer:1", occurred=date(2026, 1, 31)) is None
-    assert explain(journal, group, bohai, "customer:1", date(2026, 1, 31)) is None
+    assert explain(journal, bohai, "customer:1", date(2026, 1, 31)) is None
 
 
-def test_every_month_that_was_closed_at_once_is_explained_with_its_own_events(journal: Journal, group: Group, bohai: TierPolicy) -> None:
+def test_every_month_that_was_closed_at_once_is_explained_with_its_own_events(journal: Journal, bohai: TierPolicy) -> None:
     """Only April's end was reported; January's rise and the misses after it are told all the same."""
     record(journal, [paid("1", 300_000, date(2026, 1, 1)), paid("2", -290_000, date(2026, 2, 1)), day_closed(date(2026, 4, 30))])
-    found = explain(journal, group, bohai, "customer:1", date(2026, 5, 1))
+    found = explain(journal, bohai, "customer:1", date(2026, 5, 1))
 
     assert found is not None
     assert [(each.month, each.after, each.watch, [moved.id for moved in each.largest]) for each in found.assessments] == [
@@ -189,9 +187,9 @@ def test_every_month_that_was_closed_at_once_is_explained_with_its_own_events(jo
     ]
 
 
-def test_nothing_is_explained_of_somebody_unknown(told: Journal, group: Group, bohai: TierPolicy) -> None:
+def test_nothing_is_explained_of_somebody_unknown(told: Journal, bohai: TierPolicy) -> None:
     """No events, no explanation."""
-    assert explain(told, group, bohai, "customer:2", date(2026, 5, 1)) is None
+    assert explain(told, bohai, "customer:2", date(2026, 5, 1)) is None
 
 
 async def test_an_explanation_of_today_is_the_live_standing(told: Journal, group: Group, bohai: TierPolicy) -> None:
@@ -199,7 +197,7 @@ async def test_an_explanation_of_today_is_the_live_standing(told: Journal, group
     store = rebuild((group,), told, processes=1)
     [kept] = await store.load(Place(shard_of("customer:1", SHARDS), group.name), [(group.parts[TIER].key, "customer:1")])
     standing = group.parts[TIER].decode(kept.state) if kept else None
-    found = explain(told, group, bohai, "customer:1", date(2026, 12, 31))
+    found = explain(told, bohai, "customer:1", date(2026, 12, 31))
 
     assert found is not None
     assert standing is not None

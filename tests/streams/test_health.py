@@ -2,18 +2,20 @@
 
 from domain.customers import CustomerOnboarded
 from domain.policy import TierPolicy
-from projections.customers import customers_under
+from projections.customers import CUSTOMERS
 from projections.redis import RedisStore
 from projections.store import Kept, Place
 from streams.health import Health
 from streams.journal import Arrival, Journal, LogOffset
 from streams.kafka import Broker
+from streams.register import Register
 from tests.conftest import NOON, free_port, proposed
 
 
 def health(journal: Journal, redis: str, broker: str, policy: TierPolicy, lag_limit: int = 10) -> Health:
     """Health of these dependencies."""
-    return Health(journal, RedisStore(redis), Broker(broker), [customers_under(policy)], lag_limit)
+    store = RedisStore(redis)
+    return Health(journal, store, Broker(broker), Register(store, journal, policy), lag_limit)
 
 
 async def test_redis_down_is_said(sqlite_journal: Journal, broker_address: str, bohai: TierPolicy) -> None:
@@ -38,8 +40,8 @@ async def test_a_lag_beyond_the_limit_and_a_shard_that_nobody_folds_are_said(
     sqlite_journal[1].record(events, LogOffset("log", 0), NOON)
     faults = await health(sqlite_journal, redis_url, broker_address, bohai).faults()
 
-    assert f"lag: {customers_under(bohai).name} is 11 behind on shard 1" in faults
-    assert f"agents: nobody folds {customers_under(bohai).name} on shard 0" in faults
+    assert f"lag: {CUSTOMERS.name} is 11 behind on shard 1" in faults
+    assert f"agents: nobody folds {CUSTOMERS.name} on shard 0" in faults
 
 
 async def test_messages_that_nobody_takes_are_counted(sqlite_journal: Journal, redis_url: str, broker_address: str, bohai: TierPolicy) -> None:
@@ -59,9 +61,6 @@ async def test_read_models_of_another_journal_are_noticed(sqlite_journal: Journa
     """States that know of more than the journal has are not its states."""
     store = RedisStore(redis_url)
     await store.clear()
-    await store.save(Place(0, customers_under(bohai).name), 0, 99, {("profile@1", "customer:1"): Kept(99, b"{}")})
+    await store.save(Place(0, CUSTOMERS.name), 0, 99, {("profile@1", "customer:1"): Kept(99, b"{}")})
 
-    assert (
-        f"read models: {customers_under(bohai).name} is ahead of the journal on shard 0"
-        in await health(sqlite_journal, redis_url, broker_address, bohai).faults()
-    )
+    assert f"read models: {CUSTOMERS.name} is ahead of the journal on shard 0" in await health(sqlite_journal, redis_url, broker_address, bohai).faults()

@@ -207,6 +207,6 @@ def test_health_readiness_metrics_and_documentation(client: httpx.Client) -> Non
     assert client.get("/readyz").status_code == 200
     assert "tierfold_balanced 1.0" in metrics
     assert 'tierfold_interactions_total{outcome="recorded"}' in metrics
-    assert 'tierfold_lag_events{group="customers@1/bohai-retail@1/' in metrics
+    assert 'tierfold_lag_events{group="standings@1/bohai-retail@1/' in metrics
     assert "/v1/customers/{customer}/next-best-offer" in client.get("/openapi.json").json()["paths"]
     assert client.get("/docs").status_code == 200

@@ -1,0 +1,84 @@
+"""Which foldings does a worker keep going? One per carried group and shard, taken up and let go as it is decided."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+import structlog
+
+from projections.projection import Group
+from projections.redis import RedisStore
+from projections.store import Place
+from projections.versions import base_of
+from streams.batch import Batch
+from streams.deriving import Deriving
+from streams.folding import Emit, Folding
+from streams.journal import Journal
+from streams.register import Register
+
+log = structlog.get_logger()
+
+
+class Carrying:
+    """The foldings of one kind of group and what is derived from it, version by version, for the shards of this worker.
+
+    A version that has caught up with its shard once is kept in step by batches; one that has not yet is filled from
+    the journal beside them, so that nothing waits for it.
+    """
+
+    def __init__(self, bases: Sequence[str], store: RedisStore, journal: Journal, emit: Emit, register: Register) -> None:
+        self._bases = bases
+        self._store = store
+        self._journal = journal
+        self._emit = emit
+        self._register = register
+        self._foldings: dict[Place, Folding] = {}
+        self._filling: dict[Place, asyncio.Task[None]] = {}
+        self._in_step: set[Place] = set()
+
+    async def advance(self, shard: int, batch: Batch) -> int:
+        """Bring all versions that are in step up to a batch; gives the number of events folded."""
+        folded = 0
+        for group in self._mine(self._register.last.carried):
+            place = Place(shard, group.name)
+            if place in self._in_step:
+                folded += await self._folding(group, place).advance(batch)
+        return folded
+
+    async def look_after(self, shard: int) -> None:
+        """Take up what is new, let go what is withdrawn, and catch up where no batch came of late."""
+        groups = self._mine((await self._register.carried()).carried)
+        wanted = {Place(shard, group.name): group for group in groups}
+        self._let_go({place for place in self._foldings if place.shard == shard} - wanted.keys())
+        for place, group in wanted.items():
+            await self._store.beat(place)
+            folding = self._folding(group, place)
+            if place in self._in_step:
+                await folding.heal_if_idle()
+            elif place not in self._filling or self._filling[place].done():
+                self._filling[place] = asyncio.create_task(self._fill(folding, place))
+
+    def _mine(self, groups: Iterable[Group]) -> list[Group]:
+        return [group for group in groups if base_of(group) in self._bases]
+
+    def _folding(self, group: Group, place: Place) -> Folding:
+        known = self._foldings.get(place)
+        if known is None or known.group.source != group.source:
+            self._in_step.discard(place)
+            made = Folding(group, place.shard, self._store, self._journal, self._emit)
+            known = self._foldings[place] = made if group.source is None else Deriving(group, place.shard, self._store, self._journal)
+        return known
+
+    async def _fill(self, folding: Folding, place: Place) -> None:
+        try:
+            await folding.catch_up()
+        except Exception as error:  # noqa: BLE001 - said, and tried again with the next look; the lag tells
+            log.error("shard_not_filled", group=place.group, shard=place.shard, error=type(error).__name__)  # noqa: TRY400
+        else:
+            self._in_step.add(place)
+
+    def _let_go(self, places: Iterable[Place]) -> None:
+        for place in places:
+            self._in_step.discard(place)
+            if task := self._filling.pop(place, None):
+                task.cancel()
+            del self._foldings[place]

@@ -1,0 +1,77 @@
+"""How does a group keep up that reads what another group has folded? Behind it, and never ahead of it.
+
+What it reads grows and never changes (rows of facts), so a stretch may be folded stream by stream, whether it is one
+day's end or ten years of them: that is how a new version is filled from the journal.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+
+from domain.recorded import Recorded
+from projections.projection import Group, States
+from projections.store import Place, Store
+from streams.batch import Batch
+from streams.folding import Folding
+from streams.journal import Journal, Row
+
+READ_AT_ONCE = 50_000
+"""Rows of the few types that matter."""
+
+
+class Deriving(Folding):
+    """One group with a source over one shard."""
+
+    def __init__(self, group: Group, shard: int, store: Store, journal: Journal) -> None:
+        super().__init__(group, shard, store, journal)
+        assert group.source is not None
+        self._source = Place(shard, group.source.group)
+        self._part = group.source.part
+
+    async def _advance(self, batch: Batch) -> int:
+        if self._upto is None:
+            self._upto = await self._store.upto(self._place)
+        to = min(batch.upto, await self._store.upto(self._source))
+        folded = 0
+        while self._upto < to:
+            whole = batch.after <= self._upto and batch.upto == to
+            rows = batch.rows if whole else await self._read(self._upto, to)
+            upto = to if whole or len(rows) < READ_AT_ONCE else rows[-1].position
+            folded += await self._fold_stretch([row for row in rows if row.position > self._upto], upto)
+        return folded
+
+    async def _read(self, after: int, to: int) -> list[Row]:
+        topics = sorted(self.group.topics or ())
+        return await asyncio.to_thread(self._journal[self._place.shard].read, after, READ_AT_ONCE, to, topics)
+
+    async def _fold_stretch(self, rows: Sequence[Row], upto: int) -> int:
+        """Fold a stretch, stream by stream; the position moves when all have it."""
+        own: dict[str, list[Recorded]] = {}
+        shared: list[Recorded] = []
+        for row in rows:
+            if self.group.topics is not None and row.topic not in self.group.topics:
+                continue
+            if row.stream.partition(":")[0] == self.group.kind:
+                own.setdefault(row.stream, []).append(row.event())
+            elif self.group.everyone and row.stream.startswith("shard:") and self.group.everyone((event := row.event()).data):
+                shared.append(event)
+        if shared:
+            async for streams in self._store.streams(self._source):
+                await self._fold_some({stream: sorted([*own.pop(stream, ()), *shared], key=attrgetter("position")) for stream in streams})
+        await self._fold_some(own)
+        await self._save({}, upto)
+        return len(rows)
+
+    async def _fold_some(self, events: Mapping[str, Sequence[Recorded]]) -> None:
+        streams = sorted(events)
+        for start in range(0, len(streams), self._sweep_at_once):
+            some = streams[start : start + self._sweep_at_once]
+            await self._load(some)
+            changed = {stream: self._cache[stream].sweep(self.group, events[stream]) for stream in some}
+            assert self._upto is not None
+            await self._save(changed, self._upto)
+            self._cache.clear()  # the source moves on: what was read of it is soon of yesterday
+
+    async def _beside(self, streams: Sequence[str]) -> list[States]:
+        found = await self._store.load(self._source, [(self._part.key, stream) for stream in streams])
+        return [(self._part.decode(kept.state) if kept else self._part.initial,) for kept in found]

@@ -1,0 +1,61 @@
+"""Which groups run just now? Asked of the read models, whose pointer moves in one step; of the journal where they are empty."""
+
+import time
+
+from domain.policy import TierPolicy
+from domain.versions import STREAM, Versions
+from projections.store import Place, Store
+from projections.versions import LIVE, STEPS, VERSIONS, Present, present
+from streams.journal import Journal
+from streams.routing import shard_of
+
+ASKED_EVERY = 1.0
+"""Seconds between two looks at the journal while the read models know nothing."""
+
+
+class Register:
+    """What is carried and what is live. `begun_with` is the tier policy for as long as nothing was decided of any."""
+
+    def __init__(self, store: Store, journal: Journal, begun_with: TierPolicy) -> None:
+        self._store = store
+        self._journal = journal
+        self._begun_with = begun_with
+        self._place = Place(shard_of(STREAM, len(journal)), STEPS.name)
+        self._pointer: bytes | None = None
+        self._state: bytes | None = None
+        self._asked = -ASKED_EVERY
+        self.last = present(Versions(), begun_with)
+
+    async def live(self) -> Present:
+        """What readers see: one small read, as long as the pointer has not moved."""
+        [pointer] = await self._store.load(self._place, [(LIVE.key, STREAM)])
+        if pointer is not None and pointer.state == self._pointer:
+            return self.last
+        seen = await self.carried()
+        self._pointer = pointer.state if pointer else None
+        return seen
+
+    async def carried(self) -> Present:
+        """All that is carried."""
+        [state] = await self._store.load(self._place, [(VERSIONS.key, STREAM)])
+        if state is None:
+            return self._from_journal()
+        if state.state != self._state:
+            self._state, self.last = state.state, present(VERSIONS.decode(state.state), self._begun_with)
+        return self.last
+
+    def _from_journal(self) -> Present:
+        if time.monotonic() - self._asked > ASKED_EVERY:
+            self._state, self.last, self._asked = None, present(decided(self._journal), self._begun_with), time.monotonic()
+        return self.last
+
+
+def decided(journal: Journal) -> Versions:
+    """What was decided, by the journal."""
+    state, version = VERSIONS.initial, 0
+    shard = journal[shard_of(STREAM, len(journal))]
+    while events := shard.history(STREAM, version):
+        for event in events:
+            state = VERSIONS.evolve(state, event)
+        version = events[-1].version
+    return state
