@@ -3,14 +3,13 @@
 Both are side products of single keepers, so this is the only place that knows them.
 """
 
-import ctypes
 import os
-import signal
 import subprocess
 from functools import partial
 from pathlib import Path
 
 from deploy.settings import Settings
+from replay.pool import die_with_parent
 
 PATIENT = 5
 
@@ -61,10 +60,4 @@ def memory_of(pid: int) -> int:
 def _begin(patient: bool) -> None:
     if patient:
         os.nice(PATIENT)
-    _die_with_parent()
-
-
-def _die_with_parent() -> None:
-    """Linux: PR_SET_PDEATHSIG. Elsewhere a child outlives a killed parent, and the next start finds its port taken."""
-    if hasattr(ctypes, "CDLL") and os.uname().sysname == "Linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    die_with_parent()

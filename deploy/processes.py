@@ -26,7 +26,8 @@ def run_agents(settings: Settings) -> None:
     collect_seldom()
     from deploy.groups import register_of
     from projections.redis import RedisStore
-    from streams.agents import emitter, run, worker
+    from streams.agents import run, worker
+    from streams.emitting import emitter
 
     journal, store = journal_of(settings), RedisStore(settings.redis)
     emit = emitter(courier_of(settings, journal), journal, settings.shards)

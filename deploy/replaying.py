@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from deploy.compose import existing_journal
-from deploy.console import DataDir, Json, Mendable, errors, progress, settings_of, show
+from deploy.console import DataDir, Json, Mendable, progress, settings_of, show
 from deploy.files import read_policy
 from deploy.logs import set_up_logs
 from deploy.settings import Settings
@@ -20,8 +20,6 @@ from deploy.tables import print_comparison, print_curve, print_explanation
 if TYPE_CHECKING:
     from domain.policy import TierPolicy
     from replay.columns import Columns
-    from replay.compare import Comparison
-    from replay.whatif import Curve
     from streams.journal import Journal
 
 replay = typer.Typer(name="replay", no_args_is_help=True, help="Try a rule on history, see who moves.")
@@ -31,6 +29,7 @@ FromJournal = Annotated[bool, typer.Option("--from-journal", help="Fold the fact
 Refresh = Annotated[bool, typer.Option("--refresh", help="Gather the facts from the read models first.")]
 Html = Annotated[Path | None, typer.Option("--html", help="Also write a report with charts.")]
 Csv = Annotated[Path | None, typer.Option("--csv", help="Also write the named movers.")]
+Parquet = Annotated[Path | None, typer.Option("--parquet", help="Also write the named movers as Parquet.")]
 Vary = Annotated[str | None, typer.Option("--vary", help="TIER=FROM..TO/STEP: how many would stand there, threshold by threshold (minor units).")]
 TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 Customer = Annotated[str, typer.Argument(help="The customer's number, without `customer:`.")]
@@ -63,6 +62,7 @@ def what_if(
     vary: Vary = None,
     html: Html = None,
     csv: Csv = None,
+    parquet: Parquet = None,
     refresh: Refresh = False,
     from_journal: FromJournal = False,
     data_dir: DataDir = None,
@@ -70,6 +70,7 @@ def what_if(
 ) -> None:
     """Show who would move under other policies: compared with the live one, over the same facts. Nothing is changed."""
     from deploy.groups import present_of
+    from deploy.report import write
     from replay.whatif import sensitivity, what_if
 
     settings = settings_of(data_dir)
@@ -78,7 +79,7 @@ def what_if(
     columns = _facts(settings, refresh=refresh, from_journal=from_journal)
     found = what_if(columns, live, candidates)
     curve = sensitivity(columns, candidates[0], *varied) if varied else None
-    _write(found, curve, html, csv)
+    write(found, curve, html, csv, parquet)
     if as_json:
         show({"comparisons": [{**asdict(each), "digest": each.digest} for each in found], "curve": asdict(curve) if curve else None}, as_json)
         return
@@ -197,15 +198,3 @@ def _varied(said: str) -> tuple[str, list[int]]:
     if not 1 <= count <= MOST_POINTS:
         raise typer.BadParameter(f"--vary {said}: that is {max(count, 0)} thresholds; 1 to {MOST_POINTS} are drawn")
     return match[1], list(range(low, high + 1, step))
-
-
-def _write(found: "list[Comparison]", curve: "Curve | None", html: Path | None, csv: Path | None) -> None:
-    from deploy.report import as_csv, as_html
-
-    for path, word, text in ((html, "report", as_html), (csv, "movers", as_csv)):
-        if path is not None:
-            try:
-                path.write_text(text(found, curve), encoding="utf-8", newline="")
-            except OSError as error:
-                raise Mendable(f"the {word} cannot be written to {path}: {error.strerror}") from error
-            errors.print(f"{word}: {path}", soft_wrap=True, markup=False)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import JsonValue, StringConstraints
+from pydantic import Field, JsonValue, StringConstraints
 
 from domain.change import changed
 from domain.interaction import Identifier, Interaction, Line
@@ -61,6 +61,14 @@ class VersionRolledBack(_Step):
     reason: Line
 
 
+class VersionAnnounced(_Step):
+    """Everybody whom a switch moved was told so: `switch` counts from 0, the adoption."""
+
+    switch: Annotated[int, Field(ge=0)]
+    told: Annotated[int, Field(ge=0)]
+    by: Identifier
+
+
 class VersionWithdrawn(_Step):
     """A version that is neither live nor the one before is no longer carried."""
 
@@ -100,13 +108,17 @@ class Switch:
 
 @dataclass(frozen=True)
 class Lineup:
-    """The versions of one group: which is live, which was before, all that are carried, all that ever were, and every switch."""
+    """The versions of one group: which is live, which was before, all that are carried, all that ever were, and every switch.
+
+    `announced` is the last switch whose movers have been told, all of them.
+    """
 
     live: str
     before: str | None = None
     known: dict[str, Version] = field(default_factory=dict)
     withdrawn: tuple[str, ...] = ()
     switches: tuple[Switch, ...] = ()
+    announced: int = 0
 
     @property
     def carried(self) -> dict[str, Version]:
@@ -135,7 +147,7 @@ def evolve(versions: Versions, data: Interaction, on: date, at: datetime) -> Ver
     return versions if after is lineup else changed(versions, groups={**versions.groups, data.group: after})
 
 
-def refusal(lineup: Lineup, data: Interaction) -> str | None:  # noqa: PLR0911 - one line a case
+def refusal(lineup: Lineup, data: Interaction) -> str | None:  # noqa: PLR0911, C901 - one line a case
     """Why a step is not allowed; None if it is."""
     match data:
         case VersionProposed(version=version) if version in lineup.carried:
@@ -148,14 +160,24 @@ def refusal(lineup: Lineup, data: Interaction) -> str | None:  # noqa: PLR0911 -
             return f"{by} brought {version}, and somebody else has to approve it"
         case VersionPromoted(version=version) if version == lineup.live:
             return f"{version} is live already"
-        case VersionPromoted(version=version) if lineup.carried[version].policy is not None and not lineup.carried[version].approvals:
-            return f"{version} has no approval yet"
+        case VersionPromoted(version=version) if not _approved(lineup, version):
+            return f"{version} has no approval yet: compare it with the live version, and have somebody else approve it"
+        case VersionPromoted(version=version) if lineup.known[version].policy is not None and lineup.announced < len(lineup.switches) - 1:
+            return "not all whom the last switch moved have been told: announce it first"
+        case VersionAnnounced(switch=switch) if switch != len(lineup.switches) - 1 or switch <= lineup.announced:
+            return f"switch {switch} is not the last, or was announced before"
         case VersionRolledBack() if lineup.before is None:
             return "there is no version before to go back to"
         case VersionWithdrawn(version=version) if version in (lineup.live, lineup.before):
             return f"{version} is live, or the one to go back to"
         case _:
             return None
+
+
+def _approved(lineup: Lineup, version: str) -> bool:
+    """Whether somebody agreed, or readers saw it before; what knows no policy needs nobody's word."""
+    known = lineup.known[version]
+    return known.policy is None or bool(known.approvals) or any(switch.after == version for switch in lineup.switches)
 
 
 def _adopted(data: VersionAdopted, on: date, at: datetime) -> Lineup:
@@ -179,6 +201,8 @@ def _stepped(lineup: Lineup, data: _Step, on: date, at: datetime) -> Lineup:
         case VersionRolledBack(by=by):
             assert lineup.before is not None
             return _switched(lineup, lineup.before, Switch(lineup.before, lineup.live, by, on, at, back=True), before=None)
+        case VersionAnnounced(switch=switch):
+            return changed(lineup, announced=switch)
         case VersionWithdrawn(version=version):
             return changed(lineup, withdrawn=(*lineup.withdrawn, version))
         case _:

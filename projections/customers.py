@@ -54,10 +54,10 @@ def _stand(policy: TierPolicy, states: States, event: Recorded) -> States:
     return tier.evolve(policy, standing, event, facts.rows), facts
 
 
-def standings(version: str, policy: TierPolicy, customers: Group = CUSTOMERS) -> Group:
-    """The group that folds standings under a policy, from the rows of facts that another group has folded."""
+def standings(version: str, policy: TierPolicy, facts: str = CUSTOMERS.name) -> Group:
+    """The group that folds standings under a policy, from the rows of facts that the group `facts` has folded."""
     topics = frozenset(topic_of(event) for event in (TierOverridden, DayClosed))
-    source = Source(customers.name, months.MONTHS)
+    source = Source(facts, months.MONTHS)
     return Group(f"{STANDINGS}/{version}", "customer", (tier.tier_under(policy),), partial(_stand, policy), topics, ends_a_month, source=source)
 
 

@@ -79,6 +79,16 @@ class RedisStore:
         members = sorted({stream for _, stream in states})
         return bool(await self._save(keys=keys, args=[expected, upto, *values, *members]))
 
+    async def count(self, place: Place) -> int:
+        """How many streams have a state."""
+        return int(await cast("Any", self._redis.scard(_key(place, "streams"))))
+
+    async def forget(self, place: Place, keys: Sequence[str]) -> None:
+        """Remove the states of these keys, and that anything was ever folded here."""
+        async for streams in self.streams(place):
+            await self._redis.delete(*(_key(place, key, stream) for stream in streams for key in keys))
+        await self._redis.delete(*(_key(place, name) for name in ("upto", "streams", "beat")))
+
     async def streams(self, place: Place) -> AsyncIterator[list[str]]:
         """Every stream with a state; one may come twice."""
         cursor = 0

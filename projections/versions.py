@@ -51,29 +51,39 @@ STEPS = Group("versions@1", "policy", (LIVE, VERSIONS), _evolve_all)
 
 @dataclass(frozen=True)
 class Present:
-    """Every group that is carried, those that readers see, and the tier policy of the standings that they see."""
+    """Every group that is carried, those that readers see, the tier policy of the standings that they see, and all versions of these."""
 
     carried: tuple[Group, ...]
     live: tuple[Group, ...]
     policy: TierPolicy
-    version: str
+    lineup: Lineup
+
+    @property
+    def version(self) -> str:
+        """The version of standings that readers see."""
+        return self.lineup.live
 
     def of(self, base: str) -> Group:
         """The live version of a group, by what it is called without its version."""
         return next(group for group in self.live if base_of(group) == base)
 
+    def find(self, base: str, version: str) -> Group | None:
+        """A version of a group, if it is carried."""
+        name = base if version == ORIGINAL else f"{base}/{version}"
+        return next((group for group in self.carried if group.name == name), None)
+
 
 def present(state: Versions, begun_with: TierPolicy) -> Present:
     """The groups that run by what was decided; `begun_with` is the policy for as long as nothing was said of any."""
     lineups = {base.name: state.lineup(base.name) for base in BASES}
-    facts = version_of(CUSTOMERS, lineups[CUSTOMERS.name].live)
+    facts = version_of(CUSTOMERS, lineups[CUSTOMERS.name].live).name
     ruled = state.groups.get(STANDINGS) or _only(begun_with)
     policies = {name: policy_of(version) for name, version in ruled.carried.items()}
     bases = {base.name: {name: version_of(base, name) for name in lineups[base.name].carried} for base in BASES}
     tiers = {name: standings(name, policy, facts) for name, policy in policies.items()}
     live = (*(bases[base.name][lineups[base.name].live] for base in BASES), tiers[ruled.live], STEPS)
     carried = (*chain.from_iterable(each.values() for each in bases.values()), *tiers.values(), STEPS)
-    return Present(carried, live, policies[ruled.live], ruled.live)
+    return Present(carried, live, policies[ruled.live], ruled)
 
 
 def policy_on(state: Versions, begun_with: TierPolicy, day: date) -> TierPolicy:

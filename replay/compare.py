@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 
@@ -13,7 +14,6 @@ from domain.days import days_in, first_day
 from domain.policy import TierPolicy
 from domain.tiering import Standing, outlook
 from replay.columns import Columns, Numbers, month_named
-from replay.compiled import Standings
 
 NOBODY = "unassessed"
 UP, DOWN, ELSEWHERE = 1, -1, 2
@@ -77,7 +77,17 @@ class Comparison:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-def compare(columns: Columns, old: TierPolicy, new: TierPolicy, before: Standings, after: Standings) -> Comparison:
+class Stood(Protocol):
+    """Everybody's standing: the tier by place (-1: none), the last row it saw, and each in words."""
+
+    @property
+    def tier(self) -> Numbers: ...
+    @property
+    def last(self) -> Numbers: ...
+    def standing(self, policy: TierPolicy, columns: Columns, customer: int) -> Standing: ...
+
+
+def compare(columns: Columns, old: TierPolicy, new: TierPolicy, before: Stood, after: Stood) -> Comparison:
     """What a change from one policy to another would do to everybody."""
     rows, names = (NOBODY, *_names(old)), (NOBODY, *_names(new))
     here, there = before.tier.astype(np.int64) + 1, after.tier.astype(np.int64) + 1
@@ -192,7 +202,7 @@ def _band_names() -> tuple[str, ...]:
     return tuple(ends)
 
 
-def _mover(columns: Columns, new: TierPolicy, after: Standings, customer: int, before: str, assets: int) -> Mover:
+def _mover(columns: Columns, new: TierPolicy, after: Stood, customer: int, before: str, assets: int) -> Mover:
     standing = after.standing(new, columns, customer)
     seen = standing.grounds.seen if standing.grounds else {}
     month = standing.grounds.month if standing.grounds else ""

@@ -1,10 +1,8 @@
 """What do the states come to when they are folded from the journal anew? Shard by shard, on all cores."""
 
-import gc
 import multiprocessing
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures import Future, wait
 from heapq import merge
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -12,6 +10,7 @@ from typing import Any, NamedTuple
 from domain.recorded import Recorded
 from projections.projection import Group, States
 from projections.store import Kept, MemoryStore, Place
+from replay.pool import pool
 from streams.folding import evolved, stretches
 from streams.journal import Journal, Row, Shard
 
@@ -34,15 +33,14 @@ def rebuild(groups: Sequence[Group], journal: Journal, progress: Callable[[int],
     """Fold every shard of the journal into states in memory. Nothing is sent: reactions do not run.
 
     A group with a source is folded with its source, which must be among the groups. With more than one process (as
-    many as there are cores, unless said) each takes one shard at a time.
+    many as there are cores) each takes one shard at a time.
     """
     sources = [group for group in groups if group.source is None]
     derived = {group.name: tuple(each for each in groups if each.source and each.source.group == group.name) for group in sources}
     tasks = [Task(group, derived[group.name], shard) for group in sources for shard in range(len(journal))]
-    count = min(processes or os.cpu_count() or 1, len(tasks))
-    if count == 1:
+    if processes == 1 or len(tasks) == 1:
         return MemoryStore(each for task in tasks for each in _folded(task, journal[task.shard], progress))
-    return MemoryStore(_in_processes(tasks, journal, progress, count))
+    return MemoryStore(_in_processes(tasks, journal, progress))
 
 
 class History(NamedTuple):
@@ -105,11 +103,11 @@ def _kept(group: Group, shard: Shard, upto: int, found: Mapping[str, States]) ->
     return Place(shard.number, group.name), upto, states
 
 
-def _in_processes(tasks: Sequence[Task], journal: Journal, progress: Callable[[int], None], count: int) -> Iterable[Folded]:
+def _in_processes(tasks: Sequence[Task], journal: Journal, progress: Callable[[int], None]) -> Iterable[Folded]:
     context = multiprocessing.get_context("spawn")
     folded: Any = context.Array("q", len(tasks))
-    with ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(journal.url, len(journal), folded)) as pool:
-        waiting = {pool.submit(_take, number, task) for number, task in enumerate(tasks)}
+    with pool(len(tasks), context, _begin, (journal.url, len(journal), folded)) as processes:
+        waiting = {processes.submit(_take, number, task) for number, task in enumerate(tasks)}
         done: set[Future[list[Folded]]] = set()
         told = 0
         while waiting:
@@ -125,7 +123,6 @@ _mine: dict[str, Any] = {}
 
 
 def _begin(url: str, shards: int, folded: Any) -> None:
-    gc.disable()  # events and states are many and free of cycles, and the process ends with its work
     _mine.update(journal=Journal(url, shards), folded=folded)
 
 

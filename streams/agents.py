@@ -6,8 +6,7 @@ agent believes only the position saved with its states, and a timer brings an id
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ import structlog
 from faust.transport.drivers import aiokafka as driver
 from faust.worker import Worker
 
-from domain.recorded import Proposed
 from projections.customers import CUSTOMERS, STANDINGS
 from projections.model import MODELS
 from projections.offers import REACTIONS
@@ -24,13 +22,10 @@ from projections.redis import RedisStore
 from projections.versions import STEPS
 from streams.batch import decode_batch
 from streams.carrying import Carrying
-from streams.cloudevents import write, write_batch
-from streams.courier import Courier
 from streams.folding import Emit
-from streams.journal import Journal, source_key
+from streams.journal import Journal
 from streams.kafka import RECORDED
 from streams.register import Register
-from streams.routing import shard_of
 
 log = structlog.get_logger()
 
@@ -118,23 +113,3 @@ def _add_agent(app: faust.App, recorded: Any, name: str, carrying: Carrying) -> 
 
     app.agent(recorded, name=name, isolated_partitions=True)(fold)
     app.timer(LOOK_EVERY, name=f"catch_up_{name}")(catch_up)
-
-
-def emitter(courier: Courier, journal: Journal, shards: int) -> Emit:
-    """How reactions enter: by the front door, and waited for until they are in the journal.
-
-    What is in the journal already is not sent again, so folding history once more sends nothing.
-    """
-
-    async def emit(proposed: Sequence[Proposed]) -> None:
-        by_shard = sorted(proposed, key=lambda event: shard_of(event.stream, shards))
-        waiting = []
-        for shard, events in groupby(by_shard, key=lambda event: shard_of(event.stream, shards)):
-            named = {source_key(event.source, event.id): event for event in events}
-            known = await asyncio.to_thread(journal[shard].known, named)
-            fresh = [write(event) for key, event in named.items() if key not in known]
-            if fresh:
-                waiting.append(asyncio.wrap_future(courier.submit(shard, write_batch(fresh), batch=True)))
-        await asyncio.gather(*waiting)
-
-    return emit

@@ -37,13 +37,16 @@ class Superseded(Exception):
 class Folding:
     """One group over one shard."""
 
-    def __init__(self, group: Group, shard: int, store: Store, journal: Journal, emit: Emit | None = None, sweep: int = SWEEP_AT_ONCE) -> None:
+    def __init__(
+        self, group: Group, shard: int, store: Store, journal: Journal, emit: Emit | None = None, sweep: int = SWEEP_AT_ONCE, at_once: int = READ_AT_ONCE
+    ) -> None:
         self.group = group
         self._place = Place(shard, group.name)
         self._store = store
         self._journal = journal
         self._emit = emit
         self._sweep_at_once = sweep
+        self._at_once = at_once
         self._upto: int | None = None
         self._moved = 0.0
         self._cache: dict[str, Held] = {}
@@ -91,7 +94,7 @@ class Folding:
         """Read what is missing from the journal; a journal that is behind the batch has no more to give."""
         assert self._upto is not None
         folded = 0
-        while rows := await asyncio.to_thread(self._journal[self._place.shard].read, self._upto, READ_AT_ONCE, to):
+        while rows := await asyncio.to_thread(self._journal[self._place.shard].read, self._upto, self._at_once, to):
             await self._fold(rows)
             folded += len(rows)
         log.debug("gap_healed", group=self.group.name, shard=self._place.shard, events=folded)

@@ -1,0 +1,96 @@
+"""Who is told that a switch moved them, and how fast? Everybody moved, once, at a rate that the operator sets.
+
+What is sent is named after the switch and the customer: whoever is told already is not told again, however often this
+is begun anew.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+from hashlib import sha256
+from zoneinfo import ZoneInfo
+
+from domain.policy import TierPolicy
+from domain.recorded import Proposed
+from domain.tiering import TierChanged, tier_on
+from domain.versions import Lineup
+from projections.customers import STANDINGS, standings
+from projections.redis import RedisStore
+from projections.versions import policy_of
+from replay.beside import Beside, beside
+from streams.folding import Emit
+from streams.journal import Journal, source_key
+from streams.routing import shard_of
+
+SOURCE = "tierfold/announcements"
+TENTH = 0.1
+
+
+async def announce(
+    store: RedisStore, journal: Journal, emit: Emit, lineup: Lineup, facts: str, zone: ZoneInfo, rate: int, progress: Callable[[int], None]
+) -> int:
+    """Record a `TierChanged` for everybody whom the last switch moved, so many a second; gives how many have been told in all.
+
+    `facts` is the group that the standings read. After a roll-back only those are told who had been told of the
+    switch before.
+    """
+    told = 0
+    pace = _Pace(rate)
+    async for some in _movers(store, journal, lineup, facts, zone):
+        for start in range(0, len(some), pace.at_once):
+            part = some[start : start + pace.at_once]
+            await emit(part)
+            told += len(part)
+            progress(len(part))
+            await pace.wait(len(part))
+    return told
+
+
+async def _movers(store: RedisStore, journal: Journal, lineup: Lineup, facts: str, zone: ZoneInfo) -> AsyncIterator[list[Proposed]]:
+    number, switch = len(lineup.switches) - 1, lineup.switches[-1]
+    assert switch.before is not None
+    names = (switch.before, switch.after)
+    policies = [policy_of(lineup.known[name]) for name in names]
+    groups = [standings(name, policy, facts) for name, policy in zip(names, policies, strict=True)]
+    async for some in beside(store, journal, *groups):
+        now = datetime.now(zone)
+        moved = [event for each in some if (event := _moved(each, policies, now, number)) is not None]
+        yield await _of_those_told(journal, moved, number - 1) if switch.back else moved
+
+
+def _moved(each: Beside, policies: Sequence[TierPolicy], now: datetime, number: int) -> Proposed | None:
+    old, new = policies
+    before, after = tier_on(old, each.before, now.date()), tier_on(new, each.after, now.date())
+    if before == after:
+        return None
+    data = TierChanged(before=before, after=after, policy=new.label, effective=now.date())
+    return Proposed(SOURCE, _name(number, each.stream), each.stream, now, now.date(), data, cause=f"{STANDINGS}#{number}")
+
+
+async def _of_those_told(journal: Journal, moved: Sequence[Proposed], number: int) -> list[Proposed]:
+    """Those who had been told of an earlier switch."""
+    told = []
+    for event in moved:
+        key = source_key(SOURCE, _name(number, event.stream))
+        if await asyncio.to_thread(journal[shard_of(event.stream, len(journal))].known, [key]):
+            told.append(event)
+    return told
+
+
+def _name(number: int, stream: str) -> str:
+    return f"switch-{number}/{sha256(stream.encode()).hexdigest()}"
+
+
+class _Pace:
+    """So many a second, a tenth of it at once."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._due = time.monotonic()
+        self.at_once = max(1, int(rate * TENTH))
+
+    async def wait(self, sent: int) -> None:
+        """Wait until so many more may be sent."""
+        self._due = max(self._due, time.monotonic() - TENTH) + sent / self._rate
+        await asyncio.sleep(max(0.0, self._due - time.monotonic()))

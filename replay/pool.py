@@ -1,0 +1,30 @@
+"""Which processes fold beside this one? As many as there are cores; they end when this one does, however it ends."""
+
+import ctypes
+import gc
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.context import SpawnContext
+from typing import Any
+
+
+def pool(tasks: int, context: SpawnContext | None = None, begin: Callable[..., None] | None = None, given: tuple[Any, ...] = ()) -> ProcessPoolExecutor:
+    """Processes for so many tasks; `begin` is the first that each of them calls, with what is `given`."""
+    count = max(1, min(os.cpu_count() or 1, tasks))
+    return ProcessPoolExecutor(count, mp_context=context or multiprocessing.get_context("spawn"), initializer=_begin, initargs=(begin, given))
+
+
+def die_with_parent() -> None:
+    """Linux: PR_SET_PDEATHSIG. Elsewhere a child outlives a killed parent."""
+    if hasattr(ctypes, "CDLL") and os.uname().sysname == "Linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def _begin(begin: Callable[..., None] | None, given: tuple[Any, ...]) -> None:
+    die_with_parent()
+    gc.disable()  # events and states are many and free of cycles, and the process ends with its work
+    if begin is not None:
+        begin(*given)

@@ -1,0 +1,97 @@
+"""How does another version become the one that readers see? Proposed, approved, promoted, rolled back: each step an event."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+from domain.interaction import Interaction
+from domain.policy import TierPolicy
+from domain.recorded import Proposed
+from domain.versions import STREAM, VersionAdopted, refusal
+from projections.customers import STANDINGS
+from projections.projection import Group
+from projections.redis import RedisStore
+from projections.store import Place
+from projections.versions import STEPS, VERSIONS, name_of
+from streams.cloudevents import write
+from streams.courier import Courier
+from streams.journal import Journal
+from streams.register import decided
+from streams.routing import shard_of
+
+SOURCE = "tierfold/versions"
+PAUSE = 0.01
+
+
+class NotAllowed(ValueError):
+    """A step that is not allowed; says why, and what to do first."""
+
+
+class NotSeen(TimeoutError):
+    """A step is in the journal, and the read models do not show it yet."""
+
+
+class Steps:
+    """Takes steps: each goes through the front door, and is done when readers see it."""
+
+    def __init__(self, journal: Journal, store: RedisStore, courier: Courier, begun_with: TierPolicy, zone: ZoneInfo, patience: float = 30.0) -> None:
+        self._journal = journal
+        self._store = store
+        self._courier = courier
+        self._begun_with = begun_with
+        self._zone = zone
+        self._patience = patience
+
+    async def take(self, step: Interaction) -> None:
+        """Take a step; raises `NotAllowed` before, and `NotSeen` if nobody folds it in time."""
+        group = str(getattr(step, "group", ""))
+        if group == STANDINGS:
+            await self._adopt()
+        if why := refusal(decided(self._journal).lineup(group), step):
+            raise NotAllowed(why)
+        await self._send(step)
+        await self._seen()
+
+    async def _adopt(self) -> None:
+        """Say what the bank began with, before anything else is said of standings."""
+        if STANDINGS not in decided(self._journal).groups:
+            policy = self._begun_with
+            await self._send(VersionAdopted(group=STANDINGS, version=name_of(policy), policy=policy.model_dump(mode="json")))
+
+    async def _send(self, step: Interaction) -> None:
+        now = datetime.now(self._zone)
+        event = Proposed(SOURCE, uuid4().hex, STREAM, now, now.date(), step)
+        await asyncio.wrap_future(self._courier.submit(shard_of(STREAM, len(self._journal)), write(event)))
+
+    async def _seen(self) -> None:
+        """Wait until the read models say what the journal says."""
+        place, deadline = Place(shard_of(STREAM, len(self._journal)), STEPS.name), time.monotonic() + self._patience
+        while time.monotonic() < deadline:
+            wanted = await asyncio.to_thread(decided, self._journal)
+            [kept] = await self._store.load(place, [(VERSIONS.key, STREAM)])
+            if kept is not None and kept.state == VERSIONS.encode(wanted):
+                return
+            await asyncio.sleep(PAUSE)
+        raise NotSeen("the step is in the journal, and the agents have not folded it yet: are they running?")
+
+
+async def behind(store: RedisStore, journal: Journal, group: Group) -> int:
+    """How many positions a group is behind the journal, over all shards."""
+    places = [Place(shard.number, group.name) for shard in journal]
+    heads = await asyncio.to_thread(lambda: [shard.head() for shard in journal])
+    return sum(max(0, head - upto) for head, upto in zip(heads, await store.uptos(places), strict=True))
+
+
+async def must_be_whole(store: RedisStore, journal: Journal, groups: Sequence[Group], patience: float = 10.0) -> None:
+    """Wait until versions have all that the journal had just now; raises `NotAllowed` if they do not in time."""
+    heads = await asyncio.to_thread(lambda: [shard.head() for shard in journal])
+    deadline = time.monotonic() + patience
+    for group in groups:
+        places = [Place(shard.number, group.name) for shard in journal]
+        while any(upto < head for upto, head in zip(await store.uptos(places), heads, strict=True)):
+            if time.monotonic() > deadline:
+                raise NotAllowed(f"{group.name} is {await behind(store, journal, group)} events behind: wait until its rebuild is done")
+            await asyncio.sleep(PAUSE)

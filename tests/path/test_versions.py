@@ -1,0 +1,192 @@
+"""Another rule, from a file to what every reader sees, and back again: beside the live one, while the bank goes on."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from deploy.compose import journal_of
+from deploy.files import read_policy
+from deploy.settings import POLICIES
+from deploy.switching import Doors, promoted, rolled_back, run
+from domain.tiering import TierChanged
+from projections.versions import name_of
+from streams.cloudevents import write
+from streams.sources.synth import Bank, synth
+from tests.conftest import Running, settings_in
+
+LIVE = POLICIES / "tiers" / "bohai-retail.yaml"
+OTHER = POLICIES / "tiers" / "cmb-sunflower.yaml"
+BANK = Bank(customers=300, months=4, seed=2)
+PROMOTIONS = 50
+
+
+@pytest.fixture(scope="module")
+def bank() -> list[bytes]:
+    """A synthetic bank."""
+    return list(map(write, synth(BANK)))
+
+
+@pytest.fixture
+def running(tmp_path: Path, bank: list[bytes]) -> Iterator[Running]:
+    """A stack that has the first half of the bank."""
+    made = Running(settings_in(tmp_path))
+    made.start()
+    feed(made, bank[: len(bank) // 2])
+    made.settle()
+    yield made
+    made.kill_all()
+
+
+def feed(running: Running, events: list[bytes]) -> None:
+    """Feed some of the bank."""
+    path = running.settings.data_dir / "part.jsonl"
+    path.write_bytes(b"\n".join(events))
+    running.report("feed", str(path))
+
+
+@contextmanager
+def meanwhile(running: Running, events: list[bytes]) -> Iterator[None]:
+    """Feed some of the bank while something else is done; all of it is in at the end."""
+    feeding = threading.Thread(target=feed, args=(running, events))
+    feeding.start()
+    yield
+    feeding.join()
+    running.settle()
+
+
+def candidate(folder: Path) -> Path:
+    """The live rule with gold in reach of more people, and less patience."""
+    said = LIVE.read_text(encoding="utf-8").replace("version: 1", "version: 2").replace("at_least: 20000000}", "at_least: 6000000}")
+    path = folder / "candidate.yaml"
+    path.write_text(said.replace("misses_allowed: 3", "misses_allowed: 1"), encoding="utf-8")
+    return path
+
+
+def agree(running: Running, version: str) -> None:
+    """See what a version changes, and approve it."""
+    report = running.report("replay", "compare", "live", version)["digest"]
+    running.report("replay", "approve", version, "--by", "zhang", "--report", report)
+
+
+def told(running: Running) -> Counter[tuple[str, str, str]]:
+    """Everybody who was told of a tier: customer, before, after."""
+    rows = [row for shard in journal_of(running.settings) for row in shard.read(0, 1_000_000) if row.topic == "tier-changed.v1"]
+    events = [row.event() for row in rows]
+    return Counter((event.stream, event.data.before, event.data.after) for event in events if isinstance(event.data, TierChanged))
+
+
+def tiers_in(said: dict[str, Any]) -> set[str]:
+    """Every tier that an answer speaks of."""
+    grounds = said["grounds"] or {"reached": None}
+    return {said["tier"], said["assessed"], grounds["reached"], said["heading"]["tier"], said["outlook"]["below"], said["outlook"]["above"]} - {None}
+
+
+def test_a_rule_is_rebuilt_compared_approved_promoted_and_rolled_back(running: Running, bank: list[bytes], tmp_path: Path) -> None:
+    """What-if, the carried version and a rebuild agree; those who move are told once, and told again when it is taken back."""
+    path = candidate(tmp_path)
+    with meanwhile(running, bank[len(bank) // 2 :]):
+        made = running.report("replay", "rebuild", "tier", "--policy", str(path), "--by", "li")
+    version = made["version"]
+    here = running.report("replay", "rebuild", "tier", "--policy", str(path), "--by", "li", "--engine", "local")
+    compared = running.report("replay", "compare", "live", version, "--parquet", str(tmp_path / "movers.parquet"))
+    [tried] = running.report("replay", "what-if", str(path), "--from-journal")["comparisons"]
+    before = running.report("digest")
+    agree(running, version)
+    promoted = running.report("replay", "promote", version, "--by", "zhang", "--rate", "1000")
+    under_new, told_of_new = running.report("digest"), told(running)
+    back = running.report("replay", "roll-back", "--by", "zhang", "--reason", "a test")
+    told_in_all, after = told(running), running.report("digest")
+
+    assert compared["up"] + compared["down"] > 0
+    assert {name: compared[name] for name in ("counts", "assets", "segments", "movers")} == {
+        name: tried[name] for name in ("counts", "assets", "segments", "movers")
+    }
+    assert (tmp_path / "movers.parquet").read_bytes()[:4] == b"PAR1"
+    assert before["tier@1"] != under_new["tier@1"] == here["digests"]["tier@1"]
+    assert promoted["told"] == told_of_new.total() == len(told_of_new) == compared["up"] + compared["down"]
+    assert back["told"] == promoted["told"]
+    assert told_in_all == told_of_new + Counter((who, new, old) for who, old, new in told_of_new.elements())
+    assert {name: each for name, each in after.items() if name not in ("profile@1", "ledger@1", "live@1", "versions@1")} == {
+        name: each for name, each in before.items() if name not in ("profile@1", "ledger@1", "live@1", "versions@1")
+    }
+    assert after == running.report("digest", "--rebuild")
+
+
+def test_fifty_promotions_under_load_show_no_reader_two_versions_at_once(running: Running, bank: list[bytes]) -> None:
+    """Two rules with other tiers, changed places fifty times while the bank goes on: every answer is of one rule, and a roll-back takes no second."""
+    version = running.report("replay", "rebuild", "tier", "--policy", str(OTHER), "--by", "li")["version"]
+    agree(running, version)
+    names = {policy.label: {tier.tier for tier in policy.tiers} for policy in map(read_policy, (LIVE, OTHER))}
+    stop, faults, seen, waits = threading.Event(), list[str](), Counter[str](), list[float]()
+
+    def look() -> None:
+        with httpx.Client(base_url=running.settings.address) as client:
+            for number in count():
+                answer = client.get(f"/v1/customers/{100_000 + number % 300}/tier")
+                if stop.is_set():
+                    return
+                if answer.status_code == 200:
+                    seen[answer.json()["policy"]] += 1
+                if answer.status_code != 200 or not tiers_in(answer.json()) <= names[answer.json()["policy"]]:
+                    faults.append(answer.text)
+
+    async def switch(doors: Doors) -> None:
+        for number in range(PROMOTIONS):
+            if number % 2 == 0:
+                await promoted(doors, "tier", version, "zhang", 0)
+            elif number % 10 == 1:
+                begun = time.monotonic()
+                await rolled_back(doors, "tier", "zhang", "a test", 0)
+                waits.append(time.monotonic() - begun)
+            else:
+                await promoted(doors, "tier", name_of(read_policy(LIVE)), "zhang", 0)
+
+    readers = [threading.Thread(target=look) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    with meanwhile(running, bank[len(bank) // 2 :]):
+        run(running.settings, switch)
+    stop.set()
+    for reader in readers:
+        reader.join()
+
+    assert faults == []
+    assert len(seen) == 2
+    assert min(seen.values()) > 20
+    assert max(waits) < 1.0
+    assert running.report("digest") == running.report("digest", "--rebuild")
+
+
+@pytest.mark.parametrize(
+    ("projection", "names"), [("ledger", ("profile@1", "ledger@1", "months@1")), ("tier", ("tier@1",)), ("offers", ("offers@1",)), ("model", ("model@1",))]
+)
+def test_both_engines_fill_a_version_with_the_live_bytes_while_the_bank_goes_on(
+    stack: Running, projection: str, names: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Agents or processes of one's own: what they make is carried forward, and equals what grew live; promoted, it is what readers see."""
+    events = list(map(write, synth(Bank(customers=40, months=3, seed=len(projection)))))
+    path = tmp_path / "part.jsonl"
+    path.write_bytes(b"\n".join(events))
+    feeding = threading.Thread(target=lambda: stack.report("feed", str(path)))
+    feeding.start()
+    made = [stack.report("replay", "rebuild", projection, "--by", "ops", "--engine", engine) for engine in ("agents", "local")]
+    feeding.join()
+    stack.settle()
+    live = stack.report("digest")
+    for each in made:
+        stack.report("replay", "promote", each["version"], "--of", projection, "--by", "ops") if projection != "tier" else agree(stack, each["version"])
+        if projection == "tier":
+            stack.report("replay", "promote", each["version"], "--by", "ops", "--rate", "0")
+        stack.settle()
+        switched = stack.report("digest")
+        assert {name: switched[name] for name in names} == {name: live[name] for name in names}
+        stack.report("replay", "roll-back", "--of", projection, "--by", "ops", "--reason", "a test", "--rate", "0")
+        stack.report("replay", "withdraw", each["version"], "--of", projection, "--by", "ops")
