@@ -54,8 +54,17 @@ def web() -> None:
 
 
 @app.command()
+def guard() -> None:
+    """Run the guard: verify every event and every state, round after round, and tell by metrics what is wrong."""
+    from deploy.processes import run_guard
+
+    set_up_logs(Settings().log_level, "guard")
+    run_guard(Settings())
+
+
+@app.command()
 def up(data_dir: DataDir = None) -> None:
-    """Run the embedded stack: broker, Redis, intake, agents and web under one supervisor, until Ctrl-C."""
+    """Run the embedded stack: broker, Redis, intake, agents, web and guard under one supervisor, until Ctrl-C."""
     from deploy.up import running
 
     settings = settings_of(data_dir)

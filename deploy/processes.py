@@ -1,11 +1,16 @@
 """How are the parts put together? One function per process, each importing only what that process needs."""
 
 import gc
+import os
 import signal
 import threading
+from contextlib import suppress
 
 from deploy.compose import broker_of, courier_of, journal_of
 from deploy.settings import Settings
+
+GUARD_NICE = 10
+"""Whatever else there is to do goes first."""
 
 
 def run_intake(settings: Settings) -> None:
@@ -66,6 +71,21 @@ def run_web(settings: Settings) -> None:
     app = web(doors)
     add_past(app, journal, partial(policy_of_day, settings, journal), lambda: datetime.now(doors.zone).date())
     uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False, server_header=False)
+
+
+def run_guard(settings: Settings) -> None:
+    """Verify everything, round after round, until a signal."""
+    import asyncio
+
+    from deploy.groups import register_of
+    from projections.redis import RedisStore
+    from replay.guard import Guard
+
+    os.nice(GUARD_NICE)
+    journal, store = journal_of(settings), RedisStore(settings.redis)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        asyncio.run(Guard(store, journal, register_of(settings, store, journal), settings.guard_share).run())
 
 
 def collect_seldom() -> None:

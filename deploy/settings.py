@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Where the lookups listen.")
     port: int = Field(default=8080, description="The lookups' port.")
     lag_limit: int = Field(default=50_000, ge=0, description="Events behind the journal from which on lookups are not ready.")
+    guard_share: float = Field(default=0.2, gt=0, le=1, description="The share of one core with which the guard verifies events and states.")
     broker_memory_limit: int = Field(default=1_500_000_000, description="Bytes after which the embedded broker is recycled.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

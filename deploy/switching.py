@@ -30,6 +30,7 @@ from replay.compare import Comparison
 from replay.digests import digests
 from replay.refill import Refill
 from replay.switching import Steps, behind, must_be_whole
+from replay.verify import verify
 from streams.courier import Courier
 from streams.emitting import emitter
 from streams.journal import Journal
@@ -186,6 +187,14 @@ async def compare(doors: Doors, old: str, new: str) -> Comparison:
     policies = [policy_of(seen.lineup.known[name]) for name in names]
     with progress("customers compared") as advance:
         return await compared(doors.store, doors.journal, (before, after), (policies[0], policies[1]), advance)
+
+
+async def verified(doors: Doors, sample: int | None, *, ranges: bool) -> dict[str, Any]:
+    """Everything held to what it was; with count and digest of every range of positions, if asked for."""
+    with progress("verified") as advance:
+        verdict = await verify(doors.store, doors.journal, doors.present(), sample, advance)
+    found = asdict(verdict)
+    return found if ranges else {name: each for name, each in found.items() if name != "ranges"}
 
 
 async def _switched(doors: Doors, base: str, before: str, by: str, rate: int) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from streams.kafka import KafkaError
 
 log = structlog.get_logger()
 
-OURS = ("intake", "agents", "web")
+OURS = ("intake", "agents", "web", "guard")
 ON_THE_BROKER = ("intake", "agents")
 """What is restarted with the broker: its offsets begin anew, and a consumer that did not notice would skip."""
 WATCH_EVERY = 0.2
@@ -42,7 +42,7 @@ class CannotStart(Mendable):
 
 
 class Stack:
-    """Broker, Redis, intake, agents and web, as children of this process."""
+    """Broker, Redis, intake, agents, web and guard, as children of this process."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -78,7 +78,7 @@ class Stack:
 
     def stop(self) -> None:
         """Stop all children, clients first."""
-        for name in ("web", "intake", "agents", "broker", "redis"):
+        for name in ("guard", "web", "intake", "agents", "broker", "redis"):
             if child := self._children.pop(name, None):
                 _end(child)
         if self._lock is not None:

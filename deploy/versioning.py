@@ -141,11 +141,41 @@ def announce(by: By, rate: Rate = 100, data_dir: DataDir = None, as_json: Json =
 
 
 @replay.command()
+def verify(
+    sample: Annotated[int | None, typer.Option("--sample", min=1, help="Look at the states of so many streams a shard and group; all, if not said.")] = None,
+    ranges: Annotated[bool, typer.Option("--ranges", help="Also show count and digest of every range of positions.")] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Hold every event to what was noted when it came, and every live state to its own history. Exit code 1 if anything differs."""
+    from deploy.switching import run, verified
+
+    found = run(settings_of(data_dir), lambda doors: verified(doors, sample, ranges=ranges))
+    if as_json:
+        show(found, as_json)
+    else:
+        Console(markup=False, highlight=False).print(_findings(found))
+        for each in found.get("ranges", ()):
+            print(f"shard {each['shard']} {each['after'] + 1:>10} to {each['upto']:>10}: {each['events']:>6} events, {each['digest']}")
+    if found["found"]:
+        raise typer.Exit(1)
+
+
+@replay.command()
 def withdraw(version: Name, by: By, of: Of = Projected.TIER, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Carry a version no longer, and remove its states; what it was stays in the journal."""
     from deploy.switching import run, withdrawn
 
     show(run(settings_of(data_dir), lambda doors: withdrawn(doors, of, version, by)), as_json)
+
+
+def _findings(found: dict[str, Any]) -> Table:
+    table = Table(
+        "kind", "shard", "where", "what is wrong", title=f"{found['events']:,} events and {found['states']:,} states verified: {found['found']:,} wrong"
+    )
+    for kind, shard, where, said in found["findings"]:
+        table.add_row(kind, str(shard), where, said)
+    return table
 
 
 def _table(found: dict[str, Any]) -> Table:

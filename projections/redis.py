@@ -79,6 +79,14 @@ class RedisStore:
         members = sorted({stream for _, stream in states})
         return bool(await self._save(keys=keys, args=[expected, upto, *values, *members]))
 
+    async def note(self, name: str, said: bytes) -> None:
+        """Keep what a process has to say of itself."""
+        await self._redis.set(f"tierfold:{name}", said)
+
+    async def noted(self, name: str) -> bytes | None:
+        """What a process said of itself last."""
+        return cast("bytes | None", await self._redis.get(f"tierfold:{name}"))
+
     async def count(self, place: Place) -> int:
         """How many streams have a state."""
         return int(await cast("Any", self._redis.scard(_key(place, "streams"))))

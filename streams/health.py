@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import msgspec
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
@@ -17,6 +18,9 @@ from streams.register import Register
 BROKER_ASKED_EVERY = 5.0
 STALLED = 15.0
 """Seconds in which a message waits and none is taken, after which intake counts as stalled."""
+GUARD = "guard"
+"""Under which name the guard says what it found."""
+KINDS = ("event", "count", "hole", "state")
 LATENCY = Histogram(
     "tierfold_lookup_seconds",
     "Time to answer a lookup",
@@ -92,7 +96,9 @@ class Health:
         """All metrics, in Prometheus' text format."""
         await asyncio.to_thread(self._ask_broker)
         registry = CollectorRegistry()
-        registry.register(_Told([*_outcomes(await self.counts()), *_lags(await self.lags(carried=True)), _waiting(self.waiting)]))
+        registry.register(
+            _Told([*_outcomes(await self.counts()), *_lags(await self.lags(carried=True)), _waiting(self.waiting), *_guarded(await self._store.noted(GUARD))])
+        )
         registry.register(LATENCY)
         return generate_latest(registry)
 
@@ -141,6 +147,20 @@ def _waiting(waiting: dict[int, int]) -> Metric:
     for shard, count in sorted(waiting.items()):
         found.add_metric([str(shard)], count)
     return found
+
+
+def _guarded(said: bytes | None) -> Iterator[Metric]:
+    """What the guard found; nothing, if it has not been round yet."""
+    if said is None:
+        return
+    told = msgspec.json.decode(said)
+    found = GaugeMetricFamily("tierfold_guard_findings", "Events, counts, streams and states that are not what they were", labels=["kind"])
+    for kind in KINDS:
+        found.add_metric([kind], told["findings"].get(kind, 0))
+    yield found
+    yield GaugeMetricFamily("tierfold_guard_age_seconds", "Since the guard was last heard of", value=max(0.0, time.time() - told["at"]))
+    yield GaugeMetricFamily("tierfold_guard_round_seconds", "What it took to verify everything once; 0 before the first round", value=told["round_seconds"])
+    yield CounterMetricFamily("tierfold_guard_rounds", "How often everything was verified", value=told["rounds"])
 
 
 def _lags(lags: Sequence[Lag]) -> Iterator[Metric]:

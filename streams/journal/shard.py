@@ -67,6 +67,15 @@ class Entry(NamedTuple):
     redriven_at: str | None
 
 
+class Census(NamedTuple):
+    """How many events, source ids and quarantined entries there are; and streams that are not whole, with how many events and the last's number."""
+
+    events: int
+    sources: int
+    quarantined: int
+    holes: list[tuple[str, int, int]]
+
+
 class Recorder(Protocol):
     """What a shard asks of the recorder below it."""
 
@@ -181,6 +190,17 @@ class Shard:
         """How many arrivals had which outcome, since the shard began."""
         return Counts(**{outcome: int(total) for outcome, total in self._recorder.query(COUNTS)})
 
+    def census(self) -> Census:
+        """How much there is of everything that was counted, and the streams that are not whole."""
+        ((events,),) = self._recorder.query(EVENTS)
+        ((sources, quarantined),) = self._recorder.query(BESIDE)
+        holes = [(str(stream), int(there), int(last)) for stream, there, last in self._recorder.query(HOLES)]
+        return Census(int(events), int(sources), int(quarantined), holes)
+
+    def streams(self, kind: str) -> list[str]:
+        """Every stream of a kind that has an event."""
+        return [str(stream) for (stream,) in self._recorder.query(STREAMS, (f"{kind}:", f"{kind};"))]
+
     def quarantined(self, after: int = 0, limit: int = 1000) -> list[Entry]:
         """What is in quarantine, in order of arrival."""
         return [Entry._make(row)._replace(original=bytes(row[6])) for row in self._recorder.query(QUARANTINED, (after, limit))]
@@ -192,4 +212,8 @@ class Shard:
 
 VERSIONS_KEPT = 500_000
 LAST_VERSIONS = "SELECT originator_id, MAX(originator_version) FROM {p}stored_events WHERE originator_id IN {some} GROUP BY originator_id"
+EVENTS = "SELECT COUNT(*) FROM {p}stored_events"
+BESIDE = "SELECT (SELECT COUNT(*) FROM {p}sources), (SELECT COUNT(*) FROM {p}quarantine)"
+HOLES = "SELECT originator_id, COUNT(*), MAX(originator_version) FROM {p}stored_events GROUP BY originator_id HAVING COUNT(*) <> MAX(originator_version)"
+STREAMS = "SELECT DISTINCT originator_id FROM {p}stored_events WHERE originator_id >= %s AND originator_id < %s"
 HISTORY = "SELECT {position}, state FROM {p}stored_events WHERE originator_id = %s AND originator_version > %s ORDER BY originator_version LIMIT %s"
