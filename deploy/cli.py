@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from deploy import switching  # noqa: F401 - its commands stand beside those of replaying
 from deploy.console import DataDir, Json, Mendable, errors, progress, settings_of, show, until_signal
 from deploy.logs import set_up_logs
 from deploy.quarantine import quarantine

@@ -30,10 +30,12 @@ def run_agents(settings: Settings) -> None:
     """Fold, learn and react until a signal."""
     collect_seldom()
     from deploy.groups import register_of
+    from projections.model import prepare
     from projections.redis import RedisStore
     from streams.agents import run, worker
     from streams.emitting import emitter
 
+    prepare()
     journal, store = journal_of(settings), RedisStore(settings.redis)
     emit = emitter(courier_of(settings, journal), journal, settings.shards)
     run(worker(settings.broker, store, journal, emit, register_of(settings, store, journal), settings.security, settings.data_dir / "agents"))
@@ -49,12 +51,14 @@ def run_web(settings: Settings) -> None:
 
     from deploy.files import read_catalogue
     from deploy.groups import policy_of_day, register_of
+    from projections.model import prepare
     from projections.redis import RedisStore
     from replay.web import add_past
     from streams.health import Health
     from streams.lookups import Lookups
     from streams.web import Doors, web
 
+    prepare()
     journal, store = journal_of(settings), RedisStore(settings.redis)
     register = register_of(settings, store, journal)
     doors = Doors(

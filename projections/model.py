@@ -6,12 +6,14 @@ on exactly like one that was not.
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-
-from river import linear_model, optim, preprocessing
+from typing import TYPE_CHECKING
 
 from domain.offers import ExampleLabelled, Features
 from domain.recorded import Recorded
 from projections.projection import Group, Projection, States
+
+if TYPE_CHECKING:
+    from river import linear_model, preprocessing
 
 LEARNING_RATE = 0.1
 
@@ -62,7 +64,14 @@ def _learnt(model: Model, features: Features, accepted: bool) -> Model:
     )
 
 
-def _revived(model: Model) -> tuple[preprocessing.StandardScaler, linear_model.LogisticRegression]:
+def prepare() -> None:
+    """Load river, which takes a second or two, before somebody waits for an answer."""
+    _revived(Model())
+
+
+def _revived(model: Model) -> "tuple[preprocessing.StandardScaler, linear_model.LogisticRegression]":
+    from river import linear_model, optim, preprocessing  # loaded when it is needed: most processes never do
+
     scaler = preprocessing.StandardScaler()
     scaler.counts = Counter(model.counts)
     scaler.means = defaultdict(float, model.means)

@@ -14,7 +14,7 @@ from typing import Any
 def pool(tasks: int, context: SpawnContext | None = None, begin: Callable[..., None] | None = None, given: tuple[Any, ...] = ()) -> ProcessPoolExecutor:
     """Processes for so many tasks; `begin` is the first that each of them calls, with what is `given`."""
     count = max(1, min(os.cpu_count() or 1, tasks))
-    return ProcessPoolExecutor(count, mp_context=context or multiprocessing.get_context("spawn"), initializer=_begin, initargs=(begin, given))
+    return ProcessPoolExecutor(count, mp_context=context or multiprocessing.get_context("spawn"), initializer=_begin, initargs=(os.getpid(), begin, given))
 
 
 def die_with_parent() -> None:
@@ -23,8 +23,10 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
-def _begin(begin: Callable[..., None] | None, given: tuple[Any, ...]) -> None:
+def _begin(parent: int, begin: Callable[..., None] | None, given: tuple[Any, ...]) -> None:
     die_with_parent()
+    if os.getppid() != parent:
+        os._exit(1)  # it was killed before this process could ask to follow it
     gc.disable()  # events and states are many and free of cycles, and the process ends with its work
     if begin is not None:
         begin(*given)

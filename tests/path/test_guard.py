@@ -1,0 +1,49 @@
+"""A guard goes round while everything runs: what is no longer what it was shows in the metrics within a minute."""
+
+import re
+import sqlite3
+import time
+from pathlib import Path
+
+import httpx
+import redis
+
+from streams.cloudevents import write
+from streams.sources.synth import Bank, synth
+from tests.conftest import Running
+
+MINUTE = 60.0
+
+
+def guarded(running: Running) -> dict[str, float]:
+    """What the guard says: findings by kind, and how often it was round."""
+    text = httpx.get(f"{running.settings.address}/metrics", timeout=10).text
+    found = {kind: float(value) for kind, value in re.findall(r'tierfold_guard_findings\{kind="(\w+)"\} (\S+)', text)}
+    return {**found, "rounds": float((re.findall(r"tierfold_guard_rounds_total (\S+)", text) or ["0"])[0])}
+
+
+def test_an_altered_state_and_a_hole_raise_a_metric_within_a_minute(own_stack: Running, tmp_path: Path) -> None:
+    """Sound before; then a state in Redis is changed behind the agents' back, and an event is cut out of the journal."""
+    (tmp_path / "bank.jsonl").write_bytes(b"\n".join(map(write, synth(Bank(60, 3, 5)))))
+    own_stack.report("feed", str(tmp_path / "bank.jsonl"))
+    own_stack.settle()
+    deadline = time.monotonic() + 2 * MINUTE
+    while guarded(own_stack)["rounds"] < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    sound = guarded(own_stack)
+
+    client = redis.Redis.from_url(own_stack.settings.redis, protocol=2)
+    [key, *_] = sorted(client.scan_iter("tierfold:*:ledger@1:customer:*"))
+    client.set(key, client.get(key).replace(b'"balance":', b'"balance":1'))
+    with sqlite3.connect(own_stack.settings.data_dir / "journal" / "shard-1.db") as database:
+        database.execute("DROP TRIGGER no_delete")
+        cut = "DELETE FROM stored_events WHERE rowid = (SELECT rowid FROM stored_events WHERE originator_id LIKE 'customer:%' ORDER BY rowid LIMIT 1)"
+        database.execute(cut)
+    begun = time.monotonic()
+    while not ((seen := guarded(own_stack))["state"] and seen["hole"] and seen["count"]):
+        assert time.monotonic() - begun < MINUTE, seen
+        time.sleep(0.5)
+
+    assert {name: value for name, value in sound.items() if name != "rounds"} == {"event": 0, "count": 0, "hole": 0, "state": 0}
+    assert own_stack.run("replay", "verify", "--json").returncode == 1
