@@ -19,7 +19,7 @@ def guarded(running: Running) -> dict[str, float]:
     """What the guard says: findings by kind, and how often it was round."""
     text = httpx.get(f"{running.settings.address}/metrics", timeout=10).text
     found = {kind: float(value) for kind, value in re.findall(r'tierfold_guard_findings\{kind="(\w+)"\} (\S+)', text)}
-    return {**found, "rounds": float((re.findall(r"tierfold_guard_rounds_total (\S+)", text) or ["0"])[0])}
+    return {**found, "rounds": float((re.findall(r"tierfold_guard_rounds_total (\d\S*)", text) or ["0"])[0])}
 
 
 def test_an_altered_state_and_a_hole_raise_a_metric_within_a_minute(own_stack: Running, tmp_path: Path) -> None:
