@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
-from eventsourcing.persistence import Notification, StoredEvent, Tracking
+from eventsourcing.persistence import StoredEvent, Tracking
 
 from domain.catalogue import TOPIC_BY_EVENT
 from domain.recorded import Recorded
@@ -83,9 +83,6 @@ class Recorder(Protocol):
     datastore: Any
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None: ...
-    def select_notifications(
-        self, start: int | None, limit: int, stop: int | None = None, topics: Sequence[str] = (), *, inclusive_of_start: bool = True
-    ) -> Sequence[Notification]: ...
     def max_notification_id(self) -> int | None: ...
     def max_tracking_id(self, application_name: str) -> int | None: ...
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
@@ -165,8 +162,10 @@ class Shard:
 
     def read(self, after: int, limit: int, upto: int | None = None, topics: Sequence[str] = ()) -> list[Row]:
         """The next rows behind a position, in order; only those of some stored types, if any are named."""
-        found = self._recorder.select_notifications(after, limit, upto, topics, inclusive_of_start=False)
-        return [Row(row.id, str(row.originator_id), row.topic, row.state) for row in found]
+        among = f"AND topic IN {placeholders(len(topics))} " if topics else ""
+        sql = READ.format(p="{p}", position=self._recorder.position, among=among)
+        bounds = (after, LAST_POSITION if upto is None else upto)
+        return list(map(Row._make, self._recorder.query(sql, (*bounds, *topics, limit))))
 
     def history(self, stream: str, after_version: int = 0, limit: int = 1000) -> list[Recorded]:
         """The events of one stream, in order."""
@@ -212,6 +211,8 @@ class Shard:
 
 VERSIONS_KEPT = 500_000
 LAST_VERSIONS = "SELECT originator_id, MAX(originator_version) FROM {p}stored_events WHERE originator_id IN {some} GROUP BY originator_id"
+LAST_POSITION = 2**63 - 1
+READ = "SELECT {position}, originator_id, topic, state FROM {p}stored_events WHERE {position} > %s AND {position} <= %s {among}ORDER BY {position} LIMIT %s"
 EVENTS = "SELECT COUNT(*) FROM {p}stored_events"
 BESIDE = "SELECT (SELECT COUNT(*) FROM {p}sources), (SELECT COUNT(*) FROM {p}quarantine)"
 HOLES = "SELECT originator_id, COUNT(*), MAX(originator_version) FROM {p}stored_events GROUP BY originator_id HAVING COUNT(*) <> MAX(originator_version)"
