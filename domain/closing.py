@@ -2,37 +2,41 @@
 
 The sum of a month's end-of-day balances is
 ``opening x days + sum(net x days from the business date to the month's end, both counted)``,
-in exact integers, whatever the order in which the movements became known.
+in exact integers, whatever the order in which the movements became known. Money of another currency counts in the
+bank's own: each day's balance and movements at that day's rate, rounded half up.
 """
 
 from collections import Counter
 
 from domain.change import changed
+from domain.currencies import NO_RATES, Rate, Rates
 from domain.days import Month, days_in, month_before, next_month
 from domain.facts import AssetFacts, MonthlyFacts
 from domain.ledger import Account, DaysMoves, Ledger, Past
 
 
-def month_ended(ledger: Ledger, month: Month) -> tuple[Ledger, tuple[MonthlyFacts, ...]]:
+def month_ended(ledger: Ledger, month: Month, rates: Rates = NO_RATES) -> tuple[Ledger, tuple[MonthlyFacts, ...]]:
     """The ledger after a month's end, with a row of facts for every month that this closed.
 
-    A month whose own end was never reported is closed with the first later one. A month closed before, or one
-    before the customer came, gives no facts.
+    Money of a currency that has no rate by its month's end is told in that currency. A month whose own end was never
+    reported is closed with the first later one. A month closed before, or one before the customer came, gives no facts.
     """
     rows = []
     due = ledger.since if ledger.closed_through is None else next_month(ledger.closed_through)
     while due is not None and due <= month:
-        tally = _tallied(ledger, due)
+        tally = _tallied(ledger, due, rates)
         rows.append(_facts(ledger, tally))
         accounts = {name: _without_days(account, due) for name, account in ledger.accounts.items()}
         ledger = changed(ledger, accounts=accounts, closed_through=due, past=_remembered(ledger.past, tally), streak=_streak(ledger, tally))
+        ledger = changed(ledger, base=rates.base, rates=tally.used) if tally.used else ledger
         due = next_month(due)
     return ledger, tuple(rows)
 
 
 def facts_of(ledger: Ledger, month: Month) -> MonthlyFacts:
-    """The facts of the first month that is still open, if nothing more moves in it."""
-    return _facts(ledger, _tallied(ledger, month))
+    """The facts of the first month that is still open, if nothing more moves in it, at the rates of the last month's end."""
+    rates = Rates(ledger.base, {currency: {f"{month}-01": rate} for currency, rate in ledger.rates.items()})
+    return _facts(ledger, _tallied(ledger, month, rates))
 
 
 class _Tally:
@@ -46,9 +50,14 @@ class _Tally:
         self.value_out: Counter[str] = Counter()
         self.transactions = 0
         self.active = 0
+        self.used: dict[str, Rate] = {}
 
-    def add(self, account: Account) -> None:
+    def add(self, account: Account, rates: Rates) -> None:
         """Count one account in."""
+        if rates.base not in (None, account.currency) and (daily := rates.of_month(account.currency, self.month)):
+            assert rates.base is not None
+            self.used[account.currency] = daily[-1]
+            return self._add_converted(account, rates.base, daily)
         opening = account.balance - sum(moves.net for moves in account.days.values())
         total, first, second, closing = opening * self.days, opening, opening, opening
         for day, moves in account.days.items():
@@ -59,10 +68,31 @@ class _Tally:
                 second += net if since <= 2 else 0
                 closing += net
                 self._count(moves, account.currency, since)
-        if opening or total or first or second or closing:
-            key = f"{account.asset_class}/{account.currency}"
-            known = self.held.get(key, NONE)
-            self.held[key] = Past(known.balance_days + total, known.first + first, known.second + second, known.closing + closing)
+        self._hold(account, account.currency, Past(total, first, second, closing), opening)
+        return None
+
+    def _add_converted(self, account: Account, base: str, daily: list[Rate]) -> None:
+        """Count in an account of another currency, day by day at the rate of each."""
+        balance = account.balance - sum(moves.net for moves in account.days.values())
+        opening, balances = balance, []
+        by_day = {int(day[8:]) if day[:7] == self.month else 1: DaysMoves() for day in account.days if day[:7] <= self.month}
+        for day, moves in account.days.items():
+            if day[:7] <= self.month:
+                since = int(day[8:]) if day[:7] == self.month else 1
+                known = by_day[since]
+                by_day[since] = DaysMoves(known.came + moves.came, known.went + moves.went, known.number + moves.number, known.corrected + moves.corrected)
+        for number, rate in enumerate(daily, start=1):
+            moves = by_day.get(number, DaysMoves())
+            balance += moves.net
+            balances.append(rate.convert(balance))
+            self._count(moves._replace(came=rate.convert(moves.came), went=rate.convert(moves.went)), base, number)
+        self._hold(account, base, Past(sum(balances), balances[0], balances[1], balances[-1]), opening)
+
+    def _hold(self, account: Account, currency: str, held: Past, opening: int) -> None:
+        if opening or any(held):
+            key = f"{account.asset_class}/{currency}"
+            known = self.held.get(key)
+            self.held[key] = held if known is None else Past(*map(sum, zip(known, held, strict=True)))
 
     def _count(self, moves: DaysMoves, currency: str, since: int) -> None:
         if moves.number:
@@ -75,10 +105,10 @@ class _Tally:
 NONE = Past()
 
 
-def _tallied(ledger: Ledger, month: Month) -> _Tally:
+def _tallied(ledger: Ledger, month: Month, rates: Rates) -> _Tally:
     tally = _Tally(month)
     for account in ledger.accounts.values():
-        tally.add(account)
+        tally.add(account, rates)
     return tally
 
 

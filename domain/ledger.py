@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from domain.change import changed
+from domain.currencies import Rate
 from domain.days import Month, days_in
 from domain.interaction import AssetClass
 
@@ -72,7 +73,8 @@ class Ledger:
     """A customer's accounts and products, the month they came in, and the last month with facts.
 
     `past` has the last three months with facts by `class/currency`, the latest first, and `streak` the months in a
-    row with an active day (below zero: without).
+    row with an active day (below zero: without). `rates` has the last rates by which money of other currencies was
+    converted into the bank's `base`.
     """
 
     accounts: dict[str, Account] = field(default_factory=dict)
@@ -81,6 +83,8 @@ class Ledger:
     closed_through: Month | None = None
     past: dict[str, tuple[Past, ...]] = field(default_factory=dict)
     streak: int = 0
+    base: str | None = None
+    rates: dict[str, Rate] = field(default_factory=dict)
 
 
 def seen(ledger: Ledger, month: Month) -> Ledger:

@@ -1,7 +1,7 @@
 """What does the journal know of an event beside its data?"""
 
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from domain.interaction import Interaction
 
@@ -23,7 +23,10 @@ class Proposed(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """An interaction in the journal: `version` counts within its stream from 1, `position` rises within the shard."""
+    """An interaction in the journal: `version` counts within its stream from 1, `position` rises within the shard.
+
+    `context` is what the shard's own stream had said by then, for a fold of an event that concerns everyone.
+    """
 
     position: int
     stream: str
@@ -35,3 +38,4 @@ class Recorded(NamedTuple):
     recorded_at: datetime
     cause: str | None
     data: Interaction
+    context: Any = None

@@ -17,6 +17,7 @@ from domain.recorded import Recorded
 from domain.tiering import TierOverridden
 from projections import ledger, months, profile, tier
 from projections.projection import Group, Run, Source, States
+from projections.rates import RATES
 
 PROFILE, LEDGER, MONTHS, TIER = range(4)
 """Where each state stands among the states of a customer; the first three are the facts."""
@@ -46,7 +47,7 @@ def ends_a_month(data: Interaction) -> bool:
 
 RUNS = {topic_of(TransactionPosted): Run(ledger.Posted, evolve_posted)}
 FACTS = (profile.PROFILE, ledger.LEDGER, months.MONTHS)
-CUSTOMERS = Group("customers@1", "customer", FACTS, evolve, everyone=ends_a_month, runs=RUNS)
+CUSTOMERS = Group("customers@1", "customer", FACTS, evolve, everyone=ends_a_month, runs=RUNS, context=RATES)
 
 
 def _stand(policy: TierPolicy, states: States, event: Recorded) -> States:
@@ -70,4 +71,4 @@ def _evolve_all(policy: TierPolicy, states: States, event: Recorded) -> States:
 def customers_under(policy: TierPolicy) -> Group:
     """Both stages in one, for folding history in memory: facts, and the standing under a policy."""
     parts = (*FACTS, tier.tier_under(policy))
-    return Group("history", "customer", parts, partial(_evolve_all, policy), everyone=ends_a_month, runs=RUNS)
+    return Group("history", "customer", parts, partial(_evolve_all, policy), everyone=ends_a_month, runs=RUNS, context=RATES)

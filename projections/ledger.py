@@ -7,6 +7,7 @@ import msgspec
 from domain import ledger
 from domain.accounts import AccountClosed, AccountOpened, BalanceReported, ProductClosed, ProductOpened, TransactionPosted
 from domain.closing import month_ended
+from domain.currencies import NO_RATES
 from domain.days import DayClosed, month_of
 from domain.facts import MonthlyFacts
 from domain.interaction import Interaction
@@ -24,7 +25,7 @@ def advance(state: Ledger, event: Recorded) -> tuple[Ledger, tuple[MonthlyFacts,
     """The ledger after one more event, and a row of facts for each month that the event closed."""
     match event.data:
         case DayClosed(date=closed):
-            return month_ended(state, month_of(closed))
+            return month_ended(state, month_of(closed), event.context or NO_RATES)
         case data:
             day = event.business_date.isoformat()
             return _held(ledger.seen(state, day[:7]), data, day), ()

@@ -65,7 +65,8 @@ class Group:
     `evolve` folds an event into all their states at once. `topics` names the stored types that matter to it; None
     means all. `everyone` tells which events of the shard itself (a day that closed) concern every stream in it,
     and `react` what should follow from an event. `runs` has the stored types that are folded many at once, where
-    nothing follows from them. A group with a `source` reads a state of another group, which comes behind its own in
+    nothing follows from them. `context` is folded over the shard's own stream, and comes with the events that concern
+    everyone, as it is at their position. A group with a `source` reads a state of another group, which comes behind its own in
     the states that are folded, and never folds further than that group has.
     """
 
@@ -77,6 +78,7 @@ class Group:
     everyone: Callable[[Interaction], bool] | None = None
     react: Callable[[States, Recorded], Iterable[Any]] | None = None
     runs: Mapping[str, Run] = field(default_factory=dict)
+    context: Projection[Any] | None = None
     source: Source | None = None
 
     @property

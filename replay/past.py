@@ -7,6 +7,7 @@ from operator import attrgetter
 
 from domain.recorded import Recorded
 from projections.projection import Group, States
+from streams.context import Context
 from streams.journal import Journal, Shard
 from streams.routing import shard_of
 
@@ -23,7 +24,12 @@ def events_of(journal: Journal, group: Group, stream: str, recorded: datetime | 
     first = next(own, None)
     if first is None:
         return
-    shared = (event for event in _history(shard, f"shard:{shard.number}") if event.position > first.position and group.everyone and group.everyone(event.data))
+    context = Context(group, shard)
+    shared = (
+        context.tell(event)
+        for event in _history(shard, f"shard:{shard.number}")
+        if event.position > first.position and group.everyone and group.everyone(event.data)
+    )
     there = False
     for event in merge((first,), own, shared, key=attrgetter("position")):
         there = there or (event.stream == stream and _within(event, recorded, occurred))

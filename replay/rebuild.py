@@ -11,6 +11,7 @@ from domain.recorded import Recorded
 from projections.projection import Group, States
 from projections.store import Kept, MemoryStore, Place
 from replay.pool import pool
+from streams.context import Context
 from streams.folding import evolved, stretches
 from streams.journal import Journal, Row, Shard
 
@@ -53,13 +54,14 @@ class History(NamedTuple):
 
 def fold_shard(group: Group, shard: Shard, progress: Callable[[int], None], keep: frozenset[str] = frozenset()) -> History:
     """The states of every stream of a group after a whole shard; the rows of the types in `keep` are given back."""
-    upto, found, kept = 0, dict[str, States](), list[Row]()
+    upto, found, kept, context = 0, dict[str, States](), list[Row](), Context(group, shard)
     while rows := shard.read(upto, AT_ONCE):
         for by_stream, event in stretches(group, rows):
             for stream, some in by_stream.items():
                 found[stream] = evolved(group, found.get(stream, group.initial), some, [])
             if event is not None:
-                found = {stream: group.evolve(states, event) for stream, states in found.items()}
+                told = context.tell(event)
+                found = {stream: group.evolve(states, told) for stream, states in found.items()}
         kept += [row for row in rows if row.topic in keep]
         upto = rows[-1].position
         progress(len(rows))

@@ -17,6 +17,7 @@ from domain.recorded import Proposed, Recorded
 from projections.projection import Group, States
 from projections.store import Kept, Place, Store
 from streams.batch import Batch
+from streams.context import Context
 from streams.journal import Journal, Row, part_decoder
 
 log = structlog.get_logger()
@@ -51,6 +52,7 @@ class Folding:
         self._moved = 0.0
         self._cache: dict[str, Held] = {}
         self._busy = asyncio.Lock()
+        self._told: Context | None = None
 
     async def advance(self, batch: Batch) -> int:
         """Bring the shard's states up to a batch; gives the number of events folded."""
@@ -105,7 +107,7 @@ class Folding:
         for by_stream, event in stretches(self.group, rows):
             await self._fold_streams(by_stream, event.position - 1 if event else rows[-1].position)
             if event is not None:
-                await self._sweep(event)
+                await self._sweep(await asyncio.to_thread(self._context.tell, event))
 
     async def _fold_streams(self, by_stream: Mapping[str, Sequence[Row]], upto: int) -> None:
         """Fold rows stream by stream: what happened to one does not change another."""
@@ -151,6 +153,12 @@ class Folding:
         if upto != self._upto:
             self._moved = time.monotonic()
         self._upto = upto
+
+    @property
+    def _context(self) -> Context:
+        if self._told is None:
+            self._told = Context(self.group, self._journal[self._place.shard])
+        return self._told
 
     def _forget(self) -> None:
         self._upto = None
