@@ -12,7 +12,7 @@ from domain.recorded import Recorded
 from projections.projection import Group, States
 from projections.store import Place, Store
 from streams.batch import Batch
-from streams.folding import Folding
+from streams.folding import SWEEP_AT_ONCE, Folding
 from streams.journal import Journal, Row
 
 READ_AT_ONCE = 50_000
@@ -22,8 +22,8 @@ READ_AT_ONCE = 50_000
 class Deriving(Folding):
     """One group with a source over one shard."""
 
-    def __init__(self, group: Group, shard: int, store: Store, journal: Journal) -> None:
-        super().__init__(group, shard, store, journal)
+    def __init__(self, group: Group, shard: int, store: Store, journal: Journal, sweep: int = SWEEP_AT_ONCE) -> None:
+        super().__init__(group, shard, store, journal, sweep=sweep)
         assert group.source is not None
         self._source = Place(shard, group.source.group)
         self._part = group.source.part

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from domain.accounts import AccountOpened, BalanceReported, ProductOpened, TransactionPosted
 from domain.cases import ComplaintAnswered, ComplaintClosed, ComplaintOpened, FeedbackGiven, SurveyAnswered
+from domain.currencies import ExchangeRateFixed
 from domain.customers import (
     ChannelVisited,
     ConsentGranted,
@@ -33,6 +34,8 @@ from streams.routing import BANK
 SOURCE = "synth"
 FIRST_MONTH = "2026-01"
 CURRENCY = "CNY"
+FOREIGN = "USD"
+ABROAD_ONE_IN = 16
 RICH_IN_A_HUNDRED = 2
 SHARE_OF_THE_RICH = 82
 ASSETS_EACH = 6_000_000
@@ -85,6 +88,7 @@ def synth(bank: Bank) -> Iterator[Proposed]:
     month = FIRST_MONTH
     for index in range(bank.months):
         happenings = [each for person in people for each in _month_of(person, bank.seed, month, index)]
+        happenings += _rates(bank.seed, month)
         happenings.sort(key=lambda each: (each.day, each.hour, each.name))
         yield from _days(month, happenings)
         month = next_month(month)
@@ -138,6 +142,7 @@ def _month_of(person: Person, seed: int, month: str, index: int) -> Iterator[Hap
     if index == person.since:
         yield from _arrival(person, chance, month)
     yield from _money(person, chance, month)
+    yield from _abroad(person, seed, month, first=index == person.since)
     yield from _contact(person, chance, month)
     if chance.randrange(100) < 25:
         yield from _offer(person, chance, month, index)
@@ -193,6 +198,26 @@ def _money(person: Person, chance: Random, month: str) -> Iterator[Happening]:
         balance = person.wealth * chance.randrange(55, 66) // 100
         data = BalanceReported(account=f"w-{person.number}", balance=balance, currency=CURRENCY, asset_class="wealth")
         yield Happening(1 if month == FIRST_MONTH else days_in(month), 20, person.stream, f"{person.number}-{month}-wealth", data)
+
+
+def _abroad(person: Person, seed: int, month: str, *, first: bool) -> Iterator[Happening]:
+    """One in a few has dollars too, and saves some every month."""
+    if person.number % ABROAD_ONE_IN:
+        return
+    account = f"usd-{person.number}"
+    if first:
+        yield Happening(2, 9, person.stream, f"{person.number}-usd", AccountOpened(account=account, product="foreign-account", currency=FOREIGN))
+    cents = Random(f"{seed}/{month}/usd/{person.number}").randrange(1_000, 50_000)
+    name = f"{person.number}-{month}-usd"
+    yield Happening(12, 10, person.stream, name, TransactionPosted(transaction=name, account=account, amount=cents, currency=FOREIGN, kind="transfer"))
+
+
+def _rates(seed: int, month: str) -> Iterator[Happening]:
+    """What a dollar is worth, four times a month."""
+    chance = Random(f"{seed}/{month}/rates")
+    for day in (1, 8, 16, 24):
+        rate = ExchangeRateFixed(currency=FOREIGN, base=CURRENCY, numerator=chance.randrange(69_000, 73_000), denominator=10_000)
+        yield Happening(day, 7, BANK, f"rate-{month}-{day}", rate)
 
 
 def _contact(person: Person, chance: Random, month: str) -> Iterator[Happening]:

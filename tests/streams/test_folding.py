@@ -9,14 +9,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.accounts import TransactionPosted
+from domain.currencies import ExchangeRateFixed
 from domain.days import DayClosed
 from domain.policy import TierPolicy
 from domain.recorded import Proposed
-from projections.customers import customers_under
+from domain.tiering import TierOverridden
+from projections.customers import CUSTOMERS, standings
 from projections.projection import Group
 from projections.store import Kept, MemoryStore, Place, Store
 from replay.digests import digests
+from replay.rebuild import rebuild
 from streams.batch import Batch, batches, decode_batch, encode_batch
+from streams.deriving import Deriving
 from streams.folding import Folding
 from streams.journal import Arrival, Journal, LogOffset
 from tests.conftest import NOON, proposed
@@ -28,8 +32,15 @@ def history() -> list[Proposed]:
     for number in range(40):
         day = date(2026, 1, 10) + timedelta(days=number)
         for who in range(3):
-            data = TransactionPosted(transaction=f"{number}-{who}", account=f"a{who}", amount=1000 * (who + 1), currency="CNY", kind="card")
+            data = TransactionPosted(
+                transaction=f"{number}-{who}", account=f"a{who}", amount=1000 * (who + 1), currency="USD" if who == 1 else "CNY", kind="card"
+            )
             events.append(proposed(data, f"{number}-{who}", f"customer:{who}", day))
+        if number == 25:
+            by_hand = TierOverridden(tier="gold", approver="head", reason="known", until=date(2026, 3, 31))
+            events.append(proposed(by_hand, "by-hand", "customer:2", day))
+        rate = ExchangeRateFixed(currency="USD", base="CNY", numerator=700 + number, denominator=100)
+        events.append(proposed(rate, f"rate-{number}", "shard:0", day))
         events.append(proposed(DayClosed(date=day), f"day-{number}", "shard:0", day))
     return events
 
@@ -46,16 +57,20 @@ def recorded_batches(journal: Journal, at_once: int = 7) -> list[Batch]:
 
 
 @pytest.fixture
-def group(bohai: TierPolicy) -> Group:
-    """The group that folds customers."""
-    return customers_under(bohai)
+def groups(bohai: TierPolicy) -> list[Group]:
+    """The group that folds customers, and one that reads what it has folded."""
+    return [CUSTOMERS, standings("v", bohai)]
 
 
-async def undisturbed(group: Group, journal: Journal) -> dict[str, str]:
-    """The digests of the journal folded in one go."""
-    store = MemoryStore()
-    await Folding(group, 0, store, journal).catch_up()
-    return await digests([group], store, 1)
+def foldings(groups: list[Group], store: Store, journal: Journal, sweep: int = 500) -> list[Folding]:
+    """One folding for each group, as an agent keeps them: what is derived behind what it is derived from."""
+    facts, tiers = groups
+    return [Folding(facts, 0, store, journal, sweep=sweep), Deriving(tiers, 0, store, journal, sweep=sweep)]
+
+
+async def undisturbed(groups: list[Group], journal: Journal) -> dict[str, str]:
+    """The digests of the journal folded by the rebuild, which shares no way with these."""
+    return await digests(groups, rebuild(groups, journal, processes=1), 1)
 
 
 DELIVERIES = {
@@ -70,32 +85,35 @@ DELIVERIES = {
 
 
 @pytest.mark.parametrize("fault", DELIVERIES)
-async def test_states_end_where_the_journal_says(group: Group, sqlite_journal: Journal, store: Store, fault: str) -> None:
+async def test_states_end_where_the_journal_says(groups: list[Group], sqlite_journal: Journal, store: Store, fault: str) -> None:
     """Late, doubled or lost: a nudge can make a state late, never wrong."""
     delivered = DELIVERIES[fault](recorded_batches(sqlite_journal))
-    folding = Folding(group, 0, store, sqlite_journal)
+    chain = foldings(groups, store, sqlite_journal)
     for batch in delivered:
-        await folding.advance(decode_batch(encode_batch(batch)))
+        for folding in chain:
+            await folding.advance(decode_batch(encode_batch(batch)))
 
-    assert await digests([group], store, 1) == await undisturbed(group, sqlite_journal)
-    assert await store.upto(Place(0, group.name)) == sqlite_journal[0].head()
+    assert await digests(groups, store, 1) == await undisturbed(groups, sqlite_journal)
+    assert [await store.upto(Place(0, group.name)) for group in groups] == [sqlite_journal[0].head()] * 2
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(min_value=0, max_value=22), st.booleans()), max_size=25))
 async def test_any_delivery_to_any_two_workers_ends_the_same(
-    group: Group, tmp_path_factory: pytest.TempPathFactory, deliveries: list[tuple[int, bool]]
+    groups: list[Group], tmp_path_factory: pytest.TempPathFactory, deliveries: list[tuple[int, bool]]
 ) -> None:
     """Two workers that both think the shard is theirs do each other no harm."""
     journal = Journal(f"sqlite://{tmp_path_factory.mktemp('journal')}", 1)
     every = recorded_batches(journal)
     store = MemoryStore()
-    workers = [Folding(group, 0, store, journal), Folding(group, 0, store, journal)]
+    workers = [foldings(groups, store, journal) for _ in range(2)]
     for number, second in deliveries:
-        await workers[second].advance(every[number % len(every)])
-    await workers[0].catch_up()
+        for folding in workers[second]:
+            await folding.advance(every[number % len(every)])
+    for folding in workers[0]:
+        await folding.catch_up()
 
-    assert await digests([group], store, 1) == await undisturbed(group, journal)
+    assert await digests(groups, store, 1) == await undisturbed(groups, journal)
 
 
 class Dying(MemoryStore):
@@ -114,17 +132,34 @@ class Dying(MemoryStore):
         return await super().save(place, expected, upto, states)
 
 
-@pytest.mark.parametrize("deadly", range(1, 9))
-async def test_a_crash_before_any_save_counts_nobody_twice(group: Group, sqlite_journal: Journal, deadly: int) -> None:
+@pytest.mark.parametrize("deadly", range(1, 15))
+async def test_a_crash_before_any_save_counts_nobody_twice(groups: list[Group], sqlite_journal: Journal, deadly: int) -> None:
     """The month ends for some customers, then the worker dies; the next one ends it for the rest."""
     store = Dying(deadly)
     for batch in recorded_batches(sqlite_journal, 50):
         with suppress(ConnectionError):
-            await Folding(group, 0, store, sqlite_journal, sweep=1).advance(batch)
-    await Folding(group, 0, store, sqlite_journal, sweep=2).catch_up()
+            for folding in foldings(groups, store, sqlite_journal, sweep=1):
+                await folding.advance(batch)
+    for folding in foldings(groups, store, sqlite_journal, sweep=2):
+        await folding.catch_up()
 
     assert store.died
-    assert await digests([group], store, 1) == await undisturbed(group, sqlite_journal)
+    assert await digests(groups, store, 1) == await undisturbed(groups, sqlite_journal)
+
+
+async def test_what_is_derived_is_never_ahead_of_its_source(groups: list[Group], sqlite_journal: Journal) -> None:
+    """A new version that is taken up at any time ends the same; before its source has folded anything, it waits."""
+    every, store = recorded_batches(sqlite_journal), MemoryStore()
+    facts, tiers = foldings(groups, store, sqlite_journal)
+    assert await tiers.catch_up() == 0
+    for batch in every[: len(every) // 2]:
+        await facts.advance(batch)
+    await tiers.catch_up()
+    assert await store.upto(Place(0, groups[1].name)) == await store.upto(Place(0, groups[0].name)) < sqlite_journal[0].head()
+    await facts.catch_up()
+    await tiers.catch_up()
+
+    assert await digests(groups, store, 1) == await undisturbed(groups, sqlite_journal)
 
 
 def test_a_batch_fits_a_message(sqlite_journal: Journal) -> None:
