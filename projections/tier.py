@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 
-from domain.days import DayClosed, Month, month_of
+from domain.days import DayClosed, Month, month_of, next_month
 from domain.facts import MonthlyFacts
 from domain.policy import TierPolicy
 from domain.recorded import Recorded
@@ -14,14 +14,15 @@ from projections.projection import Projection
 def evolve(policy: TierPolicy, standing: Standing, event: Recorded, rows: Mapping[Month, MonthlyFacts]) -> Standing:
     """The standing after one more event: a tier set by hand, or a day's end, with the rows of facts that there are by then.
 
-    Facts of a month never change once they are there; so it does no harm if the rows know of later months already.
+    Rows are of months without a gap, and never change once they are there; so it does no harm if there are later ones.
     """
     match event.data:
         case TierOverridden() as by_hand:
             return override(standing, by_hand)
         case DayClosed(date=closed):
-            for month in sorted(month for month in rows if (standing.through or "") < month <= month_of(closed)):
-                standing = assess(policy, standing, rows[month])
+            month = next_month(standing.through) if standing.through else min(rows, default="")
+            while month in rows and month <= month_of(closed):
+                standing, month = assess(policy, standing, rows[month]), next_month(month)
             return standing
         case _:
             return standing

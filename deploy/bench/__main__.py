@@ -11,6 +11,7 @@ from deploy.bench.fold import fold
 from deploy.bench.ingest import ingest
 from deploy.bench.parts import Figure, events_by_shard, machine, versions
 from deploy.bench.path import end_to_end, latency
+from deploy.bench.rebuild import rebuild
 from deploy.bench.what_if import what_if
 from deploy.logs import set_up_logs
 from deploy.processes import collect_seldom
@@ -21,7 +22,7 @@ SHARDS = 4
 
 
 def main(out: Path) -> None:
-    """Measure everything; about eight minutes."""
+    """Measure everything; about fifteen minutes."""
     set_up_logs("error", "bench")
     collect_seldom()
     console = Console()
@@ -29,7 +30,7 @@ def main(out: Path) -> None:
     console.print(f"{sum(map(len, events.values())):,} events of a synthetic bank, {SHARDS} shards")
     into, folded = ingest(events), fold(events)
     whole = end_to_end(events, {"ingest alone": into.value, "fold alone": folded.value}, folded.peers)
-    figures = [into, folded, whole, *latency(), *what_if()]
+    figures = [into, folded, whole, *latency(), *what_if(), *rebuild()]
     console.print(_table(figures))
     document = {"figures": [figure.as_json() for figure in figures], "machine": machine(), "versions": versions()}
     out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

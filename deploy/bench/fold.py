@@ -13,12 +13,13 @@ from deploy import embedded
 from deploy.bench.parts import Figure, median, settings_in, started
 from deploy.files import read_policy
 from deploy.settings import Settings
-from projections.customers import customers_under
+from projections.customers import CUSTOMERS, standings
 from projections.projection import Group
 from projections.redis import RedisStore
 from projections.store import MemoryStore, Store
 from streams.batch import Batch, batches, decode_batch, encode_batch
 from streams.cloudevents import read_event
+from streams.deriving import Deriving
 from streams.folding import Folding
 from streams.journal import Arrival, Journal, LogOffset
 from streams.kafka import Broker
@@ -35,11 +36,11 @@ def fold(events: dict[int, list[bytes]]) -> Figure:
         journal = Journal(f"sqlite://{folder}/journal", len(events))
         messages = {shard: _recorded(journal, shard, raws) for shard, raws in events.items()}
         count = sum(map(len, events.values()))
-        group = customers_under(read_policy(settings.policy))
+        groups = (CUSTOMERS, standings("bench", read_policy(settings.policy)))
         address = settings.redis.removeprefix("redis://").removesuffix("/0")
         with started(embedded.redis_command(settings, Path(folder)), Path(folder) / "redis.log", address):
-            value = median(lambda: count / asyncio.run(_in_redis(settings, group, journal, messages)))
-        without = median(lambda: count / asyncio.run(_folded(MemoryStore(), group, journal, messages)))
+            value = median(lambda: count / asyncio.run(_in_redis(settings, groups, journal, messages)))
+        without = median(lambda: count / asyncio.run(_folded(MemoryStore(), groups, journal, messages)))
         decoded = median(lambda: count / _decoded(messages))
         peers = _peers(Path(folder))
     return Figure("fold", value, "events/s", {"without Redis": without, "decoding alone": decoded}, peers)
@@ -56,21 +57,23 @@ def _recorded(journal: Journal, shard: int, raws: list[bytes]) -> list[bytes]:
     return found
 
 
-async def _in_redis(settings: Settings, group: Group, journal: Journal, messages: dict[int, list[bytes]]) -> float:
+async def _in_redis(settings: Settings, groups: tuple[Group, Group], journal: Journal, messages: dict[int, list[bytes]]) -> float:
     store = RedisStore(settings.redis)
     await store.clear()
-    seconds = await _folded(store, group, journal, messages)
+    seconds = await _folded(store, groups, journal, messages)
     await store.close()
     return seconds
 
 
-async def _folded(store: Store, group: Group, journal: Journal, messages: dict[int, list[bytes]]) -> float:
+async def _folded(store: Store, groups: tuple[Group, Group], journal: Journal, messages: dict[int, list[bytes]]) -> float:
     decode_batch.cache_clear()
-    foldings = {shard: Folding(group, shard, store, journal) for shard in messages}
+    facts, tiers = groups
+    foldings = {shard: (Folding(facts, shard, store, journal), Deriving(tiers, shard, store, journal)) for shard in messages}
     started_at = time.perf_counter()
     for shard, values in messages.items():
         for value in values:
-            await foldings[shard].advance(decode_batch(value))
+            for folding in foldings[shard]:
+                await folding.advance(decode_batch(value))
     return time.perf_counter() - started_at
 
 

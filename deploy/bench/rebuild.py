@@ -1,0 +1,106 @@
+"""How many raw events a second are folded anew into ledgers and tiers, on all cores? Beside reading and decoding alone."""
+
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deploy.bench.parts import Figure, events_by_shard
+from deploy.files import read_policy
+from deploy.settings import POLICIES
+from projections.customers import CUSTOMERS, standings
+from replay.pool import pool
+from replay.rebuild import rebuild as fold_anew
+from streams.cloudevents import read_event
+from streams.journal import Arrival, Journal, LogOffset, Row
+from streams.sources.synth import Bank
+
+SHARDS = 2
+BANK = Bank(customers=400, months=24, seed=1)
+SIZES = (1_000_000, 5_000_000)
+READ_AT_ONCE = 50_000
+
+
+def rebuild() -> list[Figure]:
+    """Profile, ledger, months and tier from raw events in SQLite: of a million events, and of five; events a second."""
+    groups = (CUSTOMERS, standings("bench", read_policy(POLICIES / "tiers" / "bohai-retail.yaml")))
+    with tempfile.TemporaryDirectory() as name:
+        rows = _rows(Path(name) / "one")
+        journals = {size: _journal(Path(name) / str(size), rows, size) for size in SIZES}
+        rates = {size: count / _seconds(lambda journal=journal: fold_anew(groups, journal)) for size, (journal, count) in journals.items()}  # type: ignore[misc]
+        journal, count = journals[SIZES[0]]
+        ceilings = {
+            "reading the journal alone": count / _seconds(lambda: _on_all_cores(_read, journal)),
+            "reading and decoding it": count / _seconds(lambda: _on_all_cores(_decode, journal)),
+        }
+        for each, _ in journals.values():
+            each.close()
+    one, five = (rates[size] for size in SIZES)
+    return [Figure("rebuild", one, "events/s", ceilings), Figure("rebuild_five_million", five, "events/s", {"a million events": one})]
+
+
+def _rows(folder: Path) -> dict[int, list[Row]]:
+    """The rows of a bank as intake records them."""
+    journal = Journal(f"sqlite://{folder}", SHARDS)
+    for shard, raws in events_by_shard(BANK, SHARDS).items():
+        journal[shard].claim()
+        for offset, start in enumerate(range(0, len(raws), 1_000)):
+            arrivals = [Arrival(offset, item, raw, read_event(raw)) for item, raw in enumerate(raws[start : start + 1_000])]
+            journal[shard].record(arrivals, LogOffset("bench", offset), datetime.now(UTC))
+    found = {shard.number: shard.read(0, 10_000_000) for shard in journal}
+    journal.close()
+    return found
+
+
+def _journal(folder: Path, rows: dict[int, list[Row]], size: int) -> tuple[Journal, int]:
+    """A journal of at least so many events: the same bank as often as it takes, each time with customers of its own, in order of time."""
+    copies = -(-size // sum(map(len, rows.values())))
+    journal, count = Journal(f"sqlite://{folder}", SHARDS), 0
+    for shard in journal:
+        with sqlite3.connect(folder / f"shard-{shard.number}.db") as database:
+            database.execute("PRAGMA synchronous = OFF")
+            statement = "INSERT INTO stored_events (originator_id, originator_version, topic, state) VALUES (?, ?, ?, ?)"
+            count += database.executemany(statement, _copied(rows[shard.number], copies)).rowcount
+    return journal, count
+
+
+def _copied(rows: list[Row], copies: int) -> Iterator[tuple[str, int, str, bytes]]:
+    versions: dict[str, int] = {}
+    for row in rows:
+        version = versions[row.stream] = versions.get(row.stream, 0) + 1
+        if row.stream.startswith("shard:"):
+            yield row.stream, version, row.topic, row.state
+            continue
+        kind, _, name = row.stream.partition(":")
+        for number in range(copies):
+            stream = f"{kind}:{number}-{name}"
+            yield stream, version, row.topic, row.state.replace(row.stream.encode(), stream.encode())
+
+
+def _on_all_cores(look: Callable[[str, int], int], journal: Journal) -> None:
+    with pool(len(journal)) as processes:
+        for each in [processes.submit(look, journal.url, shard) for shard in range(len(journal))]:
+            each.result()
+
+
+def _read(url: str, shard: int) -> int:
+    return sum(len(rows) for rows in _stretches(url, shard))
+
+
+def _decode(url: str, shard: int) -> int:
+    return sum(row.event().version for rows in _stretches(url, shard) for row in rows)
+
+
+def _stretches(url: str, shard: int) -> Iterator[list[Row]]:
+    after, opened = 0, Journal(url, SHARDS)[shard]
+    while rows := opened.read(after, READ_AT_ONCE):
+        yield rows
+        after = rows[-1].position
+
+
+def _seconds(action: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    action()
+    return time.perf_counter() - begun
