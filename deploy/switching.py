@@ -125,6 +125,7 @@ async def rebuilt(doors: Doors, projection: str, policy: TierPolicy | None, by: 
 
 async def approved(doors: Doors, version: str, report: str, by: str) -> dict[str, Any]:
     """Agree to a version, if this is what it changes."""
+    version = _version(doors.present().lineup, version)
     now = await compare(doors, LIVE, version)
     if now.digest != report:
         raise Mendable(f"the comparison with the live version has the digest {now.digest} now: look at it again")
@@ -135,6 +136,7 @@ async def approved(doors: Doors, version: str, report: str, by: str) -> dict[str
 async def promoted(doors: Doors, projection: str, version: str, by: str, rate: int) -> dict[str, Any]:
     """Make a version the one that readers see, then tell those whose tier changed."""
     base, seen = BASES[projection], doors.present()
+    version = _version(seen.lineup, version) if base == STANDINGS else version
     if (group := seen.find(base, version)) is not None:
         await must_be_whole(doors.store, doors.journal, [group])
     await doors.steps.take(VersionPromoted(group=base, version=version, by=by))
@@ -166,6 +168,7 @@ async def announced(doors: Doors, by: str, rate: int) -> int:
 async def withdrawn(doors: Doors, projection: str, version: str, by: str) -> dict[str, Any]:
     """Carry a version no longer, and remove its states."""
     base = BASES[projection]
+    version = _version(doors.present().lineup, version) if base == STANDINGS else version
     group = doors.present().find(base, version)
     await doors.steps.take(VersionWithdrawn(group=base, version=version, by=by))
     if group is not None:
@@ -178,10 +181,7 @@ async def withdrawn(doors: Doors, projection: str, version: str, by: str) -> dic
 async def compare(doors: Doors, old: str, new: str) -> Comparison:
     """Two versions of standings at one common position; `live` is the one that readers see."""
     seen = doors.present()
-    names = [seen.lineup.live if name == LIVE else name for name in (old, new)]
-    for name in names:
-        if name not in seen.lineup.carried:
-            raise Mendable(f"{name} is not carried: there are {', '.join(seen.lineup.carried)}")
+    names = [_version(seen.lineup, name) for name in (old, new)]
     before, after = (_named(seen, STANDINGS, name) for name in names)
     await must_be_whole(doors.store, doors.journal, [before, after])
     policies = [policy_of(seen.lineup.known[name]) for name in names]
@@ -200,6 +200,16 @@ async def verified(doors: Doors, sample: int | None, *, ranges: bool) -> dict[st
 async def _switched(doors: Doors, base: str, before: str, by: str, rate: int) -> dict[str, Any]:
     told = await announced(doors, by, rate) if base == STANDINGS else 0
     return {"live": doors.present().of(base).name, "before": before, "told": told}
+
+
+def _version(lineup: Lineup, said: str) -> str:
+    """A version of standings by its name, by its policy alone (`gold-rule@2`) where there is one of it, or `live`."""
+    if said == LIVE:
+        return lineup.live
+    found = [name for name in lineup.carried if said == name] or [name for name in lineup.carried if name.startswith(f"{said}/")]
+    if len(found) != 1:
+        raise Mendable(f"{said} is {'not carried' if not found else 'the name of several'}: there are {', '.join(lineup.carried)}")
+    return found[0]
 
 
 def _told(lineup: Lineup | None) -> dict[str, Any]:

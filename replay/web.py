@@ -12,6 +12,7 @@ from projections.customers import customers_under
 from replay.explain import explain
 from replay.past import as_of
 from streams.journal import Journal
+from streams.register import decided
 from streams.web.customers import CustomerId
 from streams.web.doors import as_json
 from streams.web.problems import Problem
@@ -27,6 +28,10 @@ def add_past(app: FastAPI, journal: Journal, policy_on: Callable[[date], TierPol
         if found is None:
             raise Problem(404, f"nothing was recorded of customer {customer} by then")
         return as_json(found.as_json())
+
+    @app.get("/v1/versions", summary="What was decided of each projection's versions: which is live, who approved, and every switch")
+    async def versions() -> Response:
+        return as_json(await asyncio.to_thread(decided, journal))
 
     @app.get("/v1/customers/{customer}/as-of", summary="The customer as known then, as true then")
     async def then(

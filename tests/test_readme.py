@@ -17,7 +17,7 @@ from tests.conftest import Running
 ROOT = Path(__file__).parents[1]
 ENGLISH, CHINESE = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md"))
 RUN_BY_CI = {"make run", "make test"}
-PROCESSES = {"up", "intake", "agents", "web"}
+PROCESSES = {"up", "intake", "agents", "web", "guard"}
 """Run by every test that asks for a stack: `up` starts the others by these very commands."""
 
 
@@ -94,11 +94,14 @@ def test_change_a_tiering_rule_from_top_to_bottom(own_stack: Running, tmp_path: 
     own_stack.settle()
     make_rule, *asked = commands(section)
     subprocess.run(make_rule, shell=True, cwd=tmp_path, check=True)
-    answers = [own_stack.run(*shlex.split(command)[1:], cwd=tmp_path) for command in asked]
+    said: list[str] = []
+    for command in asked:
+        digest = re.findall(r"report digest (\w{64})", said[-1]) if "DIGEST" in command else [""]
+        answer = own_stack.run(*shlex.split(command.replace("DIGEST", digest[0]))[1:], cwd=tmp_path)
+        assert answer.returncode == 0, f"{command}: {answer.stderr.decode()}"
+        said.append(answer.stdout.decode())
 
-    for answer in answers:
-        assert answer.returncode == 0, answer.stderr.decode()
-    live, kept, curve, raw = (answer.stdout.decode() for answer in answers)
+    live, kept, curve, raw, rebuilt, versions, compared, _approved, promoted, back, _withdrawn = said
     assert "bohai-retail@1 → bohai-retail@2: 300 customers through 2026-03" in live
     assert live == kept
     assert raw.startswith(live), "the facts folded from raw events are those of the read models"
@@ -106,6 +109,24 @@ def test_change_a_tiering_rule_from_top_to_bottom(own_stack: Running, tmp_path: 
     assert "41,000,000" in curve
     assert "Who would move" in (tmp_path / "who-moves.html").read_text(encoding="utf-8")
     assert (tmp_path / "movers.csv").read_text(encoding="utf-8").startswith("policy,customer,before,after")
+    assert "standings@1" in rebuilt
+    assert "li.wei" in versions
+    assert compared == live, "what is carried is what was tried"
+    assert "live    standings@1/bohai-retail@2/" in promoted
+    assert "live    standings@1/bohai-retail@1/" in back
+
+
+def test_rebuild_and_verify(own_stack: Running, tmp_path: Path) -> None:
+    """The section's commands, one after the other, on a bank of twenty."""
+    section = ENGLISH[ENGLISH.index("## Rebuild and verify") : ENGLISH.index("## Kafka, PostgreSQL, Redis")]
+    (tmp_path / "bank.jsonl").write_bytes(b"\n".join(map(write, synth(Bank(20, 2, 1)))))
+    own_stack.report("feed", str(tmp_path / "bank.jsonl"))
+    own_stack.settle()
+    for command in commands(section):
+        answer = own_stack.run(*shlex.split(command)[1:], cwd=tmp_path)
+        assert answer.returncode == 0, f"{command}: {answer.stderr.decode()}"
+
+    assert "0 wrong" in " ".join(answer.stdout.decode().split())
 
 
 def test_ask_why(stack: Running, tmp_path: Path) -> None:
