@@ -1,6 +1,6 @@
 """Which folds run? What was decided, by the journal; the tier policy of the settings until anything was."""
 
-from datetime import date
+from datetime import date, datetime
 
 from deploy.compose import has_journal, journal_of
 from deploy.files import BadFile, read_policy
@@ -8,7 +8,7 @@ from deploy.settings import Settings
 from domain.policy import TierPolicy
 from domain.versions import Versions
 from projections.store import Store
-from projections.versions import Present, policy_on, present
+from projections.versions import Present, policy_then, present
 from streams.journal import Journal
 from streams.register import Register, decided
 
@@ -28,9 +28,9 @@ def present_of(settings: Settings, journal: Journal | None = None) -> Present:
     return present(decided(journal or journal_of(settings)), begun_with(settings))
 
 
-def policy_of_day(settings: Settings, journal: Journal, day: date) -> TierPolicy:
-    """The tier policy in force on a day, by the journal."""
-    return policy_on(decided(journal), begun_with(settings), day)
+def policy_in_force(settings: Settings, journal: Journal, on: date | None, at: datetime | None = None) -> TierPolicy:
+    """The tier policy in force on a day, of what was decided by a time, by the journal; neither: today's."""
+    return policy_then(decided(journal), begun_with(settings), on, at)
 
 
 def register_of(settings: Settings, store: Store, journal: Journal) -> Register:

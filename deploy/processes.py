@@ -50,7 +50,7 @@ def run_web(settings: Settings) -> None:
     import uvicorn
 
     from deploy.files import read_catalogue
-    from deploy.groups import policy_of_day, register_of
+    from deploy.groups import policy_in_force, register_of
     from projections.model import prepare
     from projections.redis import RedisStore
     from replay.web import add_past
@@ -73,7 +73,7 @@ def run_web(settings: Settings) -> None:
         zone=ZoneInfo(settings.timezone),
     )
     app = web(doors)
-    add_past(app, journal, partial(policy_of_day, settings, journal), lambda: datetime.now(doors.zone).date())
+    add_past(app, journal, partial(policy_in_force, settings, journal), lambda: datetime.now(doors.zone).date())
     uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False, server_header=False)
 
 

@@ -100,7 +100,7 @@ def as_of(customer: Customer, recorded: Recorded = None, occurred: Occurred = No
     settings = settings_of(data_dir)
     journal = existing_journal(settings)
     then = recorded.replace(tzinfo=recorded.tzinfo or ZoneInfo(settings.timezone)) if recorded else None
-    group = customers_under(_policy_then(settings, journal, policy, occurred or then))
+    group = customers_under(_policy_then(settings, journal, policy, occurred, then))
     states = as_of(journal, group, f"customer:{customer}", then, occurred.date() if occurred else None)
     if states is None:
         raise Mendable(f"nothing was recorded of customer {customer} by then")
@@ -127,12 +127,11 @@ def explain(customer: Customer, on: On = None, policy: Named = None, data_dir: D
         print_explanation(found)
 
 
-def _policy_then(settings: Settings, journal: "Journal", named: Path | None, then: datetime | None) -> "TierPolicy":
-    """The policy that is named, or the one in force at the time; today's without a time."""
-    from deploy.groups import policy_of_day
+def _policy_then(settings: Settings, journal: "Journal", named: Path | None, on: datetime | None, at: datetime | None = None) -> "TierPolicy":
+    """The policy that is named, or the one in force on a day, of what was decided by a time."""
+    from deploy.groups import policy_in_force
 
-    day = (then or datetime.now(ZoneInfo(settings.timezone))).date()
-    return read_policy(named) if named else policy_of_day(settings, journal, day)
+    return read_policy(named) if named else policy_in_force(settings, journal, on.date() if on else None, at)
 
 
 def _folder(settings: Settings) -> Path:

@@ -24,7 +24,7 @@ from projections.projection import Group
 from projections.redis import RedisError, RedisStore
 from projections.store import Place
 from projections.versions import Present, base_of, name_of, policy_of, present
-from replay.announcing import announce
+from replay.announcing import Overtaken, announce
 from replay.beside import compared
 from replay.compare import Comparison
 from replay.digests import digests
@@ -160,7 +160,10 @@ async def announced(doors: Doors, by: str, rate: int) -> int:
         emit = emitter(doors.courier, doors.journal, doors.settings.shards)
         facts = doors.present().of(CUSTOMERS.name).name
         with progress("customers told") as advance:
-            told = await announce(doors.store, doors.journal, emit, lineup, facts, ZoneInfo(doors.settings.timezone), rate, advance)
+            try:
+                told = await announce(doors.store, doors.journal, emit, lineup, facts, ZoneInfo(doors.settings.timezone), rate, advance)
+            except Overtaken as error:
+                raise Mendable(str(error)) from error
     await doors.steps.take(VersionAnnounced(group=STANDINGS, switch=number, told=told, by=by))
     return told
 
@@ -230,7 +233,7 @@ def _fresh_name(lineup: Lineup, policy: TierPolicy | None) -> str:
     """What another version is called: one that was never proposed, though it may have been begun to be filled."""
     stem = name_of(policy) if policy else ""
     names = [stem, *(f"{stem}/{number}" for number in range(2, 1000))] if stem else [str(number) for number in range(2, 1000)]
-    return next(name for name in names if name not in lineup.known or name in lineup.withdrawn)
+    return next(name for name in names if name not in lineup.known)
 
 
 def _named(seen: Present, base: str, name: str) -> Group:

@@ -18,11 +18,10 @@ import structlog
 from deploy import embedded
 from deploy.compose import broker_of, journal_of
 from deploy.console import Mendable
-from deploy.groups import begun_with
+from deploy.groups import begun_with, present_of
 from deploy.settings import Settings
 from projections.redis import RedisError, RedisStore
 from projections.store import Place
-from projections.versions import BASES
 from streams.kafka import KafkaError
 
 log = structlog.get_logger()
@@ -163,7 +162,8 @@ class Stack:
     async def _anybody_folds(self) -> bool:
         store = RedisStore(self._settings.redis)
         try:
-            return any(await store.alive([Place(shard, group.name) for shard in range(self._settings.shards) for group in BASES]))
+            seen = present_of(self._settings, self._journal).live
+            return any(await store.alive([Place(shard, group.name) for shard in range(self._settings.shards) for group in seen]))
         except RedisError:
             return True
         finally:

@@ -6,6 +6,8 @@ from types import ModuleType
 from domain import accounts, campaigns, cases, currencies, customers, days, offers, relations, tiering, versions
 from domain.interaction import Interaction
 
+BASES = (versions.Step,)
+"""What other events are made of, and nobody sends."""
 PREFIX = "tierfold."
 """What the `type` of an inbound CloudEvent starts with: `tierfold.transaction-posted.v1`."""
 
@@ -21,7 +23,7 @@ def type_name(event: type[Interaction]) -> str:
 
 def _events_of(subject: ModuleType) -> list[type[Interaction]]:
     found = [thing for thing in vars(subject).values() if isinstance(thing, type) and issubclass(thing, Interaction)]
-    return [event for event in found if event.__module__ == subject.__name__ and not event.__name__.startswith("_")]
+    return [event for event in found if event.__module__ == subject.__name__ and event not in BASES]
 
 
 SUBJECTS = (customers, relations, accounts, cases, campaigns, offers, tiering, days, currencies, versions)

@@ -1,37 +1,41 @@
 """Which version of a projection is live, which are carried beside it, and who decided so? Each step is an event."""
 
+import json
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import Field, JsonValue, StringConstraints
+from pydantic import Field, JsonValue, StringConstraints, ValidationError
 
 from domain.change import changed
 from domain.interaction import Identifier, Interaction, Line
+from domain.policy import TierPolicy
 
 STREAM = "policy:versions"
 """The one stream that says which versions there are: so one state of it is one atomic pointer for all readers."""
+RULED = "standings@1"
+"""The one group whose versions come with a tier policy."""
 ORIGINAL = "original"
 """The version of a group of projections that is there from the beginning."""
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Step(Interaction):
+class Step(Interaction):
     """A step in the life of a version of a group of projections."""
 
     concerns = ("policy",)
     group: Identifier
 
 
-class VersionAdopted(_Step):
+class VersionAdopted(Step):
     """What a group began with, before anybody could approve: the tier policy that the bank was set up with."""
 
     version: Identifier
     policy: dict[str, JsonValue]
 
 
-class VersionProposed(_Step):
+class VersionProposed(Step):
     """Another version is to be folded beside the live one; standings come with their tier policy in full."""
 
     version: Identifier
@@ -39,7 +43,7 @@ class VersionProposed(_Step):
     by: Identifier
 
 
-class VersionApproved(_Step):
+class VersionApproved(Step):
     """Somebody other than the author saw what the version changes (a comparison, by its digest), and agrees."""
 
     version: Identifier
@@ -47,21 +51,21 @@ class VersionApproved(_Step):
     by: Identifier
 
 
-class VersionPromoted(_Step):
+class VersionPromoted(Step):
     """Readers see this version from now on; the one before is kept."""
 
     version: Identifier
     by: Identifier
 
 
-class VersionRolledBack(_Step):
+class VersionRolledBack(Step):
     """Readers see the version before again."""
 
     by: Identifier
     reason: Line
 
 
-class VersionAnnounced(_Step):
+class VersionAnnounced(Step):
     """Everybody whom a switch moved was told so: `switch` counts from 0, the adoption."""
 
     switch: Annotated[int, Field(ge=0)]
@@ -69,20 +73,24 @@ class VersionAnnounced(_Step):
     by: Identifier
 
 
-class VersionWithdrawn(_Step):
+class VersionWithdrawn(Step):
     """A version that is neither live nor the one before is no longer carried."""
 
     version: Identifier
     by: Identifier
 
 
+STEPS = (VersionAdopted, VersionProposed, VersionApproved, VersionPromoted, VersionRolledBack, VersionAnnounced, VersionWithdrawn)
+
+
 @dataclass(frozen=True)
 class Approval:
-    """Who agreed, after having seen which comparison."""
+    """Who agreed, after having seen which comparison, against the version that was live then."""
 
     by: str
     report: str
     on: date
+    against: str
 
 
 @dataclass(frozen=True)
@@ -133,27 +141,37 @@ class Versions:
     groups: dict[str, Lineup] = field(default_factory=dict)
 
     def lineup(self, group: str) -> Lineup:
-        """The versions of a group; the original alone, if nothing was ever said."""
-        return self.groups.get(group) or Lineup(ORIGINAL, known={ORIGINAL: Version(by="")})
+        """The versions of a group; the original alone, if nothing was ever said. Of standings there is none before one is adopted."""
+        return self.groups.get(group) or (Lineup("") if group == RULED else Lineup(ORIGINAL, known={ORIGINAL: Version(by="")}))
 
 
 def evolve(versions: Versions, data: Interaction, on: date, at: datetime) -> Versions:
     """The versions after one more step. A step that is not allowed changes nothing: whoever sent it was told before."""
-    if not isinstance(data, _Step):
+    if not isinstance(data, Step):
         return versions
-    known = versions.groups.get(data.group)
-    lineup = known or versions.lineup(data.group)
-    after = known or _adopted(data, on, at) if isinstance(data, VersionAdopted) else _stepped(lineup, data, on, at)
-    return versions if after is lineup else changed(versions, groups={**versions.groups, data.group: after})
+    lineup = versions.lineup(data.group)
+    if refusal(lineup, data) is not None:
+        return versions
+    return changed(versions, groups={**versions.groups, data.group: _stepped(lineup, data, on, at)})
 
 
-def refusal(lineup: Lineup, data: Interaction) -> str | None:  # noqa: PLR0911, C901 - one line a case
+def refusal(lineup: Lineup, data: Interaction) -> str | None:  # noqa: PLR0911, PLR0912, C901 - one line a case
     """Why a step is not allowed; None if it is."""
     match data:
+        case VersionAdopted(group=group) if group != RULED or lineup.known:
+            return f"{group} has its first version already"
+        case VersionAdopted(policy=policy):
+            return _unfit(policy)
+        case Step(group=group) if group == RULED and not lineup.known:
+            return "no tier policy was adopted yet"
         case VersionProposed(version=version) if version in lineup.carried:
             return f"{version} is carried already"
-        case VersionProposed(policy=policy) if (policy is None) != (lineup.known[lineup.live].policy is None):
+        case VersionProposed(group=group, policy=policy) if (policy is not None) != (group == RULED):
             return "versions of standings come with a tier policy, and no others do"
+        case VersionProposed(version=version, policy=policy) if version in lineup.known and lineup.known[version].policy != policy:
+            return f"{version} was another policy before"
+        case VersionProposed(policy=dict(policy)):
+            return _unfit(policy)
         case VersionApproved(version=version) | VersionPromoted(version=version) | VersionWithdrawn(version=version) if version not in lineup.carried:
             return f"{version} is not carried: rebuild it first"
         case VersionApproved(version=version, by=by) if by in _authors(lineup.carried[version]):
@@ -161,8 +179,8 @@ def refusal(lineup: Lineup, data: Interaction) -> str | None:  # noqa: PLR0911, 
         case VersionPromoted(version=version) if version == lineup.live:
             return f"{version} is live already"
         case VersionPromoted(version=version) if not _approved(lineup, version):
-            return f"{version} has no approval yet: compare it with the live version, and have somebody else approve it"
-        case VersionPromoted(version=version) if lineup.known[version].policy is not None and lineup.announced < len(lineup.switches) - 1:
+            return f"{version} has no approval against {lineup.live}: compare the two, and have somebody else approve"
+        case VersionPromoted(group=group) if group == RULED and lineup.announced < len(lineup.switches) - 1:
             return "not all whom the last switch moved have been told: announce it first"
         case VersionAnnounced(switch=switch) if switch != len(lineup.switches) - 1 or switch <= lineup.announced:
             return f"switch {switch} is not the last, or was announced before"
@@ -175,26 +193,32 @@ def refusal(lineup: Lineup, data: Interaction) -> str | None:  # noqa: PLR0911, 
 
 
 def _approved(lineup: Lineup, version: str) -> bool:
-    """Whether somebody agreed, or readers saw it before; what knows no policy needs nobody's word."""
+    """Whether somebody agreed to it in the place of what is live; what was adopted, or knows no policy, needs nobody's word."""
     known = lineup.known[version]
-    return known.policy is None or bool(known.approvals) or any(switch.after == version for switch in lineup.switches)
+    adopted = bool(lineup.switches) and lineup.switches[0].before is None and lineup.switches[0].after == version
+    return known.policy is None or adopted or any(approval.against == lineup.live for approval in known.approvals)
 
 
-def _adopted(data: VersionAdopted, on: date, at: datetime) -> Lineup:
-    by = str(data.policy.get("author", ""))
-    return Lineup(data.version, known={data.version: Version(by, data.policy)}, switches=(Switch(data.version, None, by, on, at),))
+def _unfit(policy: dict[str, Any]) -> str | None:
+    """Why a policy cannot be live; None if it can."""
+    try:
+        read = TierPolicy.model_validate_json(json.dumps(policy))
+    except ValidationError as error:
+        return f"the policy cannot be used: {error.errors()[0]['msg']}"
+    return f"it counts a {read.scope.of}, and live standings are of single customers yet" if read.scope else None
 
 
-def _stepped(lineup: Lineup, data: _Step, on: date, at: datetime) -> Lineup:
-    if refusal(lineup, data) is not None:
-        return lineup
+def _stepped(lineup: Lineup, data: Step, on: date, at: datetime) -> Lineup:
     match data:
+        case VersionAdopted(version=version, policy=policy):
+            by = str(policy.get("author", ""))
+            return Lineup(version, known={version: Version(by, policy)}, switches=(Switch(version, None, by, on, at),))
         case VersionProposed(version=version, policy=policy, by=by):
             back = tuple(name for name in lineup.withdrawn if name != version)
             return changed(lineup, known={**lineup.known, version: Version(by, policy)}, withdrawn=back)
         case VersionApproved(version=version, report=report, by=by):
             known = lineup.known[version]
-            approved = changed(known, approvals=(*known.approvals, Approval(by, report, on)))
+            approved = changed(known, approvals=(*known.approvals, Approval(by, report, on, lineup.live)))
             return changed(lineup, known={**lineup.known, version: approved})
         case VersionPromoted(version=version, by=by):
             return _switched(lineup, version, Switch(version, lineup.live, by, on, at), before=lineup.live)

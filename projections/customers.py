@@ -15,13 +15,14 @@ from domain.interaction import Interaction
 from domain.policy import TierPolicy
 from domain.recorded import Recorded
 from domain.tiering import TierOverridden
+from domain.versions import RULED
 from projections import ledger, months, profile, tier
 from projections.projection import Group, Run, Source, States
 from projections.rates import RATES
 
 PROFILE, LEDGER, MONTHS, TIER = range(4)
 """Where each state stands among the states of a customer; the first three are the facts."""
-STANDINGS = "standings@1"
+STANDINGS = RULED
 """What a group of standings is called, before the version and its policy."""
 
 

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from domain.catalogue import topic_of
 from domain.offers import ExampleLabelled, Features
 from domain.recorded import Recorded
 from projections.projection import Group, Projection, States
@@ -97,4 +98,4 @@ def _evolve_all(states: States, event: Recorded) -> States:
     return (evolve(states[0], event),)
 
 
-MODELS = Group("models@1", "model", (MODEL,), _evolve_all)
+MODELS = Group("models@1", "model", (MODEL,), _evolve_all, frozenset({topic_of(ExampleLabelled)}))

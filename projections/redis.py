@@ -19,7 +19,11 @@ BEAT_LASTS = 15
 
 SAVE = f"""
 if (redis.call('GET', KEYS[1]) or '0') ~= ARGV[1] then return 0 end
-for i = 4, #KEYS do redis.call('SET', KEYS[i], ARGV[i - 1]) end
+local held = ARGV[1] == ARGV[2]
+for i = 4, #KEYS do
+  local had = held and redis.call('GET', KEYS[i])
+  if not had or tonumber(string.match(had, '^%d+')) <= tonumber(string.match(ARGV[i - 1], '^%d+')) then redis.call('SET', KEYS[i], ARGV[i - 1]) end
+end
 for i = #KEYS, #ARGV do redis.call('SADD', KEYS[2], ARGV[i]) end
 redis.call('SET', KEYS[1], ARGV[2])
 redis.call('SET', KEYS[3], 1, 'EX', {BEAT_LASTS})
@@ -92,7 +96,8 @@ class RedisStore:
         return int(await cast("Any", self._redis.scard(_key(place, "streams"))))
 
     async def forget(self, place: Place, keys: Sequence[str]) -> None:
-        """Remove the states of these keys, and that anything was ever folded here."""
+        """Remove the states of these keys, and that anything was ever folded here; the position goes first, so that nobody goes on from it."""
+        await self._redis.delete(_key(place, "upto"))
         async for streams in self.streams(place):
             await self._redis.delete(*(_key(place, key, stream) for stream in streams for key in keys))
         await self._redis.delete(*(_key(place, name) for name in ("upto", "streams", "beat")))

@@ -34,7 +34,8 @@ class Store(Protocol):
     async def save(self, place: Place, expected: int, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
         """Save states by `(key, stream)` and move the shard from `expected` to `upto`, all or nothing.
 
-        False, and nothing saved, if the shard is not at `expected`.
+        False, and nothing saved, if the shard is not at `expected`. While the shard stays where it is, a state that
+        was folded further is not replaced: another worker may be saving the same streams.
         """
 
     def streams(self, place: Place) -> AsyncIterator[list[str]]:
@@ -63,7 +64,9 @@ class MemoryStore:
         """Save states and move the shard, all or nothing."""
         if self._upto.get(place, 0) != expected:
             return False
-        self._states.setdefault(place, {}).update(states)
+        kept = self._states.setdefault(place, {})
+        held = expected == upto
+        kept.update({name: state for name, state in states.items() if not (held and name in kept and kept[name].upto > state.upto)})
         self._upto[place] = upto
         return True
 

@@ -2,11 +2,12 @@
 
 import json
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 from itertools import chain
 
 from domain import versions
+from domain.catalogue import topic_of
 from domain.policy import TierPolicy
 from domain.recorded import Recorded
 from domain.versions import ORIGINAL, Lineup, Version, Versions
@@ -28,7 +29,7 @@ class Live:
 
 def evolve(state: Versions, event: Recorded) -> Versions:
     """The versions after one more step."""
-    return versions.evolve(state, event.data, event.business_date, event.recorded_at)
+    return versions.evolve(state, event.data, event.business_date, event.occurred_at)
 
 
 def _point(live: Live, state: Versions) -> Live:
@@ -46,7 +47,8 @@ def _evolve_all(states: States, event: Recorded) -> States:
     return _point(live, after), after
 
 
-STEPS = Group("versions@1", "policy", (LIVE, VERSIONS), _evolve_all)
+TOPICS = frozenset(topic_of(step) for step in versions.STEPS)
+STEPS = Group("versions@1", "policy", (LIVE, VERSIONS), _evolve_all, TOPICS)
 
 
 @dataclass(frozen=True)
@@ -86,13 +88,13 @@ def present(state: Versions, begun_with: TierPolicy) -> Present:
     return Present(carried, live, policies[ruled.live], ruled)
 
 
-def policy_on(state: Versions, begun_with: TierPolicy, day: date) -> TierPolicy:
-    """The tier policy that readers saw on a day, in the end of it; before the first of all, that first one."""
+def policy_then(state: Versions, begun_with: TierPolicy, on: date | None, at: datetime | None = None) -> TierPolicy:
+    """The tier policy that readers saw at the end of a day, of what was decided by a time; before the first of all, that first one."""
     lineup = state.groups.get(STANDINGS)
     if lineup is None:
         return begun_with
-    live = [switch.after for switch in lineup.switches if switch.on <= day] or [lineup.switches[0].after]
-    return policy_of(lineup.known[live[-1]])
+    by_then = [switch for switch in lineup.switches if (on is None or switch.on <= on) and (at is None or switch.at <= at)]
+    return policy_of(lineup.known[(by_then or lineup.switches)[-1 if by_then else 0].after])
 
 
 def version_of(base: Group, version: str) -> Group:

@@ -21,10 +21,17 @@ from projections.versions import policy_of
 from replay.beside import Beside, beside
 from streams.folding import Emit
 from streams.journal import Journal, source_key
+from streams.register import decided
 from streams.routing import shard_of
 
 SOURCE = "tierfold/announcements"
 TENTH = 0.1
+STRAGGLERS = 1.0
+"""Seconds after which a roll-back looks for those who were told of the switch before in the last moment."""
+
+
+class Overtaken(RuntimeError):
+    """Another switch came while the last one was being announced."""
 
 
 async def announce(
@@ -33,18 +40,26 @@ async def announce(
     """Record a `TierChanged` for everybody whom the last switch moved, so many a second; gives how many have been told in all.
 
     `facts` is the group that the standings read. After a roll-back only those are told who had been told of the
-    switch before.
+    switch before; it looks again until there are no more of them, because that announcement may have been on its way.
+    Raises `Overtaken` when another switch comes meanwhile.
     """
-    told = 0
+    told: set[str] = set()
     pace = _Pace(rate)
-    async for some in _movers(store, journal, lineup, facts, zone):
-        for start in range(0, len(some), pace.at_once):
-            part = some[start : start + pace.at_once]
-            await emit(part)
-            told += len(part)
-            progress(len(part))
-            await pace.wait(len(part))
-    return told
+    while True:
+        before = len(told)
+        async for some in _movers(store, journal, lineup, facts, zone):
+            fresh = [event for event in some if event.stream not in told]
+            for start in range(0, len(fresh), pace.at_once):
+                part = fresh[start : start + pace.at_once]
+                if len(decided(journal).lineup(STANDINGS).switches) != len(lineup.switches):
+                    raise Overtaken("another switch came meanwhile: whom it moves is told by its own announcement")
+                await emit(part)
+                told.update(event.stream for event in part)
+                progress(len(part))
+                await pace.wait(len(part))
+        if not lineup.switches[-1].back or len(told) == before:
+            return len(told)
+        await asyncio.sleep(STRAGGLERS)
 
 
 async def _movers(store: RedisStore, journal: Journal, lineup: Lineup, facts: str, zone: ZoneInfo) -> AsyncIterator[list[Proposed]]:

@@ -112,7 +112,7 @@ async def compared(
     """Two versions of standings that are carried, compared at one common position of every shard."""
     found: list[Beside] = []
     async for some in beside(store, journal, *versions):
-        found += some
+        found += [each for each in some if each.rows]
         progress(len(some))
     found.sort(key=lambda each: each.stream)
     columns = columns_of((each.stream, [each.rows[month] for month in sorted(each.rows)]) for each in found)

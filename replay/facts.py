@@ -16,11 +16,11 @@ AT_ONCE = 1_000
 
 
 async def gathered(store: Store, group: Group, shards: int, progress: Callable[[int], None] = lambda _n: None) -> Columns:
-    """The facts of every customer in a store, by name; live, or rebuilt in memory."""
+    """The facts of every customer who has any in a store, by name; live, or rebuilt in memory."""
     found: dict[str, list[MonthlyFacts]] = {}
     for shard in range(shards):
         async for streams, rows in _months(store, Place(shard, group.name)):
-            found.update(zip(streams, rows, strict=True))
+            found.update({stream: months for stream, months in zip(streams, rows, strict=True) if months})
             progress(len(streams))
     return columns_of((name, found[name]) for name in sorted(found))
 

@@ -85,7 +85,7 @@ class Guard:
         for shard in self._journal:
             yield Seen(await asyncio.to_thread(counts_verified, shard))
         for shard in self._journal:
-            for group in (await self._register.carried()).live:
+            for group in (await self._register.carried()).carried:
                 streams = await streams_of(self._store, shard, group)
                 async for states, findings in states_verified(self._store, self._journal, self._register.last, group, shard, streams):
                     yield Seen(findings, states=states)

@@ -7,18 +7,17 @@ from datetime import datetime
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-from domain.interaction import Interaction
 from domain.policy import TierPolicy
 from domain.recorded import Proposed
-from domain.versions import STREAM, VersionAdopted, refusal
+from domain.versions import STREAM, Step, VersionAdopted, refusal
 from projections.customers import STANDINGS
 from projections.projection import Group
 from projections.redis import RedisStore
 from projections.store import Place
-from projections.versions import STEPS, VERSIONS, name_of
+from projections.versions import STEPS, VERSIONS, name_of, present
 from streams.cloudevents import write
 from streams.courier import Courier
-from streams.journal import Journal
+from streams.journal import Journal, source_key
 from streams.register import decided
 from streams.routing import shard_of
 
@@ -35,7 +34,7 @@ class NotSeen(TimeoutError):
 
 
 class Steps:
-    """Takes steps: each goes through the front door, and is done when readers see it."""
+    """Takes steps: each goes through the front door, and is done when it is in the journal and readers see it."""
 
     def __init__(self, journal: Journal, store: RedisStore, courier: Courier, begun_with: TierPolicy, zone: ZoneInfo, patience: float = 30.0) -> None:
         self._journal = journal
@@ -44,31 +43,43 @@ class Steps:
         self._begun_with = begun_with
         self._zone = zone
         self._patience = patience
+        self._shard = journal[shard_of(STREAM, len(journal))]
 
-    async def take(self, step: Interaction) -> None:
-        """Take a step; raises `NotAllowed` before, and `NotSeen` if nobody folds it in time."""
-        group = str(getattr(step, "group", ""))
-        if group == STANDINGS:
-            await self._adopt()
-        if why := refusal(decided(self._journal).lineup(group), step):
+    async def take(self, step: Step) -> None:
+        """Take a step; raises `NotAllowed` if it is not, also where somebody else was faster, and `NotSeen` if nobody folds it in time."""
+        lineup = present(decided(self._journal), self._begun_with).lineup if step.group == STANDINGS else decided(self._journal).lineup(step.group)
+        if why := refusal(lineup, step):
             raise NotAllowed(why)
+        if step.group == STANDINGS and STANDINGS not in decided(self._journal).groups:
+            await self._adopt()
         await self._send(step)
         await self._seen()
 
     async def _adopt(self) -> None:
-        """Say what the bank began with, before anything else is said of standings."""
-        if STANDINGS not in decided(self._journal).groups:
-            policy = self._begun_with
-            await self._send(VersionAdopted(group=STANDINGS, version=name_of(policy), policy=policy.model_dump(mode="json")))
+        """Say what the bank began with, before anything else is said of standings: the policy that the agents fold."""
+        policy = self._begun_with
+        places = [Place(shard.number, f"{STANDINGS}/{name_of(policy)}") for shard in self._journal]
+        if not any(await self._store.alive(places)):
+            raise NotAllowed(f"no agent folds standings under {name_of(policy)}: start the agents, or give this command their TIERFOLD_POLICY")
+        await self._send(VersionAdopted(group=STANDINGS, version=name_of(policy), policy=policy.model_dump(mode="json")))
 
-    async def _send(self, step: Interaction) -> None:
+    async def _send(self, step: Step) -> None:
+        """Send a step, and wait until the journal has it and it was allowed there too."""
         now = datetime.now(self._zone)
         event = Proposed(SOURCE, uuid4().hex, STREAM, now, now.date(), step)
-        await asyncio.wrap_future(self._courier.submit(shard_of(STREAM, len(self._journal)), write(event)))
+        await asyncio.wrap_future(self._courier.submit(self._shard.number, write(event)))
+        deadline = time.monotonic() + self._patience
+        while not await asyncio.to_thread(self._shard.known, [source_key(event.source, event.id)]):
+            if time.monotonic() > deadline:
+                raise NotSeen("the step was sent, and the journal does not have it yet: is the intake running?")
+            await asyncio.sleep(PAUSE)
+        before = await asyncio.to_thread(decided, self._journal, event.id)
+        if why := refusal(before.lineup(step.group), step):
+            raise NotAllowed(f"somebody else was faster: {why}")
 
     async def _seen(self) -> None:
         """Wait until the read models say what the journal says."""
-        place, deadline = Place(shard_of(STREAM, len(self._journal)), STEPS.name), time.monotonic() + self._patience
+        place, deadline = Place(self._shard.number, STEPS.name), time.monotonic() + self._patience
         while time.monotonic() < deadline:
             wanted = await asyncio.to_thread(decided, self._journal)
             [kept] = await self._store.load(place, [(VERSIONS.key, STREAM)])

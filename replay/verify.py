@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 import pydantic
 
+from domain.catalogue import TOPIC_BY_EVENT
 from domain.recorded import Proposed, Recorded
 from domain.upcasters import UPCASTERS
 from projections.customers import STANDINGS, customers_under
@@ -106,6 +107,8 @@ def rows_verified(shard: Shard, rows: Sequence[Row]) -> list[Finding]:
             continue
         if event.stream != row.stream:
             found.append(Finding("event", shard.number, f"position {row.position}", "says another stream than it lies in"))
+        if row.topic not in UPCASTERS and row.topic != TOPIC_BY_EVENT[type(event.data)]:
+            found.append(Finding("event", shard.number, f"position {row.position}", "says another type than it is filed under"))
         if row.topic not in UPCASTERS:
             events.append(event)
     noted = [(event, identify(_as_proposed(event))) for event in events]
@@ -121,17 +124,17 @@ def rows_verified(shard: Shard, rows: Sequence[Row]) -> list[Finding]:
 
 def counts_verified(shard: Shard) -> list[Finding]:
     """Whether as many events and quarantined entries are there as were counted, and every stream is whole."""
-    counts, census = shard.counts(), shard.census()
+    census = shard.census()
     found = [
         Finding("count", shard.number, what, f"{there} are there, and {counted} were counted")
         for what, there, counted in (
-            ("events", census.events, counts.recorded),
-            ("source ids", census.sources, counts.recorded),
-            ("quarantined", census.quarantined, counts.quarantined),
+            ("events", census.events, census.recorded),
+            ("source ids", census.sources, census.recorded),
+            ("quarantined", census.quarantined, census.set_aside),
         )
         if there != counted
     ]
-    if not counts.balanced():
+    if not shard.counts().balanced():
         found.append(Finding("count", shard.number, "arrivals", "have not each exactly one outcome"))
     return found + [Finding("hole", shard.number, stream, f"has {there} events, and the last is number {last}") for stream, there, last in census.holes]
 

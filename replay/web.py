@@ -18,13 +18,13 @@ from streams.web.doors import as_json
 from streams.web.problems import Problem
 
 
-def add_past(app: FastAPI, journal: Journal, policy_on: Callable[[date], TierPolicy], today: Callable[[], date]) -> None:
+def add_past(app: FastAPI, journal: Journal, policy_then: Callable[[date | None, datetime | None], TierPolicy], today: Callable[[], date]) -> None:
     """Add the questions about the past; they read the journal, not the read models, under the policy in force on the day."""
 
     @app.get("/v1/customers/{customer}/explain", summary="Why this tier on that date: policy, months, events")
     async def why(customer: CustomerId, on: Annotated[date | None, Query(description="A business date; today if none is given")] = None) -> Response:
         day = on or today()
-        found = await asyncio.to_thread(lambda: explain(journal, policy_on(day), f"customer:{customer}", day))
+        found = await asyncio.to_thread(lambda: explain(journal, policy_then(day, None), f"customer:{customer}", day))
         if found is None:
             raise Problem(404, f"nothing was recorded of customer {customer} by then")
         return as_json(found.as_json())
@@ -41,8 +41,7 @@ def add_past(app: FastAPI, journal: Journal, policy_on: Callable[[date], TierPol
     ) -> Response:
         if recorded is not None and recorded.tzinfo is None:
             raise Problem(422, "recorded: a time with its offset from UTC, as 2026-03-02T10:15:00+08:00")
-        day = occurred or (recorded.date() if recorded else today())
-        group = customers_under(await asyncio.to_thread(policy_on, day))
+        group = customers_under(await asyncio.to_thread(policy_then, occurred, recorded))
         states = await asyncio.to_thread(as_of, journal, group, f"customer:{customer}", recorded, occurred)
         if states is None:
             raise Problem(404, f"nothing was recorded of customer {customer} by then")

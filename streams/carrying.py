@@ -1,7 +1,8 @@
 """Which foldings does a worker keep going? One per carried group and shard, taken up and let go as it is decided."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import structlog
 
@@ -41,7 +42,8 @@ class Carrying:
         for group in self._mine(self._register.last.carried):
             place = Place(shard, group.name)
             if place in self._in_step:
-                folded += await self._folding(group, place).advance(batch)
+                with self._told(place):
+                    folded += await self._folding(group, place).advance(batch)
         return folded
 
     async def look_after(self, shard: int) -> None:
@@ -50,12 +52,13 @@ class Carrying:
         wanted = {Place(shard, group.name): group for group in groups}
         self._let_go({place for place in self._foldings if place.shard == shard} - wanted.keys())
         for place, group in wanted.items():
-            await self._store.beat(place)
-            folding = self._folding(group, place)
-            if place in self._in_step:
-                await folding.heal_if_idle()
-            elif place not in self._filling or self._filling[place].done():
-                self._filling[place] = asyncio.create_task(self._fill(folding, place))
+            with self._told(place):
+                await self._store.beat(place)
+                folding = self._folding(group, place)
+                if place in self._in_step:
+                    await folding.heal_if_idle()
+                elif place not in self._filling or self._filling[place].done():
+                    self._filling[place] = asyncio.create_task(self._fill(folding, place))
 
     def _mine(self, groups: Iterable[Group]) -> list[Group]:
         return [group for group in groups if base_of(group) in self._bases]
@@ -69,12 +72,18 @@ class Carrying:
         return known
 
     async def _fill(self, folding: Folding, place: Place) -> None:
-        try:
+        with self._told(place):
             await folding.catch_up()
-        except Exception as error:  # noqa: BLE001 - said, and tried again with the next look; the lag tells
-            log.error("shard_not_filled", group=place.group, shard=place.shard, error=type(error).__name__)  # noqa: TRY400
-        else:
             self._in_step.add(place)
+
+    @contextmanager
+    def _told(self, place: Place) -> Iterator[None]:
+        """One version that fails keeps no other waiting: it is said, and filled again with the next look; the lag tells."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001
+            self._in_step.discard(place)
+            log.error("shard_not_folded", group=place.group, shard=place.shard, error=type(error).__name__)  # noqa: TRY400
 
     def _let_go(self, places: Iterable[Place]) -> None:
         for place in places:

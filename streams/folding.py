@@ -48,6 +48,7 @@ class Folding:
         self._emit = emit
         self._sweep_at_once = sweep
         self._at_once = at_once
+        self._topics = sorted(group.topics or ()) if group.everyone is None else []
         self._upto: int | None = None
         self._moved = 0.0
         self._cache: dict[str, Held] = {}
@@ -89,23 +90,25 @@ class Folding:
             folded = await self._heal(batch.after)
         rows = [row for row in batch.rows if row.position > self._upto]
         if rows:
-            await self._fold(rows)
+            await self._fold(rows, rows[-1].position)
         return folded + len(rows)
 
     async def _heal(self, to: int) -> int:
         """Read what is missing from the journal; a journal that is behind the batch has no more to give."""
         assert self._upto is not None
         folded = 0
-        while rows := await asyncio.to_thread(self._journal[self._place.shard].read, self._upto, self._at_once, to):
-            await self._fold(rows)
+        to = min(to, await asyncio.to_thread(self._journal[self._place.shard].head))
+        while self._upto < to:
+            rows = await asyncio.to_thread(self._journal[self._place.shard].read, self._upto, self._at_once, to, self._topics)
+            await self._fold(rows, to if len(rows) < self._at_once else rows[-1].position)
             folded += len(rows)
         log.debug("gap_healed", group=self.group.name, shard=self._place.shard, events=folded)
         return folded
 
-    async def _fold(self, rows: Sequence[Row]) -> None:
-        """Fold rows that follow the present position: those of the streams themselves, and events for everyone."""
+    async def _fold(self, rows: Sequence[Row], upto: int) -> None:
+        """Fold all that follows the present position up to another: rows of the streams themselves, and events for everyone."""
         for by_stream, event in stretches(self.group, rows):
-            await self._fold_streams(by_stream, event.position - 1 if event else rows[-1].position)
+            await self._fold_streams(by_stream, event.position - 1 if event else upto)
             if event is not None:
                 await self._sweep(await asyncio.to_thread(self._context.tell, event))
 

@@ -50,12 +50,14 @@ class Register:
         return self.last
 
 
-def decided(journal: Journal) -> Versions:
-    """What was decided, by the journal."""
+def decided(journal: Journal, until: str | None = None) -> Versions:
+    """What was decided, by the journal; if asked for, only what was before the step of this id."""
     state, version = VERSIONS.initial, 0
     shard = journal[shard_of(STREAM, len(journal))]
     while events := shard.history(STREAM, version):
         for event in events:
+            if event.id == until:
+                return state
             state = VERSIONS.evolve(state, event)
         version = events[-1].version
     return state

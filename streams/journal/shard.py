@@ -68,11 +68,16 @@ class Entry(NamedTuple):
 
 
 class Census(NamedTuple):
-    """How many events, source ids and quarantined entries there are; and streams that are not whole, with how many events and the last's number."""
+    """How many events, source ids and quarantined entries there are, and were counted, at one moment; and streams that are not whole.
+
+    A hole is a stream, how many events it has, and the number of the last.
+    """
 
     events: int
     sources: int
     quarantined: int
+    recorded: int
+    set_aside: int
     holes: list[tuple[str, int, int]]
 
 
@@ -191,14 +196,14 @@ class Shard:
 
     def census(self) -> Census:
         """How much there is of everything that was counted, and the streams that are not whole."""
-        ((events,),) = self._recorder.query(EVENTS)
-        ((sources, quarantined),) = self._recorder.query(BESIDE)
+        [row] = self._recorder.query(CENSUS)
         holes = [(str(stream), int(there), int(last)) for stream, there, last in self._recorder.query(HOLES)]
-        return Census(int(events), int(sources), int(quarantined), holes)
+        events, sources, quarantined, recorded, set_aside = (int(number or 0) for number in row)
+        return Census(events, sources, quarantined, recorded, set_aside, holes)
 
     def streams(self, kind: str) -> list[str]:
         """Every stream of a kind that has an event."""
-        return [str(stream) for (stream,) in self._recorder.query(STREAMS, (f"{kind}:", f"{kind};"))]
+        return [str(stream) for (stream,) in self._recorder.query(STREAMS, (f"{kind}:%",))]
 
     def quarantined(self, after: int = 0, limit: int = 1000) -> list[Entry]:
         """What is in quarantine, in order of arrival."""
@@ -213,8 +218,11 @@ VERSIONS_KEPT = 500_000
 LAST_VERSIONS = "SELECT originator_id, MAX(originator_version) FROM {p}stored_events WHERE originator_id IN {some} GROUP BY originator_id"
 LAST_POSITION = 2**63 - 1
 READ = "SELECT {position}, originator_id, topic, state FROM {p}stored_events WHERE {position} > %s AND {position} <= %s {among}ORDER BY {position} LIMIT %s"
-EVENTS = "SELECT COUNT(*) FROM {p}stored_events"
-BESIDE = "SELECT (SELECT COUNT(*) FROM {p}sources), (SELECT COUNT(*) FROM {p}quarantine)"
+CENSUS = (
+    "SELECT (SELECT COUNT(*) FROM {p}stored_events) AS events, (SELECT COUNT(*) FROM {p}sources) AS sources,"
+    " (SELECT COUNT(*) FROM {p}quarantine) AS quarantined, (SELECT total FROM {p}counts WHERE outcome = 'recorded') AS recorded,"
+    " (SELECT total FROM {p}counts WHERE outcome = 'quarantined') AS set_aside"
+)
 HOLES = "SELECT originator_id, COUNT(*), MAX(originator_version) FROM {p}stored_events GROUP BY originator_id HAVING COUNT(*) <> MAX(originator_version)"
-STREAMS = "SELECT DISTINCT originator_id FROM {p}stored_events WHERE originator_id >= %s AND originator_id < %s"
+STREAMS = "SELECT DISTINCT originator_id FROM {p}stored_events WHERE originator_id LIKE %s"
 HISTORY = "SELECT {position}, state FROM {p}stored_events WHERE originator_id = %s AND originator_version > %s ORDER BY originator_version LIMIT %s"

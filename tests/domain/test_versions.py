@@ -21,7 +21,12 @@ from domain.versions import (
 )
 from tests.conftest import NOON
 
-RULE = {"policy": "rule", "author": "li"}
+RULE = {
+    "policy": "rule", "version": 1, "source": "a test", "currency": "CNY", "effective": "2026-01-01", "author": "li", "misses_allowed": 3,
+    "tiers": [{"tier": "all", "name": {}}],
+}  # fmt: skip
+OTHER = {**RULE, "misses_allowed": 2}
+SCOPED = {**RULE, "scope": {"of": "household"}}
 REPORT = "ab" * 32
 G = "standings@1"
 ADOPTED = VersionAdopted(group=G, version="v1", policy=dict(RULE))
@@ -29,6 +34,8 @@ PROPOSED = VersionProposed(group=G, version="v2", policy=dict(RULE), by="chen")
 APPROVED = VersionApproved(group=G, version="v2", report=REPORT, by="zhang")
 PROMOTED = VersionPromoted(group=G, version="v2", by="zhang")
 TOLD = VersionAnnounced(group=G, switch=1, told=7, by="zhang")
+V3 = (PROPOSED.model_copy(update={"version": "v3"}), APPROVED.model_copy(update={"version": "v3"}))
+TOLD_BACK = TOLD.model_copy(update={"switch": 2})
 BACK = VersionRolledBack(group=G, by="zhang", reason="too many")
 
 
@@ -62,7 +69,7 @@ REFUSED: dict[str, tuple[Sequence[Interaction], Interaction, str]] = {
     "an approval of what is not there": ([ADOPTED], APPROVED, "rebuild it first"),
     "an approval by who brought it": ([ADOPTED, PROPOSED], APPROVED.model_copy(update={"by": "chen"}), "somebody else has to approve"),
     "an approval by the author": ([ADOPTED, PROPOSED], APPROVED.model_copy(update={"by": "li"}), "somebody else has to approve"),
-    "a promotion without approval": ([ADOPTED, PROPOSED], PROMOTED, "no approval yet"),
+    "a promotion without approval": ([ADOPTED, PROPOSED], PROMOTED, "no approval against v1"),
     "a promotion of what is live": ([ADOPTED, PROPOSED, APPROVED, PROMOTED, TOLD], PROMOTED, "live already"),
     "a promotion before all were told of the last": (
         [ADOPTED, PROPOSED, APPROVED, PROMOTED],
@@ -72,6 +79,28 @@ REFUSED: dict[str, tuple[Sequence[Interaction], Interaction, str]] = {
     "an announcement of nothing": ([ADOPTED], TOLD, "not the last"),
     "telling twice": ([ADOPTED, PROPOSED, APPROVED, PROMOTED, TOLD], TOLD, "announced before"),
     "withdrawing what is live": ([ADOPTED], VersionWithdrawn(group=G, version="v1", by="li"), "live, or the one to go back to"),
+    "standings before any was adopted": ([], PROPOSED, "no tier policy was adopted yet"),
+    "standings without a policy, before any was adopted": ([], PROPOSED.model_copy(update={"policy": None}), "no tier policy was adopted yet"),
+    "adopting twice": ([ADOPTED], ADOPTED, "has its first version already"),
+    "adopting what knows no policy": ([], ADOPTED.model_copy(update={"group": "models@1"}), "has its first version already"),
+    "adopting what is no policy": ([], ADOPTED.model_copy(update={"policy": {}}), "the policy cannot be used"),
+    "what is no policy": ([ADOPTED], PROPOSED.model_copy(update={"policy": {"a": 1}}), "the policy cannot be used"),
+    "a policy of households": ([ADOPTED], PROPOSED.model_copy(update={"policy": SCOPED}), "live standings are of single customers yet"),
+    "another policy under a known name": (
+        [ADOPTED, PROPOSED, VersionWithdrawn(group=G, version="v2", by="li")],
+        PROPOSED.model_copy(update={"policy": OTHER}),
+        "was another policy before",
+    ),
+    "an approval against what is no longer live": (
+        [ADOPTED, PROPOSED, APPROVED, *V3, PROMOTED.model_copy(update={"version": "v3"}), TOLD],
+        PROMOTED,
+        "has no approval against v3",
+    ),
+    "what was live once, without an approval against what is live": (
+        [ADOPTED, PROPOSED, APPROVED, PROMOTED, BACK, TOLD_BACK, *V3, PROMOTED.model_copy(update={"version": "v3"}), TOLD.model_copy(update={"switch": 3})],
+        PROMOTED,
+        "has no approval against v3",
+    ),
     "standings without a policy": ([ADOPTED], PROPOSED.model_copy(update={"policy": None}), "come with a tier policy"),
     "a policy for what knows none": ([], PROPOSED.model_copy(update={"group": "models@1"}), "no others do"),
 }
@@ -87,8 +116,8 @@ def test_a_step_that_is_not_allowed_is_refused_and_changes_nothing(case: str) ->
     assert evolve(versions, step, date(2026, 3, 2), NOON) is versions
 
 
-def test_what_was_live_once_may_be_promoted_again() -> None:
-    """It was approved, or adopted, when it came."""
+def test_what_was_adopted_may_be_promoted_again() -> None:
+    """What was adopted needs nobody's word; whatever else needs it against what is live."""
     again = VersionPromoted(group=G, version="v1", by="zhang")
 
     assert after(ADOPTED, PROPOSED, APPROVED, PROMOTED, TOLD, again).lineup(G).live == "v1"

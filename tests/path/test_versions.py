@@ -124,6 +124,27 @@ def test_a_rule_is_rebuilt_compared_approved_promoted_and_rolled_back(running: R
     assert after == running.report("digest", "--rebuild")
 
 
+def test_a_roll_back_in_the_middle_of_an_announcement_leaves_nobody_with_a_tier_that_is_gone(running: Running, tmp_path: Path) -> None:
+    """The announcement ends with a word; who was told is told again, and nobody else hears anything."""
+    version = running.report("replay", "rebuild", "tier", "--policy", str(candidate(tmp_path)), "--by", "li")["version"]
+    agree(running, version)
+    words = ["replay", "promote", version, "--by", "zhang", "--rate", "4"]
+    telling = subprocess.Popen([*TIERFOLD, *words], env=environment_of(running.settings), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while told(running).total() < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    running.report("replay", "roll-back", "--by", "zhang", "--reason", "a test", "--rate", "1000")
+    _, said = telling.communicate(timeout=60)
+    moves = told(running)
+    there = {who: (before, after) for who, before, after in moves if (who, after, before) in moves}
+
+    assert telling.returncode == 2
+    assert b"another switch came meanwhile" in said
+    assert moves.total() == 2 * len(there) >= 6
+    assert running.report("replay", "announce", "--by", "zhang")["told"] == 0
+
+
 class Reader(threading.Thread):
     """A channel that asks for tiers without a pause, and notes answers that are none, or of two rules at once."""
 

@@ -75,6 +75,7 @@ ALTERED: dict[str, tuple[str, str]] = {
     "bytes that are none": (f"UPDATE stored_events SET state = x'00' WHERE rowid = {FIRST}", "cannot be read"),
     "an event that is gone": (f"DELETE FROM stored_events WHERE rowid = {FIRST}", "were counted"),
     "an event of somebody else": (f"UPDATE stored_events SET originator_id = 'customer:x' WHERE rowid = {FIRST}", "says another stream"),
+    "a type that it is filed under": (f"UPDATE stored_events SET topic = 'survey-answered.v1' WHERE rowid = {FIRST}", "says another type"),
     "a source id that is gone": ("DELETE FROM sources WHERE source_key = (SELECT source_key FROM sources LIMIT 1)", "was not recorded under this name"),
     "quarantine that is gone": ("DELETE FROM quarantine", "were counted"),
 }
@@ -110,7 +111,7 @@ async def _states(store: MemoryStore, group: Group) -> tuple[Place, dict[tuple[s
 
 STATES: dict[str, Callable[[Kept], Kept]] = {
     "another state": lambda kept: Kept(kept.upto, kept.state.replace(b"1", b"2")),
-    "a state of before": lambda _kept: Kept(1, b"{}"),
+    "an empty state": lambda kept: Kept(kept.upto, b"{}"),
 }
 
 

@@ -1,6 +1,6 @@
 """Whatever the nudges do, the states end where the journal says. Faults are data here."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import date, timedelta
 
@@ -160,6 +160,57 @@ async def test_what_is_derived_is_never_ahead_of_its_source(groups: list[Group],
     await tiers.catch_up()
 
     assert await digests(groups, store, 1) == await undisturbed(groups, sqlite_journal)
+
+
+class Overtaken(MemoryStore):
+    """A store in which another worker acts just before a worker's first save, and dies before it moves the position."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.other: Callable[[], Awaitable[object]] | None = None
+        self.acting = False
+
+    async def save(self, place: Place, expected: int, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
+        other, self.other = self.other, None
+        if self.acting and expected != upto:
+            raise ConnectionError("killed")
+        if other is not None:
+            self.acting = True
+            with suppress(ConnectionError):
+                await other()
+            self.acting = False
+        return await super().save(place, expected, upto, states)
+
+
+async def test_a_worker_that_is_behind_does_not_put_back_what_another_has_folded_further(groups: list[Group], sqlite_journal: Journal) -> None:
+    """Two workers fill one version, the slow one a shorter stretch; the fast one has saved all states when the slow one saves its own."""
+    every, store = recorded_batches(sqlite_journal), Overtaken()
+    facts, slow = foldings(groups, store, sqlite_journal)
+    _, fast = foldings(groups, store, sqlite_journal)
+    for batch in every[: 2 * len(every) // 3]:
+        await facts.advance(batch)
+
+    async def overtake() -> None:
+        """The facts move on, and so does the fast one."""
+        store.acting = False
+        await facts.catch_up()
+        store.acting = True
+        await fast.catch_up()
+
+    store.other = overtake
+    await slow.catch_up()
+    await foldings(groups, store, sqlite_journal)[1].catch_up()
+
+    assert await digests(groups, store, 1) == await undisturbed(groups, sqlite_journal)
+
+
+async def test_a_state_folded_further_is_not_replaced_while_the_position_stays(store: Store) -> None:
+    """Where compare-and-set does not fence, each state's own position does."""
+    place, name = Place(0, "g"), ("tier@1", "customer:1")
+    assert await store.save(place, 0, 0, {name: Kept(9, b"{}")})
+    assert await store.save(place, 0, 0, {name: Kept(7, b"[]")})
+
+    assert await store.load(place, [name]) == [Kept(9, b"{}")]
 
 
 def test_a_batch_fits_a_message(sqlite_journal: Journal) -> None:
