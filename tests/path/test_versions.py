@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import pytest
@@ -30,6 +30,7 @@ LIVE = POLICIES / "tiers" / "bohai-retail.yaml"
 OTHER = POLICIES / "tiers" / "cmb-sunflower.yaml"
 BANK = Bank(customers=300, months=4, seed=2)
 PROMOTIONS = 50
+PACE = 1_000
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +59,23 @@ def feed(running: Running, events: list[bytes]) -> None:
 
 @contextmanager
 def meanwhile(running: Running, events: list[bytes]) -> Iterator[None]:
-    """Feed some of the bank while something else is done; all of it is in at the end."""
-    feeding = threading.Thread(target=feed, args=(running, events))
-    feeding.start()
-    yield
-    feeding.join()
+    """The bank goes on at a thousand events a second while something else is done; all of it is in at the end."""
+    with subprocess.Popen([*TIERFOLD, "feed", "-"], env=environment_of(running.settings), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as feeding:
+        assert feeding.stdin is not None
+        pacing = threading.Thread(target=_paced, args=(feeding.stdin, events))
+        pacing.start()
+        yield
+        pacing.join()
+        feeding.stdin.close()
+    assert feeding.returncode == 0
     running.settle()
+
+
+def _paced(into: IO[bytes], events: list[bytes]) -> None:
+    for start in range(0, len(events), PACE // 10):
+        into.write(b"".join(event + b"\n" for event in events[start : start + PACE // 10]))
+        into.flush()
+        time.sleep(0.1)
 
 
 def candidate(folder: Path) -> Path:
@@ -128,13 +140,13 @@ def test_a_roll_back_in_the_middle_of_an_announcement_leaves_nobody_with_a_tier_
     """The announcement ends with a word; who was told is told again, and nobody else hears anything."""
     version = running.report("replay", "rebuild", "tier", "--policy", str(candidate(tmp_path)), "--by", "li")["version"]
     agree(running, version)
-    words = ["replay", "promote", version, "--by", "zhang", "--rate", "4"]
+    words = ["replay", "promote", version, "--by", "zhang", "--rate", "2"]
     telling = subprocess.Popen([*TIERFOLD, *words], env=environment_of(running.settings), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
     while told(running).total() < 3:
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    running.report("replay", "roll-back", "--by", "zhang", "--reason", "a test", "--rate", "1000")
+    run(running.settings, lambda doors: rolled_back(doors, "tier", "zhang", "a test", 1000))
     _, said = telling.communicate(timeout=60)
     moves = told(running)
     there = {who: (before, after) for who, before, after in moves if (who, after, before) in moves}
