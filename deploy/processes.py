@@ -9,7 +9,7 @@ from contextlib import suppress
 from deploy.compose import broker_of, courier_of, journal_of
 from deploy.settings import Settings
 
-GUARD_NICE = 10
+GUARD_NICE = 19
 """Whatever else there is to do goes first."""
 
 

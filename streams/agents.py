@@ -32,7 +32,7 @@ log = structlog.get_logger()
 FETCH_WAIT_MS = 20
 LOOK_EVERY = 1.0
 NAME = "tierfold-agents"
-AGENTS = ((CUSTOMERS.name, STANDINGS), (REACTIONS.name,), (MODELS.name,), (STEPS.name,))
+AGENTS = ((CUSTOMERS.name, STANDINGS), (REACTIONS.name,), (STEPS.name, MODELS.name))
 """The groups that one agent folds, one after the other: what is derived comes behind what it is derived from."""
 
 

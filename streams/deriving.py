@@ -31,6 +31,9 @@ class Deriving(Folding):
     async def _advance(self, batch: Batch) -> int:
         if self._upto is None:
             self._upto = await self._store.upto(self._place)
+        if batch.after <= self._upto < batch.upto and not any(row.topic in (self.group.topics or ()) for row in batch.rows):
+            await self._save({}, batch.upto)
+            return 0
         to = min(batch.upto, await self._store.upto(self._source))
         folded = 0
         while self._upto < to:
