@@ -67,9 +67,13 @@ class Carrying:
         known = self._foldings.get(place)
         if known is None or known.group.source != group.source:
             self._in_step.discard(place)
-            made = Folding(group, place.shard, self._store, self._journal, self._emit)
-            known = self._foldings[place] = made if group.source is None else Deriving(group, place.shard, self._store, self._journal)
+            known = self._foldings[place] = self._made(group, place.shard)
         return known
+
+    def _made(self, group: Group, shard: int) -> Folding:
+        if group.source is None:
+            return Folding(group, shard, self._store, self._journal, self._emit)
+        return Deriving(group, shard, self._store, self._journal, of=self._foldings.get(Place(shard, group.source.group)))
 
     async def _fill(self, folding: Folding, place: Place) -> None:
         with self._told(place):

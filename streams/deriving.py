@@ -20,13 +20,15 @@ READ_AT_ONCE = 50_000
 
 
 class Deriving(Folding):
-    """One group with a source over one shard."""
+    """One group with a source over one shard. What the folding `of` its source has at hand is not read from the store again."""
 
-    def __init__(self, group: Group, shard: int, store: Store, journal: Journal, sweep: int = SWEEP_AT_ONCE) -> None:
+    def __init__(self, group: Group, shard: int, store: Store, journal: Journal, sweep: int = SWEEP_AT_ONCE, of: Folding | None = None) -> None:
         super().__init__(group, shard, store, journal, sweep=sweep)
         assert group.source is not None
         self._source = Place(shard, group.source.group)
         self._part = group.source.part
+        self._of = of
+        self._until = 0
 
     async def _advance(self, batch: Batch) -> int:
         if self._upto is None:
@@ -49,6 +51,7 @@ class Deriving(Folding):
 
     async def _fold_stretch(self, rows: Sequence[Row], upto: int) -> int:
         """Fold a stretch, stream by stream; the position moves when all have it."""
+        self._until = upto
         own: dict[str, list[Recorded]] = {}
         shared: list[Recorded] = []
         for row in rows:
@@ -76,5 +79,8 @@ class Deriving(Folding):
             self._cache.clear()  # the source moves on: what was read of it is soon of yesterday
 
     async def _beside(self, streams: Sequence[str]) -> list[States]:
-        found = await self._store.load(self._source, [(self._part.key, stream) for stream in streams])
-        return [(self._part.decode(kept.state) if kept else self._part.initial,) for kept in found]
+        known = {stream: state for stream in streams if self._of and (state := self._of.at_hand(stream, self._part, self._until)) is not None}
+        others = [stream for stream in streams if stream not in known]
+        found = await self._store.load(self._source, [(self._part.key, stream) for stream in others])
+        known.update({stream: self._part.decode(kept.state) if kept else self._part.initial for stream, kept in zip(others, found, strict=True)})
+        return [(known[stream],) for stream in streams]

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from domain.recorded import Proposed, Recorded
-from projections.projection import Group, States
+from projections.projection import Group, Projection, States
 from projections.store import Kept, Place, Store
 from streams.batch import Batch
 from streams.context import Context
@@ -67,6 +67,11 @@ class Folding:
             except BaseException:
                 self._forget()
                 raise
+
+    def at_hand(self, stream: str, part: Projection[Any], upto: int) -> Any:
+        """The state of a stream that is remembered here, folded up to a position or beyond; None if there is none."""
+        held = self._cache.get(stream) if self._upto is not None and self._upto >= upto else None
+        return None if held is None else held.states[self.group.parts.index(part)]
 
     async def heal_if_idle(self) -> int:
         """Catch up, unless batches have moved the shard of late: then more of them are on their way."""

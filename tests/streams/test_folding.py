@@ -65,7 +65,8 @@ def groups(bohai: TierPolicy) -> list[Group]:
 def foldings(groups: list[Group], store: Store, journal: Journal, sweep: int = 500) -> list[Folding]:
     """One folding for each group, as an agent keeps them: what is derived behind what it is derived from."""
     facts, tiers = groups
-    return [Folding(facts, 0, store, journal, sweep=sweep), Deriving(tiers, 0, store, journal, sweep=sweep)]
+    first = Folding(facts, 0, store, journal, sweep=sweep)
+    return [first, Deriving(tiers, 0, store, journal, sweep=sweep, of=first)]
 
 
 async def undisturbed(groups: list[Group], journal: Journal) -> dict[str, str]:
