@@ -50,6 +50,15 @@ def running(tmp_path: Path, bank: list[bytes]) -> Iterator[Running]:
     made.kill_all()
 
 
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A stack that the tests of engines share, each with its own part of the bank."""
+    made = Running(settings_in(tmp_path_factory.mktemp("lasting")))
+    made.start()
+    yield made
+    made.kill_all()
+
+
 def feed(running: Running, events: list[bytes]) -> None:
     """Feed some of the bank."""
     path = running.settings.data_dir / "part.jsonl"
@@ -220,14 +229,15 @@ ENGINES: dict[str, tuple[str, ...]] = {"ledger": ("profile@1", "ledger@1", "mont
 
 
 @pytest.mark.parametrize("projection", ENGINES)
-def test_both_engines_fill_a_version_with_the_live_bytes_while_the_bank_goes_on(stack: Running, projection: str) -> None:
+def test_both_engines_fill_a_version_with_the_live_bytes_while_the_bank_goes_on(lasting: Running, bank: list[bytes], projection: str) -> None:
     """Agents or processes of one's own: what they make is carried forward, and equals what grew live; promoted, it is what readers see."""
-    events = list(map(write, synth(Bank(customers=40, months=3, seed=len(projection)))))
-    with meanwhile(stack, events):
-        made = [run(stack.settings, lambda doors, here=here: rebuilt(doors, projection, None, "ops", here=here)) for here in (False, True)]  # type: ignore[misc]
-    live = asyncio.run(live_digests(stack.settings))
+    part = len(bank) // len(ENGINES)
+    start = [*ENGINES].index(projection) * part
+    with meanwhile(lasting, bank[start : start + part]):
+        made = [run(lasting.settings, lambda doors, here=here: rebuilt(doors, projection, None, "ops", here=here)) for here in (False, True)]  # type: ignore[misc]
+    live = asyncio.run(live_digests(lasting.settings))
     for each in made:
-        switched = run(stack.settings, lambda doors, version=each["version"]: _tried(doors, projection, version))  # type: ignore[misc]
+        switched = run(lasting.settings, lambda doors, version=each["version"]: _tried(doors, projection, version))  # type: ignore[misc]
         assert {name: switched[name] for name in ENGINES[projection]} == {name: live[name] for name in ENGINES[projection]}
 
 
@@ -243,16 +253,16 @@ async def _tried(doors: Doors, projection: str, version: str) -> dict[str, str]:
     return found
 
 
-def test_a_rebuild_that_was_killed_goes_on_where_it_was(stack: Running) -> None:
+def test_a_rebuild_that_was_killed_goes_on_where_it_was(lasting: Running) -> None:
     """Kill -9 of the command and with it its processes; begun again it ends as if nothing had been."""
     command = [*TIERFOLD, "replay", "rebuild", "ledger", "--by", "ops", "--engine", "local"]
     for patience in (2.5, 3.5):
-        killed = subprocess.Popen(command, env=environment_of(stack.settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        killed = subprocess.Popen(command, env=environment_of(lasting.settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(patience)
         killed.send_signal(signal.SIGKILL)
         killed.wait()
-    made = stack.report("replay", "rebuild", "ledger", "--by", "ops", "--engine", "local")
-    live = stack.report("digest")
+    made = lasting.report("replay", "rebuild", "ledger", "--by", "ops", "--engine", "local")
+    live = lasting.report("digest")
 
     assert made["digests"] == {name: live[name] for name in ENGINES["ledger"]}
-    stack.report("replay", "withdraw", made["version"], "--of", "ledger", "--by", "ops")
+    lasting.report("replay", "withdraw", made["version"], "--of", "ledger", "--by", "ops")
