@@ -193,7 +193,7 @@ class Reader(threading.Thread):
 
 
 def test_fifty_promotions_under_load_show_no_reader_two_versions_at_once(running: Running, bank: list[bytes]) -> None:
-    """Two rules with other tiers change places fifty times while the bank goes on: every answer is of one rule, and a roll-back takes no second, by the median."""
+    """Two rules with other tiers change places fifty times while the bank goes on: every answer is of one rule, a roll-back (median) below a second."""
     version = running.report("replay", "rebuild", "tier", "--policy", str(OTHER), "--by", "li")["version"]
     agree(running, version)
     names = {policy.label: {tier.tier for tier in policy.tiers} for policy in map(read_policy, (LIVE, OTHER))}
