@@ -69,10 +69,6 @@ class Doors:
         """What runs."""
         return present(self.versions(), begun_with(self.settings))
 
-    def lineup(self) -> Lineup:
-        """The versions of standings; that of the settings alone, if nothing was ever said of them."""
-        return self.present().lineup
-
 
 def run(settings: Settings, action: Callable[[Doors], Coroutine[Any, Any, T]]) -> T:
     """What an action comes to, with the doors of these settings."""
@@ -269,7 +265,7 @@ async def _filled_here(doors: Doors, group: Group, advance: Callable[[int], None
 
 async def _caught_up(doors: Doors, group: Group, advance: Callable[[int], None]) -> None:
     """Wait until the agents carry the version with all that there is."""
-    told = 0
+    told = await _reached(doors, group)
     while await behind(doors.store, doors.journal, group):
         reached = await _reached(doors, group)
         advance(max(0, reached - told))

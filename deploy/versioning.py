@@ -62,7 +62,10 @@ def rebuild(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Fold history into a new version beside the live one; both are carried forward. Begun again, it goes on where it was."""
+    """Fold history into a new version beside the live one; both are carried forward.
+
+    Processes of this machine that were killed go on where they were when it is begun again; agents go on by themselves.
+    """
     from deploy.switching import rebuilt, run
 
     if policy is not None and projection is not Projected.TIER:

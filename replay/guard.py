@@ -7,7 +7,6 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -26,14 +25,6 @@ TELL_EVERY = 2.0
 PAUSE = 0.01
 
 
-class Seen(NamedTuple):
-    """One thing looked at, and what was found wrong with it."""
-
-    findings: list[Finding]
-    events: int = 0
-    states: int = 0
-
-
 class Guard:
     """Verifies everything, again and again, with a share (0 to 1) of one core, and tells what it found."""
 
@@ -42,8 +33,8 @@ class Guard:
         self._journal = journal
         self._register = register
         self._share = share
-        self._now: Counter[tuple[str, int, str]] = Counter()
-        self._before: Counter[tuple[str, int, str]] = Counter()
+        self._now: set[tuple[str, int, str]] = set()
+        self._before: set[tuple[str, int, str]] = set()
         self._round_seconds = 0.0
         self._rounds = 0
         self._told = 0.0
@@ -59,11 +50,11 @@ class Guard:
 
     async def _round(self) -> None:
         begun = time.monotonic()
-        self._now = Counter()
+        self._now = set()
         owed = 0.0
         worked = time.monotonic()
-        async for seen in self._everything():
-            for finding in seen.findings:
+        async for findings in self._everything():
+            for finding in findings:
                 self._note(finding)
             owed += (time.monotonic() - worked) * (1 / self._share - 1)
             if owed > PAUSE:
@@ -77,26 +68,27 @@ class Guard:
 
     def _note(self, finding: Finding) -> None:
         name = (finding.kind, finding.shard, finding.where)
-        self._now[name] += 1
+        self._now.add(name)
         if name not in self._before:
             log.error("not_as_it_was", kind=finding.kind, shard=finding.shard, where=finding.where, said=finding.said)
 
-    async def _everything(self) -> AsyncIterator[Seen]:
+    async def _everything(self) -> AsyncIterator[list[Finding]]:
+        """What is found wrong with one thing after the other."""
         for shard in self._journal:
-            yield Seen(await asyncio.to_thread(counts_verified, shard))
+            yield await asyncio.to_thread(counts_verified, shard)
         for shard in self._journal:
             for group in (await self._register.carried()).carried:
                 streams = await streams_of(self._store, shard, group)
-                async for states, findings in states_verified(self._store, self._journal, self._register.last, group, shard, streams):
-                    yield Seen(findings, states=states)
-            for some, findings in events_verified(shard):
-                yield Seen(findings, events=some.events)
+                async for _, findings in states_verified(self._store, self._journal, self._register.last, group, shard, streams):
+                    yield findings
+            for _, findings in events_verified(shard):
+                yield findings
 
     async def _tell(self, *, at_once: bool = False) -> None:
         """Tell what stands: this round's findings, and those of the one before that were not looked at again yet."""
         if not at_once and time.monotonic() - self._told < TELL_EVERY:
             return
         self._told = time.monotonic()
-        found = Counter(kind for kind, _, _ in self._now.keys() | self._before.keys())
+        found = Counter(kind for kind, _, _ in self._now | self._before)
         said = {"at": time.time(), "rounds": self._rounds, "round_seconds": self._round_seconds, "findings": found}
         await self._store.note(GUARD, msgspec.json.encode(said))
