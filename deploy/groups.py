@@ -3,7 +3,7 @@
 from datetime import date, datetime
 
 from deploy.compose import has_journal, journal_of
-from deploy.files import BadFile, read_policy
+from deploy.files import read_policy
 from deploy.settings import Settings
 from domain.policy import TierPolicy
 from domain.versions import Versions
@@ -14,11 +14,8 @@ from streams.register import Register, decided
 
 
 def begun_with(settings: Settings) -> TierPolicy:
-    """The tier policy of the settings; raises `BadFile` if it cannot run live."""
-    policy = read_policy(settings.policy)
-    if policy.scope is not None:
-        raise BadFile(f"{settings.policy} cannot run live: it counts a {policy.scope.of}, and live standings are of single customers yet")
-    return policy
+    """The tier policy of the settings; raises `BadFile` for one that cannot be used."""
+    return read_policy(settings.policy)
 
 
 def present_of(settings: Settings, journal: Journal | None = None) -> Present:

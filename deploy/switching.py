@@ -24,6 +24,7 @@ from projections.projection import Group
 from projections.redis import RedisError, RedisStore
 from projections.store import Place
 from projections.versions import Present, base_of, name_of, policy_of, present
+from projections.wholes import WHOLES
 from replay.announcing import Overtaken, announce
 from replay.beside import compared
 from replay.compare import Comparison
@@ -47,6 +48,7 @@ BASES = {
     "tier": STANDINGS,
     "offers": REACTIONS.name,
     "model": MODELS.name,
+    "whole": WHOLES.name,
 }
 """Which group folds a projection."""
 

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deploy.console import DataDir, Json, Mendable, settings_of, show
+from deploy.console import DataDir, Json, settings_of, show
 from deploy.files import read_policy
 from deploy.replaying import Csv, Html, Parquet, replay
 from deploy.tables import print_comparison
@@ -33,6 +33,7 @@ class Projected(StrEnum):
     TIER = "tier"
     OFFERS = "offers"
     MODEL = "model"
+    WHOLE = "whole"
 
 
 Of = Annotated[Projected, typer.Option("--of", help="Of which projection.")]
@@ -71,8 +72,6 @@ def rebuild(
     if policy is not None and projection is not Projected.TIER:
         raise typer.BadParameter("--policy is for tiers: no other projection knows a policy")
     said = read_policy(policy) if policy else None
-    if said is not None and said.scope is not None:
-        raise Mendable(f"{policy} cannot run live: it counts a {said.scope.of}, and live standings are of single customers yet")
     show(run(settings_of(data_dir), lambda doors: rebuilt(doors, projection, said, by, here=engine is Engine.LOCAL)), as_json)
 
 

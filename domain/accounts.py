@@ -1,8 +1,8 @@
 """What does the customer hold, and what moved: accounts, products, transactions, balances."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from domain.interaction import Amount, AssetClass, Currency, Identifier, Interaction, Line, Price
 
@@ -20,6 +20,24 @@ class AccountClosed(Interaction):
     """An account takes no more transactions."""
 
     account: Identifier
+
+
+class AccountShared(Interaction):
+    """From the business date on, a part of the account's money is this customer's: what lies between two permille of it.
+
+    A joint account is in the stream of each holder, with all that moves on it. Parts that follow one another, such as 0 to
+    500 and 500 to 1000, add up to the whole account, to the last minor unit.
+    """
+
+    account: Identifier
+    from_permille: Annotated[int, Field(ge=0, lt=1000)]
+    upto_permille: Annotated[int, Field(gt=0, le=1000)]
+
+    @model_validator(mode="after")
+    def _of_some_size(self) -> Self:
+        if self.from_permille >= self.upto_permille:
+            raise ValueError("upto_permille must be more than from_permille")
+        return self
 
 
 class ProductOpened(Interaction):

@@ -3,16 +3,21 @@
 The sum of a month's end-of-day balances is
 ``opening x days + sum(net x days from the business date to the month's end, both counted)``,
 in exact integers, whatever the order in which the movements became known. Money of another currency counts in the
-bank's own: each day's balance and movements at that day's rate, rounded half up.
+bank's own: each day's balance and movements at that day's rate, rounded half up. Of a joint account counts the
+customer's part, each day.
 """
 
 from collections import Counter
+from collections.abc import Callable
 
 from domain.change import changed
 from domain.currencies import NO_RATES, Rate, Rates
 from domain.days import Month, days_in, month_before, next_month
 from domain.facts import AssetFacts, MonthlyFacts
-from domain.ledger import Account, DaysMoves, Ledger, Past
+from domain.ledger import Account, DaysMoves, Ledger, Part, Past
+
+Worth = Callable[[int], int]
+ALL = Part(0, 1000)
 
 
 def month_ended(ledger: Ledger, month: Month, rates: Rates = NO_RATES) -> tuple[Ledger, tuple[MonthlyFacts, ...]]:
@@ -52,12 +57,19 @@ class _Tally:
         self.active = 0
         self.used: dict[str, Rate] = {}
 
-    def add(self, account: Account, rates: Rates) -> None:
+    def add(self, name: str, account: Account, ledger: Ledger, rates: Rates) -> None:
         """Count one account in."""
-        if rates.base not in (None, account.currency) and (daily := rates.of_month(account.currency, self.month)):
+        daily = None if rates.base in (None, account.currency) else rates.of_month(account.currency, self.month)
+        if daily:
             assert rates.base is not None
             self.used[account.currency] = daily[-1]
-            return self._add_converted(account, rates.base, daily)
+        if daily or name in ledger.shares or name.rpartition("/")[0] in ledger.shares:
+            self._add_by_day(account, rates.base if daily and rates.base else account.currency, _worth(name, ledger, self.month, daily))
+        else:
+            self._add_whole(account)
+
+    def _add_whole(self, account: Account) -> None:
+        """Count in an account of which all is the customer's, in its own currency."""
         opening = account.balance - sum(moves.net for moves in account.days.values())
         total, first, second, closing = opening * self.days, opening, opening, opening
         for day, moves in account.days.items():
@@ -69,10 +81,9 @@ class _Tally:
                 closing += net
                 self._count(moves, account.currency, since)
         self._hold(account, account.currency, Past(total, first, second, closing), opening)
-        return None
 
-    def _add_converted(self, account: Account, base: str, daily: list[Rate]) -> None:
-        """Count in an account of another currency, day by day at the rate of each."""
+    def _add_by_day(self, account: Account, currency: str, worth: list[Worth]) -> None:
+        """Count in an account that is worth something else than its balance, day by day."""
         balance = account.balance - sum(moves.net for moves in account.days.values())
         opening, balances = balance, []
         by_day = {int(day[8:]) if day[:7] == self.month else 1: DaysMoves() for day in account.days if day[:7] <= self.month}
@@ -81,12 +92,12 @@ class _Tally:
                 since = int(day[8:]) if day[:7] == self.month else 1
                 known = by_day[since]
                 by_day[since] = DaysMoves(known.came + moves.came, known.went + moves.went, known.number + moves.number, known.corrected + moves.corrected)
-        for number, rate in enumerate(daily, start=1):
+        for number, worth_of in enumerate(worth, start=1):
             moves = by_day.get(number, DaysMoves())
             balance += moves.net
-            balances.append(rate.convert(balance))
-            self._count(moves._replace(came=rate.convert(moves.came), went=rate.convert(moves.went)), base, number)
-        self._hold(account, base, Past(sum(balances), balances[0], balances[1], balances[-1]), opening)
+            balances.append(worth_of(balance))
+            self._count(moves._replace(came=worth_of(moves.came), went=worth_of(moves.went)), currency, number)
+        self._hold(account, currency, Past(sum(balances), balances[0], balances[1], balances[-1]), opening)
 
     def _hold(self, account: Account, currency: str, held: Past, opening: int) -> None:
         if opening or any(held):
@@ -105,10 +116,18 @@ class _Tally:
 NONE = Past()
 
 
+def _worth(name: str, ledger: Ledger, month: Month, daily: list[Rate] | None) -> list[Worth]:
+    """What an amount of an account is worth to this customer, for each day of a month: converted, then the customer's part of it."""
+    parts = [ledger.share(name, f"{month}-{number:02d}") or ALL for number in range(1, days_in(month) + 1)]
+    if daily is None:
+        return [part.of for part in parts]
+    return [lambda amount, part=part, rate=rate: part.of(rate.convert(amount)) for part, rate in zip(parts, daily, strict=True)]  # type: ignore[misc]
+
+
 def _tallied(ledger: Ledger, month: Month, rates: Rates) -> _Tally:
     tally = _Tally(month)
-    for account in ledger.accounts.values():
-        tally.add(account, rates)
+    for name, account in ledger.accounts.items():
+        tally.add(name, account, ledger, rates)
     return tally
 
 
@@ -118,8 +137,8 @@ def _facts(ledger: Ledger, tally: _Tally) -> MonthlyFacts:
         days=tally.days,
         assets=tuple(_asset_facts(key, tally, ledger.past.get(key, ())) for key in sorted(tally.held.keys() | ledger.past.keys())),
         transactions=tally.transactions,
-        value_in=dict(tally.value_in),
-        value_out=dict(tally.value_out),
+        value_in=dict(sorted(tally.value_in.items())),
+        value_out=dict(sorted(tally.value_out.items())),
         active_days=tally.active.bit_count(),
         products=len(ledger.products) + sum(not account.closed for account in ledger.accounts.values()),
         tenure_months=_months_between(ledger.since or tally.month, tally.month) + 1,

@@ -65,6 +65,12 @@ def days_in(month: Month) -> int:
     return calendar.monthrange(int(month[:4]), int(month[5:7]))[1]
 
 
+@lru_cache(maxsize=4096)
+def last_day(month: Month) -> date:
+    """The last day of a month."""
+    return first_day(month).replace(day=days_in(month))
+
+
 def ends_month(day: date) -> bool:
     """Whether a day is the last one of its month."""
     return day.day == days_in(month_of(day))

@@ -42,6 +42,7 @@ class MonthlyFacts:
     """What one month of one customer came to: minor units, counts, days.
 
     `streak` counts the months in a row, this one included, that had an active day; below zero, that had none.
+    `wholes` has the household and the company group that the customer belonged to at its end, with the share in permille.
     """
 
     month: Month
@@ -55,3 +56,4 @@ class MonthlyFacts:
     tenure_months: int = 1
     streak: int = -1
     traits: Traits = field(default_factory=Traits)
+    wholes: dict[str, int] = field(default_factory=dict)

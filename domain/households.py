@@ -1,11 +1,31 @@
-"""What do the members of a household or company group come to together? One row of facts, the sum of theirs."""
+"""Who belongs together, and what do they come to? Memberships with intervals and shares, and one row of facts for all.
+
+A household or company group has no money of its own: what it comes to is the sum of its members' months, each as the
+member's own ledger closed it. So the sum of the members is the whole, by construction.
+"""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Literal, NamedTuple
 
+from domain.change import changed
 from domain.facts import AssetFacts, MonthlyFacts
+
+Take = Literal["sum", "share", "max"]
+MOST_BESIDE = 20
+"""Members of a household whose months are told one by one, for rules that count the best of them."""
+
+
+@dataclass(frozen=True)
+class Membership:
+    """A customer belongs to a whole, in a role and with a share in permille, from a day on, until (without) another."""
+
+    share_permille: int
+    since: date
+    until: date | None = None
+    role: str = "member"
 
 
 class Member(NamedTuple):
@@ -15,25 +35,94 @@ class Member(NamedTuple):
     share_permille: int = 1000
 
 
-def together(own: MonthlyFacts, members: Sequence[Member], take: Literal["sum", "share"]) -> MonthlyFacts:
-    """The month of the whole, as the conditions ask for it: money, transactions and products of all members (`own` among them).
+@dataclass(frozen=True)
+class Sums:
+    """What the months of several members come to: minor units and counts."""
 
-    With `share`, each member's amounts enter by their share, rounded down: so the whole is the sum of its parts by
-    construction. Days, months and traits are those of the customer who is asked about.
-    """
-    parts = [facts if take == "sum" else _share(facts, permille) for facts, permille in members]
+    assets: tuple[AssetFacts, ...] = ()
+    transactions: int = 0
+    value_in: dict[str, int] = field(default_factory=dict)
+    value_out: dict[str, int] = field(default_factory=dict)
+    products: int = 0
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a whole came to in a month, as its members learn it: all of it, by shares, and in a small household member by member."""
+
+    whole: str
+    total: Sums
+    shared: Sums
+    beside: tuple[MonthlyFacts, ...] = ()
+
+    def counting(self, own: MonthlyFacts, take: Take) -> tuple[MonthlyFacts, ...]:
+        """The months that count for a member beside their own: that of the whole by sum or by shares, or those of all members."""
+        match take:
+            case "sum":
+                return (together(own, self.total),)
+            case "share":
+                return (together(own, self.shared),)
+            case "max":
+                return self.beside
+
+
+def joined(memberships: Mapping[str, Membership], whole: str, membership: Membership) -> dict[str, Membership]:
+    """The memberships after one more. A customer is in one whole of a kind at a time: who joins another leaves the one before."""
+    others = {name: _ended(each, membership.since) if _kind(name) == _kind(whole) else each for name, each in memberships.items() if name != whole}
+    return {**others, whole: membership}
+
+
+def left(memberships: Mapping[str, Membership], whole: str, day: date) -> dict[str, Membership]:
+    """The memberships after the end of one."""
+    return {name: _ended(each, day) if name == whole else each for name, each in memberships.items()}
+
+
+def counted_on(memberships: Mapping[str, Membership], day: date) -> dict[str, int]:
+    """In which wholes a customer counts at the end of a day, and with which share: in one of each kind, the one joined last."""
+    there = {whole: each for whole, each in memberships.items() if each.since <= day and (each.until is None or each.until > day)}
+    last = {_kind(whole): whole for whole, _ in sorted(there.items(), key=lambda each: (each[1].since, each[0]))}
+    return {whole: there[whole].share_permille for whole in sorted(last.values())}
+
+
+def summed(members: Iterable[Member], *, by_share: bool = False) -> Sums:
+    """What members come to together; `by_share`: each with their share, every amount rounded down by itself."""
+    parts = [_share(facts, permille) if by_share else facts for facts, permille in members]
     assets: dict[tuple[str, str], AssetFacts] = {}
     for asset in (asset for part in parts for asset in part.assets):
         key = (asset.asset_class, asset.currency)
         assets[key] = _sum(assets[key], asset) if key in assets else asset
-    return replace(
-        own,
+    return Sums(
         assets=tuple(assets[key] for key in sorted(assets)),
         transactions=sum(part.transactions for part in parts),
         value_in=_added(part.value_in for part in parts),
         value_out=_added(part.value_out for part in parts),
         products=sum(part.products for part in parts),
     )
+
+
+def together(own: MonthlyFacts, sums: Sums) -> MonthlyFacts:
+    """A member's month with the money, transactions and products of the whole; days, months and traits stay the member's own."""
+    return replace(
+        own,
+        assets=sums.assets,
+        transactions=sums.transactions,
+        value_in=sums.value_in,
+        value_out=sums.value_out,
+        products=sums.products,
+    )
+
+
+def without_names(months: Iterable[MonthlyFacts]) -> tuple[MonthlyFacts, ...]:
+    """Months without a word of whose they are, in an order that tells nothing of it."""
+    return tuple(sorted((replace(facts, wholes={}) for facts in months), key=repr))
+
+
+def _ended(membership: Membership, day: date) -> Membership:
+    return membership if membership.until is not None and membership.until <= day else changed(membership, until=day)
+
+
+def _kind(whole: str) -> str:
+    return whole.partition(":")[0]
 
 
 def _sum(one: AssetFacts, other: AssetFacts) -> AssetFacts:
@@ -62,4 +151,4 @@ def _added(values: Iterable[Mapping[str, int]]) -> dict[str, int]:
     total: Counter[str] = Counter()
     for value in values:
         total.update(value)
-    return dict(total)
+    return {currency: total[currency] for currency in sorted(total)}

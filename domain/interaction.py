@@ -5,6 +5,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+BANK = "bank"
+"""The subject of an event that concerns every shard."""
 MONEY_LIMIT = 10**15
 """No single amount is larger than this many minor units (ten trillion yuan): a sum beyond it is an error."""
 

@@ -59,6 +59,21 @@ class Account:
     stated: Day | None = None
 
 
+class Part(NamedTuple):
+    """The part of an account's money that lies between two permille of it."""
+
+    from_permille: int
+    upto_permille: int
+
+    def of(self, amount: int) -> int:
+        """This part of an amount: parts that follow one another add up to it.
+
+        >>> Part(0, 333).of(100) + Part(333, 1000).of(100)
+        100
+        """
+        return amount * self.upto_permille // 1000 - amount * self.from_permille // 1000
+
+
 class Past(NamedTuple):
     """One asset class in a month with facts: the sum of its end-of-day balances, the first two, and the last."""
 
@@ -74,7 +89,7 @@ class Ledger:
 
     `past` has the last three months with facts by `class/currency`, the latest first, and `streak` the months in a
     row with an active day (below zero: without). `rates` has the last rates by which money of other currencies was
-    converted into the bank's `base`.
+    converted into the bank's `base`. `shares` has, by number, which part of a joint account is the customer's from which day on.
     """
 
     accounts: dict[str, Account] = field(default_factory=dict)
@@ -85,6 +100,13 @@ class Ledger:
     streak: int = 0
     base: str | None = None
     rates: dict[str, Rate] = field(default_factory=dict)
+    shares: dict[str, dict[Day, Part]] = field(default_factory=dict)
+
+    def share(self, name: str, day: Day) -> Part | None:
+        """Which part of an account is the customer's on a day: the last that was told of it or before, else all of it."""
+        told = self.shares.get(name) or self.shares.get(name.rpartition("/")[0])
+        since = max((when for when in told if when <= day), default=None) if told else None
+        return told[since] if told and since else None
 
 
 def seen(ledger: Ledger, month: Month) -> Ledger:
@@ -112,6 +134,11 @@ def closed(ledger: Ledger, number: str) -> Ledger:
     """The ledger with an account marked closed, in every currency."""
     ended = {name: changed(account, closed=True) for name, account in ledger.accounts.items() if name == number or name.startswith(f"{number}/")}
     return changed(ledger, accounts={**ledger.accounts, **ended}) if ended else ledger
+
+
+def shared(ledger: Ledger, number: str, part: Part, day: Day) -> Ledger:
+    """The ledger with an account of which a part is the customer's from a day on; a closed month stays what it was."""
+    return changed(ledger, shares={**ledger.shares, number: {**ledger.shares.get(number, {}), day: part}})
 
 
 def holding(ledger: Ledger, reference: str) -> Ledger:

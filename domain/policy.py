@@ -1,7 +1,7 @@
 """What is a tiering rule? Data: measures, tiers and when they are reached, how one rises, stays and falls."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from functools import cached_property
 from hashlib import sha256
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from domain.conditions import AtLeast, AtMost, Condition, OneOf, atoms, contradiction, count_ways, implies, ways
 from domain.facts import MonthlyFacts
+from domain.households import Take
 from domain.interaction import Channel, Currency, Identifier, Line
 from domain.quantities import COUNTS, Measure, Over, Points
 
@@ -69,13 +70,24 @@ class LifeCycle(BaseModel):
 class Scope(BaseModel):
     """Whose facts count beside the customer's own: those of a household or company group, taken so.
 
-    `sum` adds up the members' facts, `share` adds up each member's share of them. The better of the two levels
-    counts: the customer's own, or that of the whole.
+    `sum` adds up the members' facts, `share` adds up each member's share of them, `max` takes the best member of a
+    household. The better of the two levels counts: the customer's own, or that of the whole.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     of: Literal["household", "company-group"]
-    take: Literal["sum", "share"] = "sum"
+    take: Take = "sum"
+
+    @model_validator(mode="after")
+    def _of_households(self) -> Self:
+        if self.take == "max" and self.of != "household":
+            raise ValueError("the best member counts for households alone: of a company group take the sum or the shares")
+        return self
+
+    def among(self, wholes: Mapping[str, int]) -> str | None:
+        """Which of the wholes that a month counts in is meant."""
+        kind = "household:" if self.of == "household" else "company:"
+        return next((whole for whole in wholes if whole.startswith(kind)), None)
 
 
 class TierPolicy(BaseModel):

@@ -1,9 +1,13 @@
 """What does the journal know of an event beside its data?"""
 
 from datetime import date, datetime
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from domain.interaction import Interaction
+
+REACTIONS = "tierfold/reactions"
+"""The source of what follows from events."""
 
 
 class Proposed(NamedTuple):
@@ -39,3 +43,10 @@ class Recorded(NamedTuple):
     cause: str | None
     data: Interaction
     context: Any = None
+
+
+def following(event: Recorded, kind: str, stream: str, data: Interaction, about: str = "") -> Proposed:
+    """An interaction that follows from an event, named after its cause; `about` tells it from others of the kind with the same cause."""
+    cause = f"{event.source}#{event.id}"
+    name = f"{kind}:{sha256((cause + about).encode()).hexdigest()}"
+    return Proposed(REACTIONS, name, stream, event.occurred_at, event.business_date, data, cause)

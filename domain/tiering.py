@@ -1,12 +1,14 @@
 """Which tier does a customer stand in, since when, and on what grounds? Standings, and how to assess."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from domain.change import changed
 from domain.conditions import Case, Gap, met, missing
 from domain.days import Month, first_day, month_before, next_month
 from domain.facts import MonthlyFacts
+from domain.households import Told
 from domain.interaction import Identifier, Interaction, Line, PlausibleDate
 from domain.policy import TierPolicy
 from domain.quantities import seen_in
@@ -42,12 +44,28 @@ class Override:
 
 @dataclass(frozen=True)
 class Grounds:
-    """What the last assessment saw: the month, every measure of the policy and what its tiers ask for, and the tier reached."""
+    """What the last assessment saw: the month, every measure of the policy and what its tiers ask for, and the tier reached.
+
+    `whole` is the household or company group that counted too, and `together` what was seen of it.
+    """
 
     month: Month
     seen: dict[str, int]
     reached: str
     frozen: bool = False
+    whole: str | None = None
+    together: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Months through `due` have ended, and the next to be assessed waits for what the customer's household or company group came to.
+
+    `told` has what is known of later ones already: households do not speak in order.
+    """
+
+    due: Month
+    told: dict[Month, Told] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,6 +83,7 @@ class Standing:
     override: Override | None = None
     policy: str | None = None
     through: Month | None = None
+    waiting: Waiting | None = None
 
 
 @dataclass(frozen=True)
@@ -89,8 +108,8 @@ def level(policy: TierPolicy, case: Case) -> int:
     return next(index for index in range(len(policy.tiers) - 1, -1, -1) if (reach := policy.tiers[index].reach) is None or met(reach, case))
 
 
-def assess(policy: TierPolicy, standing: Standing, facts: MonthlyFacts, whole: MonthlyFacts | None = None) -> Standing:
-    """The standing after a month, which is that of the customer; `whole` is that of the household or group, if it counts.
+def assess(policy: TierPolicy, standing: Standing, facts: MonthlyFacts, together: Sequence[MonthlyFacts] = ()) -> Standing:
+    """The standing after a month, which is that of the customer; the best of those of the household or group counts too.
 
     Source: the general machine behind the published rules of banks. Reached: up. Missed: on the watch list; missed
     as often as allowed: down to the level of the last assessment, or by one step.
@@ -99,19 +118,31 @@ def assess(policy: TierPolicy, standing: Standing, facts: MonthlyFacts, whole: M
     standing = changed(_without_expired(standing, effective - timedelta(days=1)), through=facts.month)
     if not _due(policy, facts):
         return standing
-    case = case_of(policy, facts)
-    reached = max(level(policy, case), level(policy, case_of(policy, whole)) if whole else 0)
+    reached, grounds = judged(policy, facts, together)
     held = policy.place(standing.tier)
-    frozen = policy.freeze_in_dispute and facts.traits.open_cases > 0
-    grounds = Grounds(facts.month, {name: case.seen[name] for name in policy.asked}, policy.tiers[reached].tier, frozen)
     standing = changed(standing, grounds=grounds, policy=policy.label)
     if held is None or reached > held:
         since = effective if policy.up == "next-month" else effective - timedelta(days=1)
         return changed(standing, tier=policy.tiers[reached].tier, since=since, before=standing.tier, watch=0)
-    watch = 0 if reached == held else standing.watch + (not frozen)
+    watch = 0 if reached == held else standing.watch + (not grounds.frozen)
     if watch < policy.misses_of(held):
         return changed(standing, watch=watch)
     return changed(standing, tier=policy.tiers[policy.falls_to(held, reached)].tier, since=effective, before=standing.tier, watch=0)
+
+
+def judged(policy: TierPolicy, facts: MonthlyFacts, together: Sequence[MonthlyFacts] = ()) -> tuple[int, Grounds]:
+    """The tier that a month reaches, by place, by itself or together with others; and on what grounds."""
+    case, others = case_of(policy, facts), [case_of(policy, each) for each in together]
+    best = max(others, key=lambda each: level(policy, each), default=None)
+    reached = max(level(policy, case), level(policy, best) if best else 0)
+    frozen = policy.freeze_in_dispute and facts.traits.open_cases > 0
+    whole = policy.scope.among(facts.wholes) if policy.scope and best else None
+    return reached, Grounds(facts.month, _asked(policy, case), policy.tiers[reached].tier, frozen, whole, _asked(policy, best) if best else {})
+
+
+def awaits(policy: TierPolicy, facts: MonthlyFacts) -> str | None:
+    """The household or company group whose month has to be known before this one can be assessed; None if none has."""
+    return policy.scope.among(facts.wholes) if policy.scope is not None and _due(policy, facts) else None
 
 
 def outlook(policy: TierPolicy, standing: Standing, facts: MonthlyFacts) -> Outlook:
@@ -137,6 +168,10 @@ def tier_on(policy: TierPolicy, standing: Standing, day: date) -> str:
         return standing.override.tier
     in_force = standing.before if standing.since is not None and day < standing.since else standing.tier
     return in_force or policy.tiers[0].tier
+
+
+def _asked(policy: TierPolicy, case: Case) -> dict[str, int]:
+    return {name: case.seen[name] for name in policy.asked}
 
 
 def _due(policy: TierPolicy, facts: MonthlyFacts) -> bool:

@@ -202,10 +202,10 @@ def _approved(lineup: Lineup, version: str) -> bool:
 def _unfit(policy: dict[str, Any]) -> str | None:
     """Why a policy cannot be live; None if it can."""
     try:
-        read = TierPolicy.model_validate_json(json.dumps(policy))
+        TierPolicy.model_validate_json(json.dumps(policy))
     except ValidationError as error:
         return f"the policy cannot be used: {error.errors()[0]['msg']}"
-    return f"it counts a {read.scope.of}, and live standings are of single customers yet" if read.scope else None
+    return None
 
 
 def _stepped(lineup: Lineup, data: Step, on: date, at: datetime) -> Lineup:

@@ -4,19 +4,21 @@ Two stages, each a group with a place of its own: the ledger turns events into a
 without any rule; the rows, and what was set by hand, make the tier. So a change of rule never touches the first stage.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from domain.accounts import TransactionPosted
 from domain.catalogue import topic_of
 from domain.change import changed
-from domain.days import DayClosed, ends_month
+from domain.days import DayClosed, ends_month, last_day, month_of
+from domain.households import counted_on
 from domain.interaction import Interaction
 from domain.policy import TierPolicy
-from domain.recorded import Recorded
+from domain.recorded import Proposed, Recorded, following
 from domain.tiering import TierOverridden
 from domain.versions import RULED
-from projections import ledger, months, profile, tier
+from domain.wholes import ShardMonthReported, WholeMonthClosed
+from projections import belonging, ledger, months, profile, tier
 from projections.projection import Group, Run, Source, States
 from projections.rates import RATES
 
@@ -31,7 +33,7 @@ def evolve(states: States, event: Recorded) -> States:
     who, books, facts = states
     books, rows = ledger.advance(books, event)
     for row in rows:
-        facts = months.evolve(facts, changed(row, traits=profile.traits(who)))
+        facts = months.evolve(facts, changed(row, traits=profile.traits(who), wholes=counted_on(who.memberships, last_day(row.month))))
     return profile.evolve(who, event), books, facts
 
 
@@ -46,9 +48,25 @@ def ends_a_month(data: Interaction) -> bool:
     return isinstance(data, DayClosed) and ends_month(data.date)
 
 
+def react(stream: str, before: States, after: States, event: Recorded) -> Iterable[Proposed]:
+    """What households and company groups learn: who joins and leaves, and what a member's month came to."""
+    if after[PROFILE].memberships is not before[PROFILE].memberships:
+        return belonging.moved(stream, before[PROFILE].memberships, after[PROFILE].memberships, event)
+    if after[MONTHS] is not before[MONTHS]:
+        closed = after[MONTHS].rows.keys() - before[MONTHS].rows.keys()
+        return belonging.reported(stream, {month: after[MONTHS].rows[month] for month in closed}, event)
+    return ()
+
+
+def swept(event: Recorded, shard: int, shards: int) -> Proposed:
+    """The shard has closed a month for all its customers."""
+    month = month_of(event.business_date)
+    return following(event, "month", f"month:{month}", ShardMonthReported(month=month, shard=shard, shards=shards))
+
+
 RUNS = {topic_of(TransactionPosted): Run(ledger.Posted, evolve_posted)}
 FACTS = (profile.PROFILE, ledger.LEDGER, months.MONTHS)
-CUSTOMERS = Group("customers@1", "customer", FACTS, evolve, everyone=ends_a_month, runs=RUNS, context=RATES)
+CUSTOMERS = Group("customers@1", ("customer",), FACTS, evolve, everyone=ends_a_month, react=react, swept=swept, runs=RUNS, context=RATES)
 
 
 def _stand(policy: TierPolicy, states: States, event: Recorded) -> States:
@@ -58,9 +76,9 @@ def _stand(policy: TierPolicy, states: States, event: Recorded) -> States:
 
 def standings(version: str, policy: TierPolicy, facts: str = CUSTOMERS.name) -> Group:
     """The group that folds standings under a policy, from the rows of facts that the group `facts` has folded."""
-    topics = frozenset(topic_of(event) for event in (TierOverridden, DayClosed))
+    topics = frozenset(topic_of(event) for event in (TierOverridden, DayClosed, WholeMonthClosed))
     source = Source(facts, months.MONTHS)
-    return Group(f"{STANDINGS}/{version}", "customer", (tier.tier_under(policy),), partial(_stand, policy), topics, ends_a_month, source=source)
+    return Group(f"{STANDINGS}/{version}", ("customer",), (tier.tier_under(policy),), partial(_stand, policy), topics, ends_a_month, source=source)
 
 
 def _evolve_all(policy: TierPolicy, states: States, event: Recorded) -> States:
@@ -72,4 +90,4 @@ def _evolve_all(policy: TierPolicy, states: States, event: Recorded) -> States:
 def customers_under(policy: TierPolicy) -> Group:
     """Both stages in one, for folding history in memory: facts, and the standing under a policy."""
     parts = (*FACTS, tier.tier_under(policy))
-    return Group("history", "customer", parts, partial(_evolve_all, policy), everyone=ends_a_month, runs=RUNS, context=RATES)
+    return Group("history", ("customer",), parts, partial(_evolve_all, policy), everyone=ends_a_month, runs=RUNS, context=RATES)

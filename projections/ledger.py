@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import msgspec
 
 from domain import ledger
-from domain.accounts import AccountClosed, AccountOpened, BalanceReported, ProductClosed, ProductOpened, TransactionPosted
+from domain.accounts import AccountClosed, AccountOpened, AccountShared, BalanceReported, ProductClosed, ProductOpened, TransactionPosted
 from domain.closing import month_ended
 from domain.currencies import NO_RATES
 from domain.days import DayClosed, month_of
 from domain.facts import MonthlyFacts
 from domain.interaction import Interaction
-from domain.ledger import Day, Ledger, Move
+from domain.ledger import Day, Ledger, Move, Part
 from domain.recorded import Recorded
 from projections.projection import Projection
 
@@ -43,6 +43,8 @@ def _held(state: Ledger, data: Interaction, day: Day) -> Ledger:
             return ledger.opened(state, account, asset_class, currency)
         case AccountClosed(account=account):
             return ledger.closed(state, account)
+        case AccountShared(account=account, from_permille=start, upto_permille=end):
+            return ledger.shared(state, account, Part(start, end), day)
         case ProductOpened(reference=reference):
             return ledger.holding(state, reference)
         case ProductClosed(reference=reference):

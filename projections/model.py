@@ -98,4 +98,4 @@ def _evolve_all(states: States, event: Recorded) -> States:
     return (evolve(states[0], event),)
 
 
-MODELS = Group("models@1", "model", (MODEL,), _evolve_all, frozenset({topic_of(ExampleLabelled)}))
+MODELS = Group("models@1", ("model",), (MODEL,), _evolve_all, frozenset({topic_of(ExampleLabelled)}))

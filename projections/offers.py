@@ -2,17 +2,15 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import sha256
 
 from domain.catalogue import topic_of
 from domain.change import changed
 from domain.offers import ExampleLabelled, Features, OfferAccepted, OfferDecided, OfferDeclined, OfferLapsed
-from domain.recorded import Proposed, Recorded
+from domain.recorded import Proposed, Recorded, following
 from projections.projection import Group, Projection, States
 
 KEPT = 20
 """Open decisions kept for one customer; an answer to an older one teaches nothing."""
-SOURCE = "tierfold/reactions"
 
 Answer = OfferAccepted | OfferDeclined | OfferLapsed
 
@@ -48,21 +46,19 @@ def evolve(offers: Offers, event: Recorded) -> Offers:
             return offers
 
 
-def react(states: States, event: Recorded) -> tuple[Proposed, ...]:
+def react(stream: str, before: States, after: States, event: Recorded) -> tuple[Proposed, ...]:
     """An answer to an open decision is an example for the offer's model, named after the answer that caused it."""
-    (offers,) = states
+    del after  # the answer has closed the decision
     match event.data:
-        case OfferAccepted() | OfferDeclined() | OfferLapsed() as answer if _key(answer) in offers.open:
-            cause = f"{event.source}#{event.id}"
+        case OfferAccepted() | OfferDeclined() | OfferLapsed() as answer if _key(answer) in before[0].open:
             example = ExampleLabelled(
                 offer=answer.offer,
                 decision=answer.decision,
-                customer=event.stream,
-                features=offers.open[_key(answer)].features,
+                customer=stream,
+                features=before[0].open[_key(answer)].features,
                 accepted=isinstance(answer, OfferAccepted),
             )
-            stream = f"model:{answer.offer}"
-            return (Proposed(SOURCE, f"example:{sha256(cause.encode()).hexdigest()}", stream, event.occurred_at, event.business_date, example, cause),)
+            return (following(event, "example", f"model:{answer.offer}", example),)
         case _:
             return ()
 
@@ -91,4 +87,4 @@ def _evolve_all(states: States, event: Recorded) -> States:
     return (evolve(states[0], event),)
 
 
-REACTIONS = Group("reactions@1", "customer", (OFFERS,), _evolve_all, TOPICS, react=react)
+REACTIONS = Group("reactions@1", ("customer",), (OFFERS,), _evolve_all, TOPICS, react=react)

@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TypeVar
 
-from domain import accounts, campaigns, cases, customers, days, offers, relations, tiering
+from domain import accounts, campaigns, cases, customers, days, households, offers, relations, tiering, wholes
 from domain.change import changed
 from domain.facts import Traits
+from domain.households import Membership
 from domain.recorded import Recorded
 from projections.projection import Projection
 
@@ -47,8 +48,7 @@ class Profile:
     channels: dict[str, int] = field(default_factory=dict)
     services: dict[str, int] = field(default_factory=dict)
     identities: tuple[str, ...] = ()
-    household: str | None = None
-    company_group: str | None = None
+    memberships: dict[str, Membership] = field(default_factory=dict)
     manager: str | None = None
     open_cases: dict[str, date] = field(default_factory=dict)
     cases_closed: int = 0
@@ -91,14 +91,12 @@ def evolve(profile: Profile, event: Recorded) -> Profile:  # noqa: PLR0911, PLR0
             return changed(profile, identities=tuple(sorted({*profile.identities, other})))
         case customers.IdentitiesUnmerged(other=other):
             return changed(profile, identities=tuple(sorted({*profile.identities} - {other})))
-        case relations.HouseholdJoined(household=household):
-            return changed(profile, household=household)
-        case relations.HouseholdLeft():
-            return changed(profile, household=None)
-        case relations.CompanyGroupJoined(group=group):
-            return changed(profile, company_group=group)
-        case relations.CompanyGroupLeft():
-            return changed(profile, company_group=None)
+        case relations.HouseholdJoined(household=whole, role=role, share_permille=share):
+            return _joined(profile, whole, Membership(share, event.business_date, role=role))
+        case relations.CompanyGroupJoined(group=whole, share_permille=share):
+            return _joined(profile, whole, Membership(share, event.business_date))
+        case relations.HouseholdLeft(household=whole) | relations.CompanyGroupLeft(group=whole):
+            return changed(profile, memberships=households.left(profile.memberships, whole, event.business_date))
         case relations.ManagerAssigned(manager=manager):
             return changed(profile, manager=manager)
         case accounts.AccountOpened(account=reference, product=product):
@@ -125,7 +123,7 @@ def evolve(profile: Profile, event: Recorded) -> Profile:  # noqa: PLR0911, PLR0
             return profile
 
 
-UNSEEN = (accounts.TransactionPosted, accounts.BalanceReported, accounts.StandingOrderPlaced, days.DayClosed)
+UNSEEN = (accounts.TransactionPosted, accounts.BalanceReported, accounts.StandingOrderPlaced, days.DayClosed, wholes.WholeMonthClosed)
 """What the ledger folds; that a salary arrived, or a day ended, does not mean that the customer was seen."""
 BY_THE_BANK = (
     offers.OfferDecided,
@@ -170,6 +168,10 @@ def _onboarded(profile: Profile, new: customers.CustomerOnboarded, event: Record
     for fact, value in stated.items():
         facts = facts if value is None else _with_newest(facts, fact, Fact(value, new.source, event.occurred_at))
     return changed(profile, kind=new.kind, onboarded=event.business_date, born=new.born, facts=facts)
+
+
+def _joined(profile: Profile, whole: str, membership: Membership) -> Profile:
+    return changed(profile, memberships=households.joined(profile.memberships, whole, membership))
 
 
 def _with_newest(facts: dict[str, Fact], name: str, stated: Fact) -> dict[str, Fact]:

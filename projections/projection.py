@@ -8,7 +8,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import msgspec
 
 from domain.interaction import Interaction
-from domain.recorded import Recorded
+from domain.recorded import Proposed, Recorded
 
 S = TypeVar("S")
 States = tuple[Any, ...]
@@ -60,26 +60,33 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True)
 class Group:
-    """Projections that are advanced together over the streams of one kind, with one position per shard.
+    """Projections that are advanced together over the streams of some kinds, with one position per shard.
 
     `evolve` folds an event into all their states at once. `topics` names the stored types that matter to it; None
     means all. `everyone` tells which events of the shard itself (a day that closed) concern every stream in it,
-    and `react` what should follow from an event. `runs` has the stored types that are folded many at once, where
-    nothing follows from them. `context` is folded over the shard's own stream, and comes with the events that concern
-    everyone, as it is at their position. A group with a `source` reads a state of another group, which comes behind its own in
-    the states that are folded, and never folds further than that group has.
+    and `react` what should follow from an event, given the stream and its states before and after; `swept` what the
+    shard, one of so many, has to say when all its streams have folded an event that concerns everyone. `runs` has the
+    stored types that are folded many at once, where nothing follows from them. `context` is folded over the shard's own
+    stream, and comes with the events that concern everyone, as it is at their position. A group with a `source` reads a
+    state of another group, which comes behind its own in the states that are folded, and never folds further than that
+    group has.
     """
 
     name: str
-    kind: str
+    kinds: tuple[str, ...]
     parts: tuple[Projection[Any], ...]
     evolve: Callable[[States, Recorded], States]
     topics: frozenset[str] | None = None
     everyone: Callable[[Interaction], bool] | None = None
-    react: Callable[[States, Recorded], Iterable[Any]] | None = None
+    react: Callable[[str, States, States, Recorded], Iterable[Proposed]] | None = None
+    swept: Callable[[Recorded, int, int], Proposed] | None = None
     runs: Mapping[str, Run] = field(default_factory=dict)
     context: Projection[Any] | None = None
     source: Source | None = None
+
+    def concerned(self, stream: str) -> bool:
+        """Whether a stream is one of those that are folded."""
+        return stream.partition(":")[0] in self.kinds
 
     @property
     def initial(self) -> States:

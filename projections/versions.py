@@ -15,8 +15,9 @@ from projections.customers import CUSTOMERS, STANDINGS, standings
 from projections.model import MODELS
 from projections.offers import REACTIONS
 from projections.projection import Group, Projection, States
+from projections.wholes import WHOLES
 
-BASES = (CUSTOMERS, REACTIONS, MODELS)
+BASES = (CUSTOMERS, REACTIONS, MODELS, WHOLES)
 """The groups that know no policy."""
 
 
@@ -48,7 +49,7 @@ def _evolve_all(states: States, event: Recorded) -> States:
 
 
 TOPICS = frozenset(topic_of(step) for step in versions.STEPS)
-STEPS = Group("versions@1", "policy", (LIVE, VERSIONS), _evolve_all, TOPICS)
+STEPS = Group("versions@1", ("policy",), (LIVE, VERSIONS), _evolve_all, TOPICS)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from domain.days import Month, days_in
 from domain.facts import AssetFacts, MonthlyFacts, Traits
 
-FORMAT = 1
+FORMAT = 2
 """What a folder of columns says it is; another one is not read."""
 LIMIT = 10**15
 """Minor units: no balance of one class is larger, so that weighted sums stay within 64 bits."""
@@ -49,6 +49,7 @@ class Columns:
     region: Numbers
     born: Numbers
     holdings: Numbers
+    wholes: Numbers
     asset_first: Numbers
     asset: Numbers
     balance_days: Numbers
@@ -89,6 +90,7 @@ class Columns:
             tenure_months=int(self.tenure[row]),
             streak=int(self.streak[row]),
             traits=self._traits(row),
+            wholes=wholes_said(self.words["wholes"][self.wholes[row]]),
         )
 
     def _asset(self, index: int) -> AssetFacts:
@@ -108,7 +110,7 @@ class Columns:
 
 TYPES: dict[str, str] = {
     "names": "S", "first": "i8", "month": "i4", "transactions": "i4", "active_days": "i1", "products": "i4", "tenure": "i2", "streak": "i2",
-    "open_cases": "i2", "kind": "i4", "rating": "i4", "industry": "i4", "region": "i4", "born": "i4", "holdings": "i4", "asset_first": "i8",
+    "open_cases": "i2", "kind": "i4", "rating": "i4", "industry": "i4", "region": "i4", "born": "i4", "holdings": "i4", "wholes": "i4", "asset_first": "i8",
     "asset": "i2", "balance_days": "i8", "average": "i8", "closing": "i8", "ninety_days": "i8", "value_first": "i8", "value_currency": "i2",
     "came": "i8", "went": "i8",
 }  # fmt: skip
@@ -134,6 +136,15 @@ def columns_of(customers: Iterable[tuple[str, Sequence[MonthlyFacts]]]) -> Colum
     for name, months in customers:
         made.add(name, months)
     return made.columns()
+
+
+def wholes_said(word: str) -> dict[str, int]:
+    """The wholes that a word of the columns names, with their shares.
+
+    >>> wholes_said("company:7=600 household:3=1000")
+    {'company:7': 600, 'household:3': 1000}
+    """
+    return {name: int(permille) for name, _, permille in (each.rpartition("=") for each in word.split())}
 
 
 class BadColumns(ValueError):
@@ -172,7 +183,7 @@ class _Maker:
     def __init__(self) -> None:
         self._names: list[bytes] = []
         self._lists = {name: array("q", [0] if name.endswith("first") else []) for name in TYPES if name != "names"}
-        self._words: dict[str, dict[str, int]] = {name: {} for name in ("kind", "rating", "industry", "region", "holdings", "asset", "currency")}
+        self._words: dict[str, dict[str, int]] = {name: {} for name in ("kind", "rating", "industry", "region", "holdings", "wholes", "asset", "currency")}
 
     def add(self, name: str, months: Sequence[MonthlyFacts]) -> None:
         """One customer more."""
@@ -198,6 +209,7 @@ class _Maker:
             "month": month_number(facts.month), "transactions": facts.transactions, "active_days": facts.active_days, "products": facts.products,
             "tenure": facts.tenure_months, "streak": facts.streak, "open_cases": traits.open_cases, "born": traits.born.toordinal() if traits.born else 0,
             "holdings": self._code("holdings", " ".join(traits.holdings)),
+            "wholes": self._code("wholes", " ".join(f"{whole}={permille}" for whole, permille in facts.wholes.items())),
             **{word: self._code(word, getattr(traits, word)) for word in ("kind", "rating", "industry", "region")},
         }  # fmt: skip
         for asset in facts.assets:

@@ -8,6 +8,7 @@ byte for byte.
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -15,17 +16,14 @@ from numba import njit
 
 from domain.days import first_day, next_month
 from domain.policy import TierPolicy
-from domain.tiering import Grounds, Standing, case_of
+from domain.tiering import Standing, judged
 from replay.columns import NOTHING, Columns, Numbers, month_named
 from replay.rows import Rows, Weighting
+from replay.wholes import Wholes
 
 THREADS = 2
 AT_ONCE = 10_000
 """Customers that every policy looks at in turn, while their rows are at hand."""
-
-
-class NotInColumns(ValueError):
-    """This policy asks for more than the columns have; says what."""
 
 
 class Standings(NamedTuple):
@@ -41,6 +39,7 @@ class Standings(NamedTuple):
     watch: Numbers
     last: Numbers
     reached: Numbers
+    wholes: Wholes | None = None
 
     def standing(self, policy: TierPolicy, columns: Columns, customer: int) -> Standing:
         """The standing of one customer in words: what `assess` gives for the same months."""
@@ -51,42 +50,50 @@ class Standings(NamedTuple):
             return Standing(through=through)
         month = first_day(next_month(month_named(int(self.since[customer]))))
         since = month - timedelta(days=1) if self.rose[customer] and policy.up == "at-once" else month
-        facts = columns.facts(last)
-        case = case_of(policy, facts)
-        frozen = policy.freeze_in_dispute and facts.traits.open_cases > 0
-        grounds = Grounds(facts.month, {name: case.seen[name] for name in policy.asked}, policy.tiers[int(self.reached[customer])].tier, frozen)
+        _, grounds = judged(policy, columns.facts(last), self.wholes.months(last) if self.wholes else ())
         tier, before = (policy.tiers[place].tier if place >= 0 else None for place in (int(self.tier[customer]), int(self.before[customer])))
         return Standing(tier, since, before, int(self.watch[customer]), grounds, None, policy.label, through)
 
 
 def standings(policies: Sequence[TierPolicy], columns: Columns) -> list[Standings]:
-    """Everybody's standing after their last month, under each of several policies; raises `NotInColumns`."""
-    for policy in policies:
-        if policy.scope is not None:
-            raise NotInColumns(f"{policy.label} counts a {policy.scope.of}, and the columns have customers alone")
-    found = [_nobody(len(columns)) for _ in policies]
+    """Everybody's standing after their last month, under each of several policies."""
+    wholes = {policy.scope: Wholes(columns, policy.scope) for policy in policies if policy.scope}
+    found = [_nobody(len(columns), wholes[policy.scope] if policy.scope else None) for policy in policies]
+    beside = [_of_wholes(policy, columns, each.wholes) if each.wholes else None for policy, each in zip(policies, found, strict=True)]
 
     def part(start: int) -> None:
         stop = min(start + AT_ONCE, len(columns))
         shared: dict[Weighting, Numbers] = {}
-        for policy, each in zip(policies, found, strict=True):
-            rows = Rows(columns, int(columns.first[start]), int(columns.first[stop]), policy, shared)
-            _assess(policy, rows, columns, start, stop, each)
+        for policy, each, levels in zip(policies, found, beside, strict=True):
+            _assess(policy, columns, shared, start, stop, levels, each)
 
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(part, range(0, len(columns), AT_ONCE)))
     return found
 
 
-def _nobody(count: int) -> Standings:
-    return Standings(*(np.full(count, NOTHING, dtype=kind) for kind in (np.int16, np.int16, np.int32, np.int8, np.int16, np.int64, np.int16)))
+def _nobody(count: int, wholes: Wholes | None) -> Standings:
+    kinds = (np.int16, np.int16, np.int32, np.int8, np.int16, np.int64, np.int16)
+    return Standings(*(np.full(count, NOTHING, dtype=kind) for kind in kinds), wholes=wholes)  # type: ignore[arg-type, misc]
 
 
-def _assess(policy: TierPolicy, rows: Rows, columns: Columns, start: int, stop: int, out: Standings) -> None:
-    """The standings of the customers from `start` up to, without, `stop`, whose rows these are."""
+def _of_wholes(policy: TierPolicy, columns: Columns, wholes: Wholes) -> Numbers:
+    """The level that each row reaches together with others; below any for a row that counts in no whole."""
+    assert policy.scope is not None
+    counted = columns if policy.scope.take == "max" else wholes.together
+    edges = [int(columns.first[start]) for start in (*range(0, len(columns), AT_ONCE), len(columns))]
+    levels = np.concatenate([Rows(counted, *each, policy, {}).level() for each in pairwise(edges)])
+    return wholes.best(levels) if policy.scope.take == "max" else np.where(wholes.group == NOTHING, NOTHING, levels)
+
+
+def _assess(policy: TierPolicy, columns: Columns, shared: dict[Weighting, Numbers], start: int, stop: int, beside: Numbers | None, out: Standings) -> None:
+    """The standings of the customers from `start` up to, without, `stop`; `beside` is what their rows reach together with others."""
+    first, last = int(columns.first[start]), int(columns.first[stop])
+    rows = Rows(columns, first, last, policy, shared)
+    levels = rows.level() if beside is None else np.maximum(rows.level(), beside[first:last]).astype(np.int16)
     misses = np.array([policy.misses_of(place) for place in range(len(policy.tiers))])
     one_step = np.array([policy.falls_to(place, NOTHING) != NOTHING for place in range(len(policy.tiers))])
-    _step(columns.first[start : stop + 1], columns.month, rows.due(), rows.level(), rows.frozen(), misses, one_step, *(each[start:stop] for each in out))
+    _step(columns.first[start : stop + 1], columns.month, rows.due(), levels, rows.frozen(), misses, one_step, *(each[start:stop] for each in out[:-1]))
 
 
 @njit(cache=True, nogil=True)

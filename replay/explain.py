@@ -1,7 +1,7 @@
 """Why did this customer stand in this tier on that date? Policy, months and events, from the journal alone."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -9,9 +9,10 @@ from domain.accounts import BalanceReported, TransactionPosted
 from domain.days import Month, first_day, month_of, next_month
 from domain.policy import TierPolicy
 from domain.recorded import Recorded
-from domain.tiering import Override, Standing, assess, tier_on
+from domain.tiering import Override, Standing, tier_on
 from projections.customers import MONTHS, TIER, customers_under, ends_a_month
 from projections.projection import States
+from projections.tier import steps
 from replay.past import events_of
 from streams.journal import Journal
 
@@ -33,7 +34,10 @@ class Moved:
 
 @dataclass(frozen=True)
 class Assessment:
-    """An assessment at a month's end: what was measured, what that reached, what became of it, and the events since the one before."""
+    """An assessment at a month's end: what was measured, what that reached, what became of it, and the events since the one before.
+
+    `whole` is the household or company group that counted too, and `together` what was measured of it.
+    """
 
     month: str
     seen: dict[str, int]
@@ -49,6 +53,8 @@ class Assessment:
     first_version: int | None
     last_version: int | None
     largest: tuple[Moved, ...]
+    whole: str | None = None
+    together: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,12 +89,10 @@ def explain(journal: Journal, policy: TierPolicy, stream: str, on: date) -> Expl
         states = group.evolve(before, event)
         if not ends_a_month(event.data):
             behind.append(event)
-            continue
         standing: Standing = before[TIER]
-        for month in sorted(states[MONTHS].rows.keys() - before[MONTHS].rows.keys()):
-            after = assess(policy, standing, states[MONTHS].rows[month])
-            if after.grounds != standing.grounds:
-                of_then, behind = _split(behind, month)
+        for after in steps(policy, standing, event, states[MONTHS].rows):
+            if after.grounds is not None and after.grounds != standing.grounds:
+                of_then, behind = _split(behind, after.grounds.month)
                 found.append(_assessment(standing, after, event, of_then))
             standing = after
     return None if states is None else _explanation(policy, stream, on, states[TIER], found)
@@ -135,6 +139,8 @@ def _assessment(before: Standing, after: Standing, closing: Recorded, behind: li
         first_version=min(versions, default=None),
         last_version=max(versions, default=None),
         largest=_largest(behind),
+        whole=after.grounds.whole,
+        together=after.grounds.together,
     )
 
 

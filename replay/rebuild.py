@@ -58,7 +58,7 @@ def fold_shard(group: Group, shard: Shard, progress: Callable[[int], None], keep
     while rows := shard.read(upto, AT_ONCE):
         for by_stream, event in stretches(group, rows):
             for stream, some in by_stream.items():
-                found[stream] = evolved(group, found.get(stream, group.initial), some, [])
+                found[stream] = evolved(group, stream, found.get(stream, group.initial), some, [])
             if event is not None:
                 told = context.tell(event)
                 found = {stream: group.evolve(states, told) for stream, states in found.items()}
@@ -75,7 +75,7 @@ def derive(group: Group, history: History, source: Group) -> dict[str, States]:
     own: dict[str, list[Recorded]] = {}
     shared: list[Recorded] = []
     for event in (row.event() for row in history.rows if row.topic in (group.topics or ())):
-        if event.stream.partition(":")[0] == group.kind:
+        if group.concerned(event.stream):
             own.setdefault(event.stream, []).append(event)
         elif group.everyone and group.everyone(event.data):
             shared.append(event)

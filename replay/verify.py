@@ -141,7 +141,7 @@ def counts_verified(shard: Shard) -> list[Finding]:
 
 async def streams_of(store: Store, shard: Shard, group: Group) -> list[str]:
     """Every stream of a group: those of the journal, and those that only the read models know."""
-    journalled = await asyncio.to_thread(shard.streams, group.kind)
+    journalled = [stream for kind in group.kinds for stream in await asyncio.to_thread(shard.streams, kind)]
     kept = {stream async for some in store.streams(Place(shard.number, group.name)) for stream in some}
     return sorted({*journalled, *kept})
 

@@ -20,6 +20,7 @@ from projections.model import MODELS
 from projections.offers import REACTIONS
 from projections.redis import RedisStore
 from projections.versions import STEPS
+from projections.wholes import WHOLES
 from streams.batch import decode_batch
 from streams.carrying import Carrying
 from streams.folding import Emit
@@ -32,7 +33,7 @@ log = structlog.get_logger()
 FETCH_WAIT_MS = 20
 LOOK_EVERY = 1.0
 NAME = "tierfold-agents"
-AGENTS = ((CUSTOMERS.name, STANDINGS), (REACTIONS.name,), (STEPS.name, MODELS.name))
+AGENTS = ((CUSTOMERS.name, STANDINGS), (REACTIONS.name, WHOLES.name), (STEPS.name, MODELS.name))
 """The groups that one agent folds, one after the other: what is derived comes behind what it is derived from."""
 
 

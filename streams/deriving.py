@@ -32,7 +32,7 @@ class Deriving(Folding):
 
     async def _advance(self, batch: Batch) -> int:
         if self._upto is None:
-            self._upto = await self._store.upto(self._place)
+            self._upto = await self._store.upto(self.place)
         if batch.after <= self._upto < batch.upto and not any(row.topic in (self.group.topics or ()) for row in batch.rows):
             await self._save({}, batch.upto)
             return 0
@@ -47,7 +47,7 @@ class Deriving(Folding):
 
     async def _read(self, after: int, to: int) -> list[Row]:
         topics = sorted(self.group.topics or ())
-        return await asyncio.to_thread(self._journal[self._place.shard].read, after, READ_AT_ONCE, to, topics)
+        return await asyncio.to_thread(self._journal[self.place.shard].read, after, READ_AT_ONCE, to, topics)
 
     async def _fold_stretch(self, rows: Sequence[Row], upto: int) -> int:
         """Fold a stretch, stream by stream; the position moves when all have it."""
@@ -57,7 +57,7 @@ class Deriving(Folding):
         for row in rows:
             if self.group.topics is not None and row.topic not in self.group.topics:
                 continue
-            if row.stream.partition(":")[0] == self.group.kind:
+            if self.group.concerned(row.stream):
                 own.setdefault(row.stream, []).append(row.event())
             elif self.group.everyone and row.stream.startswith("shard:") and self.group.everyone((event := row.event()).data):
                 shared.append(event)
@@ -73,7 +73,7 @@ class Deriving(Folding):
         for start in range(0, len(streams), self._sweep_at_once):
             some = streams[start : start + self._sweep_at_once]
             await self._load(some)
-            changed = {stream: self._cache[stream].sweep(self.group, events[stream]) for stream in some}
+            changed = {stream: self._cache[stream].sweep(self.group, stream, events[stream], []) for stream in some}
             assert self._upto is not None
             await self._save(changed, self._upto)
             self._cache.clear()  # the source moves on: what was read of it is soon of yesterday

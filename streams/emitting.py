@@ -9,7 +9,7 @@ from streams.cloudevents import write, write_batch
 from streams.courier import Courier
 from streams.folding import Emit
 from streams.journal import Journal, source_key
-from streams.routing import shard_of
+from streams.routing import shard_of, spread
 
 
 def emitter(courier: Courier, journal: Journal, shards: int) -> Emit:
@@ -19,7 +19,7 @@ def emitter(courier: Courier, journal: Journal, shards: int) -> Emit:
     """
 
     async def emit(proposed: Sequence[Proposed]) -> None:
-        by_shard = sorted(proposed, key=lambda event: shard_of(event.stream, shards))
+        by_shard = sorted((copy for event in proposed for copy in spread(event, shards)), key=lambda event: shard_of(event.stream, shards))
         waiting = []
         for shard, events in groupby(by_shard, key=lambda event: shard_of(event.stream, shards)):
             named = {source_key(event.source, event.id): event for event in events}

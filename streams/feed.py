@@ -11,11 +11,12 @@ from typing import Annotated
 
 import msgspec
 
+from domain.interaction import BANK
 from domain.recorded import Proposed
 from streams.cloudevents import EVENT_LIMIT, read_event, write, write_batch
 from streams.courier import Courier, Delivered
 from streams.journal import Rejected
-from streams.routing import BANK, shard_of, spread
+from streams.routing import shard_of, spread
 
 BATCH_EVENTS = 250
 BATCH_BYTES = 256 * 1024

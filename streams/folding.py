@@ -42,7 +42,7 @@ class Folding:
         self, group: Group, shard: int, store: Store, journal: Journal, emit: Emit | None = None, sweep: int = SWEEP_AT_ONCE, at_once: int = READ_AT_ONCE
     ) -> None:
         self.group = group
-        self._place = Place(shard, group.name)
+        self.place = Place(shard, group.name)
         self._store = store
         self._journal = journal
         self._emit = emit
@@ -62,7 +62,7 @@ class Folding:
                 try:
                     return await self._advance(batch)
                 except Superseded:
-                    log.info("shard_reloaded", group=self.group.name, shard=self._place.shard)
+                    log.info("shard_reloaded", group=self.group.name, shard=self.place.shard)
                     return await self._advance(batch)
             except BaseException:
                 self._forget()
@@ -78,18 +78,18 @@ class Folding:
         if self._upto is not None and time.monotonic() - self._moved < IDLE_AFTER:
             return 0
         async with self._busy:
-            if await self._store.upto(self._place) != self._upto:
+            if await self._store.upto(self.place) != self._upto:
                 self._forget()  # the read models were lost, or another worker has moved them on
         return await self.catch_up()
 
     async def catch_up(self) -> int:
         """Bring the shard's states up to the journal; gives the number of events folded."""
-        head = await asyncio.to_thread(self._journal[self._place.shard].head)
+        head = await asyncio.to_thread(self._journal[self.place.shard].head)
         return await self.advance(Batch(head, head, []))
 
     async def _advance(self, batch: Batch) -> int:
         if self._upto is None:
-            self._upto = await self._store.upto(self._place)
+            self._upto = await self._store.upto(self.place)
         folded = 0
         if batch.after > self._upto:
             folded = await self._heal(batch.after)
@@ -102,12 +102,12 @@ class Folding:
         """Read what is missing from the journal; a journal that is behind the batch has no more to give."""
         assert self._upto is not None
         folded = 0
-        to = min(to, await asyncio.to_thread(self._journal[self._place.shard].head))
+        to = min(to, await asyncio.to_thread(self._journal[self.place.shard].head))
         while self._upto < to:
-            rows = await asyncio.to_thread(self._journal[self._place.shard].read, self._upto, self._at_once, to, self._topics)
+            rows = await asyncio.to_thread(self._journal[self.place.shard].read, self._upto, self._at_once, to, self._topics)
             await self._fold(rows, to if len(rows) < self._at_once else rows[-1].position)
             folded += len(rows)
-        log.debug("gap_healed", group=self.group.name, shard=self._place.shard, events=folded)
+        log.debug("gap_healed", group=self.group.name, shard=self.place.shard, events=folded)
         return folded
 
     async def _fold(self, rows: Sequence[Row], upto: int) -> None:
@@ -121,28 +121,36 @@ class Folding:
         """Fold rows stream by stream: what happened to one does not change another."""
         await self._load(by_stream.keys())
         proposed: list[tuple[int, Proposed]] = []
-        changed = {stream: self._cache[stream].fold(self.group, rows, proposed) for stream, rows in by_stream.items()}
-        if proposed and self._emit is not None:
-            await self._emit([each for _, each in sorted(proposed, key=itemgetter(0))])
+        changed = {stream: self._cache[stream].fold(self.group, stream, rows, proposed) for stream, rows in by_stream.items()}
+        await self._send(proposed)
         await self._save(changed, upto)
 
     async def _sweep(self, event: Recorded) -> None:
         """Fold one event into every stream of the shard, some at a time; the position moves when all have it."""
-        async for streams in self._store.streams(self._place):
+        async for streams in self._store.streams(self.place):
             for start in range(0, len(streams), self._sweep_at_once):
                 some = streams[start : start + self._sweep_at_once]
                 await self._load(some)
-                changed = {stream: self._cache[stream].sweep(self.group, [event]) for stream in some}
+                proposed: list[tuple[int, Proposed]] = []
+                changed = {stream: self._cache[stream].sweep(self.group, stream, [event], proposed) for stream in some}
+                await self._send(proposed)
                 assert self._upto is not None
                 await self._save(changed, self._upto)
+        if self.group.swept is not None:
+            await self._send([(event.position, self.group.swept(event, self.place.shard, len(self._journal)))])
         await self._save({}, event.position)
+
+    async def _send(self, proposed: Sequence[tuple[int, Proposed]]) -> None:
+        """Send what follows, in the order of its causes, and wait until it is in the journal: only then may the position move."""
+        if proposed and self._emit is not None:
+            await self._emit([each for _, each in sorted(proposed, key=itemgetter(0))])
 
     async def _load(self, streams: Collection[str]) -> None:
         if len(self._cache) > CACHED:
             self._cache.clear()
         missing = sorted({*streams} - self._cache.keys())
         parts = self.group.parts
-        found = await self._store.load(self._place, [(part.key, stream) for stream in missing for part in parts])
+        found = await self._store.load(self.place, [(part.key, stream) for stream in missing for part in parts])
         beside = await self._beside(missing)
         for index, stream in enumerate(missing):
             self._cache[stream] = Held.of(self.group, found[index * len(parts) : (index + 1) * len(parts)], beside[index])
@@ -155,7 +163,7 @@ class Folding:
         assert self._upto is not None
         parts = self.group.parts
         states = {(parts[part].key, stream): self._cache[stream].kept(self.group, part) for stream, some in changed.items() for part in some}
-        if (states or upto != self._upto) and not await self._store.save(self._place, self._upto, upto, states):
+        if (states or upto != self._upto) and not await self._store.save(self.place, self._upto, upto, states):
             self._forget()
             raise Superseded
         if upto != self._upto:
@@ -165,7 +173,7 @@ class Folding:
     @property
     def _context(self) -> Context:
         if self._told is None:
-            self._told = Context(self.group, self._journal[self._place.shard])
+            self._told = Context(self.group, self._journal[self.place.shard])
         return self._told
 
     def _forget(self) -> None:
@@ -187,21 +195,21 @@ class Held:
         states = tuple(part.decode(kept.state) if kept else part.initial for part, kept in zip(group.parts, found, strict=True))
         return cls((*states, *beside), max((kept.upto for kept in found if kept), default=0))
 
-    def fold(self, group: Group, rows: Sequence[Row], proposed: list[tuple[int, Proposed]]) -> list[int]:
+    def fold(self, group: Group, stream: str, rows: Sequence[Row], proposed: list[tuple[int, Proposed]]) -> list[int]:
         """Fold the rows that are not folded yet, noting what should follow from which position; gives which parts they changed."""
         fresh = [row for row in rows if row.position > self.upto]
         if not fresh:
             return []
-        before, self.states = self.states, evolved(group, self.states, fresh, proposed)
+        before, self.states = self.states, evolved(group, stream, self.states, fresh, proposed)
         self.upto = fresh[-1].position
         return _changed(before, self.states)
 
-    def sweep(self, group: Group, events: Iterable[Recorded]) -> list[int]:
-        """Fold events in order, less those that are folded; gives which parts they changed."""
+    def sweep(self, group: Group, stream: str, events: Iterable[Recorded], proposed: list[tuple[int, Proposed]]) -> list[int]:
+        """Fold events in order, less those that are folded, noting what should follow; gives which parts they changed."""
         before = self.states
         for event in events:
             if event.position > self.upto:
-                self.states = group.evolve(self.states, event)
+                self.states = _evolved(group, stream, self.states, event, proposed)
                 self.upto = event.position
         return _changed(before, self.states)
 
@@ -219,7 +227,7 @@ def stretches(group: Group, rows: Iterable[Row]) -> Iterator[tuple[dict[str, lis
     """The rows that matter to a group, by stream, each time up to the next event that concerns everyone; the last up to the end."""
     by_stream: dict[str, list[Row]] = {}
     for row in rows:
-        if row.stream.partition(":")[0] == group.kind and (group.topics is None or row.topic in group.topics):
+        if group.concerned(row.stream) and (group.topics is None or row.topic in group.topics):
             by_stream.setdefault(row.stream, []).append(row)
         elif group.everyone and row.stream.startswith("shard:") and group.everyone((event := row.event()).data):
             yield by_stream, event
@@ -227,7 +235,7 @@ def stretches(group: Group, rows: Iterable[Row]) -> Iterator[tuple[dict[str, lis
     yield by_stream, None
 
 
-def evolved(group: Group, states: States, rows: Iterable[Row], proposed: list[tuple[int, Proposed]]) -> States:
+def evolved(group: Group, stream: str, states: States, rows: Iterable[Row], proposed: list[tuple[int, Proposed]]) -> States:
     """The states of one stream after more of its rows; what should follow from them is added to `proposed`, by position."""
     for run, some in groupby(rows, key=lambda row: group.runs.get(row.topic)):
         if run is not None:
@@ -235,10 +243,15 @@ def evolved(group: Group, states: States, rows: Iterable[Row], proposed: list[tu
             states = run.evolve(states, [decode(row.state) for row in some])
             continue
         for event in (row.event() for row in some):
-            if group.react is not None:
-                proposed += [(event.position, each) for each in group.react(states, event)]
-            states = group.evolve(states, event)
+            states = _evolved(group, stream, states, event, proposed)
     return states
+
+
+def _evolved(group: Group, stream: str, states: States, event: Recorded, proposed: list[tuple[int, Proposed]]) -> States:
+    after = group.evolve(states, event)
+    if group.react is not None:
+        proposed += [(event.position, each) for each in group.react(stream, states, after, event)]
+    return after
 
 
 def _changed(before: States, after: States) -> list[int]:

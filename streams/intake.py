@@ -13,11 +13,12 @@ from typing import Any
 
 import structlog
 
+from domain.interaction import BANK
 from streams.batch import Batch, batches, decode_batch, encode_batch
 from streams.cloudevents import STRUCTURED, Item, read_message, write
 from streams.journal import Arrival, Counts, Journal, LogOffset, Rejected
 from streams.kafka import INTERACTIONS, RECORDED, Broker, ConsumerRebalanceListener, TopicPartition
-from streams.routing import BANK, shard_of, spread
+from streams.routing import shard_of, spread
 
 log = structlog.get_logger()
 

@@ -3,11 +3,9 @@
 from collections.abc import Iterable
 from functools import lru_cache
 
+from domain.interaction import BANK
 from domain.recorded import Proposed
 from streams.kafka import murmur2
-
-BANK = "bank"
-"""The subject of an event that concerns every shard."""
 
 
 @lru_cache(maxsize=1 << 18)

@@ -78,12 +78,13 @@ def _bank(customers: int, months: int) -> Columns:
         products=np.repeat(1 + each % 4, months).astype(np.int32), tenure=(number + 1).astype(np.int16), streak=(number + 1).astype(np.int16),
         open_cases=np.zeros(rows, dtype=np.int16), kind=np.repeat(each % 33 == 0, months).astype(np.int32), rating=np.full(rows, -1, dtype=np.int32),
         industry=np.full(rows, -1, dtype=np.int32), region=np.repeat(each % 6, months).astype(np.int32),
-        born=np.repeat(710_000 + each % 20_000, months).astype(np.int32), holdings=np.zeros(rows, dtype=np.int32), asset_first=index.astype(np.int64),
+        born=np.repeat(710_000 + each % 20_000, months).astype(np.int32), holdings=np.zeros(rows, dtype=np.int32), wholes=np.zeros(rows, dtype=np.int32),
+        asset_first=index.astype(np.int64),
         asset=assets, balance_days=amounts * np.repeat(days[number], per_row), average=amounts, closing=amounts, ninety_days=amounts * 90,
         value_first=np.zeros(rows + 1, dtype=np.int64), value_currency=np.zeros(0, dtype=np.int16), came=np.zeros(0, dtype=np.int64),
         went=np.zeros(0, dtype=np.int64),
         words={"kind": ["person", "company"], "rating": [], "industry": [], "region": [f"region-{number}" for number in range(6)], "holdings": [""],
-               "asset": ["deposit/CNY", "wealth/CNY"], "currency": ["CNY"]},
+               "wholes": [""], "asset": ["deposit/CNY", "wealth/CNY"], "currency": ["CNY"]},
     )  # fmt: skip
 
 

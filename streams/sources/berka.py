@@ -15,9 +15,8 @@ from pathlib import Path
 from domain.accounts import AccountOpened, LoanGranted, ProductOpened, StandingOrderPlaced, TransactionPosted
 from domain.customers import CustomerOnboarded, Gender
 from domain.days import DayClosed
-from domain.interaction import Interaction
+from domain.interaction import BANK, Interaction
 from domain.recorded import Proposed
-from streams.routing import BANK
 
 SOURCE = "berka"
 CURRENCY = "CZK"

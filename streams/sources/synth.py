@@ -25,11 +25,10 @@ from domain.customers import (
     RiskProfileAssessed,
 )
 from domain.days import DayClosed, days_in, first_day, next_month
-from domain.interaction import Interaction
+from domain.interaction import BANK, Interaction
 from domain.offers import OfferAccepted, OfferDecided, OfferDeclined, OfferPresented
 from domain.recorded import Proposed
 from domain.relations import ManagerAssigned
-from streams.routing import BANK
 
 SOURCE = "synth"
 FIRST_MONTH = "2026-01"

@@ -89,7 +89,7 @@ WRONG: dict[str, tuple[dict[str, object], str]] = {
         {"tiers": [*lower_gold()[:1], {**lower_gold()[1], "reach": {"quantity": "assets", "at_least": "x"}}]},
         "tiers[1].reach.at_least: ",
     ),
-    "a rule for households": ({"scope": {"of": "household"}}, "bohai-retail@1 counts a household, and the columns have customers alone"),
+    "the best of a company group": ({"scope": {"of": "company-group", "take": "max"}}, "scope: the best member counts for households alone"),
 }
 
 

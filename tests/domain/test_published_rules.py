@@ -9,7 +9,7 @@ from deploy.files import read_policy
 from deploy.settings import POLICIES
 from domain.days import next_month
 from domain.facts import Traits
-from domain.households import Member, together
+from domain.households import Member, summed, together
 from domain.policy import TierPolicy
 from domain.tiering import Standing, assess
 from tests.domain.months import after, month
@@ -121,11 +121,11 @@ def test_hsbc_premier_by_ones_own_or_by_the_familys() -> None:
     """Total relationship balance of 500,000 yuan, or the family's."""
     premier = policy("hsbc-premier")
     mine, theirs = month("2026-01", 200_000), month("2026-01", 300_000)
-    family = together(mine, [Member(mine), Member(theirs)], "sum")
+    family = together(mine, summed([Member(mine), Member(theirs)]))
 
     assert assess(premier, Standing(), month("2026-01", 500_000)).tier == "premier"
     assert assess(premier, Standing(), mine).tier == "personal"
-    assert assess(premier, Standing(), mine, family).tier == "premier"
+    assert assess(premier, Standing(), mine, [family]).tier == "premier"
 
 
 @pytest.mark.parametrize(("dollars", "tier"), [(29_999, "everyday"), (30_000, "priority"), (200_000, "citigold"), (MILLION, "private-client")])
@@ -133,9 +133,9 @@ def test_citi_tiers_of_a_linked_family(dollars: int, tier: str) -> None:
     """30 k, 200 k and 1 M dollars of combined average monthly balance, with family linking."""
     one = month("2026-01", dollars // 2, currency="USD", tenure_months=20)
     other = month("2026-01", dollars - dollars // 2, currency="USD", tenure_months=20)
-    family = together(one, [Member(one), Member(other)], "sum")
+    family = together(one, summed([Member(one), Member(other)]))
 
-    assert assess(policy("citi-relationship"), Standing(), one, family).tier == tier
+    assert assess(policy("citi-relationship"), Standing(), one, [family]).tier == tier
 
 
 def test_a_new_customer_on_the_fast_track_counts_by_what_is_there_now() -> None:
@@ -183,9 +183,9 @@ def test_strategic_companies_by_rating_industry_stage_deposits_and_contribution(
 def test_a_companys_group_counts() -> None:
     """The group's deposits lift a member that has few of its own."""
     key, own = policy("corporate-key-accounts"), month("2026-01", 1, traits=COMPANY)
-    group = together(own, [Member(own), Member(month("2026-01", 20 * MILLION))], "sum")
+    group = together(own, summed([Member(own), Member(month("2026-01", 20 * MILLION))]))
 
-    assert assess(key, Standing(), own, group).tier == "important"
+    assert assess(key, Standing(), own, [group]).tier == "important"
 
 
 def test_people_are_no_key_companies() -> None:

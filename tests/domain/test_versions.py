@@ -26,7 +26,7 @@ RULE = {
     "tiers": [{"tier": "all", "name": {}}],
 }  # fmt: skip
 OTHER = {**RULE, "misses_allowed": 2}
-SCOPED = {**RULE, "scope": {"of": "household"}}
+SCOPED = {**RULE, "scope": {"of": "company-group", "take": "max"}}
 REPORT = "ab" * 32
 G = "standings@1"
 ADOPTED = VersionAdopted(group=G, version="v1", policy=dict(RULE))
@@ -85,7 +85,7 @@ REFUSED: dict[str, tuple[Sequence[Interaction], Interaction, str]] = {
     "adopting what knows no policy": ([], ADOPTED.model_copy(update={"group": "models@1"}), "has its first version already"),
     "adopting what is no policy": ([], ADOPTED.model_copy(update={"policy": {}}), "the policy cannot be used"),
     "what is no policy": ([ADOPTED], PROPOSED.model_copy(update={"policy": {"a": 1}}), "the policy cannot be used"),
-    "a policy of households": ([ADOPTED], PROPOSED.model_copy(update={"policy": SCOPED}), "live standings are of single customers yet"),
+    "the best of a company group": ([ADOPTED], PROPOSED.model_copy(update={"policy": SCOPED}), "the best member counts for households alone"),
     "another policy under a known name": (
         [ADOPTED, PROPOSED, VersionWithdrawn(group=G, version="v2", by="li")],
         PROPOSED.model_copy(update={"policy": OTHER}),

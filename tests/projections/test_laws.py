@@ -115,7 +115,7 @@ with_runs = st.lists(st.tuples(st.one_of(transactions, transactions, transaction
 @given(with_runs)
 def test_rows_folded_many_at_once_come_to_what_their_events_do_one_by_one(group: Group, history: list[Recorded]) -> None:
     """A shorter way, the same bytes."""
-    assert spelt(group, evolved(group, group.initial, map(stored, history), [])) == spelt(group, fold(group, history))
+    assert spelt(group, evolved(group, "customer:1", group.initial, map(stored, history), [])) == spelt(group, fold(group, history))
 
 
 @every_group
@@ -189,4 +189,4 @@ def test_an_answer_to_no_decision_teaches_nothing() -> None:
 
 def _react(states: States, event: Recorded) -> list[Any]:
     assert REACTIONS.react is not None
-    return list(REACTIONS.react(states, event))
+    return list(REACTIONS.react(event.stream, states, REACTIONS.evolve(states, event), event))

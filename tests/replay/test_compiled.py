@@ -19,7 +19,7 @@ from domain.policy import FastTrack, LifeCycle, Tier, TierPolicy
 from domain.quantities import COUNTS, Balances, Points, Scored
 from domain.tiering import Standing, assess
 from replay.columns import Columns, columns_of, load, month_named, month_number, save
-from replay.compiled import NotInColumns, standings
+from replay.compiled import standings
 from tests.conftest import NOON
 
 FIRST = month_number("2024-11")
@@ -149,11 +149,3 @@ def test_columns_are_kept_in_files(tmp_path: Path) -> None:
 
     assert each_customer(loaded) == bank
     assert standings([policy], loaded)[0].standing(policy, loaded, 0).tier == "private"
-
-
-def test_a_policy_that_counts_households_is_refused_with_its_reason() -> None:
-    """Columns have customers; a rule for households says so, instead of leaving them out."""
-    policy = read_policy(POLICIES / "tiers" / "hsbc-premier.yaml")
-
-    with pytest.raises(NotInColumns, match="hsbc-premier@1 counts a household"):
-        standings([policy], columns_of([("customer:1", [])]))

@@ -11,13 +11,14 @@ from kafka.admin import NewTopic
 
 from domain.accounts import TransactionPosted
 from domain.days import DayClosed
+from domain.interaction import BANK
 from domain.recorded import Proposed
 from streams.batch import Batch, decode_batch
 from streams.cloudevents import write, write_batch
 from streams.intake import Intake, LogBroken
 from streams.journal import Counts, Fenced, Journal, LogOffset
 from streams.kafka import INTERACTIONS, RECORDED, Broker, TopicPartition
-from streams.routing import BANK, shard_of
+from streams.routing import shard_of
 from tests.conftest import NOON, proposed
 
 SHARDS = 2

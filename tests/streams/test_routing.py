@@ -4,7 +4,8 @@ import pytest
 from aiokafka.partitioner import DefaultPartitioner
 
 from domain.days import DayClosed
-from streams.routing import BANK, shard_of, spread
+from domain.interaction import BANK
+from streams.routing import shard_of, spread
 from tests.conftest import NOON, proposed
 
 
