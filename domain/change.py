@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 S = TypeVar("S")
 
 
-def changed(state: S, **fields: Any) -> S:
+def changed(state: S, /, **fields: Any) -> S:
     """A copy of a frozen dataclass (one without slots) with some fields changed.
 
     What `dataclasses.replace` does, without running `__init__`: ten times as fast on a state of twenty fields,
@@ -23,3 +23,19 @@ def changed(state: S, **fields: Any) -> S:
     if len(after) != len(before):
         raise TypeError(f"{type(state).__name__} has no {sorted(fields.keys() - before.keys())}")
     return copy
+
+
+def made(kind: type[S], /, **fields: Any) -> S:
+    """A frozen dataclass (one without slots) of all its fields, none left to its default.
+
+    What calling the class does, without an `object.__setattr__` for each field: a quarter of the time.
+
+    >>> from domain.ledger import Account
+    >>> made(Account, asset_class="deposit", currency="CNY", balance=5, closed=False, days={}, stated=None).balance
+    5
+    """
+    fresh = object.__new__(kind)
+    fresh.__dict__.update(fields)
+    if len(fields) != len(kind.__dataclass_fields__):  # type: ignore[attr-defined]
+        raise TypeError(f"{kind.__name__} has not these fields: {sorted(fields)}")
+    return fresh

@@ -7,13 +7,12 @@ bank's own: each day's balance and movements at that day's rate, rounded half up
 customer's part, each day.
 """
 
-from collections import Counter
 from collections.abc import Callable
 
-from domain.change import changed
+from domain.change import changed, made
 from domain.currencies import NO_RATES, Rate, Rates
-from domain.days import Month, days_in, month_before, next_month
-from domain.facts import AssetFacts, MonthlyFacts
+from domain.days import Month, days_in, days_of_three, next_month
+from domain.facts import AssetFacts, MonthlyFacts, Traits
 from domain.ledger import Account, DaysMoves, Ledger, Part, Past
 
 Worth = Callable[[int], int]
@@ -50,37 +49,47 @@ class _Tally:
     def __init__(self, month: Month) -> None:
         self.month = month
         self.days = days_in(month)
+        self.first_day, self.last_day = f"{month}-01", f"{month}-{self.days}"
         self.held: dict[str, Past] = {}
-        self.value_in: Counter[str] = Counter()
-        self.value_out: Counter[str] = Counter()
+        self.value_in: dict[str, int] = {}
+        self.value_out: dict[str, int] = {}
         self.transactions = 0
         self.active = 0
         self.used: dict[str, Rate] = {}
 
     def add(self, name: str, account: Account, ledger: Ledger, rates: Rates) -> None:
         """Count one account in."""
-        daily = None if rates.base in (None, account.currency) else rates.of_month(account.currency, self.month)
+        daily = None if rates.base is None or rates.base == account.currency else rates.of_month(account.currency, self.month)
         if daily:
             assert rates.base is not None
             self.used[account.currency] = daily[-1]
-        if daily or name in ledger.shares or name.rpartition("/")[0] in ledger.shares:
+        if daily or (ledger.shares and (name in ledger.shares or name.rpartition("/")[0] in ledger.shares)):
             self._add_by_day(account, rates.base if daily and rates.base else account.currency, _worth(name, ledger, self.month, daily))
         else:
             self._add_whole(account)
 
     def _add_whole(self, account: Account) -> None:
         """Count in an account of which all is the customer's, in its own currency."""
-        opening = account.balance - sum(moves.net for moves in account.days.values())
-        total, first, second, closing = opening * self.days, opening, opening, opening
-        for day, moves in account.days.items():
-            if day[:7] <= self.month:
-                since, net = int(day[8:]) if day[:7] == self.month else 1, moves.net
-                total += net * (self.days - since + 1)
+        days, first_day, last_day = self.days, self.first_day, self.last_day
+        total = first = second = moved = later = number = came = went = 0
+        for day, (into, out, count, corrected, _) in account.days.items():
+            net = into - out + corrected
+            if day > last_day:
+                later += net
+                continue
+            since = int(day[8:]) if day >= first_day else 1
+            moved += net
+            total += net * (days - since + 1)
+            if since <= 2:
+                second += net
                 first += net if since == 1 else 0
-                second += net if since <= 2 else 0
-                closing += net
-                self._count(moves, account.currency, since)
-        self._hold(account, account.currency, Past(total, first, second, closing), opening)
+            if count:
+                number, came, went = number + count, came + into, went + out
+                self.active |= 1 << since
+        closing = account.balance - later
+        opening = closing - moved
+        self._count(number, came, went, account.currency)
+        self._hold(account, account.currency, Past(opening * days + total, opening + first, opening + second, closing), opening)
 
     def _add_by_day(self, account: Account, currency: str, worth: list[Worth]) -> None:
         """Count in an account that is worth something else than its balance, day by day."""
@@ -96,7 +105,8 @@ class _Tally:
             moves = by_day.get(number, DaysMoves())
             balance += moves.net
             balances.append(worth_of(balance))
-            self._count(moves._replace(came=worth_of(moves.came), went=worth_of(moves.went)), currency, number)
+            self._count(moves.number, worth_of(moves.came), worth_of(moves.went), currency)
+            self.active |= 1 << number if moves.number else 0
         self._hold(account, currency, Past(sum(balances), balances[0], balances[1], balances[-1]), opening)
 
     def _hold(self, account: Account, currency: str, held: Past, opening: int) -> None:
@@ -105,15 +115,15 @@ class _Tally:
             known = self.held.get(key)
             self.held[key] = held if known is None else Past(*map(sum, zip(known, held, strict=True)))
 
-    def _count(self, moves: DaysMoves, currency: str, since: int) -> None:
-        if moves.number:
-            self.transactions += moves.number
-            self.active |= 1 << since
-            self.value_in[currency] += moves.came
-            self.value_out[currency] += moves.went
+    def _count(self, number: int, came: int, went: int, currency: str) -> None:
+        if number:
+            self.transactions += number
+            self.value_in[currency] = self.value_in.get(currency, 0) + came
+            self.value_out[currency] = self.value_out.get(currency, 0) + went
 
 
 NONE = Past()
+NO_TRAITS = Traits()
 
 
 def _worth(name: str, ledger: Ledger, month: Month, daily: list[Rate] | None) -> list[Worth]:
@@ -132,10 +142,11 @@ def _tallied(ledger: Ledger, month: Month, rates: Rates) -> _Tally:
 
 
 def _facts(ledger: Ledger, tally: _Tally) -> MonthlyFacts:
-    return MonthlyFacts(
+    return made(
+        MonthlyFacts,
         month=tally.month,
         days=tally.days,
-        assets=tuple(_asset_facts(key, tally, ledger.past.get(key, ())) for key in sorted(tally.held.keys() | ledger.past.keys())),
+        assets=tuple([_asset_facts(key, tally, ledger.past.get(key, ())) for key in sorted(tally.held.keys() | ledger.past.keys())]),
         transactions=tally.transactions,
         value_in=dict(sorted(tally.value_in.items())),
         value_out=dict(sorted(tally.value_out.items())),
@@ -143,23 +154,38 @@ def _facts(ledger: Ledger, tally: _Tally) -> MonthlyFacts:
         products=len(ledger.products) + sum(not account.closed for account in ledger.accounts.values()),
         tenure_months=_months_between(ledger.since or tally.month, tally.month) + 1,
         streak=_streak(ledger, tally),
+        traits=NO_TRAITS,
+        wholes={},
     )
 
 
 def _asset_facts(key: str, tally: _Tally, past: tuple[Past, ...]) -> AssetFacts:
     asset_class, currency = key.split("/")
     now = tally.held.get(key, NONE)
-    average = (2 * now.balance_days + tally.days) // (2 * tally.days)
-    return AssetFacts(asset_class, currency, now.balance_days, average, now.closing, _ninety_days(now, tally.month, past))  # type: ignore[arg-type]
+    return made(
+        AssetFacts,
+        asset_class=asset_class,
+        currency=currency,
+        balance_days=now.balance_days,
+        average=(2 * now.balance_days + tally.days) // (2 * tally.days),
+        closing=now.closing,
+        ninety_days=_ninety_days(now, tally.month, past),
+    )
 
 
 def _ninety_days(now: Past, month: Month, past: tuple[Past, ...]) -> int:
     """The sum over 90 days up to a month's end: three months, less their first days, or with the last day before them."""
     one, two, three = (*past, NONE, NONE, NONE)[:3]
-    earlier = month_before(month)
-    days = days_in(month) + days_in(earlier) + days_in(month_before(earlier))
-    edge = {89: three.closing, 90: 0, 91: -two.first, 92: -two.first - two.second}
-    return now.balance_days + one.balance_days + two.balance_days + edge[days]
+    match days_of_three(month):
+        case 89:
+            edge = three.closing
+        case 91:
+            edge = -two.first
+        case 92:
+            edge = -two.first - two.second
+        case _:
+            edge = 0
+    return now.balance_days + one.balance_days + two.balance_days + edge
 
 
 def _remembered(past: dict[str, tuple[Past, ...]], tally: _Tally) -> dict[str, tuple[Past, ...]]:

@@ -66,6 +66,17 @@ def days_in(month: Month) -> int:
 
 
 @lru_cache(maxsize=4096)
+def days_of_three(month: Month) -> int:
+    """How many days a month and the two before it have.
+
+    >>> days_of_three("2026-03")
+    90
+    """
+    before = month_before(month)
+    return days_in(month) + days_in(before) + days_in(month_before(before))
+
+
+@lru_cache(maxsize=4096)
 def last_day(month: Month) -> date:
     """The last day of a month."""
     return first_day(month).replace(day=days_in(month))

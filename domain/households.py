@@ -79,6 +79,8 @@ def left(memberships: Mapping[str, Membership], whole: str, day: date) -> dict[s
 
 def counted_on(memberships: Mapping[str, Membership], day: date) -> dict[str, int]:
     """In which wholes a customer counts at the end of a day, and with which share: in one of each kind, the one joined last."""
+    if not memberships:
+        return {}
     there = {whole: each for whole, each in memberships.items() if each.since <= day and (each.until is None or each.until > day)}
     last = {_kind(whole): whole for whole, _ in sorted(there.items(), key=lambda each: (each[1].since, each[0]))}
     return {whole: there[whole].share_permille for whole in sorted(last.values())}

@@ -34,13 +34,8 @@ class DaysMoves(NamedTuple):
 NOTHING = DaysMoves()
 
 
-class Move(NamedTuple):
-    """A transaction, as far as it concerns a ledger: minor units, positive into the account."""
-
-    account: str
-    currency: str
-    amount: int
-    day: Day
+Move = tuple[str, str, int, Day]
+"""A transaction, as far as it concerns a ledger: account, currency, amount in minor units (positive into the account), business day."""
 
 
 @dataclass(frozen=True)

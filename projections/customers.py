@@ -10,9 +10,12 @@ from functools import partial
 from domain.accounts import TransactionPosted
 from domain.catalogue import topic_of
 from domain.change import changed
+from domain.customers import ChannelVisited
 from domain.days import DayClosed, ends_month, last_day, month_of
 from domain.households import counted_on
 from domain.interaction import Interaction
+from domain.ledger import Ledger
+from domain.offers import OfferAccepted, OfferDecided, OfferDeclined, OfferPresented
 from domain.policy import TierPolicy
 from domain.recorded import Proposed, Recorded, following
 from domain.tiering import TierOverridden
@@ -43,6 +46,28 @@ def evolve_posted(states: States, events: Sequence[ledger.Posted]) -> States:
     return who, ledger.evolve_posted(books, events), *others
 
 
+def evolve_visited(states: States, events: Sequence[profile.Visited]) -> States:
+    """All states after several visits."""
+    who, books, *others = states
+    return profile.evolve_visited(who, events), _dated(books, events), *others
+
+
+def evolve_met(states: States, events: Sequence[profile.Met]) -> States:
+    """All states after several events that tell only that the customer was there."""
+    who, books, *others = states
+    return profile.evolve_met(who, events), _dated(books, events), *others
+
+
+def evolve_dated(states: States, events: Sequence[ledger.Dated]) -> States:
+    """All states after several events of which only the day matters: from when on there is a customer."""
+    who, books, *others = states
+    return who, _dated(books, events), *others
+
+
+def _dated(books: Ledger, events: Sequence[profile.Met | ledger.Dated]) -> Ledger:
+    return ledger.evolve_dated(books, [event.business_date for event in events])
+
+
 def ends_a_month(data: Interaction) -> bool:
     """Whether this is the end of a month, which concerns every customer."""
     return isinstance(data, DayClosed) and ends_month(data.date)
@@ -64,7 +89,13 @@ def swept(event: Recorded, shard: int, shards: int) -> Proposed:
     return following(event, "month", f"month:{month}", ShardMonthReported(month=month, shard=shard, shards=shards))
 
 
-RUNS = {topic_of(TransactionPosted): Run(ledger.Posted, evolve_posted)}
+RUNS = {
+    topic_of(TransactionPosted): Run(ledger.Posted, evolve_posted),
+    topic_of(ChannelVisited): Run(profile.Visited, evolve_visited),
+    topic_of(OfferDecided): Run(ledger.Dated, evolve_dated),
+    **{topic_of(event): Run(profile.Met, evolve_met) for event in (OfferPresented, OfferAccepted, OfferDeclined)},
+}
+"""What there is most of."""
 FACTS = (profile.PROFILE, ledger.LEDGER, months.MONTHS)
 CUSTOMERS = Group("customers@1", ("customer",), FACTS, evolve, everyone=ends_a_month, react=react, swept=swept, runs=RUNS, context=RATES)
 

@@ -1,6 +1,6 @@
 """What did the customer hold, and what moved? Running balances, without any policy."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -11,7 +11,7 @@ from domain.currencies import NO_RATES
 from domain.days import DayClosed, month_of
 from domain.facts import MonthlyFacts
 from domain.interaction import Interaction
-from domain.ledger import Day, Ledger, Move, Part
+from domain.ledger import Day, Ledger, Part
 from domain.recorded import Recorded
 from projections.projection import Projection
 
@@ -34,7 +34,7 @@ def advance(state: Ledger, event: Recorded) -> tuple[Ledger, tuple[MonthlyFacts,
 def _held(state: Ledger, data: Interaction, day: Day) -> Ledger:
     match data:
         case TransactionPosted(account=account, amount=amount, currency=currency):
-            return ledger.transacted(state, (Move(account, currency, amount, day),))
+            return ledger.transacted(state, ((account, currency, amount, day),))
         case BalanceReported(account=account, balance=balance, currency=currency, asset_class=asset_class):
             if asset_class is not None:
                 state = ledger.opened(state, account, asset_class, currency)
@@ -53,6 +53,12 @@ def _held(state: Ledger, data: Interaction, day: Day) -> Ledger:
             return state
 
 
+class Dated(msgspec.Struct, gc=False):
+    """As much as a ledger asks of a stored event that moves nothing."""
+
+    business_date: Day
+
+
 class PostedData(msgspec.Struct, gc=False):
     """What a ledger asks of a transaction."""
 
@@ -61,17 +67,21 @@ class PostedData(msgspec.Struct, gc=False):
     amount: int
 
 
-class Posted(msgspec.Struct, gc=False):
+class Posted(Dated, gc=False):
     """As much of a stored transaction as a ledger asks for."""
 
-    business_date: Day
     data: PostedData
+
+
+def evolve_dated(state: Ledger, days: Iterable[Day]) -> Ledger:
+    """The ledger after events that move nothing, by their business dates: what `evolve` comes to, one after the other."""
+    return ledger.seen(state, min(days)[:7])
 
 
 def evolve_posted(state: Ledger, events: Sequence[Posted]) -> Ledger:
     """The ledger after several transactions: what `evolve` comes to, one after the other."""
-    state = ledger.seen(state, min(event.business_date for event in events)[:7])
-    return ledger.transacted(state, [Move(event.data.account, event.data.currency, event.data.amount, event.business_date) for event in events])
+    state = evolve_dated(state, [event.business_date for event in events])
+    return ledger.transacted(state, [(event.data.account, event.data.currency, event.data.amount, event.business_date) for event in events])
 
 
 LEDGER = Projection("ledger", 1, Ledger(), evolve)

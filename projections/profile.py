@@ -1,11 +1,14 @@
 """Who is this customer? The whole picture; what was stated comes with its source and time, and the newest counts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TypeVar
 
+import msgspec
+
 from domain import accounts, campaigns, cases, customers, days, households, offers, relations, tiering, wholes
-from domain.change import changed
+from domain.change import changed, made
 from domain.facts import Traits
 from domain.households import Membership
 from domain.recorded import Recorded
@@ -142,14 +145,47 @@ BY_THE_BANK = (
 """What the bank does by itself does not mean that the customer was seen."""
 
 
+class Met(msgspec.Struct, gc=False):
+    """As much of a stored event as tells when the customer was there."""
+
+    occurred_at: datetime
+    business_date: str
+
+
+class ByChannel(msgspec.Struct, gc=False):
+    """By which channel somebody came."""
+
+    channel: str
+
+
+class Visited(Met, gc=False):
+    """As much of a stored visit as a profile asks for."""
+
+    data: ByChannel
+
+
+def evolve_met(profile: Profile, events: Sequence[Met]) -> Profile:
+    """The profile after several events of which it only asks when they were: what `evolve` comes to, one after the other."""
+    return _seen(profile, max([event.occurred_at for event in events]))
+
+
+def evolve_visited(profile: Profile, events: Sequence[Visited]) -> Profile:
+    """The profile after several visits: what `evolve` comes to, one after the other."""
+    channels = dict(profile.channels)
+    for event in events:
+        channels[event.data.channel] = channels.get(event.data.channel, 0) + 1
+    return evolve_met(changed(profile, channels=channels), events)
+
+
 def traits(profile: Profile) -> Traits:
     """What tiering may ask of a customer beside money, as it is known now."""
-    facts = {name: fact.value for name, fact in profile.facts.items()}
-    return Traits(
+    industry, region = profile.facts.get("industry"), profile.facts.get("region")
+    return made(
+        Traits,
         kind=profile.kind,
         rating=profile.rating.value if profile.rating else None,
-        industry=facts.get("industry"),
-        region=facts.get("region"),
+        industry=industry.value if industry else None,
+        region=region.value if region else None,
         born=profile.born,
         holdings=tuple(sorted(set(profile.products.values()))),
         open_cases=len(profile.open_cases),

@@ -41,10 +41,10 @@ class Projection(Generic[S]):
 
 @dataclass(frozen=True)
 class Run:
-    """How several events of one type, one after the other in a stream, are folded at once.
+    """How several events of one type in a stream are folded at once.
 
     `shape` is a struct with as much of the stored event as that needs, and `evolve` comes to what the group's own
-    does, one event after the other.
+    does, one event after the other. Other events of any type with a run may lie between: their order does not matter.
     """
 
     shape: type

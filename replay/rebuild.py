@@ -4,6 +4,7 @@ import multiprocessing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from heapq import merge
+from itertools import chain
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from streams.context import Context
 from streams.folding import evolved, stretches
 from streams.journal import Journal, Row, Shard
 
-AT_ONCE = 50_000
+AT_ONCE = 200_000
 """Rows read at once: the longer the stretch, the more of a stream's events are folded together."""
 LOOK_EVERY = 0.2
 
@@ -56,16 +57,22 @@ def fold_shard(group: Group, shard: Shard, progress: Callable[[int], None], keep
     """The states of every stream of a group after a whole shard; the rows of the types in `keep` are given back."""
     upto, found, kept, context = 0, dict[str, States](), list[Row](), Context(group, shard)
     while rows := shard.read(upto, AT_ONCE):
-        for by_stream, event in stretches(group, rows):
-            for stream, some in by_stream.items():
-                found[stream] = evolved(group, stream, found.get(stream, group.initial), some, [])
-            if event is not None:
-                told = context.tell(event)
-                found = {stream: group.evolve(states, told) for stream, states in found.items()}
+        *parts, (last, _) = [(by_stream, event and context.tell(event)) for by_stream, event in stretches(group, rows)]
+        for stream in dict.fromkeys(chain(found if parts else (), *(by_stream for by_stream, _ in parts), last)):
+            found[stream] = _folded_on(group, stream, found.get(stream), parts, last)
         kept += [row for row in rows if row.topic in keep]
         upto = rows[-1].position
         progress(len(rows))
     return History(upto, found, kept)
+
+
+def _folded_on(group, stream, states, parts, last):
+    for by_stream, event in parts:
+        if stream in by_stream:
+            states = evolved(group, stream, states or group.initial, by_stream[stream], [])
+        if states is not None:
+            states = group.evolve(states, event)
+    return evolved(group, stream, states or group.initial, last[stream], []) if stream in last else states
 
 
 def derive(group: Group, history: History, source: Group) -> dict[str, States]:

@@ -7,7 +7,6 @@ journal says, because the only thing believed is the position saved with them.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
@@ -227,8 +226,12 @@ def stretches(group: Group, rows: Iterable[Row]) -> Iterator[tuple[dict[str, lis
     """The rows that matter to a group, by stream, each time up to the next event that concerns everyone; the last up to the end."""
     by_stream: dict[str, list[Row]] = {}
     for row in rows:
-        if group.concerned(row.stream) and (group.topics is None or row.topic in group.topics):
-            by_stream.setdefault(row.stream, []).append(row)
+        if group.topics is not None and row.topic not in group.topics and not row.stream.startswith("shard:"):
+            continue
+        if (known := by_stream.get(row.stream)) is not None:
+            known.append(row)
+        elif group.concerned(row.stream):
+            by_stream[row.stream] = [row]
         elif group.everyone and row.stream.startswith("shard:") and group.everyone((event := row.event()).data):
             yield by_stream, event
             by_stream = {}
@@ -237,13 +240,23 @@ def stretches(group: Group, rows: Iterable[Row]) -> Iterator[tuple[dict[str, lis
 
 def evolved(group: Group, stream: str, states: States, rows: Iterable[Row], proposed: list[tuple[int, Proposed]]) -> States:
     """The states of one stream after more of its rows; what should follow from them is added to `proposed`, by position."""
-    for run, some in groupby(rows, key=lambda row: group.runs.get(row.topic)):
-        if run is not None:
-            decode = part_decoder(run.shape)
-            states = run.evolve(states, [decode(row.state) for row in some])
-            continue
-        for event in (row.event() for row in some):
-            states = _evolved(group, stream, states, event, proposed)
+    runs, waiting = group.runs, dict[str, list[bytes]]()
+    for row in rows:
+        if row.topic not in runs:
+            states = _evolved(group, stream, _run(group, states, waiting), row.event(), proposed)
+        elif row.topic in waiting:
+            waiting[row.topic].append(row.state)
+        else:
+            waiting[row.topic] = [row.state]
+    return _run(group, states, waiting)
+
+
+def _run(group: Group, states: States, waiting: dict[str, list[bytes]]) -> States:
+    """The states after all that waits to be folded many at once; then nothing waits any more."""
+    for topic, some in waiting.items():
+        run = group.runs[topic]
+        states = run.evolve(states, list(map(part_decoder(run.shape), some)))
+    waiting.clear()
     return states
 
 

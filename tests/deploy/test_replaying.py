@@ -89,7 +89,7 @@ WRONG: dict[str, tuple[dict[str, object], str]] = {
         {"tiers": [*lower_gold()[:1], {**lower_gold()[1], "reach": {"quantity": "assets", "at_least": "x"}}]},
         "tiers[1].reach.at_least: ",
     ),
-    "the best of a company group": ({"scope": {"of": "company-group", "take": "max"}}, "scope: the best member counts for households alone"),
+    "the best of a company group": ({"scope": {"of": "company-group", "take": "max"}}, "scope: Value error, the best member counts for households alone"),
 }
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from domain.closing import facts_of, month_ended
 from domain.currencies import NO_RATES, ExchangeRateFixed, Rate, Rates, fixed
 from domain.days import DayClosed
-from domain.ledger import Ledger, Move, opened, seen, transacted
+from domain.ledger import Ledger, opened, seen, transacted
 
 JANUARY = "2026-01"
 
@@ -26,7 +26,7 @@ def rates(*told: tuple[str, int, int]) -> Rates:
 def dollars(*moves: tuple[str, int]) -> Ledger:
     """A customer with a dollar account."""
     ledger = opened(seen(Ledger(), JANUARY), "a", "deposit", "USD")
-    return transacted(ledger, [Move("a", "USD", cents, day) for day, cents in moves])
+    return transacted(ledger, [("a", "USD", cents, day) for day, cents in moves])
 
 
 def test_each_day_counts_at_the_rate_of_its_day() -> None:
@@ -59,7 +59,7 @@ def test_without_a_rate_money_is_told_in_its_own_currency() -> None:
 
 def test_both_currencies_of_a_customer_are_one_sum() -> None:
     """Dollars and yuan of one class."""
-    both = transacted(dollars(("2026-01-01", 100)), [Move("b", "CNY", 1000, "2026-01-01")])
+    both = transacted(dollars(("2026-01-01", 100)), [("b", "CNY", 1000, "2026-01-01")])
     _, [row] = month_ended(both, JANUARY, rates(("2026-01-01", 7, 1)))
 
     assert [(asset.currency, asset.closing) for asset in row.assets] == [("CNY", 1700)]

@@ -10,7 +10,7 @@ from domain.closing import month_ended
 from domain.currencies import ExchangeRateFixed, Rates, fixed
 from domain.facts import MonthlyFacts
 from domain.households import Member, Membership, Sums, counted_on, joined, left, summed
-from domain.ledger import Ledger, Move, Part, opened, seen, shared, transacted
+from domain.ledger import Ledger, Part, opened, seen, shared, transacted
 from tests.domain.months import month
 
 yuan = st.integers(min_value=-(10**9), max_value=10**9)
@@ -94,7 +94,7 @@ def test_the_parts_of_a_joint_account_add_up_to_it(movements: list[tuple[int, in
     for number, rate in ((1, 7_012_345), (9, 7_100_001)):
         rates = fixed(rates, ExchangeRateFixed(currency="USD", base="CNY", numerator=rate, denominator=999_983), f"2026-01-{number:02d}")
     account = opened(seen(Ledger(), "2026-01"), "joint", "deposit", "CNY")
-    account = transacted(account, [Move("joint", currency, amount, f"2026-01-{on:02d}") for amount, on, currency in movements])
+    account = transacted(account, [("joint", currency, amount, f"2026-01-{on:02d}") for amount, on, currency in movements])
 
     def figures(part: Part) -> list[int]:
         [row] = month_ended(shared(account, "joint", part, "2026-01-01"), "2026-01", rates)[1]
@@ -108,7 +108,7 @@ def test_the_parts_of_a_joint_account_add_up_to_it(movements: list[tuple[int, in
 
 def test_a_part_counts_from_its_day_on() -> None:
     """Ten days whole, then half."""
-    account = shared(transacted(seen(Ledger(), "2026-01"), [Move("joint", "CNY", 100, "2026-01-01")]), "joint", Part(0, 500), "2026-01-11")
+    account = shared(transacted(seen(Ledger(), "2026-01"), [("joint", "CNY", 100, "2026-01-01")]), "joint", Part(0, 500), "2026-01-11")
     [row] = month_ended(account, "2026-01")[1]
 
     assert (row.assets[0].balance_days, row.assets[0].closing) == (10 * 100 + 21 * 50, 50)
@@ -116,7 +116,7 @@ def test_a_part_counts_from_its_day_on() -> None:
 
 def test_a_joint_account_without_movements_or_rates_counts_by_its_part() -> None:
     """Half of a hundred and one is fifty for the one, and fifty-one for the other."""
-    account = transacted(seen(Ledger(), "2026-01"), [Move("joint", "CNY", 101, "2026-01-01")])
+    account = transacted(seen(Ledger(), "2026-01"), [("joint", "CNY", 101, "2026-01-01")])
     rows = [month_ended(shared(account, "joint", part, "2026-01-01"), "2026-01")[1][0] for part in (Part(0, 500), Part(500, 1000))]
 
     assert [row.assets[0].closing for row in rows] == [50, 51]

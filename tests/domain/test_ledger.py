@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from domain.closing import facts_of, month_ended
 from domain.days import days_in, first_day, month_of
-from domain.ledger import Ledger, Move, closed, opened, restated, seen, transacted
+from domain.ledger import Ledger, closed, opened, restated, seen, transacted
 
 JANUARY, FEBRUARY = "2026-01", "2026-02"
 
@@ -18,7 +18,7 @@ movements = st.lists(st.tuples(days, amounts), max_size=40)
 
 def paid(ledger: Ledger, amount: int, day: date, currency: str = "CNY") -> Ledger:
     """The ledger after one transaction on its account."""
-    return transacted(ledger, [Move("a", currency, amount, day.isoformat())])
+    return transacted(ledger, [("a", currency, amount, day.isoformat())])
 
 
 def folded(history: list[tuple[date, int]], since: date = date(2026, 1, 1)) -> Ledger:
