@@ -8,6 +8,7 @@ customer's part, each day.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from domain.change import changed, made
 from domain.currencies import NO_RATES, Rate, Rates
@@ -29,9 +30,9 @@ def month_ended(ledger: Ledger, month: Month, rates: Rates = NO_RATES) -> tuple[
     due = ledger.since if ledger.closed_through is None else next_month(ledger.closed_through)
     while due is not None and due <= month:
         tally = _tallied(ledger, due, rates)
-        rows.append(_facts(ledger, tally))
-        accounts = {name: _without_days(account, due) for name, account in ledger.accounts.items()}
-        ledger = changed(ledger, accounts=accounts, closed_through=due, past=_remembered(ledger.past, tally), streak=_streak(ledger, tally))
+        rows.append(facts := _facts(ledger, tally))
+        accounts = {name: _without_days(account, tally.last_day) for name, account in ledger.accounts.items()}
+        ledger = changed(ledger, accounts=accounts, closed_through=due, past=_remembered(ledger.past, tally), streak=facts.streak)
         ledger = changed(ledger, base=rates.base, rates=tally.used) if tally.used else ledger
         due = next_month(due)
     return ledger, tuple(rows)
@@ -197,9 +198,10 @@ def _streak(ledger: Ledger, tally: _Tally) -> int:
     return max(ledger.streak, 0) + 1 if tally.active else min(ledger.streak, 0) - 1
 
 
-def _without_days(account: Account, month: Month) -> Account:
-    return changed(account, days={day: moves for day, moves in account.days.items() if day[:7] > month}) if account.days else account
+def _without_days(account: Account, last_day: str) -> Account:
+    return changed(account, days={day: moves for day, moves in account.days.items() if day > last_day}) if account.days else account
 
 
+@lru_cache(maxsize=4096)
 def _months_between(first: Month, last: Month) -> int:
     return (int(last[:4]) - int(first[:4])) * 12 + int(last[5:7]) - int(first[5:7])

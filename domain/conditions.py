@@ -113,12 +113,12 @@ class Case(NamedTuple):
 def met(condition: "Condition", case: Case) -> bool:
     """Whether a condition holds."""
     match condition:
+        case AtLeast(quantity=name, at_least=bound):
+            return case.seen[name] >= bound
         case AllOf(all_of=parts):
             return all(met(part, case) for part in parts)
         case AnyOf(any_of=parts):
             return any(met(part, case) for part in parts)
-        case AtLeast(quantity=name, at_least=bound):
-            return case.seen[name] >= bound
         case AtMost(quantity=name, at_most=bound):
             return case.seen[name] <= bound
         case OneOf(trait=trait, one_of=wanted):

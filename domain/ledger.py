@@ -3,8 +3,9 @@
 An account keeps what moved on each business day since the last month's end; what a month comes to follows from that.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 from domain.change import changed
@@ -32,6 +33,8 @@ class DaysMoves(NamedTuple):
 
 
 NOTHING = DaysMoves()
+days_moves: Callable[[tuple[int, int, int, int, bool]], DaysMoves] = partial(tuple.__new__, DaysMoves)
+"""What `DaysMoves._make` does, without a call of Python: the innermost step of a ledger."""
 
 
 Move = tuple[str, str, int, Day]
@@ -180,9 +183,9 @@ class _Running:
         """One transaction more."""
         came, went, number, corrected, stated = self.days.get(day, NOTHING)
         if amount >= 0:
-            self.days[day] = DaysMoves(came + amount, went, number + 1, corrected, stated)
+            self.days[day] = days_moves((came + amount, went, number + 1, corrected, stated))
         else:
-            self.days[day] = DaysMoves(came, went - amount, number + 1, corrected, stated)
+            self.days[day] = days_moves((came, went - amount, number + 1, corrected, stated))
         containing = None if self.stated is None or day > self.stated else _stated_from(self.days, self.stated, day)
         if containing is None:
             self.balance += amount

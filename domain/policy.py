@@ -143,6 +143,15 @@ class TierPolicy(BaseModel):
         wanted = {atom.quantity for tier in self.tiers if tier.reach for atom in atoms(tier.reach) if isinstance(atom, AtLeast | AtMost)}
         return (*self.measures, *sorted(wanted - self.measures.keys()))
 
+    @cached_property
+    def counts(self) -> bool:
+        """Whether any tier or measure asks for more than balances."""
+        return any(isinstance(measure, Points) for measure in self.measures.values()) or not set(self.asked) <= self.measures.keys()
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {tier.tier: place for place, tier in enumerate(self.tiers)}
+
     def misses_of(self, place: int) -> int:
         """How many assessments in a row lead down from a tier, when missed."""
         return self.tiers[place].misses_allowed or self.misses_allowed
@@ -153,7 +162,7 @@ class TierPolicy(BaseModel):
 
     def place(self, tier: str | None) -> int | None:
         """Where a tier stands among the tiers, from the lowest; None for one that the policy does not know."""
-        return next((index for index, each in enumerate(self.tiers) if each.tier == tier), None)
+        return None if tier is None else self._places.get(tier)
 
 
 def _too_many_ways(policy: TierPolicy) -> Iterator[str]:

@@ -51,9 +51,9 @@ class Points(BaseModel):
 Measure = Annotated[Balances | Points, Field(discriminator="kind")]
 
 
-def seen_in(facts: MonthlyFacts, measures: Mapping[str, Measure], currency: str, over: Over | None = None) -> dict[str, int]:
-    """Every quantity of a month: the counts, then the measures in their order; balances `over` something else if given."""
-    seen = counts_in(facts, currency)
+def seen_in(facts: MonthlyFacts, measures: Mapping[str, Measure], currency: str, over: Over | None, counts: Seen) -> dict[str, int]:
+    """The quantities of a month: its counts, then the measures in their order; balances `over` something else if given."""
+    seen = dict(counts)
     for name, measure in measures.items():
         seen[name] = _balance(measure, facts, currency, over or measure.over) if isinstance(measure, Balances) else _points(measure, seen)
     return seen

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from domain.change import changed
+from domain.change import changed, made
 from domain.conditions import Case, Gap, met, missing
 from domain.days import Month, first_day, month_before, next_month
 from domain.facts import MonthlyFacts
 from domain.households import Told
 from domain.interaction import Identifier, Interaction, Line, PlausibleDate
 from domain.policy import TierPolicy
-from domain.quantities import seen_in
+from domain.quantities import counts_in, seen_in
 
 
 class TierOverridden(Interaction):
@@ -100,12 +100,16 @@ class Outlook:
 def case_of(policy: TierPolicy, facts: MonthlyFacts) -> Case:
     """A month as the policy's conditions see it."""
     fast = policy.fast_track if policy.fast_track and facts.tenure_months <= policy.fast_track.through_months else None
-    return Case(seen_in(facts, policy.measures, policy.currency, fast.over if fast else None), facts, policy.life_cycle.stage(facts))
+    counts = counts_in(facts, policy.currency) if policy.counts else {}
+    return Case(seen_in(facts, policy.measures, policy.currency, fast.over if fast else None, counts), facts, policy.life_cycle.stage(facts))
 
 
 def level(policy: TierPolicy, case: Case) -> int:
     """The highest tier, as an index from the lowest, whose condition is met."""
-    return next(index for index in range(len(policy.tiers) - 1, -1, -1) if (reach := policy.tiers[index].reach) is None or met(reach, case))
+    place = len(policy.tiers) - 1
+    while (reach := policy.tiers[place].reach) is not None and not met(reach, case):
+        place -= 1
+    return place
 
 
 def assess(policy: TierPolicy, standing: Standing, facts: MonthlyFacts, together: Sequence[MonthlyFacts] = ()) -> Standing:
@@ -115,12 +119,12 @@ def assess(policy: TierPolicy, standing: Standing, facts: MonthlyFacts, together
     as often as allowed: down to the level of the last assessment, or by one step.
     """
     effective = first_day(next_month(facts.month))
-    standing = changed(_without_expired(standing, effective - timedelta(days=1)), through=facts.month)
+    standing = _without_expired(standing, effective)
     if not _due(policy, facts):
-        return standing
+        return changed(standing, through=facts.month)
     reached, grounds = judged(policy, facts, together)
     held = policy.place(standing.tier)
-    standing = changed(standing, grounds=grounds, policy=policy.label)
+    standing = changed(standing, through=facts.month, grounds=grounds, policy=policy.label)
     if held is None or reached > held:
         since = effective if policy.up == "next-month" else effective - timedelta(days=1)
         return changed(standing, tier=policy.tiers[reached].tier, since=since, before=standing.tier, watch=0)
@@ -132,12 +136,19 @@ def assess(policy: TierPolicy, standing: Standing, facts: MonthlyFacts, together
 
 def judged(policy: TierPolicy, facts: MonthlyFacts, together: Sequence[MonthlyFacts] = ()) -> tuple[int, Grounds]:
     """The tier that a month reaches, by place, by itself or together with others; and on what grounds."""
-    case, others = case_of(policy, facts), [case_of(policy, each) for each in together]
-    best = max(others, key=lambda each: level(policy, each), default=None)
+    case = case_of(policy, facts)
+    best = max((case_of(policy, each) for each in together), key=lambda each: level(policy, each), default=None)
     reached = max(level(policy, case), level(policy, best) if best else 0)
-    frozen = policy.freeze_in_dispute and facts.traits.open_cases > 0
-    whole = policy.scope.among(facts.wholes) if policy.scope and best else None
-    return reached, Grounds(facts.month, _asked(policy, case), policy.tiers[reached].tier, frozen, whole, _asked(policy, best) if best else {})
+    grounds = made(
+        Grounds,
+        month=facts.month,
+        seen=_asked(policy, case),
+        reached=policy.tiers[reached].tier,
+        frozen=policy.freeze_in_dispute and facts.traits.open_cases > 0,
+        whole=policy.scope.among(facts.wholes) if policy.scope and best else None,
+        together=_asked(policy, best) if best else {},
+    )
+    return reached, grounds
 
 
 def awaits(policy: TierPolicy, facts: MonthlyFacts) -> str | None:
@@ -195,7 +206,8 @@ def _after_assessments(policy: TierPolicy, standing: Standing, facts: MonthlyFac
     return first_day(next_month(month))
 
 
-def _without_expired(standing: Standing, day: date) -> Standing:
-    if standing.override is not None and standing.override.until < day:
+def _without_expired(standing: Standing, on: date) -> Standing:
+    """The standing without an override that ended before the day before."""
+    if standing.override is not None and standing.override.until < on - timedelta(days=1):
         return changed(standing, override=None)
     return standing

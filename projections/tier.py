@@ -54,7 +54,7 @@ def _assessed(policy: TierPolicy, standing: Standing, rows: Mapping[Month, Month
                 return
             assert policy.scope is not None
             together = told[month].counting(rows[month], policy.scope.take)
-        standing, month = changed(assess(policy, standing, rows[month], together), waiting=None), next_month(month)
+        standing, month = assess(policy, standing if standing.waiting is None else changed(standing, waiting=None), rows[month], together), next_month(month)
         yield standing
 
 

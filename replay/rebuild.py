@@ -1,9 +1,9 @@
 """What do the states come to when they are folded from the journal anew? Shard by shard, on all cores."""
 
 import multiprocessing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
-from heapq import merge
+from bisect import bisect_left
 from itertools import chain
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -89,10 +89,21 @@ def derive(group: Group, history: History, source: Group) -> dict[str, States]:
     found = {}
     for stream, states in history.states.items():
         read: States = (*(part.initial for part in group.parts), states[place])
-        for event in merge(own.get(stream, ()), shared, key=attrgetter("position")):
+        for event in _in_turn(own.get(stream, ()), shared):
             read = group.evolve(read, event)
         found[stream] = read[: len(group.parts)]
     return found
+
+
+def _in_turn(own: Sequence[Recorded], shared: Sequence[Recorded]) -> Iterator[Recorded]:
+    """A stream's own events, each behind the last event for everyone before it, and the last of these: it stands for all between, as what they read is all there."""
+    told = 0
+    for event in own:
+        before = bisect_left(shared, event.position, key=attrgetter("position"))
+        yield from shared[max(told, before - 1) : before]
+        told = before
+        yield event
+    yield from shared[max(told, len(shared) - 1) :]
 
 
 def _folded(task: Task, shard: Shard, progress: Callable[[int], None]) -> list[Folded]:
