@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -39,8 +40,7 @@ class Projection(Generic[S]):
         return msgspec.json.decode(stored, type=type(self.initial))
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """How several events of one type in a stream are folded at once.
 
     `shape` is a struct with as much of the stored event as that needs, and `evolve` comes to what the group's own
@@ -83,6 +83,11 @@ class Group:
     runs: Mapping[str, Run] = field(default_factory=dict)
     context: Projection[Any] | None = None
     source: Source | None = None
+
+    @cached_property
+    def folds(self) -> dict[type, Callable[[States, Sequence[Any]], States]]:
+        """What folds many events at once, by their shape."""
+        return dict(self.runs.values())
 
     def concerned(self, stream: str) -> bool:
         """Whether a stream is one of those that are folded."""

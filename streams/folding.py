@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -28,6 +28,9 @@ IDLE_AFTER = 3.0
 """Seconds without a batch after which a shard that is behind heals from the journal."""
 
 Emit = Callable[[Sequence[Proposed]], Awaitable[None]]
+Lean = Any
+"""A row, or as much of its event as is needed to fold it with others of its kind."""
+T = TypeVar("T")
 
 
 class Superseded(Exception):
@@ -47,6 +50,7 @@ class Folding:
         self._emit = emit
         self._sweep_at_once = sweep
         self._at_once = at_once
+        self._lean = lean(group)
         self._topics = sorted(group.topics or ()) if group.everyone is None else []
         self._upto: int | None = None
         self._moved = 0.0
@@ -111,7 +115,7 @@ class Folding:
 
     async def _fold(self, rows: Sequence[Row], upto: int) -> None:
         """Fold all that follows the present position up to another: rows of the streams themselves, and events for everyone."""
-        for by_stream, event in stretches(self.group, rows):
+        for by_stream, event in stretches(self.group, rows, keep=_as_it_is):
             await self._fold_streams(by_stream, event.position - 1 if event else upto)
             if event is not None:
                 await self._sweep(await asyncio.to_thread(self._context.tell, event))
@@ -120,7 +124,7 @@ class Folding:
         """Fold rows stream by stream: what happened to one does not change another."""
         await self._load(by_stream.keys())
         proposed: list[tuple[int, Proposed]] = []
-        changed = {stream: self._cache[stream].fold(self.group, stream, rows, proposed) for stream, rows in by_stream.items()}
+        changed = {stream: self._cache[stream].fold(self.group, stream, rows, self._lean, proposed) for stream, rows in by_stream.items()}
         await self._send(proposed)
         await self._save(changed, upto)
 
@@ -194,12 +198,12 @@ class Held:
         states = tuple(part.decode(kept.state) if kept else part.initial for part, kept in zip(group.parts, found, strict=True))
         return cls((*states, *beside), max((kept.upto for kept in found if kept), default=0))
 
-    def fold(self, group: Group, stream: str, rows: Sequence[Row], proposed: list[tuple[int, Proposed]]) -> list[int]:
+    def fold(self, group: Group, stream: str, rows: Sequence[Row], made_lean: Callable[[Row], Lean], proposed: list[tuple[int, Proposed]]) -> list[int]:
         """Fold the rows that are not folded yet, noting what should follow from which position; gives which parts they changed."""
         fresh = [row for row in rows if row.position > self.upto]
         if not fresh:
             return []
-        before, self.states = self.states, evolved(group, stream, self.states, fresh, proposed)
+        before, self.states = self.states, evolved(group, stream, self.states, map(made_lean, fresh), proposed)
         self.upto = fresh[-1].position
         return _changed(before, self.states)
 
@@ -222,40 +226,51 @@ def decoded(group: Group, found: Sequence[Kept | None]) -> tuple[Any, ...]:
     return Held.of(group, found).states
 
 
-def stretches(group: Group, rows: Iterable[Row]) -> Iterator[tuple[dict[str, list[Row]], Recorded | None]]:
-    """The rows that matter to a group, by stream, each time up to the next event that concerns everyone; the last up to the end."""
-    by_stream: dict[str, list[Row]] = {}
+def stretches(group: Group, rows: Iterable[Row], keep: Callable[[Row], T]) -> Iterator[tuple[dict[str, list[T]], Recorded | None]]:
+    """What is kept of the rows that matter to a group, by stream, each time up to the next event that concerns everyone; the last up to the end."""
+    by_stream: dict[str, list[T]] = {}
     for row in rows:
         if group.topics is not None and row.topic not in group.topics and not row.stream.startswith("shard:"):
             continue
         if (known := by_stream.get(row.stream)) is not None:
-            known.append(row)
+            known.append(keep(row))
         elif group.concerned(row.stream):
-            by_stream[row.stream] = [row]
+            by_stream[row.stream] = [keep(row)]
         elif group.everyone and row.stream.startswith("shard:") and group.everyone((event := row.event()).data):
             yield by_stream, event
             by_stream = {}
     yield by_stream, None
 
 
-def evolved(group: Group, stream: str, states: States, rows: Iterable[Row], proposed: list[tuple[int, Proposed]]) -> States:
+def lean(group: Group) -> Callable[[Row], Lean]:
+    """What makes a row lean: as much of its event as is needed to fold it with others of its kind, or else all that there is."""
+    decoders = {topic: part_decoder(run.shape) for topic, run in group.runs.items()}
+
+    def made_lean(row: Row) -> Lean:
+        decode = decoders.get(row.topic)
+        return row if decode is None else decode(row.state)
+
+    return made_lean
+
+
+def evolved(group: Group, stream: str, states: States, rows: Iterable[Lean], proposed: list[tuple[int, Proposed]]) -> States:
     """The states of one stream after more of its rows; what should follow from them is added to `proposed`, by position."""
-    runs, waiting = group.runs, dict[str, list[bytes]]()
+    waiting: dict[type, list[Any]] = {}
     for row in rows:
-        if row.topic not in runs:
+        kind = type(row)
+        if kind is Row:
             states = _evolved(group, stream, _run(group, states, waiting), row.event(), proposed)
-        elif row.topic in waiting:
-            waiting[row.topic].append(row.state)
+        elif kind in waiting:
+            waiting[kind].append(row)
         else:
-            waiting[row.topic] = [row.state]
+            waiting[kind] = [row]
     return _run(group, states, waiting)
 
 
-def _run(group: Group, states: States, waiting: dict[str, list[bytes]]) -> States:
+def _run(group: Group, states: States, waiting: dict[type, list[Any]]) -> States:
     """The states after all that waits to be folded many at once; then nothing waits any more."""
-    for topic, some in waiting.items():
-        run = group.runs[topic]
-        states = run.evolve(states, list(map(part_decoder(run.shape), some)))
+    for kind, some in waiting.items():
+        states = group.folds[kind](states, some)
     waiting.clear()
     return states
 
@@ -265,6 +280,10 @@ def _evolved(group: Group, stream: str, states: States, event: Recorded, propose
     if group.react is not None:
         proposed += [(event.position, each) for each in group.react(stream, states, after, event)]
     return after
+
+
+def _as_it_is(row: Row) -> Row:
+    return row
 
 
 def _changed(before: States, after: States) -> list[int]:
