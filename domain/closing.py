@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from domain.change import changed, made
 from domain.currencies import NO_RATES, Rate, Rates
-from domain.days import Month, days_in, days_of_three, next_month
+from domain.days import Month, days_in, days_of_three, next_month, numbers_of
 from domain.facts import AssetFacts, MonthlyFacts, Traits
 from domain.ledger import Account, DaysMoves, Ledger, Part, Past
 
@@ -47,10 +47,13 @@ def facts_of(ledger: Ledger, month: Month) -> MonthlyFacts:
 class _Tally:
     """What the accounts of one ledger come to in one month; what is late counts from its first day."""
 
+    __slots__ = ("active", "days", "held", "last_day", "month", "numbers", "transactions", "used", "value_in", "value_out")
+
     def __init__(self, month: Month) -> None:
         self.month = month
         self.days = days_in(month)
-        self.first_day, self.last_day = f"{month}-01", f"{month}-{self.days}"
+        self.numbers = numbers_of(month)
+        self.last_day = f"{month}-{self.days}"
         self.held: dict[str, Past] = {}
         self.value_in: dict[str, int] = {}
         self.value_out: dict[str, int] = {}
@@ -71,14 +74,16 @@ class _Tally:
 
     def _add_whole(self, account: Account) -> None:
         """Count in an account of which all is the customer's, in its own currency."""
-        days, first_day, last_day = self.days, self.first_day, self.last_day
+        days, numbers, last_day = self.days, self.numbers, self.last_day
         total = first = second = moved = later = number = came = went = 0
         for day, (into, out, count, corrected, _) in account.days.items():
             net = into - out + corrected
-            if day > last_day:
-                later += net
-                continue
-            since = int(day[8:]) if day >= first_day else 1
+            since = numbers.get(day)
+            if since is None:
+                if day > last_day:
+                    later += net
+                    continue
+                since = 1
             moved += net
             total += net * (days - since + 1)
             if since <= 2:
@@ -96,14 +101,14 @@ class _Tally:
         """Count in an account that is worth something else than its balance, day by day."""
         balance = account.balance - sum(moves.net for moves in account.days.values())
         opening, balances = balance, []
-        by_day = {int(day[8:]) if day[:7] == self.month else 1: DaysMoves() for day in account.days if day[:7] <= self.month}
+        by_day: dict[int, DaysMoves] = {}
         for day, moves in account.days.items():
-            if day[:7] <= self.month:
-                since = int(day[8:]) if day[:7] == self.month else 1
-                known = by_day[since]
+            if day <= self.last_day:
+                since = self.numbers.get(day, 1)
+                known = by_day.get(since, NO_MOVES)
                 by_day[since] = DaysMoves(known.came + moves.came, known.went + moves.went, known.number + moves.number, known.corrected + moves.corrected)
         for number, worth_of in enumerate(worth, start=1):
-            moves = by_day.get(number, DaysMoves())
+            moves = by_day.get(number, NO_MOVES)
             balance += moves.net
             balances.append(worth_of(balance))
             self._count(moves.number, worth_of(moves.came), worth_of(moves.went), currency)
@@ -125,6 +130,7 @@ class _Tally:
 
 NONE = Past()
 NO_TRAITS = Traits()
+NO_MOVES = DaysMoves()
 
 
 def _worth(name: str, ledger: Ledger, month: Month, daily: list[Rate] | None) -> list[Worth]:
@@ -149,8 +155,8 @@ def _facts(ledger: Ledger, tally: _Tally) -> MonthlyFacts:
         days=tally.days,
         assets=tuple([_asset_facts(key, tally, ledger.past.get(key, ())) for key in sorted(tally.held.keys() | ledger.past.keys())]),
         transactions=tally.transactions,
-        value_in=dict(sorted(tally.value_in.items())),
-        value_out=dict(sorted(tally.value_out.items())),
+        value_in=_in_order(tally.value_in),
+        value_out=_in_order(tally.value_out),
         active_days=tally.active.bit_count(),
         products=len(ledger.products) + sum(not account.closed for account in ledger.accounts.values()),
         tenure_months=_months_between(ledger.since or tally.month, tally.month) + 1,
@@ -158,6 +164,10 @@ def _facts(ledger: Ledger, tally: _Tally) -> MonthlyFacts:
         traits=NO_TRAITS,
         wholes={},
     )
+
+
+def _in_order(values: dict[str, int]) -> dict[str, int]:
+    return values if len(values) < 2 else dict(sorted(values.items()))
 
 
 def _asset_facts(key: str, tally: _Tally, past: tuple[Past, ...]) -> AssetFacts:

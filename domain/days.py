@@ -66,6 +66,16 @@ def days_in(month: Month) -> int:
 
 
 @lru_cache(maxsize=4096)
+def numbers_of(month: Month) -> dict[str, int]:
+    """The number of each day of a month, by its name; not to be changed.
+
+    >>> numbers_of("2026-02")["2026-02-28"]
+    28
+    """
+    return {f"{month}-{number:02d}": number for number in range(1, days_in(month) + 1)}
+
+
+@lru_cache(maxsize=4096)
 def days_of_three(month: Month) -> int:
     """How many days a month and the two before it have.
 

@@ -158,13 +158,20 @@ def transacted(ledger: Ledger, moves: Iterable[Move]) -> Ledger:
     """
     running: dict[str, _Running] = {}
     for number, currency, amount, day in moves:
-        known = running.get(number) or ledger.accounts.get(number)
-        name = number if known is None or known.currency == currency else f"{number}/{currency}"
-        account = running.get(name)
-        if account is None:
-            account = running[name] = _Running(ledger.accounts.get(name) or Account("deposit", currency))
+        account = running.get(number)
+        if account is None or account.currency != currency:
+            account = _moving(running, ledger, number, currency)
         account.move(amount, day)
     return changed(ledger, accounts={**ledger.accounts, **{name: account.account() for name, account in running.items()}})
+
+
+def _moving(running: "dict[str, _Running]", ledger: Ledger, number: str, currency: str) -> "_Running":
+    """The account that money of a currency moves, among those that are moving."""
+    known = running.get(number) or ledger.accounts.get(number)
+    name = number if known is None or known.currency == currency else f"{number}/{currency}"
+    if name not in running:
+        running[name] = _Running(ledger.accounts.get(name) or Account("deposit", currency))
+    return running[name]
 
 
 class _Running:

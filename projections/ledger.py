@@ -80,8 +80,8 @@ def evolve_dated(state: Ledger, days: Iterable[Day]) -> Ledger:
 
 def evolve_posted(state: Ledger, events: Sequence[Posted]) -> Ledger:
     """The ledger after several transactions: what `evolve` comes to, one after the other."""
-    state = evolve_dated(state, [event.business_date for event in events])
-    return ledger.transacted(state, [(event.data.account, event.data.currency, event.data.amount, event.business_date) for event in events])
+    moves = [(data.account, data.currency, data.amount, event.business_date) for event in events for data in (event.data,)]
+    return ledger.transacted(evolve_dated(state, [move[3] for move in moves]), moves)
 
 
 LEDGER = Projection("ledger", 1, Ledger(), evolve)

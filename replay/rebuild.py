@@ -1,9 +1,9 @@
 """What do the states come to when they are folded from the journal anew? Shard by shard, on all cores."""
 
 import multiprocessing
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
-from bisect import bisect_left
 from itertools import chain
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -120,7 +120,10 @@ def derive(group: Group, history: History, source: Group) -> dict[str, States]:
 
 
 def _in_turn(own: Sequence[Recorded], shared: Sequence[Recorded]) -> Iterator[Recorded]:
-    """A stream's own events, each behind the last event for everyone before it, and the last of these: it stands for all between, as what they read is all there."""
+    """A stream's own events, each behind the last event for everyone before it; then the last of these.
+
+    One stands for all between, because what they read of another group is all there.
+    """
     told = 0
     for event in own:
         before = bisect_left(shared, event.position, key=attrgetter("position"))
