@@ -33,6 +33,7 @@ Parquet = Annotated[Path | None, typer.Option("--parquet", help="Also write the 
 Vary = Annotated[str | None, typer.Option("--vary", help="TIER=FROM..TO/STEP: how many would stand there, threshold by threshold (minor units).")]
 TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 Customer = Annotated[str, typer.Argument(help="The customer's number, without `customer:`.")]
+Whom = Annotated[str, typer.Argument(help="The customer's number; or a household or company group, as household:7 or company:7.")]
 Recorded = Annotated[
     datetime | None, typer.Option("--recorded", formats=TIMES, help="What was recorded at this time or before; without an offset, the bank's time.")
 ]
@@ -90,21 +91,29 @@ def what_if(
 
 
 @replay.command("as-of")
-def as_of(customer: Customer, recorded: Recorded = None, occurred: Occurred = None, policy: Named = None, data_dir: DataDir = None) -> None:
-    """Show a customer as known then, of what was true then, as JSON; with neither bound, as known now."""
+def as_of(whom: Whom, recorded: Recorded = None, occurred: Occurred = None, policy: Named = None, data_dir: DataDir = None) -> None:
+    """Show a customer as known then, of what was true then, as JSON; with neither bound, as known now.
+
+    A household or company group is shown as the sum of its members, each as known then.
+    """
     import msgspec
 
     from projections.customers import customers_under
-    from replay.past import as_of
+    from replay.past import as_of, together_as_of
 
     settings = settings_of(data_dir)
-    journal = existing_journal(settings)
+    journal, day = existing_journal(settings), occurred.date() if occurred else None
     then = recorded.replace(tzinfo=recorded.tzinfo or ZoneInfo(settings.timezone)) if recorded else None
-    group = customers_under(_policy_then(settings, journal, policy, occurred, then))
-    states = as_of(journal, group, f"customer:{customer}", then, occurred.date() if occurred else None)
-    if states is None:
-        raise Mendable(f"nothing was recorded of customer {customer} by then")
-    shown = {"customer": customer, **{part.name: state for part, state in zip(group.parts, states, strict=True)}}
+    shown: dict[str, object] | None
+    if whom.startswith(("household:", "company:")):
+        together = together_as_of(journal, whom, then, day)
+        shown = {"whole": whom, **vars(together)} if together else None
+    else:
+        group = customers_under(_policy_then(settings, journal, policy, occurred, then))
+        states = as_of(journal, group, f"customer:{whom}", then, day)
+        shown = {"customer": whom, **{part.name: state for part, state in zip(group.parts, states, strict=True)}} if states else None
+    if shown is None:
+        raise Mendable(f"nothing was recorded of {whom} by then")
     print(msgspec.json.encode(shown, order="deterministic").decode())
 
 

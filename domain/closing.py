@@ -27,7 +27,7 @@ def month_ended(ledger: Ledger, month: Month, rates: Rates = NO_RATES) -> tuple[
     reported is closed with the first later one. A month closed before, or one before the customer came, gives no facts.
     """
     rows = []
-    due = ledger.since if ledger.closed_through is None else next_month(ledger.closed_through)
+    due = open_month(ledger)
     while due is not None and due <= month:
         tally = _tallied(ledger, due, rates)
         rows.append(facts := _facts(ledger, tally))
@@ -36,6 +36,11 @@ def month_ended(ledger: Ledger, month: Month, rates: Rates = NO_RATES) -> tuple[
         ledger = changed(ledger, base=rates.base, rates=tally.used) if tally.used else ledger
         due = next_month(due)
     return ledger, tuple(rows)
+
+
+def open_month(ledger: Ledger) -> Month | None:
+    """The first month that is not closed; None before the customer came."""
+    return ledger.since if ledger.closed_through is None else next_month(ledger.closed_through)
 
 
 def facts_of(ledger: Ledger, month: Month) -> MonthlyFacts:

@@ -118,13 +118,25 @@ def assess(policy: TierPolicy, standing: Standing, facts: MonthlyFacts, together
     Source: the general machine behind the published rules of banks. Reached: up. Missed: on the watch list; missed
     as often as allowed: down to the level of the last assessment, or by one step.
     """
-    effective = first_day(next_month(facts.month))
-    standing = _without_expired(standing, effective)
+    standing = _without_expired(standing, first_day(next_month(facts.month)))
     if not _due(policy, facts):
         return changed(standing, through=facts.month)
-    reached, grounds = judged(policy, facts, together)
+    return _stepped(policy, changed(standing, through=facts.month), *judged(policy, facts, together))
+
+
+def heading(policy: TierPolicy, standing: Standing, facts: MonthlyFacts) -> str:
+    """The tier to which a month leads that has not ended, if nothing more moves in it; the whole is taken as it last was."""
+    reached, grounds = judged(policy, facts)
+    whole = _case_of_whole(policy, standing, facts)
+    reached = max(reached, level(policy, whole)) if whole else reached
+    return (_stepped(policy, standing, reached, grounds) if _due(policy, facts) else standing).tier or policy.tiers[0].tier
+
+
+def _stepped(policy: TierPolicy, standing: Standing, reached: int, grounds: Grounds) -> Standing:
+    """Up, or watched, or down, by what an assessment reached."""
+    effective = first_day(next_month(grounds.month))
     held = policy.place(standing.tier)
-    standing = changed(standing, through=facts.month, grounds=grounds, policy=policy.label)
+    standing = changed(standing, grounds=grounds, policy=policy.label)
     if held is None or reached > held:
         since = effective if policy.up == "next-month" else effective - timedelta(days=1)
         return changed(standing, tier=policy.tiers[reached].tier, since=since, before=standing.tier, watch=0)
@@ -157,8 +169,12 @@ def awaits(policy: TierPolicy, facts: MonthlyFacts) -> str | None:
 
 
 def outlook(policy: TierPolicy, standing: Standing, facts: MonthlyFacts) -> Outlook:
-    """What could come next for a customer, judged by a month: the one that ended, or the present one as it is heading."""
-    held, case = policy.place(standing.tier) or 0, case_of(policy, facts)
+    """What could come next for a customer, judged by a month: the one that ended, or the present one as it is heading.
+
+    What is missing is said of the customer, or of the household or group where that is nearer, as it last was.
+    """
+    held, own, whole = policy.place(standing.tier) or 0, case_of(policy, facts), _case_of_whole(policy, standing, facts)
+    case = whole if whole and level(policy, whole) > level(policy, own) else own
     above = policy.tiers[held + 1] if held + 1 < len(policy.tiers) else None
     gaps = missing(above.reach, case) if above and above.reach else []
     if held == 0:
@@ -179,6 +195,14 @@ def tier_on(policy: TierPolicy, standing: Standing, day: date) -> str:
         return standing.override.tier
     in_force = standing.before if standing.since is not None and day < standing.since else standing.tier
     return in_force or policy.tiers[0].tier
+
+
+def _case_of_whole(policy: TierPolicy, standing: Standing, facts: MonthlyFacts) -> Case | None:
+    """What the household or group that counts in a month came to when it was last known; the traits are the customer's own."""
+    grounds = standing.grounds
+    if policy.scope is None or grounds is None or grounds.whole is None or policy.scope.among(facts.wholes) != grounds.whole:
+        return None
+    return Case(grounds.together, facts, policy.life_cycle.stage(facts))
 
 
 def _asked(policy: TierPolicy, case: Case) -> dict[str, int]:

@@ -4,18 +4,22 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from domain.closing import facts_of
-from domain.days import Month, next_month
+from domain.closing import facts_of, open_month
+from domain.days import Month, last_day, month_of
 from domain.facts import MonthlyFacts
+from domain.households import counted_on
 from domain.policy import TierPolicy
-from domain.tiering import Grounds, Outlook, Override, assess, case_of, outlook, tier_on
+from domain.tiering import Grounds, Outlook, Override, case_of, heading, outlook, tier_on
 from projections.picture import Customer
 from projections.profile import traits
 
 
 @dataclass(frozen=True)
 class Heading:
-    """The month that has not ended, if nothing more moves in it: what it would come to, and the tier that would follow."""
+    """The month that has not ended, if nothing more moves in it: what it would come to, and the tier that would follow.
+
+    A household or company group that counts is taken as it was when its last month was summed.
+    """
 
     month: Month
     seen: dict[str, int]
@@ -54,7 +58,7 @@ def answer(customer: Customer, today: date) -> Answer:
         grounds=standing.grounds,
         override=standing.override,
         outlook=outlook(policy, standing, month),
-        heading=Heading(month.month, _seen(policy, month), assess(policy, standing, month).tier or policy.tiers[0].tier),
+        heading=Heading(month.month, _seen(policy, month), heading(policy, standing, month)),
         service=tier.service.model_dump(),
         policy=standing.policy or policy.label,
     )
@@ -62,8 +66,8 @@ def answer(customer: Customer, today: date) -> Answer:
 
 def _open_month(customer: Customer, today: date) -> MonthlyFacts:
     ledger = customer.ledger
-    month = next_month(ledger.closed_through) if ledger.closed_through else ledger.since or today.isoformat()[:7]
-    return replace(facts_of(ledger, month), traits=traits(customer.profile))
+    month = open_month(ledger) or month_of(today)
+    return replace(facts_of(ledger, month), traits=traits(customer.profile), wholes=counted_on(customer.profile.memberships, last_day(month)))
 
 
 def _seen(policy: TierPolicy, facts: MonthlyFacts) -> dict[str, int]:

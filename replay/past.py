@@ -1,12 +1,18 @@
 """What was known of a customer then, as true then? History folded again, up to a time of recording and a business date."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, datetime
 from heapq import merge
 from operator import attrgetter
 
+from domain.closing import facts_of, open_month
+from domain.facts import MonthlyFacts
+from domain.households import Member, Sums, counted_on, summed
 from domain.recorded import Recorded
+from projections.customers import CUSTOMERS
 from projections.projection import Group, States
+from projections.wholes import WHOLE, WHOLES
 from streams.context import Context
 from streams.journal import Journal, Shard
 from streams.routing import shard_of
@@ -46,6 +52,33 @@ def as_of(journal: Journal, group: Group, stream: str, recorded: datetime | None
     for event in events_of(journal, group, stream, recorded, occurred):
         states = group.evolve(states or group.initial, event)
     return states
+
+
+@dataclass(frozen=True)
+class Together:
+    """A household or company group as it was: the share of each who belonged to it, what their open months came to by then, and the sums."""
+
+    shares: dict[str, int]
+    months: dict[str, MonthlyFacts]
+    total: Sums
+    shared: Sums
+
+
+def together_as_of(journal: Journal, whole: str, recorded: datetime | None = None, occurred: date | None = None) -> Together | None:
+    """A household or company group as it was known then, of what was true then, summed from its members; None if nothing was."""
+    states = as_of(journal, WHOLES, whole, recorded, occurred)
+    if states is None:
+        return None
+    members: dict[str, Member] = {}
+    for stream in sorted(states[WHOLES.parts.index(WHOLE)].members):
+        who, books, _ = as_of(journal, CUSTOMERS, stream, recorded, occurred) or CUSTOMERS.initial
+        share = counted_on(who.memberships, occurred or date.max).get(whole)
+        month = open_month(books)
+        if share is not None and month is not None:
+            members[stream] = Member(facts_of(books, month), share)
+    shares = {stream: member.share_permille for stream, member in members.items()}
+    months = {stream: member.facts for stream, member in members.items()}
+    return Together(shares, months, summed(members.values()), summed(members.values(), by_share=True))
 
 
 def _within(event: Recorded, recorded: datetime | None, occurred: date | None) -> bool:

@@ -10,12 +10,15 @@ from fastapi import FastAPI, Query, Response
 from domain.policy import TierPolicy
 from projections.customers import customers_under
 from replay.explain import explain
-from replay.past import as_of
+from replay.past import as_of, together_as_of
 from streams.journal import Journal
 from streams.register import decided
 from streams.web.customers import CustomerId
 from streams.web.doors import as_json
 from streams.web.problems import Problem
+
+RecordedBy = Annotated[datetime | None, Query(description="What was recorded at this time or before, with an offset from UTC")]
+OccurredBy = Annotated[date | None, Query(description="What has this business date or an earlier one")]
 
 
 def add_past(app: FastAPI, journal: Journal, policy_then: Callable[[date | None, datetime | None], TierPolicy], today: Callable[[], date]) -> None:
@@ -29,6 +32,20 @@ def add_past(app: FastAPI, journal: Journal, policy_then: Callable[[date | None,
             raise Problem(404, f"nothing was recorded of customer {customer} by then")
         return as_json(found.as_json())
 
+    @app.get("/v1/households/{household}/as-of", summary="The household as known then, as true then, summed from its members")
+    async def household(household: CustomerId, recorded: RecordedBy = None, occurred: OccurredBy = None) -> Response:
+        return await together("household", household, recorded, occurred)
+
+    @app.get("/v1/companies/{company}/as-of", summary="The company group as known then, as true then, summed from its members")
+    async def company(company: CustomerId, recorded: RecordedBy = None, occurred: OccurredBy = None) -> Response:
+        return await together("company", company, recorded, occurred)
+
+    async def together(kind: str, name: str, recorded: datetime | None, occurred: date | None) -> Response:
+        found = await asyncio.to_thread(together_as_of, journal, f"{kind}:{name}", _aware(recorded), occurred)
+        if found is None:
+            raise Problem(404, f"nothing was recorded of {kind} {name} by then")
+        return as_json({kind: name, **vars(found)})
+
     @app.get("/v1/versions", summary="What was decided of each projection's versions: which is live, who approved, and every switch")
     async def versions() -> Response:
         return as_json(await asyncio.to_thread(decided, journal))
@@ -36,13 +53,17 @@ def add_past(app: FastAPI, journal: Journal, policy_then: Callable[[date | None,
     @app.get("/v1/customers/{customer}/as-of", summary="The customer as known then, as true then")
     async def then(
         customer: CustomerId,
-        recorded: Annotated[datetime | None, Query(description="What was recorded at this time or before, with an offset from UTC")] = None,
-        occurred: Annotated[date | None, Query(description="What has this business date or an earlier one")] = None,
+        recorded: RecordedBy = None,
+        occurred: OccurredBy = None,
     ) -> Response:
-        if recorded is not None and recorded.tzinfo is None:
-            raise Problem(422, "recorded: a time with its offset from UTC, as 2026-03-02T10:15:00+08:00")
-        group = customers_under(await asyncio.to_thread(policy_then, occurred, recorded))
+        group = customers_under(await asyncio.to_thread(policy_then, occurred, _aware(recorded)))
         states = await asyncio.to_thread(as_of, journal, group, f"customer:{customer}", recorded, occurred)
         if states is None:
             raise Problem(404, f"nothing was recorded of customer {customer} by then")
         return as_json({"customer": customer, **{part.name: state for part, state in zip(group.parts, states, strict=True)}})
+
+
+def _aware(recorded: datetime | None) -> datetime | None:
+    if recorded is not None and recorded.tzinfo is None:
+        raise Problem(422, "recorded: a time with its offset from UTC, as 2026-03-02T10:15:00+08:00")
+    return recorded

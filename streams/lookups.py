@@ -11,6 +11,7 @@ from projections.picture import Customer
 from projections.projection import Group
 from projections.store import Kept, Place, Store
 from projections.versions import Present
+from projections.wholes import WHOLE, WHOLES, Whole
 from streams.folding import decoded
 from streams.register import Register
 from streams.routing import shard_of
@@ -37,6 +38,12 @@ class Lookups:
         profile, ledger, months = decoded(seen.of(CUSTOMERS.name), own)
         [standing], [answers] = decoded(seen.of(STANDINGS), tier), decoded(seen.of(REACTIONS.name), offers)
         return Customer(stream, profile, ledger, months, standing, answers, seen.policy)
+
+    async def whole(self, stream: str) -> Whole | None:
+        """A household or company group, or None if nobody ever belonged to it."""
+        group = (await self._register.live()).of(WHOLES.name)
+        kept = await self._kept(group, stream)
+        return decoded(group, kept)[group.parts.index(WHOLE)] if any(kept) else None
 
     async def models(self, offers: Sequence[Offer]) -> dict[str, tuple[Model, int]]:
         """The present model of each offer, with the position that it has learnt up to."""

@@ -1,16 +1,18 @@
 """What would a bank look like? A made-up one, in the shape that China Merchants Bank published for 2021.
 
 Two customers in a hundred hold 82 % of the assets. There are salaries, rents, card spending with its seasons,
-wealth products, complaints in two languages, and offers answered by taste. Same parameters, same events.
+wealth products, couples with joint accounts, company groups, complaints in two languages, and offers answered by taste.
+Same parameters, same events.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from random import Random
 from typing import NamedTuple
 
-from domain.accounts import AccountOpened, BalanceReported, ProductOpened, TransactionPosted
+from domain.accounts import AccountOpened, AccountShared, BalanceReported, ProductOpened, TransactionPosted
 from domain.cases import ComplaintAnswered, ComplaintClosed, ComplaintOpened, FeedbackGiven, SurveyAnswered
 from domain.currencies import ExchangeRateFixed
 from domain.customers import (
@@ -28,13 +30,17 @@ from domain.days import DayClosed, days_in, first_day, next_month
 from domain.interaction import BANK, Interaction
 from domain.offers import OfferAccepted, OfferDecided, OfferDeclined, OfferPresented
 from domain.recorded import Proposed
-from domain.relations import ManagerAssigned
+from domain.relations import CompanyGroupJoined, HouseholdJoined, HouseholdLeft, ManagerAssigned
 
 SOURCE = "synth"
 FIRST_MONTH = "2026-01"
 CURRENCY = "CNY"
 FOREIGN = "USD"
 ABROAD_ONE_IN = 16
+FAMILY_ONE_IN = 10
+"""Of so many neighbours two are a couple, if neither is a company and both were there from the beginning."""
+PARTED_ONE_IN = 7
+GROUPS = 5
 RICH_IN_A_HUNDRED = 2
 SHARE_OF_THE_RICH = 82
 ASSETS_EACH = 6_000_000
@@ -70,6 +76,11 @@ class Person(NamedTuple):
     since: int
     readiness: int
 
+    @property
+    def family(self) -> int | None:
+        """The number of the household that this customer would be in."""
+        return self.number // FAMILY_ONE_IN if self.number % FAMILY_ONE_IN < 2 and not self.company and self.since == 0 else None
+
 
 class Happening(NamedTuple):
     """Something on a day of a month; the hour keeps the order within the day."""
@@ -84,9 +95,11 @@ class Happening(NamedTuple):
 def synth(bank: Bank) -> Iterator[Proposed]:
     """The events of a synthetic bank, day by day, each day closed after its events."""
     people = _people(bank)
+    couples = [(one, other) for one, other in pairwise(people) if one.family is not None and one.family == other.family]
     month = FIRST_MONTH
     for index in range(bank.months):
         happenings = [each for person in people for each in _month_of(person, bank.seed, month, index)]
+        happenings += [each for couple in couples for each in _together(couple, bank.seed, month, index)]
         happenings += _rates(bank.seed, month)
         happenings.sort(key=lambda each: (each.day, each.hour, each.name))
         yield from _days(month, happenings)
@@ -157,6 +170,7 @@ def _arrival(person: Person, chance: Random, month: str) -> Iterator[Happening]:
             "0", CustomerOnboarded(kind="company", name=f"Company {person.number}", industry=chance.choice(INDUSTRIES), region=region, source="branch")
         )
         yield on_first("1", CreditRated(rating=chance.choice(RATINGS), agency="own", source="core"))
+        yield on_first("9", CompanyGroupJoined(group=f"company:{person.number % GROUPS}", share_permille=600))
     else:
         gender: Gender = chance.choice(("female", "male"))
         yield on_first(
@@ -209,6 +223,25 @@ def _abroad(person: Person, seed: int, month: str, *, first: bool) -> Iterator[H
     cents = Random(f"{seed}/{month}/usd/{person.number}").randrange(1_000, 50_000)
     name = f"{person.number}-{month}-usd"
     yield Happening(12, 10, person.stream, name, TransactionPosted(transaction=name, account=account, amount=cents, currency=FOREIGN, kind="transfer"))
+
+
+def _together(couple: tuple[Person, Person], seed: int, month: str, index: int) -> Iterator[Happening]:
+    """A household, and an account of which each has a half; some part after three months, and keep the account."""
+    family = couple[0].family
+    assert family is not None
+    household, account = f"household:{family}", f"joint-{family}"
+    saved = Random(f"{seed}/{month}/joint/{family}").randrange(100, 20_000)
+    for half, person in enumerate(couple):
+        if index == 0:
+            yield Happening(1, 9, person.stream, f"{person.number}-joint-0", HouseholdJoined(household=household, role="spouse"))
+            yield Happening(1, 9, person.stream, f"{person.number}-joint-1", AccountOpened(account=account, product="joint-account", currency=CURRENCY))
+            part = AccountShared(account=account, from_permille=500 * half, upto_permille=500 + 500 * half)
+            yield Happening(1, 9, person.stream, f"{person.number}-joint-2", part)
+        if index == 3 and half == 1 and family % PARTED_ONE_IN == 0:
+            yield Happening(15, 9, person.stream, f"{person.number}-parted", HouseholdLeft(household=household))
+        name = f"{person.number}-{month}-joint"
+        posted = TransactionPosted(transaction=name, account=account, amount=saved, currency=CURRENCY, kind="transfer")
+        yield Happening(20, 10, person.stream, name, posted)
 
 
 def _rates(seed: int, month: str) -> Iterator[Happening]:

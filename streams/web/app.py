@@ -15,6 +15,7 @@ from streams.web.doors import Doors
 from streams.web.interactions import add_interactions
 from streams.web.probes import add_probes
 from streams.web.problems import add_problems, answer
+from streams.web.wholes import add_wholes
 
 LAST_WORDS = 5.0
 """Seconds that decisions still on their way are waited for at the end."""
@@ -32,6 +33,7 @@ def web(doors: Doors) -> FastAPI:
     app = FastAPI(title="tierfold", description="Tiers, folded from history: lookups and the front door.", version="1", lifespan=life)
     add_problems(app)
     add_customers(app, doors)
+    add_wholes(app, doors)
     add_interactions(app, doors)
     add_probes(app, doors)
 
