@@ -4,7 +4,6 @@ import multiprocessing
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
-from itertools import chain
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -12,13 +11,9 @@ from domain.recorded import Recorded
 from projections.projection import Group, States
 from projections.store import Kept, MemoryStore, Place
 from replay.pool import pool
-from streams.context import Context
-from streams.folding import Lean, evolved, lean, stretches
+from replay.stretch import Reader, folded_on, streams_in
 from streams.journal import Journal, Row, Shard
 
-AT_ONCE = 200_000
-"""Rows folded in one go: the longer the stretch, the more of a stream's events are folded together."""
-READ_AT_ONCE = 1_000
 LOOK_EVERY = 0.2
 
 Folded = tuple[Place, int, dict[tuple[str, str], Kept]]
@@ -56,47 +51,12 @@ class History(NamedTuple):
 
 def fold_shard(group: Group, shard: Shard, progress: Callable[[int], None], keep: frozenset[str] = frozenset()) -> History:
     """The states of every stream of a group after a whole shard; the rows of the types in `keep` are given back."""
-    found, context, reader = dict[str, States](), Context(group, shard), _Reader(shard, keep, progress)
-    while not reader.ended:
-        parts = [(by_stream, event and context.tell(event)) for by_stream, event in stretches(group, reader.rows(), keep=lean(group))]
-        for stream in dict.fromkeys(chain(found if len(parts) > 1 else (), *(by_stream for by_stream, _ in parts))):
-            found[stream] = _folded_on(group, stream, found.get(stream), parts)
+    found: dict[str, States] = {}
+    reader = Reader(group, shard, keep=keep, progress=progress)
+    for parts in reader:
+        for stream in streams_in(parts, found):
+            found[stream] = folded_on(group, stream, found.get(stream), parts)
     return History(reader.upto, found, reader.kept)
-
-
-def _folded_on(group: Group, stream: str, states: States | None, parts: Sequence[tuple[dict[str, list[Lean]], Recorded | None]]) -> States:
-    """The states of one stream after a long stretch, its months one after the other: so they are at hand for the next."""
-    for by_stream, event in parts:
-        if stream in by_stream:
-            states = evolved(group, stream, states or group.initial, by_stream[stream], [])
-        if states is not None and event is not None:
-            states = group.evolve(states, event)
-    assert states is not None
-    return states
-
-
-class _Reader:
-    """A shard from its beginning on: few rows at a time, so that each is decoded while it is at hand."""
-
-    def __init__(self, shard: Shard, keep: frozenset[str], progress: Callable[[int], None]) -> None:
-        self._shard = shard
-        self._keep = keep
-        self._progress = progress
-        self.upto = 0
-        self.kept: list[Row] = []
-        self.ended = False
-
-    def rows(self) -> Iterator[Row]:
-        """The next rows, as many as are folded in one go."""
-        for _ in range(0, AT_ONCE, READ_AT_ONCE):
-            rows = self._shard.read(self.upto, READ_AT_ONCE)
-            yield from rows
-            self.kept += [row for row in rows if row.topic in self._keep]
-            self._progress(len(rows))
-            if not rows:
-                self.ended = True
-                return
-            self.upto = rows[-1].position
 
 
 def derive(group: Group, history: History, source: Group) -> dict[str, States]:

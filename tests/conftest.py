@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -28,7 +28,7 @@ from domain.offers import Catalogue
 from domain.policy import TierPolicy
 from domain.recorded import Proposed, Recorded
 from projections.redis import RedisStore
-from projections.store import MemoryStore, Store
+from projections.store import Kept, MemoryStore, Place, Store
 from streams.journal import Counts, Journal
 
 hypothesis_settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
@@ -176,6 +176,22 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     await made.clear()
     yield made
     await made.close()
+
+
+class Dying(MemoryStore):
+    """A store whose worker is killed just before one of its saves."""
+
+    def __init__(self, deadly: int) -> None:
+        super().__init__()
+        self._saves_left = deadly
+        self.died = False
+
+    async def save(self, place: Place, expected: int, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
+        self._saves_left -= 1
+        if self._saves_left == 0:
+            self.died = True
+            raise ConnectionError("killed")
+        return await super().save(place, expected, upto, states)
 
 
 class Running:

@@ -226,7 +226,13 @@ def test_fifty_promotions_under_load_show_no_reader_two_versions_at_once(running
     assert running.report("digest") == running.report("digest", "--rebuild")
 
 
-ENGINES: dict[str, tuple[str, ...]] = {"ledger": ("profile@1", "ledger@1", "months@1"), "tier": ("tier@1",), "offers": ("offers@1",), "model": ("model@1",)}
+ENGINES: dict[str, tuple[str, ...]] = {
+    "ledger": ("profile@1", "ledger@1", "months@1"),
+    "tier": ("tier@1",),
+    "offers": ("offers@1",),
+    "model": ("model@1",),
+    "whole": ("whole@1", "calendar@1"),
+}
 
 
 @pytest.mark.parametrize("projection", ENGINES)

@@ -1,6 +1,7 @@
 """One battery of laws, run on every group of folds that there is."""
 
 import copy
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -10,29 +11,39 @@ from hypothesis import strategies as st
 
 from deploy.files import read_policy
 from deploy.settings import POLICIES
-from domain.accounts import AccountClosed, AccountOpened, BalanceReported, ProductClosed, ProductOpened, TransactionPosted
+from domain.accounts import AccountClosed, AccountOpened, AccountShared, BalanceReported, ProductClosed, ProductOpened, TransactionPosted
 from domain.cases import ComplaintClosed, ComplaintOpened
 from domain.catalogue import topic_of
 from domain.customers import ChannelVisited, ConsentGranted, ConsentWithdrawn, ContactStated, CustomerOnboarded, IdentitiesMerged, IdentitiesUnmerged
 from domain.days import DayClosed
+from domain.households import Member, summed
 from domain.interaction import Interaction
 from domain.offers import ExampleLabelled, OfferAccepted, OfferDecided, OfferDeclined
 from domain.recorded import Proposed, Recorded
+from domain.relations import HouseholdJoined, HouseholdLeft
 from domain.tiering import TierOverridden
+from domain.wholes import MemberJoined, MemberLeft, MemberMonthReported, MonthReported, ShardMonthReported, WholeMonthClosed
 from projections.customers import CUSTOMERS, customers_under
 from projections.model import MODELS
 from projections.offers import REACTIONS
 from projections.projection import Group, States
 from projections.versions import STEPS
+from projections.wholes import WHOLES
 from streams.folding import evolved, lean
 from streams.journal import Row, encode
 from streams.journal.codec import canonical
 from tests.conftest import recorded
+from tests.domain.months import month
 
-GROUPS = (CUSTOMERS, customers_under(read_policy(POLICIES / "tiers" / "bohai-retail.yaml")), REACTIONS, MODELS, STEPS)
+RULES = [read_policy(POLICIES / "tiers" / f"{name}.yaml") for name in ("bohai-retail", "hsbc-premier")]
+GROUPS = (CUSTOMERS, *(replace(customers_under(rule), name=rule.label) for rule in RULES), REACTIONS, MODELS, STEPS, WHOLES)
 
 names = st.sampled_from(["a", "b", "c"])
 amounts = st.integers(min_value=-(10**12), max_value=10**12)
+wholes = st.sampled_from(["household:1", "household:2"])
+members = st.sampled_from(["customer:1", "customer:2"])
+months = st.builds(month, st.sampled_from(["2026-01", "2026-02"]), st.integers(0, 10**9))
+sums = months.map(lambda facts: summed([Member(facts)]))
 features = st.dictionaries(st.sampled_from(["age", "assets-bits", "tier=gold"]), st.integers(min_value=-(10**12), max_value=10**12))
 happenings: st.SearchStrategy[Interaction] = st.one_of(
     st.builds(CustomerOnboarded, source=st.just("branch"), born=st.just(date(1970, 1, 1))),
@@ -55,6 +66,15 @@ happenings: st.SearchStrategy[Interaction] = st.one_of(
     st.builds(OfferAccepted, decision=names, offer=names, channel=st.just("app")),
     st.builds(OfferDeclined, decision=names, offer=names, channel=st.just("app")),
     st.builds(ExampleLabelled, offer=names, decision=names, customer=st.just("customer:1"), features=features, accepted=st.booleans()),
+    st.builds(HouseholdJoined, household=wholes, role=names, share_permille=st.integers(0, 1000)),
+    st.builds(HouseholdLeft, household=wholes),
+    st.builds(AccountShared, account=names, from_permille=st.just(0), upto_permille=st.integers(1, 1000)),
+    st.builds(MemberJoined, member=members, role=names, share_permille=st.integers(0, 1000)),
+    st.builds(MemberLeft, member=members),
+    st.builds(MemberMonthReported, member=members, share_permille=st.integers(0, 1000), facts=months),
+    st.builds(ShardMonthReported, month=st.just("2026-01"), shard=st.integers(0, 3), shards=st.just(4)),
+    st.builds(MonthReported, month=st.sampled_from(["2026-01", "2026-02"])),
+    st.builds(WholeMonthClosed, whole=wholes, month=st.sampled_from(["2026-01", "2026-02"]), members=st.just(1), total=sums, shared=sums),
     st.just(DayClosed(date=date(2026, 1, 31))),
     st.just(DayClosed(date=date(2026, 2, 28))),
 )

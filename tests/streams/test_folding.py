@@ -23,7 +23,7 @@ from streams.batch import Batch, batches, decode_batch, encode_batch
 from streams.deriving import Deriving
 from streams.folding import Folding
 from streams.journal import Arrival, Journal, LogOffset
-from tests.conftest import NOON, proposed
+from tests.conftest import NOON, Dying, proposed
 
 
 def history() -> list[Proposed]:
@@ -115,22 +115,6 @@ async def test_any_delivery_to_any_two_workers_ends_the_same(
         await folding.catch_up()
 
     assert await digests(groups, store, 1) == await undisturbed(groups, journal)
-
-
-class Dying(MemoryStore):
-    """A store whose worker is killed just before one of its saves."""
-
-    def __init__(self, deadly: int) -> None:
-        super().__init__()
-        self._saves_left = deadly
-        self.died = False
-
-    async def save(self, place: Place, expected: int, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
-        self._saves_left -= 1
-        if self._saves_left == 0:
-            self.died = True
-            raise ConnectionError("killed")
-        return await super().save(place, expected, upto, states)
 
 
 @pytest.mark.parametrize("deadly", range(1, 15))
