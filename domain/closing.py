@@ -8,13 +8,13 @@ customer's part, each day.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from domain.change import changed, made
 from domain.currencies import NO_RATES, Rate, Rates
 from domain.days import Month, days_in, days_of_three, next_month, numbers_of
 from domain.facts import AssetFacts, MonthlyFacts, Traits
-from domain.ledger import Account, DaysMoves, Ledger, Part, Past
+from domain.ledger import Account, Day, DaysMoves, Ledger, Part, Past
 
 Worth = Callable[[int], int]
 ALL = Part(0, 1000)
@@ -72,8 +72,8 @@ class _Tally:
         if daily:
             assert rates.base is not None
             self.used[account.currency] = daily[-1]
-        if daily or (ledger.shares and (name in ledger.shares or name.rpartition("/")[0] in ledger.shares)):
-            self._add_by_day(account, rates.base if daily and rates.base else account.currency, _worth(name, ledger, self.month, daily))
+        if daily or (ledger.shares and ledger.shares_of(name)):
+            self._add_by_worth(account, rates.base if daily and rates.base else account.currency, _worths(ledger.shares_of(name), self.numbers, daily))
         else:
             self._add_whole(account)
 
@@ -102,23 +102,28 @@ class _Tally:
         self._count(number, came, went, account.currency)
         self._hold(account, account.currency, Past(opening * days + total, opening + first, opening + second, closing), opening)
 
-    def _add_by_day(self, account: Account, currency: str, worth: list[Worth]) -> None:
-        """Count in an account that is worth something else than its balance, day by day."""
-        balance = account.balance - sum(moves.net for moves in account.days.values())
-        opening, balances = balance, []
+    def _add_by_worth(self, account: Account, currency: str, worths: dict[int, Worth]) -> None:
+        """Count in an account that is worth something else than its balance: each balance for as many days as nothing changes."""
+        balance = opening = account.balance - sum([moves.net for moves in account.days.values()])
         by_day: dict[int, DaysMoves] = {}
         for day, moves in account.days.items():
             if day <= self.last_day:
                 since = self.numbers.get(day, 1)
                 known = by_day.get(since, NO_MOVES)
                 by_day[since] = DaysMoves(known.came + moves.came, known.went + moves.went, known.number + moves.number, known.corrected + moves.corrected)
-        for number, worth_of in enumerate(worth, start=1):
-            moves = by_day.get(number, NO_MOVES)
+        total, first, second, worth_of = 0, 0, 0, worths[1]
+        changes = sorted({1, *by_day, *worths})
+        for number, following in zip(changes, (*changes[1:], self.days + 1), strict=True):
+            moves, worth_of = by_day.get(number, NO_MOVES), worths.get(number, worth_of)
             balance += moves.net
-            balances.append(worth_of(balance))
-            self._count(moves.number, worth_of(moves.came), worth_of(moves.went), currency)
-            self.active |= 1 << number if moves.number else 0
-        self._hold(account, currency, Past(sum(balances), balances[0], balances[1], balances[-1]), opening)
+            held = worth_of(balance)
+            total += held * (following - number)
+            if number <= 2:
+                first, second = held if number == 1 else first, held
+            if moves.number:
+                self._count(moves.number, worth_of(moves.came), worth_of(moves.went), currency)
+                self.active |= 1 << number
+        self._hold(account, currency, Past(total, first, second, worth_of(balance)), opening)
 
     def _hold(self, account: Account, currency: str, held: Past, opening: int) -> None:
         if opening or any(held):
@@ -138,12 +143,23 @@ NO_TRAITS = Traits()
 NO_MOVES = DaysMoves()
 
 
-def _worth(name: str, ledger: Ledger, month: Month, daily: list[Rate] | None) -> list[Worth]:
-    """What an amount of an account is worth to this customer, for each day of a month: converted, then the customer's part of it."""
-    parts = [ledger.share(name, f"{month}-{number:02d}") or ALL for number in range(1, days_in(month) + 1)]
-    if daily is None:
-        return [part.of for part in parts]
-    return [lambda amount, part=part, rate=rate: part.of(rate.convert(amount)) for part, rate in zip(parts, daily, strict=True)]  # type: ignore[misc]
+def _worths(shares: dict[Day, Part], numbers: dict[Day, int], daily: list[Rate] | None) -> dict[int, Worth]:
+    """What an amount of an account is worth to this customer, from the first day of a month on and from each on which that changes.
+
+    Converted at the rate of the day, then the customer's part of it.
+    """
+    parts = {numbers[day]: part for day, part in shares.items() if day in numbers}
+    part = shares[max(before)] if (before := [day for day in shares if day < min(numbers)]) else ALL
+    rates = {number: rate for number, rate in enumerate(daily, start=1) if number == 1 or rate != daily[number - 2]} if daily else {}
+    worths, rate = dict[int, Worth](), None
+    for number in sorted({1, *parts, *rates}):
+        part, rate = parts.get(number, part), rates.get(number, rate)
+        worths[number] = part.of if rate is None else partial(_converted, part, rate)
+    return worths
+
+
+def _converted(part: Part, rate: Rate, amount: int) -> int:
+    return part.of(rate.convert(amount))
 
 
 def _tallied(ledger: Ledger, month: Month, rates: Rates) -> _Tally:

@@ -100,11 +100,9 @@ class Ledger:
     rates: dict[str, Rate] = field(default_factory=dict)
     shares: dict[str, dict[Day, Part]] = field(default_factory=dict)
 
-    def share(self, name: str, day: Day) -> Part | None:
-        """Which part of an account is the customer's on a day: the last that was told of it or before, else all of it."""
-        told = self.shares.get(name) or self.shares.get(name.rpartition("/")[0])
-        since = max((when for when in told if when <= day), default=None) if told else None
-        return told[since] if told and since else None
+    def shares_of(self, name: str) -> dict[Day, Part]:
+        """Which part of an account, in whatever currency, is the customer's from which day on; before any of them, all of it."""
+        return self.shares.get(name) or self.shares.get(name.rpartition("/")[0]) or {}
 
 
 def seen(ledger: Ledger, month: Month) -> Ledger:

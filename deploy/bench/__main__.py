@@ -3,30 +3,34 @@
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
-from deploy.bench.fold import fold
-from deploy.bench.ingest import ingest
-from deploy.bench.parts import Figure, events_by_shard, machine, versions
-from deploy.bench.path import end_to_end, latency
-from deploy.bench.rebuild import rebuild
-from deploy.bench.what_if import what_if
-from deploy.logs import set_up_logs
-from deploy.processes import collect_seldom
-from streams.sources.synth import Bank
+if TYPE_CHECKING:
+    from deploy.bench.parts import Figure
 
-BANK = Bank(customers=2_000, months=4, seed=1)
 SHARDS = 4
 
 
 def main(out: Path) -> None:
     """Measure everything; about fifteen minutes."""
+    # Processes that fold beside this one read this file anew: what only this one needs is imported here.
+    from deploy.bench.fold import fold
+    from deploy.bench.ingest import ingest
+    from deploy.bench.parts import events_by_shard, machine, versions
+    from deploy.bench.path import end_to_end, latency
+    from deploy.bench.rebuild import rebuild
+    from deploy.bench.what_if import what_if
+    from deploy.logs import set_up_logs
+    from deploy.processes import collect_seldom
+    from streams.sources.synth import Bank
+
     set_up_logs("error", "bench")
     collect_seldom()
     console = Console()
-    events = events_by_shard(BANK, SHARDS)
+    events = events_by_shard(Bank(customers=2_000, months=4, seed=1), SHARDS)
     console.print(f"{sum(map(len, events.values())):,} events of a synthetic bank, {SHARDS} shards")
     into, folded = ingest(events), fold(events)
     whole = end_to_end(events, {"ingest alone": into.value, "fold alone": folded.value}, folded.peers)
@@ -37,7 +41,7 @@ def main(out: Path) -> None:
     console.print(f"written to {out}")
 
 
-def _table(figures: list[Figure]) -> Table:
+def _table(figures: "list[Figure]") -> Table:
     table = Table("figure", "value", "unit", "beside", "there", "ratio")
     for figure in figures:
         table.add_row(figure.name, f"{figure.value:,.1f}", figure.unit, "", "", "")

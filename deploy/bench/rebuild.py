@@ -1,18 +1,22 @@
 """How many raw events a second are folded anew into ledgers and tiers, on all cores? Beside reading and decoding alone."""
 
+import gc
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deploy.bench.parts import Figure, events_by_shard
+from deploy import embedded
+from deploy.bench.parts import Figure, events_by_shard, median, settings_in, started
 from deploy.files import read_policy
 from deploy.settings import POLICIES
 from projections.customers import CUSTOMERS, standings
+from projections.projection import Group
 from replay.pool import pool
 from replay.rebuild import rebuild as fold_anew
+from replay.refill import Refill
 from streams.cloudevents import read_event
 from streams.journal import Arrival, Journal, LogOffset, Row
 from streams.sources.synth import Bank
@@ -24,21 +28,45 @@ READ_AT_ONCE = 50_000
 
 
 def rebuild() -> list[Figure]:
-    """Profile, ledger, months and tier from raw events in SQLite: of a million events, and of five; events a second."""
+    """Profile, ledger, months and tier from raw events in SQLite: of a million events, and of five; events a second.
+
+    In memory, as `digest --rebuild` and `what-if --from-journal` do; and as new versions in Redis, as `replay rebuild` does.
+    """
     groups = (CUSTOMERS, standings("bench", read_policy(POLICIES / "tiers" / "bohai-retail.yaml")))
     with tempfile.TemporaryDirectory() as name:
         rows = _rows(Path(name) / "one")
         journals = {size: _journal(Path(name) / str(size), rows, size) for size in SIZES}
-        rates = {size: count / _seconds(lambda journal=journal: fold_anew(groups, journal)) for size, (journal, count) in journals.items()}  # type: ignore[misc]
+        rates = {size: median(lambda at=at: at[1] / _seconds(lambda: fold_anew(groups, at[0]))) for size, at in journals.items()}  # type: ignore[misc]
         journal, count = journals[SIZES[0]]
+        into_redis = median(lambda: count / _filled(groups, journal))
         ceilings = {
-            "reading the journal alone": count / _seconds(lambda: _on_all_cores(_read, journal)),
-            "reading and decoding it": count / _seconds(lambda: _on_all_cores(_decode, journal)),
+            "reading the journal alone": median(lambda: count / _seconds(lambda: _on_all_cores(_read, journal))),
+            "reading and decoding it": median(lambda: count / _seconds(lambda: _on_all_cores(_decode, journal))),
         }
         for each, _ in journals.values():
             each.close()
     one, five = (rates[size] for size in SIZES)
-    return [Figure("rebuild", one, "events/s", ceilings), Figure("rebuild_five_million", five, "events/s", {"a million events": one})]
+    return [
+        Figure("rebuild", one, "events/s", ceilings),
+        Figure("rebuild_five_million", five, "events/s", {"a million events": one}),
+        Figure("rebuild_into_redis", into_redis, "events/s", {"in memory": one}),
+    ]
+
+
+def _filled(groups: Sequence[Group], journal: Journal) -> float:
+    """Seconds in which processes of this machine fill new versions in a Redis server, one after the other."""
+    with tempfile.TemporaryDirectory() as name:
+        settings = settings_in(Path(name))
+        with started(embedded.redis_command(settings, Path(name)), Path(name) / "redis.log", settings.redis.removeprefix("redis://").removesuffix("/0")):
+            return _seconds(lambda: _fill(groups, journal, settings.redis))
+
+
+def _fill(groups: Sequence[Group], journal: Journal, redis: str) -> None:
+    for group in groups:
+        refill = Refill(group, journal, redis, gc.disable)
+        while not refill.done():
+            pass
+        refill.close()
 
 
 def _rows(folder: Path) -> dict[int, list[Row]]:
