@@ -55,7 +55,7 @@ def test_every_question_is_answered(stack: Running, tmp_path: Path) -> None:
     stack.settle()
     questions = [shlex.split(command)[1].removeprefix("localhost:8080") for command in commands(ENGLISH) if command.startswith("curl")]
 
-    assert len(questions) == 9
+    assert len(questions) == 11
     for question in questions:
         assert httpx.get(f"{stack.settings.address}{question}").status_code == 200, question
 
@@ -87,7 +87,7 @@ def test_every_tool_does_what_is_promised(stack: Running, tmp_path: Path, words:
 
 def test_change_a_tiering_rule_from_top_to_bottom(own_stack: Running, tmp_path: Path) -> None:
     """The section's commands, one after the other, in a folder of their own, on a bank of three hundred."""
-    section = ENGLISH[ENGLISH.index("## Change a tiering rule") : ENGLISH.index("## Ask why")]
+    section = ENGLISH[ENGLISH.index("## Change a tiering rule") : ENGLISH.index("## Households and company groups")]
     (tmp_path / "deploy").symlink_to(ROOT / "deploy")
     (tmp_path / "bank.jsonl").write_bytes(b"\n".join(map(write, synth(Bank(300, 3, 1)))))
     own_stack.report("feed", str(tmp_path / "bank.jsonl"))
@@ -133,7 +133,8 @@ def test_ask_why(stack: Running, tmp_path: Path) -> None:
     """The same answer on the command line and over HTTP; and the customer as of a date."""
     (tmp_path / "bank.jsonl").write_bytes(b"\n".join(map(write, synth(Bank(5, 2, 1)))))
     stack.report("feed", str(tmp_path / "bank.jsonl"))
-    why, then = (shlex.split(command)[1:] for command in commands(ENGLISH) if " replay explain " in command or " replay as-of " in command)
+    section = ENGLISH[ENGLISH.index("## Ask why") : ENGLISH.index("## Rebuild and verify")]
+    why, then = (shlex.split(command)[1:] for command in commands(section) if " replay " in command)
     told = stack.report(*why)
     asked = httpx.get(f"{stack.settings.address}/v1/customers/100000/explain?on=2026-03-15").json()
     past = json.loads(stack.run(*then).stdout)
@@ -145,6 +146,23 @@ def test_ask_why(stack: Running, tmp_path: Path) -> None:
     assert past == httpx.get(f"{stack.settings.address}/v1/customers/100000/as-of?occurred=2026-02-10").json()
     assert httpx.get(f"{stack.settings.address}/v1/customers/100000/as-of?recorded=2026-02-10T00:00:00").status_code == 422
     assert httpx.get(f"{stack.settings.address}/v1/customers/nobody/explain").status_code == 404
+
+
+def test_households_and_company_groups(stack: Running, tmp_path: Path) -> None:
+    """The household on a day: the same on the command line and over HTTP; both members, and the sum of what they have."""
+    (tmp_path / "bank.jsonl").write_bytes(b"\n".join(map(write, synth(Bank(5, 2, 1)))))
+    stack.report("feed", str(tmp_path / "bank.jsonl"))
+    stack.settle()
+    section = ENGLISH[ENGLISH.index("## Households and company groups") : ENGLISH.index("## Ask why")]
+    whole, then, command = (shlex.split(command)[1:] for command in commands(section))
+    live, past = (httpx.get(f"{stack.settings.address}{question.removeprefix('localhost:8080')}").json() for [question] in (whole, then))
+    said = json.loads(stack.run(*command).stdout)
+
+    assert set(live["members"]) == set(past["shares"]) == {"customer:100000", "customer:100001"}
+    assert list(live["months"]) == ["2026-01", "2026-02"]
+    assert {name: each for name, each in said.items() if name != "whole"} == {name: each for name, each in past.items() if name != "household"}
+    assert httpx.get(f"{stack.settings.address}/v1/companies/nobody").status_code == 404
+    assert httpx.get(f"{stack.settings.address}/v1/companies/nobody/as-of").status_code == 404
 
 
 def _an_entry(stack: Running, folder: Path, event: dict[str, object]) -> str:
