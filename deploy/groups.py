@@ -1,6 +1,8 @@
 """Which folds run? What was decided, by the journal; the tier policy of the settings until anything was."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 from deploy.compose import has_journal, journal_of
 from deploy.files import read_policy
@@ -11,6 +13,9 @@ from projections.store import Store
 from projections.versions import Present, policy_then, present
 from streams.journal import Journal
 from streams.register import Register, decided
+
+if TYPE_CHECKING:
+    from replay.compare import Comparison
 
 
 def begun_with(settings: Settings) -> TierPolicy:
@@ -28,6 +33,18 @@ def present_of(settings: Settings, journal: Journal | None = None) -> Present:
 def policy_in_force(settings: Settings, journal: Journal, on: date | None, at: datetime | None = None) -> TierPolicy:
     """The tier policy in force on a day, of what was decided by a time, by the journal; neither: today's."""
     return policy_then(decided(journal), begun_with(settings), on, at)
+
+
+def tried(settings: Settings, candidates: Sequence[TierPolicy]) -> "list[Comparison]":
+    """Each candidate compared with the live policy, over the facts that are kept; raises `BadColumns` where there are none."""
+    from replay.columns import BadColumns
+    from replay.facts import kept
+    from replay.whatif import what_if
+
+    columns = kept(settings.facts)
+    if columns is None:
+        raise BadColumns("no facts were gathered yet")
+    return what_if(columns, present_of(settings).policy, candidates)
 
 
 def register_of(settings: Settings, store: Store, journal: Journal) -> Register:

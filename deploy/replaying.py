@@ -54,7 +54,7 @@ def facts(from_journal: FromJournal = False, data_dir: DataDir = None, as_json: 
     """Gather the monthly facts of every customer, for `what-if` to read."""
     settings = settings_of(data_dir)
     columns = _gather(settings, from_journal=from_journal)
-    show({"customers": len(columns), "months": columns.rows, "folder": str(_folder(settings))}, as_json)
+    show({"customers": len(columns), "months": columns.rows, "folder": str(settings.facts)}, as_json)
 
 
 @replay.command("what-if")
@@ -143,10 +143,6 @@ def _policy_then(settings: Settings, journal: "Journal", named: Path | None, on:
     return read_policy(named) if named else policy_in_force(settings, journal, on.date() if on else None, at)
 
 
-def _folder(settings: Settings) -> Path:
-    return settings.data_dir / "facts"
-
-
 def _facts(settings: Settings, *, refresh: bool, from_journal: bool) -> "Columns":
     """The facts that are kept, or gathered now if that is asked for or nothing is kept."""
     from replay.facts import kept
@@ -154,7 +150,7 @@ def _facts(settings: Settings, *, refresh: bool, from_journal: bool) -> "Columns
     if refresh and from_journal:
         raise typer.BadParameter("--refresh reads the read models, and --from-journal the journal: ask for one of them")
     try:
-        found = None if refresh or from_journal else kept(_folder(settings))
+        found = None if refresh or from_journal else kept(settings.facts)
     except ValueError as error:
         raise Mendable(f"{error}: gather the facts again, with --refresh or --from-journal") from error
     return _gather(settings, from_journal=from_journal) if found is None else found
@@ -167,7 +163,7 @@ def _gather(settings: Settings, *, from_journal: bool) -> "Columns":
     columns = asyncio.run(_from_journal(settings) if from_journal else _from_read_models(settings))
     if columns.rows == 0:
         raise Mendable("no customer has a month that ended: there is nothing to try a rule on yet")
-    keep(columns, _folder(settings), datetime.now(UTC))
+    keep(columns, settings.facts, datetime.now(UTC))
     return columns
 
 

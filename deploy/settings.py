@@ -42,6 +42,11 @@ class Settings(BaseSettings):
         return self.journal or f"sqlite://{(self.data_dir / 'journal').resolve()}"
 
     @property
+    def facts(self) -> Path:
+        """Where the facts of the whole bank are kept for what-if."""
+        return self.data_dir / "facts"
+
+    @property
     def address(self) -> str:
         """The lookups' base URL."""
         return f"http://{self.host}:{self.port}"

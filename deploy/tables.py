@@ -22,11 +22,14 @@ def print_comparison(found: "Comparison") -> None:
     console = _console()
     title = f"{found.old} → {found.new}: {found.customers:,} customers through {found.through}, {found.up:,} up, {found.down:,} down"
     used = [place for place in range(len(found.columns)) if any(counts[place] for counts in found.counts)]
-    matrix = Table("from \\ to", *(found.columns[place] for place in used), "assets that move (minor units)", title=_with_elsewhere(title, found))
-    for row, counts, assets in zip(found.rows, found.counts, found.assets, strict=True):
+    matrix = Table(
+        "from \\ to", *(found.columns[place] for place in used), "assets that move (minor units)", "change of yearly fees", title=_with_elsewhere(title, found)
+    )
+    for index, (row, counts, assets) in enumerate(zip(found.rows, found.counts, found.assets, strict=True)):
         if any(counts):
             moving = sum(amount for name, amount in zip(found.columns, assets, strict=True) if name != row)
-            matrix.add_row(row, *(f"{counts[place]:,}" if counts[place] else "" for place in used), f"{moving:,}")
+            fees = f"{sum(found.fees[index]):,}" if found.fees else "another currency"
+            matrix.add_row(row, *(f"{counts[place]:,}" if counts[place] else "" for place in used), f"{moving:,}", fees)
     console.print(matrix)
     segments = Table("by", "segment", "customers", "up", "down")
     for each in found.segments:

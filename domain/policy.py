@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from domain.conditions import AtLeast, AtMost, Condition, OneOf, atoms, contradiction, count_ways, implies, ways
 from domain.facts import MonthlyFacts
 from domain.households import Take
-from domain.interaction import Channel, Currency, Identifier, Line
+from domain.interaction import Channel, Currency, Identifier, Line, Price
 from domain.quantities import COUNTS, Measure, Over, Points
 
 MOST_WAYS = 200
@@ -21,12 +21,12 @@ STAGES = ("new", "active", "dormant")
 
 
 class ServiceStrategy(BaseModel):
-    """How customers of a tier are served: who advises them, benefits, fees in words, and channels of their own."""
+    """How customers of a tier are served: who advises them, benefits, what they pay a year by kind (minor units of the policy), channels of their own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     adviser: Literal["none", "shared", "dedicated", "team"] = "none"
     benefits: tuple[Line, ...] = ()
-    fees: dict[Identifier, Line] = Field(default_factory=dict)
+    fees: dict[Identifier, Price] = Field(default_factory=dict)
     channels: tuple[Channel, ...] = ()
 
 

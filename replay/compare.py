@@ -51,6 +51,8 @@ class Mover:
 class Comparison:
     """Two policies over the same facts, from the tiers of the old (rows) to those of the new (columns); assets in minor units.
 
+    `fees` is by how much the yearly fees of all in a cell change, in minor units of the new policy's currency; None if
+    the old policy has another one.
     Up and down are told where the new policy knows the old tier; who comes from another is `elsewhere`. `movers` are
     the largest of all these, a thousand at most.
     """
@@ -64,12 +66,18 @@ class Comparison:
     columns: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
     assets: tuple[tuple[int, ...], ...]
+    fees: tuple[tuple[int, ...], ...] | None
     customers: int
     up: int
     down: int
     elsewhere: int
     segments: tuple[Segment, ...]
     movers: tuple[Mover, ...]
+
+    @property
+    def fees_change(self) -> int | None:
+        """By how much the yearly fees of all change."""
+        return None if self.fees is None else sum(map(sum, self.fees))
 
     @property
     def digest(self) -> str:
@@ -95,6 +103,7 @@ def compare(columns: Columns, old: TierPolicy, new: TierPolicy, before: Stood, a
     cells = here * len(names) + there
     moves = _moves(rows, names)[here, there]
     movers = np.flatnonzero(moves)
+    counts = np.bincount(cells, minlength=len(rows) * len(names))
     largest = movers[np.lexsort((columns.names[movers], -held[movers]))][:NAMED]
     return Comparison(
         old=old.label,
@@ -104,8 +113,9 @@ def compare(columns: Columns, old: TierPolicy, new: TierPolicy, before: Stood, a
         through=month_named(int(columns.month.max())) if columns.rows else None,
         rows=rows,
         columns=names,
-        counts=_table(np.bincount(cells, minlength=len(rows) * len(names)), len(names)),
+        counts=_table(counts, len(names)),
         assets=_table(_sums(cells, held, len(rows) * len(names)), len(names)),
+        fees=_table(counts * np.subtract.outer(_fees(new), _fees(old)).T.ravel(), len(names)) if old.currency == new.currency else None,
         customers=len(columns),
         up=int((moves == UP).sum()),
         down=int((moves == DOWN).sum()),
@@ -117,6 +127,11 @@ def compare(columns: Columns, old: TierPolicy, new: TierPolicy, before: Stood, a
 
 def _names(policy: TierPolicy) -> tuple[str, ...]:
     return tuple(tier.tier for tier in policy.tiers)
+
+
+def _fees(policy: TierPolicy) -> Numbers:
+    """What a customer pays a year, tier by tier; nothing before any assessment."""
+    return np.array([0, *(sum(tier.service.fees.values()) for tier in policy.tiers)], dtype=np.int64)
 
 
 def _moves(rows: Sequence[str], names: Sequence[str]) -> Numbers:

@@ -4,14 +4,18 @@ import json
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 
+from deploy.files import read_policy
 from deploy.settings import POLICIES
 from domain.facts import Traits
 from replay.columns import columns_of
 from replay.facts import keep
-from tests.conftest import NOON, TIERFOLD
+from streams.cloudevents import write
+from streams.sources.synth import Bank, synth
+from tests.conftest import NOON, TIERFOLD, Running
 from tests.domain.months import month
 
 LIVE = POLICIES / "tiers" / "bohai-retail.yaml"
@@ -79,6 +83,23 @@ def test_a_folder_without_a_journal_is_named_and_left_alone(tmp_path: Path) -> N
         assert answer.returncode == 2
         assert "there is no journal in" in " ".join(answer.stderr.split())
     assert not (tmp_path / "x").exists()
+
+
+def test_over_http_the_answer_is_that_of_the_command(own_stack: Running, tmp_path: Path) -> None:
+    """The same comparisons by the same digests; without facts, or with a policy that is none, a problem that says so."""
+    rule, other = candidate(tmp_path, version=2, tiers=lower_gold()), POLICIES / "tiers" / "cmb-sunflower.yaml"
+    policies = [read_policy(path).model_dump(mode="json") for path in (rule, other)]
+    early = httpx.post(f"{own_stack.settings.address}/v1/what-if", json=policies, timeout=60)
+    (tmp_path / "bank.jsonl").write_bytes(b"\n".join(map(write, synth(Bank(20, 2, 1)))))
+    own_stack.report("feed", str(tmp_path / "bank.jsonl"))
+    own_stack.settle()
+    said = own_stack.report("replay", "what-if", str(rule), str(other), "--refresh")["comparisons"]
+    answer = httpx.post(f"{own_stack.settings.address}/v1/what-if", json=policies, timeout=60)
+    bad = httpx.post(f"{own_stack.settings.address}/v1/what-if", json=[{**policies[0], "misses_allowed": 0}])
+
+    assert (early.status_code, early.json()["detail"][:29]) == (409, "no facts were gathered yet: g")
+    assert answer.json() == said
+    assert (bad.status_code, bad.json()["errors"][0]["field"]) == (422, "body.0.misses_allowed")
 
 
 WRONG: dict[str, tuple[dict[str, object], str]] = {

@@ -86,6 +86,15 @@ def test_assets_are_those_at_the_end_of_the_last_month(bank: History, found: Com
     assert sum(map(sum, found.assets)) == sum(months[-1].assets[0].closing for _, months in bank if months)
 
 
+def test_yearly_fees_change_by_what_each_customer_pays_in_their_tier(bank: History, policies: tuple[TierPolicy, TierPolicy], found: Comparison) -> None:
+    """As a count by hand has it: who rises from the two lowest tiers no longer pays. Dollars are not set off against yuan."""
+    paid = {policy.label: {tier.tier: sum(tier.service.fees.values()) for tier in policy.tiers} for policy in policies}
+    old, new = ([paid[policy.label].get(standing(policy, months).tier or "", 0) for _, months in bank] for policy in policies)
+
+    assert found.fees_change == sum(new) - sum(old) != 0
+    assert what_if(columns_of(bank), policies[0], [read_policy(POLICIES / "tiers" / "citi-relationship.yaml")])[0].fees_change is None
+
+
 def test_who_rises_and_falls_is_counted_in_every_segment(bank: History, policies: tuple[TierPolicy, TierPolicy], found: Comparison) -> None:
     """By kind, region and age band; and each customer is in one segment of each."""
     places = [[policy.place(standing(policy, months).tier) or 0 for policy in policies] for _, months in bank]

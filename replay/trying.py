@@ -1,0 +1,43 @@
+"""Which question of a tier owner is answered over HTTP? Who would move under other policies; nothing is changed."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+from fastapi import Body, FastAPI, Response
+
+from domain.policy import TierPolicy
+from replay.columns import BadColumns
+from replay.compare import Comparison
+from replay.pool import pool
+from streams.web.doors import as_json
+from streams.web.problems import Problem
+
+Candidates = Annotated[list[TierPolicy], Body(min_length=1, max_length=10, description="Tier policies to try")]
+WAITING = 4
+"""Questions that wait for the one that is answered."""
+
+
+def add_trying(app: FastAPI, compared: Callable[[Sequence[TierPolicy]], list[Comparison]]) -> None:
+    """Add the question; `compared` answers it in a process of its own, one at a time, so that lookups do not wait. Raises `BadColumns` there."""
+    busy = asyncio.Lock()
+    waiting = 0
+
+    @app.post("/v1/what-if", summary="Who would move under other policies, over the facts that were gathered last; nothing is changed")
+    async def what_if(candidates: Candidates) -> Response:
+        nonlocal waiting
+        if waiting > WAITING:
+            raise Problem(503, "others are trying policies just now; try again")
+        waiting += 1
+        try:
+            async with busy:
+                processes = pool(1)
+                try:
+                    found = await asyncio.wrap_future(processes.submit(compared, candidates))
+                finally:
+                    processes.shutdown(wait=False)
+        except BadColumns as error:
+            raise Problem(409, f"{error}: gather the facts again, with `tierfold replay facts`") from error
+        finally:
+            waiting -= 1
+        return as_json([{**vars(each), "digest": each.digest} for each in found])
