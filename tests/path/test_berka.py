@@ -11,14 +11,18 @@ from typing import Any
 import duckdb
 import pytest
 
+from deploy.compose import journal_of
+from deploy.files import read_policy
+from deploy.switching import rebuilt, run
 from domain.accounts import TransactionPosted
 from domain.ledger import Ledger
-from projections.customers import CUSTOMERS
+from projections.customers import CUSTOMERS, customers_under
 from projections.ledger import LEDGER
 from projections.months import MONTHS, Months
-from projections.projection import Projection
+from projections.projection import Projection, digest
 from projections.redis import RedisStore
 from projections.store import Place
+from replay.past import as_of
 from tests.conftest import Running, settings_in
 
 TRANSACTIONS = 28_205
@@ -55,8 +59,6 @@ def raw(folder: Path, name: str) -> list[dict[str, str]]:
 
 def test_every_transaction_is_recorded(fed: Running) -> None:
     """28,205 of them, none lost, none twice, all outcomes in balance."""
-    from deploy.compose import journal_of
-
     events = [row for shard in journal_of(fed.settings) for row in shard.read(0, 100_000)]
 
     assert sum(row.topic == "transaction-posted.v1" for row in events) == TRANSACTIONS
@@ -155,3 +157,26 @@ def test_a_ledger_is_read_over_http(fed: Running) -> None:
         number: account.balance for number, account in ledger.accounts.items()
     }
     assert date.fromisoformat(f"{max(shown['months'])}-01") == date(1993, 12, 1)
+
+
+def test_as_of_now_and_both_engines_come_to_the_live_bytes(fed: Running) -> None:
+    """Profile, ledger, months and tier of the whole bank: each customer's history alone, the agents, and processes of one's own."""
+    live = fed.report("digest")
+    group = customers_under(read_policy(fed.settings.policy))
+    journal = journal_of(fed.settings)
+    streams = sorted({stream for shard in journal for stream in shard.streams("customer")})
+    states = {stream: as_of(journal, group, stream) or group.initial for stream in streams}
+    kept = {
+        part.key: {stream: part.encode(each[place]) for stream, each in states.items() if each[place] is not part.initial}
+        for place, part in enumerate(group.parts)
+    }
+    made = [
+        run(fed.settings, lambda doors, projection=projection, here=here: rebuilt(doors, projection, None, "ops", here=here))["digests"]  # type: ignore[misc]
+        for projection in ("ledger", "tier")
+        for here in (False, True)
+    ]
+
+    assert len(streams) > 1_139
+    assert {key: digest(each.items()) for key, each in kept.items()} == {key: live[key] for key in kept}
+    assert all(each == {key: live[key] for key in each} for each in made)
+    assert set(kept) == {key for each in made for key in each}
