@@ -12,7 +12,7 @@ from replay.compare import Comparison
 from replay.whatif import Curve
 
 _templates = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True)
-COLUMNS = ("policy", "customer", "before", "after", "month", "assets", "seen", "missing")
+COLUMNS = ("policy", "customer", "before", "after", "month", "assets", "seen", "why", "missing", "whole", "together")
 
 
 def write(found: Sequence[Comparison], curve: Curve | None, html: Path | None, csv: Path | None, parquet: Path | None) -> None:
@@ -61,5 +61,8 @@ def as_parquet(found: Sequence[Comparison]) -> bytes:
 def _movers(found: Sequence[Comparison]) -> Iterator[tuple[str | int, ...]]:
     for each in found:
         for mover in each.movers:
-            seen = "; ".join(f"{name}={value}" for name, value in mover.seen.items())
-            yield each.new, mover.customer, mover.before, mover.after, mover.month, mover.assets, seen, "; ".join(mover.missing)
+            seen, together = ("; ".join(f"{name}={value}" for name, value in figures.items()) for figures in (mover.seen, mover.together))
+            yield (
+                *(each.new, mover.customer, mover.before, mover.after, mover.month, mover.assets),
+                *(seen, "; ".join(mover.why), "; ".join(mover.missing), mover.whole or "", together),
+            )

@@ -31,9 +31,10 @@ def print_comparison(found: "Comparison") -> None:
             fees = f"{sum(found.fees[index]):,}" if found.fees else "another currency"
             matrix.add_row(row, *(f"{counts[place]:,}" if counts[place] else "" for place in used), f"{moving:,}", fees)
     console.print(matrix)
-    segments = Table("by", "segment", "customers", "up", "down")
+    segments = Table("by", "segment", "customers", "up", "down", "assets that move", "change of yearly fees")
     for each in found.segments:
-        segments.add_row(each.by, each.segment, f"{each.customers:,}", *(f"{count:,} ({count / each.customers:.1%})" for count in (each.up, each.down)))
+        rates = (f"{count:,} ({count / each.customers:.1%})" for count in (each.up, each.down))
+        segments.add_row(each.by, each.segment, f"{each.customers:,}", *rates, f"{each.assets:,}", "" if each.fees is None else f"{each.fees:,}")
     console.print(segments)
     _print_movers(console, found)
     console.print(f"report digest {found.digest}", soft_wrap=True)
@@ -59,7 +60,17 @@ def print_explanation(found: "Explanation") -> None:
         largest = ", ".join(f"{moved.position}: {moved.amount:,} {moved.currency}" for moved in each.largest[:3])
         versions = f"{each.first_version} to {each.last_version}" if each.events else ""
         to = f"{each.after} (in dispute)" if each.frozen else each.after
-        months.add_row(each.month, _seen(each.seen), each.reached, each.before, to, str(each.watch), str(each.events), versions, largest)
+        months.add_row(
+            each.month,
+            _with_whole(_seen(each.seen), each.whole, each.together),
+            each.reached,
+            each.before,
+            to,
+            str(each.watch),
+            str(each.events),
+            versions,
+            largest,
+        )
     console.print(months)
 
 
@@ -69,9 +80,10 @@ def _with_elsewhere(title: str, found: "Comparison") -> str:
 
 def _print_movers(console: Console, found: "Comparison") -> None:
     shown, moving = found.movers[:SHOWN], found.up + found.down + found.elsewhere
-    movers = Table("customer", "from", "to", "assets", "seen", "missing to rise", title=f"the {len(shown)} largest of {moving:,} who move")
+    movers = Table("customer", "from", "to", "assets", "seen", "why", "missing to rise", title=f"the {len(shown)} largest of {moving:,} who move")
     for mover in shown:
-        movers.add_row(mover.customer, mover.before, mover.after, f"{mover.assets:,}", _seen(mover.seen), "; ".join(mover.missing))
+        seen = _with_whole(_seen(mover.seen), mover.whole, mover.together)
+        movers.add_row(mover.customer, mover.before, mover.after, f"{mover.assets:,}", seen, "; ".join(mover.why), "; ".join(mover.missing))
     if shown:
         console.print(movers)
 
@@ -79,6 +91,10 @@ def _print_movers(console: Console, found: "Comparison") -> None:
 def _console() -> Console:
     """Trap: rich reads square brackets in data as markup, and stumbles over them."""
     return Console(width=None if sys.stdout.isatty() else WIDE, markup=False, highlight=False)
+
+
+def _with_whole(seen: str, whole: str | None, together: dict[str, int]) -> str:
+    return f"{seen}; {whole}: {_seen(together)}" if whole else seen
 
 
 def _seen(seen: dict[str, int]) -> str:

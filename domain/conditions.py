@@ -129,8 +129,10 @@ def met(condition: "Condition", case: Case) -> bool:
 
 def gap(atom: Atom, case: Case) -> Gap | None:
     """What is missing from one part of a condition; None if it holds."""
-    if met(atom, case):
-        return None
+    return None if met(atom, case) else _asked(atom, case)
+
+
+def _asked(atom: Atom, case: Case) -> Gap:
     match atom:
         case AtLeast(quantity=name, at_least=bound) | AtMost(quantity=name, at_most=bound):
             return Gap(name, bound, case.seen[name], isinstance(atom, AtMost))
@@ -160,6 +162,11 @@ def missing(condition: "Condition", case: Case) -> list[tuple[Gap, ...]]:
     """What is missing, for each way to meet the condition, the way with the fewest gaps first; empty if it is met."""
     found = [tuple(each for atom in way if (each := gap(atom, case))) for way in ways(condition)]
     return sorted(found, key=len) if all(found) else []
+
+
+def held(condition: "Condition", case: Case) -> tuple[Gap, ...]:
+    """What a condition asks for, and what there is, by the first way in which it is met; empty if it is not."""
+    return next((tuple(_asked(atom, case) for atom in way) for way in ways(condition) if all(met(atom, case) for atom in way)), ())
 
 
 def count_ways(condition: "Condition") -> int:

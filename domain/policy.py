@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from domain.conditions import AtLeast, AtMost, Condition, OneOf, atoms, contradiction, count_ways, implies, ways
+from domain.conditions import AtLeast, AtMost, Atom, Condition, OneOf, atoms, contradiction, count_ways, implies, ways
 from domain.facts import MonthlyFacts
 from domain.households import Take
 from domain.interaction import Channel, Currency, Identifier, Line, Price
@@ -18,6 +18,8 @@ from domain.quantities import COUNTS, Measure, Over, Points
 
 MOST_WAYS = 200
 STAGES = ("new", "active", "dormant")
+NAMED = {"stage": STAGES, "kind": ("person", "company")}
+"""Traits of which we know all that they can be."""
 
 
 class ServiceStrategy(BaseModel):
@@ -144,7 +146,7 @@ class TierPolicy(BaseModel):
         return (*self.measures, *sorted(wanted - self.measures.keys()))
 
     @cached_property
-    def counts(self) -> bool:
+    def asks_for_counts(self) -> bool:
         """Whether any tier or measure asks for more than balances."""
         return any(isinstance(measure, Points) for measure in self.measures.values()) or not set(self.asked) <= self.measures.keys()
 
@@ -189,8 +191,10 @@ def _unknown(policy: TierPolicy) -> Iterator[str]:
         for atom in atoms(tier.reach) if tier.reach else ():
             if isinstance(atom, AtLeast | AtMost) and atom.quantity not in known:
                 yield f"tiers[{number}].reach: there is no quantity {atom.quantity}; there are {', '.join(known)}"
-            if isinstance(atom, OneOf) and atom.trait == "stage" and (strange := set(atom.one_of) - set(STAGES)):
-                yield f"tiers[{number}].reach: there is no stage {', '.join(sorted(strange))}; there are {', '.join(STAGES)}"
+            if isinstance(atom, OneOf) and atom.trait in NAMED and (strange := set(atom.one_of) - set(NAMED[atom.trait])):
+                yield f"tiers[{number}].reach: there is no {atom.trait} {', '.join(sorted(strange))}; there are {', '.join(NAMED[atom.trait])}"
+    if policy.scope is not None and policy.applies_to == ("company" if policy.scope.of == "household" else "person"):
+        yield f"scope.of: no {policy.applies_to} belongs to a {policy.scope.of}, and the policy applies to nobody else"
 
 
 def _undecidable(policy: TierPolicy) -> Iterator[str]:
@@ -203,8 +207,45 @@ def _undecidable(policy: TierPolicy) -> Iterator[str]:
     for number, tier in enumerate(others, start=1):
         if tier.reach is None:
             yield f"tiers[{number}].reach: {tier.tier} has no condition, so nobody could stand below it"
-        elif all(against := [contradiction(way) for way in ways(tier.reach)]):
+        elif all(against := [contradiction(way) or _beyond(policy, way) for way in ways(tier.reach)]):
             yield f"tiers[{number}].reach: {tier.tier} cannot be reached: {against[0]}"
+        elif any(all(_always(policy, atom) for atom in way) for way in ways(tier.reach)):
+            yield f"tiers[{number}].reach: everybody reaches {tier.tier}, so nobody could stand below it"
     for (number, lower), (_, higher) in combinations(enumerate(others, start=1), 2):
         if lower.reach and higher.reach and implies(lower.reach, higher.reach):
             yield f"tiers[{number}].reach: nobody could stand in {lower.tier}, because whoever reaches it reaches {higher.tier} too"
+
+
+def _limits(policy: TierPolicy, quantity: str) -> tuple[int | None, int | None]:
+    """The least and the most that a quantity can be; None where there is no end. A balance may be below zero."""
+    measure = policy.measures.get(quantity)
+    if measure is None:
+        return (1 if quantity == "tenure-months" else 0), None
+    if not isinstance(measure, Points):
+        return None, None
+    caps = [scored.at_most for scored in measure.of]
+    return 0, None if None in caps else sum(cap for cap in caps if cap is not None)
+
+
+def _beyond(policy: TierPolicy, way: tuple[Atom, ...]) -> str | None:
+    """Why nobody can meet all of these, by what a quantity or a kind can be at all; None if nothing speaks against it."""
+    for atom in way:
+        match atom:
+            case AtLeast(quantity=name, at_least=bound) if (most := _limits(policy, name)[1]) is not None and bound > most:
+                return f"{name} is {most} at most"
+            case AtMost(quantity=name, at_most=bound) if (least := _limits(policy, name)[0]) is not None and bound < least:
+                return f"{name} is {least} at least"
+            case OneOf(trait="kind", one_of=kinds) if policy.applies_to not in ("everyone", *kinds):
+                return f"the policy applies to a {policy.applies_to} only"
+    return None
+
+
+def _always(policy: TierPolicy, atom: Atom) -> bool:
+    """Whether everybody meets this."""
+    match atom:
+        case AtLeast(quantity=name, at_least=bound):
+            return (least := _limits(policy, name)[0]) is not None and bound <= least
+        case AtMost(quantity=name, at_most=bound):
+            return (most := _limits(policy, name)[1]) is not None and bound >= most
+        case _:
+            return False

@@ -88,10 +88,14 @@ class Standing:
 
 @dataclass(frozen=True)
 class Outlook:
-    """What could come next: the tier above and what is missing for it, the tier below, when it would come, and after how many misses."""
+    """What could come next: the tier above and what is missing for it; the tier below, when it would come, and after how many misses.
+
+    `to_keep` is what is missing to keep the present tier.
+    """
 
     above: str | None = None
     missing: tuple[tuple[Gap, ...], ...] = ()
+    to_keep: tuple[tuple[Gap, ...], ...] = ()
     below: str | None = None
     falls_on: date | None = None
     misses_left: int | None = None
@@ -100,7 +104,7 @@ class Outlook:
 def case_of(policy: TierPolicy, facts: MonthlyFacts) -> Case:
     """A month as the policy's conditions see it."""
     fast = policy.fast_track if policy.fast_track and facts.tenure_months <= policy.fast_track.through_months else None
-    counts = counts_in(facts, policy.currency) if policy.counts else {}
+    counts = counts_in(facts, policy.currency) if policy.asks_for_counts else {}
     return Case(seen_in(facts, policy.measures, policy.currency, fast.over if fast else None, counts), facts, policy.life_cycle.stage(facts))
 
 
@@ -124,12 +128,12 @@ def assess(policy: TierPolicy, standing: Standing, facts: MonthlyFacts, together
     return _stepped(policy, changed(standing, through=facts.month), *judged(policy, facts, together))
 
 
-def heading(policy: TierPolicy, standing: Standing, facts: MonthlyFacts) -> str:
-    """The tier to which a month leads that has not ended, if nothing more moves in it; the whole is taken as it last was."""
+def heading(policy: TierPolicy, standing: Standing, facts: MonthlyFacts) -> tuple[str, Standing]:
+    """What a month reaches that has not ended, if nothing more moves in it, and the standing that would follow; the whole is taken as it last was."""
     reached, grounds = judged(policy, facts)
     whole = _case_of_whole(policy, standing, facts)
     reached = max(reached, level(policy, whole)) if whole else reached
-    return (_stepped(policy, standing, reached, grounds) if _due(policy, facts) else standing).tier or policy.tiers[0].tier
+    return policy.tiers[reached].tier, _stepped(policy, standing, reached, grounds) if _due(policy, facts) else standing
 
 
 def _stepped(policy: TierPolicy, standing: Standing, reached: int, grounds: Grounds) -> Standing:
@@ -173,15 +177,16 @@ def outlook(policy: TierPolicy, standing: Standing, facts: MonthlyFacts) -> Outl
 
     What is missing is said of the customer, or of the household or group where that is nearer, as it last was.
     """
-    held, own, whole = policy.place(standing.tier) or 0, case_of(policy, facts), _case_of_whole(policy, standing, facts)
-    case = whole if whole and level(policy, whole) > level(policy, own) else own
+    held, case = policy.place(standing.tier) or 0, case_now(policy, standing, facts)
     above = policy.tiers[held + 1] if held + 1 < len(policy.tiers) else None
     gaps = missing(above.reach, case) if above and above.reach else []
-    if held == 0:
+    reach = policy.tiers[held].reach
+    if reach is None:
         return Outlook(above.tier if above else None, tuple(gaps))
     left = max(policy.misses_of(held) - standing.watch, 1)
     below = policy.tiers[policy.falls_to(held, min(level(policy, case), held - 1))].tier
-    return Outlook(above.tier if above else None, tuple(gaps), below, _after_assessments(policy, standing, facts, left), left)
+    to_keep = () if level(policy, case) >= held else tuple(missing(reach, case))
+    return Outlook(above.tier if above else None, tuple(gaps), to_keep, below, _after_assessments(policy, standing, facts, left), left)
 
 
 def override(standing: Standing, event: TierOverridden) -> Standing:
@@ -189,12 +194,31 @@ def override(standing: Standing, event: TierOverridden) -> Standing:
     return changed(standing, override=Override(event.tier, event.approver, event.reason, event.until))
 
 
+def override_on(policy: TierPolicy, standing: Standing, day: date) -> Override | None:
+    """The override in force on a day, while it lasts and if the policy knows its tier."""
+    override = standing.override
+    return override if override is not None and day <= override.until and policy.place(override.tier) is not None else None
+
+
+def next_assessment(policy: TierPolicy, month: Month, tenure_months: int) -> Month:
+    """The first month from this one on at whose end a customer of this tenure is assessed."""
+    while not _assessed_in(policy, month, tenure_months):
+        month, tenure_months = next_month(month), tenure_months + 1
+    return month
+
+
 def tier_on(policy: TierPolicy, standing: Standing, day: date) -> str:
     """The tier in force on a day: the override while it lasts, else the assessed tier from the day on that it takes effect, else the lowest."""
-    if standing.override is not None and day <= standing.override.until:
-        return standing.override.tier
+    if (by_hand := override_on(policy, standing, day)) is not None:
+        return by_hand.tier
     in_force = standing.before if standing.since is not None and day < standing.since else standing.tier
     return in_force or policy.tiers[0].tier
+
+
+def case_now(policy: TierPolicy, standing: Standing, facts: MonthlyFacts) -> Case:
+    """A month as the policy's conditions see it: the customer's own, or that of the household or group where it is better, as it last was."""
+    own, whole = case_of(policy, facts), _case_of_whole(policy, standing, facts)
+    return whole if whole and level(policy, whole) > level(policy, own) else own
 
 
 def _case_of_whole(policy: TierPolicy, standing: Standing, facts: MonthlyFacts) -> Case | None:

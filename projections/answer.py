@@ -9,9 +9,12 @@ from domain.days import Month, last_day, month_of
 from domain.facts import MonthlyFacts
 from domain.households import counted_on
 from domain.policy import TierPolicy
-from domain.tiering import Grounds, Outlook, Override, case_of, heading, outlook, tier_on
+from domain.tiering import Grounds, Outlook, Override, Standing, case_of, heading, judged, next_assessment, outlook, override_on, tier_on
 from projections.picture import Customer
 from projections.profile import traits
+
+LAST = 12
+"""Months that an answer shows."""
 
 
 @dataclass(frozen=True)
@@ -23,24 +26,44 @@ class Heading:
 
     month: Month
     seen: dict[str, int]
+    reached: str
     tier: str
+    watch: int
+    next_assessment: Month
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A month that ended: what was measured of the customer alone, and the tier that this reaches."""
+
+    seen: dict[str, int]
+    reached: str
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A standing in full: the tier in force, the assessed one, the grounds, what comes next, and how the tier is served."""
+    """A standing in full: the tier in force, the assessed one, the grounds, what comes next, and how the tier is served.
+
+    `since` is the day from which the tier in force holds (None for one set by hand, or before the assessed one takes
+    effect), `assessed_since` that of the assessed one. `waiting` says through which month assessments wait for the
+    customer's household or company group. `months` has the last months that ended.
+    """
 
     tier: str
     name: dict[str, str]
-    assessed: str | None
     since: date | None
+    assessed: str | None
+    assessed_since: date | None
     watch: int
     grounds: Grounds | None
+    months: dict[Month, Measured]
+    waiting: Month | None
     override: Override | None
     outlook: Outlook
     heading: Heading
     service: dict[str, Any]
     policy: str
+    policy_digest: str
 
 
 def answer(customer: Customer, today: date) -> Answer:
@@ -49,19 +72,36 @@ def answer(customer: Customer, today: date) -> Answer:
     in_force = tier_on(policy, standing, today)
     tier = policy.tiers[policy.place(in_force) or 0]
     month = _open_month(customer, today)
+    by_hand = override_on(policy, standing, today)
+    assessed_holds = by_hand is None and standing.since is not None and standing.since <= today
     return Answer(
         tier=in_force,
         name=tier.name,
+        since=standing.since if assessed_holds else None,
         assessed=standing.tier,
-        since=standing.since,
+        assessed_since=standing.since,
         watch=standing.watch,
         grounds=standing.grounds,
-        override=standing.override,
+        months={name: _measured(policy, customer.months.rows[name]) for name in sorted(customer.months.rows)[-LAST:]},
+        waiting=standing.waiting.due if standing.waiting else None,
+        override=by_hand,
         outlook=outlook(policy, standing, month),
-        heading=Heading(month.month, _seen(policy, month), heading(policy, standing, month)),
+        heading=_heading(policy, standing, month),
         service=tier.service.model_dump(),
         policy=standing.policy or policy.label,
+        policy_digest=policy.digest,
     )
+
+
+def _measured(policy: TierPolicy, facts: MonthlyFacts) -> Measured:
+    _, grounds = judged(policy, facts)
+    return Measured(grounds.seen, grounds.reached)
+
+
+def _heading(policy: TierPolicy, standing: Standing, month: MonthlyFacts) -> Heading:
+    reached, after = heading(policy, standing, month)
+    due = next_assessment(policy, month.month, month.tenure_months)
+    return Heading(month.month, _seen(policy, month), reached, after.tier or policy.tiers[0].tier, after.watch, due)
 
 
 def _open_month(customer: Customer, today: date) -> MonthlyFacts:

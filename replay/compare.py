@@ -3,16 +3,18 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 
+from domain.conditions import held, missing
 from domain.days import days_in, first_day
+from domain.facts import MonthlyFacts
 from domain.policy import TierPolicy
-from domain.tiering import Standing, outlook
+from domain.tiering import Standing, case_now, outlook
 from replay.columns import Columns, Numbers, month_named
 
 NOBODY = "unassessed"
@@ -25,26 +27,39 @@ NAMED = 1_000
 
 @dataclass(frozen=True)
 class Segment:
-    """Customers who have something in common: how many there are, and how many rise and fall."""
+    """Customers who have something in common: how many there are, how many rise, fall and go elsewhere, with what assets.
+
+    `assets` are those of all who move, and `fees` by how much the yearly fees of all change, as in the comparison.
+    """
 
     by: str
     segment: str
     customers: int
     up: int
     down: int
+    elsewhere: int
+    assets: int
+    fees: int | None
 
 
 @dataclass(frozen=True)
 class Mover:
-    """A customer who stands elsewhere: from where to where, on what grounds, what is missing to rise again, and assets in minor units."""
+    """A customer who stands elsewhere: from where to where, on what grounds, what is missing to rise again, and assets in minor units.
+
+    `why` is what the tier that was reached asks for and what there was; or, where that is the lowest, what is missing for
+    the tier before. `whole` is the household or company group that counted too, and `together` what was seen of it.
+    """
 
     customer: str
     before: str
     after: str
     month: str
     seen: dict[str, int]
+    why: tuple[str, ...]
     missing: tuple[str, ...]
     assets: int
+    whole: str | None = None
+    together: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,6 +90,16 @@ class Comparison:
     movers: tuple[Mover, ...]
 
     @property
+    def tiers(self) -> tuple[str, ...]:
+        """The tiers of both policies, those of the new one first."""
+        return tuple(dict.fromkeys((*self.columns, *self.rows)))
+
+    def stood(self, tier: str) -> tuple[int, int]:
+        """How many stood in a tier under the old policy, and stand in it under the new one."""
+        before = sum(self.counts[self.rows.index(tier)]) if tier in self.rows else 0
+        return before, sum(counts[self.columns.index(tier)] for counts in self.counts) if tier in self.columns else 0
+
+    @property
     def fees_change(self) -> int | None:
         """By how much the yearly fees of all change."""
         return None if self.fees is None else sum(map(sum, self.fees))
@@ -99,12 +124,13 @@ def compare(columns: Columns, old: TierPolicy, new: TierPolicy, before: Stood, a
     """What a change from one policy to another would do to everybody."""
     rows, names = (NOBODY, *_names(old)), (NOBODY, *_names(new))
     here, there = before.tier.astype(np.int64) + 1, after.tier.astype(np.int64) + 1
-    held = _assets(columns, new.currency)
+    assets = _assets(columns, new.currency)
     cells = here * len(names) + there
     moves = _moves(rows, names)[here, there]
+    fees = (_fees(new)[there] - _fees(old)[here]) if old.currency == new.currency else None
     movers = np.flatnonzero(moves)
     counts = np.bincount(cells, minlength=len(rows) * len(names))
-    largest = movers[np.lexsort((columns.names[movers], -held[movers]))][:NAMED]
+    largest = movers[np.lexsort((columns.names[movers], -assets[movers]))][:NAMED]
     return Comparison(
         old=old.label,
         new=new.label,
@@ -114,14 +140,14 @@ def compare(columns: Columns, old: TierPolicy, new: TierPolicy, before: Stood, a
         rows=rows,
         columns=names,
         counts=_table(counts, len(names)),
-        assets=_table(_sums(cells, held, len(rows) * len(names)), len(names)),
-        fees=_table(counts * np.subtract.outer(_fees(new), _fees(old)).T.ravel(), len(names)) if old.currency == new.currency else None,
+        assets=_table(_sums(cells, assets, len(counts)), len(names)),
+        fees=None if fees is None else _table(_sums(cells, fees, len(counts)), len(names)),
         customers=len(columns),
         up=int((moves == UP).sum()),
         down=int((moves == DOWN).sum()),
         elsewhere=int((moves == ELSEWHERE).sum()),
-        segments=tuple(_segments(columns, moves)),
-        movers=tuple(_mover(columns, new, after, int(each), rows[here[each]], int(held[each])) for each in largest),
+        segments=tuple(_segments(columns, moves, assets, fees)),
+        movers=tuple(_mover(columns, new, after, int(each), rows[here[each]], int(assets[each])) for each in largest),
     )
 
 
@@ -178,19 +204,22 @@ def _assets(columns: Columns, currency: str) -> Numbers:
     return total
 
 
-def _segments(columns: Columns, moves: Numbers) -> Iterator[Segment]:
+def _segments(columns: Columns, moves: Numbers, assets: Numbers, fees: Numbers | None) -> Iterator[Segment]:
     last = _last_rows(columns)
     for by in ("kind", "region"):
         codes = _at(getattr(columns, by), last, -1)
-        yield from _grouped(by, codes + 1, ("unknown", *columns.words[by]), moves)
-    yield from _grouped("age", _bands(columns, last), ("unknown", *_band_names()), moves)
+        yield from _grouped(by, codes + 1, ("unknown", *columns.words[by]), moves, assets, fees)
+    yield from _grouped("age", _bands(columns, last), ("unknown", *_band_names()), moves, assets, fees)
 
 
-def _grouped(by: str, codes: Numbers, names: Sequence[str], moves: Numbers) -> Iterator[Segment]:
-    counted = [np.bincount(some, minlength=len(names)) for some in (codes, codes[moves == UP], codes[moves == DOWN])]
-    for name, customers, up, down in zip(names, *counted, strict=True):
-        if customers:
-            yield Segment(by, name, int(customers), int(up), int(down))
+def _grouped(by: str, codes: Numbers, names: Sequence[str], moves: Numbers, assets: Numbers, fees: Numbers | None) -> Iterator[Segment]:
+    counted = [np.bincount(some, minlength=len(names)) for some in (codes, *(codes[moves == move] for move in (UP, DOWN, ELSEWHERE)))]
+    moving = _sums(codes[moves != 0], assets[moves != 0], len(names))
+    changes = None if fees is None else _sums(codes, fees, len(names))
+    for place, name in enumerate(names):
+        if counted[0][place]:
+            customers, up, down, elsewhere = (int(each[place]) for each in counted)
+            yield Segment(by, name, customers, up, down, elsewhere, int(moving[place]), None if changes is None else int(changes[place]))
 
 
 def _bands(columns: Columns, last: Numbers) -> Numbers:
@@ -218,14 +247,19 @@ def _band_names() -> tuple[str, ...]:
 
 
 def _mover(columns: Columns, new: TierPolicy, after: Stood, customer: int, before: str, assets: int) -> Mover:
-    standing = after.standing(new, columns, customer)
-    seen = standing.grounds.seen if standing.grounds else {}
-    month = standing.grounds.month if standing.grounds else ""
-    return Mover(columns.name(customer), before, standing.tier or NOBODY, month, seen, _missing(columns, new, standing, int(after.last[customer])), assets)
+    standing, row = after.standing(new, columns, customer), int(after.last[customer])
+    grounds = standing.grounds
+    seen, month = (grounds.seen, grounds.month) if grounds else ({}, "")
+    why, missing = _reasons(new, standing, columns.facts(row), before) if row >= 0 else ((), ())
+    whole, together = (grounds.whole, grounds.together) if grounds else (None, {})
+    return Mover(columns.name(customer), before, standing.tier or NOBODY, month, seen, why, missing, assets, whole, together)
 
 
-def _missing(columns: Columns, new: TierPolicy, standing: Standing, row: int) -> tuple[str, ...]:
-    if row < 0:
-        return ()
-    gaps = outlook(new, standing, columns.facts(row)).missing
-    return tuple(map(str, gaps[0] if gaps else ()))
+def _reasons(new: TierPolicy, standing: Standing, facts: MonthlyFacts, before: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Why a customer stands there: what that tier asks for, or what is missing for the one before; and what is missing to rise."""
+    case, place, place_before = case_now(new, standing, facts), new.place(standing.tier), new.place(before)
+    reach = new.tiers[place].reach if place is not None else None
+    asked = new.tiers[place_before].reach if place_before is not None else None
+    why = held(reach, case) if reach is not None else next(iter(missing(asked, case)), ()) if asked is not None else ()
+    gaps = outlook(new, standing, facts).missing
+    return tuple(map(str, why)), tuple(map(str, gaps[0] if gaps else ()))

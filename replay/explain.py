@@ -9,7 +9,7 @@ from domain.accounts import BalanceReported, TransactionPosted
 from domain.days import Month, first_day, month_of, next_month
 from domain.policy import TierPolicy
 from domain.recorded import Recorded
-from domain.tiering import Override, Standing, tier_on
+from domain.tiering import Override, Standing, override_on, tier_on
 from projections.customers import MONTHS, TIER, customers_under, ends_a_month
 from projections.projection import States
 from projections.tier import steps
@@ -105,7 +105,7 @@ def _split(events: Sequence[Recorded], month: Month) -> tuple[list[Recorded], li
 
 def _explanation(policy: TierPolicy, stream: str, on: date, standing: Standing, found: list[Assessment]) -> Explanation:
     """What is in force on the day: an assessment counts from the day that it takes effect."""
-    override = standing.override if standing.override and on <= standing.override.until else None
+    override = override_on(policy, standing, on)
     in_force = [each for each in found if each.effective <= on]
     last = in_force[-1] if in_force else None
     return Explanation(

@@ -52,6 +52,24 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
     ),
     "a measure that is not there": ([tier("gold", at_least(10, "aum"))], {}, "tiers[1].reach: there is no quantity aum; there are transactions"),
     "a stage that is not there": ([tier("gold", {"trait": "stage", "one_of": ["happy"]})], {}, "there is no stage happy; there are new, active, dormant"),
+    "points that nobody can have": (
+        [tier("gold", at_least(50, "score"))],
+        {"measures": {"assets": ASSETS, "score": {"kind": "points", "of": [{"quantity": "assets", "points": 1, "at_most": 20}]}}},
+        "tiers[1].reach: gold cannot be reached: score is 20 at most",
+    ),
+    "a count below nothing": ([tier("gold", {"quantity": "transactions", "at_most": -1})], {}, "gold cannot be reached: transactions is 0 at least"),
+    "a bound that everybody meets": ([tier("gold", at_least(0, "transactions"))], {}, "everybody reaches gold, so nobody could stand below it"),
+    "a kind that is not there": ([tier("gold", {"trait": "kind", "one_of": ["human"]})], {}, "there is no kind human; there are person, company"),
+    "a kind that the policy is not for": (
+        [tier("gold", {"trait": "kind", "one_of": ["company"]})],
+        {"applies_to": "person"},
+        "gold cannot be reached: the policy applies to a person only",
+    ),
+    "households of companies": (
+        [tier("gold", at_least(1))],
+        {"applies_to": "company", "scope": {"of": "household"}},
+        "scope.of: no company belongs to a household, and the policy applies to nobody else",
+    ),
     "bounds that exclude each other": (
         [tier("gold", {"all_of": [at_least(10), {"quantity": "assets", "at_most": 5}]})],
         {},

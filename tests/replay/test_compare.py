@@ -104,6 +104,11 @@ def test_who_rises_and_falls_is_counted_in_every_segment(bank: History, policies
     for by in ("kind", "region", "age"):
         segments = [each for each in found.segments if each.by == by]
         assert (sum(each.customers for each in segments), sum(each.up for each in segments), sum(each.down for each in segments)) == (300, found.up, found.down)
+        assert sum(each.fees or 0 for each in segments) == found.fees_change
+        moving = sum(
+            amount for row, amounts in zip(found.rows, found.assets, strict=True) for name, amount in zip(found.columns, amounts, strict=True) if name != row
+        )
+        assert sum(each.assets for each in segments) == moving
 
 
 def test_age_bands_are_full_years_at_the_end_of_the_last_month(bank: History, found: Comparison) -> None:
@@ -232,3 +237,22 @@ def test_a_curve_needs_a_tier_with_one_threshold(columns: Columns, policies: tup
     """The lowest tier has none, and it says so."""
     with pytest.raises(ValueError, match="no tier mass with a single threshold"):
         sensitivity(columns, policies[0], "mass", [1])
+
+
+def test_movers_say_why() -> None:
+    """Who rises: what the tier asks for, and what there was; who falls: what is missing for the tier before; by the family, if that counts."""
+    rule = read_policy(POLICIES / "tiers" / "hsbc-premier.yaml")
+    alone = rule.model_copy(update={"policy": "alone", "scope": None})
+    together = [
+        ("customer:1", [month("2026-01", 300_000, wholes={"household:1": 1000})]),
+        ("customer:2", [month("2026-01", 200_000, wholes={"household:1": 1000})]),
+    ]
+    [up] = what_if(columns_of(together), alone, [rule])
+    patient = rule.model_copy(update={"policy": "patient", "misses_allowed": 2})
+    strict = rule.model_copy(update={"policy": "strict", "misses_allowed": 1})
+    [down] = what_if(columns_of([("customer:3", [month("2026-01", 600_000), month("2026-02", 400_000)])]), patient, [strict])
+
+    assert [(mover.whole, mover.together, mover.why) for mover in up.movers] == [
+        ("household:1", {"relationship": 50_000_000}, ("relationship 50,000,000, at least 50,000,000",))
+    ] * 2
+    assert [(mover.before, mover.after, mover.why) for mover in down.movers] == [("premier", "personal", ("relationship 40,000,000, at least 50,000,000",))]
