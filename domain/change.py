@@ -34,8 +34,8 @@ def made(kind: type[S], /, **fields: Any) -> S:
     >>> made(Account, asset_class="deposit", currency="CNY", balance=5, closed=False, days={}, stated=None).balance
     5
     """
+    if fields.keys() != kind.__dataclass_fields__.keys():  # type: ignore[attr-defined]
+        raise TypeError(f"{kind.__name__} has not these fields: {sorted(fields)}")
     fresh = object.__new__(kind)
     fresh.__dict__.update(fields)
-    if len(fields) != len(kind.__dataclass_fields__):  # type: ignore[attr-defined]
-        raise TypeError(f"{kind.__name__} has not these fields: {sorted(fields)}")
     return fresh

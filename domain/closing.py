@@ -14,7 +14,7 @@ from domain.change import changed, made
 from domain.currencies import NO_RATES, Rate, Rates
 from domain.days import Month, days_in, days_of_three, next_month, numbers_of
 from domain.facts import AssetFacts, MonthlyFacts, Traits
-from domain.ledger import Account, Day, DaysMoves, Ledger, Part, Past
+from domain.ledger import NOTHING, Account, Day, DaysMoves, Ledger, Part, Past
 
 Worth = Callable[[int], int]
 ALL = Part(0, 1000)
@@ -72,8 +72,9 @@ class _Tally:
         if daily:
             assert rates.base is not None
             self.used[account.currency] = daily[-1]
-        if daily or (ledger.shares and ledger.shares_of(name)):
-            self._add_by_worth(account, rates.base if daily and rates.base else account.currency, _worths(ledger.shares_of(name), self.numbers, daily))
+        shares = ledger.shares_of(name, account.currency) if ledger.shares else {}
+        if daily or shares:
+            self._add_by_worth(account, rates.base if daily and rates.base else account.currency, _worths(shares, self.numbers, daily))
         else:
             self._add_whole(account)
 
@@ -109,12 +110,12 @@ class _Tally:
         for day, moves in account.days.items():
             if day <= self.last_day:
                 since = self.numbers.get(day, 1)
-                known = by_day.get(since, NO_MOVES)
+                known = by_day.get(since, NOTHING)
                 by_day[since] = DaysMoves(known.came + moves.came, known.went + moves.went, known.number + moves.number, known.corrected + moves.corrected)
         total, first, second, worth_of = 0, 0, 0, worths[1]
         changes = sorted({1, *by_day, *worths})
         for number, following in zip(changes, (*changes[1:], self.days + 1), strict=True):
-            moves, worth_of = by_day.get(number, NO_MOVES), worths.get(number, worth_of)
+            moves, worth_of = by_day.get(number, NOTHING), worths.get(number, worth_of)
             balance += moves.net
             held = worth_of(balance)
             total += held * (following - number)
@@ -140,7 +141,6 @@ class _Tally:
 
 NONE = Past()
 NO_TRAITS = Traits()
-NO_MOVES = DaysMoves()
 
 
 def _worths(shares: dict[Day, Part], numbers: dict[Day, int], daily: list[Rate] | None) -> dict[int, Worth]:

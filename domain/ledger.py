@@ -11,7 +11,7 @@ from typing import NamedTuple
 from domain.change import changed
 from domain.currencies import Rate
 from domain.days import Month, days_in
-from domain.interaction import AssetClass
+from domain.interaction import AssetClass, Currency
 
 Day = str
 """A business day as `YYYY-MM-DD`; sorts as text in order of time."""
@@ -100,9 +100,9 @@ class Ledger:
     rates: dict[str, Rate] = field(default_factory=dict)
     shares: dict[str, dict[Day, Part]] = field(default_factory=dict)
 
-    def shares_of(self, name: str) -> dict[Day, Part]:
-        """Which part of an account, in whatever currency, is the customer's from which day on; before any of them, all of it."""
-        return self.shares.get(name) or self.shares.get(name.rpartition("/")[0]) or {}
+    def shares_of(self, name: str, currency: Currency) -> dict[Day, Part]:
+        """Which part of an account's money in a currency is the customer's from which day on; before any of them, all of it."""
+        return self.shares.get(name) or self.shares.get(name.removesuffix(f"/{currency}")) or {}
 
 
 def seen(ledger: Ledger, month: Month) -> Ledger:

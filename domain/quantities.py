@@ -17,6 +17,10 @@ COUNTS = ("transactions", "value-in", "value-out", "value", "active-days", "prod
 """The quantities that every month has, without being defined: counts, minor units, days, months."""
 
 
+SUMMED = ("transactions", "value-in", "value-out", "value", "products")
+"""The counts that the members of a household or company group add up to."""
+
+
 class Balances(BaseModel):
     """Balances in minor units of the policy's currency, weighted in percent per asset class.
 

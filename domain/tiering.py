@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from domain.change import changed, made
-from domain.conditions import Case, Gap, met, missing
-from domain.days import Month, first_day, month_before, next_month
+from domain.conditions import Case, Condition, Gap, met, missing
+from domain.days import Month, first_day, last_day, month_before, next_month
 from domain.facts import MonthlyFacts
 from domain.households import Told
 from domain.interaction import Identifier, Interaction, Line, PlausibleDate
 from domain.policy import TierPolicy
-from domain.quantities import counts_in, seen_in
+from domain.quantities import SUMMED, Balances, counts_in, seen_in
 
 
 class TierOverridden(Interaction):
@@ -190,7 +190,9 @@ def outlook(policy: TierPolicy, standing: Standing, facts: MonthlyFacts) -> Outl
 
 
 def override(standing: Standing, event: TierOverridden) -> Standing:
-    """The standing with a tier set by hand beside it."""
+    """The standing with a tier set by hand beside it, unless that ended with a month that was looked at already."""
+    if standing.through is not None and event.until < last_day(standing.through):
+        return standing
     return changed(standing, override=Override(event.tier, event.approver, event.reason, event.until))
 
 
@@ -216,9 +218,20 @@ def tier_on(policy: TierPolicy, standing: Standing, day: date) -> str:
 
 
 def case_now(policy: TierPolicy, standing: Standing, facts: MonthlyFacts) -> Case:
-    """A month as the policy's conditions see it: the customer's own, or that of the household or group where it is better, as it last was."""
+    """A month as the policy's conditions see it: the customer's own, or that of the household or group where it is better or nearer to better."""
     own, whole = case_of(policy, facts), _case_of_whole(policy, standing, facts)
-    return whole if whole and level(policy, whole) > level(policy, own) else own
+    if whole is None:
+        return own
+    here, there = level(policy, own), level(policy, whole)
+    above = policy.tiers[here + 1].reach if here == there and here + 1 < len(policy.tiers) else None
+    nearer = there > here or (above is not None and _distance(above, whole) < _distance(above, own))
+    return whole if nearer else own
+
+
+def _distance(reach: Condition, case: Case) -> tuple[int, int]:
+    """How far a condition is from being met, by the nearest way: parts that are missing, and how much of them."""
+    gaps = next(iter(missing(reach, case)), ())
+    return len(gaps), sum(abs(gap.needs - gap.has) for gap in gaps if isinstance(gap.needs, int) and isinstance(gap.has, int))
 
 
 def _case_of_whole(policy: TierPolicy, standing: Standing, facts: MonthlyFacts) -> Case | None:
@@ -226,7 +239,18 @@ def _case_of_whole(policy: TierPolicy, standing: Standing, facts: MonthlyFacts) 
     grounds = standing.grounds
     if policy.scope is None or grounds is None or grounds.whole is None or policy.scope.among(facts.wholes) != grounds.whole:
         return None
-    return Case(grounds.together, facts, policy.life_cycle.stage(facts))
+    if policy.scope.take == "max" and grounds.together == grounds.seen:
+        return None  # the best of it was the customer
+    permille = {"sum": 1000, "share": facts.wholes[grounds.whole], "max": 0}[policy.scope.take]
+    now = case_of(policy, facts)
+    seen = {name: _moved(policy, name, has, grounds.seen.get(name, 0), now.seen[name], permille) for name, has in grounds.together.items()}
+    return Case(seen, facts, now.stage)
+
+
+def _moved(policy: TierPolicy, name: str, together: int, then: int, now: int, permille: int) -> int:
+    """A quantity of the whole, with the customer's own part of it as it is now; one that does not add up stays what it was."""
+    adds_up = isinstance(policy.measures.get(name), Balances) or name in SUMMED
+    return together + (now - then) * permille // 1000 if adds_up else together
 
 
 def _asked(policy: TierPolicy, case: Case) -> dict[str, int]:

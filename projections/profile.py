@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import reduce
 from typing import TypeVar
 
 import msgspec
@@ -166,7 +167,7 @@ class Visited(Met, gc=False):
 
 def evolve_met(profile: Profile, events: Sequence[Met]) -> Profile:
     """The profile after several events of which it only asks when they were: what `evolve` comes to, one after the other."""
-    return _seen(profile, max([event.occurred_at for event in events]))
+    return _seen(profile, reduce(_later, [event.occurred_at for event in events]))
 
 
 def evolve_visited(profile: Profile, events: Sequence[Visited]) -> Profile:
@@ -193,9 +194,15 @@ def traits(profile: Profile) -> Traits:
 
 
 def _seen(profile: Profile, at: datetime) -> Profile:
-    if profile.last_seen is not None and at <= profile.last_seen:
-        return profile
-    return changed(profile, last_seen=at)
+    latest = at if profile.last_seen is None else _later(profile.last_seen, at)
+    return profile if latest is profile.last_seen else changed(profile, last_seen=latest)
+
+
+def _later(one: datetime, other: datetime) -> datetime:
+    """The later of two times; of one moment, told with two offsets from UTC, always the same, in whatever order they come."""
+    if one == other:
+        return max(one, other, key=datetime.isoformat)
+    return max(one, other)
 
 
 def _onboarded(profile: Profile, new: customers.CustomerOnboarded, event: Recorded) -> Profile:

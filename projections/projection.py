@@ -87,7 +87,10 @@ class Group:
     @cached_property
     def folds(self) -> dict[type, Callable[[States, Sequence[Any]], States]]:
         """What folds many events at once, by their shape."""
-        return dict(self.runs.values())
+        found = dict(self.runs.values())
+        if len(found) != len(set(self.runs.values())):
+            raise TypeError(f"{self.name} folds events of one shape in two ways: give each a shape of its own")
+        return found
 
     def concerned(self, stream: str) -> bool:
         """Whether a stream is one of those that are folded."""

@@ -52,6 +52,7 @@ async def _filled(group: Group, shard: int, journal: Journal, store: RedisStore)
             await Deriving(group, shard, store, journal).catch_up()
     finally:
         await store.close()
+        journal.close()
 
 
 async def fill(group: Group, shard: int, journal: Journal, store: Store, at_once: int = AT_ONCE) -> None:
@@ -101,6 +102,8 @@ class _Filling:
                 if state is not was:
                     changed[part.key, stream] = Kept(upto, part.encode(state))
             self._cache[stream] = states
+            if ahead.get(stream, upto) > upto:
+                del self._cache[stream]  # it is further than this stretch, and has to be found ahead of the next one too
         return await self._store.save(self._place, after, after, changed)
 
     async def _load(self, streams: Sequence[str], after: int) -> dict[str, int]:
@@ -118,8 +121,10 @@ class _Filling:
         return ahead
 
     def _again(self, stream: str, states: States | None, reached: int, upto: int) -> States:
-        """The states of a stream that was folded beyond the position, with what follows; event by event, because few are such."""
+        """The states of a stream that was folded beyond the position, with what follows of this stretch: nothing, as a rule."""
         folded = states or self._group.initial
+        if reached >= upto:
+            return folded
         for event in events_of(self._journal, self._group, stream):
             if reached < event.position <= upto:
                 folded = self._group.evolve(folded, event)

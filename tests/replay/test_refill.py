@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from projections.customers import CUSTOMERS
@@ -60,6 +60,8 @@ async def test_long_stretches_make_what_the_live_folding_makes(group: Group, jou
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(min_value=1, max_value=2_500), st.integers(min_value=1, max_value=25), st.integers(min_value=1, max_value=2_500))
+@example(first=2_500, deadly=2, second=500)
+@example(first=2_500, deadly=3, second=1_999)
 async def test_a_filling_that_is_killed_goes_on_with_stretches_of_any_other_length(journal: Journal, first: int, deadly: int, second: int) -> None:
     """Killed before any of its saves: what some streams have already is counted once."""
     store = Dying(deadly)
