@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -12,6 +12,9 @@ from deploy.console import Mendable
 from domain.conditions import KINDS
 from domain.offers import Catalogue
 from domain.policy import TierPolicy
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 T = TypeVar("T")
 
@@ -32,12 +35,37 @@ def read_catalogue(path: Path) -> Catalogue:
 
 def _read(path: Path, shape: TypeAdapter[T]) -> T:
     try:
-        return shape.validate_python(yaml.load(path.read_text(encoding="utf-8"), _Strict))  # noqa: S506 - a safe loader
-    except ValidationError as error:
-        found = [f"  {line}" for each in error.errors() for line in _said(each["loc"], each["msg"])]
-        raise BadFile("\n".join([f"{path} cannot be used:", *found])) from error
+        said = yaml.load(path.read_text(encoding="utf-8"), _Strict)  # noqa: S506 - a safe loader
+    except UnicodeDecodeError as error:
+        raise BadFile(f"{path} cannot be read: save it as UTF-8 ({error.reason} at byte {error.start})") from error
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise BadFile(f"{path} cannot be read: {error}") from error
+    if said is None:
+        raise BadFile(f"{path} cannot be used: it is empty")
+    try:
+        return shape.validate_python(said)
+    except ValidationError as error:
+        found = [f"  {line}" for each in error.errors() for line in _said(each["loc"], _in_words(each))]
+        raise BadFile("\n".join([f"{path} cannot be used:", *dict.fromkeys(found)])) from error
+
+
+PLAIN = {
+    "string_pattern_mismatch": "letters, digits and _ . - : / @ # only (names for people stand under `name`)",
+    "union_tag_not_found": "say which kind it is, `kind: balances` or `kind: points`",
+    "union_tag_invalid": "the kind is `balances` or `points`",
+    "int_parsing": "a whole number is meant, without commas; amounts are in minor units",
+    "int_type": "a whole number is meant; amounts are in minor units",
+    "int_from_float": "a whole number is meant; amounts are in minor units",
+    "model_type": "several words with their values are meant, as `quantity: assets`",
+    "model_attributes_type": "several words with their values are meant, as `kind: balances`",
+}
+"""What an author of a rule can act on, where pydantic speaks to programmers."""
+
+
+def _in_words(fault: "ErrorDetails") -> str:
+    if fault["type"] == "string_pattern_mismatch" and fault["loc"][-1] == "currency":
+        return "a currency has three capital letters, as CNY"
+    return PLAIN.get(fault["type"], fault["msg"])
 
 
 def _said(place: Sequence[str | int], message: str) -> list[str]:
@@ -50,11 +78,12 @@ def _said(place: Sequence[str | int], message: str) -> list[str]:
 def _named(place: Sequence[str | int]) -> str:
     """`tiers[3].reach.at_least`: as it stands in the file, without the names that only the program gives."""
     words: list[str] = []
-    for before, word in pairwise(("", *place)):
+    for number, (before, word) in enumerate(pairwise(("", *place))):
         inside = before in {"reach", "all_of", "any_of"} or (isinstance(before, int) and len(words) > 2)
+        kind_of_measure = number == 2 and place[0] == "measures" and word in {"balances", "points"}
         if isinstance(word, int):
             words.append(f"[{word}]")
-        elif not (inside and word in KINDS) and word not in {"balances", "points"}:
+        elif not (inside and word in KINDS) and not kind_of_measure and word != "[key]":
             words.append(f".{word}")
     return "".join(words).removeprefix(".")
 
@@ -66,7 +95,10 @@ class _Strict(yaml.SafeLoader):
         """A mapping; raises `YAMLError` for a key that is there before."""
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a word is meant before the colon", key.start_mark)
             if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key.value} is said twice", key.start_mark)
+                comma = " (a number has no commas)" if key.value.isdecimal() else ""
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value} is said twice{comma}", key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from deploy.compose import existing_journal
-from deploy.console import DataDir, Json, Mendable, progress, settings_of, show
+from deploy.console import DataDir, Json, Mendable, errors, progress, settings_of, show
 from deploy.files import read_policy
 from deploy.logs import set_up_logs
 from deploy.settings import Settings
@@ -22,15 +22,17 @@ if TYPE_CHECKING:
     from replay.columns import Columns
     from streams.journal import Journal
 
-replay = typer.Typer(name="replay", no_args_is_help=True, help="Try a rule on history, see who moves.")
+replay = typer.Typer(name="replay", no_args_is_help=True, help="Try a rule on history, approve it, switch, go back; ask why, rebuild, verify.")
 
 Files = Annotated[list[Path], typer.Argument(help="Tier policies to try, YAML or JSON.")]
 FromJournal = Annotated[bool, typer.Option("--from-journal", help="Fold the facts from raw events, instead of reading those that are kept.")]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Gather the facts from the read models first.")]
 Html = Annotated[Path | None, typer.Option("--html", help="Also write a report with charts.")]
-Csv = Annotated[Path | None, typer.Option("--csv", help="Also write the named movers.")]
-Parquet = Annotated[Path | None, typer.Option("--parquet", help="Also write the named movers as Parquet.")]
-Vary = Annotated[str | None, typer.Option("--vary", help="TIER=FROM..TO/STEP: how many would stand there, threshold by threshold (minor units).")]
+Csv = Annotated[Path | None, typer.Option("--csv", help="Also write the named movers, a thousand at most, as CSV.")]
+Parquet = Annotated[Path | None, typer.Option("--parquet", help="Also write the named movers, a thousand at most, as Parquet.")]
+Vary = Annotated[
+    str | None, typer.Option("--vary", help="TIER=FROM..TO/STEP: how many would stand there under the first policy, threshold by threshold (minor units).")
+]
 TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 Customer = Annotated[str, typer.Argument(help="The customer's number, without `customer:`.")]
 Whom = Annotated[str, typer.Argument(help="The customer's number; or a household or company group, as household:7 or company:7.")]
@@ -77,6 +79,9 @@ def what_if(
     settings = settings_of(data_dir)
     varied = _varied(vary) if vary else None
     live, candidates = present_of(settings).policy, [read_policy(path) for path in files]
+    for candidate in candidates:
+        if candidate.label == live.label and candidate.digest != live.digest:
+            errors.print(f"{candidate.label} is the name of the live policy too: give this one a version of its own", soft_wrap=True, markup=False)
     columns = _facts(settings, refresh=refresh, from_journal=from_journal)
     found = what_if(columns, live, candidates)
     curve = sensitivity(columns, candidates[0], *varied) if varied else None

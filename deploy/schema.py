@@ -1,4 +1,4 @@
-"""What must a core system send? The JSON Schema of every event type and an AsyncAPI document, from the models themselves."""
+"""What must a core system send, and a tier owner write? JSON Schemas and an AsyncAPI document, from the models themselves."""
 
 import json
 from pathlib import Path
@@ -7,19 +7,23 @@ from typing import Any
 import yaml
 
 from domain.catalogue import PREFIX, TOPICS
+from domain.policy import TierPolicy
 from streams.cloudevents import BATCH, STRUCTURED
 from streams.kafka import INTERACTIONS, RECORDED
 
+POLICY = "tier-policy.schema.json"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def write_schemas(folder: Path) -> int:
-    """Write `NAME.vN.json` for every type, and `asyncapi.yaml`; gives the number of files."""
+    """Write `NAME.vN.json` for every type, `asyncapi.yaml`, and `tier-policy.schema.json` for authors of rules; gives the number of files."""
     folder.mkdir(parents=True, exist_ok=True)
     for topic in TOPICS:
         (folder / f"{topic}.json").write_text(json.dumps(event_schema(topic), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / "asyncapi.yaml").write_text(yaml.safe_dump(asyncapi(), sort_keys=False, allow_unicode=True), encoding="utf-8")
-    return len(TOPICS) + 1
+    policy = {"$schema": DIALECT, **TierPolicy.model_json_schema()}
+    (folder / POLICY).write_text(json.dumps(policy, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return len(TOPICS) + 2
 
 
 def event_schema(topic: str) -> dict[str, Any]:

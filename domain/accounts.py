@@ -26,7 +26,8 @@ class AccountShared(Interaction):
     """From the business date on, a part of the account's money is this customer's: what lies between two permille of it.
 
     A joint account is in the stream of each holder, with all that moves on it. Parts that follow one another, such as 0 to
-    500 and 500 to 1000, add up to the whole account, to the last minor unit.
+    500 and 500 to 1000, add up to the whole account, to the last minor unit. Transactions and products are counted for
+    each holder, so a household of both counts them twice.
     """
 
     account: Identifier

@@ -11,7 +11,7 @@ from datetime import date
 from typing import Literal, NamedTuple
 
 from domain.change import changed
-from domain.facts import AssetFacts, MonthlyFacts
+from domain.facts import AssetFacts, MonthlyFacts, Traits
 
 Take = Literal["sum", "share", "max"]
 MOST_BESIDE = 20
@@ -26,6 +26,10 @@ class Membership:
     since: date
     until: date | None = None
     role: str = "member"
+
+
+Memberships = dict[str, tuple[Membership, ...]]
+"""By whole, the intervals in which a customer belongs to it, in order."""
 
 
 class Member(NamedTuple):
@@ -66,24 +70,35 @@ class Told:
                 return self.beside
 
 
-def joined(memberships: Mapping[str, Membership], whole: str, membership: Membership) -> dict[str, Membership]:
-    """The memberships after one more. A customer is in one whole of a kind at a time: who joins another leaves the one before."""
-    others = {name: _ended(each, membership.since) if _kind(name) == _kind(whole) else each for name, each in memberships.items() if name != whole}
-    return {**others, whole: membership}
+def joined(memberships: Memberships, whole: str, membership: Membership) -> Memberships:
+    """The memberships after one more, whatever the order in which they become known.
+
+    A customer is in one whole of a kind at a time: it lasts until the next one of its kind begins, and the one before
+    lasts until it begins. Another share in the same whole is another membership.
+    """
+    others = {name: tuple([each for each in held if name != whole or each.since != membership.since]) for name, held in memberships.items()}
+    same_kind = [each for name, held in others.items() if _kind(name) == _kind(whole) for each in held]
+    until = min([each.since for each in same_kind if each.since > membership.since], default=None)
+    bounded = {
+        name: tuple([_ended(each, membership.since) if each.since < membership.since else each for each in held]) if _kind(name) == _kind(whole) else held
+        for name, held in others.items()
+    }
+    held = sorted((*bounded.get(whole, ()), changed(membership, until=until)), key=lambda each: each.since)
+    return {name: each for name, each in bounded.items() if each or name == whole} | {whole: tuple(held)}
 
 
-def left(memberships: Mapping[str, Membership], whole: str, day: date) -> dict[str, Membership]:
-    """The memberships after the end of one."""
-    return {name: _ended(each, day) if name == whole else each for name, each in memberships.items()}
+def left(memberships: Memberships, whole: str, day: date) -> Memberships:
+    """The memberships after the end of the one that was there on the day before, or began on it."""
+    held = tuple([_ended(each, day) if each.since <= day else each for each in memberships.get(whole, ())])
+    return {**memberships, whole: held} if held else dict(memberships)
 
 
-def counted_on(memberships: Mapping[str, Membership], day: date) -> dict[str, int]:
-    """In which wholes a customer counts at the end of a day, and with which share: in one of each kind, the one joined last."""
+def counted_on(memberships: Memberships, day: date) -> dict[str, int]:
+    """In which wholes a customer counts at the end of a day, and with which share: in one of each kind."""
     if not memberships:
         return {}
-    there = {whole: each for whole, each in memberships.items() if each.since <= day and (each.until is None or each.until > day)}
-    last = {_kind(whole): whole for whole, _ in sorted(there.items(), key=lambda each: (each[1].since, each[0]))}
-    return {whole: there[whole].share_permille for whole in sorted(last.values())}
+    there = {whole: each for whole, held in memberships.items() for each in held if each.since <= day and (each.until is None or each.until > day)}
+    return {whole: there[whole].share_permille for whole in sorted(there)}
 
 
 def summed(members: Iterable[Member], *, by_share: bool = False) -> Sums:
@@ -115,8 +130,8 @@ def together(own: MonthlyFacts, sums: Sums) -> MonthlyFacts:
 
 
 def without_names(months: Iterable[MonthlyFacts]) -> tuple[MonthlyFacts, ...]:
-    """Months without a word of whose they are, in an order that tells nothing of it."""
-    return tuple(sorted((replace(facts, wholes={}) for facts in months), key=repr))
+    """Months with amounts and counts alone, without a word of whose they are, in an order that tells nothing of it."""
+    return tuple(sorted((replace(facts, wholes={}, traits=Traits(open_cases=facts.traits.open_cases)) for facts in months), key=repr))
 
 
 def _ended(membership: Membership, day: date) -> Membership:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from domain.conditions import AtLeast, AtMost, Atom, Condition, OneOf, atoms, contradiction, count_ways, implies, ways
+from domain.conditions import AtLeast, AtMost, Atom, Condition, Holds, OneOf, atoms, contradiction, count_ways, implies, ways
 from domain.facts import MonthlyFacts
 from domain.households import Take
 from domain.interaction import Channel, Currency, Identifier, Line, Price
@@ -193,6 +193,13 @@ def _unknown(policy: TierPolicy) -> Iterator[str]:
                 yield f"tiers[{number}].reach: there is no quantity {atom.quantity}; there are {', '.join(known)}"
             if isinstance(atom, OneOf) and atom.trait in NAMED and (strange := set(atom.one_of) - set(NAMED[atom.trait])):
                 yield f"tiers[{number}].reach: there is no {atom.trait} {', '.join(sorted(strange))}; there are {', '.join(NAMED[atom.trait])}"
+    if policy.scope is not None and policy.scope.take == "max":
+        yield from (
+            f"tiers[{number}].reach: the best member is told by amounts and counts, so {atom.trait if isinstance(atom, OneOf) else 'holdings'} cannot be asked"
+            for number, tier in enumerate(policy.tiers)
+            for atom in (atoms(tier.reach) if tier.reach else ())
+            if isinstance(atom, Holds) or (isinstance(atom, OneOf) and atom.trait != "stage")
+        )
     if policy.scope is not None and policy.applies_to == ("company" if policy.scope.of == "household" else "person"):
         yield f"scope.of: no {policy.applies_to} belongs to a {policy.scope.of}, and the policy applies to nobody else"
 

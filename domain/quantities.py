@@ -17,8 +17,9 @@ COUNTS = ("transactions", "value-in", "value-out", "value", "active-days", "prod
 """The quantities that every month has, without being defined: counts, minor units, days, months."""
 
 
-SUMMED = ("transactions", "value-in", "value-out", "value", "products")
-"""The counts that the members of a household or company group add up to."""
+VALUES = ("value-in", "value-out", "value")
+SUMMED = ("transactions", "products")
+"""The counts that the members of a household or company group add up to, and whole also where money counts by shares."""
 
 
 class Balances(BaseModel):

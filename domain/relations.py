@@ -2,15 +2,18 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from domain.interaction import Identifier, Interaction, Line, Stream, Text
+
+Household = Annotated[str, StringConstraints(max_length=200, pattern=r"^household:[A-Za-z0-9_.\-:/@#]+$")]
+CompanyGroup = Annotated[str, StringConstraints(max_length=200, pattern=r"^company:[A-Za-z0-9_.\-:/@#]+$")]
 
 
 class HouseholdJoined(Interaction):
     """The customer belongs to a household, with a share of it in permille."""
 
-    household: Stream
+    household: Household
     role: Identifier
     share_permille: Annotated[int, Field(ge=0, le=1000)] = 1000
 
@@ -18,20 +21,20 @@ class HouseholdJoined(Interaction):
 class HouseholdLeft(Interaction):
     """The customer no longer belongs to a household."""
 
-    household: Stream
+    household: Household
 
 
 class CompanyGroupJoined(Interaction):
     """The company belongs to a group, owned to a share in permille."""
 
-    group: Stream
+    group: CompanyGroup
     share_permille: Annotated[int, Field(ge=0, le=1000)] = 1000
 
 
 class CompanyGroupLeft(Interaction):
     """The company no longer belongs to a group."""
 
-    group: Stream
+    group: CompanyGroup
 
 
 class ManagerAssigned(Interaction):

@@ -11,7 +11,7 @@ from domain.facts import MonthlyFacts
 from domain.households import Told
 from domain.interaction import Identifier, Interaction, Line, PlausibleDate
 from domain.policy import TierPolicy
-from domain.quantities import SUMMED, Balances, counts_in, seen_in
+from domain.quantities import SUMMED, VALUES, Balances, counts_in, seen_in
 
 
 class TierOverridden(Interaction):
@@ -249,8 +249,9 @@ def _case_of_whole(policy: TierPolicy, standing: Standing, facts: MonthlyFacts) 
 
 def _moved(policy: TierPolicy, name: str, together: int, then: int, now: int, permille: int) -> int:
     """A quantity of the whole, with the customer's own part of it as it is now; one that does not add up stays what it was."""
-    adds_up = isinstance(policy.measures.get(name), Balances) or name in SUMMED
-    return together + (now - then) * permille // 1000 if adds_up else together
+    if isinstance(policy.measures.get(name), Balances) or name in VALUES:
+        return together + (now - then) * permille // 1000
+    return together + now - then if name in SUMMED and permille else together
 
 
 def _asked(policy: TierPolicy, case: Case) -> dict[str, int]:

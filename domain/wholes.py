@@ -9,8 +9,8 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from domain.facts import MonthlyFacts
-from domain.households import MOST_BESIDE, Sums
-from domain.interaction import Identifier, Interaction, Stream
+from domain.households import MOST_BESIDE, Membership, Sums
+from domain.interaction import Interaction, Stream
 
 MonthName = Annotated[str, StringConstraints(pattern=r"^(1[89]|2[01])[0-9]{2}-(0[1-9]|1[0-2])$")]
 Permille = Annotated[int, Field(ge=0, le=1000)]
@@ -22,20 +22,12 @@ KINDS = ("household", "company")
 """The kinds of stream that customers belong to."""
 
 
-class MemberJoined(Interaction):
-    """A customer belongs to this household or company group from the business date on."""
+class MembershipChanged(Interaction):
+    """In which intervals a customer belongs to this household or company group: all of them, each from its day on until, without, another."""
 
     concerns = KINDS
     member: Stream
-    role: Identifier
-    share_permille: Permille
-
-
-class MemberLeft(Interaction):
-    """A customer no longer belongs to it, from the business date on."""
-
-    concerns = KINDS
-    member: Stream
+    held: tuple[Membership, ...]
 
 
 class MemberMonthReported(Interaction):

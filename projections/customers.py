@@ -32,11 +32,15 @@ STANDINGS = RULED
 
 
 def evolve(states: States, event: Recorded) -> States:
-    """Profile, ledger and months after one more event."""
+    """Profile, ledger and months after one more event.
+
+    A month that is closed together with a later one is closed too late for any household: it counts for the customer alone.
+    """
     who, books, facts = states
     books, rows = ledger.advance(books, event)
     for row in rows:
-        facts = months.evolve(facts, changed(row, traits=profile.traits(who), wholes=counted_on(who.memberships, last_day(row.month))))
+        wholes = counted_on(who.memberships, last_day(row.month)) if row is rows[-1] else {}
+        facts = months.evolve(facts, changed(row, traits=profile.traits(who), wholes=wholes))
     return profile.evolve(who, event), books, facts
 
 

@@ -11,7 +11,7 @@ import msgspec
 from domain import accounts, campaigns, cases, customers, days, households, offers, relations, tiering, wholes
 from domain.change import changed, made
 from domain.facts import Traits
-from domain.households import Membership
+from domain.households import Membership, Memberships
 from domain.recorded import Recorded
 from projections.projection import Projection
 
@@ -52,7 +52,7 @@ class Profile:
     channels: dict[str, int] = field(default_factory=dict)
     services: dict[str, int] = field(default_factory=dict)
     identities: tuple[str, ...] = ()
-    memberships: dict[str, Membership] = field(default_factory=dict)
+    memberships: Memberships = field(default_factory=dict)
     manager: str | None = None
     open_cases: dict[str, date] = field(default_factory=dict)
     cases_closed: int = 0

@@ -50,7 +50,7 @@ def _assessed(policy: TierPolicy, standing: Standing, rows: Mapping[Month, Month
         if (whole := awaits(policy, rows[month])) is not None:
             if month not in told or told[month].whole != whole:
                 later = {when: each for when, each in told.items() if when > month}
-                yield changed(standing, waiting=Waiting(closed, later))
+                yield changed(standing, waiting=Waiting(max(closed, standing.waiting.due) if standing.waiting else closed, later))
                 return
             assert policy.scope is not None
             together = told[month].counting(rows[month], policy.scope.take)

@@ -11,10 +11,10 @@ from domain import wholes
 from domain.change import changed
 from domain.days import Month
 from domain.facts import MonthlyFacts
-from domain.households import MOST_BESIDE, Member, Membership, Sums, left, summed, without_names
+from domain.households import MOST_BESIDE, Member, Membership, Sums, summed, without_names
 from domain.interaction import BANK, Interaction
 from domain.recorded import Proposed, Recorded, following
-from domain.wholes import MemberJoined, MemberLeft, MemberMonthReported, MonthReported, ShardMonthReported, WholeMonthClosed
+from domain.wholes import MemberMonthReported, MembershipChanged, MonthReported, ShardMonthReported, WholeMonthClosed
 from projections.projection import Group, Projection, States
 
 
@@ -31,10 +31,9 @@ class Summed:
 class Whole:
     """A household or company group: members by stream, what they have reported of months that are not summed yet, and sums."""
 
-    members: dict[str, Membership] = field(default_factory=dict)
+    members: dict[str, tuple[Membership, ...]] = field(default_factory=dict)
     reported: dict[Month, dict[str, Member]] = field(default_factory=dict)
     months: dict[Month, Summed] = field(default_factory=dict)
-    summed_through: Month = ""
 
 
 @dataclass(frozen=True)
@@ -45,17 +44,17 @@ class Calendar:
 
 
 def evolve(whole: Whole, event: Recorded) -> Whole:
-    """The whole after one more event. What is reported of a month that is summed already comes too late, and changes nothing."""
+    """The whole after one more event. A member's report of a month comes before the bank's word that all shards have reported it."""
     match event.data:
-        case MemberJoined(member=member, role=role, share_permille=share):
-            return changed(whole, members={**whole.members, member: Membership(share, event.business_date, role=role)})
-        case MemberLeft(member=member):
-            return changed(whole, members=left(whole.members, member, event.business_date))
-        case MemberMonthReported(member=member, share_permille=share, facts=facts) if facts.month > whole.summed_through:
+        case MembershipChanged(member=member, held=held):
+            others = {name: each for name, each in whole.members.items() if name != member}
+            return changed(whole, members={**others, member: held} if held else others)
+        case MemberMonthReported(member=member, share_permille=share, facts=facts) if facts.month not in whole.months:
             month = {**whole.reported.get(facts.month, {}), member: Member(facts, share)}
             return changed(whole, reported={**whole.reported, facts.month: month})
-        case MonthReported(month=month) if month > whole.summed_through:
-            return _summed(whole, month)
+        case MonthReported(month=month) if month in whole.reported:
+            rest = {name: reported for name, reported in whole.reported.items() if name != month}
+            return changed(whole, reported=rest, months={**whole.months, month: _sums(whole.reported[month])})
         case _:
             return whole
 
@@ -67,12 +66,6 @@ def count(calendar: Calendar, event: Recorded) -> Calendar:
             return Calendar(calendar.shards | {shard})
         case _:
             return calendar
-
-
-def _summed(whole: Whole, through: Month) -> Whole:
-    known = {month: _sums(reported) for month, reported in whole.reported.items() if month <= through}
-    rest = {month: reported for month, reported in whole.reported.items() if month > through}
-    return changed(whole, reported=rest, months={**whole.months, **known}, summed_through=through)
 
 
 def _sums(reported: dict[str, Member]) -> Summed:
@@ -92,9 +85,8 @@ def _evolve_all(states: States, event: Recorded) -> States:
 def react(stream: str, before: States, after: States, event: Recorded) -> Iterator[Proposed]:
     """Members learn what the whole came to; the bank learns that all its shards have reported a month."""
     match event.data:
-        case MonthReported():
-            for month in sorted(after[0].months.keys() - before[0].months.keys()):
-                yield from _told(stream, month, after[0].months[month], before[0].reported[month], event)
+        case MonthReported(month=month) if month in before[0].reported:
+            yield from _told(stream, month, after[0].months[month], before[0].reported[month], event)
         case ShardMonthReported(month=month, shards=shards) if len(before[1].shards) < shards <= len(after[1].shards):
             yield following(event, "month", BANK, MonthReported(month=month))
         case _:

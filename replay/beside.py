@@ -1,6 +1,6 @@
 """How does everybody stand under two versions, at one common position? Read from the read models while they move on.
 
-A standing changes with a month's end and with a tier set by hand, and by nothing else. So two versions are at a common
+A standing changes with a month's end, a tier set by hand and the sum of a household, and by nothing else. So two versions are at a common
 position if no such event lies between where they are and the head of the journal, before and after they were read.
 """
 

@@ -7,6 +7,7 @@ from heapq import merge
 from operator import attrgetter
 
 from domain.closing import facts_of, open_month
+from domain.days import Month, month_of
 from domain.facts import MonthlyFacts
 from domain.households import Member, Sums, counted_on, summed
 from domain.recorded import Recorded
@@ -56,8 +57,9 @@ def as_of(journal: Journal, group: Group, stream: str, recorded: datetime | None
 
 @dataclass(frozen=True)
 class Together:
-    """A household or company group as it was: the share of each who belonged to it, what their open months came to by then, and the sums."""
+    """A household or company group as it was: the share of each who belonged to it, what their month came to by then, and the sums."""
 
+    month: Month
     shares: dict[str, int]
     months: dict[str, MonthlyFacts]
     total: Sums
@@ -69,16 +71,17 @@ def together_as_of(journal: Journal, whole: str, recorded: datetime | None = Non
     states = as_of(journal, WHOLES, whole, recorded, occurred)
     if states is None:
         return None
+    then = {stream: as_of(journal, CUSTOMERS, stream, recorded, occurred) or CUSTOMERS.initial for stream in sorted(states[WHOLES.parts.index(WHOLE)].members)}
+    opened = [month for _, books, _ in then.values() if (month := open_month(books)) is not None]
+    month = month_of(occurred) if occurred else max(opened, default="")
     members: dict[str, Member] = {}
-    for stream in sorted(states[WHOLES.parts.index(WHOLE)].members):
-        who, books, _ = as_of(journal, CUSTOMERS, stream, recorded, occurred) or CUSTOMERS.initial
+    for stream, (who, books, closed) in then.items():
         share = counted_on(who.memberships, occurred or date.max).get(whole)
-        month = open_month(books)
-        if share is not None and month is not None:
-            members[stream] = Member(facts_of(books, month), share)
+        if share is not None and books.since is not None:
+            members[stream] = Member(closed.rows.get(month) or facts_of(books, month), share)
     shares = {stream: member.share_permille for stream, member in members.items()}
     months = {stream: member.facts for stream, member in members.items()}
-    return Together(shares, months, summed(members.values()), summed(members.values(), by_share=True))
+    return Together(month, shares, months, summed(members.values()), summed(members.values(), by_share=True))
 
 
 def _within(event: Recorded, recorded: datetime | None, occurred: date | None) -> bool:

@@ -4,9 +4,11 @@ import multiprocessing
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
+from datetime import date
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from domain.days import DayClosed
 from domain.recorded import Recorded
 from projections.projection import Group, States
 from projections.store import Kept, MemoryStore, Place
@@ -68,8 +70,8 @@ def derive(group: Group, history: History, source: Group) -> dict[str, States]:
     for event in (row.event() for row in history.rows if row.topic in (group.topics or ())):
         if group.concerned(event.stream):
             own.setdefault(event.stream, []).append(event)
-        elif group.everyone and group.everyone(event.data):
-            shared.append(event)
+        elif group.everyone and group.everyone(event.data) and (not shared or _day(event) > _day(shared[-1])):
+            shared.append(event)  # an older month's end, told again, changes nothing
     found = {}
     for stream, states in history.states.items():
         read: States = (*(part.initial for part in group.parts), states[place])
@@ -77,6 +79,11 @@ def derive(group: Group, history: History, source: Group) -> dict[str, States]:
             read = group.evolve(read, event)
         found[stream] = read[: len(group.parts)]
     return found
+
+
+def _day(event: Recorded) -> date:
+    assert isinstance(event.data, DayClosed)
+    return event.data.date
 
 
 def _in_turn(own: Sequence[Recorded], shared: Sequence[Recorded]) -> Iterator[Recorded]:

@@ -62,12 +62,14 @@ class Wholes:
 
     def months(self, row: int) -> tuple[MonthlyFacts, ...]:
         """The months that count for a row beside its own, as `counting` gives them; none if it counts in no whole."""
-        if self.group[row] == NOTHING:
+        group = int(self.group[row])
+        if group == NOTHING:
             return ()
         if self._scope.take != "max":
             own = self._columns.facts(row)
             return (replace(self.together.facts(row), wholes=own.wholes),)
-        group = int(self.group[row])
+        if self._sizes[group] > MOST_BESIDE:
+            return ()
         return without_names(self._columns.facts(int(member)) for member in self._order[self._starts[group] : self._starts[group + 1]])
 
     def _counted(self, column: Numbers) -> Numbers:

@@ -14,7 +14,7 @@ def add_wholes(app: FastAPI, doors: Doors) -> None:
         whole = await doors.lookups.whole(f"{kind}:{name}")
         if whole is None:
             raise Problem(404, f"nothing is recorded of {kind} {name}")
-        return as_json({kind: name, "members": whole.members, "months": whole.months, "summed_through": whole.summed_through or None})
+        return as_json({kind: name, "members": whole.members, "months": whole.months})
 
     @app.get("/v1/households/{household}", summary="Who belongs to a household, since when and with which share, and what each month came to")
     async def household(household: CustomerId) -> Response:

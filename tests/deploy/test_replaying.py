@@ -1,6 +1,7 @@
 """Trying rules from the command line: what a tier owner reads, also when something is wrong."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import httpx
 import pytest
 import yaml
 
-from deploy.files import read_policy
+from deploy.files import BadFile, read_policy
 from deploy.settings import POLICIES
 from domain.facts import Traits
 from replay.columns import columns_of
@@ -112,6 +113,30 @@ WRONG: dict[str, tuple[dict[str, object], str]] = {
     ),
     "the best of a company group": ({"scope": {"of": "company-group", "take": "max"}}, "scope: Value error, the best member counts for households alone"),
 }
+
+
+SPOILT: dict[str, tuple[bytes, str]] = {
+    "nothing": (b"", "it is empty"),
+    "another encoding": ("name: 金卡".encode("gbk"), "save it as UTF-8"),
+    "a list before a colon": (b"{[a]: 1}", "a word is meant before the colon"),
+    "commas in a number": (b"{at_least: 200,000,000}", "000 is said twice (a number has no commas)"),
+    "a name in Chinese": (LIVE.read_bytes().replace(b"tier: gold,", "tier: 金卡,".encode()), "tiers[2].tier: letters, digits and"),
+    "a measure without its kind": (LIVE.read_bytes().replace(b"kind: balances, ", b""), "measures.assets: say which kind it is, `kind: balances`"),
+    "an amount that is none": (LIVE.read_bytes().replace(b"at_least: 20000000}", b"at_least: much}"), "tiers[2].reach.at_least: a whole number is meant"),
+    "a measure called points": (
+        LIVE.read_bytes().replace(b"measures:\n", b"measures:\n  points: {kind: points, of: [{quantity: transactions, each: 0, points: 1}]}\n"),
+        "measures.points.of[0].each: ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "said"), SPOILT.values(), ids=SPOILT)
+def test_a_spoilt_file_is_told_in_words_of_its_author(tmp_path: Path, content: bytes, said: str) -> None:
+    """What to write instead, where it stands in the file."""
+    path = tmp_path / "rule.yaml"
+    path.write_bytes(content)
+    with pytest.raises(BadFile, match=re.escape(said)):
+        read_policy(path)
 
 
 @pytest.mark.parametrize(("changes", "said"), WRONG.values(), ids=WRONG)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from domain.closing import month_ended
 from domain.currencies import ExchangeRateFixed, Rates, fixed
 from domain.facts import MonthlyFacts
-from domain.households import Member, Membership, Sums, counted_on, joined, left, summed
+from domain.households import Member, Membership, Memberships, Sums, counted_on, joined, left, summed
 from domain.ledger import Ledger, Part, opened, seen, shared, transacted
 from tests.domain.months import month
 
@@ -75,13 +75,39 @@ def test_who_joins_another_household_leaves_the_one_before() -> None:
 
 
 def test_who_left_does_not_count_from_that_day_on_and_may_come_back() -> None:
-    """An interval has its first day, and not its last."""
-    gone = left(joined({}, "household:1", Membership(1000, date(2026, 1, 5))), "household:1", date(2026, 2, 10))
+    """An interval has its first day, and not its last; a leaving that becomes known late ends the one that it belongs to."""
+    first = joined({}, "household:1", Membership(1000, date(2026, 1, 5)))
+    gone = left(first, "household:1", date(2026, 2, 10))
     back = joined(gone, "household:1", Membership(300, date(2026, 4, 1)))
+    late = left(joined(first, "household:1", Membership(300, date(2026, 4, 1))), "household:1", date(2026, 2, 10))
 
     assert counted_on(gone, date(2026, 2, 9)) == {"household:1": 1000}
     assert counted_on(gone, date(2026, 2, 10)) == {}
-    assert counted_on(back, date(2026, 4, 1)) == {"household:1": 300}
+    assert [counted_on(back, date(2026, month, 1)) for month in (1, 2, 3, 4)] == [{}, {"household:1": 1000}, {}, {"household:1": 300}]
+    assert late == back
+
+
+happened = st.lists(st.tuples(st.sampled_from(["household:1", "household:2", "company:7"]), days, permille), max_size=6, unique_by=lambda each: each[1])
+
+
+@given(happened, st.randoms(use_true_random=False))
+def test_memberships_do_not_depend_on_the_order_in_which_they_become_known(each: list[tuple[str, int, int]], chance: object) -> None:
+    """Shares that change, households that follow one another: on every day one of a kind, the last that had begun."""
+    shuffled = sorted(each, key=lambda _joined: chance.random())  # type: ignore[attr-defined]
+    found = []
+    for order in (each, shuffled):
+        memberships: Memberships = {}
+        for whole, day, share in order:
+            memberships = joined(memberships, whole, Membership(share, date(2026, 1, day)))
+        found.append([counted_on(memberships, date(2026, 1, day)) for day in range(1, 32)])
+
+    def last(kind: str, day: int) -> dict[str, int]:
+        begun = sorted((on, whole, share) for whole, on, share in each if whole.startswith(kind) and on <= day)
+        return {whole: share for _, whole, share in begun[-1:]}
+
+    by_day = [last("household", day) | last("company", day) for day in range(1, 32)]
+
+    assert found == [by_day, by_day]
 
 
 moves = st.lists(st.tuples(st.integers(min_value=-(10**9), max_value=10**9), days, st.sampled_from(["CNY", "USD"])), max_size=12)

@@ -70,6 +70,11 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
         {"applies_to": "company", "scope": {"of": "household"}},
         "scope.of: no company belongs to a household, and the policy applies to nobody else",
     ),
+    "traits where the best member counts": (
+        [tier("gold", {"all_of": [at_least(1), {"trait": "rating", "one_of": ["AA"]}]})],
+        {"scope": {"of": "household", "take": "max"}},
+        "tiers[1].reach: the best member is told by amounts and counts, so rating cannot be asked",
+    ),
     "bounds that exclude each other": (
         [tier("gold", {"all_of": [at_least(10), {"quantity": "assets", "at_most": 5}]})],
         {},

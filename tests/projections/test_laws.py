@@ -16,13 +16,13 @@ from domain.cases import ComplaintClosed, ComplaintOpened
 from domain.catalogue import topic_of
 from domain.customers import ChannelVisited, ConsentGranted, ConsentWithdrawn, ContactStated, CustomerOnboarded, IdentitiesMerged, IdentitiesUnmerged
 from domain.days import DayClosed
-from domain.households import Member, summed
+from domain.households import Member, Membership, summed
 from domain.interaction import Interaction
 from domain.offers import ExampleLabelled, OfferAccepted, OfferDecided, OfferDeclined
 from domain.recorded import Proposed, Recorded
 from domain.relations import HouseholdJoined, HouseholdLeft
 from domain.tiering import TierOverridden
-from domain.wholes import MemberJoined, MemberLeft, MemberMonthReported, MonthReported, ShardMonthReported, WholeMonthClosed
+from domain.wholes import MemberMonthReported, MembershipChanged, MonthReported, ShardMonthReported, WholeMonthClosed
 from projections.customers import CUSTOMERS, customers_under
 from projections.model import MODELS
 from projections.offers import REACTIONS
@@ -69,8 +69,7 @@ happenings: st.SearchStrategy[Interaction] = st.one_of(
     st.builds(HouseholdJoined, household=wholes, role=names, share_permille=st.integers(0, 1000)),
     st.builds(HouseholdLeft, household=wholes),
     st.builds(AccountShared, account=names, from_permille=st.just(0), upto_permille=st.integers(1, 1000)),
-    st.builds(MemberJoined, member=members, role=names, share_permille=st.integers(0, 1000)),
-    st.builds(MemberLeft, member=members),
+    st.builds(MembershipChanged, member=members, held=st.lists(st.builds(Membership, st.integers(0, 1000), st.just(date(2026, 1, 5))), max_size=1).map(tuple)),
     st.builds(MemberMonthReported, member=members, share_permille=st.integers(0, 1000), facts=months),
     st.builds(ShardMonthReported, month=st.just("2026-01"), shard=st.integers(0, 3), shards=st.just(4)),
     st.builds(MonthReported, month=st.sampled_from(["2026-01", "2026-02"])),
