@@ -31,7 +31,7 @@ Html = Annotated[Path | None, typer.Option("--html", help="Also write a report w
 Csv = Annotated[Path | None, typer.Option("--csv", help="Also write the named movers, a thousand at most, as CSV.")]
 Parquet = Annotated[Path | None, typer.Option("--parquet", help="Also write the named movers, a thousand at most, as Parquet.")]
 Vary = Annotated[
-    str | None, typer.Option("--vary", help="TIER=FROM..TO/STEP: how many would stand there under the first policy, threshold by threshold (minor units).")
+    str | None, typer.Option("--vary", help="TIER=FROM..TO/STEP (minor units): how many would stand there under the first policy, threshold by threshold.")
 ]
 TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 Customer = Annotated[str, typer.Argument(help="The customer's number, without `customer:`.")]
