@@ -8,8 +8,9 @@ from domain.closing import facts_of, open_month
 from domain.days import Month, last_day, month_of
 from domain.facts import MonthlyFacts
 from domain.households import counted_on
+from domain.outlook import Outlook, heading, next_assessment, outlook
 from domain.policy import TierPolicy
-from domain.tiering import Grounds, Outlook, Override, Standing, case_of, heading, judged, next_assessment, outlook, override_on, tier_on
+from domain.tiering import Grounds, Override, Standing, case_of, judged, override_on, tier_on
 from projections.picture import Customer
 from projections.profile import traits
 

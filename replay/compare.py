@@ -13,8 +13,9 @@ import numpy as np
 from domain.conditions import held, missing
 from domain.days import days_in, first_day
 from domain.facts import MonthlyFacts
+from domain.outlook import case_now, outlook
 from domain.policy import TierPolicy
-from domain.tiering import Standing, case_now, outlook
+from domain.tiering import Standing
 from replay.columns import Columns, Numbers, month_named
 
 NOBODY = "unassessed"

@@ -6,7 +6,7 @@ from itertools import chain
 from domain.recorded import Recorded
 from projections.projection import Group, States
 from streams.context import Context
-from streams.folding import Lean, evolved, lean, stretches
+from streams.folded import Lean, evolved, lean, stretches
 from streams.journal import Row, Shard
 
 AT_ONCE = 200_000

@@ -12,7 +12,7 @@ from projections.projection import Group
 from projections.store import Kept, Place, Store
 from projections.versions import Present
 from projections.wholes import WHOLE, WHOLES, Whole
-from streams.folding import decoded
+from streams.folded import decoded
 from streams.register import Register
 from streams.routing import shard_of
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.outlook import outlook
 from domain.policy import FastTrack, TierPolicy
-from domain.tiering import Standing, TierOverridden, assess, case_of, level, outlook, override, tier_on
+from domain.tiering import Standing, TierOverridden, assess, case_of, level, override, tier_on
 from tests.domain.months import AFFLUENT, GOLD, MASS, after, month
 
 

@@ -29,7 +29,7 @@ from projections.offers import REACTIONS
 from projections.projection import Group, States
 from projections.versions import STEPS
 from projections.wholes import WHOLES
-from streams.folding import evolved, lean
+from streams.folded import evolved, lean
 from streams.journal import Row, encode
 from streams.journal.codec import canonical
 from tests.conftest import recorded
