@@ -150,13 +150,13 @@ def evolve(versions: Versions, data: Interaction, on: date, at: datetime) -> Ver
     if not isinstance(data, Step):
         return versions
     lineup = versions.lineup(data.group)
-    if refusal(lineup, data) is not None:
+    if refusal(lineup, data, on) is not None:
         return versions
     return changed(versions, groups={**versions.groups, data.group: _stepped(lineup, data, on, at)})
 
 
-def refusal(lineup: Lineup, data: Interaction) -> str | None:  # noqa: PLR0911, PLR0912, C901 - one line a case
-    """Why a step is not allowed; None if it is."""
+def refusal(lineup: Lineup, data: Interaction, on: date) -> str | None:  # noqa: PLR0911, PLR0912, C901 - one line a case
+    """Why a step is not allowed on a business date; None if it is."""
     match data:
         case VersionAdopted(group=group) if group != RULED or lineup.known:
             return f"{group} has its first version already"
@@ -178,6 +178,8 @@ def refusal(lineup: Lineup, data: Interaction) -> str | None:  # noqa: PLR0911, 
             return f"{by} brought {version}, and somebody else has to approve it"
         case VersionPromoted(version=version) if version == lineup.live:
             return f"{version} is live already"
+        case VersionPromoted(version=version) if on < (effective := _effective(lineup.known[version])):
+            return f"the policy of {version} is effective from {effective} on"
         case VersionPromoted(version=version) if not _approved(lineup, version):
             return f"{version} has no approval against {lineup.live}: compare the two, and have somebody else approve"
         case VersionPromoted(group=group) if group == RULED and lineup.announced < len(lineup.switches) - 1:
@@ -197,6 +199,11 @@ def _approved(lineup: Lineup, version: str) -> bool:
     known = lineup.known[version]
     adopted = bool(lineup.switches) and lineup.switches[0].before is None and lineup.switches[0].after == version
     return known.policy is None or adopted or any(approval.against == lineup.live for approval in known.approvals)
+
+
+def _effective(version: Version) -> date:
+    """The first day on which a version may be live."""
+    return TierPolicy.model_validate_json(json.dumps(version.policy)).effective if version.policy else date.min
 
 
 def _unfit(policy: dict[str, Any]) -> str | None:

@@ -48,7 +48,7 @@ class Steps:
     async def take(self, step: Step) -> None:
         """Take a step; raises `NotAllowed` if it is not, also where somebody else was faster, and `NotSeen` if nobody folds it in time."""
         lineup = present(decided(self._journal), self._begun_with).lineup if step.group == STANDINGS else decided(self._journal).lineup(step.group)
-        if why := refusal(lineup, step):
+        if why := refusal(lineup, step, datetime.now(self._zone).date()):
             raise NotAllowed(why)
         if step.group == STANDINGS and STANDINGS not in decided(self._journal).groups:
             await self._adopt()
@@ -74,7 +74,7 @@ class Steps:
                 raise NotSeen("the step was sent, and the journal does not have it yet: is the intake running?")
             await asyncio.sleep(PAUSE)
         before = await asyncio.to_thread(decided, self._journal, event.id)
-        if why := refusal(before.lineup(step.group), step):
+        if why := refusal(before.lineup(step.group), step, now.date()):
             raise NotAllowed(f"somebody else was faster: {why}")
 
     async def _seen(self) -> None:

@@ -61,7 +61,7 @@ def test_a_roll_back_leads_to_the_version_before_once() -> None:
     lineup = back.lineup(G)
 
     assert (lineup.live, lineup.before, set(lineup.carried), lineup.switches[-1].back) == ("v1", None, {"v1", "v2"}, True)
-    assert refusal(lineup, BACK) == "there is no version before to go back to"
+    assert refusal(lineup, BACK, date(2026, 3, 2)) == "there is no version before to go back to"
 
 
 REFUSED: dict[str, tuple[Sequence[Interaction], Interaction, str]] = {
@@ -101,6 +101,11 @@ REFUSED: dict[str, tuple[Sequence[Interaction], Interaction, str]] = {
         PROMOTED,
         "has no approval against v3",
     ),
+    "a policy before its day": (
+        [ADOPTED, PROPOSED.model_copy(update={"policy": {**RULE, "effective": "2026-03-03"}}), APPROVED],
+        PROMOTED,
+        "the policy of v2 is effective from 2026-03-03 on",
+    ),
     "standings without a policy": ([ADOPTED], PROPOSED.model_copy(update={"policy": None}), "come with a tier policy"),
     "a policy for what knows none": ([], PROPOSED.model_copy(update={"group": "models@1"}), "no others do"),
 }
@@ -112,7 +117,7 @@ def test_a_step_that_is_not_allowed_is_refused_and_changes_nothing(case: str) ->
     steps, step, said = REFUSED[case]
     versions = after(*steps)
 
-    assert said in (refusal(versions.lineup(step.group), step) or "")  # type: ignore[attr-defined]
+    assert said in (refusal(versions.lineup(step.group), step, date(2026, 3, 2)) or "")  # type: ignore[attr-defined]
     assert evolve(versions, step, date(2026, 3, 2), NOON) is versions
 
 
