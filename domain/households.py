@@ -74,17 +74,16 @@ def joined(memberships: Memberships, whole: str, membership: Membership) -> Memb
     """The memberships after one more, whatever the order in which they become known.
 
     A customer is in one whole of a kind at a time: it lasts until the next one of its kind begins, and the one before
-    lasts until it begins. Another share in the same whole is another membership.
+    lasts until it begins; of two that begin on one day, the one that became known last. Another share in the same whole
+    is another membership, which ends where the one that it divides ended.
     """
-    others = {name: tuple([each for each in held if name != whole or each.since != membership.since]) for name, held in memberships.items()}
-    same_kind = [each for name, held in others.items() if _kind(name) == _kind(whole) for each in held]
-    until = min([each.since for each in same_kind if each.since > membership.since], default=None)
-    bounded = {
-        name: tuple([_ended(each, membership.since) if each.since < membership.since else each for each in held]) if _kind(name) == _kind(whole) else held
-        for name, held in others.items()
-    }
-    held = sorted((*bounded.get(whole, ()), changed(membership, until=until)), key=lambda each: each.since)
-    return {name: each for name, each in bounded.items() if each or name == whole} | {whole: tuple(held)}
+    since = membership.since
+    kind = {name: held for name, held in memberships.items() if _kind(name) == _kind(whole)}
+    divided = [each.until for each in kind.get(whole, ()) if each.since <= since and each.until is not None and each.until > since]
+    following = [each.since for held in kind.values() for each in held if each.since > since]
+    bounded = {name: tuple([_ended(each, since) if each.since < since else each for each in held if each.since != since]) for name, held in kind.items()}
+    mine = sorted((*bounded.get(whole, ()), changed(membership, until=min([*divided, *following], default=None))), key=lambda each: each.since)
+    return {name: held for name, held in {**memberships, **bounded, whole: tuple(mine)}.items() if held}
 
 
 def left(memberships: Memberships, whole: str, day: date) -> Memberships:

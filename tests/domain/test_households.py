@@ -87,6 +87,27 @@ def test_who_left_does_not_count_from_that_day_on_and_may_come_back() -> None:
     assert late == back
 
 
+def test_of_two_that_begin_on_one_day_the_last_known_counts() -> None:
+    """A mistake that is put right at once leaves nobody in two households."""
+    first = joined({}, "household:1", Membership(1000, date(2026, 1, 5)))
+    both = joined(joined(first, "household:2", Membership(1000, date(2026, 1, 5))), "company:7", Membership(600, date(2026, 1, 5)))
+
+    assert counted_on(both, date(2026, 1, 6)) == {"company:7": 600, "household:2": 1000}
+
+
+def test_a_share_that_becomes_known_after_the_leaving_does_not_undo_it() -> None:
+    """Half from the twentieth of January on; gone since the tenth of February."""
+    gone = left(joined({}, "household:1", Membership(1000, date(2026, 1, 5))), "household:1", date(2026, 2, 10))
+    halved = joined(gone, "household:1", Membership(500, date(2026, 1, 20)))
+
+    assert [counted_on(halved, date(2026, *day)) for day in ((1, 19), (1, 20), (2, 9), (2, 10))] == [
+        {"household:1": 1000},
+        {"household:1": 500},
+        {"household:1": 500},
+        {},
+    ]
+
+
 happened = st.lists(st.tuples(st.sampled_from(["household:1", "household:2", "company:7"]), days, permille), max_size=6, unique_by=lambda each: each[1])
 
 
