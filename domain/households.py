@@ -87,7 +87,7 @@ def joined(memberships: Memberships, whole: str, membership: Membership) -> Memb
 
 
 def left(memberships: Memberships, whole: str, day: date) -> Memberships:
-    """The memberships after the end of the one that was there on the day before, or began on it."""
+    """The memberships after the end of those that had begun by a day; one that is not known yet is not ended."""
     held = tuple([_ended(each, day) if each.since <= day else each for each in memberships.get(whole, ())])
     return {**memberships, whole: held} if held else dict(memberships)
 

@@ -92,7 +92,8 @@ def _moved(policy: TierPolicy, name: str, together: int, then: int, now: int, pe
     """A quantity of the whole, with the customer's own part of it as it is now; one that does not add up stays what it was."""
     if isinstance(policy.measures.get(name), Balances) or name in VALUES:
         return together + (now - then) * permille // 1000
-    return together + now - then if name in SUMMED and permille else together
+    adds_up = name in SUMMED and policy.scope is not None and policy.scope.take != "max"
+    return together + now - then if adds_up else together
 
 
 def _after_assessments(policy: TierPolicy, standing: Standing, facts: MonthlyFacts, count: int) -> date:

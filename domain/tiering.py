@@ -150,9 +150,9 @@ def awaits(policy: TierPolicy, facts: MonthlyFacts) -> str | None:
 
 
 def override(standing: Standing, event: TierOverridden) -> Standing:
-    """The standing with a tier set by hand beside it, unless that ended with a month that was looked at already."""
+    """The standing with a tier set by hand beside it, instead of any before; none, if it ended within a month that was looked at already."""
     if standing.through is not None and event.until < last_day(standing.through):
-        return standing
+        return changed(standing, override=None)
     return changed(standing, override=Override(event.tier, event.approver, event.reason, event.until))
 
 

@@ -257,10 +257,14 @@ def _mover(columns: Columns, new: TierPolicy, after: Stood, customer: int, befor
 
 
 def _reasons(new: TierPolicy, standing: Standing, facts: MonthlyFacts, before: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Why a customer stands there: what that tier asks for, or what is missing for the one before; and what is missing to rise."""
+    """Why a customer stands there: what that tier asks for, or what is missing for it or for the one before; and what is missing to rise.
+
+    Who stands in a tier without reaching it has not yet missed it often enough, or came down by one step.
+    """
     case, place, place_before = case_now(new, standing, facts), new.place(standing.tier), new.place(before)
     reach = new.tiers[place].reach if place is not None else None
     asked = new.tiers[place_before].reach if place_before is not None else None
-    why = held(reach, case) if reach is not None else next(iter(missing(asked, case)), ()) if asked is not None else ()
+    lacks = asked if reach is None else reach
+    why = (held(reach, case) if reach is not None else ()) or (next(iter(missing(lacks, case)), ()) if lacks is not None else ())
     gaps = outlook(new, standing, facts).missing
     return tuple(map(str, why)), tuple(map(str, gaps[0] if gaps else ()))

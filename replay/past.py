@@ -73,7 +73,7 @@ def together_as_of(journal: Journal, whole: str, recorded: datetime | None = Non
         return None
     then = {stream: as_of(journal, CUSTOMERS, stream, recorded, occurred) or CUSTOMERS.initial for stream in sorted(states[WHOLES.parts.index(WHOLE)].members)}
     opened = [month for _, books, _ in then.values() if (month := open_month(books)) is not None]
-    month = month_of(occurred) if occurred else max(opened, default="")
+    month = min([*opened, *([month_of(occurred)] if occurred else [])], default="")
     members: dict[str, Member] = {}
     for stream, (who, books, closed) in then.items():
         share = counted_on(who.memberships, occurred or date.max).get(whole)

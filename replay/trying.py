@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from typing import Annotated
 
 from fastapi import Body, FastAPI, Response
@@ -36,6 +37,8 @@ def add_trying(app: FastAPI, compared: Callable[[Sequence[TierPolicy]], list[Com
                     found = await asyncio.wrap_future(processes.submit(compared, candidates))
                 finally:
                     processes.shutdown(wait=False)
+        except BrokenProcessPool as error:
+            raise Problem(503, "the process that tried the policies was ended; try again") from error
         except BadColumns as error:
             raise Problem(409, f"{error}: gather the facts again, with `tierfold replay facts`") from error
         finally:

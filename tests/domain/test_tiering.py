@@ -162,3 +162,15 @@ def test_the_level_is_the_highest_threshold_not_above_the_measure(bohai: TierPol
 
     assert reached == 0 or floors[reached] <= yuan * 100
     assert all(floor > yuan * 100 for floor in floors[reached + 1 :])
+
+
+def test_an_override_that_ended_within_a_closed_month_ends_the_one_before(bohai: TierPolicy) -> None:
+    """Gold by hand for years, taken back: whether that becomes known before the month is assessed, or after."""
+    lasting = TierOverridden(tier="gold", approver="head", reason="a guest", until=date(2027, 12, 31))
+    ended = lasting.model_copy(update={"until": date(2026, 1, 14)})
+    facts = month("2026-01", 1)
+    known_before = assess(bohai, override(override(Standing(), lasting), ended), facts)
+    known_after = override(assess(bohai, override(Standing(), lasting), facts), ended)
+
+    assert known_before == known_after
+    assert known_after.override is None

@@ -256,3 +256,12 @@ def test_movers_say_why() -> None:
         ("household:1", {"relationship": 50_000_000}, ("relationship 50,000,000, at least 50,000,000",))
     ] * 2
     assert [(mover.before, mover.after, mover.why) for mover in down.movers] == [("premier", "personal", ("relationship 40,000,000, at least 50,000,000",))]
+
+
+def test_who_stands_in_a_tier_without_reaching_it_is_told_what_is_missing() -> None:
+    """Patience holds gold: the reason names what gold asks for, and that it is not there."""
+    rule = read_policy(POLICIES / "tiers" / "bohai-retail.yaml")
+    strict, patient = (rule.model_copy(update={"version": misses, "misses_allowed": misses}) for misses in (1, 6))
+    [found] = what_if(columns_of([("customer:1", [month("2026-01", 300_000), month("2026-02", 1)])]), strict, [patient])
+
+    assert [(mover.before, mover.after, mover.why) for mover in found.movers] == [("mass", "gold", ("assets 100, at least 20,000,000",))]
