@@ -28,7 +28,7 @@ def changed(state: S, /, **fields: Any) -> S:
 def made(kind: type[S], /, **fields: Any) -> S:
     """A frozen dataclass (one without slots) of all its fields, none left to its default.
 
-    What calling the class does, without an `object.__setattr__` for each field: two thirds of the time, three times a customer and month.
+    What calling the class does, without an `object.__setattr__` for each field: two thirds of the time.
 
     >>> from domain.ledger import Account
     >>> made(Account, asset_class="deposit", currency="CNY", balance=5, closed=False, days={}, stated=None).balance

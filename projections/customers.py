@@ -89,7 +89,8 @@ def react(stream: str, before: States, after: States, event: Recorded) -> Iterab
 
 def swept(event: Recorded, shard: int, shards: int) -> Proposed:
     """The shard has closed a month for all its customers."""
-    month = month_of(event.business_date)
+    assert isinstance(event.data, DayClosed)
+    month = month_of(event.data.date)
     return following(event, "month", f"month:{month}", ShardMonthReported(month=month, shard=shard, shards=shards))
 
 

@@ -232,6 +232,16 @@ def test_an_old_months_end_told_once_more_changes_nothing(bank: SmallBank) -> No
         assert asyncio.run(digests([group], bank.store, SHARDS)) == asyncio.run(digests([group], rebuilt, SHARDS))
 
 
+def test_a_months_end_that_is_sent_on_the_next_day_ends_that_month(bank: SmallBank) -> None:
+    """The day that closed counts, not the day on which the bank said so."""
+    one = PEOPLE[0]
+    late = proposed(DayClosed(date=last_day("2026-01")), "late", "bank", date(2026, 2, 1))
+    run(bank, [money(one, 600_000, JANUARY), joins(one, JANUARY)], [late])
+
+    assert (bank.standing(PREMIER, one).tier, bank.standing(PREMIER, one).waiting) == ("premier", None)
+    assert list(bank.whole().months) == ["2026-01"]
+
+
 def test_a_sum_has_the_date_of_its_month_however_late_it_is_worked_out(bank: SmallBank) -> None:
     """Six months fed at once: on a day in February the family is known to have been premier from February on."""
     one, other = PEOPLE[:2]
