@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from deploy.console import Mendable
 from domain.conditions import KINDS
-from domain.offers import Catalogue
+from domain.offering import Catalogue
 from domain.policy import TierPolicy
 
 if TYPE_CHECKING:

@@ -51,15 +51,15 @@ def run_web(settings: Settings) -> None:
 
     from deploy.files import read_catalogue
     from deploy.groups import policy_in_force, register_of, tried
-    from projections.model import prepare
     from projections.redis import RedisStore
     from replay.trying import add_trying
     from replay.web import add_past
     from streams.health import Health
     from streams.lookups import Lookups
-    from streams.web import Doors, web
+    from streams.web import Doors, adopt, web
 
-    prepare()
+    collect_seldom()
+    catalogue = read_catalogue(settings.catalogue)
     journal, store = journal_of(settings), RedisStore(settings.redis)
     register = register_of(settings, store, journal)
     doors = Doors(
@@ -68,11 +68,12 @@ def run_web(settings: Settings) -> None:
         courier=courier_of(settings, journal),
         health=Health(journal, store, broker_of(settings), register, settings.lag_limit),
         lookups=Lookups(store, register, settings.shards),
-        catalogue=read_catalogue(settings.catalogue),
+        catalogue=catalogue,
         shards=settings.shards,
         wait_for_journal=not settings.broker_keeps,
         zone=ZoneInfo(settings.timezone),
     )
+    adopt(catalogue, doors)
     app = web(doors)
     add_past(app, journal, partial(policy_in_force, settings, journal), lambda: datetime.now(doors.zone).date())
     add_trying(app, partial(tried, settings))

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from domain.interaction import Channel, Identifier, Interaction, Line, PlausibleDate, Stream
+from domain.interaction import Channel, Identifier, Interaction, Line, PlausibleDate, Stream, later
 
 RiskGrade = Literal["C1", "C2", "C3", "C4", "C5"]
 Gender = Literal["female", "male", "unstated"]
@@ -53,17 +53,19 @@ class PreferenceStated(Interaction):
 
 
 class ConsentGranted(Interaction):
-    """The customer allowed the use of their data for one purpose."""
+    """The customer allowed the use of their data for one purpose, on one channel or on all of them."""
 
     purpose: Purpose
     source: Channel
+    channel: Channel | None = later(None)
 
 
 class ConsentWithdrawn(Interaction):
-    """The customer no longer allows the use of their data for one purpose."""
+    """The customer no longer allows the use of their data for one purpose, on one channel or on all of them."""
 
     purpose: Purpose
     source: Channel
+    channel: Channel | None = later(None)
 
 
 class RiskProfileAssessed(Interaction):

@@ -1,7 +1,7 @@
 """What is an interaction? The base of every event and the vocabulary they share."""
 
 from datetime import date
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -19,8 +19,17 @@ Amount = Annotated[int, Field(ge=-MONEY_LIMIT, le=MONEY_LIMIT)]
 Price = Annotated[int, Field(ge=0, le=MONEY_LIMIT)]
 PlausibleDate = Annotated[date, Field(ge=date(1850, 1, 1), le=date(2199, 12, 31))]
 
-Channel = Literal["branch", "manager-visit", "form", "web", "app", "social", "partner", "credit-agency", "call", "atm", "core"]
+Channel = Literal["branch", "manager-visit", "form", "web", "app", "social", "partner", "credit-agency", "call", "atm", "core", "email", "sms", "push"]
 AssetClass = Literal["deposit", "wealth", "fund", "insurance", "bond", "metal", "loan"]
+
+
+def later(default: Any) -> Any:
+    """The default of a field that an event type got after events of it were written.
+
+    As long as it says nothing it is left out of what is stored, so that an event written before, and sent once more now,
+    is still the same event.
+    """
+    return Field(default=default, exclude_if=lambda value: bool(value == default))
 
 
 class Interaction(BaseModel):

@@ -1,30 +1,46 @@
 """Which offer was made to the customer, why, what became of it, and what there is to learn from the answer."""
 
-from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
-from domain.interaction import Channel, Currency, Identifier, Interaction, Line, Price, Stream
+from domain.interaction import Channel, Identifier, Interaction, Line, PlausibleDate, Price, Stream, later
 
 FeatureName = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_.\-=]+$")]
 FeatureValue = Annotated[int, Field(ge=-(10**12), le=10**12)]
 Features = Annotated[dict[FeatureName, FeatureValue], Field(max_length=200)]
 """What was known at the time of a decision, as whole numbers; a category is `name=value` with 1."""
+Probability = Annotated[float, Field(ge=0, le=1)]
+Position = Annotated[int, Field(ge=0)]
 
-
-Stage = Literal["eligibility", "applicability", "suitability", "consent"]
+DECISIONS = "tierfold/decisions"
+"""The source of the bank's own decisions."""
+CATALOGUES = "policy:catalogues"
+"""The stream that has every catalogue in full."""
+Stage = Literal["eligibility", "applicability", "suitability", "consent", "contact", "exploration"]
+Arm = Literal["usual", "random", "propensity", "no-levers", "eligible"]
+"""How a customer's offers are chosen: as usual, or as one of the hold-outs that show what each part of the choice is worth."""
 
 
 class Candidate(BaseModel):
-    """An offer that passed the funnel: propensity P in 0..1, value V in minor units, priority P x V."""
+    """An offer that passed the funnel: propensity P in 0..1, context C and levers L in percent, value V in minor units.
+
+    `propensity` is the calibrated one, `score` what the model said before calibration (log-odds), `evidence` how many
+    answers stand behind it, `drawn` the draw that took its place in the choice; the priority is P x C x V x L.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     offer: Identifier
-    propensity: Annotated[float, Field(ge=0, le=1)]
+    propensity: Probability
     value: Price
     priority: float
     model: Line
+    score: float | None = later(None)
+    evidence: float = later(0)
+    drawn: Probability | None = later(None)
+    context_percent: int = later(100)
+    levers_percent: int = later(100)
 
 
 class Dropped(BaseModel):
@@ -37,7 +53,15 @@ class Dropped(BaseModel):
 
 
 class OfferDecided(Interaction):
-    """The bank decided what to offer: candidates best first, drops with reasons, and all that it decided by."""
+    """The bank decided what to offer: candidates best first, drops with reasons, and all that it decided by.
+
+    `offers` are those to show, at most `limit`; `offer` is the first of them, and `probability` how likely it was to
+    become the first. The draws are seeded with the decision's own number. `upto` has the position that each group of
+    read models had folded for the customer (or the stream that is named behind it), `full` the numbers of the caps that
+    somebody else had just used up, `by_value` why the models had no say, if they had none, and `broken` the models that
+    could not be read. An offer that is not shown by
+    `present_by` gives up its place with the caps; one that is shown is answered by `answer_by` or lapses.
+    """
 
     decision: Identifier
     channel: Channel
@@ -47,6 +71,17 @@ class OfferDecided(Interaction):
     features: Features
     catalogue: Line
     policy: Line | None = None
+    offers: tuple[Identifier, ...] = later(())
+    limit: Annotated[int, Field(ge=1, le=10)] = later(1)
+    arm: Arm = later("usual")
+    probability: Probability | None = later(None)
+    personalised: bool = later(True)
+    by_value: Line | None = later(None)
+    upto: dict[Line, Position] = later({})
+    broken: dict[Identifier, Line] = later({})
+    full: tuple[Annotated[int, Field(ge=0)], ...] = later(())
+    present_by: AwareDatetime | None = later(None)
+    answer_by: PlausibleDate | None = later(None)
     model_config = ConfigDict(strict=False)  # a list of candidates may come from JSON or from us
 
 
@@ -81,8 +116,21 @@ class OfferLapsed(Interaction):
     offer: Identifier
 
 
+class MemberContacted(Interaction):
+    """A member of a household was contacted: what the others' caps count."""
+
+    concerns = ("household",)
+    member: Stream
+    channel: Channel
+    at: datetime
+    name: Line
+
+
 class ExampleLabelled(Interaction):
-    """An answer to an offer, beside what was known when the offer was decided: one example for its model."""
+    """An answer to an offer, beside what was known when the offer was decided: one example for its model.
+
+    `propensity` and `score` are what the model said then, calibrated and before.
+    """
 
     concerns = ("model",)
     offer: Identifier
@@ -90,106 +138,23 @@ class ExampleLabelled(Interaction):
     customer: Stream
     features: Features
     accepted: bool
+    propensity: Probability | None = later(None)
+    score: float | None = later(None)
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """One entry of the catalogue: value in minor units; empty tuples and None mean no restriction."""
+class ModelDrifted(Interaction):
+    """A model's loss has changed: the mean of the examples before the change, and after it, in thousandths of a nat."""
 
-    offer: str
-    name: dict[str, str]
-    value: int
-    currency: Currency
-    risk: Literal["R1", "R2", "R3", "R4", "R5"] | None = None
-    ages: tuple[int, int] | None = None
-    tiers: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ("person",)
-    not_holding: tuple[str, ...] = ()
+    concerns = ("model",)
+    examples: Annotated[int, Field(ge=0)]
+    before: int
+    after: int
 
 
-@dataclass(frozen=True, slots=True)
-class Catalogue:
-    """What the bank may offer, under a version that every decision names."""
+class CatalogueAdopted(Interaction):
+    """From here on decisions may name this catalogue; kept in full, so that each can be made again."""
 
-    catalogue: str
-    version: int
-    offers: tuple[Offer, ...]
-
-    @property
-    def label(self) -> str:
-        """The name a decision refers to it by."""
-        return f"{self.catalogue}@{self.version}"
-
-
-@dataclass(frozen=True, slots=True)
-class Applicant:
-    """What the funnel knows of a customer; age in full years, grade as `C1`..`C5` while it is valid."""
-
-    kind: str
-    tier: str
-    age: int | None
-    grade: str | None
-    holdings: frozenset[str]
-    marketing_consent: bool | None
-    answered: frozenset[str]
-
-
-def why_not(offer: Offer, who: Applicant) -> Dropped | None:
-    """The first reason not to make this offer, or None when it may be made.
-
-    Suitability follows the Order of the National Financial Regulatory Administration 2025 No. 7: the customer's
-    grade must reach the product's, and without a valid assessment no risk product is offered. A withdrawn
-    consent to marketing drops everything (PIPL art. 24).
-
-    >>> fund = Offer("balanced-fund", {"en": "Balanced fund"}, 100, "CNY", risk="R3")
-    >>> careful = Applicant("person", "gold", 40, "C2", frozenset(), None, frozenset())
-    >>> why_not(fund, careful).reason
-    'customer grade C2 is below product grade R3'
-    """
-    for stage, reason in _objections(offer, who):
-        if reason:
-            return Dropped(offer=offer.offer, stage=stage, reason=reason)
-    return None
-
-
-def _objections(offer: Offer, who: Applicant) -> tuple[tuple[Stage, str | None], ...]:
-    return (
-        ("eligibility", _kind(offer, who) or _age(offer, who) or _tier(offer, who)),
-        ("applicability", _holding(offer, who) or _answered(offer, who)),
-        ("suitability", _risk(offer, who)),
-        ("consent", "marketing consent was withdrawn" if who.marketing_consent is False else None),
-    )
-
-
-def _kind(offer: Offer, who: Applicant) -> str | None:
-    return None if who.kind in offer.kinds else f"not for a {who.kind}"
-
-
-def _age(offer: Offer, who: Applicant) -> str | None:
-    if offer.ages is None:
-        return None
-    low, high = offer.ages
-    if who.age is None:
-        return f"age is unknown, and must be {low} to {high}"
-    return None if low <= who.age <= high else f"age {who.age} is not within {low} to {high}"
-
-
-def _tier(offer: Offer, who: Applicant) -> str | None:
-    return None if not offer.tiers or who.tier in offer.tiers else f"not for tier {who.tier}"
-
-
-def _holding(offer: Offer, who: Applicant) -> str | None:
-    held = sorted(who.holdings & set(offer.not_holding))
-    return f"already holds {held[0]}" if held else None
-
-
-def _answered(offer: Offer, who: Applicant) -> str | None:
-    return "was accepted before" if offer.offer in who.answered else None
-
-
-def _risk(offer: Offer, who: Applicant) -> str | None:
-    if offer.risk is None:
-        return None
-    if who.grade is None:
-        return f"no valid risk assessment, and product grade is {offer.risk}"
-    return None if who.grade[1] >= offer.risk[1] else f"customer grade {who.grade} is below product grade {offer.risk}"
+    concerns = ("policy",)
+    label: Line
+    digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    catalogue: dict[str, JsonValue]

@@ -17,7 +17,8 @@ from domain.interaction import Channel, Currency, Identifier, Line, Price
 from domain.quantities import COUNTS, Measure, Over, Points
 
 MOST_WAYS = 200
-STAGES = ("new", "active", "dormant")
+Stage = Literal["new", "active", "dormant"]
+STAGES: tuple[Stage, ...] = ("new", "active", "dormant")
 NAMED = {"stage": STAGES, "kind": ("person", "company")}
 """Traits of which we know all that they can be."""
 

@@ -1,64 +1,206 @@
 """What should be offered to this customer now? Decided from folded states, purely: the same states, the same decision."""
 
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
+from domain.arbitration import CHANCE, priority, ranked
+from domain.conditions import Case
+from domain.facts import MonthlyFacts
+from domain.funnel import Applicant, Consented, Request, agrees, in_audience, reasons, why_not
 from domain.interaction import Channel
-from domain.offers import Applicant, Candidate, Catalogue, Features, Offer, OfferDecided, why_not
+from domain.offering import BALANCES, Catalogue, Offer
+from domain.offers import Arm, Candidate, Dropped, Features, OfferDecided
+from domain.quantities import counts_in
 from domain.tiering import tier_on
+from projections.exploring import draw, probability
 from projections.features import age_on, features
-from projections.model import MODEL, Model, propensity
+from projections.model import Learnt
+from projections.offers import Offers
 from projections.picture import Customer
+from projections.profile import traits
+
+PERSONAL = ("profiling", "financial-marketing")
+"""The purposes without which nothing that is known of a customer ranks their offers."""
 
 
-def decide_offer(
-    customer: Customer,
-    catalogue: Catalogue,
-    models: Mapping[str, tuple[Model, int]],
-    decision: str,
-    channel: Channel,
-    today: date,
-) -> OfferDecided:
-    """What to offer: the funnel, then propensity times value, best first, ties by name; with every drop and its reason."""
-    seen = features(customer.profile, customer.ledger, customer.months, customer.standing, customer.offers, channel, today)
-    who = applicant(customer, today)
-    verdicts = [(offer, why_not(offer, who)) for offer in catalogue.offers]
-    candidates = [_candidate(offer, *models[offer.offer], seen) for offer, drop in verdicts if drop is None]
-    candidates.sort(key=lambda candidate: (-candidate.priority, candidate.offer))
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a channel asks: the decision's number, when (aware, in the bank's zone), how many offers, and whether the customer's data may rank them.
+
+    `full` has the numbers of caps that somebody else has just used up.
+    """
+
+    decision: str
+    channel: Channel
+    now: datetime
+    limit: int = 1
+    personalised: bool = True
+    full: tuple[int, ...] = ()
+
+
+class Household(NamedTuple):
+    """The contacts of a household, and the position up to which they are folded."""
+
+    name: str
+    offers: Offers
+    upto: int
+
+
+def decide_offer(customer: Customer, households: Iterable[Household], catalogue: Catalogue, models: Mapping[str, Learnt], asked: Asked) -> OfferDecided:
+    """What to offer: funnel, propensity, exploration, arbitration; with every drop and its reason.
+
+    Whoever does not want to be profiled (PIPL art. 24), or where a model cannot be read, gets the same funnel, and what
+    passes it ranked by value alone. The probability of the first is left to `with_probability`, because nobody who waits
+    for an answer needs it.
+    """
+    households = tuple(households)
+    who = applicant(customer, [household.offers for household in households], catalogue, asked)
+    arm = catalogue.arms.of(customer.stream)
+    passed, dropped = _sifted(catalogue, who, asked, arm)
+    unasked = _impersonal(who, catalogue, asked)
+    positions = {f"model:{offer.offer}": models[offer.offer].upto for offer in passed}
+    broken = {offer.offer: why for offer in passed if (why := models[offer.offer].broken)}
+    by_value = unasked or ("a model cannot be read" if broken else None)
+    seen = {} if unasked else features(customer, asked.channel, asked.now.date())
+    if not by_value:
+        late = [offer for offer in passed if offer.ramp and not in_audience(catalogue.exploration, offer.offer, who.stream, models[offer.offer].accepted)]
+        passed = [offer for offer in passed if offer not in late]
+        dropped += [Dropped(offer=offer.offer, stage="exploration", reason="new, and shown to few so far") for offer in late]
+    weigh = _Weighing(catalogue, asked, "usual" if by_value else arm, None if by_value else seen)
+    candidates = ranked((weigh.candidate(offer, models[offer.offer]) for offer in passed), catalogue, weigh.arm, asked.decision)
+    shown = candidates[: asked.limit]
     return OfferDecided(
-        decision=decision,
-        channel=channel,
-        offer=candidates[0].offer if candidates else None,
-        candidates=tuple(candidates),
-        dropped=tuple(drop for _, drop in verdicts if drop is not None),
+        decision=asked.decision,
+        channel=asked.channel,
+        offer=shown[0].offer if shown else None,
+        offers=tuple(candidate.offer for candidate in shown),
+        candidates=candidates,
+        dropped=tuple(dropped),
         features=seen,
         catalogue=catalogue.label,
         policy=customer.policy.label,
+        limit=asked.limit,
+        arm=weigh.arm,
+        personalised=asked.personalised,
+        by_value=by_value,
+        broken=broken,
+        upto={**customer.upto, **{household.name: household.upto for household in households}, **positions},
+        full=asked.full,
+        present_by=asked.now + timedelta(minutes=catalogue.contact.present_minutes) if shown and catalogue.contact.on(asked.channel) else None,
+        answer_by=asked.now.date() + timedelta(days=max(catalogue.find(each.offer).answer_days for each in shown)) if shown else None,
     )
 
 
-def applicant(customer: Customer, today: date) -> Applicant:
-    """What the funnel asks about a customer, on a day."""
-    profile = customer.profile
-    consent = profile.consents.get("marketing")
-    valid = profile.risk is not None and profile.risk.valid_until >= today
+def with_probability(decided: OfferDecided, catalogue: Catalogue) -> OfferDecided:
+    """The decision with how likely its first offer was to come first."""
+    if not decided.candidates:
+        return decided
+    first, *others = decided.candidates
+    rivals = [other for other in others if not catalogue.find(other.offer).mandatory]
+    if catalogue.find(first.offer).mandatory:
+        found = 1.0
+    elif decided.arm in CHANCE:
+        found = 1 / len(decided.candidates)
+    else:
+        found = probability(first, rivals)
+    return decided.model_copy(update={"probability": found})
+
+
+def applicant(customer: Customer, households: Iterable[Offers], catalogue: Catalogue, asked: Asked) -> Applicant:
+    """What the funnel asks about a customer, at a moment."""
+    profile, today = customer.profile, asked.now.date()
+    facts = customer.months.rows[max(customer.months.rows)] if customer.months.rows else MonthlyFacts("", 0)
+    stage, age = catalogue.life_cycle.stage(facts), age_on(profile.born, today)
+    region, segment = profile.facts.get("region"), profile.facts.get("segment")
     return Applicant(
+        stream=customer.stream,
         kind=profile.kind or "person",
         tier=tier_on(customer.policy, customer.standing, today),
-        age=age_on(profile.born, today),
-        grade=profile.risk.grade if profile.risk and valid else None,
+        now=asked.now,
+        today=today,
+        age=age,
+        region=region.value if region else None,
+        segment=segment.value if segment else None,
+        stage=stage,
+        grade=profile.risk.grade if profile.risk else None,
+        graded_until=profile.risk.valid_until if profile.risk else None,
         holdings=frozenset(profile.products.values()),
-        marketing_consent=None if consent is None else consent.value == "granted",
-        answered=frozenset(customer.offers.accepted),
+        consents={key: Consented(fact.value == "granted", fact.at) for key, fact in profile.consents.items()},
+        accepted=customer.offers.accepted_at,
+        contacts=customer.offers.contacts,
+        household=tuple(offers.contacts for offers in households),
+        case=_case(customer, facts, stage, age, catalogue.currency) if catalogue.conditional else None,
     )
 
 
-def _candidate(offer: Offer, model: Model, learnt_upto: int, seen: Features) -> Candidate:
-    likely = propensity(model, seen)
-    return Candidate(
-        offer=offer.offer,
-        propensity=likely,
-        value=offer.value,
-        priority=likely * offer.value,
-        model=f"{MODEL.key}/{model.examples}/{learnt_upto}",
+def _case(customer: Customer, facts: MonthlyFacts, stage: str, age: int | None, currency: str) -> Case:
+    balances = dict.fromkeys(BALANCES, 0)
+    for account in customer.ledger.accounts.values():
+        if account.currency == currency and not account.closed:
+            balances[f"balance-{account.asset_class}"] += account.balance
+    now = replace(facts, traits=traits(customer.profile))
+    return Case({**counts_in(now, currency), **balances, "balance": sum(balances.values()), "age": age or 0}, now, stage)
+
+
+def _sifted(catalogue: Catalogue, who: Applicant, asked: Asked, arm: Arm) -> tuple[list[Offer], list[Dropped]]:
+    """What passes the funnel, and what does not; where all that is eligible is held out, what is not applicable passes too."""
+    request = Request(catalogue, asked.channel, asked.full)
+    passed, dropped = [], []
+    for offer in catalogue.offers:
+        drop = why_not(offer, who, request)
+        if drop is not None and arm == "eligible" and drop.stage == "applicability":
+            drop = next((each for each in reasons(offer, who, request) if each.stage != "applicability"), None)
+        if drop is None:
+            passed.append(offer)
+        else:
+            dropped.append(drop)
+    return passed, dropped
+
+
+def _impersonal(who: Applicant, catalogue: Catalogue, asked: Asked) -> str | None:
+    """Why nothing that is known of the customer may rank their offers; None if it may."""
+    if not asked.personalised:
+        return "asked for without personalisation"
+    return next(
+        (f"no consent to {purpose}" for purpose in PERSONAL if not agrees(who, purpose, asked.channel, opt_in=purpose in catalogue.consent.opt_in)), None
     )
+
+
+class _Weighing(NamedTuple):
+    """How candidates are weighed: `seen` is None where the models have no say."""
+
+    catalogue: Catalogue
+    asked: Asked
+    arm: Arm
+    seen: Features | None
+
+    def candidate(self, offer: Offer, learnt: Learnt) -> Candidate:
+        rules = self.catalogue.exploration
+        likely, score, answers = rules.expected_permille / 1000, None, 0.0
+        if self.seen is not None and learnt.ready is not None:
+            said, score = learnt.ready.propensity(self.seen)
+            answers = learnt.ready.evidence
+            likely = (likely * rules.weight + said * answers) / (rules.weight + answers)
+        explored = self.seen is not None and rules.on and not offer.limited and self.arm not in CHANCE
+        drawn = draw(self.asked.decision, offer.offer, likely, answers + rules.weight) if explored else None
+        context, value, levers = self._weights(offer)
+        return Candidate(
+            offer=offer.offer,
+            propensity=likely,
+            value=offer.value,
+            priority=priority(likely if drawn is None else drawn, context, value, levers),
+            model=learnt.label,
+            score=score,
+            evidence=answers + rules.weight,
+            drawn=drawn,
+            context_percent=context,
+            levers_percent=levers,
+        )
+
+    def _weights(self, offer: Offer) -> tuple[int, int, int]:
+        """Context, value and levers, as the customer's arm counts them."""
+        if self.arm == "propensity":
+            return 100, 1, 100
+        return self.catalogue.context(self.asked.channel, offer.issue), offer.value, 100 if self.arm == "no-levers" else offer.levers_percent

@@ -1,33 +1,34 @@
-"""What do the models look at? Whole numbers from the read models, as they are when an offer is decided."""
+"""What do the models look at? Whole numbers from the read models, as they are when an offer is decided; the same for every model.
+
+Amounts enter by their number of bits, categories as `name=value` with 1.
+"""
 
 from datetime import date
 
 from domain.facts import MonthlyFacts
-from domain.ledger import Ledger
 from domain.offers import Features
-from domain.tiering import Standing
-from projections.months import Months
-from projections.offers import Offers
-from projections.profile import Profile
+from projections.picture import Customer
 
 UNSEEN = 365
 
 
-def features(profile: Profile, ledger: Ledger, months: Months, standing: Standing, offers: Offers, channel: str, today: date) -> Features:
-    """Features by name; amounts enter by their number of bits, categories as `name=value`."""
-    facts = months.rows[max(months.rows)] if months.rows else None
+def features(customer: Customer, channel: str, today: date) -> Features:
+    """What is known of a customer at a moment: assets, flows, frequency, recency, channel mix, tenure, tier, past responses, season."""
+    profile, offers = customer.profile, customer.offers
     seen = (today - profile.last_seen.date()).days if profile.last_seen else UNSEEN
     numbers = {
         "age": age_on(profile.born, today) or 0,
-        "assets-bits": sum(max(account.balance, 0) for account in ledger.accounts.values()).bit_length(),
+        "assets-bits": sum(max(account.balance, 0) for account in customer.ledger.accounts.values()).bit_length(),
         "products": len(profile.products),
         "days-unseen": max(0, min(seen, UNSEEN)),
         "open-cases": len(profile.open_cases),
         "accepted-before": sum(offers.accepted.values()),
         "declined-before": sum(offers.declined.values()),
-        **_of_the_month(facts),
+        **{f"visits-{name}-bits": number.bit_length() for name, number in profile.channels.items()},
+        **of_the_month(customer.months.rows[max(customer.months.rows)] if customer.months.rows else None),
     }
-    categories = (f"tier={standing.tier or 'none'}", f"channel={channel}", f"grade={profile.risk.grade if profile.risk else 'none'}", f"month={today.month}")
+    grade = profile.risk.grade if profile.risk else "none"
+    categories = (f"tier={customer.standing.tier or 'none'}", f"channel={channel}", f"grade={grade}", f"month={today.month}")
     return {**numbers, **dict.fromkeys(categories, 1)}
 
 
@@ -42,7 +43,8 @@ def age_on(born: date | None, today: date) -> int | None:
     return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
 
 
-def _of_the_month(facts: MonthlyFacts | None) -> Features:
+def of_the_month(facts: MonthlyFacts | None) -> Features:
+    """What the last month that ended says of a customer's activity; zeros before the first."""
     if facts is None:
         return {"transactions": 0, "active-days": 0, "in-bits": 0, "out-bits": 0, "tenure-months": 0}
     return {

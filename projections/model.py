@@ -4,98 +4,229 @@ The state is plain numbers in JSON, and each example starts from it anew: so a m
 on exactly like one that was not.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import datetime
+from functools import cached_property
+from math import copysign, fsum, log, sqrt
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from domain.catalogue import topic_of
-from domain.offers import ExampleLabelled, Features
-from domain.recorded import Recorded
+from domain.change import changed
+from domain.offers import ExampleLabelled, Features, ModelDrifted
+from domain.recorded import Proposed, Recorded, following
+from projections import calibration, drift
+from projections.calibration import Counts, Curve
 from projections.projection import Group, Projection, States
+from projections.store import Kept
 
 if TYPE_CHECKING:
-    from river import linear_model, preprocessing
+    from river import linear_model
 
-LEARNING_RATE = 0.1
+LEARNING_RATE = 0.07
+EPSILON = 1.0
+"""What AdaGrad begins with for each weight: the first few examples of a rare category move it little."""
+INTERCEPT = -2.0
+"""Of a model that has seen nothing: one in eight says yes."""
+INTERCEPT_RATE = 0.01
+SLOWEST = 1 / 3_000
+"""The share of the latest example in the means and variances, at least: what numbers are usual may change."""
+BOUND = 4.0
+"""Standard deviations beyond which a number tells no more."""
+CATEGORY = 0.5
+"""What a category counts, beside numbers of deviation one."""
+LEAST = 1e-6
+"""No propensity is nearer to 0 or 1 when its loss is taken."""
+LOSS_FADING = 1 / 500
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
+class Usual:
+    """What is usual of a number: its mean and variance."""
+
+    mean: float = 0.0
+    variance: float = 0.0
+
+
+@dataclass(frozen=True)
 class Model:
-    """A standard scaler and a logistic regression with AdaGrad: their numbers, per feature."""
+    """A logistic regression with AdaGrad: its numbers per feature; what came of its scores, and whether its loss has changed.
+
+    `counts` is by the score when the answer came, for calibration; `said` by what was said when the offer was decided, for
+    measuring. `loss` is the mean log-loss of the last examples or so, of what was said when the offer was decided.
+    """
 
     examples: int = 0
     accepted: int = 0
-    counts: dict[str, int] = field(default_factory=dict)
-    means: dict[str, float] = field(default_factory=dict)
-    variances: dict[str, float] = field(default_factory=dict)
+    usual: dict[str, Usual] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
     squares: dict[str, float] = field(default_factory=dict)
-    intercept: float = 0.0
+    intercept: float = INTERCEPT
+    counts: Counts = field(default_factory=Counts)
+    said: Counts = field(default_factory=Counts)
+    loss: float = 0.0
+    window: drift.Window = field(default_factory=drift.Window)
+    last: datetime | None = None
 
 
 def evolve(model: Model, event: Recorded) -> Model:
     """The model after one more labelled example."""
     match event.data:
-        case ExampleLabelled(features=features, accepted=accepted):
-            return _learnt(model, features, accepted)
+        case ExampleLabelled() as example:
+            return _learnt(model, example, event.occurred_at)
         case _:
             return model
 
 
-def propensity(model: Model, features: Features) -> float:
-    """The probability of a yes, in 0..1; one half before the first example."""
-    scaler, regression = _revived(model)
-    return float(regression.predict_proba_one(scaler.transform_one(_ordered(features)))[True])
+def react(_stream: str, before: States, after: States, event: Recorded) -> tuple[Proposed, ...]:
+    """A change of the loss is an event of the model's own."""
+    had, has = before[0].window, after[0].window
+    if has.changes == had.changes:
+        return ()
+    said = ModelDrifted(examples=after[0].examples, before=round(has.before * 1000), after=round(has.after * 1000))
+    return (following(event, "drift", event.stream, said),)
 
 
-def _learnt(model: Model, features: Features, accepted: bool) -> Model:
-    scaler, regression = _revived(model)
-    row = _ordered(features)
-    scaler.learn_one(row)
-    regression.learn_one(scaler.transform_one(row), accepted)
-    return Model(
-        examples=model.examples + 1,
-        accepted=model.accepted + accepted,
-        counts=dict(scaler.counts),
-        means=dict(scaler.means),
-        variances=dict(scaler.vars),
-        weights=dict(regression.weights),
-        squares=dict(regression.optimizer.g2),
-        intercept=regression.intercept,
-    )
+class Ready:
+    """A model made ready to answer: the weight of each feature, and the calibration curve."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.evidence = model.counts.total
+
+    def score(self, features: Features) -> float:
+        """The log-odds of a yes, before calibration; the sum is exact, so its order does not matter."""
+        return _score(self.model, transformed(self.model.usual, features))
+
+    def propensity(self, features: Features) -> tuple[float, float]:
+        """The calibrated probability of a yes, and the score behind it."""
+        score = self.score(features)
+        return self._curve.at(score), score
+
+    @cached_property
+    def _curve(self) -> Curve:
+        return calibration.curve(self.model.counts)
+
+
+class Learnt(NamedTuple):
+    """What a model has learnt, up to a position; `broken` says why it cannot be read, if it cannot."""
+
+    ready: Ready | None
+    accepted: int
+    upto: int
+    broken: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The name a decision refers to it by: the model's version, and how many examples it has seen."""
+        return f"{MODEL.key}/{self.ready.model.examples}" if self.ready else "none"
+
+
+def learnt(kept: Kept | None) -> Learnt:
+    """What a kept state has learnt; a state that cannot be read is broken, and no more than that."""
+    if kept is None:
+        return learnt_from(MODEL.initial, 0)
+    try:
+        return learnt_from(MODEL.decode(kept.state), kept.upto)
+    except msgspec.MsgspecError as error:
+        return Learnt(None, 0, kept.upto, str(error)[:200])
+
+
+def learnt_from(model: Model, upto: int) -> Learnt:
+    """What a model has learnt up to a position."""
+    return Learnt(Ready(model), model.accepted, upto)
+
+
+def transformed(usual: Mapping[str, Usual], features: Features) -> dict[str, float]:
+    """What a regression sees: a number by its deviations from what is usual, and roughly as a category; categories as they are."""
+    row: dict[str, float] = {}
+    for name, value in features.items():
+        if "=" in name:
+            row[name] = CATEGORY * value
+            continue
+        row[f"{name}~{roughly(value)}"] = CATEGORY
+        if (known := usual.get(name)) is not None and known.variance > 0:
+            row[name] = max(-BOUND, min(BOUND, (value - known.mean) / sqrt(known.variance)))
+    return row
+
+
+def roughly(value: int) -> int:
+    """A number to three digits.
+
+    >>> roughly(-123456), roughly(4857)
+    (-123000, 4860)
+    """
+    digits = len(str(abs(value))) - 3
+    if digits <= 0:
+        return value
+    step = 10**digits
+    return int(copysign((abs(value) + step // 2) // step * step, value))
 
 
 def prepare() -> None:
     """Load river, which takes a second or two, before somebody waits for an answer."""
-    _revived(Model())
+    _regression(Model(), ())
 
 
-def _revived(model: Model) -> "tuple[preprocessing.StandardScaler, linear_model.LogisticRegression]":
-    from river import linear_model, optim, preprocessing  # loaded when it is needed: most processes never do
+def _learnt(model: Model, example: ExampleLabelled, at: datetime) -> Model:
+    usual = _used_to(model, example.features)
+    row = dict(sorted(transformed(usual, example.features).items()))  # always in one order: river's sum of floats depends on it
+    regression = _regression(model, row)
+    regression.learn_one(row, example.accepted)
+    said = example.propensity if example.propensity is not None else Ready(model).propensity(example.features)[0]
+    loss = -log(max(LEAST, said if example.accepted else 1 - said))
+    return changed(
+        model,
+        examples=model.examples + 1,
+        accepted=model.accepted + example.accepted,
+        usual=usual,
+        weights={**model.weights, **{name: float(regression._weights[name]) for name in row}},  # noqa: SLF001
+        squares={**model.squares, **{name: float(regression.optimizer.g2[name]) for name in row}},
+        intercept=float(regression.intercept),
+        counts=calibration.counted(model.counts, _score(model, row), example.accepted),
+        said=calibration.counted(model.said, calibration.log_odds(said), example.accepted),
+        loss=model.loss + (loss - model.loss) * max(LOSS_FADING, 1 / (model.examples + 1)),
+        window=drift.seen(model.window, loss),
+        last=at,
+    )
 
-    scaler = preprocessing.StandardScaler()
-    scaler.counts = Counter(model.counts)
-    scaler.means = defaultdict(float, model.means)
-    scaler.vars = defaultdict(float, model.variances)
-    optimizer = optim.AdaGrad(LEARNING_RATE)
-    optimizer.g2 = defaultdict(float, model.squares)
+
+def _used_to(model: Model, features: Features) -> dict[str, Usual]:
+    """What is usual after one more example."""
+    share = max(SLOWEST, 1 / (model.examples + 1))
+    return {**model.usual, **{name: _moved(model.usual.get(name, Usual()), value, share) for name, value in features.items() if "=" not in name}}
+
+
+def _moved(usual: Usual, value: int, share: float) -> Usual:
+    apart = value - usual.mean
+    mean = usual.mean + share * apart
+    return Usual(mean, usual.variance + share * (apart * (value - mean) - usual.variance))
+
+
+def _score(model: Model, row: Mapping[str, float]) -> float:
+    return fsum((model.intercept, *(model.weights[name] * value for name, value in row.items() if name in model.weights)))
+
+
+def _regression(model: Model, row: Iterable[str]) -> "linear_model.LogisticRegression":
+    """The regression with as much of the model as an example touches."""
+    from river import linear_model, optim  # loaded when it is needed: most processes never do
+
+    optimizer = optim.AdaGrad(LEARNING_RATE, eps=EPSILON)
+    optimizer.g2 = defaultdict(float, {name: model.squares.get(name, 0.0) for name in row})
     optimizer.n_iterations = model.examples
-    regression = linear_model.LogisticRegression(optimizer)
-    regression._weights.update(dict(sorted(model.weights.items())))  # noqa: SLF001 - river has no public way to set weights
-    regression.intercept = model.intercept
-    return scaler, regression
+    regression = linear_model.LogisticRegression(optimizer, intercept_init=model.intercept, intercept_lr=INTERCEPT_RATE)
+    regression._weights.update({name: model.weights.get(name, 0.0) for name in row})  # noqa: SLF001 - river has no public way to set weights
+    return regression
 
 
-def _ordered(features: Features) -> dict[str, int]:
-    """Always in one order: a sum of floats depends on it."""
-    return dict(sorted(features.items()))
-
-
-MODEL = Projection("model", 1, Model(), evolve)
+MODEL = Projection("model", 2, Model(), evolve)
 
 
 def _evolve_all(states: States, event: Recorded) -> States:
     return (evolve(states[0], event),)
 
 
-MODELS = Group("models@1", ("model",), (MODEL,), _evolve_all, frozenset({topic_of(ExampleLabelled)}))
+MODELS = Group("models@2", ("model",), (MODEL,), _evolve_all, frozenset({topic_of(ExampleLabelled)}), react=react)

@@ -1,12 +1,20 @@
-"""Which decisions wait for an answer, and which offers were answered how?"""
+"""Which decisions wait for an answer, which offers were answered how, and how often was the customer contacted?"""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
+from typing import Literal
 
+from domain import contacts
+from domain.campaigns import CampaignTouched
 from domain.catalogue import topic_of
 from domain.change import changed
-from domain.offers import ExampleLabelled, Features, OfferAccepted, OfferDecided, OfferDeclined, OfferLapsed
+from domain.contacts import Contacts
+from domain.days import DayClosed
+from domain.interaction import Channel, Interaction
+from domain.offers import ExampleLabelled, Features, MemberContacted, OfferAccepted, OfferDecided, OfferDeclined, OfferLapsed, OfferPresented
 from domain.recorded import Proposed, Recorded, following
+from domain.relations import HouseholdJoined, HouseholdLeft
 from projections.projection import Group, Projection, States
 
 KEPT = 20
@@ -16,51 +24,140 @@ Answer = OfferAccepted | OfferDeclined | OfferLapsed
 
 
 @dataclass(frozen=True)
+class Shown:
+    """One offer of a decision: what its model said, and how far it has come."""
+
+    propensity: float | None = None
+    score: float | None = None
+    state: Literal["decided", "presented", "lapsing"] = "decided"
+
+
+@dataclass(frozen=True)
 class Open:
-    """A decision that waits for its answer: what was known then, and when."""
+    """A decision that waits for answers: what was known then, when, and until when they are waited for."""
 
     features: Features
     at: datetime
+    answer_by: date | None
+    offers: dict[str, Shown]
 
 
 @dataclass(frozen=True)
 class Offers:
-    """The open decisions by `decision/offer`, and how often each offer was accepted or not."""
+    """The open decisions, how often each offer was accepted or not, the last acceptance, the contacts, and the households of a customer.
+
+    Of a household the contacts alone: those of its members.
+    """
 
     open: dict[str, Open] = field(default_factory=dict)
     accepted: dict[str, int] = field(default_factory=dict)
     declined: dict[str, int] = field(default_factory=dict)
+    accepted_at: dict[str, datetime] = field(default_factory=dict)
+    contacts: Contacts = field(default_factory=Contacts)
+    households: tuple[str, ...] = ()
 
 
-def evolve(offers: Offers, event: Recorded) -> Offers:
+def evolve(offers: Offers, event: Recorded) -> Offers:  # noqa: PLR0911, C901 - one line a case
     """The offers of a customer after one more event."""
     match event.data:
-        case OfferDecided(decision=decision, offer=str(offer), features=features):
-            waiting = {**offers.open, f"{decision}/{offer}": Open(features, event.occurred_at)}
-            return changed(offers, open=_newest(waiting))
+        case OfferDecided() as decided:
+            return _decided(offers, decided, event.occurred_at)
+        case OfferPresented(decision=decision, offer=offer, channel=channel):
+            return _contacted(_presented(offers, decision, offer), channel, _not_before(offers, decision, event.occurred_at), decision)
+        case CampaignTouched(channel=channel):
+            return _contacted(offers, channel, event.occurred_at, _name(event))
+        case MemberContacted(channel=channel, at=at, name=name):
+            return _contacted(offers, channel, at, name)
         case OfferAccepted(offer=offer) as answer:
-            return changed(_answered(offers, answer), accepted={**offers.accepted, offer: offers.accepted.get(offer, 0) + 1})
-        case OfferDeclined(offer=offer) | OfferLapsed(offer=offer) as answer:
-            return changed(_answered(offers, answer), declined={**offers.declined, offer: offers.declined.get(offer, 0) + 1})
+            return _accepted(_answered(offers, answer), offer, event.occurred_at)
+        case OfferDeclined(offer=offer) as answer:
+            return _refused(_answered(offers, answer), "declined", offer, event.occurred_at)
+        case OfferLapsed(offer=offer) as answer:
+            return _refused(_answered(offers, answer), "lapsed", offer, event.occurred_at)
+        case HouseholdJoined(household=household):
+            return changed(offers, households=tuple(sorted({*offers.households, household})))
+        case HouseholdLeft(household=household):
+            return changed(offers, households=tuple(sorted({*offers.households} - {household})))
+        case DayClosed(date=day):
+            return _day_over(offers, day)
         case _:
             return offers
 
 
-def react(stream: str, before: States, after: States, event: Recorded) -> tuple[Proposed, ...]:
-    """An answer to an open decision is an example for the offer's model, named after the answer that caused it."""
-    del after  # the answer has closed the decision
+def react(stream: str, before: States, after: States, event: Recorded) -> Iterator[Proposed]:
+    """What follows: an example for a model, a lapse, and that other members of the household hear of a contact."""
+    [had], [has] = before, after
     match event.data:
-        case OfferAccepted() | OfferDeclined() | OfferLapsed() as answer if _key(answer) in before[0].open:
-            example = ExampleLabelled(
-                offer=answer.offer,
-                decision=answer.decision,
-                customer=stream,
-                features=before[0].open[_key(answer)].features,
-                accepted=isinstance(answer, OfferAccepted),
-            )
-            return (following(event, "example", f"model:{answer.offer}", example),)
-        case _:
-            return ()
+        case OfferAccepted() | OfferDeclined() | OfferLapsed() as answer:
+            opened = had.open.get(answer.decision)
+            if opened is not None and answer.offer in opened.offers:
+                yield following(event, "example", f"model:{answer.offer}", _example(stream, answer, opened))
+        case OfferPresented(channel=channel) | CampaignTouched(channel=channel) if has.contacts is not had.contacts:
+            for household in has.households:
+                yield following(event, "contact", household, _told(stream, channel, has, event), about=household)
+        case DayClosed():
+            for decision, offer in _lapsing(has) - _lapsing(had):
+                yield following(event, "lapse", stream, OfferLapsed(decision=decision, offer=offer), about=f"{stream}/{decision}/{offer}")
+
+
+def _decided(offers: Offers, decided: OfferDecided, at: datetime) -> Offers:
+    shown = decided.offers or ((decided.offer,) if decided.offer else ())
+    if not shown:
+        return offers
+    said = {candidate.offer: candidate for candidate in decided.candidates}
+    of_each = {offer: Shown(said[offer].propensity, said[offer].score) if offer in said else Shown() for offer in shown}
+    opened = _newest({**offers.open, decided.decision: Open(decided.features, at, decided.answer_by, of_each)})
+    if decided.present_by is None:
+        return changed(offers, open=opened)
+    return changed(offers, open=opened, contacts=contacts.holding(offers.contacts, decided.decision, decided.channel, decided.present_by))
+
+
+def _presented(offers: Offers, decision: str, offer: str) -> Offers:
+    opened = offers.open.get(decision)
+    if opened is None or offer not in opened.offers or opened.offers[offer].state != "decided":
+        return offers
+    return _with_open(offers, decision, {**opened.offers, offer: changed(opened.offers[offer], state="presented")})
+
+
+def _contacted(offers: Offers, channel: Channel, at: datetime, name: str) -> Offers:
+    after = contacts.contacted(offers.contacts, channel, at, name)
+    return offers if after is offers.contacts else changed(offers, contacts=after)
+
+
+def _accepted(offers: Offers, offer: str, at: datetime) -> Offers:
+    last = max(at, offers.accepted_at.get(offer, at))
+    return changed(offers, accepted=_counted(offers.accepted, offer), accepted_at={**offers.accepted_at, offer: last})
+
+
+def _refused(offers: Offers, outcome: contacts.Outcome, offer: str, at: datetime) -> Offers:
+    return changed(offers, declined=_counted(offers.declined, offer), contacts=contacts.answered(offers.contacts, outcome, offer, at))
+
+
+def _day_over(offers: Offers, day: date) -> Offers:
+    """What was shown and has had its time lapses; what was never shown is forgotten with it."""
+    due = [decision for decision, opened in offers.open.items() if opened.answer_by is not None and opened.answer_by <= day]
+    for decision in due:
+        there = {offer: shown for offer, shown in offers.open[decision].offers.items() if shown.state != "decided"}
+        if any(shown.state == "presented" for shown in there.values()) or len(there) < len(offers.open[decision].offers):
+            offers = _with_open(offers, decision, {offer: changed(shown, state="lapsing") for offer, shown in there.items()})
+    return offers
+
+
+def _lapsing(offers: Offers) -> set[tuple[str, str]]:
+    return {(decision, offer) for decision, opened in offers.open.items() for offer, shown in opened.offers.items() if shown.state == "lapsing"}
+
+
+def _answered(offers: Offers, answer: Answer) -> Offers:
+    opened = offers.open.get(answer.decision)
+    if opened is None or answer.offer not in opened.offers:
+        return offers
+    return _with_open(offers, answer.decision, {offer: shown for offer, shown in opened.offers.items() if offer != answer.offer})
+
+
+def _with_open(offers: Offers, decision: str, shown: dict[str, Shown]) -> Offers:
+    """The open decisions with other offers in one of them; one without any is closed."""
+    others = {key: opened for key, opened in offers.open.items() if key != decision}
+    return changed(offers, open={**others, decision: changed(offers.open[decision], offers=shown)} if shown else others)
 
 
 def _newest(waiting: dict[str, Open]) -> dict[str, Open]:
@@ -71,20 +168,51 @@ def _newest(waiting: dict[str, Open]) -> dict[str, Open]:
     return {key: each for key, each in waiting.items() if key != oldest}
 
 
-def _answered(offers: Offers, answer: Answer) -> Offers:
-    return changed(offers, open={key: value for key, value in offers.open.items() if key != _key(answer)})
+def _not_before(offers: Offers, decision: str, at: datetime) -> datetime:
+    """Nothing is shown before it was decided, whatever the clock of a channel says."""
+    opened = offers.open.get(decision)
+    return at if opened is None else max(at, opened.at)
 
 
-def _key(answer: Answer) -> str:
-    return f"{answer.decision}/{answer.offer}"
+def _counted(counts: dict[str, int], name: str) -> dict[str, int]:
+    return {**counts, name: counts.get(name, 0) + 1}
 
 
-TOPICS = frozenset(topic_of(event) for event in (OfferDecided, OfferAccepted, OfferDeclined, OfferLapsed))
-OFFERS = Projection("offers", 1, Offers(), evolve)
+def _example(stream: str, answer: Answer, opened: Open) -> ExampleLabelled:
+    shown = opened.offers[answer.offer]
+    return ExampleLabelled(
+        offer=answer.offer,
+        decision=answer.decision,
+        customer=stream,
+        features=opened.features,
+        accepted=isinstance(answer, OfferAccepted),
+        propensity=shown.propensity,
+        score=shown.score,
+    )
+
+
+def _told(stream: str, channel: Channel, offers: Offers, event: Recorded) -> MemberContacted:
+    name = event.data.decision if isinstance(event.data, OfferPresented) else _name(event)
+    at = next(contact.at for contact in offers.contacts.made[channel] if contact.name == name)
+    return MemberContacted(member=stream, channel=channel, at=at, name=name)
+
+
+def _name(event: Recorded) -> str:
+    return f"{event.source}#{event.id}"
+
+
+ANSWERED = (OfferDecided, OfferPresented, OfferAccepted, OfferDeclined, OfferLapsed)
+TOPICS = frozenset(topic_of(event) for event in (*ANSWERED, CampaignTouched, MemberContacted, HouseholdJoined, HouseholdLeft))
+OFFERS = Projection("offers", 2, Offers(), evolve)
 
 
 def _evolve_all(states: States, event: Recorded) -> States:
     return (evolve(states[0], event),)
 
 
-REACTIONS = Group("reactions@1", ("customer",), (OFFERS,), _evolve_all, TOPICS, react=react)
+def ends_a_day(data: Interaction) -> bool:
+    """Whether this is the end of a day, by which an answer may be late."""
+    return isinstance(data, DayClosed)
+
+
+REACTIONS = Group("reactions@2", ("customer", "household"), (OFFERS,), _evolve_all, TOPICS, everyone=ends_a_day, react=react)

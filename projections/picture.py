@@ -1,6 +1,7 @@
 """What do all read models together say of one customer?"""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from domain.ledger import Ledger
 from domain.policy import TierPolicy
@@ -12,7 +13,7 @@ from projections.profile import Profile
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """All read models of one customer, and the policy that the standing is under."""
+    """All read models of one customer, the policy that the standing is under, and the position that each group has folded for them."""
 
     stream: str
     profile: Profile
@@ -21,3 +22,4 @@ class Customer:
     standing: Standing
     offers: Offers
     policy: TierPolicy
+    upto: Mapping[str, int] = field(default_factory=dict)

@@ -79,10 +79,10 @@ def evolve(profile: Profile, event: Recorded) -> Profile:  # noqa: PLR0911, PLR0
             return changed(profile, contacts=_without(profile.contacts, medium))
         case customers.PreferenceStated(topic=topic, value=value, source=source):
             return changed(profile, preferences=_with_newest(profile.preferences, topic, Fact(value, source, at)))
-        case customers.ConsentGranted(purpose=purpose, source=source):
-            return changed(profile, consents=_with_newest(profile.consents, purpose, Fact("granted", source, at)))
-        case customers.ConsentWithdrawn(purpose=purpose, source=source):
-            return changed(profile, consents=_with_newest(profile.consents, purpose, Fact("withdrawn", source, at)))
+        case customers.ConsentGranted(purpose=purpose, source=source, channel=channel):
+            return changed(profile, consents=_with_newest(profile.consents, _scoped(purpose, channel), Fact("granted", source, at)))
+        case customers.ConsentWithdrawn(purpose=purpose, source=source, channel=channel):
+            return changed(profile, consents=_with_newest(profile.consents, _scoped(purpose, channel), Fact("withdrawn", source, at)))
         case customers.RiskProfileAssessed(grade=grade, valid_until=until):
             return changed(profile, risk=Risk(grade, until))
         case customers.CreditRated(rating=rating, agency=agency):
@@ -215,6 +215,11 @@ def _onboarded(profile: Profile, new: customers.CustomerOnboarded, event: Record
 
 def _joined(profile: Profile, whole: str, membership: Membership) -> Profile:
     return changed(profile, memberships=households.joined(profile.memberships, whole, membership))
+
+
+def _scoped(purpose: str, channel: str | None) -> str:
+    """What a consent is kept under: its purpose, and the channel if it is for one alone."""
+    return purpose if channel is None else f"{purpose}/{channel}"
 
 
 def _with_newest(facts: dict[str, Fact], name: str, stated: Fact) -> dict[str, Fact]:

@@ -4,8 +4,11 @@ A state is one string, its `upto` in digits, a space, then JSON. All keys of a s
 so that one script may touch them in a cluster too.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, cast
+import asyncio
+import json
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple, cast
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -31,12 +34,41 @@ return 1
 """
 
 
+RESERVE = """
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', redis.call('TIME')[1])
+local known = cjson.decode(ARGV[4])
+local held = redis.call('ZRANGE', KEYS[1], 0, -1)
+for number, cap in ipairs(cjson.decode(ARGV[5])) do
+  local room = cap.room
+  for _, each in ipairs(held) do
+    local channel, name = string.match(each, '^(%S+) (.*)$')
+    if cap.channels[channel] and name ~= ARGV[1] and not known[name] then room = room - 1 end
+  end
+  if room <= 0 then return number end
+end
+redis.call('ZADD', KEYS[1], redis.call('TIME')[1] + ARGV[3], ARGV[2] .. ' ' .. ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[3] + 1)
+return 0
+"""
+"""Hold a place unless a cap is reached: places that others hold count, unless they are known to be counted already."""
+
+
+class Room(NamedTuple):
+    """How many more contacts a cap allows, and on which channels they count."""
+
+    room: int
+    channels: tuple[str, ...]
+
+
 class RedisStore:
     """Read models in Redis, at a URL such as `redis://127.0.0.1:6379/0`."""
 
     def __init__(self, url: str) -> None:
         self._redis: Redis = Redis.from_url(url, protocol=2, socket_timeout=30)
         self._save = self._redis.register_script(SAVE)
+        self._reserve = self._redis.register_script(RESERVE)
+        self._wanted: list[tuple[list[str], asyncio.Future[list[Any]]]] = []
+        self._reading: set[asyncio.Task[None]] = set()
 
     async def ping(self) -> None:
         """Raise `RedisError` if the server does not answer."""
@@ -69,11 +101,34 @@ class RedisStore:
         return [beat is not None for beat in found]
 
     async def load(self, place: Place, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
-        """The states under `(key, stream)`."""
+        """The states under `(key, stream)`; what many ask for at the same moment is read at once."""
         if not wanted:
             return []
-        found = await self._redis.mget([_key(place, key, stream) for key, stream in wanted])
-        return [_kept(value) for value in found]
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[list[Any]] = loop.create_future()
+        if not self._wanted:
+            loop.call_soon(self._read_wanted)
+        self._wanted.append(([_key(place, key, stream) for key, stream in wanted], found))
+        return [_kept(value) for value in await found]
+
+    def _read_wanted(self) -> None:
+        wanted, self._wanted = self._wanted, []
+        task = asyncio.get_running_loop().create_task(self._read(wanted))
+        self._reading.add(task)
+        task.add_done_callback(self._reading.discard)
+
+    async def _read(self, wanted: Sequence[tuple[list[str], asyncio.Future[list[Any]]]]) -> None:
+        try:
+            values = iter(await self._redis.mget([key for keys, _ in wanted for key in keys]))
+        except Exception as error:  # noqa: BLE001 - whoever asked gets to know
+            for _, found in wanted:
+                if not found.done():
+                    found.set_exception(error)
+            return
+        for keys, found in wanted:
+            some = list(islice(values, len(keys)))
+            if not found.done():
+                found.set_result(some)
 
     async def save(self, place: Place, expected: int, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
         """Save states and move the shard, all or nothing."""
@@ -82,6 +137,21 @@ class RedisStore:
         values = [b"%d %b" % kept for kept in states.values()]
         members = sorted({stream for _, stream in states})
         return bool(await self._save(keys=keys, args=[expected, upto, *values, *members]))
+
+    async def reserve(self, place: Place, stream: str, name: str, channel: str, seconds: int, known: Collection[str], caps: Sequence[Room]) -> int | None:
+        """Hold a place for a contact, so that two who ask at once never exceed a cap; None, or the number of the cap that is reached.
+
+        `known` names the contacts that the room of the caps has been reduced by already. The place is given up after so many seconds.
+        """
+        if not caps:
+            return None
+        said = [json.dumps(dict.fromkeys(known, True)), json.dumps([{"room": room, "channels": dict.fromkeys(channels, True)} for room, channels in caps])]
+        reached = int(await self._reserve(keys=[_places(place, stream)], args=[name, channel, seconds, *said]))
+        return reached - 1 if reached else None
+
+    async def release(self, place: Place, stream: str, name: str, channel: str) -> None:
+        """Give up a place that was held."""
+        await cast("Any", self._redis.zrem(_places(place, stream), f"{channel} {name}"))
 
     async def note(self, name: str, said: bytes) -> None:
         """Keep what a process has to say of itself."""
@@ -115,6 +185,10 @@ class RedisStore:
 
 def _key(place: Place, *names: str) -> str:
     return ":".join((f"tierfold:{{{place.shard}}}", place.group, *names))
+
+
+def _places(place: Place, stream: str) -> str:
+    return _key(place, "places", stream)
 
 
 def _kept(value: bytes | str | None) -> Kept | None:

@@ -21,36 +21,42 @@ from streams.routing import shard_of
 AT_ONCE = 1_000
 
 
-def events_of(journal: Journal, group: Group, stream: str, recorded: datetime | None = None, occurred: date | None = None) -> Iterator[Recorded]:
+def events_of(
+    journal: Journal, group: Group, stream: str, recorded: datetime | None = None, occurred: date | None = None, upto: int | None = None
+) -> Iterator[Recorded]:
     """What a group folds for one stream, in the order of the shard: its own events, and those for everyone since its first.
 
-    Only what was recorded at a time or before, and what has a business date or an earlier one.
+    Only what was recorded at a time or before, what has a business date or an earlier one, and what stands at a position or before.
     """
     shard = journal[shard_of(stream, len(journal))]
-    own = _history(shard, stream)
+    own = history(shard, stream)
     first = next(own, None)
-    if first is None:
+    if first is None or (upto is not None and first.position > upto):
         return
     context = Context(group, shard)
     shared = (
         context.tell(event)
-        for event in _history(shard, f"shard:{shard.number}")
+        for event in history(shard, f"shard:{shard.number}")
         if event.position > first.position and group.everyone and group.everyone(event.data)
     )
     there = False
     for event in merge((first,), own, shared, key=attrgetter("position")):
+        if upto is not None and event.position > upto:
+            return
         there = there or (event.stream == stream and _within(event, recorded, occurred))
         if there and _within(event, recorded, occurred):
             yield event
 
 
-def as_of(journal: Journal, group: Group, stream: str, recorded: datetime | None = None, occurred: date | None = None) -> States | None:
+def as_of(
+    journal: Journal, group: Group, stream: str, recorded: datetime | None = None, occurred: date | None = None, upto: int | None = None
+) -> States | None:
     """The states of a stream as they were known then, of what was true then; None if nothing was.
 
-    With neither bound these are the live states, to the byte.
+    Without any bound these are the live states, to the byte.
     """
     states = None
-    for event in events_of(journal, group, stream, recorded, occurred):
+    for event in events_of(journal, group, stream, recorded, occurred, upto):
         states = group.evolve(states or group.initial, event)
     return states
 
@@ -88,7 +94,8 @@ def _within(event: Recorded, recorded: datetime | None, occurred: date | None) -
     return (recorded is None or event.recorded_at <= recorded) and (occurred is None or event.business_date <= occurred)
 
 
-def _history(shard: Shard, stream: str) -> Iterator[Recorded]:
+def history(shard: Shard, stream: str) -> Iterator[Recorded]:
+    """Every event of a stream, in order, read some at a time."""
     version = 0
     while events := shard.history(stream, version, AT_ONCE):
         yield from events

@@ -24,7 +24,7 @@ from deploy.files import read_catalogue, read_policy
 from deploy.settings import POLICIES, Settings
 from deploy.summary import wait_until_settled
 from domain.interaction import Interaction
-from domain.offers import Catalogue
+from domain.offering import Catalogue
 from domain.policy import TierPolicy
 from domain.recorded import Proposed, Recorded
 from projections.redis import RedisStore

@@ -2,5 +2,6 @@
 
 from streams.web.app import web
 from streams.web.doors import Doors
+from streams.web.offers import adopt
 
-__all__ = ["Doors", "web"]
+__all__ = ["Doors", "adopt", "web"]

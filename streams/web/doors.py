@@ -1,13 +1,14 @@
 """What do the lookups reach, and how do they answer? Doors that are put together elsewhere; JSON."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 from fastapi import Response
 
-from domain.offers import Catalogue
+from domain.offering import Catalogue
 from projections.redis import RedisStore
 from streams.courier import Courier
 from streams.health import Health
@@ -28,6 +29,11 @@ class Doors:
     shards: int
     wait_for_journal: bool
     zone: ZoneInfo
+
+    @cached_property
+    def offers(self) -> tuple[str, ...]:
+        """Every offer of the catalogue, by name."""
+        return tuple(offer.offer for offer in self.catalogue.offers)
 
 
 def as_json(content: Any, status: int = 200) -> Response:

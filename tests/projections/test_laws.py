@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from deploy.files import read_policy
 from deploy.settings import POLICIES
 from domain.accounts import AccountClosed, AccountOpened, AccountShared, BalanceReported, ProductClosed, ProductOpened, TransactionPosted
+from domain.campaigns import CampaignTouched
 from domain.cases import ComplaintClosed, ComplaintOpened
 from domain.catalogue import topic_of
 from domain.customers import ChannelVisited, ConsentGranted, ConsentWithdrawn, ContactStated, CustomerOnboarded, IdentitiesMerged, IdentitiesUnmerged
 from domain.days import DayClosed
 from domain.households import Member, Membership, summed
 from domain.interaction import Interaction
-from domain.offers import ExampleLabelled, OfferAccepted, OfferDecided, OfferDeclined
+from domain.offers import ExampleLabelled, MemberContacted, OfferAccepted, OfferDecided, OfferDeclined, OfferLapsed, OfferPresented
 from domain.recorded import Proposed, Recorded
 from domain.relations import HouseholdJoined, HouseholdLeft
 from domain.tiering import TierOverridden
@@ -32,7 +33,7 @@ from projections.wholes import WHOLES
 from streams.folded import evolved, lean
 from streams.journal import Row, encode
 from streams.journal.codec import canonical
-from tests.conftest import recorded
+from tests.conftest import NOON, recorded
 from tests.domain.months import month
 
 RULES = [read_policy(POLICIES / "tiers" / f"{name}.yaml") for name in ("bohai-retail", "hsbc-premier")]
@@ -63,9 +64,31 @@ happenings: st.SearchStrategy[Interaction] = st.one_of(
     st.builds(IdentitiesUnmerged, other=st.just("customer:2"), reason=names),
     st.builds(TierOverridden, tier=st.just("gold"), approver=names, reason=names, until=st.just(date(2026, 4, 1))),
     st.builds(OfferDecided, decision=names, channel=st.just("app"), offer=names, features=features, catalogue=names),
+    st.builds(
+        OfferDecided,
+        decision=names,
+        channel=st.sampled_from(["email", "sms"]),
+        offers=st.lists(names, min_size=1, max_size=2, unique=True).map(tuple),
+        features=features,
+        catalogue=names,
+        present_by=st.none() | st.just(NOON),
+        answer_by=st.none() | st.just(date(2026, 1, 20)),
+    ),
+    st.builds(OfferPresented, decision=names, offer=names, channel=st.sampled_from(["app", "email"])),
+    st.builds(OfferLapsed, decision=names, offer=names),
+    st.builds(CampaignTouched, campaign=names, channel=st.sampled_from(["app", "email"])),
+    st.builds(MemberContacted, member=members, channel=st.just("email"), at=st.just(NOON), name=names),
     st.builds(OfferAccepted, decision=names, offer=names, channel=st.just("app")),
     st.builds(OfferDeclined, decision=names, offer=names, channel=st.just("app")),
-    st.builds(ExampleLabelled, offer=names, decision=names, customer=st.just("customer:1"), features=features, accepted=st.booleans()),
+    st.builds(
+        ExampleLabelled,
+        offer=names,
+        decision=names,
+        customer=st.just("customer:1"),
+        features=features,
+        accepted=st.booleans(),
+        propensity=st.none() | st.floats(0, 1),
+    ),
     st.builds(HouseholdJoined, household=wholes, role=names, share_permille=st.integers(0, 1000)),
     st.builds(HouseholdLeft, household=wholes),
     st.builds(AccountShared, account=names, from_permille=st.just(0), upto_permille=st.integers(1, 1000)),

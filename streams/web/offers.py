@@ -1,0 +1,153 @@
+"""What should be offered now, and why not something else? Decided while the customer waits; recorded behind the answer."""
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import BackgroundTasks, FastAPI, Query, Response
+from pydantic import BaseModel
+
+from domain.contacts import taken
+from domain.interaction import Channel
+from domain.offering import Catalogue, Offer
+from domain.offers import CATALOGUES, DECISIONS, Candidate, CatalogueAdopted, Dropped, OfferDecided
+from domain.recorded import Proposed
+from projections.deciding import Asked, Household, decide_offer, with_probability
+from projections.model import Learnt
+from projections.offers import REACTIONS
+from projections.picture import Customer
+from projections.redis import Room
+from projections.store import Place
+from streams.cloudevents import write
+from streams.journal import source_key
+from streams.routing import shard_of
+from streams.web.customers import CustomerId, found
+from streams.web.doors import Doors, as_json
+from streams.web.problems import Problem
+
+WAITING = 2_000
+GRACE = 300
+"""Seconds that a place is held beyond its time, so that word of what was shown has arrived."""
+
+
+class Treatment(BaseModel):
+    """An offer to show: its name, and the words for this channel if there are any, by language."""
+
+    offer: str
+    name: dict[str, str]
+    words: dict[str, str]
+    mandatory: bool
+
+
+class NextBestOffer(BaseModel):
+    """The answer to a channel: the decision by its number, what to show, best first, all candidates, every drop with its reason.
+
+    `by_value` says why the models had no say, if they had none. On a channel with caps the offer has to be shown by `present_by`.
+    """
+
+    decision: str
+    customer: str
+    offer: str | None
+    offers: tuple[Treatment, ...]
+    candidates: tuple[Candidate, ...]
+    dropped: tuple[Dropped, ...]
+    arm: str
+    by_value: str | None
+    present_by: datetime | None
+    catalogue: str
+    policy: str | None
+
+
+def add_offers(app: FastAPI, doors: Doors) -> None:
+    """Add the question what to offer."""
+
+    @app.get("/v1/customers/{customer}/next-best-offer", summary="What to offer now, and why not something else", response_model=NextBestOffer)
+    async def next_best_offer(
+        customer: CustomerId,
+        behind: BackgroundTasks,
+        channel: Channel = "app",
+        limit: Annotated[int, Query(ge=1, le=10, description="How many offers to show")] = 1,
+        personalised: Annotated[bool, Query(description="False: nothing that is known of the customer ranks the offers")] = True,
+    ) -> Response:
+        _room_for_one_more(doors)
+        who = await found(doors, customer)
+        models = await doors.lookups.models(doors.offers)
+        asked = Asked(uuid.uuid4().hex, channel, datetime.now(doors.zone), limit, personalised)
+        decided = await _decided(doors, who, models, asked)
+        behind.add_task(_record, doors, who.stream, decided, asked.now)
+        answer = as_json(_answer(doors.catalogue, customer, decided))
+        answer.background = behind
+        return answer
+
+
+def adopt(catalogue: Catalogue, doors: Doors) -> None:
+    """Put the catalogue into the journal, unless it is there: decisions that name it can be made again."""
+    shard = shard_of(CATALOGUES, doors.shards)
+    if not doors.journal[shard].known([source_key(DECISIONS, catalogue.digest)]):
+        said = CatalogueAdopted(label=catalogue.label, digest=catalogue.digest, catalogue=catalogue.model_dump(mode="json"))
+        today = datetime.now(doors.zone).replace(hour=0, minute=0, second=0, microsecond=0)  # of the day, so that two processes say the same
+        doors.courier.submit(shard, write(Proposed(DECISIONS, catalogue.digest, CATALOGUES, today, today.date(), said)))
+
+
+async def _decided(doors: Doors, who: Customer, models: Mapping[str, Learnt], asked: Asked) -> OfferDecided:
+    """A decision whose place with the caps is held; decided again where somebody else took the last one."""
+    capped = any(cap.of == "household" for cap in doors.catalogue.contact.on(asked.channel))
+    households = await doors.lookups.households(who.offers.households) if capped else []
+    while True:
+        decided = decide_offer(who, households, doors.catalogue, models, asked)
+        reached = await _reserve(doors, who, households, decided, asked) if decided.present_by else None
+        if reached is None:
+            return decided
+        asked = Asked(asked.decision, asked.channel, asked.now, asked.limit, asked.personalised, (*asked.full, reached))
+
+
+async def _reserve(doors: Doors, who: Customer, households: list[Household], decided: OfferDecided, asked: Asked) -> int | None:
+    """Hold a place of the customer and of each household; None, or the number of the cap that somebody else has used up just now."""
+    policy, own = doors.catalogue.contact, who.offers.contacts
+    held: list[str] = []
+    for stream, of in ((who.stream, "customer"), *((household.name, "household") for household in households)):
+        everybody = [own] if of == "customer" else [own, *(household.offers.contacts for household in households)]
+        caps = {number: cap for number, cap in enumerate(policy.caps) if cap.of == of and asked.channel in cap.channels}
+        counted = {number: taken(cap, everybody, asked.now) for number, cap in caps.items()}
+        rooms = [Room(cap.at_most - len(counted[number]), cap.channels) for number, cap in caps.items()]
+        place, known = Place(shard_of(stream, doors.shards), REACTIONS.name), set().union(*counted.values())
+        reached = await doors.store.reserve(place, stream, decided.decision, asked.channel, policy.present_minutes * 60 + GRACE, known, rooms)
+        if reached is not None:
+            for other in held:
+                await doors.store.release(Place(shard_of(other, doors.shards), REACTIONS.name), other, decided.decision, asked.channel)
+            return list(caps)[reached]
+        held.append(stream)
+    return None
+
+
+def _record(doors: Doors, stream: str, decided: OfferDecided, now: datetime) -> None:
+    """Send the decision to the journal, with how likely its first offer was."""
+    event = Proposed(DECISIONS, decided.decision, stream, now, now.date(), with_probability(decided, doors.catalogue))
+    doors.courier.submit(shard_of(stream, doors.shards), write(event))
+
+
+def _room_for_one_more(doors: Doors) -> None:
+    """A decision that could not be recorded is not told; raises a 503 while too many wait for the journal."""
+    if doors.courier.outstanding > WAITING:
+        raise Problem(503, "decisions cannot be recorded just now; try again")
+
+
+def _answer(catalogue: Catalogue, customer: str, decided: OfferDecided) -> dict[str, object]:
+    return {
+        "decision": decided.decision,
+        "customer": customer,
+        "offer": decided.offer,
+        "offers": [_treatment(catalogue.find(offer), decided.channel) for offer in decided.offers],
+        "candidates": [candidate.__dict__ for candidate in decided.candidates],
+        "dropped": [drop.__dict__ for drop in decided.dropped],
+        "arm": decided.arm,
+        "by_value": decided.by_value,
+        "present_by": decided.present_by,
+        "catalogue": decided.catalogue,
+        "policy": decided.policy,
+    }
+
+
+def _treatment(offer: Offer, channel: Channel) -> dict[str, object]:
+    return {"offer": offer.offer, "name": offer.name, "words": offer.treatments.get(channel, {}), "mandatory": offer.mandatory}
