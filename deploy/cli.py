@@ -10,10 +10,10 @@ import typer
 from rich.markup import escape
 
 from deploy.console import DataDir, Json, Mendable, errors, progress, settings_of, show, until_signal
+from deploy.deciding import replay
 from deploy.logs import set_up_logs
 from deploy.quarantine import quarantine
 from deploy.settings import Settings
-from deploy.versioning import replay
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Tiers, folded from history.")
 app.add_typer(quarantine)

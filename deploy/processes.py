@@ -50,10 +50,10 @@ def run_web(settings: Settings) -> None:
     import uvicorn
 
     from deploy.files import read_catalogue
-    from deploy.groups import policy_in_force, register_of, tried
+    from deploy.groups import begun_with, policy_in_force, register_of, tried
     from projections.redis import RedisStore
     from replay.trying import add_trying
-    from replay.web import add_past
+    from replay.web import add_decisions, add_past
     from streams.health import Health
     from streams.lookups import Lookups
     from streams.web import Doors, adopt, web
@@ -76,6 +76,7 @@ def run_web(settings: Settings) -> None:
     adopt(catalogue, doors)
     app = web(doors)
     add_past(app, journal, partial(policy_in_force, settings, journal), lambda: datetime.now(doors.zone).date())
+    add_decisions(app, journal, begun_with(settings))
     add_trying(app, partial(tried, settings))
     uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False, server_header=False)
 

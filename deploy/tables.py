@@ -8,6 +8,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from replay.compare import Comparison
+    from replay.decisions import Remade
     from replay.explain import Explanation
     from replay.whatif import Curve
 
@@ -91,6 +92,30 @@ def _print_movers(console: Console, found: "Comparison") -> None:
 def _console() -> Console:
     """Trap: rich reads square brackets in data as markup, and stumbles over them."""
     return Console(width=None if sys.stdout.isatty() else WIDE, markup=False, highlight=False)
+
+
+def print_decision(found: "Remade") -> None:
+    """Why this offer: the candidates, the best first, what was dropped and why, and whether it comes out the same."""
+    console, said = _console(), found.recorded
+    console.print(f"decision {found.decision} for {found.customer} at {found.at}, position {found.position} of shard {found.shard}", soft_wrap=True)
+    chosen = f"{', '.join(said['offers'])}, by arm {said['arm']}, with probability {said['probability']}" if said.get("offers") else "nothing"
+    console.print(f"offered {chosen}, on {said['channel']}, catalogue {said['catalogue']}, tier policy {said['policy']}", soft_wrap=True)
+    if said.get("by_value"):
+        console.print(f"ranked by value alone: {said['by_value']}", soft_wrap=True)
+    candidates = Table("candidate", "propensity P", "drawn", "evidence", "context C %", "value V", "levers L %", "priority", "model")
+    for each in said["candidates"]:
+        drawn = "" if each.get("drawn") is None else f"{each['drawn']:.4f}"
+        numbers = (f"{each['propensity']:.4f}", drawn, f"{each.get('evidence', 0):,.0f}", str(each.get("context_percent", 100)), f"{each['value']:,}")
+        candidates.add_row(each["offer"], *numbers, str(each.get("levers_percent", 100)), f"{each['priority']:,.1f}", each["model"])
+    console.print(candidates)
+    dropped = Table("dropped", "stage", "reason")
+    for each in said["dropped"]:
+        dropped.add_row(each["offer"], each["stage"], each["reason"])
+    console.print(dropped)
+    word = (
+        "made once more from the journal: equal, byte for byte" if found.equal else f"made once more from the journal: DIFFERENT in {', '.join(found.differs)}"
+    )
+    console.print(word, soft_wrap=True)
 
 
 def _with_whole(seen: str, whole: str | None, together: dict[str, int]) -> str:

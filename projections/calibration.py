@@ -1,8 +1,8 @@
 """How often does a yes follow where a model says so much? A monotone curve from what it said to what came of it.
 
 What came of it is counted in bins of the score, older answers for less and less; the bins are made monotone by pooling
-adjacent violators (PAVA), and between them the curve is a line. So many answers' worth of the model's own word in each
-bin keep the curve strictly rising where little is known.
+adjacent violators (PAVA), and between them the curve is a line. So many answers' worth of the model's own word stand in
+each bin, and a share of it in every probability, so that the curve rises strictly and no ranking is lost.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,10 +15,12 @@ WIDTH = 0.25
 """Of a bin, in log-odds."""
 ENDS = 40
 """Bins on each side of even odds."""
-HALF_LIFE = 2_000
+HALF_LIFE = 1_000
 """Answers after which one counts for half."""
-OWN_WORD = 4.0
+OWN_WORD = 50.0
 """Answers' worth of the model's own word in each bin."""
+RISE = 0.1
+"""The share of the model's own word in each probability, so that the curve rises strictly."""
 FADING = 0.5 ** (1 / HALF_LIFE)
 
 
@@ -83,7 +85,7 @@ class Curve:
         place = (bounded + ENDS * WIDTH) / WIDTH
         left = min(int(place), 2 * ENDS - 1)
         (_, low), (_, high) = self.points[left], self.points[left + 1]
-        return low + (high - low) * (place - left)
+        return (1 - RISE) * (low + (high - low) * (place - left)) + RISE * chance(score)
 
 
 def curve(counts: Counts) -> Curve:

@@ -29,7 +29,7 @@ def features(customer: Customer, channel: str, today: date) -> Features:
     }
     grade = profile.risk.grade if profile.risk else "none"
     categories = (f"tier={customer.standing.tier or 'none'}", f"channel={channel}", f"grade={grade}", f"month={today.month}")
-    return {**numbers, **dict.fromkeys(categories, 1)}
+    return dict(sorted({**numbers, **dict.fromkeys(categories, 1)}.items()))  # trap: the order of a dict is not kept with a state
 
 
 def age_on(born: date | None, today: date) -> int | None:

@@ -36,8 +36,10 @@ SLOWEST = 1 / 3_000
 """The share of the latest example in the means and variances, at least: what numbers are usual may change."""
 BOUND = 4.0
 """Standard deviations beyond which a number tells no more."""
-CATEGORY = 0.5
+CATEGORY = 0.7
 """What a category counts, beside numbers of deviation one."""
+NARROWEST = 0.05
+"""The least deviation, as a share of the mean: a number that hardly ever changed says little when it does."""
 LEAST = 1e-6
 """No propensity is nearer to 0 or 1 when its loss is taken."""
 LOSS_FADING = 1 / 500
@@ -55,8 +57,8 @@ class Usual:
 class Model:
     """A logistic regression with AdaGrad: its numbers per feature; what came of its scores, and whether its loss has changed.
 
-    `counts` is by the score when the answer came, for calibration; `said` by what was said when the offer was decided, for
-    measuring. `loss` is the mean log-loss of the last examples or so, of what was said when the offer was decided.
+    `counts` is by the score when the offer was decided, for calibration; `said` by what was said then, for measuring;
+    `loss` is the mean log-loss of that over the last examples or so.
     """
 
     examples: int = 0
@@ -148,8 +150,10 @@ def transformed(usual: Mapping[str, Usual], features: Features) -> dict[str, flo
             row[name] = CATEGORY * value
             continue
         row[f"{name}~{roughly(value)}"] = CATEGORY
-        if (known := usual.get(name)) is not None and known.variance > 0:
-            row[name] = max(-BOUND, min(BOUND, (value - known.mean) / sqrt(known.variance)))
+        known = usual.get(name)
+        deviation = max(sqrt(known.variance), NARROWEST * abs(known.mean)) if known else 0
+        if known and deviation:
+            row[name] = max(-BOUND, min(BOUND, (value - known.mean) / deviation))
     return row
 
 
@@ -186,7 +190,7 @@ def _learnt(model: Model, example: ExampleLabelled, at: datetime) -> Model:
         weights={**model.weights, **{name: float(regression._weights[name]) for name in row}},  # noqa: SLF001
         squares={**model.squares, **{name: float(regression.optimizer.g2[name]) for name in row}},
         intercept=float(regression.intercept),
-        counts=calibration.counted(model.counts, _score(model, row), example.accepted),
+        counts=calibration.counted(model.counts, _score(model, row) if example.score is None else example.score, example.accepted),
         said=calibration.counted(model.said, calibration.log_odds(said), example.accepted),
         loss=model.loss + (loss - model.loss) * max(LOSS_FADING, 1 / (model.examples + 1)),
         window=drift.seen(model.window, loss),

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import Annotated
 
-from fastapi import FastAPI, Query, Response
+from fastapi import FastAPI, Path, Query, Response
 
 from domain.policy import TierPolicy
 from projections.customers import customers_under
+from replay.decisions import Decisions, Remade, Unknown
 from replay.explain import explain
 from replay.past import as_of, together_as_of
 from streams.journal import Journal
@@ -61,6 +62,24 @@ def add_past(app: FastAPI, journal: Journal, policy_then: Callable[[date | None,
         if states is None:
             raise Problem(404, f"nothing was recorded of customer {customer} by then")
         return as_json({"customer": customer, **{part.name: state for part, state in zip(group.parts, states, strict=True)}})
+
+
+def add_decisions(app: FastAPI, journal: Journal, begun_with: TierPolicy) -> None:
+    """Add the question why something was offered; answered from the journal, by deciding once more."""
+
+    @app.get("/v1/decisions/{decision}/explanation", summary="A decision as recorded, and made once more from the journal: equal or not, byte for byte")
+    async def explanation(decision: Annotated[str, Path(min_length=1, max_length=128)]) -> Response:
+        return as_json(await asyncio.to_thread(remade, decision))
+
+    def remade(decision: str) -> Remade:
+        decisions = Decisions(journal, begun_with)
+        event = decisions.find(decision)
+        if event is None:
+            raise Problem(404, f"no decision {decision} is recorded")
+        try:
+            return decisions.again(event)
+        except Unknown as error:
+            raise Problem(409, str(error)) from error
 
 
 def _aware(recorded: datetime | None) -> datetime | None:

@@ -1,0 +1,79 @@
+"""Why was this offered, and would it be again? Decisions made once more from the command line."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deploy.compose import existing_journal
+from deploy.console import DataDir, Json, Mendable, progress, settings_of, show
+from deploy.groups import begun_with
+from deploy.tables import print_decision
+from deploy.versioning import replay
+
+if TYPE_CHECKING:
+    from domain.recorded import Recorded
+    from replay.decisions import Decisions, Remade
+
+__all__ = ["replay"]
+
+DIFFERENT = 10
+"""Decisions that are named where they came out otherwise."""
+
+
+@replay.command("explain-decision")
+def explain_decision(decision: Annotated[str, typer.Argument(help="The decision's number.")], data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Say why something was offered: the decision as recorded, made once more from the journal, and compared byte for byte."""
+    from replay.decisions import Decisions
+
+    settings = settings_of(data_dir)
+    decisions = Decisions(existing_journal(settings), begun_with(settings))
+    event = decisions.find(decision)
+    if event is None:
+        raise Mendable(f"no decision {decision} is recorded")
+    found = decisions.again(event)
+    if as_json:
+        show(asdict(found), as_json)
+    else:
+        print_decision(found)
+    if not found.equal:
+        raise typer.Exit(1)
+
+
+@replay.command("verify-decisions")
+def verify_decisions(
+    sample: Annotated[int, typer.Option("--sample", min=0, help="How many, drawn at random; 0: all.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Of the draw.")] = 1,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Make decisions once more from the journal alone: each must come out the same, byte for byte."""
+    from replay.decisions import Decisions
+
+    settings = settings_of(data_dir)
+    decisions = Decisions(existing_journal(settings), begun_with(settings))
+    events = list(decisions.all())
+    drawn = random.Random(seed).sample(events, sample) if sample and sample < len(events) else events  # noqa: S311 - a draw with a seed
+    with progress("decisions made again", len(drawn)) as advance:
+        report = _report(decisions, drawn, advance)
+    show({"recorded": len(events), **report}, as_json)
+    if report["different"]:
+        raise typer.Exit(1)
+
+
+def _report(decisions: "Decisions", events: "list[Recorded]", advance: Callable[[int], None]) -> dict[str, Any]:
+    begun, remade = time.monotonic(), list["Remade"]()
+    for event in sorted(events, key=lambda event: event.recorded_at):
+        remade.append(decisions.again(event))
+        advance(1)
+    different = [each for each in remade if not each.equal]
+    return {
+        "again": len(remade),
+        "equal": len(remade) - len(different),
+        "different": len(different),
+        "which": [{"decision": each.decision, "shard": each.shard, "position": each.position, "fields": each.differs} for each in different[:DIFFERENT]],
+        "seconds": round(time.monotonic() - begun, 1),
+    }

@@ -1,0 +1,218 @@
+"""Channels ask, customers answer, and a year later somebody asks why: through the whole path, with faults on the way."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from redis import Redis
+
+from deploy.compose import journal_of
+from domain.customers import ConsentWithdrawn, CustomerOnboarded, RiskProfileAssessed
+from domain.interaction import Interaction
+from domain.offers import OfferAccepted, OfferDeclined, OfferPresented
+from domain.recorded import Proposed
+from domain.relations import HouseholdJoined
+from streams.cloudevents import BATCH, write, write_batch
+from streams.routing import shard_of
+from streams.sources.synth import Bank, synth
+from tests.conftest import Running, settings_in
+
+BANK = Bank(customers=200, months=3, seed=5)
+ASKING = 8
+"""Channels that ask at the same time."""
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A stack with a small bank in it."""
+    made = Running(settings_in(tmp_path_factory.mktemp("decisions")))
+    made.start()
+    made.run("feed", "-", input=b"\n".join(map(write, synth(BANK))))
+    made.settle()
+    yield made
+    made.kill_all()
+
+
+@pytest.fixture(scope="module")
+def client(running: Running) -> Iterator[httpx.Client]:
+    """A channel."""
+    with httpx.Client(base_url=running.settings.address, timeout=30) as made:
+        yield made
+
+
+def said(stream: str, data: Interaction) -> bytes:
+    """An event that happens now."""
+    now = datetime.now(UTC)
+    return write(Proposed("test", uuid4().hex, stream, now, now.date(), data))
+
+
+def post(client: httpx.Client, *events: bytes) -> None:
+    """Hand events in, and wait until they are recorded; once more while the lookups are being restarted."""
+    for _ in range(100):
+        try:
+            answer = client.post("/v1/interactions", content=write_batch(events), headers={"content-type": BATCH})
+        except httpx.TransportError:
+            time.sleep(0.2)
+            continue
+        assert answer.status_code in {200, 201}, answer.text
+        return
+    raise AssertionError("no answer")
+
+
+def ask(client: httpx.Client, customer: str, **how: Any) -> dict[str, Any]:
+    """The next best offer; asked again while the lookups are being restarted."""
+    for _ in range(100):
+        try:
+            answer = client.get(f"/v1/customers/{customer}/next-best-offer", params=how)
+        except httpx.TransportError:
+            time.sleep(0.2)
+            continue
+        if answer.status_code == 200:
+            return dict(answer.json())
+        assert answer.status_code in {404, 503}, answer.text
+        time.sleep(0.1)
+    raise AssertionError("no answer")
+
+
+def respond(client: httpx.Client, decided: dict[str, Any], chance: random.Random) -> None:
+    """Show what was decided, and answer it as chance has it."""
+    stream, decision, offer = f"customer:{decided['customer']}", decided["decision"], decided["offer"]
+    if offer is not None:
+        answer = OfferAccepted if chance.random() < 0.2 else OfferDeclined
+        post(
+            client,
+            said(stream, OfferPresented(decision=decision, offer=offer, channel="app")),
+            said(stream, answer(decision=decision, offer=offer, channel="app")),
+        )
+
+
+def newcomer(client: httpx.Client, *more: Interaction) -> str:
+    """A customer whom the read models know, with all that is in `more`."""
+    name = uuid4().hex[:12]
+    first = CustomerOnboarded(name="李四", born=date(1980, 5, 1), source="branch")
+    post(client, *(said(f"customer:{name}", data) for data in (first, RiskProfileAssessed(grade="C3", valid_until=date(2199, 1, 1), source="app"), *more)))
+    folded(client, name, 2 + len(more))
+    return name
+
+
+def folded(client: httpx.Client, name: str, events: int) -> None:
+    """Wait until the read models have these events of a customer."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        answer = client.get(f"/v1/customers/{name}/history")
+        if answer.status_code == 200 and len(answer.json()["events"]) >= events:
+            time.sleep(0.3)
+            return
+        time.sleep(0.05)
+    raise AssertionError("not folded in time")
+
+
+def test_decisions_are_made_again_and_models_rebuilt_alike_after_kills(running: Running, client: httpx.Client) -> None:
+    """Asked and answered while agents, lookups and intake are killed: every decision comes out the same, every model has its digest."""
+    chance = random.Random(1)
+    customers = [f"{100000 + number}" for number in range(BANK.customers)]
+    for number in range(300):
+        if number in {80, 160, 240}:
+            running.kill({80: "agents", 160: "web", 240: "intake"}[number])
+        decided = ask(client, chance.choice(customers), channel=chance.choice(["app", "branch", "web", "sms"]), limit=chance.randrange(1, 4))
+        respond(client, decided, chance)
+    running.settle()
+    again = running.report("replay", "verify-decisions")
+    live, rebuilt = running.report("digest"), running.report("digest", "--rebuild")
+
+    assert (again["again"], again["different"]) == (again["recorded"], 0), again
+    assert again["recorded"] > 250
+    assert live == rebuilt
+    assert live["model@2"] != "0" * 64
+
+
+def test_two_channels_that_ask_at_once_never_exceed_a_cap(client: httpx.Client) -> None:
+    """Eight ask for an e-mail at the same moment: one of them may send it, and nobody may send another one after."""
+    for _ in range(10):
+        name = newcomer(client)
+        with ThreadPoolExecutor(ASKING) as pool:
+            answers = list(pool.map(lambda _: ask(client, name, channel="email"), range(ASKING)))  # noqa: B023 - done before the next
+        sent = [each for each in answers if each["offer"]]
+        refused = {drop["reason"] for each in answers if not each["offer"] for drop in each["dropped"] if drop["stage"] == "contact"}
+
+        assert len(sent) == 1
+        assert refused == {"contacted often enough: at most 1 in 7 days on email, of a customer"}
+        post(client, said(f"customer:{name}", OfferPresented(decision=sent[0]["decision"], offer=sent[0]["offer"], channel="email")))
+        assert ask(client, name, channel="email")["offer"] is None
+        assert ask(client, name, channel="sms")["offer"] is not None
+
+
+def test_a_household_is_contacted_only_so_often_whoever_of_it_is_asked_for(client: httpx.Client) -> None:
+    """Four of a week for the household, by e-mail, SMS or call: the fifth member gets none, even when all ask at once."""
+    household = f"household:{uuid4().hex[:8]}"
+    members = [newcomer(client, HouseholdJoined(household=household, role="member")) for _ in range(6)]
+    with ThreadPoolExecutor(len(members)) as pool:
+        answers = list(pool.map(lambda name: ask(client, name, channel="sms"), members))
+
+    assert Counter(each["offer"] is not None for each in answers) == {True: 4, False: 2}
+    for each in answers:
+        if each["offer"]:
+            post(client, said(f"customer:{each['customer']}", OfferPresented(decision=each["decision"], offer=each["offer"], channel="sms")))
+    time.sleep(1.5)
+    late = newcomer(client, HouseholdJoined(household=household, role="member"))
+    drops = {drop["reason"] for drop in ask(client, late, channel="email")["dropped"] if drop["stage"] == "contact"}
+    assert drops == {"contacted often enough: at most 4 in 7 days on email, sms, call, of a household"}
+
+
+def test_a_customer_who_refuses_to_be_profiled_gets_offers_by_value(client: httpx.Client, running: Running) -> None:
+    """PIPL article 24: the same funnel, nothing known of the customer ranks, and nothing known of them is written down."""
+    name = newcomer(client, ConsentWithdrawn(purpose="profiling", source="app"))
+    answer = ask(client, name)
+    time.sleep(1)
+    explained = client.get(f"/v1/decisions/{answer['decision']}/explanation").json()
+
+    assert answer["by_value"] == "no consent to profiling"
+    assert [each["value"] for each in answer["candidates"]] == sorted((each["value"] for each in answer["candidates"]), reverse=True)
+    assert explained["equal"]
+    assert explained["recorded"]["features"] == {}
+    assert ask(client, newcomer(client), personalised=False)["by_value"] == "asked for without personalisation"
+
+
+def test_a_broken_model_takes_no_lookup_down(client: httpx.Client, running: Running) -> None:
+    """Garbage where a model was: the answer says so and ranks by value; the decision can be made again all the same."""
+    name = newcomer(client)
+    redis = Redis.from_url(running.settings.redis)
+    stream = "model:home-insurance"
+    key = f"tierfold:{{{shard_of(stream, running.settings.shards)}}}:models@2:model@2:{stream}"
+    kept = redis.get(key)
+    redis.set(key, b'9 {"examples": "many"}')
+    deadline = time.monotonic() + 20
+    while (answer := ask(client, name))["by_value"] is None:
+        assert time.monotonic() < deadline, "nobody noticed"
+        time.sleep(0.2)
+    redis.set(key, kept) if kept else redis.delete(key)
+    time.sleep(1)
+    explained = client.get(f"/v1/decisions/{answer['decision']}/explanation").json()
+
+    assert answer["by_value"] == "a model cannot be read"
+    assert answer["offer"] is not None
+    assert explained["equal"], explained["differs"]
+    assert "home-insurance" in explained["recorded"]["broken"]
+
+
+def test_an_unknown_decision_and_an_unknown_channel_are_answered_clearly(client: httpx.Client, running: Running) -> None:
+    """404 and 422 with a sentence; the command says what is wrong."""
+    assert client.get("/v1/decisions/nothing/explanation").json()["detail"] == "no decision nothing is recorded"
+    assert client.get("/v1/customers/100000/next-best-offer", params={"channel": "fax"}).status_code == 422
+    assert b"no decision nothing is recorded" in running.run("replay", "explain-decision", "nothing").stderr
+
+
+def test_the_journal_has_the_catalogue_that_decisions_name(client: httpx.Client, running: Running) -> None:
+    """Once, however often the lookups are started."""
+    from replay.decisions import catalogues
+
+    running.kill("web")
+    label = ask(client, newcomer(client))["catalogue"]
+    assert set(catalogues(journal_of(running.settings))) == {label}
