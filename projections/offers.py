@@ -90,7 +90,7 @@ def react(stream: str, before: States, after: States, event: Recorded) -> Iterat
     match event.data:
         case OfferAccepted() | OfferDeclined() | OfferLapsed() as answer:
             opened = had.open.get(answer.decision)
-            if opened is not None and answer.offer in opened.offers:
+            if opened is not None and answer.offer in opened.offers and opened.features:  # nobody learns from who is not to be profiled
                 yield following(event, "example", f"model:{answer.offer}", _example(stream, answer, opened))
         case OfferPresented(channel=channel) | CampaignTouched(channel=channel) if has.contacts is not had.contacts:
             for household in has.households:

@@ -166,7 +166,7 @@ def test_a_household_is_contacted_only_so_often_whoever_of_it_is_asked_for(clien
     assert drops == {"contacted often enough: at most 4 in 7 days on email, sms, call, of a household"}
 
 
-def test_a_customer_who_refuses_to_be_profiled_gets_offers_by_value(client: httpx.Client, running: Running) -> None:
+def test_a_customer_who_refuses_to_be_profiled_gets_offers_by_value(client: httpx.Client) -> None:
     """PIPL article 24: the same funnel, nothing known of the customer ranks, and nothing known of them is written down."""
     name = newcomer(client, ConsentWithdrawn(purpose="profiling", source="app"))
     answer = ask(client, name)
