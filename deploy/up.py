@@ -103,8 +103,8 @@ class Stack:
             "redis": lambda: embedded.redis_command(settings, settings.data_dir / "redis"),
         }
         command = commands[name]() if name in commands else [sys.executable, "-m", "deploy.cli", name]
-        # On a small machine folding goes before intake: what is recorded but cannot be read yet helps nobody.
-        self._children[name] = embedded.start(command, self._logs / f"{name}.log", _environment(settings), patient=name == "intake")
+        # On a small machine whoever waits for an answer goes first.
+        self._children[name] = embedded.start(command, self._logs / f"{name}.log", _environment(settings), patient=name in {"intake", "agents"})
         self._due[name] = time.monotonic()
         self._publish_pids()
 

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
 from domain.conditions import Case, Condition, met, missing
 from domain.contacts import Contacts, hidden_until, taken
 from domain.interaction import Channel
-from domain.offering import Catalogue, Exploration, Offer
+from domain.offering import Catalogue, Exploration, Offer, Validity
 from domain.offers import Dropped, Stage
 
 
@@ -48,33 +49,76 @@ class Applicant:
     case: Case | None = None
 
 
-class Request(NamedTuple):
-    """What is asked: on which channel; `full` has the numbers of the caps that somebody else has just used up."""
+class Funnel:
+    """The objections of a catalogue: for each offer those that can be raised at all."""
 
-    catalogue: Catalogue
-    channel: Channel
-    full: tuple[int, ...] = ()
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self._objections = {offer.offer: tuple((stage, objection) for stage, applies, objection in FUNNEL if applies(offer)) for offer in catalogue.offers}
 
+    def why_not(self, offer: Offer, asking: "Asking") -> Dropped | None:
+        """The first reason not to make this offer, or None when it may be made.
 
-Objection = Callable[[Offer, Applicant, Request], str | None]
+        Suitability follows the Order of the National Financial Regulatory Administration 2025 No. 7: the customer's grade
+        must reach the product's, without a valid assessment no risk product is offered, and high risk is not offered to the
+        elderly where nobody explains it. Consent is asked per purpose and channel (PIPL art. 24, PBOC Order 2020 No. 5).
+        """
+        for stage, objection in self._objections[offer.offer]:
+            if (reason := objection(offer, asking)) is not None:
+                return Dropped(offer=offer.offer, stage=stage, reason=reason)
+        return None
 
-
-def why_not(offer: Offer, who: Applicant, asked: Request) -> Dropped | None:
-    """The first reason not to make this offer, or None when it may be made.
-
-    Suitability follows the Order of the National Financial Regulatory Administration 2025 No. 7: the customer's grade
-    must reach the product's, without a valid assessment no risk product is offered, and high risk is not offered to the
-    elderly where nobody explains it. Consent is asked per purpose and channel (PIPL art. 24, PBOC Order 2020 No. 5).
-    """
-    return next(reasons(offer, who, asked), None)
-
-
-def reasons(offer: Offer, who: Applicant, asked: Request) -> Iterator[Dropped]:
-    """Every reason not to make this offer, in the order of the funnel."""
-    for stage, objections in FUNNEL:
-        for objection in objections:
-            if (reason := objection(offer, who, asked)) is not None:
+    def reasons(self, offer: Offer, asking: "Asking") -> Iterator[Dropped]:
+        """Every reason not to make this offer, in the order of the funnel."""
+        for stage, objection in self._objections[offer.offer]:
+            if (reason := objection(offer, asking)) is not None:
                 yield Dropped(offer=offer.offer, stage=stage, reason=reason)
+
+
+@lru_cache(maxsize=16)
+def funnel_of(catalogue: Catalogue) -> Funnel:
+    """The funnel of a catalogue."""
+    return Funnel(catalogue)
+
+
+class Asking:
+    """Who is asked for, and on which channel; `full` has the numbers of the caps that somebody else has just used up.
+
+    What is the same for every offer is found out once.
+    """
+
+    def __init__(self, catalogue: Catalogue, who: Applicant, channel: Channel, full: tuple[int, ...] = ()) -> None:
+        self.catalogue = catalogue
+        self.who = who
+        self.channel = channel
+        self._full = full
+        self._agreed: dict[str, bool] = {}
+
+    def agreed(self, purpose: str) -> bool:
+        """Whether the customer agrees to a purpose on this channel."""
+        if purpose not in self._agreed:
+            self._agreed[purpose] = agrees(self.who, purpose, self.channel, opt_in=purpose in self.catalogue.consent.opt_in)
+        return self._agreed[purpose]
+
+    @cached_property
+    def often_enough(self) -> str | None:
+        """Which cap is reached on this channel."""
+        for number, cap in enumerate(self.catalogue.contact.caps):
+            if self.channel in cap.channels:
+                everybody = (self.who.contacts,) if cap.of == "customer" else (self.who.contacts, *self.who.household)
+                if number in self._full or len(taken(cap, everybody, self.who.now)) >= cap.at_most:
+                    return f"contacted often enough: {cap}"
+        return None
+
+    @cached_property
+    def cooling(self) -> str | None:
+        """After which acceptance of a private product the time for second thoughts is not over."""
+        hours = timedelta(hours=self.catalogue.cooling_off_hours)
+        private = (offer.offer for offer in self.catalogue.offers if offer.private)
+        return next((name for name in private if (at := self.who.accepted.get(name)) is not None and self.who.now < at + hours), None)
+
+
+Objection = Callable[[Offer, Asking], str | None]
 
 
 def agrees(who: Applicant, purpose: str, channel: str, *, opt_in: bool) -> bool:
@@ -97,133 +141,141 @@ def in_audience(rules: Exploration, offer: str, stream: str, accepted: float) ->
     return int.from_bytes(sha256(f"{offer}/{stream}".encode()).digest()[:8]) % 1000 < share
 
 
-def _valid(offer: Offer, who: Applicant, _asked: Request) -> str | None:
-    if who.today < offer.valid.since:
+def _valid(offer: Offer, asking: Asking) -> str | None:
+    if asking.who.today < offer.valid.since:
         return f"valid from {offer.valid.since} on"
-    return f"valid until {offer.valid.until}" if who.today > offer.valid.until else None
+    return f"valid until {offer.valid.until}" if asking.who.today > offer.valid.until else None
 
 
-def _kind(offer: Offer, who: Applicant, _asked: Request) -> str | None:
-    return None if who.kind in offer.kinds else f"not for a {who.kind}"
+def _kind(offer: Offer, asking: Asking) -> str | None:
+    return None if asking.who.kind in offer.kinds else f"not for a {asking.who.kind}"
 
 
-def _age(offer: Offer, who: Applicant, _asked: Request) -> str | None:
+def _age(offer: Offer, asking: Asking) -> str | None:
     if offer.ages is None:
         return None
     low, high = offer.ages
-    if who.age is None:
+    if asking.who.age is None:
         return f"age is unknown, and must be {low} to {high}"
-    return None if low <= who.age <= high else f"age {who.age} is not within {low} to {high}"
+    return None if low <= asking.who.age <= high else f"age {asking.who.age} is not within {low} to {high}"
 
 
-def _region(offer: Offer, who: Applicant, _asked: Request) -> str | None:
-    return None if not offer.regions or who.region in offer.regions else f"not for residents of {who.region or 'an unknown region'}"
+def _region(offer: Offer, asking: Asking) -> str | None:
+    return None if not offer.regions or asking.who.region in offer.regions else f"not for residents of {asking.who.region or 'an unknown region'}"
 
 
-def _tier(offer: Offer, who: Applicant, _asked: Request) -> str | None:
-    return None if not offer.tiers or who.tier in offer.tiers else f"not for tier {who.tier}"
+def _tier(offer: Offer, asking: Asking) -> str | None:
+    return None if not offer.tiers or asking.who.tier in offer.tiers else f"not for tier {asking.who.tier}"
 
 
-def _segment(offer: Offer, who: Applicant, _asked: Request) -> str | None:
-    return None if not offer.segments or who.segment in offer.segments else f"not for segment {who.segment or 'unknown'}"
+def _segment(offer: Offer, asking: Asking) -> str | None:
+    return None if not offer.segments or asking.who.segment in offer.segments else f"not for segment {asking.who.segment or 'unknown'}"
 
 
-def _eligible(offer: Offer, who: Applicant, _asked: Request) -> str | None:
-    return _unmet(offer.eligibility, who)
+def _eligible(offer: Offer, asking: Asking) -> str | None:
+    return _unmet(offer.eligibility, asking.who)
 
 
-def _channel(offer: Offer, _who: Applicant, asked: Request) -> str | None:
-    return None if not offer.treatments or asked.channel in offer.treatments else f"has no treatment for channel {asked.channel}"
+def _channel(offer: Offer, asking: Asking) -> str | None:
+    return None if not offer.treatments or asking.channel in offer.treatments else f"has no treatment for channel {asking.channel}"
 
 
-def _holding(offer: Offer, who: Applicant, _asked: Request) -> str | None:
-    held = sorted(who.holdings & set(offer.not_holding))
+def _holding(offer: Offer, asking: Asking) -> str | None:
+    held = sorted(asking.who.holdings & set(offer.not_holding))
     return f"already holds {held[0]}" if held else None
 
 
-def _accepted(offer: Offer, who: Applicant, _asked: Request) -> str | None:
-    at = who.accepted.get(offer.offer)
-    if at is None or (offer.again_days is not None and who.now >= at + timedelta(days=offer.again_days)):
+def _accepted(offer: Offer, asking: Asking) -> str | None:
+    at = asking.who.accepted.get(offer.offer)
+    if at is None or (offer.again_days is not None and asking.who.now >= at + timedelta(days=offer.again_days)):
         return None
     return "was accepted before" if offer.again_days is None else f"was accepted within {offer.again_days} days"
 
 
-def _stage(offer: Offer, who: Applicant, _asked: Request) -> str | None:
-    return None if who.stage in offer.stages else f"not for a customer who is {who.stage}"
+def _stage(offer: Offer, asking: Asking) -> str | None:
+    return None if asking.who.stage in offer.stages else f"not for a customer who is {asking.who.stage}"
 
 
-def _season(offer: Offer, who: Applicant, _asked: Request) -> str | None:
-    return None if not offer.seasons or who.today.month in offer.seasons else f"not in month {who.today.month}"
+def _season(offer: Offer, asking: Asking) -> str | None:
+    return None if not offer.seasons or asking.who.today.month in offer.seasons else f"not in month {asking.who.today.month}"
 
 
-def _applicable(offer: Offer, who: Applicant, _asked: Request) -> str | None:
-    return _unmet(offer.applicability, who)
+def _applicable(offer: Offer, asking: Asking) -> str | None:
+    return _unmet(offer.applicability, asking.who)
 
 
-def _risk(offer: Offer, who: Applicant, _asked: Request) -> str | None:
+def _risk(offer: Offer, asking: Asking) -> str | None:
     if offer.grade is None:
         return None
-    if who.grade is None or who.graded_until is None:
+    if asking.who.grade is None or asking.who.graded_until is None:
         return f"no risk assessment, and product grade is {offer.grade}"
-    if who.graded_until < who.today:
-        return f"risk assessment expired on {who.graded_until}, and product grade is {offer.grade}"
-    return None if who.grade[1] >= offer.grade[1] else f"customer grade {who.grade} is below product grade {offer.grade}"
+    if asking.who.graded_until < asking.who.today:
+        return f"risk assessment expired on {asking.who.graded_until}, and product grade is {offer.grade}"
+    return None if asking.who.grade[1] >= offer.grade[1] else f"customer grade {asking.who.grade} is below product grade {offer.grade}"
 
 
-def _care(offer: Offer, who: Applicant, asked: Request) -> str | None:
-    care = asked.catalogue.care
-    if offer.grade is None or offer.grade < care.grade or asked.channel in care.channels or (who.age is not None and who.age < care.age):
+def _care(offer: Offer, asking: Asking) -> str | None:
+    care = asking.catalogue.care
+    if offer.grade is None or offer.grade < care.grade or asking.channel in care.channels or (asking.who.age is not None and asking.who.age < care.age):
         return None
-    return f"{offer.grade} is explained in person {f'from age {care.age} on' if who.age is not None else 'where the age is unknown'}"
+    return f"{offer.grade} is explained in person {f'from age {care.age} on' if asking.who.age is not None else 'where the age is unknown'}"
 
 
-def _cooling_off(offer: Offer, who: Applicant, asked: Request) -> str | None:
+def _cooling_off(offer: Offer, asking: Asking) -> str | None:
     """The seller does not call on the buyer of a private product before the time for second thoughts is over."""
-    hours = asked.catalogue.cooling_off_hours
-    contacting = offer.private or asked.channel in asked.catalogue.contact.outbound
-    if not contacting:
+    contacting = offer.private or asking.channel in asking.catalogue.contact.outbound
+    return f"within {asking.catalogue.cooling_off_hours} hours of accepting {asking.cooling}" if contacting and asking.cooling else None
+
+
+def _suitable(offer: Offer, asking: Asking) -> str | None:
+    return _unmet(offer.suitability, asking.who)
+
+
+def _consent(offer: Offer, asking: Asking) -> str | None:
+    return None if asking.agreed(offer.purpose) else f"no consent to {offer.purpose} on {asking.channel}"
+
+
+def _hidden(offer: Offer, asking: Asking) -> str | None:
+    if not asking.who.contacts.outcomes:
         return None
-    private = (each.offer for each in asked.catalogue.offers if each.private)
-    cooling = [name for name in private if (at := who.accepted.get(name)) is not None and at <= who.now < at + timedelta(hours=hours)]
-    return f"within {hours} hours of accepting {cooling[0]}" if cooling else None
-
-
-def _suitable(offer: Offer, who: Applicant, _asked: Request) -> str | None:
-    return _unmet(offer.suitability, who)
-
-
-def _consent(offer: Offer, who: Applicant, asked: Request) -> str | None:
-    opt_in = offer.purpose in asked.catalogue.consent.opt_in
-    if agrees(who, offer.purpose, asked.channel, opt_in=opt_in):
-        return None
-    return f"no consent to {offer.purpose} on {asked.channel}"
-
-
-def _hidden(offer: Offer, who: Applicant, asked: Request) -> str | None:
-    found = hidden_until(asked.catalogue.contact, who.contacts, offer.offer)
-    if found is None or found[0] <= who.now:
+    found = hidden_until(asking.catalogue.contact, asking.who.contacts, offer.offer)
+    if found is None or found[0] <= asking.who.now:
         return None
     until, rule = found
     return f"{rule.outcome} {rule.times} times in {rule.within_days} days, hidden until {until.date()}"
 
 
-def _caps(_offer: Offer, who: Applicant, asked: Request) -> str | None:
-    for number, cap in enumerate(asked.catalogue.contact.caps):
-        if asked.channel in cap.channels:
-            everybody = (who.contacts,) if cap.of == "customer" else (who.contacts, *who.household)
-            if number in asked.full or len(taken(cap, everybody, who.now)) >= cap.at_most:
-                return f"contacted often enough: {cap}"
-    return None
+def _caps(_offer: Offer, asking: Asking) -> str | None:
+    return asking.often_enough
 
 
-FUNNEL: tuple[tuple[Stage, tuple[Objection, ...]], ...] = (
-    ("eligibility", (_valid, _kind, _age, _region, _tier, _segment, _eligible)),
-    ("applicability", (_channel, _holding, _accepted, _stage, _season, _applicable)),
-    ("suitability", (_risk, _care, _cooling_off, _suitable)),
-    ("consent", (_consent,)),
-    ("contact", (_hidden, _caps)),
+def _always(_offer: Offer) -> bool:
+    return True
+
+
+FUNNEL: tuple[tuple[Stage, Callable[[Offer], object], Objection], ...] = (
+    ("eligibility", lambda offer: offer.valid != Validity(), _valid),
+    ("eligibility", _always, _kind),
+    ("eligibility", lambda offer: offer.ages, _age),
+    ("eligibility", lambda offer: offer.regions, _region),
+    ("eligibility", lambda offer: offer.tiers, _tier),
+    ("eligibility", lambda offer: offer.segments, _segment),
+    ("eligibility", lambda offer: offer.eligibility, _eligible),
+    ("applicability", lambda offer: offer.treatments, _channel),
+    ("applicability", lambda offer: offer.not_holding, _holding),
+    ("applicability", _always, _accepted),
+    ("applicability", _always, _stage),
+    ("applicability", lambda offer: offer.seasons, _season),
+    ("applicability", lambda offer: offer.applicability, _applicable),
+    ("suitability", lambda offer: offer.grade, _risk),
+    ("suitability", lambda offer: offer.grade, _care),
+    ("suitability", _always, _cooling_off),
+    ("suitability", lambda offer: offer.suitability, _suitable),
+    ("consent", _always, _consent),
+    ("contact", _always, _hidden),
+    ("contact", _always, _caps),
 )
-"""Every objection there is, stage by stage."""
+"""Every objection there is, in order: its stage, which offers it can be raised against, and what it says."""
 
 
 def _unmet(condition: Condition | None, who: Applicant) -> str | None:

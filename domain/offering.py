@@ -213,6 +213,10 @@ class Catalogue(Said):
         """SHA-256 of all that it says, however its file is laid out."""
         return sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
 
+    def __hash__(self) -> int:
+        """By all that it says."""
+        return hash(self.digest)
+
     def find(self, name: str) -> Offer:
         """An offer by its name; raises `KeyError` for one that is not here."""
         return self._by_name[name]

@@ -37,6 +37,8 @@ def evolve(states: States, event: Recorded) -> States:
     A month that is closed together with a later one is closed too late for any household: it counts for the customer alone.
     """
     who, books, facts = states
+    if isinstance(event.data, OfferDecided):
+        return states
     books, rows = ledger.advance(books, event)
     for row in rows:
         wholes = counted_on(who.memberships, last_day(row.month)) if row is rows[-1] else {}
@@ -60,12 +62,6 @@ def evolve_met(states: States, events: Sequence[profile.Met]) -> States:
     """All states after several events that tell only that the customer was there."""
     who, books, *others = states
     return profile.evolve_met(who, events), _dated(books, events), *others
-
-
-def evolve_dated(states: States, events: Sequence[ledger.Dated]) -> States:
-    """All states after several events of which only the day matters: from when on there is a customer."""
-    who, books, *others = states
-    return who, _dated(books, events), *others
 
 
 def _dated(books: Ledger, events: Sequence[profile.Met | ledger.Dated]) -> Ledger:
@@ -97,12 +93,13 @@ def swept(event: Recorded, shard: int, shards: int) -> Proposed:
 RUNS = {
     topic_of(TransactionPosted): Run(ledger.Posted, evolve_posted),
     topic_of(ChannelVisited): Run(profile.Visited, evolve_visited),
-    topic_of(OfferDecided): Run(ledger.Dated, evolve_dated),
     **{topic_of(event): Run(profile.Met, evolve_met) for event in (OfferPresented, OfferAccepted, OfferDeclined)},
 }
 """What there is most of."""
+DEAF = frozenset({topic_of(OfferDecided)})
+"""What the bank decides to offer is no fact about a customer, and there are as many of these as there are questions."""
 FACTS = (profile.PROFILE, ledger.LEDGER, months.MONTHS)
-CUSTOMERS = Group("customers@1", ("customer",), FACTS, evolve, everyone=ends_a_month, react=react, swept=swept, runs=RUNS, context=RATES)
+CUSTOMERS = Group("customers@1", ("customer",), FACTS, evolve, everyone=ends_a_month, react=react, swept=swept, runs=RUNS, context=RATES, deaf=DEAF)
 
 
 def _stand(policy: TierPolicy, states: States, event: Recorded) -> States:
@@ -126,4 +123,4 @@ def _evolve_all(policy: TierPolicy, states: States, event: Recorded) -> States:
 def customers_under(policy: TierPolicy) -> Group:
     """Both stages in one, for folding history in memory: facts, and the standing under a policy."""
     parts = (*FACTS, tier.tier_under(policy))
-    return Group("history", ("customer",), parts, partial(_evolve_all, policy), everyone=ends_a_month, runs=RUNS, context=RATES)
+    return Group("history", ("customer",), parts, partial(_evolve_all, policy), everyone=ends_a_month, runs=RUNS, context=RATES, deaf=DEAF)

@@ -3,20 +3,21 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from random import Random
 from typing import NamedTuple
 
 from domain.arbitration import CHANCE, priority, ranked
 from domain.conditions import Case
 from domain.facts import MonthlyFacts
-from domain.funnel import Applicant, Consented, Request, agrees, in_audience, reasons, why_not
+from domain.funnel import Applicant, Asking, Consented, funnel_of, in_audience
 from domain.interaction import Channel
 from domain.offering import BALANCES, Catalogue, Offer
-from domain.offers import Arm, Candidate, Dropped, Features, OfferDecided
+from domain.offers import Arm, Candidate, Dropped, OfferDecided
 from domain.quantities import counts_in
 from domain.tiering import tier_on
 from projections.exploring import draw, probability
 from projections.features import age_on, features
-from projections.model import Learnt
+from projections.model import Learnt, Shared, shared
 from projections.offers import Offers
 from projections.picture import Customer
 from projections.profile import traits
@@ -58,8 +59,9 @@ def decide_offer(customer: Customer, households: Iterable[Household], catalogue:
     households = tuple(households)
     who = applicant(customer, [household.offers for household in households], catalogue, asked)
     arm = catalogue.arms.of(customer.stream)
-    passed, dropped = _sifted(catalogue, who, asked, arm)
-    unasked = _impersonal(who, catalogue, asked)
+    asking = Asking(catalogue, who, asked.channel, asked.full)
+    passed, dropped = _sifted(asking, arm)
+    unasked = _impersonal(asking, asked)
     positions = {f"model:{offer.offer}": models[offer.offer].upto for offer in passed}
     broken = {offer.offer: why for offer in passed if (why := models[offer.offer].broken)}
     by_value = unasked or ("a model cannot be read" if broken else None)
@@ -68,7 +70,7 @@ def decide_offer(customer: Customer, households: Iterable[Household], catalogue:
         late = [offer for offer in passed if offer.ramp and not in_audience(catalogue.exploration, offer.offer, who.stream, models[offer.offer].accepted)]
         passed = [offer for offer in passed if offer not in late]
         dropped += [Dropped(offer=offer.offer, stage="exploration", reason="new, and shown to few so far") for offer in late]
-    weigh = _Weighing(catalogue, asked, "usual" if by_value else arm, None if by_value else seen)
+    weigh = _Weighing(catalogue, asked, "usual" if by_value else arm, None if by_value else shared(seen), Random(asked.decision))  # noqa: S311
     candidates = ranked((weigh.candidate(offer, models[offer.offer]) for offer in passed), catalogue, weigh.arm, asked.decision)
     shown = candidates[: asked.limit]
     return OfferDecided(
@@ -144,14 +146,13 @@ def _case(customer: Customer, facts: MonthlyFacts, stage: str, age: int | None, 
     return Case({**counts_in(now, currency), **balances, "balance": sum(balances.values()), "age": age or 0}, now, stage)
 
 
-def _sifted(catalogue: Catalogue, who: Applicant, asked: Asked, arm: Arm) -> tuple[list[Offer], list[Dropped]]:
+def _sifted(asking: Asking, arm: Arm) -> tuple[list[Offer], list[Dropped]]:
     """What passes the funnel, and what does not; where all that is eligible is held out, what is not applicable passes too."""
-    request = Request(catalogue, asked.channel, asked.full)
-    passed, dropped = [], []
-    for offer in catalogue.offers:
-        drop = why_not(offer, who, request)
+    funnel, passed, dropped = funnel_of(asking.catalogue), list[Offer](), list[Dropped]()
+    for offer in asking.catalogue.offers:
+        drop = funnel.why_not(offer, asking)
         if drop is not None and arm == "eligible" and drop.stage == "applicability":
-            drop = next((each for each in reasons(offer, who, request) if each.stage != "applicability"), None)
+            drop = next((each for each in funnel.reasons(offer, asking) if each.stage != "applicability"), None)
         if drop is None:
             passed.append(offer)
         else:
@@ -159,22 +160,21 @@ def _sifted(catalogue: Catalogue, who: Applicant, asked: Asked, arm: Arm) -> tup
     return passed, dropped
 
 
-def _impersonal(who: Applicant, catalogue: Catalogue, asked: Asked) -> str | None:
+def _impersonal(asking: Asking, asked: Asked) -> str | None:
     """Why nothing that is known of the customer may rank their offers; None if it may."""
     if not asked.personalised:
         return "asked for without personalisation"
-    return next(
-        (f"no consent to {purpose}" for purpose in PERSONAL if not agrees(who, purpose, asked.channel, opt_in=purpose in catalogue.consent.opt_in)), None
-    )
+    return next((f"no consent to {purpose}" for purpose in PERSONAL if not asking.agreed(purpose)), None)
 
 
 class _Weighing(NamedTuple):
-    """How candidates are weighed: `seen` is None where the models have no say."""
+    """How candidates are weighed: `seen` is None where the models have no say; `chance` draws one after the other, by the decision's number."""
 
     catalogue: Catalogue
     asked: Asked
     arm: Arm
-    seen: Features | None
+    seen: Shared | None
+    chance: Random
 
     def candidate(self, offer: Offer, learnt: Learnt) -> Candidate:
         rules = self.catalogue.exploration
@@ -184,7 +184,7 @@ class _Weighing(NamedTuple):
             answers = learnt.ready.evidence
             likely = (likely * rules.weight + said * answers) / (rules.weight + answers)
         explored = self.seen is not None and rules.on and not offer.limited and self.arm not in CHANCE
-        drawn = draw(self.asked.decision, offer.offer, likely, answers + rules.weight) if explored else None
+        drawn = draw(self.chance, likely, answers + rules.weight) if explored else None
         context, value, levers = self._weights(offer)
         return Candidate(
             offer=offer.offer,

@@ -1,7 +1,7 @@
 """How is an offer tried out of which little is known? A draw for its propensity, and how likely the draws make it the first.
 
-The published practice: a draw from Beta(p x n, (1 - p) x n), where n is the evidence. A draw is seeded with the decision
-and the offer, so that the same decision draws the same again. The only door to scipy.
+The published practice: a draw from Beta(p x n, (1 - p) x n), where n is the evidence. Draws are seeded with the decision, so
+that the same decision draws the same again. The only door to scipy.
 """
 
 from collections.abc import Sequence
@@ -13,20 +13,20 @@ from scipy import special
 
 from domain.offers import Candidate
 
-NODES = 48
-"""Points of the quadrature: the error of a probability is below a thousandth."""
+NODES = 32
+"""Points of the quadrature: the error of a probability is seldom above a few ten-thousandths."""
 POINTS, SHARES = np.polynomial.legendre.leggauss(NODES)
 DIGITS = 6
 """Of a probability that is kept."""
 
 
-def draw(seed: str, offer: str, likely: float, evidence: float) -> float:
+def draw(chance: Random, likely: float, evidence: float) -> float:
     """A propensity that may be true, the nearer to the likely one the more evidence there is; `evidence` is above zero."""
-    return Random(f"{seed}/{offer}").betavariate(likely * evidence, (1 - likely) * evidence)  # noqa: S311 - chance with a seed, not a secret
+    return chance.betavariate(likely * evidence, (1 - likely) * evidence)
 
 
 def probability(first: Candidate, others: Sequence[Candidate]) -> float:
-    """How likely this candidate was to come before the others, over all draws that might have been: exact to about a thousandth.
+    """How likely this candidate was to come before the others, over all draws that might have been.
 
     One without a draw has its priority for sure.
     """

@@ -5,7 +5,7 @@ on exactly like one that was not.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -52,6 +52,16 @@ class Usual:
     mean: float = 0.0
     variance: float = 0.0
 
+    @cached_property
+    def deviation(self) -> float:
+        """The standard deviation, or the least that counts."""
+        return max(sqrt(self.variance), NARROWEST * abs(self.mean))
+
+    def apart(self, value: int) -> float:
+        """By how many deviations a number is not what is usual, within bounds."""
+        apart = (value - self.mean) / self.deviation if self.deviation else 0.0
+        return BOUND if apart > BOUND else max(apart, -BOUND)
+
 
 @dataclass(frozen=True)
 class Model:
@@ -92,6 +102,13 @@ def react(_stream: str, before: States, after: States, event: Recorded) -> tuple
     return (following(event, "drift", event.stream, said),)
 
 
+class Shared(NamedTuple):
+    """Features as every model sees them: numbers, and the categories that hold, numbers told roughly among them."""
+
+    numbers: tuple[tuple[str, int], ...]
+    categories: tuple[tuple[str, float], ...]
+
+
 class Ready:
     """A model made ready to answer: the weight of each feature, and the calibration curve."""
 
@@ -99,14 +116,17 @@ class Ready:
         self.model = model
         self.evidence = model.counts.total
 
-    def score(self, features: Features) -> float:
-        """The log-odds of a yes, before calibration; the sum is exact, so its order does not matter."""
-        return _score(self.model, transformed(self.model.usual, features))
-
-    def propensity(self, features: Features) -> tuple[float, float]:
-        """The calibrated probability of a yes, and the score behind it."""
-        score = self.score(features)
+    def propensity(self, features: Shared) -> tuple[float, float]:
+        """The calibrated probability of a yes, and the log-odds before calibration."""
+        terms, weights, usual = [self.model.intercept], self.model.weights, self._usual
+        terms += [weights[name] * value for name, value in features.categories if name in weights]
+        terms += [weights[name] * usual[name].apart(value) for name, value in features.numbers if name in usual]
+        score = fsum(terms)  # exact, so that the order does not matter
         return self._curve.at(score), score
+
+    @cached_property
+    def _usual(self) -> dict[str, Usual]:
+        return {name: usual for name, usual in self.model.usual.items() if name in self.model.weights}
 
     @cached_property
     def _curve(self) -> Curve:
@@ -142,19 +162,11 @@ def learnt_from(model: Model, upto: int) -> Learnt:
     return Learnt(Ready(model), model.accepted, upto)
 
 
-def transformed(usual: Mapping[str, Usual], features: Features) -> dict[str, float]:
-    """What a regression sees: a number by its deviations from what is usual, and roughly as a category; categories as they are."""
-    row: dict[str, float] = {}
-    for name, value in features.items():
-        if "=" in name:
-            row[name] = CATEGORY * value
-            continue
-        row[f"{name}~{roughly(value)}"] = CATEGORY
-        known = usual.get(name)
-        deviation = max(sqrt(known.variance), NARROWEST * abs(known.mean)) if known else 0
-        if known and deviation:
-            row[name] = max(-BOUND, min(BOUND, (value - known.mean) / deviation))
-    return row
+def shared(features: Features) -> Shared:
+    """What all models share of their work: a number is also a category, told roughly; a category is what it is."""
+    numbers = tuple((name, value) for name, value in features.items() if "=" not in name)
+    categories = [(name, CATEGORY * value) for name, value in features.items() if "=" in name]
+    return Shared(numbers, (*categories, *((f"{name}~{roughly(value)}", CATEGORY) for name, value in numbers)))
 
 
 def roughly(value: int) -> int:
@@ -176,11 +188,14 @@ def prepare() -> None:
 
 
 def _learnt(model: Model, example: ExampleLabelled, at: datetime) -> Model:
-    usual = _used_to(model, example.features)
-    row = dict(sorted(transformed(usual, example.features).items()))  # always in one order: river's sum of floats depends on it
+    features, usual = shared(example.features), _used_to(model, example.features)
+    numbers = ((name, usual[name].apart(value)) for name, value in features.numbers)
+    row = dict(sorted((*features.categories, *numbers)))  # always in one order: river's sum of floats depends on it
     regression = _regression(model, row)
     regression.learn_one(row, example.accepted)
-    said = example.propensity if example.propensity is not None else Ready(model).propensity(example.features)[0]
+    said, score = example.propensity, example.score
+    if said is None or score is None:
+        said, score = Ready(model).propensity(features)
     loss = -log(max(LEAST, said if example.accepted else 1 - said))
     return changed(
         model,
@@ -190,7 +205,7 @@ def _learnt(model: Model, example: ExampleLabelled, at: datetime) -> Model:
         weights={**model.weights, **{name: float(regression._weights[name]) for name in row}},  # noqa: SLF001
         squares={**model.squares, **{name: float(regression.optimizer.g2[name]) for name in row}},
         intercept=float(regression.intercept),
-        counts=calibration.counted(model.counts, _score(model, row) if example.score is None else example.score, example.accepted),
+        counts=calibration.counted(model.counts, score, example.accepted),
         said=calibration.counted(model.said, calibration.log_odds(said), example.accepted),
         loss=model.loss + (loss - model.loss) * max(LOSS_FADING, 1 / (model.examples + 1)),
         window=drift.seen(model.window, loss),
@@ -208,10 +223,6 @@ def _moved(usual: Usual, value: int, share: float) -> Usual:
     apart = value - usual.mean
     mean = usual.mean + share * apart
     return Usual(mean, usual.variance + share * (apart * (value - mean) - usual.variance))
-
-
-def _score(model: Model, row: Mapping[str, float]) -> float:
-    return fsum((model.intercept, *(model.weights[name] * value for name, value in row.items() if name in model.weights)))
 
 
 def _regression(model: Model, row: Iterable[str]) -> "linear_model.LogisticRegression":

@@ -1,9 +1,12 @@
 """Which decisions wait for an answer, which offers were answered how, and how often was the customer contacted?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import reduce
 from typing import Literal
+
+import msgspec
 
 from domain import contacts
 from domain.campaigns import CampaignTouched
@@ -15,7 +18,7 @@ from domain.interaction import Channel, Interaction
 from domain.offers import ExampleLabelled, Features, MemberContacted, OfferAccepted, OfferDecided, OfferDeclined, OfferLapsed, OfferPresented
 from domain.recorded import Proposed, Recorded, following
 from domain.relations import HouseholdJoined, HouseholdLeft
-from projections.projection import Group, Projection, States
+from projections.projection import Group, Projection, Run, States
 
 KEPT = 20
 """Open decisions kept for one customer; an answer to an older one teaches nothing."""
@@ -100,7 +103,40 @@ def react(stream: str, before: States, after: States, event: Recorded) -> Iterat
                 yield following(event, "lapse", stream, OfferLapsed(decision=decision, offer=offer), about=f"{stream}/{decision}/{offer}")
 
 
-def _decided(offers: Offers, decided: OfferDecided, at: datetime) -> Offers:
+class Said(msgspec.Struct, gc=False):
+    """As much of a stored candidate as an answer is learnt from."""
+
+    offer: str
+    propensity: float
+    score: float | None = None
+
+
+class Decision(msgspec.Struct):
+    """As much of a stored decision as its answers need."""
+
+    decision: str
+    channel: str
+    features: dict[str, int]
+    offer: str | None = None
+    offers: tuple[str, ...] = ()
+    candidates: tuple[Said, ...] = ()
+    present_by: datetime | None = None
+    answer_by: date | None = None
+
+
+class Decided(msgspec.Struct):
+    """As much of a stored event as tells what was decided, and when."""
+
+    occurred_at: datetime
+    data: Decision
+
+
+def evolve_decided(offers: Offers, events: Sequence[Decided]) -> Offers:
+    """The offers after several decisions: what `evolve` comes to, one after the other."""
+    return reduce(lambda state, event: _decided(state, event.data, event.occurred_at), events, offers)
+
+
+def _decided(offers: Offers, decided: OfferDecided | Decision, at: datetime) -> Offers:
     shown = decided.offers or ((decided.offer,) if decided.offer else ())
     if not shown:
         return offers
@@ -215,4 +251,10 @@ def ends_a_day(data: Interaction) -> bool:
     return isinstance(data, DayClosed)
 
 
-REACTIONS = Group("reactions@2", ("customer", "household"), (OFFERS,), _evolve_all, TOPICS, everyone=ends_a_day, react=react)
+def _evolve_decided(states: States, events: Sequence[Decided]) -> States:
+    return (evolve_decided(states[0], events),)
+
+
+RUNS = {topic_of(OfferDecided): Run(Decided, _evolve_decided)}
+"""What there is most of: as many as there are questions."""
+REACTIONS = Group("reactions@2", ("customer", "household"), (OFFERS,), _evolve_all, TOPICS, everyone=ends_a_day, react=react, runs=RUNS)

@@ -130,7 +130,6 @@ def evolve(profile: Profile, event: Recorded) -> Profile:  # noqa: PLR0911, PLR0
 UNSEEN = (accounts.TransactionPosted, accounts.BalanceReported, accounts.StandingOrderPlaced, days.DayClosed, wholes.WholeMonthClosed)
 """What the ledger folds; that a salary arrived, or a day ended, does not mean that the customer was seen."""
 BY_THE_BANK = (
-    offers.OfferDecided,
     offers.OfferLapsed,
     campaigns.CampaignTouched,
     campaigns.CouponIssued,

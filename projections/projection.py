@@ -63,7 +63,7 @@ class Group:
     """Projections that are advanced together over the streams of some kinds, with one position per shard.
 
     `evolve` folds an event into all their states at once. `topics` names the stored types that matter to it; None
-    means all. `everyone` tells which events of the shard itself (a day that closed) concern every stream in it,
+    means all but those in `deaf`. `everyone` tells which events of the shard itself (a day that closed) concern every stream in it,
     and `react` what should follow from an event, given the stream and its states before and after; `swept` what the
     shard, one of so many, has to say when all its streams have folded an event that concerns everyone. `runs` has the
     stored types that are folded many at once, where nothing follows from them. `context` is folded over the shard's own
@@ -83,6 +83,7 @@ class Group:
     runs: Mapping[str, Run] = field(default_factory=dict)
     context: Projection[Any] | None = None
     source: Source | None = None
+    deaf: frozenset[str] = frozenset()
 
     @cached_property
     def folds(self) -> dict[type, Callable[[States, Sequence[Any]], States]]:

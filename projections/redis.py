@@ -78,6 +78,10 @@ class RedisStore:
         """Let the connections go."""
         await self._redis.aclose()
 
+    async def quiet(self) -> None:
+        """Write no snapshots from now on: a server that forks while it is measured measures the fork."""
+        await self._redis.config_set("save", "")
+
     async def clear(self) -> None:
         """Forget everything; the agents then fold it again from the journal."""
         await self._redis.flushdb()
@@ -101,14 +105,18 @@ class RedisStore:
         return [beat is not None for beat in found]
 
     async def load(self, place: Place, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
-        """The states under `(key, stream)`; what many ask for at the same moment is read at once."""
+        """The states under `(key, stream)`."""
+        return await self.read([(place, *name) for name in wanted])
+
+    async def read(self, wanted: Sequence[tuple[Place, str, str]]) -> list[Kept | None]:
+        """States of several places; what many ask for at the same moment is read at once."""
         if not wanted:
             return []
         loop = asyncio.get_running_loop()
         found: asyncio.Future[list[Any]] = loop.create_future()
         if not self._wanted:
             loop.call_soon(self._read_wanted)
-        self._wanted.append(([_key(place, key, stream) for key, stream in wanted], found))
+        self._wanted.append(([_key(place, key, stream) for place, key, stream in wanted], found))
         return [_kept(value) for value in await found]
 
     def _read_wanted(self) -> None:

@@ -31,6 +31,9 @@ class Store(Protocol):
     async def load(self, place: Place, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
         """The states under `(key, stream)`, in the order asked for."""
 
+    async def read(self, wanted: Sequence[tuple[Place, str, str]]) -> list[Kept | None]:
+        """States of several places at once, by place, key and stream."""
+
     async def save(self, place: Place, expected: int, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
         """Save states by `(key, stream)` and move the shard from `expected` to `upto`, all or nothing.
 
@@ -57,8 +60,11 @@ class MemoryStore:
 
     async def load(self, place: Place, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
         """The states under `(key, stream)`."""
-        states = self._states.get(place, {})
-        return [states.get(name) for name in wanted]
+        return await self.read([(place, *name) for name in wanted])
+
+    async def read(self, wanted: Sequence[tuple[Place, str, str]]) -> list[Kept | None]:
+        """States of several places."""
+        return [self._states.get(place, {}).get((key, stream)) for place, key, stream in wanted]
 
     async def save(self, place: Place, expected: int, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
         """Save states and move the shard, all or nothing."""

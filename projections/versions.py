@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import chain
 
 from domain import versions
@@ -68,7 +68,11 @@ class Present:
 
     def of(self, base: str) -> Group:
         """The live version of a group, by what it is called without its version."""
-        return next(group for group in self.live if base_of(group) == base)
+        return self._by_base[base]
+
+    @cached_property
+    def _by_base(self) -> dict[str, Group]:
+        return {base_of(group): group for group in self.live}
 
     def find(self, base: str, version: str) -> Group | None:
         """A version of a group, if it is carried."""

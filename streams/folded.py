@@ -59,7 +59,7 @@ def stretches(group: Group, rows: Iterable[Row], keep: Callable[[Row], T]) -> It
     """What is kept of the rows that matter to a group, by stream, each time up to the next event that concerns everyone; the last up to the end."""
     by_stream: dict[str, list[T]] = {}
     for row in rows:
-        if group.topics is not None and row.topic not in group.topics and not row.stream.startswith("shard:"):
+        if row.topic in group.deaf or (group.topics is not None and row.topic not in group.topics and not row.stream.startswith("shard:")):
             continue
         if (known := by_stream.get(row.stream)) is not None:
             known.append(keep(row))

@@ -25,6 +25,10 @@ log = structlog.get_logger()
 COMMIT_LIMIT = 1_000
 """Events in one transaction; a message is never split, so that its offset says all of it."""
 OFFSETS_EVERY = 5.0
+FEW = 200
+"""Messages at once, below which more are waited for: a commit, a message and six saves for a handful of events cost what they do for a thousand."""
+GATHERING = 0.03
+"""Seconds of that."""
 
 
 class LogBroken(Exception):
@@ -55,9 +59,12 @@ class Intake(ConsumerRebalanceListener):
         offsets_due = time.monotonic() + OFFSETS_EVERY
         try:
             while not stop.is_set():
-                for partition, messages in self._consumer.poll(timeout_ms=100).items():
+                arrived = self._consumer.poll(timeout_ms=100)
+                for partition, messages in arrived.items():
                     self._take(partition.partition, messages)
                 self._check_published()
+                if sum(map(len, arrived.values())) < FEW:
+                    stop.wait(GATHERING)
                 if self._group is not None and time.monotonic() > offsets_due:
                     self._consumer.commit()
                     offsets_due = time.monotonic() + OFFSETS_EVERY

@@ -4,13 +4,14 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import islice
 
 from projections.customers import CUSTOMERS, STANDINGS
 from projections.deciding import Household
 from projections.model import MODELS, Learnt, learnt
 from projections.offers import OFFERS, REACTIONS
 from projections.picture import Customer
-from projections.projection import Group
+from projections.projection import Group, States
 from projections.redis import RedisError
 from projections.store import Kept, Place, Store
 from projections.versions import Present
@@ -24,6 +25,8 @@ FRESH = 0.5
 STALE = 5.0
 """Seconds after which nobody is answered by it any more before that look."""
 UNKNOWN = learnt(None)
+ASKED = (CUSTOMERS.name, STANDINGS, REACTIONS.name)
+"""The groups that together say all of a customer."""
 
 
 class Lookups:
@@ -40,16 +43,25 @@ class Lookups:
     async def customer(self, name: str) -> Customer | None:
         """The customer with this number, or None if nothing was ever recorded of them."""
         stream, guessed = f"customer:{name}", self._register.last
-        seen, found = await asyncio.gather(self._register.live(), self._all_of(guessed, stream))
+        pointer, *found = await self._store.read([self._register.pointer, *self._places(guessed, stream)])
+        seen = await self._register.pointed(pointer)
         if seen is not guessed:
-            found = await self._all_of(seen, stream)
-        own, tier, offers = found
-        if not any(own):
-            return None
-        profile, ledger, months = decoded(seen.of(CUSTOMERS.name), own)
-        [standing], [answers] = decoded(seen.of(STANDINGS), tier), decoded(seen.of(REACTIONS.name), offers)
-        upto = {seen.of(base).name: _upto(kept) for base, kept in zip((CUSTOMERS.name, STANDINGS, REACTIONS.name), found, strict=True)}
-        return Customer(stream, profile, ledger, months, standing, answers, seen.policy, upto)
+            found = await self._store.read(self._places(seen, stream))
+        return self._customer(seen, stream, found) if any(found[: len(seen.of(CUSTOMERS.name).parts)]) else None
+
+    def _places(self, seen: Present, stream: str) -> list[tuple[Place, str, str]]:
+        """Where all that is known of a customer is kept."""
+        shard = shard_of(stream, self._shards)
+        return [(Place(shard, group.name), part.key, stream) for group in map(seen.of, ASKED) for part in group.parts]
+
+    def _customer(self, seen: Present, stream: str, found: Sequence[Kept | None]) -> Customer:
+        rest, states, upto = iter(found), list[States](), dict[str, int]()
+        for group in map(seen.of, ASKED):
+            kept = list(islice(rest, len(group.parts)))
+            states.append(decoded(group, kept))
+            upto[group.name] = _upto(kept)
+        (profile, ledger, months), [standing], [offers] = states
+        return Customer(stream, profile, ledger, months, standing, offers, seen.policy, upto)
 
     async def whole(self, stream: str) -> Whole | None:
         """A household or company group, or None if nobody ever belonged to it."""
@@ -87,9 +99,6 @@ class Lookups:
     async def _household(self, group: Group, name: str) -> Household:
         kept = await self._kept(group, name)
         return Household(name, decoded(group, kept)[group.parts.index(OFFERS)], _upto(kept))
-
-    async def _all_of(self, seen: Present, stream: str) -> list[list[Kept | None]]:
-        return await asyncio.gather(*(self._kept(seen.of(base), stream) for base in (CUSTOMERS.name, STANDINGS, REACTIONS.name)))
 
     async def _kept(self, group: Group, stream: str) -> list[Kept | None]:
         place = Place(shard_of(stream, self._shards), group.name)

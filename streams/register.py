@@ -4,7 +4,7 @@ import time
 
 from domain.policy import TierPolicy
 from domain.versions import STREAM, Versions
-from projections.store import Place, Store
+from projections.store import Kept, Place, Store
 from projections.versions import LIVE, STEPS, VERSIONS, Present, present
 from streams.journal import Journal
 from streams.routing import shard_of
@@ -21,19 +21,25 @@ class Register:
         self._journal = journal
         self._begun_with = begun_with
         self._place = Place(shard_of(STREAM, len(journal)), STEPS.name)
+        self.pointer = (self._place, LIVE.key, STREAM)
         self._pointer: bytes | None = None
         self._state: bytes | None = None
         self._asked = -ASKED_EVERY
         self.last = present(Versions(), begun_with)
 
     async def live(self) -> Present:
-        """What readers see: one small read, as long as the pointer has not moved."""
-        [pointer] = await self._store.load(self._place, [(LIVE.key, STREAM)])
-        if pointer is not None and pointer.state == self._pointer:
-            return self.last
-        seen = await self.carried()
-        self._pointer = pointer.state if pointer else None
-        return seen
+        """What readers see."""
+        [pointer] = await self._store.read([self.pointer])
+        return await self.pointed(pointer)
+
+    async def pointed(self, pointer: Kept | None) -> Present:
+        """What readers see, by the state of the pointer: nothing more is read as long as it has not moved."""
+        if pointer is None:
+            return self._from_journal()
+        if pointer.state != self._pointer:
+            await self.carried()
+            self._pointer = pointer.state
+        return self.last
 
     async def carried(self) -> Present:
         """All that is carried."""
@@ -46,7 +52,7 @@ class Register:
 
     def _from_journal(self) -> Present:
         if time.monotonic() - self._asked > ASKED_EVERY:
-            self._state, self.last, self._asked = None, present(decided(self._journal), self._begun_with), time.monotonic()
+            self._state, self._pointer, self.last, self._asked = None, None, present(decided(self._journal), self._begun_with), time.monotonic()
         return self.last
 
 

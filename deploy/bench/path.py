@@ -51,7 +51,7 @@ def latency() -> list[Figure]:
         reads = sorted(asyncio.run(_bare_reads(settings)))
         trips = sorted(_bare_round_trips(settings))
     return [
-        Figure(name, _at(waits, share), "ms", {"bare Redis read": _at(reads, share), "bare broker round trip": _at(trips, share)})
+        Figure(name, at(waits, share), "ms", {"bare Redis read": at(reads, share), "bare broker round trip": at(trips, share)})
         for name, share in (("latency_p50_ms", 0.5), ("latency_p99_ms", 0.99))
     ]
 
@@ -71,7 +71,8 @@ def _padded(events: dict[int, list[bytes]]) -> list[list[bytes]]:
     return [raws + [b""] * (longest - len(raws)) for raws in events.values()]
 
 
-def _at(values: list[float], share: float) -> float:
+def at(values: list[float], share: float) -> float:
+    """What a share of the sorted values stays below."""
     return round(values[min(len(values) - 1, int(len(values) * share))], 2)
 
 
@@ -85,7 +86,7 @@ async def _load(settings: Settings, seconds: int) -> list[float]:
         probe = number % PROBE_EVERY == 0
         stream = f"customer:p{time.time_ns()}" if probe else f"customer:{number % KNOWN}"
         produced = time.perf_counter()
-        _produce(producer, stream, settings.shards)
+        produce(producer, stream, settings.shards)
         if probe:
             probes.append(asyncio.create_task(_readable(store, Place(shard_of(stream, settings.shards), CUSTOMERS.name), stream, produced)))
     waits = await asyncio.gather(*probes)
@@ -94,11 +95,17 @@ async def _load(settings: Settings, seconds: int) -> list[float]:
     return list(waits)
 
 
-def _produce(producer: KafkaProducer, stream: str, shards: int) -> None:
-    now, name = datetime.now(UTC), f"b{time.time_ns()}"
+def produce(producer: KafkaProducer, stream: str, shards: int) -> None:
+    """One event of a stream, as core systems send it."""
+    _, value = event_of(stream, f"{time.time_ns()}")
+    producer.send(INTERACTIONS, key=stream.encode(), value=value, partition=shard_of(stream, shards))
+
+
+def event_of(stream: str, name: str) -> tuple[str, bytes]:
+    """A payment by card, or a visit of a probe, as a CloudEvent named `b` and so on; with its stream."""
+    now = datetime.now(UTC)
     data = TransactionPosted(transaction=name, account=f"a-{stream}", amount=-100, currency="CNY", kind="card")
-    event = Proposed("bench", name, stream, now, now.date(), data if "p" not in stream else ChannelVisited(channel="app"))
-    producer.send(INTERACTIONS, key=stream.encode(), value=write(event), partition=shard_of(stream, shards))
+    return stream, write(Proposed("bench", f"b{name}", stream, now, now.date(), data if "p" not in stream else ChannelVisited(channel="app")))
 
 
 async def _readable(store: RedisStore, place: Place, stream: str, produced: float) -> float:

@@ -47,6 +47,7 @@ def web(doors: Doors) -> FastAPI:
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
         yield
+        decisions.flush()
         await asyncio.to_thread(doors.courier.close, LAST_WORDS)
         await doors.store.close()
 
@@ -54,7 +55,7 @@ def web(doors: Doors) -> FastAPI:
     add_problems(app)
     add_customers(app, doors)
     add_wholes(app, doors)
-    add_offers(app, doors)
+    decisions = add_offers(app, doors)
     add_interactions(app, doors)
     add_probes(app, doors)
 

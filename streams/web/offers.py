@@ -1,5 +1,6 @@
 """What should be offered now, and why not something else? Decided while the customer waits; recorded behind the answer."""
 
+import asyncio
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
@@ -19,7 +20,7 @@ from projections.offers import REACTIONS
 from projections.picture import Customer
 from projections.redis import Room
 from projections.store import Place
-from streams.cloudevents import write
+from streams.cloudevents import write, write_batch
 from streams.journal import source_key
 from streams.routing import shard_of
 from streams.web.customers import CustomerId, found
@@ -27,6 +28,9 @@ from streams.web.doors import Doors, as_json
 from streams.web.problems import Problem
 
 WAITING = 2_000
+"""Messages of decisions that may be on their way to the journal."""
+MOMENT = 0.05
+"""Seconds for which decisions are gathered."""
 GRACE = 300
 """Seconds that a place is held beyond its time, so that word of what was shown has arrived."""
 
@@ -59,8 +63,9 @@ class NextBestOffer(BaseModel):
     policy: str | None
 
 
-def add_offers(app: FastAPI, doors: Doors) -> None:
-    """Add the question what to offer."""
+def add_offers(app: FastAPI, doors: Doors) -> "Recording":
+    """Add the question what to offer; gives what sends the decisions, to be flushed at the end."""
+    recording = Recording(doors)
 
     @app.get("/v1/customers/{customer}/next-best-offer", summary="What to offer now, and why not something else", response_model=NextBestOffer)
     async def next_best_offer(
@@ -75,10 +80,15 @@ def add_offers(app: FastAPI, doors: Doors) -> None:
         models = await doors.lookups.models(doors.offers)
         asked = Asked(uuid.uuid4().hex, channel, datetime.now(doors.zone), limit, personalised)
         decided = await _decided(doors, who, models, asked)
-        behind.add_task(_record, doors, who.stream, decided, asked.now)
+        behind.add_task(record, who.stream, decided, asked.now)
         answer = as_json(_answer(doors.catalogue, customer, decided))
         answer.background = behind
         return answer
+
+    async def record(stream: str, decided: OfferDecided, now: datetime) -> None:
+        recording.add(stream, decided, now)
+
+    return recording
 
 
 def adopt(catalogue: Catalogue, doors: Doors) -> None:
@@ -121,10 +131,25 @@ async def _reserve(doors: Doors, who: Customer, households: list[Household], dec
     return None
 
 
-def _record(doors: Doors, stream: str, decided: OfferDecided, now: datetime) -> None:
-    """Send the decision to the journal, with how likely its first offer was."""
-    event = Proposed(DECISIONS, decided.decision, stream, now, now.date(), with_probability(decided, doors.catalogue))
-    doors.courier.submit(shard_of(stream, doors.shards), write(event))
+class Recording:
+    """Decisions on their way to the journal: those of a moment go together, and nobody waits for them."""
+
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
+        self._waiting: dict[int, list[bytes]] = {}
+
+    def add(self, stream: str, decided: OfferDecided, now: datetime) -> None:
+        """Send a decision, with how likely its first offer was."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_later(MOMENT, self.flush)
+        event = Proposed(DECISIONS, decided.decision, stream, now, now.date(), with_probability(decided, self._doors.catalogue))
+        self._waiting.setdefault(shard_of(stream, self._doors.shards), []).append(write(event))
+
+    def flush(self) -> None:
+        """Send what waits."""
+        waiting, self._waiting = self._waiting, {}
+        for shard, events in waiting.items():
+            self._doors.courier.submit(shard, write_batch(events), batch=True)
 
 
 def _room_for_one_more(doors: Doors) -> None:

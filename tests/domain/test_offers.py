@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from domain.conditions import AtLeast, Case
 from domain.contacts import Contact, Contacts, Place
 from domain.facts import MonthlyFacts
-from domain.funnel import Applicant, Consented, Request, agrees, in_audience, why_not
+from domain.funnel import Applicant, Asking, Consented, Funnel, agrees, in_audience
 from domain.offering import Arms, Catalogue, Exploration, Offer, Risk, Validity
+from domain.offers import Dropped
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -27,9 +28,15 @@ def ago(days: float) -> datetime:
     return NOW - days * DAY
 
 
+def why_not(offer: Offer, who: Applicant, channel: str, shelf: Catalogue = SHELF, full: tuple[int, ...] = ()) -> Dropped | None:
+    """The first objection to an offer, as if it stood in the catalogue."""
+    with_it = Catalogue.model_validate({**shelf.model_dump(), "offers": (offer, *(each for each in shelf.offers if each.offer != offer.offer))})
+    return Funnel(with_it).why_not(offer, Asking(with_it, who, channel, full))  # type: ignore[arg-type]
+
+
 def test_a_fitting_customer_may_be_offered_it() -> None:
     """No objection, no reason."""
-    assert why_not(FUND, FITTING, Request(SHELF, "app")) is None
+    assert why_not(FUND, FITTING, "app") is None
 
 
 OFTEN = "contacted often enough:"
@@ -93,7 +100,7 @@ UNOBJECTIONABLE: list[tuple[dict[str, object], dict[str, object], str]] = [
 @pytest.mark.parametrize(("of_offer", "of_customer", "channel", "stage", "reason"), OBJECTIONS)
 def test_every_objection_is_said(of_offer: dict[str, object], of_customer: dict[str, object], channel: str, stage: str, reason: str) -> None:
     """A dropped offer names the stage and the reason."""
-    dropped = why_not(FUND.model_copy(update=of_offer), replace(FITTING, **of_customer), Request(SHELF, channel))  # type: ignore[arg-type]
+    dropped = why_not(FUND.model_copy(update=of_offer), replace(FITTING, **of_customer), channel)  # type: ignore[arg-type]
 
     assert dropped is not None
     assert (dropped.stage, dropped.reason) == (stage, reason)
@@ -102,7 +109,7 @@ def test_every_objection_is_said(of_offer: dict[str, object], of_customer: dict[
 @pytest.mark.parametrize(("of_offer", "of_customer", "channel"), UNOBJECTIONABLE)
 def test_what_is_just_allowed_is_not_objected_to(of_offer: dict[str, object], of_customer: dict[str, object], channel: str) -> None:
     """Each bound lies where the rule says, and not one day or year before it."""
-    assert why_not(FUND.model_copy(update=of_offer), replace(FITTING, **of_customer), Request(SHELF, channel)) is None  # type: ignore[arg-type]
+    assert why_not(FUND.model_copy(update=of_offer), replace(FITTING, **of_customer), channel) is None  # type: ignore[arg-type]
 
 
 def test_a_household_is_not_contacted_more_often_than_its_cap() -> None:
@@ -112,17 +119,17 @@ def test_a_household_is_not_contacted_more_often_than_its_cap() -> None:
     cap = {"channels": ("email", "sms"), "at_most": 2, "of": "household"}
     shelf = Catalogue.model_validate({**SHELF.model_dump(), "contact": {"caps": (cap,)}})
     who = replace(FITTING, contacts=own, household=(others,))
-    dropped = why_not(FUND, who, Request(shelf, "sms"))
+    dropped = why_not(FUND, who, "sms", shelf)
 
     assert dropped is not None
     assert dropped.reason == "contacted often enough: at most 2 in 7 days on email, sms, of a household"
-    assert why_not(FUND, replace(who, household=()), Request(shelf, "sms")) is None
+    assert why_not(FUND, replace(who, household=()), "sms", shelf) is None
 
 
 def test_a_cap_that_somebody_else_has_just_used_up_forbids_every_offer() -> None:
     """The funnel believes who holds the places."""
-    assert why_not(FUND, FITTING, Request(SHELF, "email")) is None
-    assert why_not(FUND, FITTING, Request(SHELF, "email", full=(0,))) is not None
+    assert why_not(FUND, FITTING, "email") is None
+    assert why_not(FUND, FITTING, "email", full=(0,)) is not None
 
 
 def test_some_purposes_need_a_yes() -> None:
@@ -196,8 +203,9 @@ applicants = st.builds(
 @given(applicants, st.sampled_from(["app", "sms", "branch"]))
 def test_nobody_is_offered_what_is_forbidden(catalogue: Catalogue, who: Applicant, channel: str) -> None:
     """Whoever asks: no risk beyond a valid grade, no high risk to the elderly on a screen, nothing without consent, nothing twice."""
+    asking = Asking(catalogue, who, channel)  # type: ignore[arg-type]
     for offer in catalogue.offers:
-        if why_not(offer, who, Request(catalogue, channel)) is None:  # type: ignore[arg-type]
+        if Funnel(catalogue).why_not(offer, asking) is None:
             said = [each for key in ("marketing", f"marketing/{channel}") if (each := who.consents.get(key))]
             assert not said or max(said, key=lambda each: (each.at, not each.granted)).granted
             assert offer.again_days is not None or offer.offer not in who.accepted

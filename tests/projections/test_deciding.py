@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from domain.tiering import Standing
 from projections.customers import CUSTOMERS
 from projections.deciding import Asked, Household, decide_offer, with_probability
 from projections.exploring import draw, probability
-from projections.model import MODEL, Learnt, learnt, learnt_from
+from projections.model import MODEL, Learnt, learnt, learnt_from, shared
 from projections.offers import REACTIONS
 from projections.picture import Customer
 from projections.store import Kept
@@ -178,9 +179,9 @@ def test_the_same_states_lead_to_the_same_decision(bohai: TierPolicy, events: li
 
 def drawn(*numbers: tuple[str, float, float, int], seed: str = "s") -> list[Candidate]:
     """Candidates of these names, propensities, evidence and values, with their draws."""
-    made = []
+    made, chance = [], Random(seed)
     for offer, likely, evidence, value in numbers:
-        at = draw(seed, offer, likely, evidence)
+        at = draw(chance, likely, evidence)
         made.append(Candidate(offer=offer, propensity=likely, value=value, priority=at * value, model="m", evidence=evidence, drawn=at))
     return made
 
@@ -209,7 +210,7 @@ def test_an_offer_without_a_draw_is_a_bar_that_the_others_have_to_pass() -> None
     """What suitability limits is no part of an experiment, and still competes."""
     sure = Candidate(offer="sure", propensity=0.05, value=100, priority=5.0, model="m", evidence=100)
     [rival] = drawn(("rival", 0.05, 40.0, 100))
-    won = sum(draw(f"s{number}", "rival", 0.05, 40.0) * 100 < 5.0 for number in range(4_000)) / 4_000
+    won = sum(draw(Random(number), 0.05, 40.0) * 100 < 5.0 for number in range(4_000)) / 4_000
 
     assert probability(sure, [rival]) == pytest.approx(won, abs=0.035)
     assert probability(sure, [rival]) + probability(rival, [sure]) == pytest.approx(1, abs=0.02)
@@ -303,7 +304,7 @@ def test_more_evidence_makes_a_model_surer_and_a_draw_narrower() -> None:
         state = MODEL.evolve(
             state, recorded(ExampleLabelled(offer="a", decision=f"{number}", customer="customer:1", features=features, accepted=number % 2 == 0), number + 1)
         )
-    likely, _ = learnt_from(state, 200).ready.propensity({"age": 30, "tier=gold": 1})  # type: ignore[union-attr]
+    likely, _ = learnt_from(state, 200).ready.propensity(shared({"age": 30, "tier=gold": 1}))  # type: ignore[union-attr]
 
     assert 0.3 < likely < 0.7
-    assert max(draw(f"{seed}", "a", 0.5, 1000) for seed in range(50)) < max(draw(f"{seed}", "a", 0.5, 5) for seed in range(50))
+    assert max(draw(Random(seed), 0.5, 1000) for seed in range(50)) < max(draw(Random(seed), 0.5, 5) for seed in range(50))
