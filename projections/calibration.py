@@ -19,6 +19,8 @@ HALF_LIFE = 1_000
 """Answers after which one counts for half."""
 OWN_WORD = 50.0
 """Answers' worth of the model's own word in each bin."""
+ALIKE = 8
+"""Bins on each side of a score whose answers are evidence for it."""
 RISE = 0.1
 """The share of the model's own word in each probability, so that the curve rises strictly."""
 FADING = 0.5 ** (1 / HALF_LIFE)
@@ -75,23 +77,30 @@ def log_odds(probability: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """From a score to a probability: points in order of the score, lines between them."""
+    """From a score to a probability, a value for each bin's middle and lines between them; and how many answers lie in each bin."""
 
-    points: tuple[tuple[float, float], ...]
+    values: tuple[float, ...]
+    answers: tuple[float, ...]
 
     def at(self, score: float) -> float:
         """The calibrated probability."""
         bounded = max(-ENDS * WIDTH, min(ENDS * WIDTH, score))
         place = (bounded + ENDS * WIDTH) / WIDTH
         left = min(int(place), 2 * ENDS - 1)
-        (_, low), (_, high) = self.points[left], self.points[left + 1]
+        low, high = self.values[left], self.values[left + 1]
         return (1 - RISE) * (low + (high - low) * (place - left)) + RISE * chance(score)
+
+    def evidence(self, score: float) -> float:
+        """How many answers there are to scores like this one."""
+        return self.answers[bin_of(score) + ENDS]
 
 
 def curve(counts: Counts) -> Curve:
-    """The calibrated probability at each bin's middle."""
-    bins = [(place * WIDTH, *_weighed(counts, place)) for place in range(-ENDS, ENDS + 1)]
-    return Curve(tuple(zip((score for score, _, _ in bins), pooled((value, weight) for _, value, weight in bins), strict=True)))
+    """What came of each bin, made monotone."""
+    places = range(-ENDS, ENDS + 1)
+    each = [counts.yes.get(str(place), 0.0) + counts.no.get(str(place), 0.0) for place in places]
+    answers = tuple(fsum(each[max(0, place - ALIKE) : place + ALIKE + 1]) for place in range(len(each)))
+    return Curve(tuple(pooled(_weighed(counts, place) for place in places)), answers)
 
 
 def pooled(bins: Iterable[tuple[float, float]]) -> list[float]:

@@ -180,8 +180,7 @@ class _Weighing(NamedTuple):
         rules = self.catalogue.exploration
         likely, score, answers = rules.expected_permille / 1000, None, 0.0
         if self.seen is not None and learnt.ready is not None:
-            said, score = learnt.ready.propensity(self.seen)
-            answers = learnt.ready.evidence
+            said, score, answers = learnt.ready.propensity(self.seen)
             likely = (likely * rules.weight + said * answers) / (rules.weight + answers)
         explored = self.seen is not None and rules.on and not offer.limited and self.arm not in CHANCE
         drawn = draw(self.chance, likely, answers + rules.weight) if explored else None

@@ -114,15 +114,14 @@ class Ready:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.evidence = model.counts.total
 
-    def propensity(self, features: Shared) -> tuple[float, float]:
-        """The calibrated probability of a yes, and the log-odds before calibration."""
+    def propensity(self, features: Shared) -> tuple[float, float, float]:
+        """The calibrated probability of a yes, the log-odds before calibration, and how many answers there are to such log-odds."""
         terms, weights, usual = [self.model.intercept], self.model.weights, self._usual
         terms += [weights[name] * value for name, value in features.categories if name in weights]
         terms += [weights[name] * usual[name].apart(value) for name, value in features.numbers if name in usual]
         score = fsum(terms)  # exact, so that the order does not matter
-        return self._curve.at(score), score
+        return self._curve.at(score), score, self._curve.evidence(score)
 
     @cached_property
     def _usual(self) -> dict[str, Usual]:
@@ -195,7 +194,7 @@ def _learnt(model: Model, example: ExampleLabelled, at: datetime) -> Model:
     regression.learn_one(row, example.accepted)
     said, score = example.propensity, example.score
     if said is None or score is None:
-        said, score = Ready(model).propensity(features)
+        said, score, _ = Ready(model).propensity(features)
     loss = -log(max(LEAST, said if example.accepted else 1 - said))
     return changed(
         model,

@@ -304,7 +304,7 @@ def test_more_evidence_makes_a_model_surer_and_a_draw_narrower() -> None:
         state = MODEL.evolve(
             state, recorded(ExampleLabelled(offer="a", decision=f"{number}", customer="customer:1", features=features, accepted=number % 2 == 0), number + 1)
         )
-    likely, _ = learnt_from(state, 200).ready.propensity(shared({"age": 30, "tier=gold": 1}))  # type: ignore[union-attr]
+    likely, _, _ = learnt_from(state, 200).ready.propensity(shared({"age": 30, "tier=gold": 1}))  # type: ignore[union-attr]
 
     assert 0.3 < likely < 0.7
     assert max(draw(Random(seed), 0.5, 1000) for seed in range(50)) < max(draw(Random(seed), 0.5, 5) for seed in range(50))

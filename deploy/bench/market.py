@@ -1,0 +1,197 @@
+"""Does choosing get better by trying? A simulated market with known preferences that drift, and a new offer that few like, but those much.
+
+Everything but the customers is the bank's own: the funnel with its ramp for a new offer, the models, the draws and the choice. Beside
+it stand the same models without any trying, and with a share of choices by lot (epsilon-greedy). Regret is what the best offer
+for each customer would have earned, less what the chosen one is expected to.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from statistics import median
+
+from deploy.bench.parts import Figure
+from domain.offering import Catalogue
+from domain.offers import Candidate, ExampleLabelled, OfferDecided
+from domain.policy import TierPolicy
+from domain.recorded import Recorded
+from domain.tiering import Standing
+from projections.deciding import Asked, decide_offer
+from projections.ledger import LEDGER
+from projections.model import MODEL, Learnt, learnt_from
+from projections.months import MONTHS
+from projections.offers import OFFERS
+from projections.picture import Customer
+from projections.profile import Profile
+
+STEPS = 12_000
+SEEDS = (1, 2, 3, 4, 5)
+DRIFTS_AT = STEPS // 2
+NEW_AT = STEPS // 3
+DELAY = 50
+EPSILON = 0.1
+BEGUN = datetime(2026, 1, 5, 9, tzinfo=UTC)
+VALUES = {"bonds": 300, "card": 200, "insurance": 250, "loan": 400, "savings": 100, "travel": 350}
+NEW = "travel"
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who comes by: an age, and a taste that the bank knows as a segment."""
+
+    number: int
+    age: int
+    taste: str
+
+
+@dataclass
+class Market:
+    """What people truly like: log-odds of a yes by taste, a slope by age, and a change half-way."""
+
+    seed: int
+    likes: dict[tuple[str, str], float] = field(default_factory=dict)
+    slopes: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Draw the preferences."""
+        chance = Random(self.seed)  # noqa: S311 - chance with a seed, here and below
+        self.likes = {(offer, taste): chance.gauss(-3.2, 0.9) for offer in VALUES for taste in "abc"}
+        self.likes |= {(NEW, "a"): -0.8, (NEW, "b"): -5.0, (NEW, "c"): -5.0}
+        self.slopes = {offer: chance.gauss(0, 0.5) for offer in VALUES}
+
+    def chance_of(self, offer: str, person: Person, step: int) -> float:
+        """The true probability of a yes; from the middle on the tastes a and b have changed places, but for the new offer."""
+        taste = {"a": "b", "b": "a"}.get(person.taste, person.taste) if step >= DRIFTS_AT and offer != NEW else person.taste
+        return 1 / (1 + math.exp(-(self.likes[offer, taste] + self.slopes[offer] * (person.age - 45) / 15)))
+
+
+@dataclass
+class Run:
+    """What one way of choosing came to: the regret step by step, in minor units, and to whom the new offer went at the end."""
+
+    regret: list[float] = field(default_factory=list)
+    new_to_those_who_like_it: int = 0
+    new_to_others: int = 0
+    examples: list[tuple[str, ExampleLabelled]] = field(default_factory=list)
+
+
+Choose = Callable[[OfferDecided, Random], Candidate]
+
+
+def first(decided: OfferDecided, _chance: Random) -> Candidate:
+    """What the bank would show."""
+    return decided.candidates[0]
+
+
+def now_and_then_by_lot(decided: OfferDecided, chance: Random) -> Candidate:
+    """What the bank would show, or with a small probability anything."""
+    return chance.choice(decided.candidates) if chance.random() < EPSILON else decided.candidates[0]
+
+
+WAYS: dict[str, tuple[bool, Choose]] = {"ours": (True, first), "epsilon-greedy": (False, now_and_then_by_lot), "no exploration": (False, first)}
+
+
+def simulate(way: str, seed: int, policy: TierPolicy, steps: int = STEPS) -> Run:
+    """One run of the market under one way of choosing; answers come fifty steps late."""
+    explored, choose = WAYS[way]
+    market, chance, run = Market(seed), Random(seed * 7), Run()  # noqa: S311
+    shelves = [_shelf(explored, [name for name in VALUES if name != NEW]), _shelf(explored, list(VALUES))]
+    models = dict.fromkeys(VALUES, MODEL.initial)
+    answers: list[tuple[str, ExampleLabelled]] = []
+    ready: dict[str, Learnt] = {name: learnt_from(state, 0) for name, state in models.items()}
+    for step in range(steps):
+        shelf = shelves[step >= NEW_AT]
+        person = Person(step, chance.randrange(20, 80), chance.choice("abc"))
+        for name, example in answers[: max(0, len(answers) - DELAY)]:
+            models[name] = MODEL.evolve(models[name], recorded(name, example, step))
+            ready[name] = learnt_from(models[name], step)
+        answers = answers[max(0, len(answers) - DELAY) :]
+        decided = decide_offer(_customer(person, policy), [], shelf, ready, Asked(f"{seed}/{step}", "app", BEGUN + timedelta(minutes=step)))
+        chosen = choose(decided, chance)
+        worth = {offer.offer: market.chance_of(offer.offer, person, step) * offer.value for offer in shelf.offers}
+        run.regret.append(max(worth.values()) - worth[chosen.offer])
+        accepted = chance.random() < market.chance_of(chosen.offer, person, step)
+        example = ExampleLabelled(
+            offer=chosen.offer,
+            decision=f"{step}",
+            customer=f"customer:{step}",
+            features=decided.features,
+            accepted=accepted,
+            propensity=chosen.propensity,
+            score=chosen.score,
+        )
+        answers.append((chosen.offer, example))
+        run.examples.append((chosen.offer, example))
+        if chosen.offer == NEW and step >= steps * 3 // 4:
+            run.new_to_those_who_like_it += person.taste == "a"
+            run.new_to_others += person.taste != "a"
+    return run
+
+
+def market(policy: TierPolicy, plot: Path | None = None) -> list[Figure]:
+    """The regret of each way, cumulated over the market's life: the median of some seeds; and the plot, if it is asked for."""
+    runs = {way: [simulate(way, seed, policy) for seed in SEEDS] for way in WAYS}
+    totals = {way: median(sum(run.regret) for run in some) for way, some in runs.items()}
+    found = median(run.new_to_those_who_like_it / max(1, run.new_to_those_who_like_it + run.new_to_others) for run in runs["ours"])
+    if plot is not None:
+        plot.write_text(_drawn({way: _curve(some) for way, some in runs.items()}), encoding="utf-8")
+    ours = totals.pop("ours")
+    return [Figure("market_regret", ours, "minor units", {}, totals), Figure("market_new_offer_to_its_audience", found, "share")]
+
+
+def _shelf(explored: bool, names: Sequence[str]) -> Catalogue:
+    offers = [{"offer": name, "name": {"en": name}, "value": VALUES[name], "again_days": 1, "ramp": name == NEW} for name in names]
+    exploration = {"on": explored, "first_permille": 100, "full_at": 20, "expected_permille": 50}
+    return Catalogue.model_validate({"catalogue": "market", "version": 1, "currency": "CNY", "offers": offers, "exploration": exploration})
+
+
+def _customer(person: Person, policy: TierPolicy) -> Customer:
+    born = BEGUN.date().replace(year=BEGUN.year - person.age, month=1, day=1)
+    profile = replace(Profile(), kind="person", born=born, channels={person.taste: 8})
+    return Customer(f"customer:{person.number}", profile, LEDGER.initial, MONTHS.initial, Standing(), OFFERS.initial, policy, {})
+
+
+def recorded(name: str, example: ExampleLabelled, position: int) -> Recorded:
+    """An example in a model's stream."""
+    return Recorded(position, f"model:{name}", position, "market", f"{position}", BEGUN, BEGUN.date(), BEGUN, None, example)
+
+
+def _curve(runs: Sequence[Run], points: int = 60) -> list[float]:
+    """The cumulated regret at some moments, the median of the runs."""
+    sums = []
+    for run in runs:
+        total, sofar = 0.0, []
+        for each in run.regret:
+            total += each
+            sofar.append(total)
+        sums.append(sofar)
+    steps = len(sums[0])
+    return [median(sofar[min(steps - 1, steps * point // points)] for sofar in sums) for point in range(points + 1)]
+
+
+COLOURS = {"ours": "#0b6e4f", "epsilon-greedy": "#c8553d", "no exploration": "#6c6c6c"}
+WIDTH, HEIGHT, EDGE = 640, 320, 48
+
+
+def _drawn(curves: dict[str, list[float]]) -> str:
+    """The curves as SVG."""
+    top = max(max(curve) for curve in curves.values())
+    lines = []
+    for place, (way, curve) in enumerate(curves.items()):
+        step = (WIDTH - 2 * EDGE) / (len(curve) - 1)
+        points = " ".join(f"{EDGE + number * step:.1f},{HEIGHT - EDGE - value / top * (HEIGHT - 2 * EDGE):.1f}" for number, value in enumerate(curve))
+        lines.append(f'<polyline fill="none" stroke="{COLOURS[way]}" stroke-width="2" points="{points}"/>')
+        lines.append(f'<text x="{EDGE + 12}" y="{EDGE + 18 * place}" fill="{COLOURS[way]}">{way}: {curve[-1]:,.0f}</text>')
+    marks = [(NEW_AT, "a new offer"), (DRIFTS_AT, "tastes change")]
+    for step_at, word in marks:
+        x = EDGE + (WIDTH - 2 * EDGE) * step_at / STEPS
+        lines.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{EDGE}" y2="{HEIGHT - EDGE}" stroke="#bbb" stroke-dasharray="4"/>')
+        lines.append(f'<text x="{x + 4:.1f}" y="{HEIGHT - EDGE - 6}" fill="#777">{word}</text>')
+    axis = f'<path d="M{EDGE} {EDGE} V{HEIGHT - EDGE} H{WIDTH - EDGE}" fill="none" stroke="#333"/>'
+    below = f'<text x="{WIDTH // 2}" y="{HEIGHT - 14}" text-anchor="middle">customers asked ({STEPS:,})</text>'
+    words = f'{below}<text x="{EDGE}" y="{EDGE - 14}">cumulated regret</text>'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="13">'
+    return "\n".join([head, '<rect width="100%" height="100%" fill="white"/>', axis, words, *lines, "</svg>", ""])

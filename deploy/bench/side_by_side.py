@@ -1,0 +1,49 @@
+"""Ours and Pega's adaptive naive Bayes on the same stream: offers shown in the simulated market, answers known fifty steps later."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from deploy.bench.market import DELAY, SEEDS, VALUES, recorded, simulate
+from deploy.bench.measures import by_response, calibration_error, log_loss
+from deploy.bench.naive_bayes import NaiveBayes
+from deploy.bench.parts import Figure
+from domain.offers import ExampleLabelled
+from domain.policy import TierPolicy
+from projections.model import MODEL, Ready, shared
+
+Said = dict[str, list[tuple[str, float, bool]]]
+
+
+def side_by_side(policy: TierPolicy) -> list[Figure]:
+    """AUC by offer weighted by responses, log-loss and calibration error, over all seeds together."""
+    said: Said = {"ours": [], "naive": []}
+    for seed in SEEDS:
+        for name, offer, likely, accepted in _said(simulate("epsilon-greedy", seed, policy).examples):
+            said[name].append((f"{seed}/{offer}", likely, accepted))
+    found = {name: _measured(some) for name, some in said.items()}
+    return [Figure(f"market_{measure}", found["ours"][measure], "", {}, {"adaptive naive Bayes": found["naive"][measure]}) for measure in found["ours"]]
+
+
+def _said(examples: list[tuple[str, ExampleLabelled]]) -> Iterator[tuple[str, str, float, bool]]:
+    """What each said of every show before its answer was known."""
+    ours, naive = dict.fromkeys(VALUES, MODEL.initial), {name: NaiveBayes() for name in VALUES}
+    scored: list[ExampleLabelled] = []
+    for number, (offer, example) in enumerate(examples):
+        if (due := number - DELAY - 1) >= 0:
+            name = examples[due][0]
+            ours[name] = MODEL.evolve(ours[name], recorded(name, scored[due], due))
+            naive[name].learn(scored[due].features, scored[due].accepted)
+        likely, score, _ = Ready(ours[offer]).propensity(shared(example.features))
+        scored.append(example.model_copy(update={"propensity": likely, "score": score}))
+        yield "ours", offer, likely, example.accepted
+        yield "naive", offer, naive[offer].propensity(example.features), example.accepted
+
+
+def _measured(said: list[tuple[str, float, bool]]) -> dict[str, float]:
+    groups: dict[str, tuple[Any, Any]] = {}
+    for offer in {offer for offer, _, _ in said}:
+        groups[offer] = np.array([likely for name, likely, _ in said if name == offer]), np.array([came for name, _, came in said if name == offer])
+    likely, came = np.array([each for _, each, _ in said]), np.array([each for _, _, each in said])
+    return {"auc_by_response": by_response(groups), "log_loss": log_loss(likely, came), "calibration_error": calibration_error(likely, came)}

@@ -1,0 +1,110 @@
+"""What is the choice of offers worth? Hold-out arms beside the usual, and what another catalogue would have earned, from the journal."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from domain.arbitration import priority, ranked
+from domain.catalogue import topic_of
+from domain.offering import Catalogue
+from domain.offers import DECISIONS, Arm, Candidate, OfferAccepted, OfferDecided, OfferDeclined, OfferLapsed, OfferPresented
+from projections.exploring import probability
+from replay.offpolicy import Estimate, estimates, lift, mean
+from streams.journal import Journal
+
+AT_ONCE = 2_000
+TOPICS = [topic_of(event) for event in (OfferDecided, OfferPresented, OfferAccepted, OfferDeclined, OfferLapsed)]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A decision whose first offer was answered: yes, no, or not at all."""
+
+    decided: OfferDecided
+    accepted: bool
+
+    @property
+    def first(self) -> Candidate:
+        """What was offered first."""
+        return self.decided.candidates[0]
+
+    @property
+    def earned(self) -> int:
+        """What it brought: the value of the offer, in minor units, or nothing."""
+        return self.first.value if self.accepted else 0
+
+
+@dataclass(frozen=True)
+class ArmSeen:
+    """What an arm brought a decision: acceptances, value in minor units, and the lift of the usual choice over it."""
+
+    arm: Arm
+    decisions: int
+    accepted: Estimate
+    earned: Estimate
+    lift_accepted: Estimate
+    lift_earned: Estimate
+
+
+def outcomes(journal: Journal) -> Iterator[Outcome]:
+    """Every decision of ours that was answered, or lapsed."""
+    for shard in journal:
+        waiting: dict[str, OfferDecided] = {}
+        after = 0
+        while rows := shard.read(after, AT_ONCE, topics=TOPICS):
+            after = rows[-1].position
+            for row in rows:
+                event = row.event()
+                match event.data:
+                    case OfferDecided() as decided if event.source == DECISIONS and decided.candidates:
+                        waiting[decided.decision] = decided
+                    case OfferAccepted(decision=name, offer=offer) | OfferDeclined(decision=name, offer=offer) | OfferLapsed(decision=name, offer=offer):
+                        if (found := waiting.get(name)) is not None and found.offer == offer:
+                            yield Outcome(waiting.pop(name), isinstance(event.data, OfferAccepted))
+
+
+def arms_seen(found: Iterable[Outcome]) -> list[ArmSeen]:
+    """Each arm beside the usual choice."""
+    by_arm: dict[Arm, list[Outcome]] = {}
+    for outcome in found:
+        by_arm.setdefault(outcome.decided.arm, []).append(outcome)
+    yes = {arm: [outcome.accepted for outcome in some] for arm, some in by_arm.items()}
+    earned = {arm: [outcome.earned for outcome in some] for arm, some in by_arm.items()}
+    usual_yes, usual_earned = yes.get("usual", []), earned.get("usual", [])
+    return [
+        ArmSeen(arm, len(yes[arm]), mean(yes[arm]), mean(earned[arm]), lift(usual_yes, yes[arm]), lift(usual_earned, earned[arm])) for arm in sorted(by_arm)
+    ]
+
+
+def what_it_would_earn(found: Iterable[Outcome], other: Catalogue) -> list[Estimate]:
+    """What another catalogue's values, contexts and levers would have earned a decision, in minor units, from the decisions that were explored.
+
+    Decisions whose probability was not known, or that offer what the other catalogue does not have, say nothing of it.
+    """
+    rewards, weights, expected, of_logged = [], list[float](), list[float](), list[float]()
+    values = {offer.offer: offer.value for offer in other.offers}
+    for outcome in found:
+        decided = outcome.decided
+        if not decided.probability or not all(candidate.offer in values for candidate in decided.candidates):
+            continue
+        again = ranked([_reweighed(candidate, decided, other) for candidate in decided.candidates], other, "usual", decided.decision)
+        chances = {candidate.offer: _first(candidate, again, other) for candidate in again}
+        rewards.append(values[outcome.first.offer] if outcome.accepted else 0)
+        weights.append(chances[outcome.first.offer] / decided.probability)
+        expected.append(sum(chances[candidate.offer] * candidate.propensity * values[candidate.offer] for candidate in again))
+        of_logged.append(outcome.first.propensity * values[outcome.first.offer])
+    return estimates(rewards, weights, expected, of_logged)
+
+
+def _reweighed(candidate: Candidate, decided: OfferDecided, other: Catalogue) -> Candidate:
+    offer = other.find(candidate.offer)
+    context, levers = other.context(decided.channel, offer.issue), offer.levers_percent
+    by = priority(candidate.propensity if candidate.drawn is None else candidate.drawn, context, offer.value, levers)
+    return candidate.model_copy(update={"value": offer.value, "context_percent": context, "levers_percent": levers, "priority": by})
+
+
+def _first(candidate: Candidate, among: tuple[Candidate, ...], catalogue: Catalogue) -> float:
+    """How likely a candidate is to come first in the usual way."""
+    must = [each.offer for each in among if catalogue.find(each.offer).mandatory]
+    if must:
+        return float(candidate.offer == must[0])
+    return probability(candidate, [other for other in among if other is not candidate])
