@@ -12,12 +12,14 @@ from rich.markup import escape
 from deploy.console import DataDir, Json, Mendable, errors, progress, settings_of, show, until_signal
 from deploy.deciding import replay
 from deploy.logs import set_up_logs
+from deploy.models import models
 from deploy.quarantine import quarantine
 from deploy.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Tiers, folded from history.")
 app.add_typer(quarantine)
 app.add_typer(replay)
+app.add_typer(models)
 
 EVENTS = "CloudEvents as JSON lines; - for standard input."
 Customers = Annotated[int, typer.Option(min=1, max=20_000_000, help="How many customers.")]

@@ -1,7 +1,9 @@
 """How do answers about the past look in a terminal? Tables; what a bank wrote is shown as it is."""
 
+import math
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -10,6 +12,8 @@ if TYPE_CHECKING:
     from replay.compare import Comparison
     from replay.decisions import Remade
     from replay.explain import Explanation
+    from replay.offpolicy import Estimate
+    from replay.value import ArmSeen
     from replay.whatif import Curve
 
 SHOWN = 10
@@ -116,6 +120,41 @@ def print_decision(found: "Remade") -> None:
         "made once more from the journal: equal, byte for byte" if found.equal else f"made once more from the journal: DIFFERENT in {', '.join(found.differs)}"
     )
     console.print(word, soft_wrap=True)
+
+
+def print_models(found: "dict[str, dict[str, Any] | None]") -> None:
+    """One line a model."""
+    table = Table("model", "examples", "accepted", "AUC", "log-loss", "calibration error", "drifts", "last example")
+    for name, said in found.items():
+        if said is None:
+            table.add_row(name, "cannot be read")
+            continue
+        numbers = (f"{said[measure]:.4f}" if said[measure] is not None else "" for measure in ("auc", "log_loss", "calibration_error"))
+        table.add_row(name, f"{said['examples']:,}", f"{said['accepted']:,}", *numbers, str(said["drifts"]), f"{said['last']:%Y-%m-%d %H:%M}")
+    _console().print(table)
+
+
+def print_arms(arms: "Sequence[ArmSeen]") -> None:
+    """What each arm brought, and the lift of the usual choice over it."""
+    table = Table("arm", "decisions", "accepted", "value a decision", "lift in acceptance", "lift in value", title="by how offers were chosen")
+    for arm in arms:
+        lifts = ("",) * 2 if arm.arm == "usual" else (_between(arm.lift_accepted, "+.1%"), _between(arm.lift_earned, "+.1%"))
+        table.add_row(arm.arm, f"{arm.decisions:,}", _between(arm.accepted, ".2%"), _between(arm.earned, ",.1f"), *lifts)
+    _console().print(table)
+
+
+def print_estimates(found: "Sequence[Estimate]") -> None:
+    """What another choice would have earned."""
+    if found:
+        table = Table("method", "value a decision", "decisions", "that speak for it", title="the other catalogue, in minor units")
+        for each in found:
+            table.add_row(each.method, _between(each, ",.1f"), f"{each.logged:,}", f"{each.effective:,.0f}")
+        _console().print(table)
+
+
+def _between(found: "Estimate", spelt: str) -> str:
+    """A value and its interval; nothing where there is none."""
+    return "too few" if math.isnan(found.value) else f"{found.value:{spelt}} ({found.low:{spelt}} to {found.high:{spelt}})"
 
 
 def _with_whole(seen: str, whole: str | None, together: dict[str, int]) -> str:

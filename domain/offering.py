@@ -137,6 +137,13 @@ class Care(Said):
     channels: tuple[Channel, ...] = ("branch", "manager-visit")
 
 
+class Watch(Said):
+    """Key customers, by tier; they are at risk from so many permille on with which they may leave."""
+
+    tiers: tuple[Identifier, ...] = ()
+    churn_permille: Annotated[int, Field(ge=1, le=1000)] = 200
+
+
 class Consent(Said):
     """Purposes that need a yes (PBOC Order 2020 No. 5); for the others it is enough that nobody said no."""
 
@@ -199,6 +206,7 @@ class Catalogue(Said):
     care: Care = Care()
     cooling_off_hours: Annotated[int, Field(ge=0, le=24 * 30)] = 24
     consent: Consent = Consent()
+    watch: Watch = Watch()
     life_cycle: LifeCycle = LifeCycle()
     exploration: Exploration = Exploration()
     arms: Arms = Arms()

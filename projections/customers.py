@@ -6,6 +6,7 @@ without any rule; the rows, and what was set by hand, make the tier. So a change
 
 from collections.abc import Iterable, Sequence
 from functools import partial
+from itertools import chain
 
 from domain.accounts import TransactionPosted
 from domain.catalogue import topic_of
@@ -21,7 +22,7 @@ from domain.recorded import Proposed, Recorded, following
 from domain.tiering import TierOverridden
 from domain.versions import RULED
 from domain.wholes import ShardMonthReported, WholeMonthClosed
-from projections import belonging, ledger, months, profile, tier
+from projections import belonging, foresight, ledger, months, profile, tier
 from projections.projection import Group, Run, Source, States
 from projections.rates import RATES
 
@@ -74,12 +75,13 @@ def ends_a_month(data: Interaction) -> bool:
 
 
 def react(stream: str, before: States, after: States, event: Recorded) -> Iterable[Proposed]:
-    """What households and company groups learn: who joins and leaves, and what a member's month came to."""
+    """What follows: households and company groups learn who joins and leaves, and what a member's month came to; models learn from it."""
     if after[PROFILE].memberships is not before[PROFILE].memberships:
         return belonging.moved(stream, before[PROFILE].memberships, after[PROFILE].memberships, event)
     if after[MONTHS] is not before[MONTHS]:
         closed = after[MONTHS].rows.keys() - before[MONTHS].rows.keys()
-        return belonging.reported(stream, {month: after[MONTHS].rows[month] for month in closed}, event)
+        told = belonging.reported(stream, {month: after[MONTHS].rows[month] for month in closed}, event)
+        return chain(told, *(foresight.examples(stream, after[MONTHS].rows, month, event) for month in sorted(closed)))
     return ()
 
 

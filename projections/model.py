@@ -123,6 +123,13 @@ class Ready:
         score = fsum(terms)  # exact, so that the order does not matter
         return self._curve.at(score), score, self._curve.evidence(score)
 
+    def reasons(self, features: Shared) -> tuple[str, ...]:
+        """The features that speak for a yes, the strongest first."""
+        weights, usual = self.model.weights, self._usual
+        said = [(weights.get(name, 0.0) * value, name) for name, value in features.categories]
+        said += [(weights[name] * usual[name].apart(value), name) for name, value in features.numbers if name in usual]
+        return tuple(name for weight, name in sorted(said, reverse=True) if weight > 0)
+
     @cached_property
     def _usual(self) -> dict[str, Usual]:
         return {name: usual for name, usual in self.model.usual.items() if name in self.model.weights}
@@ -144,6 +151,27 @@ class Learnt(NamedTuple):
     def label(self) -> str:
         """The name a decision refers to it by: the model's version, and how many examples it has seen."""
         return f"{MODEL.key}/{self.ready.model.examples}" if self.ready else "none"
+
+
+class Quality(NamedTuple):
+    """How good a model was of late, by what it said when offers were decided; the area under the curve and the calibration error by bins.
+
+    `drifts` counts how often its loss has changed. None where there is nothing to tell from yet.
+    """
+
+    examples: int
+    accepted: int
+    auc: float | None
+    log_loss: float | None
+    calibration_error: float | None
+    drifts: int
+    last: datetime | None
+
+
+def quality(model: Model) -> Quality:
+    """How good a model was of late."""
+    auc, error = calibration.auc(model.said), calibration.error(model.said)
+    return Quality(model.examples, model.accepted, auc, model.loss if model.examples else None, error, model.window.changes, model.last)
 
 
 def learnt(kept: Kept | None) -> Learnt:

@@ -2,19 +2,29 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from projections.model import Learnt, quality
 from projections.redis import RedisError, RedisStore
 from projections.store import Place
 from streams.journal import Counts, Journal
 from streams.kafka import Broker, KafkaError
 from streams.register import Register
 
+MODEL_METRICS = {
+    "examples": "Answers that it has learnt from",
+    "accepted": "Of these, how many were a yes",
+    "auc": "How often a yes was said to be likelier than a no, of late",
+    "log_loss": "Mean loss of what it said, of late, in nats",
+    "calibration_error": "Mean gap between what it said and what came, of late",
+    "drifts": "How often its loss has changed",
+    "age_seconds": "Since the last answer that it learnt from",
+}
 BROKER_ASKED_EVERY = 5.0
 STALLED = 15.0
 """Seconds in which a message waits and none is taken, after which intake counts as stalled."""
@@ -92,13 +102,12 @@ class Health:
         """The outcomes of all arrivals."""
         return await asyncio.to_thread(self._journal.counts)
 
-    async def metrics(self) -> bytes:
-        """All metrics, in Prometheus' text format."""
+    async def metrics(self, models: Mapping[str, Learnt]) -> bytes:
+        """All metrics, in Prometheus' text format; of the models too."""
         await asyncio.to_thread(self._ask_broker)
         registry = CollectorRegistry()
-        registry.register(
-            _Told([*_outcomes(await self.counts()), *_lags(await self.lags(carried=True)), _waiting(self.waiting), *_guarded(await self._store.noted(GUARD))])
-        )
+        told = [*_outcomes(await self.counts()), *_lags(await self.lags(carried=True)), _waiting(self.waiting), *_learnt(models)]
+        registry.register(_Told([*told, *_guarded(await self._store.noted(GUARD))]))
         registry.register(LATENCY)
         return generate_latest(registry)
 
@@ -161,6 +170,23 @@ def _guarded(said: bytes | None) -> Iterator[Metric]:
     yield GaugeMetricFamily("tierfold_guard_age_seconds", "Since the guard was last heard of", value=max(0.0, time.time() - told["at"]))
     yield GaugeMetricFamily("tierfold_guard_round_seconds", "What it took to verify everything once; 0 before the first round", value=told["round_seconds"])
     yield CounterMetricFamily("tierfold_guard_rounds", "How often everything was verified", value=told["rounds"])
+
+
+def _learnt(models: Mapping[str, Learnt]) -> Iterator[Metric]:
+    """How good each model was of late, by what it said at decisions."""
+    broken = GaugeMetricFamily("tierfold_model_broken", "1 while a model's state cannot be read, and offers are ranked by value", labels=["model"])
+    gauges = {name: GaugeMetricFamily(f"tierfold_model_{name}", words, labels=["model"]) for name, words in MODEL_METRICS.items()}
+    for model, found in models.items():
+        broken.add_metric([model], int(found.ready is None))
+        if found.ready is None or not found.ready.model.examples:
+            continue
+        said = quality(found.ready.model)
+        age = max(0.0, time.time() - said.last.timestamp()) if said.last else None
+        for name, value in {**said._asdict(), "age_seconds": age}.items():
+            if name in gauges and value is not None:
+                gauges[name].add_metric([model], value)
+    yield broken
+    yield from gauges.values()
 
 
 def _lags(lags: Sequence[Lag]) -> Iterator[Metric]:

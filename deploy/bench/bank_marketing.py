@@ -14,7 +14,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from deploy.bench.measures import alift, auc, calibration_error, log_loss, top_half
 from deploy.bench.naive_bayes import NaiveBayes
 from deploy.bench.parts import Figure
 from domain.interaction import Interaction
@@ -23,6 +22,7 @@ from domain.recorded import Proposed, Recorded
 from projections.model import MODEL, Model, Ready, shared
 from projections.offers import REACTIONS
 from projections.projection import States
+from replay.measures import alift, auc, calibration_error, log_loss, top_half
 
 DELAYS = (0, 50, 500, 2_000)
 SCORED_FROM = 20_000

@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from deploy.bench.market import DELAY, SEEDS, VALUES, recorded, simulate
-from deploy.bench.measures import by_response, calibration_error, log_loss
+from deploy.bench.market import DELAY, SEEDS, VALUES, simulate
 from deploy.bench.naive_bayes import NaiveBayes
 from deploy.bench.parts import Figure
 from domain.offers import ExampleLabelled
 from domain.policy import TierPolicy
-from projections.model import MODEL, Ready, shared
+from replay.measures import by_response, calibration_error, log_loss
 
 Said = dict[str, list[tuple[str, float, bool]]]
 
@@ -27,17 +26,14 @@ def side_by_side(policy: TierPolicy) -> list[Figure]:
 
 
 def _said(examples: list[tuple[str, ExampleLabelled]]) -> Iterator[tuple[str, str, float, bool]]:
-    """What each said of every show before its answer was known."""
-    ours, naive = dict.fromkeys(VALUES, MODEL.initial), {name: NaiveBayes() for name in VALUES}
-    scored: list[ExampleLabelled] = []
+    """What each said of every show before its answer was known: ours when it was decided, the peer by the same answers."""
+    naive = {name: NaiveBayes() for name in VALUES}
     for number, (offer, example) in enumerate(examples):
         if (due := number - DELAY - 1) >= 0:
-            name = examples[due][0]
-            ours[name] = MODEL.evolve(ours[name], recorded(name, scored[due], due))
-            naive[name].learn(scored[due].features, scored[due].accepted)
-        likely, score, _ = Ready(ours[offer]).propensity(shared(example.features))
-        scored.append(example.model_copy(update={"propensity": likely, "score": score}))
-        yield "ours", offer, likely, example.accepted
+            answered, answer = examples[due]
+            naive[answered].learn(answer.features, answer.accepted)
+        assert example.propensity is not None
+        yield "ours", offer, example.propensity, example.accepted
         yield "naive", offer, naive[offer].propensity(example.features), example.accepted
 
 

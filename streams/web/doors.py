@@ -9,6 +9,7 @@ import msgspec
 from fastapi import Response
 
 from domain.offering import Catalogue
+from projections.foresight import FORESEEN
 from projections.redis import RedisStore
 from streams.courier import Courier
 from streams.health import Health
@@ -31,9 +32,9 @@ class Doors:
     zone: ZoneInfo
 
     @cached_property
-    def offers(self) -> tuple[str, ...]:
-        """Every offer of the catalogue, by name."""
-        return tuple(offer.offer for offer in self.catalogue.offers)
+    def models(self) -> tuple[str, ...]:
+        """Every model that is asked, by name: of each offer of the catalogue, and of what may come."""
+        return (*(offer.offer for offer in self.catalogue.offers), *FORESEEN)
 
 
 def as_json(content: Any, status: int = 200) -> Response:

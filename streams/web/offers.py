@@ -14,7 +14,9 @@ from domain.interaction import Channel
 from domain.offering import Catalogue, Offer
 from domain.offers import CATALOGUES, DECISIONS, Candidate, CatalogueAdopted, Dropped, OfferDecided
 from domain.recorded import Proposed
+from domain.tiering import tier_on
 from projections.deciding import Asked, Household, decide_offer, with_probability
+from projections.foresight import foresee
 from projections.model import Learnt
 from projections.offers import REACTIONS
 from projections.picture import Customer
@@ -77,13 +79,22 @@ def add_offers(app: FastAPI, doors: Doors) -> "Recording":
     ) -> Response:
         _room_for_one_more(doors)
         who = await found(doors, customer)
-        models = await doors.lookups.models(doors.offers)
+        models = await doors.lookups.models(doors.models)
         asked = Asked(uuid.uuid4().hex, channel, datetime.now(doors.zone), limit, personalised)
         decided = await _decided(doors, who, models, asked)
         behind.add_task(record, who.stream, decided, asked.now)
         answer = as_json(_answer(doors.catalogue, customer, decided))
         answer.background = behind
         return answer
+
+    @app.get(
+        "/v1/customers/{customer}/foresight", summary="What may come: leaving, with its reasons; wanting; the next month's balance; flows unlike the customer"
+    )
+    async def foresight(customer: CustomerId) -> Response:
+        who, today = await found(doors, customer), datetime.now(doors.zone).date()
+        models, watch = await doors.lookups.models(doors.models), doors.catalogue.watch
+        key = tier_on(who.policy, who.standing, today) in watch.tiers
+        return as_json({"customer": customer, **vars(foresee(who.months.rows, models, key, watch.churn_permille, doors.catalogue.currency))})
 
     async def record(stream: str, decided: OfferDecided, now: datetime) -> None:
         recording.add(stream, decided, now)

@@ -21,4 +21,4 @@ def add_probes(app: FastAPI, doors: Doors) -> None:
 
     @app.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
     async def metrics() -> Response:
-        return Response(await doors.health.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(await doors.health.metrics(await doors.lookups.models(doors.models)), media_type="text/plain; version=0.0.4; charset=utf-8")

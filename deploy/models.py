@@ -1,0 +1,153 @@
+"""What have the models learnt, how good are they, and what is the choice of offers worth? From the command line."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deploy.compose import existing_journal
+from deploy.console import DataDir, Json, Mendable, progress, settings_of, show
+from deploy.files import read_catalogue
+from deploy.logs import set_up_logs
+from deploy.tables import print_arms, print_estimates, print_models
+
+if TYPE_CHECKING:
+    from deploy.settings import Settings
+    from domain.offers import ExampleLabelled
+    from projections.model import Learnt, Model
+    from streams.journal import Journal
+
+models = typer.Typer(name="models", no_args_is_help=True, help="What the models have learnt, how good they are, and what choosing is worth.")
+
+Name = Annotated[str, typer.Argument(help="The model, as `tierfold models list` names it: an offer, churn, demand/wealth.")]
+OTHER = "Another catalogue: what its values, contexts and levers would have earned."
+STRONGEST = 12
+
+
+@models.callback()
+def begin() -> None:
+    """Say what goes wrong, and nothing else, on standard error."""
+    set_up_logs("warning", "models")
+
+
+@models.command("list")
+def list_models(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Show every model that has learnt something: how good it was of late, and whether its loss has changed."""
+    from projections.model import quality
+
+    settings = settings_of(data_dir)
+    names = sorted(_names(existing_journal(settings)))
+    found = {name: quality(learnt.ready.model)._asdict() if learnt.ready else None for name, learnt in _live(settings, names).items()}
+    if as_json:
+        show({"models": found}, as_json)
+    else:
+        print_models(found)
+
+
+@models.command("show")
+def show_model(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Show one model: its digest, what is usual, the strongest weights, and what it says calibrated."""
+    from projections.model import MODEL, quality
+    from projections.projection import digest
+
+    model = _read(settings_of(data_dir), name)
+    weights = dict(sorted(model.weights.items(), key=lambda each: -abs(each[1]))[:STRONGEST])
+    said = {"model": name, "version": MODEL.key, "digest": digest([(f"model:{name}", MODEL.encode(model))]), **quality(model)._asdict()}
+    show({**said, "last": str(model.last), "intercept": model.intercept, "weights": weights}, as_json)
+
+
+@models.command()
+def evaluate(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Measure a model by the journal: all that it said when offers were decided, beside what came of it, exactly."""
+    from replay.measures import alift, auc, calibration_error, log_loss, top_half
+
+    said = [(example.propensity, example.accepted) for example in _examples(existing_journal(settings_of(data_dir)), name) if example.propensity is not None]
+    if not 0 < sum(came for _, came in said) < len(said):
+        raise Mendable(f"{name} has no yes and no among the {len(said)} answers to decisions of ours: there is nothing to measure yet")
+    likely, came = [each for each, _ in said], [each for _, each in said]
+    found = {measure.__name__: measure(likely, came) for measure in (auc, alift, top_half, log_loss, calibration_error)}
+    show({"model": name, "answers": len(said), "accepted": sum(came), **found}, as_json)
+
+
+@models.command()
+def rebuild(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Learn a model anew from the journal, example by example, and compare it with the live one: they must be equal."""
+    from projections.model import MODEL
+    from projections.projection import digest
+    from replay.past import history
+    from streams.routing import shard_of
+
+    settings = settings_of(data_dir)
+    journal, stream, again = existing_journal(settings), f"model:{name}", MODEL.initial
+    with progress("examples learnt") as advance:
+        for event in history(journal[shard_of(stream, settings.shards)], stream):
+            again = MODEL.evolve(again, event)
+            advance(1)
+    digests = {word: digest([(stream, MODEL.encode(model))]) for word, model in (("live", _read(settings, name)), ("rebuilt", again))}
+    show({"model": name, "examples": again.examples, **digests, "equal": digests["live"] == digests["rebuilt"]}, as_json)
+    if digests["live"] != digests["rebuilt"]:
+        raise typer.Exit(1)
+
+
+@models.command()
+def value(
+    catalogue: Annotated[Path | None, typer.Option("--catalogue", help=OTHER)] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show what choosing is worth: the hold-out arms beside the usual, with intervals; and what another catalogue would have earned."""
+    from replay.value import arms_seen, outcomes, what_it_would_earn
+
+    found = list(outcomes(existing_journal(settings_of(data_dir))))
+    arms = arms_seen(found)
+    other = what_it_would_earn(found, read_catalogue(catalogue)) if catalogue else []
+    if as_json:
+        show({"answered": len(found), "arms": [asdict(each) for each in arms], "other": [asdict(each) for each in other]}, as_json)
+    else:
+        print_arms(arms)
+        print_estimates(other)
+
+
+def _names(journal: "Journal") -> Iterator[str]:
+    """Every model that has a stream."""
+    for shard in journal:
+        yield from (stream.removeprefix("model:") for stream in shard.streams("model"))
+
+
+def _examples(journal: "Journal", name: str) -> "Iterator[ExampleLabelled]":
+    from domain.offers import ExampleLabelled
+    from replay.past import history
+    from streams.routing import shard_of
+
+    stream = f"model:{name}"
+    return (event.data for event in history(journal[shard_of(stream, len(journal))], stream) if isinstance(event.data, ExampleLabelled))
+
+
+def _read(settings: "Settings", name: str) -> "Model":
+    found = _live(settings, [name])[name]
+    if found.ready is None:
+        raise Mendable(f"the model {name} cannot be read: {found.broken}. `tierfold replay rebuild --of model` learns it anew")
+    if not found.ready.model.examples:
+        raise Mendable(f"no model {name} has learnt anything: `tierfold models list` has those that have")
+    return found.ready.model
+
+
+def _live(settings: "Settings", names: list[str]) -> "dict[str, Learnt]":
+    from deploy.groups import register_of
+    from projections.redis import RedisError, RedisStore
+    from streams.lookups import Lookups
+
+    async def read() -> Any:
+        store = RedisStore(settings.redis)
+        try:
+            return await Lookups(store, register_of(settings, store, existing_journal(settings)), settings.shards).models(names)
+        except RedisError as error:
+            raise Mendable(f"Redis at {settings.redis} does not answer: is the stack up?") from error
+        finally:
+            await store.close()
+
+    found: dict[str, Learnt] = asyncio.run(read())
+    return found
