@@ -16,7 +16,7 @@ from deploy.tables import print_arms, print_estimates, print_models
 
 if TYPE_CHECKING:
     from deploy.settings import Settings
-    from domain.offers import ExampleLabelled
+    from domain.recorded import Recorded
     from projections.model import Learnt, Model
     from streams.journal import Journal
 
@@ -61,15 +61,26 @@ def show_model(name: Name, data_dir: DataDir = None, as_json: Json = False) -> N
 
 @models.command()
 def evaluate(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Measure a model by the journal: all that it said when offers were decided, beside what came of it, exactly."""
+    """Measure a model by the journal: what it said before each answer was known, beside what came, exactly.
+
+    What was said when the offer was decided; of answers to decisions that were not ours, what the model would have said.
+    """
+    from domain.offers import ExampleLabelled
+    from projections.model import MODEL, Ready, shared
     from replay.measures import alift, auc, calibration_error, log_loss, top_half
 
-    said = [(example.propensity, example.accepted) for example in _examples(existing_journal(settings_of(data_dir)), name) if example.propensity is not None]
-    if not 0 < sum(came for _, came in said) < len(said):
-        raise Mendable(f"{name} has no yes and no among the {len(said)} answers to decisions of ours: there is nothing to measure yet")
-    likely, came = [each for each, _ in said], [each for _, each in said]
+    likely, came, model = list[float](), list[bool](), MODEL.initial
+    with progress("examples learnt") as advance:
+        for event in _history(existing_journal(settings_of(data_dir)), name):
+            if isinstance(example := event.data, ExampleLabelled):
+                likely.append(Ready(model).propensity(shared(example.features))[0] if example.propensity is None else example.propensity)
+                came.append(example.accepted)
+            model = MODEL.evolve(model, event)
+            advance(1)
+    if not 0 < sum(came) < len(came):
+        raise Mendable(f"{name} has {sum(came)} yes among {len(came)} answers: there is nothing to measure yet")
     found = {measure.__name__: measure(likely, came) for measure in (auc, alift, top_half, log_loss, calibration_error)}
-    show({"model": name, "answers": len(said), "accepted": sum(came), **found}, as_json)
+    show({"model": name, "answers": len(came), "accepted": sum(came), **found}, as_json)
 
 
 @models.command()
@@ -77,13 +88,11 @@ def rebuild(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None
     """Learn a model anew from the journal, example by example, and compare it with the live one: they must be equal."""
     from projections.model import MODEL
     from projections.projection import digest
-    from replay.past import history
-    from streams.routing import shard_of
 
     settings = settings_of(data_dir)
-    journal, stream, again = existing_journal(settings), f"model:{name}", MODEL.initial
+    stream, again = f"model:{name}", MODEL.initial
     with progress("examples learnt") as advance:
-        for event in history(journal[shard_of(stream, settings.shards)], stream):
+        for event in _history(existing_journal(settings), name):
             again = MODEL.evolve(again, event)
             advance(1)
     digests = {word: digest([(stream, MODEL.encode(model))]) for word, model in (("live", _read(settings, name)), ("rebuilt", again))}
@@ -117,19 +126,17 @@ def _names(journal: "Journal") -> Iterator[str]:
         yield from (stream.removeprefix("model:") for stream in shard.streams("model"))
 
 
-def _examples(journal: "Journal", name: str) -> "Iterator[ExampleLabelled]":
-    from domain.offers import ExampleLabelled
+def _history(journal: "Journal", name: str) -> "Iterator[Recorded]":
     from replay.past import history
     from streams.routing import shard_of
 
-    stream = f"model:{name}"
-    return (event.data for event in history(journal[shard_of(stream, len(journal))], stream) if isinstance(event.data, ExampleLabelled))
+    return history(journal[shard_of(f"model:{name}", len(journal))], f"model:{name}")
 
 
 def _read(settings: "Settings", name: str) -> "Model":
     found = _live(settings, [name])[name]
     if found.ready is None:
-        raise Mendable(f"the model {name} cannot be read: {found.broken}. `tierfold replay rebuild --of model` learns it anew")
+        raise Mendable(f"the model {name} cannot be read: {found.broken}. `tierfold replay rebuild model --by NAME` learns it anew")
     if not found.ready.model.examples:
         raise Mendable(f"no model {name} has learnt anything: `tierfold models list` has those that have")
     return found.ready.model

@@ -27,7 +27,7 @@ class Applicant:
 
     `age` in full years; `grade` is `C1`..`C5`, and None if none was ever assessed; `graded_until` the last day it holds.
     `consents` go by purpose, or `purpose/channel`; `accepted` has the last acceptance of each offer. `household` has the
-    contacts of the households that the customer belongs to. `case` is what conditions are asked of, where any are.
+    contacts of the households that the customer belongs to. `case` gives what conditions are asked of.
     """
 
     stream: str
@@ -46,7 +46,7 @@ class Applicant:
     accepted: Mapping[str, datetime] = field(default_factory=dict)
     contacts: Contacts = field(default_factory=Contacts)
     household: tuple[Contacts, ...] = ()
-    case: Case | None = None
+    case: Callable[[], Case] | None = None
 
 
 class Funnel:
@@ -99,6 +99,12 @@ class Asking:
         if purpose not in self._agreed:
             self._agreed[purpose] = agrees(self.who, purpose, self.channel, opt_in=purpose in self.catalogue.consent.opt_in)
         return self._agreed[purpose]
+
+    @cached_property
+    def case(self) -> Case:
+        """What conditions are asked of."""
+        assert self.who.case is not None
+        return self.who.case()
 
     @cached_property
     def often_enough(self) -> str | None:
@@ -173,7 +179,7 @@ def _segment(offer: Offer, asking: Asking) -> str | None:
 
 
 def _eligible(offer: Offer, asking: Asking) -> str | None:
-    return _unmet(offer.eligibility, asking.who)
+    return _unmet(offer.eligibility, asking)
 
 
 def _channel(offer: Offer, asking: Asking) -> str | None:
@@ -201,7 +207,7 @@ def _season(offer: Offer, asking: Asking) -> str | None:
 
 
 def _applicable(offer: Offer, asking: Asking) -> str | None:
-    return _unmet(offer.applicability, asking.who)
+    return _unmet(offer.applicability, asking)
 
 
 def _risk(offer: Offer, asking: Asking) -> str | None:
@@ -228,7 +234,7 @@ def _cooling_off(offer: Offer, asking: Asking) -> str | None:
 
 
 def _suitable(offer: Offer, asking: Asking) -> str | None:
-    return _unmet(offer.suitability, asking.who)
+    return _unmet(offer.suitability, asking)
 
 
 def _consent(offer: Offer, asking: Asking) -> str | None:
@@ -278,9 +284,8 @@ FUNNEL: tuple[tuple[Stage, Callable[[Offer], object], Objection], ...] = (
 """Every objection there is, in order: its stage, which offers it can be raised against, and what it says."""
 
 
-def _unmet(condition: Condition | None, who: Applicant) -> str | None:
+def _unmet(condition: Condition | None, asking: Asking) -> str | None:
     """What is missing, said by the way that comes nearest."""
-    if condition is None:
+    if condition is None or met(condition, asking.case):
         return None
-    assert who.case is not None
-    return None if met(condition, who.case) else "; ".join(map(str, missing(condition, who.case)[0]))
+    return "; ".join(map(str, missing(condition, asking.case)[0]))

@@ -234,11 +234,6 @@ class Catalogue(Said):
         return self._weights.get((channel, issue), 100)
 
     @cached_property
-    def conditional(self) -> bool:
-        """Whether any offer asks for quantities: else none need to be computed."""
-        return any(offer.eligibility or offer.applicability or offer.suitability for offer in self.offers)
-
-    @cached_property
     def _by_name(self) -> dict[str, Offer]:
         return {offer.offer: offer for offer in self.offers}
 

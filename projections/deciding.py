@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 from typing import NamedTuple
 
@@ -133,7 +134,7 @@ def applicant(customer: Customer, households: Iterable[Offers], catalogue: Catal
         accepted=customer.offers.accepted_at,
         contacts=customer.offers.contacts,
         household=tuple(offers.contacts for offers in households),
-        case=_case(customer, facts, stage, age, catalogue.currency) if catalogue.conditional else None,
+        case=partial(_case, customer, facts, stage, age, catalogue.currency),
     )
 
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import copysign, fsum, log, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -193,7 +193,12 @@ def shared(features: Features) -> Shared:
     """What all models share of their work: a number is also a category, told roughly; a category is what it is."""
     numbers = tuple((name, value) for name, value in features.items() if "=" not in name)
     categories = [(name, CATEGORY * value) for name, value in features.items() if "=" in name]
-    return Shared(numbers, (*categories, *((f"{name}~{roughly(value)}", CATEGORY) for name, value in numbers)))
+    return Shared(numbers, (*categories, *[(_roughly(name, value), CATEGORY) for name, value in numbers]))
+
+
+@lru_cache(maxsize=1 << 16)
+def _roughly(name: str, value: int) -> str:
+    return f"{name}~{roughly(value)}"
 
 
 def roughly(value: int) -> int:
@@ -222,7 +227,8 @@ def _learnt(model: Model, example: ExampleLabelled, at: datetime) -> Model:
     regression.learn_one(row, example.accepted)
     said, score = example.propensity, example.score
     if said is None or score is None:
-        said, score, _ = Ready(model).propensity(features)
+        now = Ready(model).propensity(features)
+        said, score = now[0] if said is None else said, now[1] if score is None else score
     loss = -log(max(LEAST, said if example.accepted else 1 - said))
     return changed(
         model,

@@ -34,6 +34,8 @@ def estimates(rewards: Any, weights: Any, expected: Any, expected_of_logged: Any
     `expected` is what a model expects of the other policy's choice, `expected_of_logged` of the logged one.
     """
     reward, weight = np.asarray(rewards, float), np.minimum(np.asarray(weights, float), FARTHEST)
+    if not len(reward):
+        return [_estimate(method, reward, reward, 0.0) for method in ("ipw", "snipw", "dr")]
     weighed = weight * reward
     share = weight / weight.mean() if weight.any() else weight
     normed = share * reward

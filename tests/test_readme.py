@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import subprocess
+import time
 from pathlib import Path
 
 import httpx
@@ -55,12 +56,12 @@ def test_every_question_is_answered(stack: Running, tmp_path: Path) -> None:
     stack.settle()
     questions = [shlex.split(command)[1].removeprefix("localhost:8080") for command in commands(ENGLISH) if command.startswith("curl")]
 
-    assert len(questions) == 11
+    assert len(questions) == 13
     for question in questions:
         assert httpx.get(f"{stack.settings.address}{question}").status_code == 200, question
 
 
-TOOLS = [shlex.split(command)[1:] for command in commands(ENGLISH) if command.startswith(".venv/bin/tierfold") and " replay " not in command]
+TOOLS = [shlex.split(command)[1:] for command in commands(ENGLISH) if command.startswith(".venv/bin/tierfold") and not re.search(" (replay|models) ", command)]
 
 
 @pytest.mark.parametrize("words", TOOLS, ids=" ".join)
@@ -83,6 +84,33 @@ def test_every_tool_does_what_is_promised(stack: Running, tmp_path: Path, words:
 
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout or words[0] in {"topics", "quarantine"}
+
+
+def test_next_best_offer(own_stack: Running, tmp_path: Path) -> None:
+    """The section's commands, one after the other, with a decision that a channel was just given."""
+    section = ENGLISH[ENGLISH.index("## Next best offer") : ENGLISH.index("## Change a tiering rule")]
+    (tmp_path / "deploy").symlink_to(ROOT / "deploy")
+    (tmp_path / "bank.jsonl").write_bytes(b"\n".join(map(write, synth(Bank(200, 4, 1)))))
+    own_stack.report("feed", str(tmp_path / "bank.jsonl"))
+    own_stack.settle()
+    question = next(command for command in commands(section) if "next-best-offer" in command)
+    answer = httpx.get(own_stack.settings.address + shlex.split(question)[1].removeprefix("localhost:8080"), timeout=20).json()
+    time.sleep(1)
+    said = {}
+    for command in commands(section):
+        if command.startswith("curl"):
+            continue
+        done = own_stack.run(*shlex.split(command.replace("DECISION", answer["decision"]))[1:], cwd=tmp_path)
+        assert done.returncode == 0, f"{command}: {done.stderr.decode()}"
+        said[command.split()[2]] = done.stdout.decode()
+
+    assert 1 <= len(answer["offers"]) <= 3
+    assert "equal, byte for byte" in said["explain-decision"]
+    assert "different  0" in said["verify-decisions"]
+    assert "home-insurance" in said["list"]
+    assert "True" in said["rebuild"]
+    assert "auc" in said["evaluate"]
+    assert "by how offers were chosen" in said["value"]
 
 
 def test_change_a_tiering_rule_from_top_to_bottom(own_stack: Running, tmp_path: Path) -> None:

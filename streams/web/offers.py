@@ -1,13 +1,14 @@
 """What should be offered now, and why not something else? Decided while the customer waits; recorded behind the answer."""
 
 import asyncio
-import uuid
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import BackgroundTasks, FastAPI, Query, Response
+from fastapi import FastAPI, Query, Response
 from pydantic import BaseModel
+from starlette.background import BackgroundTask
 
 from domain.contacts import taken
 from domain.interaction import Channel
@@ -33,6 +34,7 @@ WAITING = 2_000
 """Messages of decisions that may be on their way to the journal."""
 MOMENT = 0.05
 """Seconds for which decisions are gathered."""
+AT_ONCE = 256
 GRACE = 300
 """Seconds that a place is held beyond its time, so that word of what was shown has arrived."""
 
@@ -67,12 +69,11 @@ class NextBestOffer(BaseModel):
 
 def add_offers(app: FastAPI, doors: Doors) -> "Recording":
     """Add the question what to offer; gives what sends the decisions, to be flushed at the end."""
-    recording = Recording(doors)
+    recording, numbers = Recording(doors), _numbers()
 
     @app.get("/v1/customers/{customer}/next-best-offer", summary="What to offer now, and why not something else", response_model=NextBestOffer)
     async def next_best_offer(
         customer: CustomerId,
-        behind: BackgroundTasks,
         channel: Channel = "app",
         limit: Annotated[int, Query(ge=1, le=10, description="How many offers to show")] = 1,
         personalised: Annotated[bool, Query(description="False: nothing that is known of the customer ranks the offers")] = True,
@@ -80,11 +81,10 @@ def add_offers(app: FastAPI, doors: Doors) -> "Recording":
         _room_for_one_more(doors)
         who = await found(doors, customer)
         models = await doors.lookups.models(doors.models)
-        asked = Asked(uuid.uuid4().hex, channel, datetime.now(doors.zone), limit, personalised)
+        asked = Asked(next(numbers), channel, datetime.now(doors.zone), limit, personalised)
         decided = await _decided(doors, who, models, asked)
-        behind.add_task(record, who.stream, decided, asked.now)
         answer = as_json(_answer(doors.catalogue, customer, decided))
-        answer.background = behind
+        answer.background = BackgroundTask(record, who.stream, decided, asked.now)
         return answer
 
     @app.get(
@@ -140,6 +140,13 @@ async def _reserve(doors: Doors, who: Customer, households: list[Household], dec
             return list(caps)[reached]
         held.append(stream)
     return None
+
+
+def _numbers() -> Iterator[str]:
+    """Numbers for decisions that nobody can guess; the system is asked for many at once, because asking costs."""
+    while True:
+        drawn = os.urandom(AT_ONCE * 16)
+        yield from (drawn[place : place + 16].hex() for place in range(0, len(drawn), 16))
 
 
 class Recording:
