@@ -104,4 +104,5 @@ def test_a_mended_event_is_re_driven(own_stack: Running, tmp_path: Path) -> None
     assert shown.stdout.strip() == spoilt.read_bytes().strip()
     assert own_stack.report("quarantine", "list")["total"] == 0
     assert own_stack.report("quarantine", "list", "--all")["total"] == 1
-    assert (own_stack.counts().recorded, own_stack.counts().quarantined, own_stack.counts().arrived) == (1, 1, 2)
+    own_stack.arrive(3)  # the catalogue, which the lookups put there, is one of them
+    assert (own_stack.counts().recorded, own_stack.counts().quarantined, own_stack.counts().arrived) == (2, 1, 3)

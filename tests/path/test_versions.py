@@ -229,8 +229,8 @@ def test_fifty_promotions_under_load_show_no_reader_two_versions_at_once(running
 ENGINES: dict[str, tuple[str, ...]] = {
     "ledger": ("profile@1", "ledger@1", "months@1"),
     "tier": ("tier@1",),
-    "offers": ("offers@1",),
-    "model": ("model@1",),
+    "offers": ("offers@2",),
+    "model": ("model@2",),
     "whole": ("whole@1", "calendar@1"),
 }
 

@@ -51,7 +51,7 @@ async def test_messages_that_nobody_takes_are_counted(sqlite_journal: Journal, r
     producer = broker.producer()
     producer.send("interactions", value=b"x", partition=1).get(timeout=10)
     producer.close()
-    metrics = (await health(sqlite_journal, redis_url, broker_address, bohai).metrics()).decode()
+    metrics = (await health(sqlite_journal, redis_url, broker_address, bohai).metrics({})).decode()
     [waiting] = [line.split()[1] for line in metrics.splitlines() if line.startswith('tierfold_intake_waiting_messages{shard="1"}')]
 
     assert float(waiting) >= 1
