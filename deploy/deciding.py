@@ -60,20 +60,32 @@ def verify_decisions(
     with progress("decisions made again", len(drawn)) as advance:
         report = _report(decisions, drawn, advance)
     show({"recorded": len(events), **report}, as_json)
-    if report["different"]:
+    if report["different"] or report["unknown"]:
         raise typer.Exit(1)
 
 
+def _learnt_by(event: "Recorded") -> int:
+    """How far the models were: asked for in this order, every example is learnt about once."""
+    return sum(position for name, position in getattr(event.data, "upto", {}).items() if name.startswith("model:"))
+
+
 def _report(decisions: "Decisions", events: "list[Recorded]", advance: Callable[[int], None]) -> dict[str, Any]:
-    begun, remade = time.monotonic(), list["Remade"]()
-    for event in sorted(events, key=lambda event: event.recorded_at):
-        remade.append(decisions.again(event))
+    from replay.decisions import Unknown
+
+    begun, remade, unknown = time.monotonic(), list["Remade"](), list[str]()
+    for event in sorted(events, key=_learnt_by):
+        try:
+            remade.append(decisions.again(event))
+        except Unknown as error:
+            unknown.append(f"{event.id}: {error}")
         advance(1)
     different = [each for each in remade if not each.equal]
     return {
         "again": len(remade),
         "equal": len(remade) - len(different),
         "different": len(different),
+        "unknown": len(unknown),
+        "why": unknown[:DIFFERENT],
         "which": [{"decision": each.decision, "shard": each.shard, "position": each.position, "fields": each.differs} for each in different[:DIFFERENT]],
         "seconds": round(time.monotonic() - begun, 1),
     }

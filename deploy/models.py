@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 models = typer.Typer(name="models", no_args_is_help=True, help="What the models have learnt, how good they are, and what choosing is worth.")
 
-Name = Annotated[str, typer.Argument(help="The model, as `tierfold models list` names it: an offer, churn, demand/wealth.")]
+Name = Annotated[str, typer.Argument(help="The model, as `tierfold models list` names it: an offer, foresight/churn, foresight/demand/wealth.")]
 OTHER = "Another catalogue: what its values, contexts and levers would have earned."
 STRONGEST = 12
 
@@ -42,7 +41,7 @@ def list_models(data_dir: DataDir = None, as_json: Json = False) -> None:
     names = sorted(_names(existing_journal(settings)))
     found = {name: quality(learnt.ready.model)._asdict() if learnt.ready else None for name, learnt in _live(settings, names).items()}
     if as_json:
-        show({"models": found}, as_json)
+        show({"models": {name: said and {**said, "last": str(said["last"])} for name, said in found.items()}}, as_json)
     else:
         print_models(found)
 
@@ -90,12 +89,14 @@ def rebuild(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None
     from projections.projection import digest
 
     settings = settings_of(data_dir)
-    stream, again = f"model:{name}", MODEL.initial
+    live, stream, again = _found(settings, name), f"model:{name}", MODEL.initial
     with progress("examples learnt") as advance:
         for event in _history(existing_journal(settings), name):
-            again = MODEL.evolve(again, event)
-            advance(1)
-    digests = {word: digest([(stream, MODEL.encode(model))]) for word, model in (("live", _read(settings, name)), ("rebuilt", again))}
+            if event.position <= live.upto:
+                again = MODEL.evolve(again, event)
+                advance(1)
+    assert live.ready is not None
+    digests = {word: digest([(stream, MODEL.encode(model))]) for word, model in (("live", live.ready.model), ("rebuilt", again))}
     show({"model": name, "examples": again.examples, **digests, "equal": digests["live"] == digests["rebuilt"]}, as_json)
     if digests["live"] != digests["rebuilt"]:
         raise typer.Exit(1)
@@ -108,13 +109,15 @@ def value(
     as_json: Json = False,
 ) -> None:
     """Show what choosing is worth: the hold-out arms beside the usual, with intervals; and what another catalogue would have earned."""
+    import msgspec
+
     from replay.value import arms_seen, outcomes, what_it_would_earn
 
     found = list(outcomes(existing_journal(settings_of(data_dir))))
     arms = arms_seen(found)
     other = what_it_would_earn(found, read_catalogue(catalogue)) if catalogue else []
     if as_json:
-        show({"answered": len(found), "arms": [asdict(each) for each in arms], "other": [asdict(each) for each in other]}, as_json)
+        print(msgspec.json.encode({"answered": len(found), "arms": arms, "other": other}).decode())  # what is not a number is null
     else:
         print_arms(arms)
         print_estimates(other)
@@ -134,12 +137,18 @@ def _history(journal: "Journal", name: str) -> "Iterator[Recorded]":
 
 
 def _read(settings: "Settings", name: str) -> "Model":
+    ready = _found(settings, name).ready
+    assert ready is not None
+    return ready.model
+
+
+def _found(settings: "Settings", name: str) -> "Learnt":
     found = _live(settings, [name])[name]
     if found.ready is None:
         raise Mendable(f"the model {name} cannot be read: {found.broken}. `tierfold replay rebuild model --by NAME` learns it anew")
     if not found.ready.model.examples:
         raise Mendable(f"no model {name} has learnt anything: `tierfold models list` has those that have")
-    return found.ready.model
+    return found
 
 
 def _live(settings: "Settings", names: list[str]) -> "dict[str, Learnt]":
@@ -150,6 +159,7 @@ def _live(settings: "Settings", names: list[str]) -> "dict[str, Learnt]":
     async def read() -> Any:
         store = RedisStore(settings.redis)
         try:
+            await store.ping()
             return await Lookups(store, register_of(settings, store, existing_journal(settings)), settings.shards).models(names)
         except RedisError as error:
             raise Mendable(f"Redis at {settings.redis} does not answer: is the stack up?") from error

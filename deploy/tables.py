@@ -102,7 +102,7 @@ def print_decision(found: "Remade") -> None:
     """Why this offer: the candidates, the best first, what was dropped and why, and whether it comes out the same."""
     console, said = _console(), found.recorded
     console.print(f"decision {found.decision} for {found.customer} at {found.at}, position {found.position} of shard {found.shard}", soft_wrap=True)
-    chosen = f"{', '.join(said['offers'])}, by arm {said['arm']}, with probability {said['probability']}" if said.get("offers") else "nothing"
+    chosen = f"{', '.join(said['offers'])}, by arm {said.get('arm', 'usual')}, with probability {said.get('probability')}" if said.get("offers") else "nothing"
     console.print(f"offered {chosen}, on {said['channel']}, catalogue {said['catalogue']}, tier policy {said['policy']}", soft_wrap=True)
     if said.get("by_value"):
         console.print(f"ranked by value alone: {said['by_value']}", soft_wrap=True)

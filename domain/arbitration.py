@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from hashlib import sha256
 
-from domain.offering import Catalogue
+from domain.offering import Catalogue, Offer
 from domain.offers import Arm, Candidate
 
 CHANCE: tuple[Arm, ...] = ("random", "eligible")
@@ -22,11 +22,17 @@ def priority(propensity: float, context_percent: int, value: int, levers_percent
 def ranked(candidates: Iterable[Candidate], catalogue: Catalogue, arm: Arm, seed: str) -> tuple[Candidate, ...]:
     """Candidates, the one to make first first; by lot, which the seed draws, where an arm of the experiment says so."""
 
-    def place(candidate: Candidate) -> tuple[bool, float | str, str]:
-        by = lot(seed, candidate.offer) if arm in CHANCE else -candidate.priority
-        return not catalogue.find(candidate.offer).mandatory, by, candidate.offer
+    def place(candidate: Candidate) -> tuple[tuple[bool, bool], str, float, str]:
+        offer = catalogue.find(candidate.offer)
+        by_lot = arm in CHANCE and not offer.limited
+        return standing_of(offer, arm), lot(seed, offer.offer) if by_lot else "", -candidate.priority, offer.offer
 
     return tuple(sorted(candidates, key=place))
+
+
+def standing_of(offer: Offer, arm: Arm) -> tuple[bool, bool]:
+    """What comes before any weighing: mandatory offers first; and where lots are drawn, what suitability limits last, because it is no part of it."""
+    return not offer.mandatory, arm in CHANCE and offer.limited
 
 
 def lot(seed: str, offer: str) -> str:

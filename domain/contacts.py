@@ -13,6 +13,7 @@ from domain.interaction import Channel
 
 KEPT = 50
 """Contacts on one channel, and answers of one kind to one offer, that are remembered; no rule asks for more."""
+A_DAY = timedelta(days=1)
 Outcome = Literal["declined", "lapsed"]
 
 
@@ -87,12 +88,17 @@ class Contacts:
 
 
 def contacted(contacts: Contacts, channel: str, at: datetime, name: str) -> Contacts:
-    """The contacts after one more; whoever held a place under this name has taken it."""
+    """The contacts after one more, unless it is older than all that are remembered; whoever held a place under this name has taken it."""
     known = contacts.made.get(channel, ())
-    if any(contact.name == name for contact in known):
+    if any(contact.name == name for contact in known) or (len(known) == KEPT and Contact(at, name) < known[0]):
         return contacts
     latest = tuple(sorted((*known, Contact(at, name)))[-KEPT:])
     return changed(contacts, made={**contacts.made, channel: latest}, held=_without(contacts.held, name))
+
+
+def same_contact(contacts: Contacts, channel: str, at: datetime, name: str) -> bool:
+    """Whether this was contacted under this name on this channel, not more than a day away: several offers in one message are one contact."""
+    return any(contact.name == name and abs(contact.at - at) <= A_DAY for contact in contacts.made.get(channel, ()))
 
 
 def holding(contacts: Contacts, decision: str, channel: str, until: datetime) -> Contacts:
@@ -110,16 +116,16 @@ def answered(contacts: Contacts, outcome: Outcome, offer: str, at: datetime) -> 
     return changed(contacts, outcomes={**contacts.outcomes, key: latest})
 
 
-def taken(cap: Cap, everybody: Iterable[Contacts], now: datetime) -> set[str]:
-    """Which contacts and decisions count for a cap now, by their names."""
+def taken(cap: Cap, everybody: Iterable[Contacts], now: datetime) -> set[tuple[str, str]]:
+    """Which contacts and decisions count for a cap now, by channel and name."""
     since = now - timedelta(days=cap.days)
-    return {name for contacts in everybody for name in _counting(cap, contacts, since, now)}
+    return {counted for contacts in everybody for counted in _counting(cap, contacts, since, now)}
 
 
-def _counting(cap: Cap, contacts: Contacts, since: datetime, now: datetime) -> Iterator[str]:
+def _counting(cap: Cap, contacts: Contacts, since: datetime, now: datetime) -> Iterator[tuple[str, str]]:
     for channel in cap.channels:
-        yield from (contact.name for contact in contacts.made.get(channel, ()) if contact.at > since)
-    yield from (name for name, place in contacts.held.items() if place.channel in cap.channels and place.until > now)
+        yield from ((channel, contact.name) for contact in contacts.made.get(channel, ()) if contact.at > since)
+    yield from ((place.channel, name) for name, place in contacts.held.items() if place.channel in cap.channels and place.until > now)
 
 
 def hidden_until(policy: ContactPolicy, contacts: Contacts, offer: str) -> tuple[datetime, Suppression] | None:

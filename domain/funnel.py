@@ -7,11 +7,14 @@ from functools import cached_property, lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
-from domain.conditions import Case, Condition, met, missing
+from domain.conditions import AtLeast, AtMost, Case, Condition, atoms, met, missing
 from domain.contacts import Contacts, hidden_until, taken
 from domain.interaction import Channel
 from domain.offering import Catalogue, Exploration, Offer, Validity
 from domain.offers import Dropped, Stage
+
+LONGEST = 300
+"""Characters of a reason."""
 
 
 class Consented(NamedTuple):
@@ -65,14 +68,14 @@ class Funnel:
         """
         for stage, objection in self._objections[offer.offer]:
             if (reason := objection(offer, asking)) is not None:
-                return Dropped(offer=offer.offer, stage=stage, reason=reason)
+                return Dropped(offer=offer.offer, stage=stage, reason=reason[:LONGEST])
         return None
 
     def reasons(self, offer: Offer, asking: "Asking") -> Iterator[Dropped]:
         """Every reason not to make this offer, in the order of the funnel."""
         for stage, objection in self._objections[offer.offer]:
             if (reason := objection(offer, asking)) is not None:
-                yield Dropped(offer=offer.offer, stage=stage, reason=reason)
+                yield Dropped(offer=offer.offer, stage=stage, reason=reason[:LONGEST])
 
 
 @lru_cache(maxsize=16)
@@ -285,7 +288,12 @@ FUNNEL: tuple[tuple[Stage, Callable[[Offer], object], Objection], ...] = (
 
 
 def _unmet(condition: Condition | None, asking: Asking) -> str | None:
-    """What is missing, said by the way that comes nearest."""
-    if condition is None or met(condition, asking.case):
+    """What is missing, said by the way that comes nearest; what is not known is not met."""
+    if condition is None:
+        return None
+    unknown = [atom.quantity for atom in atoms(condition) if isinstance(atom, AtLeast | AtMost) and atom.quantity not in asking.case.seen]
+    if unknown:
+        return f"{unknown[0]} is unknown"
+    if met(condition, asking.case):
         return None
     return "; ".join(map(str, missing(condition, asking.case)[0]))

@@ -27,6 +27,10 @@ QUANTITIES = ("age", "balance", *BALANCES, *COUNTS)
 """What a condition of an offer may ask for: the age in full years, balances now, and the counts of the last month that ended."""
 
 
+FORESIGHT = "foresight/"
+"""What the names of models begin with that are not an offer's."""
+
+
 class Said(BaseModel):
     """What a file says: nothing beside what is known here."""
 
@@ -218,8 +222,8 @@ class Catalogue(Said):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of all that it says, however its file is laid out."""
-        return sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+        """SHA-256 of all that it says beside the defaults, however its file is laid out: what a later release may say besides changes nothing."""
+        return sha256(json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True).encode()).hexdigest()
 
     def __hash__(self) -> int:
         """By all that it says."""
@@ -244,6 +248,9 @@ class Catalogue(Said):
     @model_validator(mode="after")
     def _once(self) -> Self:
         names = [offer.offer for offer in self.offers]
+        reserved = [name for name in names if name.startswith(FORESIGHT)]
+        if reserved:
+            raise ValueError("; ".join(f"offer {name}: names with {FORESIGHT} are those of other models" for name in reserved))
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError("; ".join(f"offer {name} is there twice" for name in twice))

@@ -7,7 +7,7 @@ from functools import partial
 from random import Random
 from typing import NamedTuple
 
-from domain.arbitration import CHANCE, priority, ranked
+from domain.arbitration import CHANCE, priority, ranked, standing_of
 from domain.conditions import Case
 from domain.facts import MonthlyFacts
 from domain.funnel import Applicant, Asking, Consented, funnel_of, in_audience
@@ -59,18 +59,17 @@ def decide_offer(customer: Customer, households: Iterable[Household], catalogue:
     """
     households = tuple(households)
     who = applicant(customer, [household.offers for household in households], catalogue, asked)
-    arm = catalogue.arms.of(customer.stream)
     asking = Asking(catalogue, who, asked.channel, asked.full)
-    passed, dropped = _sifted(asking, arm)
     unasked = _impersonal(asking, asked)
+    arm: Arm = "usual" if unasked else catalogue.arms.of(customer.stream)
+    passed, dropped = _sifted(asking, arm)
     positions = {f"model:{offer.offer}": models[offer.offer].upto for offer in passed}
     broken = {offer.offer: why for offer in passed if (why := models[offer.offer].broken)}
     by_value = unasked or ("a model cannot be read" if broken else None)
     seen = {} if unasked else features(customer, asked.channel, asked.now.date())
-    if not by_value:
-        late = [offer for offer in passed if offer.ramp and not in_audience(catalogue.exploration, offer.offer, who.stream, models[offer.offer].accepted)]
-        passed = [offer for offer in passed if offer not in late]
-        dropped += [Dropped(offer=offer.offer, stage="exploration", reason="new, and shown to few so far") for offer in late]
+    late = [offer for offer in passed if offer.ramp and not in_audience(catalogue.exploration, offer.offer, who.stream, models[offer.offer].accepted)]
+    passed = [offer for offer in passed if offer not in late]
+    dropped += [Dropped(offer=offer.offer, stage="exploration", reason="new, and shown to few so far") for offer in late]
     weigh = _Weighing(catalogue, asked, "usual" if by_value else arm, None if by_value else shared(seen), Random(asked.decision))  # noqa: S311
     candidates = ranked((weigh.candidate(offer, models[offer.offer]) for offer in passed), catalogue, weigh.arm, asked.decision)
     shown = candidates[: asked.limit]
@@ -101,14 +100,10 @@ def with_probability(decided: OfferDecided, catalogue: Catalogue) -> OfferDecide
     if not decided.candidates:
         return decided
     first, *others = decided.candidates
-    rivals = [other for other in others if not catalogue.find(other.offer).mandatory]
-    if catalogue.find(first.offer).mandatory:
-        found = 1.0
-    elif decided.arm in CHANCE:
-        found = 1 / len(decided.candidates)
-    else:
-        found = probability(first, rivals)
-    return decided.model_copy(update={"probability": found})
+    rank = standing_of(catalogue.find(first.offer), decided.arm)
+    rivals = [other for other in others if standing_of(catalogue.find(other.offer), decided.arm) == rank]
+    by_lot = decided.arm in CHANCE and not catalogue.find(first.offer).limited
+    return decided.model_copy(update={"probability": 1 / (1 + len(rivals)) if by_lot else probability(first, rivals, decided.arm)})
 
 
 def applicant(customer: Customer, households: Iterable[Offers], catalogue: Catalogue, asked: Asked) -> Applicant:
@@ -144,7 +139,8 @@ def _case(customer: Customer, facts: MonthlyFacts, stage: str, age: int | None, 
         if account.currency == currency and not account.closed:
             balances[f"balance-{account.asset_class}"] += account.balance
     now = replace(facts, traits=traits(customer.profile))
-    return Case({**counts_in(now, currency), **balances, "balance": sum(balances.values()), "age": age or 0}, now, stage)
+    seen = {**counts_in(now, currency), **balances, "balance": sum(balances.values())}
+    return Case(seen if age is None else {**seen, "age": age}, now, stage)
 
 
 def _sifted(asking: Asking, arm: Arm) -> tuple[list[Offer], list[Dropped]]:

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from domain.offers import Candidate
+from domain.arbitration import priority
+from domain.offers import Arm, Candidate
 
 NODES = 32
 """Points of the quadrature: the error of a probability is seldom above a few ten-thousandths."""
 POINTS, SHARES = np.polynomial.legendre.leggauss(NODES)
 DIGITS = 6
-"""Of a probability that is kept."""
+LEAST = 1e-9
 
 
 def draw(chance: Random, likely: float, evidence: float) -> float:
@@ -25,33 +26,40 @@ def draw(chance: Random, likely: float, evidence: float) -> float:
     return chance.betavariate(likely * evidence, (1 - likely) * evidence)
 
 
-def probability(first: Candidate, others: Sequence[Candidate]) -> float:
+def probability(first: Candidate, others: Sequence[Candidate], arm: Arm) -> float:
     """How likely this candidate was to come before the others, over all draws that might have been.
 
-    One without a draw has its priority for sure.
+    One without a draw has its priority for sure: a bar, which the draws of the others have to pass.
     """
-    weight, bar = _weight(first), max((other.priority for other in others if other.drawn is None), default=0.0)
-    rivals = [other for other in others if other.drawn is not None and _weight(other) > 0]
+    rivals = [other for other in others if other.drawn is not None]
+    bar = max((other.priority for other in others if other.drawn is None), default=0.0)
     if first.drawn is None:
-        return round(float(_all_below([first.priority], rivals)[0]), DIGITS) if rivals else 1.0
-    if weight == 0 or not (rivals or bar):
+        return _kept(float(_all_below(np.array([first.priority]), rivals, arm)[0]))
+    shape, weight = _shape(first), _weight(first, arm)
+    if not weight:
         return 1.0
-    reached = special.betaincinv(*_shape(first), (POINTS + 1) / 2) * weight
-    below = _all_below(reached, rivals) * (reached > bar)
-    return round(float((SHARES / 2 * below).sum()), DIGITS)
+    below_bar = float(special.betainc(*shape, min(bar / weight, 1.0)))
+    reached = special.betaincinv(*shape, below_bar + (1 - below_bar) * (POINTS + 1) / 2) * weight
+    return _kept(float((SHARES / 2 * _all_below(reached, rivals, arm)).sum()) * (1 - below_bar))
 
 
-def _all_below(reached: Any, rivals: Sequence[Candidate]) -> Any:
-    """How likely all rivals are to stay below each of these priorities."""
-    shapes = np.array([_shape(rival) for rival in rivals]).reshape(-1, 2, 1)
-    weights = np.array([_weight(rival) for rival in rivals]).reshape(-1, 1)
-    return special.betainc(shapes[:, 0], shapes[:, 1], np.minimum(np.asarray(reached) / weights, 1)).prod(axis=0)
+def _all_below(reached: Any, rivals: Sequence[Candidate], arm: Arm) -> Any:
+    """How likely all rivals are to stay below each of these priorities; one that is worth nothing always does."""
+    weighty = [rival for rival in rivals if _weight(rival, arm)]
+    shapes = np.array([_shape(rival) for rival in weighty]).reshape(-1, 2, 1)
+    weights = np.array([_weight(rival, arm) for rival in weighty]).reshape(-1, 1)
+    return special.betainc(shapes[:, 0], shapes[:, 1], np.minimum(reached / weights, 1)).prod(axis=0)
 
 
 def _shape(candidate: Candidate) -> tuple[float, float]:
     return candidate.propensity * candidate.evidence, (1 - candidate.propensity) * candidate.evidence
 
 
-def _weight(candidate: Candidate) -> float:
+def _weight(candidate: Candidate, arm: Arm) -> float:
     """What a draw is multiplied with."""
-    return candidate.priority / candidate.drawn if candidate.drawn else 0.0
+    return 1.0 if arm == "propensity" else priority(1.0, candidate.context_percent, candidate.value, candidate.levers_percent)
+
+
+def _kept(found: float) -> float:
+    """A probability as it is kept: to so many digits, and never nothing of what was chosen."""
+    return max(LEAST, min(1.0, float(f"{found:.{DIGITS}g}")))

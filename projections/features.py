@@ -3,6 +3,7 @@
 Amounts enter by their number of bits, categories as `name=value` with 1.
 """
 
+import re
 from datetime import date
 
 from domain.facts import MonthlyFacts
@@ -10,6 +11,8 @@ from domain.offers import Features
 from projections.picture import Customer
 
 UNSEEN = 365
+LONGEST = 50
+"""Characters of a tier's name in a feature's."""
 
 
 def features(customer: Customer, channel: str, today: date) -> Features:
@@ -28,7 +31,8 @@ def features(customer: Customer, channel: str, today: date) -> Features:
         **of_the_month(customer.months.rows[max(customer.months.rows)] if customer.months.rows else None),
     }
     grade = profile.risk.grade if profile.risk else "none"
-    categories = (f"tier={customer.standing.tier or 'none'}", f"channel={channel}", f"grade={grade}", f"month={today.month}")
+    tier = re.sub(r"[^A-Za-z0-9_.\-]", "-", customer.standing.tier or "none")[:LONGEST]
+    categories = (f"tier={tier}", f"channel={channel}", f"grade={grade}", f"month={today.month}")
     return dict(sorted({**numbers, **dict.fromkeys(categories, 1)}.items()))  # trap: the order of a dict is not kept with a state
 
 

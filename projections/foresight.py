@@ -14,11 +14,12 @@ from typing import get_args
 from domain.days import Month, month_before
 from domain.facts import MonthlyFacts
 from domain.interaction import AssetClass
+from domain.offering import FORESIGHT
 from domain.offers import ExampleLabelled, Features
 from domain.recorded import Proposed, Recorded, following
 from projections.model import Learnt, shared
 
-CHURN = "churn"
+CHURN = f"{FORESIGHT}churn"
 AHEAD = 3
 """Months ahead of which a leaving is foreseen."""
 LEFT = 10
@@ -35,7 +36,8 @@ UNLIKE = 4.0
 REASONS = 3
 
 CLASSES: tuple[AssetClass, ...] = get_args(AssetClass)
-FORESEEN = (CHURN, *(f"demand/{name}" for name in CLASSES))
+DEMAND = {name: f"{FORESIGHT}demand/{name}" for name in CLASSES}
+FORESEEN = (CHURN, *DEMAND.values())
 """The models of what may come, by name."""
 Rows = Mapping[Month, MonthlyFacts]
 
@@ -82,7 +84,7 @@ def foresee(rows: Rows, models: Mapping[str, Learnt], key: bool, risky_permille:
     last = max(rows, default=None)
     known = month_features(rows, last) if last else None
     churn = _chance(models[CHURN], known)
-    demand: dict[str, Chance] = {name: _chance(models[f"demand/{name}"], known) for name in CLASSES if last and not _held(rows[last], name)}
+    demand: dict[str, Chance] = {name: _chance(models[DEMAND[name]], known) for name in CLASSES if last and not _held(rows[last], name)}
     risky = key and churn.probability is not None and churn.probability * 1000 >= risky_permille
     return Foresight(churn, risky, demand, expected(rows, currency), unlike(rows, currency))
 
@@ -95,7 +97,7 @@ def examples(stream: str, rows: Rows, closed: Month, event: Recorded) -> Iterato
     if before in rows:
         for name in CLASSES:
             if not _held(rows[before], name):
-                yield _example(f"demand/{name}", stream, month_features(rows, before), _held(rows[closed], name), event)
+                yield _example(DEMAND[name], stream, month_features(rows, before), _held(rows[closed], name), event)
     then = closed
     for _ in range(AHEAD):
         then = month_before(then)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, lru_cache
-from math import copysign, fsum, log, sqrt
+from math import copysign, fsum, isfinite, log, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -179,9 +179,19 @@ def learnt(kept: Kept | None) -> Learnt:
     if kept is None:
         return learnt_from(MODEL.initial, 0)
     try:
-        return learnt_from(MODEL.decode(kept.state), kept.upto)
-    except msgspec.MsgspecError as error:
-        return Learnt(None, 0, kept.upto, str(error)[:200])
+        found = learnt_from(MODEL.decode(kept.state), kept.upto)
+        _tried(found.ready)
+    except (msgspec.MsgspecError, ValueError, ArithmeticError) as error:
+        return Learnt(None, 0, kept.upto, str(error)[:200] or type(error).__name__)
+    return found
+
+
+def _tried(ready: Ready | None) -> None:
+    """Ask a model for everything that it knows; raises `ValueError` or `ArithmeticError` for numbers that cannot be."""
+    assert ready is not None
+    everything = Shared(tuple((name, 0) for name in ready.model.usual), tuple((name, CATEGORY) for name in ready.model.weights))
+    if not all(map(isfinite, ready.propensity(everything))):
+        raise ValueError("its numbers are not finite")
 
 
 def learnt_from(model: Model, upto: int) -> Learnt:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import reduce
-from typing import Literal
+from typing import Literal, cast
 
 import msgspec
 
@@ -21,7 +21,9 @@ from domain.relations import HouseholdJoined, HouseholdLeft
 from projections.projection import Group, Projection, Run, States
 
 KEPT = 20
-"""Open decisions kept for one customer; an answer to an older one teaches nothing."""
+"""Decisions kept for one customer of which nothing was shown; an answer to an older one teaches nothing."""
+SHOWN = 60
+"""Decisions kept that were shown and wait for an answer: two a day for a month."""
 
 Answer = OfferAccepted | OfferDeclined | OfferLapsed
 
@@ -43,6 +45,11 @@ class Open:
     at: datetime
     answer_by: date | None
     offers: dict[str, Shown]
+
+    @property
+    def shown(self) -> bool:
+        """Whether any of it was shown."""
+        return any(shown.state != "decided" for shown in self.offers.values())
 
 
 @dataclass(frozen=True)
@@ -66,15 +73,16 @@ def evolve(offers: Offers, event: Recorded) -> Offers:  # noqa: PLR0911, C901 - 
         case OfferDecided() as decided:
             return _decided(offers, decided, event.occurred_at)
         case OfferPresented(decision=decision, offer=offer, channel=channel):
-            return _contacted(_presented(offers, decision, offer), channel, _not_before(offers, decision, event.occurred_at), decision)
+            at = _not_before(offers, decision, event.occurred_at)
+            return _contacted(_presented(offers, decision, offer), channel, at, _contact_name(offers, event, at))
         case CampaignTouched(channel=channel):
             return _contacted(offers, channel, event.occurred_at, _name(event))
         case MemberContacted(channel=channel, at=at, name=name):
             return _contacted(offers, channel, at, name)
         case OfferAccepted(offer=offer) as answer:
-            return _accepted(_answered(offers, answer), offer, event.occurred_at)
+            return _accepted(_answered(offers, answer), offer, _not_before(offers, answer.decision, event.occurred_at))
         case OfferDeclined(offer=offer) as answer:
-            return _refused(_answered(offers, answer), "declined", offer, event.occurred_at)
+            return _refused(_answered(offers, answer), "declined", offer, _not_before(offers, answer.decision, event.occurred_at))
         case OfferLapsed(offer=offer) as answer:
             return _refused(_answered(offers, answer), "lapsed", offer, event.occurred_at)
         case HouseholdJoined(household=household):
@@ -96,8 +104,12 @@ def react(stream: str, before: States, after: States, event: Recorded) -> Iterat
             if opened is not None and answer.offer in opened.offers and opened.features:  # nobody learns from who is not to be profiled
                 yield following(event, "example", f"model:{answer.offer}", _example(stream, answer, opened))
         case OfferPresented(channel=channel) | CampaignTouched(channel=channel) if has.contacts is not had.contacts:
+            [made] = set(has.contacts.made[channel]) - set(had.contacts.made.get(channel, ()))
             for household in has.households:
-                yield following(event, "contact", household, _told(stream, channel, has, event), about=household)
+                yield _told(stream, household, channel, made, event)
+        case HouseholdJoined(household=household):
+            for channel in sorted(has.contacts.made):
+                yield from (_told(stream, household, channel, made, event) for made in has.contacts.made[channel])
         case DayClosed():
             for decision, offer in _lapsing(has) - _lapsing(had):
                 yield following(event, "lapse", stream, OfferLapsed(decision=decision, offer=offer), about=f"{stream}/{decision}/{offer}")
@@ -197,11 +209,12 @@ def _with_open(offers: Offers, decision: str, shown: dict[str, Shown]) -> Offers
 
 
 def _newest(waiting: dict[str, Open]) -> dict[str, Open]:
-    """The latest decisions, as many as are kept; by time and name, because the order of a dict is not kept with it."""
-    if len(waiting) <= KEPT:
-        return waiting
-    oldest = min(waiting, key=lambda key: (waiting[key].at, key))
-    return {key: each for key, each in waiting.items() if key != oldest}
+    """The latest decisions, as many as are kept of those that were shown and of the others; by time and name: a dict's order is not kept."""
+    for most, some in ((SHOWN, [key for key in waiting if waiting[key].shown]), (KEPT, [key for key in waiting if not waiting[key].shown])):
+        if len(some) > most:
+            oldest = min(some, key=lambda key: (waiting[key].at, key))
+            waiting = {key: each for key, each in waiting.items() if key != oldest}
+    return waiting
 
 
 def _not_before(offers: Offers, decision: str, at: datetime) -> datetime:
@@ -227,10 +240,17 @@ def _example(stream: str, answer: Answer, opened: Open) -> ExampleLabelled:
     )
 
 
-def _told(stream: str, channel: Channel, offers: Offers, event: Recorded) -> MemberContacted:
-    name = event.data.decision if isinstance(event.data, OfferPresented) else _name(event)
-    at = next(contact.at for contact in offers.contacts.made[channel] if contact.name == name)
-    return MemberContacted(member=stream, channel=channel, at=at, name=name)
+def _told(stream: str, household: str, channel: str, made: contacts.Contact, event: Recorded) -> Proposed:
+    said = MemberContacted(member=stream, channel=cast("Channel", channel), at=made.at, name=made.name)
+    return following(event, "contact", household, said, about=f"{household}/{channel}/{made.name}")
+
+
+def _contact_name(offers: Offers, event: Recorded, at: datetime) -> str:
+    """What a showing counts as: its decision's contact, or one of its own where that was on another day."""
+    shown = event.data
+    assert isinstance(shown, OfferPresented)
+    known = any(contact.name == shown.decision for contact in offers.contacts.made.get(shown.channel, ()))
+    return shown.decision if not known or contacts.same_contact(offers.contacts, shown.channel, at, shown.decision) else _name(event)
 
 
 def _name(event: Recorded) -> str:

@@ -33,6 +33,7 @@ class Risk:
 
     grade: customers.RiskGrade
     valid_until: date
+    at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,11 @@ def evolve(profile: Profile, event: Recorded) -> Profile:  # noqa: PLR0911, PLR0
         case customers.PreferenceStated(topic=topic, value=value, source=source):
             return changed(profile, preferences=_with_newest(profile.preferences, topic, Fact(value, source, at)))
         case customers.ConsentGranted(purpose=purpose, source=source, channel=channel):
-            return changed(profile, consents=_with_newest(profile.consents, _scoped(purpose, channel), Fact("granted", source, at)))
+            return changed(profile, consents=_said(profile.consents, _scoped(purpose, channel), Fact("granted", source, min(at, event.recorded_at))))
         case customers.ConsentWithdrawn(purpose=purpose, source=source, channel=channel):
-            return changed(profile, consents=_with_newest(profile.consents, _scoped(purpose, channel), Fact("withdrawn", source, at)))
+            return changed(profile, consents=_said(profile.consents, _scoped(purpose, channel), Fact("withdrawn", source, min(at, event.recorded_at))))
         case customers.RiskProfileAssessed(grade=grade, valid_until=until):
-            return changed(profile, risk=Risk(grade, until))
+            return profile if profile.risk and profile.risk.at and profile.risk.at > at else changed(profile, risk=Risk(grade, until, at))
         case customers.CreditRated(rating=rating, agency=agency):
             return profile if profile.rating is not None and profile.rating.at > at else changed(profile, rating=Fact(rating, agency, at))
         case customers.ServiceUsed(service=service, channel=channel):
@@ -214,6 +215,14 @@ def _onboarded(profile: Profile, new: customers.CustomerOnboarded, event: Record
 
 def _joined(profile: Profile, whole: str, membership: Membership) -> Profile:
     return changed(profile, memberships=households.joined(profile.memberships, whole, membership))
+
+
+def _said(consents: dict[str, Fact], scope: str, stated: Fact) -> dict[str, Fact]:
+    """The statement made last is the one in use, of two at once the no; none is newer than the moment in which the bank heard of it."""
+    known = consents.get(scope)
+    if known is not None and known.at == stated.at and known.value == "withdrawn":
+        return consents
+    return _with_newest(consents, scope, stated)
 
 
 def _scoped(purpose: str, channel: str | None) -> str:

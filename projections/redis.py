@@ -203,4 +203,4 @@ def _kept(value: bytes | str | None) -> Kept | None:
     if value is None or isinstance(value, str):
         return None
     upto, _, state = value.partition(b" ")
-    return Kept(int(upto), state)
+    return Kept(int(upto), state) if upto.isdigit() else Kept(0, value)  # what cannot be read is told by whoever decodes it

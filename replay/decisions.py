@@ -75,6 +75,9 @@ class Decisions:
         catalogue = self._catalogues.get(decided.catalogue)
         if catalogue is None:
             raise Unknown(f"the journal does not have the catalogue {decided.catalogue}")
+        others = {candidate.model.rpartition("/")[0] for candidate in decided.candidates} - {MODEL.key, ""}
+        if others:
+            raise Unknown(f"it was decided by {', '.join(sorted(others))}, and this release has {MODEL.key}")
         models = {offer.offer: self._model(offer.offer, decided) for offer in catalogue.offers}
         asked = Asked(decided.decision, decided.channel, event.occurred_at, decided.limit, decided.personalised, decided.full)
         made = decide_offer(self._customer(event.stream, decided.upto), self._households(decided.upto), catalogue, models, asked)
@@ -127,7 +130,8 @@ class _ModelsThen:
 def catalogues(journal: Journal) -> dict[str, Catalogue]:
     """Every catalogue that decisions may name, by its label."""
     adopted = [event.data for event in history(journal[shard_of(CATALOGUES, len(journal))], CATALOGUES)]
-    return {said.label: Catalogue.model_validate(said.catalogue) for said in adopted if isinstance(said, CatalogueAdopted)}
+    found = [Catalogue.model_validate(said.catalogue) for said in adopted if isinstance(said, CatalogueAdopted)]
+    return {catalogue.label: catalogue for catalogue in found}
 
 
 def _compared(event: Recorded, then: OfferDecided, now: OfferDecided, shard: int) -> Remade:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from statistics import fmean
 
-from domain.arbitration import priority, ranked
+from domain.arbitration import CHANCE, priority, ranked, standing_of
 from domain.catalogue import topic_of
 from domain.offering import Catalogue
 from domain.offers import DECISIONS, Arm, Candidate, OfferAccepted, OfferDecided, OfferDeclined, OfferLapsed, OfferPresented
@@ -12,6 +13,8 @@ from replay.offpolicy import Estimate, estimates, lift, mean
 from streams.journal import Journal
 
 AT_ONCE = 2_000
+MOST = 100_000
+"""Decisions that are waited for before those are let go whose time is over."""
 TOPICS = [topic_of(event) for event in (OfferDecided, OfferPresented, OfferAccepted, OfferDeclined, OfferLapsed)]
 
 
@@ -19,6 +22,7 @@ TOPICS = [topic_of(event) for event in (OfferDecided, OfferPresented, OfferAccep
 class Outcome:
     """A decision whose first offer was answered: yes, no, or not at all."""
 
+    stream: str
     decided: OfferDecided
     accepted: bool
 
@@ -51,7 +55,9 @@ def outcomes(journal: Journal) -> Iterator[Outcome]:
         waiting: dict[str, OfferDecided] = {}
         after = 0
         while rows := shard.read(after, AT_ONCE, topics=TOPICS):
-            after = rows[-1].position
+            after, today = rows[-1].position, rows[-1].event().business_date
+            if len(waiting) > MOST:
+                waiting = {name: each for name, each in waiting.items() if each.answer_by is None or each.answer_by >= today}
             for row in rows:
                 event = row.event()
                 match event.data:
@@ -59,32 +65,43 @@ def outcomes(journal: Journal) -> Iterator[Outcome]:
                         waiting[decided.decision] = decided
                     case OfferAccepted(decision=name, offer=offer) | OfferDeclined(decision=name, offer=offer) | OfferLapsed(decision=name, offer=offer):
                         if (found := waiting.get(name)) is not None and found.offer == offer:
-                            yield Outcome(waiting.pop(name), isinstance(event.data, OfferAccepted))
+                            yield Outcome(row.stream, waiting.pop(name), isinstance(event.data, OfferAccepted))
 
 
 def arms_seen(found: Iterable[Outcome]) -> list[ArmSeen]:
-    """Each arm beside the usual choice."""
-    by_arm: dict[Arm, list[Outcome]] = {}
+    """Each arm beside the usual choice, one customer one voice; decisions in which the models had no say belong to none."""
+    by_arm: dict[Arm, dict[str, list[Outcome]]] = {}
     for outcome in found:
-        by_arm.setdefault(outcome.decided.arm, []).append(outcome)
-    yes = {arm: [outcome.accepted for outcome in some] for arm, some in by_arm.items()}
-    earned = {arm: [outcome.earned for outcome in some] for arm, some in by_arm.items()}
+        if not outcome.decided.by_value:
+            by_arm.setdefault(outcome.decided.arm, {}).setdefault(outcome.stream, []).append(outcome)
+    yes = {arm: [fmean(each.accepted for each in some) for some in streams.values()] for arm, streams in by_arm.items()}
+    earned = {arm: [fmean(each.earned for each in some) for some in streams.values()] for arm, streams in by_arm.items()}
     usual_yes, usual_earned = yes.get("usual", []), earned.get("usual", [])
     return [
-        ArmSeen(arm, len(yes[arm]), mean(yes[arm]), mean(earned[arm]), lift(usual_yes, yes[arm]), lift(usual_earned, earned[arm])) for arm in sorted(by_arm)
+        ArmSeen(
+            arm,
+            sum(map(len, by_arm[arm].values())),
+            mean(yes[arm]),
+            mean(earned[arm]),
+            lift(usual_yes, yes[arm]),
+            lift(usual_earned, earned[arm]),
+        )
+        for arm in sorted(by_arm)
     ]
 
 
 def what_it_would_earn(found: Iterable[Outcome], other: Catalogue) -> list[Estimate]:
     """What another catalogue's values, contexts and levers would have earned a decision, in minor units, from the decisions that were explored.
 
-    Decisions whose probability was not known, or that offer what the other catalogue does not have, say nothing of it.
+    Only decisions in which something was drawn, or that hold out no more than levers, say something of it; nor do those that offer
+    what the other catalogue does not have.
     """
     rewards, weights, expected, of_logged = [], list[float](), list[float](), list[float]()
     values = {offer.offer: offer.value for offer in other.offers}
     for outcome in found:
         decided = outcome.decided
-        if not decided.probability or not all(candidate.offer in values for candidate in decided.candidates):
+        explored = decided.arm not in CHANCE and any(candidate.drawn is not None for candidate in decided.candidates)
+        if not (explored and decided.probability and all(candidate.offer in values for candidate in decided.candidates)):
             continue
         again = ranked([_reweighed(candidate, decided, other) for candidate in decided.candidates], other, "usual", decided.decision)
         chances = {candidate.offer: _first(candidate, again, other) for candidate in again}
@@ -104,7 +121,8 @@ def _reweighed(candidate: Candidate, decided: OfferDecided, other: Catalogue) ->
 
 def _first(candidate: Candidate, among: tuple[Candidate, ...], catalogue: Catalogue) -> float:
     """How likely a candidate is to come first in the usual way."""
-    must = [each.offer for each in among if catalogue.find(each.offer).mandatory]
-    if must:
-        return float(candidate.offer == must[0])
-    return probability(candidate, [other for other in among if other is not candidate])
+    rank = standing_of(catalogue.find(among[0].offer), "usual")
+    if standing_of(catalogue.find(candidate.offer), "usual") != rank:
+        return 0.0
+    rivals = [other for other in among if other is not candidate and standing_of(catalogue.find(other.offer), "usual") == rank]
+    return probability(candidate, rivals, "usual")

@@ -185,6 +185,8 @@ def _arrival(person: Person, chance: Random, month: str) -> Iterator[Happening]:
     yield on_first("4", ContactStated(medium="phone", value=f"000-{person.number:08d}", source="branch"))
     consent = ConsentGranted if chance.randrange(100) < 85 else ConsentWithdrawn
     yield on_first("5", consent(purpose="marketing", source="app"))
+    if consent is ConsentGranted and person.number % 10:
+        yield on_first("10", ConsentGranted(purpose="financial-marketing", source="app"))
     if person.wealth > ASSETS_EACH:
         yield on_first("6", ManagerAssigned(manager=f"manager:{person.number % 20}"))
         yield on_first("7", AccountOpened(account=f"w-{person.number}", product="wealth-account", asset_class="wealth", currency=CURRENCY))

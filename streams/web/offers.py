@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Annotated
 
 from fastapi import FastAPI, Query, Response
@@ -23,7 +23,7 @@ from projections.offers import REACTIONS
 from projections.picture import Customer
 from projections.redis import Room
 from projections.store import Place
-from streams.cloudevents import write, write_batch
+from streams.cloudevents import EVENT_LIMIT, write, write_batch
 from streams.journal import source_key
 from streams.routing import shard_of
 from streams.web.customers import CustomerId, found
@@ -36,7 +36,9 @@ MOMENT = 0.05
 """Seconds for which decisions are gathered."""
 AT_ONCE = 256
 GRACE = 300
-"""Seconds that a place is held beyond its time, so that word of what was shown has arrived."""
+"""Seconds that a place is held beyond its time by what is folded, so that word of what was shown has arrived."""
+UNHEARD = 24 * 3600
+"""Seconds that it is held beyond its time while the decision itself is not folded yet."""
 
 
 class Treatment(BaseModel):
@@ -81,7 +83,7 @@ def add_offers(app: FastAPI, doors: Doors) -> "Recording":
         _room_for_one_more(doors)
         who = await found(doors, customer)
         models = await doors.lookups.models(doors.models)
-        asked = Asked(next(numbers), channel, datetime.now(doors.zone), limit, personalised)
+        asked = Asked(next(numbers), channel, _now(doors), limit, personalised)
         decided = await _decided(doors, who, models, asked)
         answer = as_json(_answer(doors.catalogue, customer, decided))
         answer.background = BackgroundTask(record, who.stream, decided, asked.now)
@@ -102,13 +104,22 @@ def add_offers(app: FastAPI, doors: Doors) -> "Recording":
     return recording
 
 
+def _now(doors: Doors) -> datetime:
+    """The time in the bank's zone, with its offset fixed: what is decided again later has no other, whatever becomes of summer time."""
+    now = datetime.now(doors.zone)
+    return now.replace(tzinfo=timezone(now.utcoffset() or timedelta()))
+
+
 def adopt(catalogue: Catalogue, doors: Doors) -> None:
     """Put the catalogue into the journal, unless it is there: decisions that name it can be made again."""
     shard = shard_of(CATALOGUES, doors.shards)
     if not doors.journal[shard].known([source_key(DECISIONS, catalogue.digest)]):
-        said = CatalogueAdopted(label=catalogue.label, digest=catalogue.digest, catalogue=catalogue.model_dump(mode="json"))
+        said = CatalogueAdopted(label=catalogue.label, digest=catalogue.digest, catalogue=catalogue.model_dump(mode="json", exclude_defaults=True))
         today = datetime.now(doors.zone).replace(hour=0, minute=0, second=0, microsecond=0)  # of the day, so that two processes say the same
-        doors.courier.submit(shard, write(Proposed(DECISIONS, catalogue.digest, CATALOGUES, today, today.date(), said)))
+        event = write(Proposed(DECISIONS, catalogue.digest, CATALOGUES, today, today.date(), said))
+        if len(event) > EVENT_LIMIT:
+            raise ValueError(f"the catalogue {catalogue.label} has {len(event)} bytes, and {EVENT_LIMIT} is the limit of an event: make two of it")
+        doors.courier.submit(shard, event)
 
 
 async def _decided(doors: Doors, who: Customer, models: Mapping[str, Learnt], asked: Asked) -> OfferDecided:
@@ -129,11 +140,14 @@ async def _reserve(doors: Doors, who: Customer, households: list[Household], dec
     held: list[str] = []
     for stream, of in ((who.stream, "customer"), *((household.name, "household") for household in households)):
         everybody = [own] if of == "customer" else [own, *(household.offers.contacts for household in households)]
-        caps = {number: cap for number, cap in enumerate(policy.caps) if cap.of == of and asked.channel in cap.channels}
+        kinds = {of} if households else {"customer", "household"}  # who belongs to no household is one
+        caps = {number: cap for number, cap in enumerate(policy.caps) if cap.of in kinds and asked.channel in cap.channels}
         counted = {number: taken(cap, everybody, asked.now) for number, cap in caps.items()}
         rooms = [Room(cap.at_most - len(counted[number]), cap.channels) for number, cap in caps.items()]
-        place, known = Place(shard_of(stream, doors.shards), REACTIONS.name), set().union(*counted.values())
-        reached = await doors.store.reserve(place, stream, decided.decision, asked.channel, policy.present_minutes * 60 + GRACE, known, rooms)
+        over = {name for each in everybody for name, held_place in each.held.items() if held_place.until + timedelta(seconds=GRACE) < asked.now}
+        known = {name for names in counted.values() for _, name in names} | over
+        place, seconds = Place(shard_of(stream, doors.shards), REACTIONS.name), policy.present_minutes * 60 + UNHEARD
+        reached = await doors.store.reserve(place, stream, decided.decision, asked.channel, seconds, known, rooms)
         if reached is not None:
             for other in held:
                 await doors.store.release(Place(shard_of(other, doors.shards), REACTIONS.name), other, decided.decision, asked.channel)
@@ -171,7 +185,7 @@ class Recording:
 
 
 def _room_for_one_more(doors: Doors) -> None:
-    """A decision that could not be recorded is not told; raises a 503 while too many wait for the journal."""
+    """Raises a 503 while too many decisions wait for the journal. What is gathered when a process is killed is told and not recorded."""
     if doors.courier.outstanding > WAITING:
         raise Problem(503, "decisions cannot be recorded just now; try again")
 

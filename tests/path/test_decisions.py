@@ -14,7 +14,7 @@ import pytest
 from redis import Redis
 
 from deploy.compose import journal_of
-from domain.customers import ConsentWithdrawn, CustomerOnboarded, RiskProfileAssessed
+from domain.customers import ConsentGranted, ConsentWithdrawn, CustomerOnboarded, RiskProfileAssessed
 from domain.interaction import Interaction
 from domain.offers import OfferAccepted, OfferDeclined, OfferPresented
 from domain.recorded import Proposed
@@ -97,8 +97,9 @@ def newcomer(client: httpx.Client, *more: Interaction) -> str:
     """A customer whom the read models know, with all that is in `more`."""
     name = uuid4().hex[:12]
     first = CustomerOnboarded(name="李四", born=date(1980, 5, 1), source="branch")
-    post(client, *(said(f"customer:{name}", data) for data in (first, RiskProfileAssessed(grade="C3", valid_until=date(2199, 1, 1), source="app"), *more)))
-    folded(client, name, 2 + len(more))
+    risk, agreed = RiskProfileAssessed(grade="C3", valid_until=date(2199, 1, 1), source="app"), ConsentGranted(purpose="financial-marketing", source="app")
+    post(client, *(said(f"customer:{name}", data) for data in (first, risk, agreed, *more)))
+    folded(client, name, 3 + len(more))
     return name
 
 

@@ -79,7 +79,9 @@ happenings: st.SearchStrategy[Interaction] = st.one_of(
     st.builds(OfferLapsed, decision=decisions, offer=names),
 )
 sequences = st.lists(st.tuples(happenings, st.integers(0, 70 * 24)), max_size=40).map(
-    lambda each: [recorded(data, position)._replace(occurred_at=NOW - timedelta(hours=hours)) for position, (data, hours) in enumerate(each, start=2)]
+    lambda each: [
+        recorded(data, position)._replace(occurred_at=NOW - timedelta(hours=hours), recorded_at=NOW) for position, (data, hours) in enumerate(each, start=2)
+    ]
 )
 others = st.lists(st.integers(0, 20), max_size=3).map(lambda days: [NOW - timedelta(days=day) for day in days])
 BEGINNING = recorded(CustomerOnboarded(source="branch", born=date(1980, 1, 1)), 1)._replace(occurred_at=NOW - timedelta(days=100))
@@ -118,17 +120,17 @@ def said_no(events: list[Recorded], purpose: str, channel: str) -> bool:
 
 def contacts_of(events: list[Recorded], of: set[str], days: int) -> set[str]:
     """Who was contacted on these channels within so many days: each decision or campaign once, by when it was first said."""
-    first: dict[tuple[str, str], datetime] = {}
-    decided: dict[str, datetime] = {}
+    made: dict[tuple[str, str], datetime] = {}
     for event in events:
+        at, name = event.occurred_at, f"{event.source}#{event.id}"
         match event.data:
-            case OfferDecided(decision=decision):
-                decided[decision] = event.occurred_at
             case OfferPresented(decision=decision, channel=channel):
-                first.setdefault((channel, decision), event.occurred_at)
+                first = made.setdefault((channel, decision), at)
+                if abs(first - at) > timedelta(days=1):
+                    made[channel, name] = at
             case CampaignTouched(channel=channel):
-                first[channel, f"{event.source}#{event.id}"] = event.occurred_at
-    return {name for (channel, name), at in first.items() if channel in of and at > NOW - timedelta(days=days)}
+                made[channel, name] = at
+    return {channel + name for (channel, name), at in made.items() if channel in of and at > NOW - timedelta(days=days)}
 
 
 def refused_often(events: list[Recorded], offer: str, kind: type[Interaction], times: int, within: int, hide: int) -> bool:
@@ -150,7 +152,7 @@ def test_no_sequence_of_interactions_leads_to_an_unlawful_offer(bohai: TierPolic
         assert not refused_often(events, offer.offer, OfferDeclined, 2, 15, 30)
         assert not refused_often(events, offer.offer, OfferLapsed, 2, 30, 60)
         if offer.grade is not None:
-            risk: Any = assessed[-1].data
+            risk: Any = max(assessed, key=lambda event: (event.occurred_at, event.position)).data
             assert risk.valid_until >= NOW.date()
             assert risk.grade[1] >= offer.grade[1]
         accepted = [event.occurred_at for event in events if isinstance(event.data, OfferAccepted) and event.data.offer == offer.offer]
@@ -199,7 +201,7 @@ def test_the_probability_that_is_logged_is_how_often_an_offer_comes_first(number
     times = 4_000
     firsts = [max(drawn(*numbers, seed=f"s{number}"), key=lambda each: each.priority).offer for number in range(times)]
     candidates = drawn(*numbers)
-    said = {each.offer: probability(each, [other for other in candidates if other is not each]) for each in candidates}
+    said = {each.offer: probability(each, [other for other in candidates if other is not each], "usual") for each in candidates}
 
     assert sum(said.values()) == pytest.approx(1, abs=0.003)
     for offer, likely in said.items():
@@ -212,9 +214,9 @@ def test_an_offer_without_a_draw_is_a_bar_that_the_others_have_to_pass() -> None
     [rival] = drawn(("rival", 0.05, 40.0, 100))
     won = sum(draw(Random(number), 0.05, 40.0) * 100 < 5.0 for number in range(4_000)) / 4_000
 
-    assert probability(sure, [rival]) == pytest.approx(won, abs=0.035)
-    assert probability(sure, [rival]) + probability(rival, [sure]) == pytest.approx(1, abs=0.02)
-    assert probability(sure, []) == 1.0
+    assert probability(sure, [rival], "usual") == pytest.approx(won, abs=0.035)
+    assert probability(sure, [rival], "usual") + probability(rival, [sure], "usual") == pytest.approx(1, abs=0.001)
+    assert probability(sure, [], "usual") == 1.0
 
 
 def arms() -> Iterator[tuple[str, Catalogue]]:
@@ -260,6 +262,29 @@ def test_mandatory_offers_come_first_and_ties_go_by_name(bohai: TierPolicy) -> N
     assert decided.probability == 1.0
 
 
+def test_of_several_mandatory_offers_the_probability_is_among_them(bohai: TierPolicy) -> None:
+    """Drawn against each other, and against nobody else: as often as is said."""
+    offers = [{"offer": name, "name": {}, "value": 100, "mandatory": name != "other"} for name in ("must", "shall", "other")]
+    shelf = Catalogue.model_validate({**SHELF.model_dump(), "offers": offers})
+    models = dict.fromkeys(("must", "shall", "other"), NOBODY)
+    made = [with_probability(decide_offer(customer(bohai, []), [], shelf, models, Asked(f"d{number}", "app", NOW)), shelf) for number in range(400)]
+
+    assert 0.4 < sum(each.offer == "must" for each in made) / 400 < 0.6
+    assert all(each.probability == pytest.approx(0.5, abs=0.01) for each in made)
+
+
+@pytest.mark.parametrize(("likely", "evidence", "bar"), [(0.02, 1010.0, 900.0), (0.05, 500.0, 2_300.0), (0.02, 10.0, 12_000.0)])
+def test_the_probability_of_passing_a_bar_is_that_of_the_draws(likely: float, evidence: float, bar: float) -> None:
+    """Also where few draws pass: one that was chosen never has the probability nought."""
+    [rival] = drawn(("rival", likely, evidence, 30_000))
+    sure = Candidate(offer="sure", propensity=0.05, value=100, priority=bar, model="m")
+    chance = Random(1)
+    passed = sum(draw(chance, likely, evidence) * 30_000 > bar for _ in range(100_000)) / 100_000
+
+    assert probability(rival, [sure], "usual") == pytest.approx(passed, rel=0.15, abs=2e-4)
+    assert probability(rival, [sure], "usual") > 0
+
+
 def test_an_empty_catalogue_offers_nothing(bohai: TierPolicy) -> None:
     """That is an answer too."""
     shelf = Catalogue(catalogue="none", version=1, currency="CNY", offers=())
@@ -276,7 +301,13 @@ def test_products_that_suitability_limits_are_never_drawn_for(bohai: TierPolicy)
     assert {each.offer: each.drawn is None for each in decided.candidates} == {"a-plan": False, "b-fund": True, "c-shares": True, "d-notice": False}
 
 
-@pytest.mark.parametrize("state", [b"", b"{", b"[]", b'{"weights": {"age": "heavy"}}', b'{"examples": null}', b"\x80\x04garbage"])
+IMPOSSIBLE = b'{"weights": {"age": 1e308, "b=1": 1e308}, "usual": {"age": {"mean": 1.0, "variance": -1.0}}}'
+
+
+UNREADABLE = [b"", b"{", b"[]", IMPOSSIBLE, b'{"weights": {"\xff": 1.0}}', b'{"weights": {"age": "heavy"}}', b'{"examples": null}', b"\x80\x04garbage"]
+
+
+@pytest.mark.parametrize("state", UNREADABLE)
 def test_a_state_that_cannot_be_read_is_broken_and_no_more(state: bytes) -> None:
     """No exception reaches who waits for an answer; the reason does."""
     found = learnt(Kept(7, state))

@@ -11,7 +11,7 @@ from domain.facts import AssetFacts, MonthlyFacts
 from domain.offers import Candidate, ExampleLabelled, MemberContacted, OfferAccepted, OfferDecided, OfferDeclined, OfferLapsed, OfferPresented
 from domain.recorded import Proposed, Recorded
 from domain.relations import HouseholdJoined
-from projections.foresight import CHURN, FORESEEN, examples, expected, foresee, unlike
+from projections.foresight import CHURN, DEMAND, FORESEEN, examples, expected, foresee, unlike
 from projections.model import MODEL, MODELS, learnt_from
 from projections.offers import REACTIONS, Offers
 from projections.projection import States
@@ -174,9 +174,9 @@ def test_what_a_month_teaches_was_known_before_it() -> None:
 
     assert found[f"model:{CHURN}"].accepted  # type: ignore[attr-defined]
     assert found[f"model:{CHURN}"].features["assets-bits"] == (1_000).bit_length()  # type: ignore[attr-defined]
-    assert found["model:demand/fund"].accepted  # type: ignore[attr-defined]
-    assert not found["model:demand/wealth"].accepted  # type: ignore[attr-defined]
-    assert found["model:demand/fund"].features["assets-bits"] == 0  # type: ignore[attr-defined]
+    assert found[f"model:{DEMAND['fund']}"].accepted  # type: ignore[attr-defined]
+    assert not found[f"model:{DEMAND['wealth']}"].accepted  # type: ignore[attr-defined]
+    assert found[f"model:{DEMAND['fund']}"].features["assets-bits"] == 0  # type: ignore[attr-defined]
     assert 60 <= everybody <= 140
 
 

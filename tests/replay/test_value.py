@@ -1,5 +1,6 @@
 """What another choice would have earned, and what choosing is worth: estimates that hold where the truth is known."""
 
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,9 @@ SHELF = Catalogue.model_validate(
 )
 
 
+numbers = count()
+
+
 def outcome(first: str, accepted: bool, probability: float = 0.5, arm: str = "usual") -> Outcome:
     """An answered decision between a and b, of which one was drawn as first."""
     said = {
@@ -79,7 +83,7 @@ def outcome(first: str, accepted: bool, probability: float = 0.5, arm: str = "us
         probability=probability,
         arm=arm,  # type: ignore[arg-type]
     )
-    return Outcome(decided, accepted)
+    return Outcome(f"customer:{next(numbers)}", decided, accepted)
 
 
 def test_another_catalogue_is_judged_by_the_decisions_that_chance_made_like_it() -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from domain.accounts import AccountOpened, TransactionPosted
-from domain.customers import ConsentWithdrawn, CustomerOnboarded, RiskProfileAssessed
+from domain.customers import ConsentGranted, ConsentWithdrawn, CustomerOnboarded, RiskProfileAssessed
 from domain.interaction import Interaction
 from domain.offers import OfferAccepted
 from streams.cloudevents import BATCH, STRUCTURED, write, write_batch
@@ -41,7 +41,8 @@ def new_customer(client: httpx.Client, *more: Interaction) -> str:
     name = uuid4().hex[:12]
     first = CustomerOnboarded(name="张三", born=date(1980, 5, 1), source="branch")
     risk = RiskProfileAssessed(grade="C3", valid_until=date(2199, 1, 1), source="app")
-    assert post(client, *(event(name, data) for data in (first, risk, *more))).status_code == 201
+    agreed = ConsentGranted(purpose="financial-marketing", source="app")
+    assert post(client, *(event(name, data) for data in (first, risk, agreed, *more))).status_code == 201
     eventually(lambda: client.get(f"/v1/customers/{name}").status_code == 200)
     return name
 
@@ -155,7 +156,7 @@ def test_a_history_is_read_in_pages(client: httpx.Client) -> None:
     first = client.get(f"/v1/customers/{name}/history", params={"limit": 1}).json()
     second = client.get(f"/v1/customers/{name}/history", params={"after": first["next"]}).json()
 
-    assert [each["type"] for each in [*first["events"], *second["events"]]] == ["customer-onboarded.v1", "risk-profile-assessed.v1"]
+    assert [each["type"] for each in [*first["events"], *second["events"]]] == ["customer-onboarded.v1", "risk-profile-assessed.v1", "consent-granted.v1"]
     assert second["next"] is None
 
 
