@@ -58,7 +58,7 @@ def verify_decisions(
     events = list(decisions.all())
     drawn = random.Random(seed).sample(events, sample) if sample and sample < len(events) else events  # noqa: S311 - a draw with a seed
     with progress("decisions made again", len(drawn)) as advance:
-        report = _report(decisions, drawn, advance)
+        report = verified(decisions, drawn, advance)
     show({"recorded": len(events), **report}, as_json)
     if report["different"] or report["unknown"]:
         raise typer.Exit(1)
@@ -69,7 +69,8 @@ def _learnt_by(event: "Recorded") -> int:
     return sum(position for name, position in getattr(event.data, "upto", {}).items() if name.startswith("model:"))
 
 
-def _report(decisions: "Decisions", events: "list[Recorded]", advance: Callable[[int], None]) -> dict[str, Any]:
+def verified(decisions: "Decisions", events: "list[Recorded]", advance: Callable[[int], None]) -> dict[str, Any]:
+    """How many of these decisions come out the same, and which do not."""
     from replay.decisions import Unknown
 
     begun, remade, unknown = time.monotonic(), list["Remade"](), list[str]()

@@ -28,6 +28,7 @@ def main(out: Path) -> None:
     from deploy.bench.parts import events_by_shard, machine, versions
     from deploy.bench.path import end_to_end, latency
     from deploy.bench.rebuild import rebuild
+    from deploy.bench.remade import remade
     from deploy.bench.side_by_side import side_by_side
     from deploy.bench.what_if import what_if
     from deploy.files import read_policy
@@ -44,7 +45,7 @@ def main(out: Path) -> None:
     into, folded = ingest(events), fold(events)
     whole = end_to_end(events, {"ingest alone": into.value, "fold alone": folded.value}, folded.peers)
     policy = read_policy(POLICIES / "tiers" / "bohai-retail.yaml")
-    figures = [into, folded, whole, *latency(), *lookups(), *what_if(), *rebuild(), *market(policy), *side_by_side(policy)]
+    figures = [into, folded, whole, *latency(), *lookups(), *remade(), *what_if(), *rebuild(), *market(policy), *side_by_side(policy)]
     figures += bank_marketing(DATA / "bank-marketing-first-30000.csv") if DATA.is_dir() else []
     figures += open_bandit(DATA / "obd") if DATA.is_dir() else []
     console.print(_table(figures))
