@@ -7,23 +7,26 @@ from typing import Any
 import yaml
 
 from domain.catalogue import PREFIX, TOPICS
+from domain.offering import Catalogue
 from domain.policy import TierPolicy
 from streams.cloudevents import BATCH, STRUCTURED
 from streams.kafka import INTERACTIONS, RECORDED
 
-POLICY = "tier-policy.schema.json"
+WRITTEN = {"tier-policy.schema.json": TierPolicy, "catalogue.schema.json": Catalogue}
+"""What people write, and how it is called."""
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def write_schemas(folder: Path) -> int:
-    """Write `NAME.vN.json` for every type, `asyncapi.yaml`, and `tier-policy.schema.json` for authors of rules; gives the number of files."""
+    """Write `NAME.vN.json` for every type, `asyncapi.yaml`, and a schema of what people write; gives the number of files."""
     folder.mkdir(parents=True, exist_ok=True)
     for topic in TOPICS:
         (folder / f"{topic}.json").write_text(json.dumps(event_schema(topic), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / "asyncapi.yaml").write_text(yaml.safe_dump(asyncapi(), sort_keys=False, allow_unicode=True), encoding="utf-8")
-    policy = {"$schema": DIALECT, **TierPolicy.model_json_schema()}
-    (folder / POLICY).write_text(json.dumps(policy, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return len(TOPICS) + 2
+    for name, shape in WRITTEN.items():
+        said = {"$schema": DIALECT, **shape.model_json_schema()}
+        (folder / name).write_text(json.dumps(said, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return len(TOPICS) + 1 + len(WRITTEN)
 
 
 def event_schema(topic: str) -> dict[str, Any]:

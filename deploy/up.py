@@ -18,6 +18,7 @@ import structlog
 from deploy import embedded
 from deploy.compose import broker_of, journal_of
 from deploy.console import Mendable
+from deploy.files import read_catalogue
 from deploy.groups import begun_with, present_of
 from deploy.settings import Settings
 from projections.redis import RedisError, RedisStore
@@ -51,6 +52,7 @@ class Stack:
         self._due: dict[str, float] = {}
         self._lock: IO[str] | None = None
         begun_with(settings)  # a file that cannot be used is said before anything starts
+        read_catalogue(settings.catalogue)
         self._journal = journal_of(settings)
 
     def start(self) -> None:

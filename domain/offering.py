@@ -7,7 +7,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from domain.conditions import AtLeast, AtMost, Condition, atoms
 from domain.contacts import ContactPolicy
@@ -53,6 +53,11 @@ class Risk(Said):
         return max(self.issuer, self.seller or self.issuer)
 
 
+def _issued(said: object) -> object:
+    """A grade alone is that of the issuer."""
+    return {"issuer": said} if isinstance(said, str) else said
+
+
 class Validity(Said):
     """The days between which an offer may be made, both included."""
 
@@ -80,7 +85,7 @@ class Offer(Said):
     levers_percent: Percent = 100
     mandatory: bool = False
     ramp: bool = False
-    risk: Grade | Risk | None = None
+    risk: Annotated[Risk, BeforeValidator(_issued, json_schema_input_type=Grade | Risk)] | None = None
     private: bool = False
     valid: Validity = Validity()
     ages: tuple[Age, Age] | None = None
@@ -100,7 +105,7 @@ class Offer(Said):
     @property
     def grade(self) -> Grade | None:
         """The risk grade that counts, if the product has any."""
-        return self.risk.grade if isinstance(self.risk, Risk) else self.risk
+        return self.risk.grade if self.risk else None
 
     @property
     def limited(self) -> bool:

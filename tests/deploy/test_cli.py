@@ -8,6 +8,7 @@ import httpx
 import pytest
 import yaml
 
+from deploy.files import read_catalogue
 from domain.catalogue import TOPICS
 from domain.customers import CustomerOnboarded
 from domain.policy import TierPolicy
@@ -54,7 +55,7 @@ def test_schemas_are_written_for_every_type(tmp_path: Path) -> None:
     schema = json.loads((tmp_path / "transaction-posted.v1.json").read_text())
 
     assert document["asyncapi"] == "3.0.0"
-    assert {path.name for path in tmp_path.glob("*.json")} == {f"{topic}.json" for topic in TOPICS} | {"tier-policy.schema.json"}
+    assert {path.name for path in tmp_path.glob("*.json")} == {f"{topic}.json" for topic in TOPICS} | {"tier-policy.schema.json", "catalogue.schema.json"}
     assert {"measures", "tiers", "scope"} <= json.loads((tmp_path / "tier-policy.schema.json").read_text())["properties"].keys()
     assert schema["properties"]["type"] == {"const": "tierfold.transaction-posted.v1"}
     assert set(schema["properties"]["data"]["required"]) == {"transaction", "account", "amount", "currency", "kind"}
@@ -115,3 +116,23 @@ def test_standard_input_is_fed_as_it_comes(stack: Running) -> None:
 
     assert feeding.returncode == 0
     assert json.loads(out)["sent"] == 1
+
+
+def test_a_broken_catalogue_is_named_with_the_place(tmp_path: Path) -> None:
+    """Before anything starts, every fault at once."""
+    broken = tmp_path / "offers.yaml"
+    broken.write_text("catalogue: retail\nversion: 1\ncurrency: CNY\noffers:\n  - {offer: fund, name: {en: Fund}, value: -1, risk: R9}\n")
+    environment = {**environment_of(settings_in(tmp_path)), "TIERFOLD_CATALOGUE": str(broken)}
+    done = subprocess.run([*TIERFOLD, "up"], env=environment, capture_output=True, timeout=60, check=False)
+
+    assert done.returncode == 2
+    assert b"offers[0].value: Input should be greater than or equal to 0" in done.stderr
+    assert b"offers[0].risk.issuer: Input should be 'R1'" in done.stderr
+
+
+def test_an_empty_catalogue_is_one(tmp_path: Path) -> None:
+    """A bank that offers nothing may say so."""
+    empty = tmp_path / "offers.yaml"
+    empty.write_text("catalogue: none\nversion: 1\ncurrency: CNY\noffers: []\n")
+
+    assert read_catalogue(empty).offers == ()

@@ -69,8 +69,8 @@ OBJECTIONS: list[tuple[dict[str, object], dict[str, object], str, str, str]] = [
     ({"risk": Risk(issuer="R2", seller="R4")}, {}, "app", "suitability", "customer grade C3 is below product grade R4"),
     ({}, {"grade": None, "graded_until": None}, "app", "suitability", "no risk assessment, and product grade is R3"),
     ({}, {"graded_until": date(2026, 3, 9)}, "app", "suitability", "risk assessment expired on 2026-03-09, and product grade is R3"),
-    ({"risk": "R4"}, {"age": 65, "grade": "C5"}, "app", "suitability", "R4 is explained in person from age 65 on"),
-    ({"risk": "R4", "ages": None}, {"age": None, "grade": "C5"}, "app", "suitability", "R4 is explained in person where the age is unknown"),
+    ({"risk": Risk(issuer="R4")}, {"age": 65, "grade": "C5"}, "app", "suitability", "R4 is explained in person from age 65 on"),
+    ({"risk": Risk(issuer="R4"), "ages": None}, {"age": None, "grade": "C5"}, "app", "suitability", "R4 is explained in person where the age is unknown"),
     ({}, {"accepted": {"private": ago(0.9)}}, "call", "suitability", "within 24 hours of accepting private"),
     ({"suitability": AtLeast(quantity="balance", at_least=9)}, {"case": month}, "app", "suitability", "balance 5, at least 9"),
     ({}, {"consents": {"marketing": Consented(granted=False, at=ago(9))}}, "app", "consent", "no consent to marketing on app"),
@@ -88,8 +88,8 @@ OBJECTIONS: list[tuple[dict[str, object], dict[str, object], str, str, str]] = [
 ]
 UNOBJECTIONABLE: list[tuple[dict[str, object], dict[str, object], str]] = [
     ({"again_days": 90}, {"accepted": {"fund": ago(90)}}, "app"),
-    ({"risk": "R4"}, {"age": 65, "grade": "C4"}, "branch"),
-    ({"risk": "R4"}, {"age": 64, "grade": "C4"}, "app"),
+    ({"risk": Risk(issuer="R4")}, {"age": 65, "grade": "C4"}, "branch"),
+    ({"risk": Risk(issuer="R4")}, {"age": 64, "grade": "C4"}, "app"),
     ({}, {"accepted": {"private": ago(1)}}, "call"),
     ({}, {"graded_until": date(2026, 3, 10)}, "app"),
     ({}, {"consents": {"marketing": Consented(granted=False, at=ago(9)), "marketing/app": Consented(granted=True, at=ago(8))}}, "app"),
