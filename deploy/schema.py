@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
 from domain.catalogue import PREFIX, TOPICS
 from domain.offering import Catalogue
@@ -12,7 +13,7 @@ from domain.policy import TierPolicy
 from streams.cloudevents import BATCH, STRUCTURED
 from streams.kafka import INTERACTIONS, RECORDED
 
-WRITTEN = {"tier-policy.schema.json": TierPolicy, "catalogue.schema.json": Catalogue}
+WRITTEN: dict[str, type[BaseModel]] = {"tier-policy.schema.json": TierPolicy, "catalogue.schema.json": Catalogue}
 """What people write, and how it is called."""
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
