@@ -16,7 +16,8 @@ from deploy.tables import print_arms, print_estimates, print_models
 if TYPE_CHECKING:
     from deploy.settings import Settings
     from domain.recorded import Recorded
-    from projections.model import Learnt, Model
+    from projections.model import Learnt
+    from projections.propensity import Model
     from streams.journal import Journal
 
 models = typer.Typer(name="models", no_args_is_help=True, help="What the models have learnt, how good they are, and what choosing is worth.")
@@ -35,7 +36,7 @@ def begin() -> None:
 @models.command("list")
 def list_models(data_dir: DataDir = None, as_json: Json = False) -> None:
     """Show every model that has learnt something: how good it was of late, and whether its loss has changed."""
-    from projections.model import quality
+    from projections.propensity import quality
 
     settings = settings_of(data_dir)
     names = sorted(_names(existing_journal(settings)))
@@ -49,8 +50,9 @@ def list_models(data_dir: DataDir = None, as_json: Json = False) -> None:
 @models.command("show")
 def show_model(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Show one model: its digest, what is usual, the strongest weights, and what it says calibrated."""
-    from projections.model import MODEL, quality
+    from projections.model import MODEL
     from projections.projection import digest
+    from projections.propensity import quality
 
     model = _read(settings_of(data_dir), name)
     weights = dict(sorted(model.weights.items(), key=lambda each: -abs(each[1]))[:STRONGEST])
@@ -65,7 +67,8 @@ def evaluate(name: Name, data_dir: DataDir = None, as_json: Json = False) -> Non
     What was said when the offer was decided; of answers to decisions that were not ours, what the model would have said.
     """
     from domain.offers import ExampleLabelled
-    from projections.model import MODEL, Ready, shared
+    from projections.model import MODEL
+    from projections.propensity import Ready, shared
     from replay.measures import alift, auc, calibration_error, log_loss, top_half
 
     likely, came, model = list[float](), list[bool](), MODEL.initial

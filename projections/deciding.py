@@ -7,10 +7,11 @@ from functools import partial
 from random import Random
 from typing import NamedTuple
 
+from domain.applicants import Applicant, Asking, Consented
 from domain.arbitration import CHANCE, priority, ranked, standing_of
 from domain.conditions import Case
 from domain.facts import MonthlyFacts
-from domain.funnel import Applicant, Asking, Consented, funnel_of, in_audience
+from domain.funnel import funnel_of, in_audience
 from domain.interaction import Channel
 from domain.offering import BALANCES, Catalogue, Offer
 from domain.offers import Arm, Candidate, Dropped, OfferDecided
@@ -18,10 +19,11 @@ from domain.quantities import counts_in
 from domain.tiering import tier_on
 from projections.exploring import draw, probability
 from projections.features import age_on, features
-from projections.model import Learnt, Shared, shared
+from projections.model import Learnt
 from projections.offers import Offers
 from projections.picture import Customer
 from projections.profile import traits
+from projections.propensity import Shared, shared
 
 PERSONAL = ("profiling", "financial-marketing")
 """The purposes without which nothing that is known of a customer ranks their offers."""

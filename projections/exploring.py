@@ -1,7 +1,7 @@
 """How is an offer tried out of which little is known? A draw for its propensity, and how likely the draws make it the first.
 
 The published practice: a draw from Beta(p x n, (1 - p) x n), where n is the evidence. Draws are seeded with the decision, so
-that the same decision draws the same again. The only door to scipy.
+that the same decision draws the same again.
 """
 
 from collections.abc import Sequence

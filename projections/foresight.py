@@ -17,7 +17,8 @@ from domain.interaction import AssetClass
 from domain.offering import FORESIGHT
 from domain.offers import ExampleLabelled, Features
 from domain.recorded import Proposed, Recorded, following
-from projections.model import Learnt, shared
+from projections.model import Learnt
+from projections.propensity import shared
 
 CHURN = f"{FORESIGHT}churn"
 AHEAD = 3

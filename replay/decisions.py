@@ -10,10 +10,11 @@ from domain.policy import TierPolicy
 from domain.recorded import Recorded
 from projections.customers import CUSTOMERS, STANDINGS, TIER, customers_under
 from projections.deciding import Asked, Household, decide_offer, with_probability
-from projections.model import MODEL, Learnt, Model, learnt_from
+from projections.model import MODEL, Learnt, learnt_from
 from projections.offers import REACTIONS
 from projections.picture import Customer
 from projections.projection import Group, States
+from projections.propensity import Model
 from projections.versions import name_of, policy_of
 from replay.past import as_of, history
 from streams.journal import Journal, source_key

@@ -9,7 +9,8 @@ import msgspec
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from projections.model import Learnt, quality
+from projections.model import Learnt
+from projections.propensity import quality
 from projections.redis import RedisError, RedisStore
 from projections.store import Place
 from streams.journal import Counts, Journal

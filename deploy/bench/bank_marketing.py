@@ -19,9 +19,10 @@ from deploy.bench.parts import Figure
 from domain.interaction import Interaction
 from domain.offers import Candidate, Features, OfferAccepted, OfferDecided, OfferDeclined, OfferPresented
 from domain.recorded import Proposed, Recorded
-from projections.model import MODEL, Model, Ready, shared
+from projections.model import MODEL
 from projections.offers import REACTIONS
 from projections.projection import States
+from projections.propensity import Model, Ready, shared
 from replay.measures import alift, auc, calibration_error, log_loss, top_half
 
 DELAYS = (0, 50, 500, 2_000)

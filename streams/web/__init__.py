@@ -2,6 +2,6 @@
 
 from streams.web.app import web
 from streams.web.doors import Doors
-from streams.web.offers import adopt
+from streams.web.recording import adopt
 
 __all__ = ["Doors", "adopt", "web"]

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from domain.applicants import Applicant, Asking, Consented, agrees
 from domain.conditions import AtLeast, Case
 from domain.contacts import Contact, Contacts, Place
 from domain.facts import MonthlyFacts
-from domain.funnel import Applicant, Asking, Consented, Funnel, agrees, in_audience
+from domain.funnel import Funnel, in_audience
 from domain.offering import Arms, Catalogue, Exploration, Offer, Risk, Validity
 from domain.offers import Dropped
 

@@ -21,9 +21,10 @@ from domain.tiering import Standing
 from projections.customers import CUSTOMERS
 from projections.deciding import Asked, Household, decide_offer, with_probability
 from projections.exploring import draw, probability
-from projections.model import MODEL, Learnt, learnt, learnt_from, shared
+from projections.model import MODEL, Learnt, learnt, learnt_from
 from projections.offers import REACTIONS
 from projections.picture import Customer
+from projections.propensity import shared
 from projections.store import Kept
 from tests.conftest import recorded
 

@@ -1,0 +1,41 @@
+"""May one more contact be made on this channel? A place with the caps, held until the journal knows of it."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from domain.contacts import taken
+from domain.offers import OfferDecided
+from projections.deciding import Asked, Household
+from projections.offers import REACTIONS
+from projections.picture import Customer
+from projections.redis import Room
+from projections.store import Place
+from streams.routing import shard_of
+from streams.web.doors import Doors
+
+GRACE = 300
+"""Seconds that a place is held beyond its time by what is folded, so that word of what was shown has arrived."""
+UNHEARD = 24 * 3600
+"""Seconds that it is held beyond its time while the decision itself is not folded yet."""
+
+
+async def reserve(doors: Doors, who: Customer, households: Sequence[Household], decided: OfferDecided, asked: Asked) -> int | None:
+    """Hold a place of the customer and of each household; None, or the number of the cap that somebody else has used up just now."""
+    policy, own = doors.catalogue.contact, who.offers.contacts
+    held: list[str] = []
+    for stream, of in ((who.stream, "customer"), *((household.name, "household") for household in households)):
+        everybody = [own] if of == "customer" else [own, *(household.offers.contacts for household in households)]
+        kinds = {of} if households else {"customer", "household"}  # who belongs to no household is one
+        caps = {number: cap for number, cap in enumerate(policy.caps) if cap.of in kinds and asked.channel in cap.channels}
+        counted = {number: taken(cap, everybody, asked.now) for number, cap in caps.items()}
+        rooms = [Room(cap.at_most - len(counted[number]), cap.channels) for number, cap in caps.items()]
+        over = {name for each in everybody for name, held_place in each.held.items() if held_place.until + timedelta(seconds=GRACE) < asked.now}
+        known = {name for names in counted.values() for _, name in names} | over
+        place, seconds = Place(shard_of(stream, doors.shards), REACTIONS.name), policy.present_minutes * 60 + UNHEARD
+        reached = await doors.store.reserve(place, stream, decided.decision, asked.channel, seconds, known, rooms)
+        if reached is not None:
+            for other in held:
+                await doors.store.release(Place(shard_of(other, doors.shards), REACTIONS.name), other, decided.decision, asked.channel)
+            return list(caps)[reached]
+        held.append(stream)
+    return None

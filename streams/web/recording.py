@@ -1,0 +1,57 @@
+"""How do decisions get into the journal without anybody waiting for it? Gathered for a moment, and sent behind the answers."""
+
+import asyncio
+from datetime import datetime
+
+from domain.offering import Catalogue
+from domain.offers import CATALOGUES, DECISIONS, CatalogueAdopted, OfferDecided
+from domain.recorded import Proposed
+from projections.deciding import with_probability
+from streams.cloudevents import EVENT_LIMIT, write, write_batch
+from streams.journal import source_key
+from streams.routing import shard_of
+from streams.web.doors import Doors
+from streams.web.problems import Problem
+
+WAITING = 2_000
+"""Messages of decisions that may be on their way to the journal."""
+MOMENT = 0.05
+"""Seconds for which decisions are gathered."""
+
+
+class Recording:
+    """Decisions on their way to the journal: those of a moment go together, and nobody waits for them."""
+
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
+        self._waiting: dict[int, list[bytes]] = {}
+
+    def add(self, stream: str, decided: OfferDecided, now: datetime) -> None:
+        """Send a decision, with how likely its first offer was."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_later(MOMENT, self.flush)
+        event = Proposed(DECISIONS, decided.decision, stream, now, now.date(), with_probability(decided, self._doors.catalogue))
+        self._waiting.setdefault(shard_of(stream, self._doors.shards), []).append(write(event))
+
+    def make_room(self) -> None:
+        """Raises a 503 while too many decisions wait for the journal. What is gathered when a process is killed is told and not recorded."""
+        if self._doors.courier.outstanding > WAITING:
+            raise Problem(503, "decisions cannot be recorded just now; try again")
+
+    def flush(self) -> None:
+        """Send what waits."""
+        waiting, self._waiting = self._waiting, {}
+        for shard, events in waiting.items():
+            self._doors.courier.submit(shard, write_batch(events), batch=True)
+
+
+def adopt(catalogue: Catalogue, doors: Doors) -> None:
+    """Put the catalogue into the journal, unless it is there: decisions that name it can be made again."""
+    shard = shard_of(CATALOGUES, doors.shards)
+    if not doors.journal[shard].known([source_key(DECISIONS, catalogue.digest)]):
+        said = CatalogueAdopted(label=catalogue.label, digest=catalogue.digest, catalogue=catalogue.model_dump(mode="json", exclude_defaults=True))
+        today = datetime.now(doors.zone).replace(hour=0, minute=0, second=0, microsecond=0)  # of the day, so that two processes say the same
+        event = write(Proposed(DECISIONS, catalogue.digest, CATALOGUES, today, today.date(), said))
+        if len(event) > EVENT_LIMIT:
+            raise ValueError(f"the catalogue {catalogue.label} has {len(event)} bytes, and {EVENT_LIMIT} is the limit of an event: make two of it")
+        doors.courier.submit(shard, event)
