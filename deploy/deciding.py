@@ -64,17 +64,12 @@ def verify_decisions(
         raise typer.Exit(1)
 
 
-def _learnt_by(event: "Recorded") -> int:
-    """How far the models were: asked for in this order, every example is learnt about once."""
-    return sum(position for name, position in getattr(event.data, "upto", {}).items() if name.startswith("model:"))
-
-
 def verified(decisions: "Decisions", events: "list[Recorded]", advance: Callable[[int], None]) -> dict[str, Any]:
     """How many of these decisions come out the same, and which do not."""
     from replay.decisions import Unknown
 
     begun, remade, unknown = time.monotonic(), list["Remade"](), list[str]()
-    for event in sorted(events, key=_learnt_by):
+    for event in sorted(events, key=lambda event: event.recorded_at):
         try:
             remade.append(decisions.again(event))
         except Unknown as error:

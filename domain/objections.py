@@ -132,7 +132,7 @@ FUNNEL: tuple[tuple[Stage, Callable[[Offer], object], Objection], ...] = (
     ("eligibility", lambda offer: offer.tiers, _tier),
     ("eligibility", lambda offer: offer.segments, _segment),
     ("eligibility", lambda offer: offer.eligibility, _eligible),
-    ("applicability", lambda offer: offer.treatments, _channel),
+    ("eligibility", lambda offer: offer.treatments, _channel),
     ("applicability", lambda offer: offer.not_holding, _holding),
     ("applicability", _always, _accepted),
     ("applicability", _always, _stage),

@@ -68,8 +68,11 @@ def decide_offer(customer: Customer, households: Iterable[Household], catalogue:
     positions = {f"model:{offer.offer}": models[offer.offer].upto for offer in passed}
     broken = {offer.offer: why for offer in passed if (why := models[offer.offer].broken)}
     by_value = unasked or ("a model cannot be read" if broken else None)
+    if broken and arm == "eligible":
+        passed, dropped = _sifted(asking, "usual")
     seen = {} if unasked else features(customer, asked.channel, asked.now.date())
-    late = [offer for offer in passed if offer.ramp and not in_audience(catalogue.exploration, offer.offer, who.stream, models[offer.offer].accepted)]
+    new = [offer for offer in passed if offer.ramp and offer.offer not in broken]
+    late = [offer for offer in new if not in_audience(catalogue.exploration, offer.offer, who.stream, models[offer.offer].accepted)]
     passed = [offer for offer in passed if offer not in late]
     dropped += [Dropped(offer=offer.offer, stage="exploration", reason="new, and shown to few so far") for offer in late]
     weigh = _Weighing(catalogue, asked, "usual" if by_value else arm, None if by_value else shared(seen), Random(asked.decision))  # noqa: S311
@@ -150,7 +153,7 @@ def _sifted(asking: Asking, arm: Arm) -> tuple[list[Offer], list[Dropped]]:
     funnel, passed, dropped = funnel_of(asking.catalogue), list[Offer](), list[Dropped]()
     for offer in asking.catalogue.offers:
         drop = funnel.why_not(offer, asking)
-        if drop is not None and arm == "eligible" and drop.stage == "applicability":
+        if drop is not None and arm == "eligible" and drop.stage == "applicability" and not offer.limited:
             drop = next((each for each in funnel.reasons(offer, asking) if each.stage != "applicability"), None)
         if drop is None:
             passed.append(offer)

@@ -27,17 +27,17 @@ def draw(chance: Random, likely: float, evidence: float) -> float:
 
 
 def probability(first: Candidate, others: Sequence[Candidate], arm: Arm) -> float:
-    """How likely this candidate was to come before the others, over all draws that might have been.
+    """How likely this candidate was to come before the others, over all draws that might have been; ties by name.
 
     One without a draw has its priority for sure: a bar, which the draws of the others have to pass.
     """
     rivals = [other for other in others if other.drawn is not None]
     bar = max((other.priority for other in others if other.drawn is None), default=0.0)
-    if first.drawn is None:
+    if first.drawn is None or not _weight(first, arm):
+        if any((-other.priority, other.offer) < (-first.priority, first.offer) for other in others if other.drawn is None):
+            return 0.0
         return _kept(float(_all_below(np.array([first.priority]), rivals, arm)[0]))
     shape, weight = _shape(first), _weight(first, arm)
-    if not weight:
-        return 1.0
     below_bar = float(special.betainc(*shape, min(bar / weight, 1.0)))
     reached = special.betaincinv(*shape, below_bar + (1 - below_bar) * (POINTS + 1) / 2) * weight
     return _kept(float((SHARES / 2 * _all_below(reached, rivals, arm)).sum()) * (1 - below_bar))

@@ -83,8 +83,10 @@ def _tried(ready: Ready | None) -> None:
     """Ask a model for everything that it knows; raises `ValueError` or `ArithmeticError` for numbers that cannot be."""
     assert ready is not None
     everything = Shared(tuple((name, 0) for name in ready.model.usual), tuple((name, CATEGORY) for name in ready.model.weights))
-    if not all(map(isfinite, ready.propensity(everything))):
-        raise ValueError("its numbers are not finite")
+    likely, score, answers = ready.propensity(everything)
+    counts = ready.model.counts
+    if not (0 <= likely <= 1 and isfinite(score) and isfinite(answers) and min((0.0, *counts.yes.values(), *counts.no.values())) >= 0):
+        raise ValueError("its numbers cannot be")
 
 
 def learnt_from(model: Model, upto: int) -> Learnt:

@@ -85,7 +85,7 @@ def evolve(profile: Profile, event: Recorded) -> Profile:  # noqa: PLR0911, PLR0
         case customers.ConsentWithdrawn(purpose=purpose, source=source, channel=channel):
             return changed(profile, consents=_said(profile.consents, _scoped(purpose, channel), Fact("withdrawn", source, min(at, event.recorded_at))))
         case customers.RiskProfileAssessed(grade=grade, valid_until=until):
-            return profile if profile.risk and profile.risk.at and profile.risk.at > at else changed(profile, risk=Risk(grade, until, at))
+            return changed(profile, risk=_assessed(profile.risk, Risk(grade, until, min(at, event.recorded_at))))
         case customers.CreditRated(rating=rating, agency=agency):
             return profile if profile.rating is not None and profile.rating.at > at else changed(profile, rating=Fact(rating, agency, at))
         case customers.ServiceUsed(service=service, channel=channel):
@@ -215,6 +215,13 @@ def _onboarded(profile: Profile, new: customers.CustomerOnboarded, event: Record
 
 def _joined(profile: Profile, whole: str, membership: Membership) -> Profile:
     return changed(profile, memberships=households.joined(profile.memberships, whole, membership))
+
+
+def _assessed(known: Risk | None, new: Risk) -> Risk:
+    """The assessment made last is the one in use, of two at once the more careful; none is newer than the bank heard of it."""
+    if known is None or known.at is None or new.at is None or new.at > known.at:
+        return new
+    return min(known, new, key=lambda each: each.grade) if new.at == known.at else known
 
 
 def _said(consents: dict[str, Fact], scope: str, stated: Fact) -> dict[str, Fact]:

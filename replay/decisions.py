@@ -22,6 +22,8 @@ from streams.register import decided as versions_of
 from streams.routing import shard_of
 
 AT_ONCE = 1_000
+UNASKED = learnt_from(MODEL.initial, 0)
+"""The model of an offer that did not pass the funnel: nobody asked what it had learnt."""
 
 
 class Unknown(ValueError):
@@ -102,7 +104,9 @@ class Decisions:
         return as_of(self._journal, group, stream, upto=upto) or group.initial
 
     def _model(self, offer: str, decided: OfferDecided) -> Learnt:
-        upto = decided.upto.get(f"model:{offer}", 0)
+        upto = decided.upto.get(f"model:{offer}")
+        if upto is None:
+            return UNASKED
         return Learnt(None, 0, upto, decided.broken[offer]) if offer in decided.broken else self._models.at(offer, upto)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from statistics import fmean
 
 from domain.arbitration import CHANCE, priority, ranked, standing_of
@@ -13,6 +14,7 @@ from replay.offpolicy import Estimate, estimates, lift, mean
 from streams.journal import Journal
 
 AT_ONCE = 2_000
+SLACK = timedelta(days=7)
 MOST = 100_000
 """Decisions that are waited for before those are let go whose time is over."""
 TOPICS = [topic_of(event) for event in (OfferDecided, OfferPresented, OfferAccepted, OfferDeclined, OfferLapsed)]
@@ -55,9 +57,7 @@ def outcomes(journal: Journal) -> Iterator[Outcome]:
         waiting: dict[str, OfferDecided] = {}
         after = 0
         while rows := shard.read(after, AT_ONCE, topics=TOPICS):
-            after, today = rows[-1].position, rows[-1].event().business_date
-            if len(waiting) > MOST:
-                waiting = {name: each for name, each in waiting.items() if each.answer_by is None or each.answer_by >= today}
+            after = rows[-1].position
             for row in rows:
                 event = row.event()
                 match event.data:
@@ -66,6 +66,9 @@ def outcomes(journal: Journal) -> Iterator[Outcome]:
                     case OfferAccepted(decision=name, offer=offer) | OfferDeclined(decision=name, offer=offer) | OfferLapsed(decision=name, offer=offer):
                         if (found := waiting.get(name)) is not None and found.offer == offer:
                             yield Outcome(row.stream, waiting.pop(name), isinstance(event.data, OfferAccepted))
+            if len(waiting) > MOST:
+                over = rows[-1].event().business_date - SLACK
+                waiting = {name: each for name, each in waiting.items() if each.answer_by is None or each.answer_by >= over}
 
 
 def arms_seen(found: Iterable[Outcome]) -> list[ArmSeen]:

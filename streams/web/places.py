@@ -1,9 +1,9 @@
 """May one more contact be made on this channel? A place with the caps, held until the journal knows of it."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from domain.contacts import taken
+from domain.contacts import Contacts, taken
 from domain.offers import OfferDecided
 from projections.deciding import Asked, Household
 from projections.offers import REACTIONS
@@ -16,7 +16,7 @@ from streams.web.doors import Doors
 GRACE = 300
 """Seconds that a place is held beyond its time by what is folded, so that word of what was shown has arrived."""
 UNHEARD = 24 * 3600
-"""Seconds that it is held beyond its time while the decision itself is not folded yet."""
+"""Seconds that a customer's is held beyond its time while the decision itself is not folded yet; a household does not hear of decisions."""
 
 
 async def reserve(doors: Doors, who: Customer, households: Sequence[Household], decided: OfferDecided, asked: Asked) -> int | None:
@@ -29,13 +29,18 @@ async def reserve(doors: Doors, who: Customer, households: Sequence[Household], 
         caps = {number: cap for number, cap in enumerate(policy.caps) if cap.of in kinds and asked.channel in cap.channels}
         counted = {number: taken(cap, everybody, asked.now) for number, cap in caps.items()}
         rooms = [Room(cap.at_most - len(counted[number]), cap.channels) for number, cap in caps.items()]
-        over = {name for each in everybody for name, held_place in each.held.items() if held_place.until + timedelta(seconds=GRACE) < asked.now}
-        known = {name for names in counted.values() for _, name in names} | over
-        place, seconds = Place(shard_of(stream, doors.shards), REACTIONS.name), policy.present_minutes * 60 + UNHEARD
-        reached = await doors.store.reserve(place, stream, decided.decision, asked.channel, seconds, known, rooms)
+        place, beyond = Place(shard_of(stream, doors.shards), REACTIONS.name), UNHEARD if of == "customer" else GRACE
+        known = {name for names in counted.values() for _, name in names} | _over(own, asked.now)
+        reached = await doors.store.reserve(place, stream, decided.decision, asked.channel, policy.present_minutes * 60 + beyond, known, rooms)
         if reached is not None:
             for other in held:
                 await doors.store.release(Place(shard_of(other, doors.shards), REACTIONS.name), other, decided.decision, asked.channel)
             return list(caps)[reached]
         held.append(stream)
     return None
+
+
+def _over(contacts: Contacts, now: datetime) -> set[str]:
+    """Decisions whose places are given up, as far as is folded: shown, on whatever channel, or not shown in time."""
+    late = {name for name, held in contacts.held.items() if held.until + timedelta(seconds=GRACE) < now}
+    return late | {contact.name for made in contacts.made.values() for contact in made}

@@ -59,7 +59,7 @@ OBJECTIONS: list[tuple[dict[str, object], dict[str, object], str, str, str]] = [
     ({}, {"tier": "mass"}, "app", "eligibility", "not for tier mass"),
     ({"segments": ("young",)}, {"segment": "old"}, "app", "eligibility", "not for segment old"),
     ({"eligibility": AtLeast(quantity="balance", at_least=9)}, {"case": month}, "app", "eligibility", "balance 5, at least 9"),
-    ({"treatments": {"branch": {"en": "Ask us"}}}, {}, "app", "applicability", "has no treatment for channel app"),
+    ({"treatments": {"branch": {"en": "Ask us"}}}, {}, "app", "eligibility", "has no treatment for channel app"),
     ({}, {"holdings": frozenset({"fund"})}, "app", "applicability", "already holds fund"),
     ({}, {"accepted": {"fund": ago(400)}}, "app", "applicability", "was accepted before"),
     ({"again_days": 90}, {"accepted": {"fund": ago(89)}}, "app", "applicability", "was accepted within 90 days"),

@@ -274,6 +274,18 @@ def test_of_several_mandatory_offers_the_probability_is_among_them(bohai: TierPo
     assert all(each.probability == pytest.approx(0.5, abs=0.01) for each in made)
 
 
+def test_the_probabilities_of_all_candidates_add_up_to_one_with_bars_among_them() -> None:
+    """Two for sure, of which one can never win, one that is drawn, one that is worth nothing."""
+    sure, never = (Candidate(offer=offer, propensity=0.1, value=100, priority=at, model="m") for offer, at in (("a", 10.0), ("b", 5.0)))
+    [rival] = drawn(("d", 0.05, 40.0, 100))
+    nothing = Candidate(offer="e", propensity=0.5, value=0, priority=0.0, model="m", evidence=9, drawn=0.5)
+    everybody = [sure, never, rival, nothing]
+    said = {each.offer: probability(each, [other for other in everybody if other is not each], "usual") for each in everybody}
+
+    assert (said["b"], said["e"]) == (0.0, 0.0)
+    assert sum(said.values()) == pytest.approx(1, abs=0.002)
+
+
 @pytest.mark.parametrize(("likely", "evidence", "bar"), [(0.02, 1010.0, 900.0), (0.05, 500.0, 2_300.0), (0.02, 10.0, 12_000.0)])
 def test_the_probability_of_passing_a_bar_is_that_of_the_draws(likely: float, evidence: float, bar: float) -> None:
     """Also where few draws pass: one that was chosen never has the probability nought."""
@@ -305,7 +317,18 @@ def test_products_that_suitability_limits_are_never_drawn_for(bohai: TierPolicy)
 IMPOSSIBLE = b'{"weights": {"age": 1e308, "b=1": 1e308}, "usual": {"age": {"mean": 1.0, "variance": -1.0}}}'
 
 
-UNREADABLE = [b"", b"{", b"[]", IMPOSSIBLE, b'{"weights": {"\xff": 1.0}}', b'{"weights": {"age": "heavy"}}', b'{"examples": null}', b"\x80\x04garbage"]
+NEGATIVE = b'{"counts": {"yes": {"0": -9.0}, "no": {"0": 3.0}}}'
+UNREADABLE = [
+    b"",
+    NEGATIVE,
+    b"{",
+    b"[]",
+    IMPOSSIBLE,
+    b'{"weights": {"\xff": 1.0}}',
+    b'{"weights": {"age": "heavy"}}',
+    b'{"examples": null}',
+    b"\x80\x04garbage",
+]
 
 
 @pytest.mark.parametrize("state", UNREADABLE)
