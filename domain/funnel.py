@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
-from hashlib import sha256
 
 from domain.applicants import Asking
+from domain.lots import of_thousand
 from domain.objections import FUNNEL
 from domain.offering import Catalogue, Exploration, Offer
 from domain.offers import Dropped
@@ -54,4 +54,4 @@ def in_audience(rules: Exploration, offer: str, stream: str, accepted: float) ->
     True
     """
     share = rules.first_permille + (1000 - rules.first_permille) * min(accepted / rules.full_at, 1)
-    return int.from_bytes(sha256(f"{offer}/{stream}".encode()).digest()[:8]) % 1000 < share
+    return of_thousand(f"{offer}/{stream}") < share

@@ -13,6 +13,7 @@ from domain.conditions import AtLeast, AtMost, Condition, atoms
 from domain.contacts import ContactPolicy
 from domain.customers import Purpose
 from domain.interaction import AssetClass, Channel, Currency, Identifier, Line, Price
+from domain.lots import of_thousand
 from domain.offers import Arm
 from domain.policy import STAGES, LifeCycle, Stage
 from domain.quantities import COUNTS
@@ -188,7 +189,7 @@ class Arms(Said):
         >>> Arms(random=1000).of("customer:7")
         'random'
         """
-        place = int.from_bytes(sha256(f"{self.experiment}/{stream}".encode()).digest()[:8]) % 1000
+        place = of_thousand(f"{self.experiment}/{stream}")
         held_out: tuple[Arm, ...] = ("random", "propensity", "no-levers", "eligible")
         for arm, size in zip(held_out, (self.random, self.propensity, self.no_levers, self.eligible), strict=True):
             if place < size:

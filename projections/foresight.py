@@ -6,7 +6,6 @@ have ended: one customer in twenty is an example each month, whoever it is, so t
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from itertools import pairwise
 from statistics import median
 from typing import get_args
@@ -14,6 +13,7 @@ from typing import get_args
 from domain.days import Month, month_before
 from domain.facts import MonthlyFacts
 from domain.interaction import AssetClass
+from domain.lots import of_thousand
 from domain.offering import FORESIGHT
 from domain.offers import ExampleLabelled, Features
 from domain.recorded import Proposed, Recorded, following
@@ -92,7 +92,7 @@ def foresee(rows: Rows, models: Mapping[str, Learnt], key: bool, risky_permille:
 
 def examples(stream: str, rows: Rows, closed: Month, event: Recorded) -> Iterator[Proposed]:
     """What a month that ended teaches of the months before it."""
-    if int.from_bytes(sha256(f"{stream}/{closed}".encode()).digest()[:8]) % 1000 >= SAMPLED:
+    if of_thousand(f"{stream}/{closed}") >= SAMPLED:
         return
     before = month_before(closed)
     if before in rows:

@@ -8,7 +8,7 @@ from statistics import fmean
 from domain.arbitration import CHANCE, priority, ranked, standing_of
 from domain.catalogue import topic_of
 from domain.offering import Catalogue
-from domain.offers import DECISIONS, Arm, Candidate, OfferAccepted, OfferDecided, OfferDeclined, OfferLapsed, OfferPresented
+from domain.offers import DECISIONS, Arm, Candidate, OfferAccepted, OfferDecided, OfferDeclined, OfferLapsed
 from projections.exploring import probability
 from replay.offpolicy import Estimate, estimates, lift, mean
 from streams.journal import Journal
@@ -17,7 +17,7 @@ AT_ONCE = 2_000
 SLACK = timedelta(days=7)
 MOST = 100_000
 """Decisions that are waited for before those are let go whose time is over."""
-TOPICS = [topic_of(event) for event in (OfferDecided, OfferPresented, OfferAccepted, OfferDeclined, OfferLapsed)]
+TOPICS = [topic_of(event) for event in (OfferDecided, OfferAccepted, OfferDeclined, OfferLapsed)]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class ArmSeen:
-    """What an arm brought a decision: acceptances, value in minor units, and the lift of the usual choice over it."""
+    """What a decision of an arm brought, one customer one voice: acceptances, value in minor units, and the lift of the usual choice over it."""
 
     arm: Arm
     decisions: int
@@ -96,8 +96,8 @@ def arms_seen(found: Iterable[Outcome]) -> list[ArmSeen]:
 def what_it_would_earn(found: Iterable[Outcome], other: Catalogue) -> list[Estimate]:
     """What another catalogue's values, contexts and levers would have earned a decision, in minor units, from the decisions that were explored.
 
-    Only decisions in which something was drawn, or that hold out no more than levers, say something of it; nor do those that offer
-    what the other catalogue does not have.
+    Only decisions in which something was drawn say something of it, and none that a lot alone decided, or with a candidate that the
+    other catalogue does not have.
     """
     rewards, weights, expected, of_logged = [], list[float](), list[float](), list[float]()
     values = {offer.offer: offer.value for offer in other.offers}

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Annotated
 
@@ -71,7 +72,7 @@ def add_offers(app: FastAPI, doors: Doors) -> Recording:
         asked = Asked(next(numbers), channel, _now(doors), limit, personalised)
         decided = await _decided(doors, who, models, asked)
         answer = as_json(_answer(doors.catalogue, customer, decided))
-        answer.background = BackgroundTask(record, who.stream, decided, asked.now)
+        answer.background = BackgroundTask(recording.add, who.stream, decided, asked.now)
         return answer
 
     @app.get(
@@ -82,9 +83,6 @@ def add_offers(app: FastAPI, doors: Doors) -> Recording:
         models, watch = await doors.lookups.models(doors.models), doors.catalogue.watch
         key = tier_on(who.policy, who.standing, today) in watch.tiers
         return as_json({"customer": customer, **vars(foresee(who.months.rows, models, key, watch.churn_permille, doors.catalogue.currency))})
-
-    async def record(stream: str, decided: OfferDecided, now: datetime) -> None:
-        recording.add(stream, decided, now)
 
     return recording
 
@@ -104,7 +102,7 @@ async def _decided(doors: Doors, who: Customer, models: Mapping[str, Learnt], as
         reached = await reserve(doors, who, households, decided, asked) if decided.present_by else None
         if reached is None:
             return decided
-        asked = Asked(asked.decision, asked.channel, asked.now, asked.limit, asked.personalised, (*asked.full, reached))
+        asked = replace(asked, full=(*asked.full, reached))
 
 
 def _numbers() -> Iterator[str]:

@@ -26,7 +26,7 @@ class Recording:
         self._doors = doors
         self._waiting: dict[int, list[bytes]] = {}
 
-    def add(self, stream: str, decided: OfferDecided, now: datetime) -> None:
+    async def add(self, stream: str, decided: OfferDecided, now: datetime) -> None:
         """Send a decision, with how likely its first offer was."""
         if not self._waiting:
             asyncio.get_running_loop().call_later(MOMENT, self.flush)
