@@ -11,7 +11,7 @@ from pathlib import Path
 from deploy.settings import Settings
 from replay.pool import die_with_parent
 
-PATIENT = 5
+NICE = 10
 
 
 def broker_command(settings: Settings) -> list[str]:
@@ -59,5 +59,5 @@ def memory_of(pid: int) -> int:
 
 def _begin(patient: bool) -> None:
     if patient:
-        os.nice(PATIENT)
+        os.nice(NICE)
     die_with_parent()

@@ -30,6 +30,8 @@ log = structlog.get_logger()
 OURS = ("intake", "agents", "web", "guard")
 ON_THE_BROKER = ("intake", "agents")
 """What is restarted with the broker: its offsets begin anew, and a consumer that did not notice would skip."""
+PATIENT = ("broker", "intake", "agents")
+"""What works behind the answers: on a small machine whoever waits for one goes first."""
 WATCH_EVERY = 0.2
 MEMORY_EVERY = 5.0
 PATIENCE = 30.0
@@ -105,8 +107,7 @@ class Stack:
             "redis": lambda: embedded.redis_command(settings, settings.data_dir / "redis"),
         }
         command = commands[name]() if name in commands else [sys.executable, "-m", "deploy.cli", name]
-        # On a small machine whoever waits for an answer goes first.
-        self._children[name] = embedded.start(command, self._logs / f"{name}.log", _environment(settings), patient=name in {"intake", "agents"})
+        self._children[name] = embedded.start(command, self._logs / f"{name}.log", _environment(settings), patient=name in PATIENT)
         self._due[name] = time.monotonic()
         self._publish_pids()
 

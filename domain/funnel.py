@@ -7,7 +7,7 @@ from domain.applicants import Asking
 from domain.lots import of_thousand
 from domain.objections import FUNNEL
 from domain.offering import Catalogue, Exploration, Offer
-from domain.offers import Dropped
+from domain.offers import Dropped, Stage
 
 LONGEST = 300
 """Characters of a reason."""
@@ -29,14 +29,20 @@ class Funnel:
         """
         for stage, objection in self._objections[offer.offer]:
             if (reason := objection(offer, asking)) is not None:
-                return Dropped(offer=offer.offer, stage=stage, reason=reason[:LONGEST])
+                return _dropped(offer.offer, stage, reason)
         return None
 
     def reasons(self, offer: Offer, asking: Asking) -> Iterator[Dropped]:
         """Every reason not to make this offer, in the order of the funnel."""
         for stage, objection in self._objections[offer.offer]:
             if (reason := objection(offer, asking)) is not None:
-                yield Dropped(offer=offer.offer, stage=stage, reason=reason[:LONGEST])
+                yield _dropped(offer.offer, stage, reason)
+
+
+@lru_cache(maxsize=4096)
+def _dropped(offer: str, stage: Stage, reason: str) -> Dropped:
+    """The same words are said of many customers: made once."""
+    return Dropped(offer=offer, stage=stage, reason=reason[:LONGEST])
 
 
 @lru_cache(maxsize=16)
