@@ -23,8 +23,6 @@ from streams.kafka import INTERACTIONS, MESSAGE_LIMIT, Broker, InvalidTopicError
 log = structlog.get_logger()
 
 PAUSE = 0.01
-CONFIRM_EVERY = 0.04
-"""Seconds between two looks at the journal: what is sent is in no sooner, and each look holds up those who answer meanwhile."""
 REFUSED = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidTopicError)
 """What the broker refuses for good: sending it again would block all that comes after it."""
 SENDABLE = MESSAGE_LIMIT - 64 * 1024
@@ -67,7 +65,6 @@ class Courier:
         self._logs: dict[int, str] = {}
         self._producer: KafkaProducer | None = None
         self._progress = 0.0
-        self._confirmed = 0.0
         self._wake = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
@@ -134,11 +131,8 @@ class Courier:
             self._open.setdefault(parcel.partition, deque()).append(parcel)
             self._new.popleft()
             self._send(parcel)
-        if (early := self._confirmed + CONFIRM_EVERY - time.monotonic()) > 0:
-            self._wake.wait(early)
-        else:
-            self._confirm()
-            self._confirmed = time.monotonic()
+        self._confirm()
+        self._wake.wait(PAUSE)
         self._wake.clear()
 
     def _connect(self) -> None:
