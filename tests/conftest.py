@@ -13,6 +13,7 @@ from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, cast
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -84,6 +85,12 @@ def recorded(data: Interaction, position: int = 1, stream: str = "customer:1", d
     """An interaction in the journal."""
     at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
     return Recorded(position, stream, position, "test", str(position), at, day, NOON, None, data)
+
+
+def stranger() -> str:
+    """A name that no customer has, and whose offers the shipped catalogue ranks: some of a hundred get them by lot."""
+    arms = read_catalogue(POLICIES / "offers.yaml").arms
+    return next(name for name in iter(lambda: uuid4().hex[:12], "") if arms.of(f"customer:{name}") == "usual")
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from domain.relations import HouseholdJoined
 from streams.cloudevents import BATCH, write, write_batch
 from streams.routing import shard_of
 from streams.sources.synth import Bank, synth
-from tests.conftest import Running, settings_in
+from tests.conftest import Running, settings_in, stranger
 
 BANK = Bank(customers=200, months=3, seed=5)
 ASKING = 8
@@ -95,7 +95,7 @@ def respond(client: httpx.Client, decided: dict[str, Any], chance: random.Random
 
 def newcomer(client: httpx.Client, *more: Interaction) -> str:
     """A customer whom the read models know, with all that is in `more`."""
-    name = uuid4().hex[:12]
+    name = stranger()
     first = CustomerOnboarded(name="李四", born=date(1980, 5, 1), source="branch")
     risk, agreed = RiskProfileAssessed(grade="C3", valid_until=date(2199, 1, 1), source="app"), ConsentGranted(purpose="financial-marketing", source="app")
     post(client, *(said(f"customer:{name}", data) for data in (first, risk, agreed, *more)))

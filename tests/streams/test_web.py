@@ -13,7 +13,7 @@ from domain.customers import ConsentGranted, ConsentWithdrawn, CustomerOnboarded
 from domain.interaction import Interaction
 from domain.offers import OfferAccepted
 from streams.cloudevents import BATCH, STRUCTURED, write, write_batch
-from tests.conftest import Running, proposed
+from tests.conftest import Running, proposed, stranger
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def new_customer(client: httpx.Client, *more: Interaction) -> str:
     """A customer whom the read models know."""
     from datetime import date
 
-    name = uuid4().hex[:12]
+    name = stranger()
     first = CustomerOnboarded(name="张三", born=date(1980, 5, 1), source="branch")
     risk = RiskProfileAssessed(grade="C3", valid_until=date(2199, 1, 1), source="app")
     agreed = ConsentGranted(purpose="financial-marketing", source="app")
