@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from deploy.auditing import audit
 from deploy.console import DataDir, Json, Mendable, errors, progress, settings_of, show, until_signal
 from deploy.deciding import replay
 from deploy.logs import set_up_logs
@@ -20,6 +21,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Tiers, folde
 app.add_typer(quarantine)
 app.add_typer(replay)
 app.add_typer(models)
+app.add_typer(audit)
 
 EVENTS = "CloudEvents as JSON lines; - for standard input."
 Customers = Annotated[int, typer.Option(min=1, max=20_000_000, help="How many customers.")]
@@ -64,8 +66,32 @@ def guard() -> None:
 
 
 @app.command()
+def notary() -> None:
+    """Run the notary: sign the head of every shard's tree, and take a census a day."""
+    from deploy.processes import run_notary
+
+    set_up_logs(Settings().log_level, "notary")
+    run_notary(Settings())
+
+
+@app.command()
+def witness(
+    logs: Annotated[Path, typer.Option("--logs", help="The public keys of those whose checkpoints are cosigned, one a line.", exists=True, dir_okay=False)],
+    folder: Annotated[Path, typer.Option("--folder", help="Where it keeps what it has seen.", file_okay=False)] = Path("witness"),
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8081,
+    data_dir: DataDir = None,
+) -> None:
+    """Run a witness: cosign checkpoints that follow on those seen before, and no others. Best on a machine of somebody else's."""
+    from deploy.processes import run_witness
+
+    settings = settings_of(data_dir).model_copy(update={"port": port})
+    set_up_logs(settings.log_level, "witness")
+    run_witness(settings, logs, folder)
+
+
+@app.command()
 def up(data_dir: DataDir = None) -> None:
-    """Run the embedded stack: broker, Redis, intake, agents, web and guard under one supervisor, until Ctrl-C."""
+    """Run the embedded stack: broker, Redis, intake, agents, web, guard and notary under one supervisor, until Ctrl-C."""
     from deploy.up import running
 
     settings = settings_of(data_dir)

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from contextlib import suppress
+from pathlib import Path
 
 from deploy.compose import broker_of, courier_of, journal_of
 from deploy.settings import Settings
@@ -98,6 +99,31 @@ def run_guard(settings: Settings) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         asyncio.run(Guard(store, journal, register_of(settings, store, journal), settings.guard_share).run())
+
+
+def run_notary(settings: Settings) -> None:
+    """Sign the heads of all shards, and take a census a day, until a signal."""
+    from deploy.auditing import notary_of
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    notary_of(settings).run(stop)
+
+
+def run_witness(settings: Settings, logs: Path, folder: Path) -> None:
+    """Cosign the checkpoints of the logs whose keys are in a file, until a signal."""
+    from datetime import UTC, datetime
+
+    import uvicorn
+
+    from deploy.keys import WITNESS, public_keys, signer_of
+    from replay.witness import Witness
+    from replay.witnessing import witness_app
+
+    signer = signer_of(settings, WITNESS)
+    app = witness_app(Witness(folder, signer, public_keys(settings, logs), lambda: datetime.now(UTC)))
+    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False, server_header=False, proxy_headers=False)
 
 
 def collect_seldom() -> None:

@@ -11,7 +11,7 @@ from deploy.console import Mendable, errors
 from replay.compare import Comparison
 from replay.whatif import Curve
 
-_templates = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True)
+templates = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True)
 COLUMNS = ("policy", "customer", "before", "after", "month", "assets", "seen", "why", "missing", "whole", "together")
 
 
@@ -33,7 +33,7 @@ def write(found: Sequence[Comparison], curve: Curve | None, html: Path | None, c
 
 def as_html(found: Sequence[Comparison], curve: Curve | None) -> bytes:
     """The report: from tier to tier, by segment, the curve, and the named movers."""
-    return _templates.get_template("comparison.html").render(comparisons=found, curve=curve).encode()
+    return templates.get_template("comparison.html").render(comparisons=found, curve=curve).encode()
 
 
 def as_csv(found: Sequence[Comparison]) -> bytes:

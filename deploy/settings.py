@@ -33,6 +33,13 @@ class Settings(BaseSettings):
     port: int = Field(default=8080, description="The lookups' port.")
     lag_limit: int = Field(default=50_000, ge=0, description="Events behind the journal from which on lookups are not ready.")
     guard_share: float = Field(default=0.2, gt=0, le=1, description="The share of one core with which the guard verifies events and states.")
+    origin: str = Field(default="tierfold", pattern=r"^[A-Za-z0-9_.\-/]+$", description="Under which checkpoints are signed, as bank.example.")
+    keys: Path | None = Field(default=None, description="The folder of the signing keys; default: in data_dir.")
+    evidence: Path | None = Field(default=None, description="The append-only folder of checkpoints; default: in data_dir.")
+    checkpoint_events: int = Field(default=10_000, ge=1, description="Events of a shard after which a checkpoint is signed at once.")
+    checkpoint_seconds: int = Field(default=60, ge=1, description="Seconds after which a checkpoint is signed if there is anything new.")
+    witness: str | None = Field(default=None, description="Where a witness cosigns checkpoints, https://….")
+    witness_key: str | None = Field(default=None, description="The witness's public key, name+id+key.")
     broker_memory_limit: int = Field(default=1_500_000_000, description="Bytes after which the embedded broker is recycled.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -40,6 +47,16 @@ class Settings(BaseSettings):
     def journal_url(self) -> str:
         """The journal's URL, with the default filled in."""
         return self.journal or f"sqlite://{(self.data_dir / 'journal').resolve()}"
+
+    @property
+    def keys_dir(self) -> Path:
+        """Where the signing keys are."""
+        return self.keys or self.data_dir / "keys"
+
+    @property
+    def evidence_dir(self) -> Path:
+        """Where the evidence is."""
+        return self.evidence or self.data_dir / "evidence"
 
     @property
     def facts(self) -> Path:

@@ -27,10 +27,10 @@ from streams.kafka import KafkaError
 
 log = structlog.get_logger()
 
-OURS = ("intake", "agents", "web", "guard")
+OURS = ("intake", "agents", "web", "guard", "notary")
 ON_THE_BROKER = ("intake", "agents")
 """What is restarted with the broker: its offsets begin anew, and a consumer that did not notice would skip."""
-PATIENT = ("broker", "intake", "agents")
+PATIENT = ("broker", "intake", "agents", "notary")
 """What works behind the answers: on a small machine whoever waits for one goes first."""
 WATCH_EVERY = 0.2
 MEMORY_EVERY = 5.0
@@ -44,7 +44,7 @@ class CannotStart(Mendable):
 
 
 class Stack:
-    """Broker, Redis, intake, agents, web and guard, as children of this process."""
+    """Broker, Redis, intake, agents, web, guard and notary, as children of this process."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -81,7 +81,7 @@ class Stack:
 
     def stop(self) -> None:
         """Stop all children, clients first."""
-        for name in ("guard", "web", "intake", "agents", "broker", "redis"):
+        for name in ("guard", "notary", "web", "intake", "agents", "broker", "redis"):
             if child := self._children.pop(name, None):
                 _end(child)
         if self._lock is not None:

@@ -51,12 +51,12 @@ def free_port() -> int:
 def settings_in(folder: Path, **chosen: object) -> Settings:
     """Settings of an embedded stack of its own."""
     ports = {"broker": f"127.0.0.1:{free_port()}", "redis": f"redis://127.0.0.1:{free_port()}/0", "port": free_port()}
-    return Settings.model_validate({"data_dir": folder, **ports, **chosen})
+    return Settings.model_validate({"data_dir": folder, "checkpoint_seconds": 1, **ports, **chosen})
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
     """The environment in which a command meets a stack."""
-    names = ("data_dir", "broker", "redis", "port", "shards", "broker_memory_limit", "journal", "broker_keeps", "policy")
+    names = ("data_dir", "broker", "redis", "port", "shards", "broker_memory_limit", "journal", "broker_keeps", "policy", "checkpoint_seconds")
     given = {name: getattr(settings, name) for name in names}
     return {**os.environ, **{f"TIERFOLD_{name.upper()}": str(value) for name, value in given.items() if value is not None}}
 

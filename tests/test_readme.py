@@ -13,12 +13,12 @@ import pytest
 from streams.cloudevents import read_event, write
 from streams.journal import Rejected
 from streams.sources.synth import Bank, synth
-from tests.conftest import Running
+from tests.conftest import TIERFOLD, Running, environment_of, free_port, wait_for
 
 ROOT = Path(__file__).parents[1]
 ENGLISH, CHINESE = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md"))
 RUN_BY_CI = {"make run", "make test"}
-PROCESSES = {"up", "intake", "agents", "web", "guard"}
+PROCESSES = {"up", "intake", "agents", "web", "guard", "notary"}
 """Run by every test that asks for a stack: `up` starts the others by these very commands."""
 
 
@@ -61,7 +61,11 @@ def test_every_question_is_answered(stack: Running, tmp_path: Path) -> None:
         assert httpx.get(f"{stack.settings.address}{question}").status_code == 200, question
 
 
-TOOLS = [shlex.split(command)[1:] for command in commands(ENGLISH) if command.startswith(".venv/bin/tierfold") and not re.search(" (replay|models) ", command)]
+TOOLS = [
+    shlex.split(command)[1:]
+    for command in commands(ENGLISH)
+    if command.startswith(".venv/bin/tierfold") and not re.search(" (replay|models|audit|witness) ", command)
+]
 
 
 @pytest.mark.parametrize("words", TOOLS, ids=" ".join)
@@ -113,6 +117,45 @@ def test_next_best_offer(own_stack: Running, tmp_path: Path) -> None:
     assert "by how offers were chosen" in said["value"]
 
 
+def test_prove_it_to_others(own_stack: Running, tmp_path: Path) -> None:
+    """The section's commands, one after the other, of a customer who was just made an offer."""
+    section = ENGLISH[ENGLISH.index("## Prove it to others") : ENGLISH.index("## Kafka, PostgreSQL, Redis")]
+    (tmp_path / "deploy").symlink_to(ROOT / "deploy")
+    (tmp_path / "bank.jsonl").write_bytes(b"\n".join(map(write, synth(Bank(20, 3, 1)))))
+    own_stack.report("feed", str(tmp_path / "bank.jsonl"))
+    own_stack.settle()
+    assert httpx.get(f"{own_stack.settings.address}/v1/customers/100000/next-best-offer", timeout=20).status_code == 200
+    time.sleep(3)
+    said = {}
+    for line in commands(section):
+        command, _, into = line.partition(" > ")
+        words = shlex.split(command)
+        if "witness" in words:
+            _is_a_witness(own_stack, words[1:], tmp_path)
+            continue
+        done = own_stack.run(*words[1:], cwd=tmp_path) if "tierfold" in words[0] else subprocess.run(words, cwd=tmp_path, capture_output=True, check=False)
+        assert done.returncode == 0, f"{command}: {done.stderr.decode()}"
+        said[words[2]] = done.stdout.decode()
+        (tmp_path / (into or "said")).write_bytes(done.stdout)
+
+    assert re.search(r"findings +0\n", said["verify-journal"])
+    assert re.search(r"decisions +1\nequal +1\n", said["verify"])
+    assert "customer:100000: verified" in said["100000.bundle"]
+    assert "offer decided" in (tmp_path / "100000.html").read_text()
+
+
+def _is_a_witness(stack: Running, words: list[str], folder: Path) -> None:
+    """It answers until it is told to stop."""
+    words[words.index("8081")] = str(port := free_port())
+    command = [*TIERFOLD, *words, "--data-dir", str(folder / "of-the-witness")]
+    with subprocess.Popen(command, cwd=folder, env=environment_of(stack.settings), stderr=subprocess.PIPE) as process:
+        try:
+            wait_for(f"127.0.0.1:{port}", process)
+            assert httpx.get(f"http://127.0.0.1:{port}/healthz").json() == {"status": "alive"}
+        finally:
+            process.terminate()
+
+
 def test_change_a_tiering_rule_from_top_to_bottom(own_stack: Running, tmp_path: Path) -> None:
     """The section's commands, one after the other, in a folder of their own, on a bank of three hundred."""
     section = ENGLISH[ENGLISH.index("## Change a tiering rule") : ENGLISH.index("## Households and company groups")]
@@ -146,7 +189,7 @@ def test_change_a_tiering_rule_from_top_to_bottom(own_stack: Running, tmp_path: 
 
 def test_rebuild_and_verify(own_stack: Running, tmp_path: Path) -> None:
     """The section's commands, one after the other, on a bank of twenty."""
-    section = ENGLISH[ENGLISH.index("## Rebuild and verify") : ENGLISH.index("## Kafka, PostgreSQL, Redis")]
+    section = ENGLISH[ENGLISH.index("## Rebuild and verify") : ENGLISH.index("## Prove it to others")]
     (tmp_path / "bank.jsonl").write_bytes(b"\n".join(map(write, synth(Bank(20, 2, 1)))))
     own_stack.report("feed", str(tmp_path / "bank.jsonl"))
     own_stack.settle()

@@ -12,14 +12,16 @@ if TYPE_CHECKING:
     from deploy.bench.parts import Figure
 
 SHARDS = 4
+WIDE = 140
 DATA = Path("../shared/data")
 """Real data, where it lies beside the project."""
 
 
 def main(out: Path) -> None:
-    """Measure everything; about twenty-five minutes. Data that is not beside the project is left out."""
+    """Measure everything; about twenty minutes. Data that is not beside the project is left out."""
     # Processes that fold beside this one read this file anew: what only this one needs is imported here.
     from deploy.bench.bank_marketing import bank_marketing
+    from deploy.bench.bundle import bundle
     from deploy.bench.fold import fold
     from deploy.bench.ingest import ingest
     from deploy.bench.lookups import lookups
@@ -39,13 +41,13 @@ def main(out: Path) -> None:
 
     set_up_logs("error", "bench")
     collect_seldom()
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else WIDE)
     events = events_by_shard(Bank(customers=2_000, months=4, seed=1), SHARDS)
     console.print(f"{sum(map(len, events.values())):,} events of a synthetic bank, {SHARDS} shards")
     into, folded = ingest(events), fold(events)
     whole = end_to_end(events, {"ingest alone": into.value, "fold alone": folded.value}, folded.peers)
     policy = read_policy(POLICIES / "tiers" / "bohai-retail.yaml")
-    figures = [into, folded, whole, *latency(), *lookups(), *remade(), *what_if(), *rebuild(), *market(policy), *side_by_side(policy)]
+    figures = [into, folded, whole, *latency(), *lookups(), *remade(), *what_if(), *rebuild(), *bundle(), *market(policy), *side_by_side(policy)]
     figures += bank_marketing(DATA / "bank-marketing-first-30000.csv") if DATA.is_dir() else []
     figures += open_bandit(DATA / "obd") if DATA.is_dir() else []
     console.print(_table(figures))

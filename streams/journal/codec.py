@@ -1,6 +1,7 @@
 """What are the stored bytes of an event? One function encodes them, one decodes them.
 
-The bytes are JSON with every field of the envelope, so that a hash over them covers stream, version and type.
+The bytes are JSON with every field of the envelope, so that a hash over them covers stream, version and type; and with
+the hash of the event before in the stream, so that it covers that one too, and so all of them.
 """
 
 from collections.abc import Callable
@@ -29,6 +30,7 @@ class Envelope(msgspec.Struct, frozen=True):
     business_date: date
     recorded_at: datetime
     cause: str | None
+    previous: bytes | None
     data: msgspec.Raw
 
 
@@ -41,8 +43,8 @@ def canonical(event: Proposed) -> bytes:
     return event.data.__pydantic_serializer__.to_json(event.data)
 
 
-def encode(event: Proposed, version: int, recorded_at: datetime, data: bytes) -> bytes:
-    """The stored bytes of an event that becomes `version` of its stream; `data` is its canonical form."""
+def encode(event: Proposed, version: int, recorded_at: datetime, previous: bytes | None, data: bytes) -> bytes:
+    """The stored bytes of an event that becomes `version` of its stream, behind one with the hash `previous`; `data` is its canonical form."""
     return _encoder.encode(
         Envelope(
             type=TOPIC_BY_EVENT[type(event.data)],
@@ -54,6 +56,7 @@ def encode(event: Proposed, version: int, recorded_at: datetime, data: bytes) ->
             business_date=event.business_date,
             recorded_at=recorded_at,
             cause=event.cause,
+            previous=previous,
             data=msgspec.Raw(data),
         )
     )
@@ -63,6 +66,11 @@ def encode(event: Proposed, version: int, recorded_at: datetime, data: bytes) ->
 def part_decoder(shape: type[P]) -> Callable[[bytes], P]:
     """What decodes as much of stored bytes as a struct asks for; only for events of the newest shape of their type."""
     return msgspec.json.Decoder(shape).decode
+
+
+def previous_of(stored: bytes) -> bytes | None:
+    """The hash of the event before in the stream, as stored bytes name it; raises `msgspec.DecodeError` if they are no event."""
+    return _decoder.decode(stored).previous
 
 
 def decode(position: int, stored: bytes) -> Recorded:

@@ -11,11 +11,14 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow
 from psycopg.sql import SQL, Composed
 
-from streams.journal.tables import CREATE, Execute, Row, has_rows, write_beside
+from streams.journal.tables import CREATE, IMMUTABLE, Execute, ExecuteMany, Row, has_rows, write_beside, write_tree
 
-IMMUTABLE = (
+TRIGGERS = (
     "CREATE OR REPLACE FUNCTION {p}refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'events are immutable'; END $$",
-    "CREATE OR REPLACE TRIGGER no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON {p}stored_events FOR EACH STATEMENT EXECUTE FUNCTION {p}refuse_change()",
+    *(
+        "CREATE OR REPLACE TRIGGER no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON {p}" + table + " FOR EACH STATEMENT EXECUTE FUNCTION {p}refuse_change()"
+        for table in IMMUTABLE
+    ),
 )
 
 
@@ -28,12 +31,17 @@ class PostgresShardRecorder(PostgresProcessRecorder):
         super().__init__(datastore)
         self.prefix = f"{datastore.schema}."
         ours = [statement.format(p=self.prefix, serial="BIGSERIAL PRIMARY KEY", blob="BYTEA", compact="") for statement in CREATE]
-        triggers = [statement.format(p=self.prefix) for statement in IMMUTABLE]
+        triggers = [statement.format(p=self.prefix) for statement in TRIGGERS]
         self.sql_create_statements.extend(Composed([SQL(statement)]) for statement in [*ours, *triggers])
 
     def _insert_events(self, curs: Cursor[DictRow], stored_events: Sequence[StoredEvent], **kwargs: Any) -> None:
-        write_beside(self._executor(curs), lambda sql, rows: curs.executemany(sql.replace("{p}", self.prefix), rows), kwargs["beside"])
+        write_beside(self._executor(curs), self._executor_of_many(curs), kwargs["beside"])
         super()._insert_events(curs, stored_events, **kwargs)
+
+    def _fetch_ids_after_insert_events(self, curs: Cursor[DictRow], stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
+        positions = super()._fetch_ids_after_insert_events(curs, stored_events, **kwargs)
+        write_tree(self._executor(curs), self._executor_of_many(curs), kwargs["beside"], positions or ())
+        return positions
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """The rows of one statement, in a transaction of its own."""
@@ -41,6 +49,12 @@ class PostgresShardRecorder(PostgresProcessRecorder):
             return self._executor(curs)(sql, parameters)
 
     change = query
+
+    def _executor_of_many(self, curs: Cursor[DictRow]) -> ExecuteMany:
+        def execute_many(sql: str, rows: Sequence[Row]) -> None:
+            curs.executemany(sql.replace("{p}", self.prefix), rows)
+
+        return execute_many
 
     def _executor(self, curs: Cursor[DictRow]) -> Execute:
         def execute(sql: str, parameters: Sequence[Any]) -> list[Row]:

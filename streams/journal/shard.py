@@ -1,6 +1,6 @@
 """What can be done with one shard of the journal? Claim it, record arrivals in it, read it. Nothing else."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -11,10 +11,11 @@ from eventsourcing.persistence import StoredEvent, Tracking
 from domain.catalogue import TOPIC_BY_EVENT
 from domain.recorded import Recorded
 from streams.journal.codec import decode, encode
+from streams.journal.merkle import BLOCK, BLOCK_LEVEL, Tree, leaf_hash
 from streams.journal.outcomes import Arrival, Counts, Fresh, Rejected, decide, identify
 from streams.journal.tables import CLAIM, COUNTS, KNOWN, MADE_WITH, QUARANTINED, REDRIVEN, Beside, Fenced, chunks, placeholders
 
-__all__ = ["Commit", "Entry", "Fenced", "Known", "LogOffset", "Recorder", "Row", "Shard"]
+__all__ = ["Commit", "End", "Entry", "Fenced", "Known", "Leaf", "LogOffset", "Recorder", "Row", "Shard"]
 
 
 class Row(NamedTuple):
@@ -86,6 +87,20 @@ class Census(NamedTuple):
     holes: list[tuple[str, int, int]]
 
 
+class Leaf(NamedTuple):
+    """A leaf of a shard's tree: the position of an event, and the hash of its stored bytes."""
+
+    position: int
+    hash: bytes
+
+
+class End(NamedTuple):
+    """The last event of a stream: its version, and the hash of its stored bytes."""
+
+    version: int
+    hash: bytes | None
+
+
 class Recorder(Protocol):
     """What a shard asks of the recorder below it."""
 
@@ -107,7 +122,8 @@ class Shard:
         self._recorder = recorder
         self._epoch = 0
         self._head = 0
-        self._versions: dict[str, int] = {}
+        self._ends: dict[str, End] = {}
+        self._tree = Tree()
 
     def made_with(self, shards: int) -> int:
         """How many shards the journal of this one has had from its first day on: `shards`, if this is the first."""
@@ -115,10 +131,14 @@ class Shard:
         return int(first)
 
     def claim(self) -> None:
-        """Own this shard from now on; whoever owned it before is fenced at their next write."""
+        """Own this shard from now on; whoever owned it before is fenced at their next write.
+
+        Raises `ValueError` if the tree does not end where the events do.
+        """
         [(self._epoch,)] = self._recorder.change(CLAIM)
         self._head = self.head()
-        self._versions.clear()
+        self._ends.clear()
+        self._tree = self._grown()
 
     def record(self, arrivals: Sequence[Arrival], at: LogOffset, now: datetime, forwarded: int = 0) -> Commit:
         """Commit arrivals with the offset up to which their log has been dealt with, strays included.
@@ -129,7 +149,8 @@ class Shard:
         identities = [None if isinstance(arrival.read, Rejected) else identify(arrival.read) for arrival in arrivals]
         known = self.known(identity.key for identity in identities if identity)
         decided = decide(arrivals, identities, {key: found.content for key, found in known.items()})
-        stored, sources = self._stored(decided.fresh, now)
+        stored, sources, hashes = self._stored(decided.fresh, now)
+        blocks = [(self._tree.size // BLOCK - 1, root) for leaf in hashes if (root := self._tree.append(leaf))]
         quarantined = [
             (at.log, arrival.offset, arrival.item, rejected.reason, rejected.field, arrival.raw, arrival.sent_with, now.isoformat())
             for arrival, rejected in decided.quarantined
@@ -138,29 +159,43 @@ class Shard:
         positions = self._recorder.insert_events(
             stored,
             tracking=Tracking(at.log, at.offset),
-            beside=Beside(self._epoch, counts, sources, quarantined),
+            beside=Beside(self._epoch, counts, sources, quarantined, self._tree.size, b"".join(hashes), blocks),
         )
         rows = [Row(position, str(event.originator_id), event.topic, event.state) for position, event in zip(positions or (), stored, strict=True)]
         after, self._head = self._head, rows[-1].position if rows else self._head
         return Commit(after, rows, counts)
 
-    def _stored(self, fresh: Sequence[Fresh], now: datetime) -> tuple[list[StoredEvent], list[tuple[Any, ...]]]:
-        self._load_versions({event.stream for event, _ in fresh})
-        stored, sources = [], []
+    def _stored(self, fresh: Sequence[Fresh], now: datetime) -> tuple[list[StoredEvent], list[tuple[Any, ...]], list[bytes]]:
+        self._load_ends({event.stream for event, _ in fresh})
+        stored, sources, hashes = [], [], []
         for event, identity in fresh:
-            version = self._versions[event.stream] = self._versions[event.stream] + 1
-            state = encode(event, version, now, identity.data)
-            stored.append(StoredEvent(event.stream, version, TOPIC_BY_EVENT[type(event.data)], state))
-            sources.append((identity.key, identity.content, event.stream, version))
-        return stored, sources
+            version, previous = self._ends[event.stream]
+            state = encode(event, version + 1, now, previous, identity.data)
+            hashes.append(leaf_hash(state))
+            self._ends[event.stream] = End(version + 1, hashes[-1])
+            stored.append(StoredEvent(event.stream, version + 1, TOPIC_BY_EVENT[type(event.data)], state))
+            sources.append((identity.key, identity.content, event.stream, version + 1))
+        return stored, sources, hashes
 
-    def _load_versions(self, streams: set[str]) -> None:
-        if len(self._versions) > VERSIONS_KEPT:
-            self._versions.clear()
-        missing = sorted(streams - self._versions.keys())
-        self._versions.update(dict.fromkeys(missing, 0))
+    def _load_ends(self, streams: set[str]) -> None:
+        if len(self._ends) > ENDS_KEPT:
+            self._ends.clear()
+        missing = sorted(streams - self._ends.keys())
+        self._ends.update(dict.fromkeys(missing, End(0, None)))
         for some in chunks(missing):
-            self._versions.update(self._recorder.query(LAST_VERSIONS.format(p="{p}", some=placeholders(len(some))), some))
+            rows = self._recorder.query(ENDS.format(p="{p}", some=placeholders(len(some))), some)
+            self._ends.update({stream: End(version, leaf_hash(bytes(state))) for stream, version, state in rows})
+
+    def _grown(self) -> Tree:
+        """The tree over all that is recorded, from what is kept of it."""
+        tree, head = Tree(), self.head()
+        for root in self.blocks():
+            tree.append(root, BLOCK_LEVEL)
+        for leaf in self.leaves(tree.size):
+            tree.append(leaf.hash)
+        if tree.size != (self.index_of(head) + 1 if head else 0):
+            raise ValueError(f"shard {self.number} ends at position {head}, and its tree does not: it was changed; verify the journal")
+        return tree
 
     def close(self) -> None:
         """Let the database's connections go."""
@@ -179,8 +214,12 @@ class Shard:
 
     def history(self, stream: str, after_version: int = 0, limit: int = 1000) -> list[Recorded]:
         """The events of one stream, in order."""
+        return [row.event() for row in self.rows(stream, after_version, limit)]
+
+    def rows(self, stream: str, after_version: int = 0, limit: int = 1000) -> list[Row]:
+        """The events of one stream as they are stored, in order."""
         sql = HISTORY.format(p="{p}", position=self._recorder.position)
-        return [decode(position, bytes(state)) for position, state in self._recorder.query(sql, (stream, after_version, limit))]
+        return [Row(position, stream, topic, bytes(state)) for position, topic, state in self._recorder.query(sql, (stream, after_version, limit))]
 
     def known(self, keys: Iterable[bytes]) -> dict[bytes, Known]:
         """Which of these source keys are journalled, and where."""
@@ -194,6 +233,37 @@ class Shard:
         """The last offset of a log whose outcome is committed here, -1 if there is none."""
         offset = self._recorder.max_tracking_id(log)
         return -1 if offset is None else offset
+
+    def leaves(self, begin: int) -> Iterator[Leaf]:
+        """The leaves of the tree from an index on, in order."""
+        while rows := self._recorder.query(LEAVES_FROM, (begin,)):
+            for size, first, hashes in rows:
+                count = len(hashes) // HASH
+                for number in range(max(0, begin - (size - count)), count):
+                    yield Leaf(first + number, bytes(hashes[number * HASH : (number + 1) * HASH]))
+                begin = size
+
+    def blocks(self) -> list[bytes]:
+        """The roots of the whole blocks of the tree, in order."""
+        return [bytes(root) for (root,) in self._recorder.query(BLOCK_ROOTS)]
+
+    def index_of(self, position: int) -> int:
+        """Where in the tree the event at a position is; raises `ValueError` if there is none."""
+        for size, first, hashes in self._recorder.query(LEAVES_AT, (position,)):
+            count = len(hashes) // HASH
+            if position < first + count:
+                return int(size - count + position - first)
+        raise ValueError(f"shard {self.number} has no leaf for position {position}: it was begun before events were proven, or changed; verify the journal")
+
+    def size(self) -> int:
+        """The leaves of the tree."""
+        [(size,)] = self._recorder.query(SIZE)
+        return int(size or 0)
+
+    def ends(self, upto: int, after: str = "", limit: int = 5_000) -> dict[str, End]:
+        """The last event of every stream, of those up to a position, stream by stream; those behind the stream `after`."""
+        sql = ENDS_UPTO.format(p="{p}", position=self._recorder.position)
+        return {str(stream): End(int(version), leaf_hash(bytes(state))) for stream, version, state in self._recorder.query(sql, (after, upto, limit))}
 
     def counts(self) -> Counts:
         """How many arrivals had which outcome, since the shard began."""
@@ -219,8 +289,23 @@ class Shard:
         self._recorder.change(REDRIVEN, (now.isoformat(), number))
 
 
-VERSIONS_KEPT = 500_000
-LAST_VERSIONS = "SELECT originator_id, MAX(originator_version) FROM {p}stored_events WHERE originator_id IN {some} GROUP BY originator_id"
+HASH = 32
+ENDS_KEPT = 500_000
+ENDS = (
+    "SELECT there.originator_id, there.originator_version, there.state FROM {p}stored_events AS there JOIN"
+    " (SELECT originator_id AS stream, MAX(originator_version) AS last FROM {p}stored_events WHERE originator_id IN {some} GROUP BY originator_id) AS ends"
+    " ON there.originator_id = ends.stream AND there.originator_version = ends.last"
+)
+ENDS_UPTO = (
+    "SELECT there.originator_id, there.originator_version, there.state FROM {p}stored_events AS there JOIN"
+    " (SELECT originator_id AS stream, MAX(originator_version) AS last FROM {p}stored_events"
+    " WHERE originator_id > %s AND {position} <= %s GROUP BY originator_id ORDER BY originator_id LIMIT %s) AS ends"
+    " ON there.originator_id = ends.stream AND there.originator_version = ends.last ORDER BY there.originator_id"
+)
+LEAVES_FROM = "SELECT size, first_position, hashes FROM {p}leaves WHERE size > %s ORDER BY size LIMIT 100"
+LEAVES_AT = "SELECT size, first_position, hashes FROM {p}leaves WHERE first_position <= %s ORDER BY first_position DESC LIMIT 1"
+BLOCK_ROOTS = "SELECT root FROM {p}blocks ORDER BY number"
+SIZE = "SELECT MAX(size) AS size FROM {p}leaves"
 LAST_POSITION = 2**63 - 1
 READ = "SELECT {position}, originator_id, topic, state FROM {p}stored_events WHERE {position} > %s AND {position} <= %s {among}ORDER BY {position} LIMIT %s"
 CENSUS = (
@@ -230,4 +315,4 @@ CENSUS = (
 )
 HOLES = "SELECT originator_id, COUNT(*), MAX(originator_version) FROM {p}stored_events GROUP BY originator_id HAVING COUNT(*) <> MAX(originator_version)"
 STREAMS = "SELECT DISTINCT originator_id FROM {p}stored_events WHERE originator_id LIKE %s"
-HISTORY = "SELECT {position}, state FROM {p}stored_events WHERE originator_id = %s AND originator_version > %s ORDER BY originator_version LIMIT %s"
+HISTORY = "SELECT {position}, topic, state FROM {p}stored_events WHERE originator_id = %s AND originator_version > %s ORDER BY originator_version LIMIT %s"

@@ -7,10 +7,11 @@ from typing import Any
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteProcessRecorder
 
-from streams.journal.tables import CREATE, Execute, Row, has_rows, write_beside
+from streams.journal.tables import CREATE, IMMUTABLE, Execute, Row, has_rows, write_beside, write_tree
 
-IMMUTABLE = tuple(
-    f"CREATE TRIGGER IF NOT EXISTS no_{verb.lower()} BEFORE {verb} ON stored_events BEGIN SELECT RAISE(ABORT, 'events are immutable'); END"
+TRIGGERS = tuple(
+    f"CREATE TRIGGER IF NOT EXISTS {table}_no_{verb.lower()} BEFORE {verb} ON {table} BEGIN SELECT RAISE(ABORT, 'events are immutable'); END"
+    for table in IMMUTABLE
     for verb in ("UPDATE", "DELETE")
 )
 
@@ -23,15 +24,22 @@ class SQLiteShardRecorder(SQLiteProcessRecorder):
     def construct_create_table_statements(self) -> list[str]:
         """The library's tables, then ours, then the triggers that keep events as they are."""
         ours = [statement.format(p="", serial="INTEGER PRIMARY KEY AUTOINCREMENT", blob="BLOB", compact=" WITHOUT ROWID") for statement in CREATE]
-        return [*super().construct_create_table_statements(), *ours, *IMMUTABLE]
+        return [*super().construct_create_table_statements(), *ours, *TRIGGERS]
 
     def _insert_events(self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
         """As the library's, but in one call to SQLite: within a transaction new row ids follow on the largest."""
-        write_beside(_executor(c), lambda sql, rows: c.executemany(_dialect(sql), rows), kwargs["beside"])
+
+        def execute_many(sql: str, rows: Sequence[Row]) -> None:
+            c.executemany(_dialect(sql), rows)
+
+        execute = _executor(c)
+        write_beside(execute, execute_many, kwargs["beside"])
         last = self._max_notification_id(c) or 0
         c.executemany(self.insert_events_statement, [(s.originator_id, s.originator_version, s.topic, s.state) for s in stored_events])
+        positions = range(last + 1, last + 1 + len(stored_events))
+        write_tree(execute, execute_many, kwargs["beside"], positions)
         self._insert_tracking(c, kwargs["tracking"])
-        return range(last + 1, last + 1 + len(stored_events))
+        return positions
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """The rows of one statement, in a transaction of its own that changes nothing."""

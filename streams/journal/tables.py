@@ -1,11 +1,11 @@
-"""What does a shard keep beside its events? Source ids, counts, quarantine and its owner, in the same transaction.
+"""What does a shard keep beside its events? Source ids, counts, quarantine, its owner and the tree over its events, in the same transaction.
 
 The statements are written once, with `%s` for a parameter and `{p}` for the schema's prefix; SQLite and PostgreSQL
 agree on all of them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from streams.journal.outcomes import Counts
@@ -25,7 +25,11 @@ CREATE = (
         "CREATE TABLE IF NOT EXISTS {p}quarantine (number {serial}, log TEXT NOT NULL, log_offset BIGINT NOT NULL, item INTEGER NOT NULL,"
         " reason TEXT NOT NULL, field TEXT, original {blob} NOT NULL, sent_with TEXT, quarantined_at TEXT NOT NULL, redriven_at TEXT)"
     ),
+    "CREATE TABLE IF NOT EXISTS {p}leaves (size BIGINT PRIMARY KEY, first_position BIGINT NOT NULL UNIQUE, hashes {blob} NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS {p}blocks (number BIGINT PRIMARY KEY, root {blob} NOT NULL)",
 )
+IMMUTABLE = ("stored_events", "leaves", "blocks")
+"""Tables that are only appended to."""
 MADE_WITH = "INSERT INTO {p}made_with VALUES (1, %s) ON CONFLICT (only_row) DO UPDATE SET shards = {p}made_with.shards RETURNING shards"
 CLAIM = "INSERT INTO {p}owner VALUES (1, 1) ON CONFLICT (only_row) DO UPDATE SET epoch = {p}owner.epoch + 1 RETURNING epoch"
 FENCE = "UPDATE {p}owner SET epoch = epoch WHERE only_row = 1 AND epoch = %s RETURNING epoch"
@@ -38,6 +42,8 @@ QUARANTINED = (
     "SELECT number, log, log_offset, item, reason, field, original, sent_with, quarantined_at, redriven_at"
     " FROM {p}quarantine WHERE number > %s ORDER BY number LIMIT %s"
 )
+LEAVES = "INSERT INTO {p}leaves VALUES (%s, %s, %s)"
+BLOCKS = "INSERT INTO {p}blocks VALUES (%s, %s)"
 REDRIVEN = "UPDATE {p}quarantine SET redriven_at = %s WHERE number = %s RETURNING number"
 
 AT_ONCE = 500
@@ -54,7 +60,11 @@ class Beside:
     epoch: int
     counts: Counts
     sources: Sequence[Row] = ()
-    quarantined: Sequence[Row] = field(default=())
+    quarantined: Sequence[Row] = ()
+    size: int = 0
+    """Leaves of the tree, with those of this commit."""
+    hashes: bytes = b""
+    blocks: Sequence[Row] = ()
 
 
 def has_rows(sql: str) -> bool:
@@ -71,6 +81,16 @@ def chunks(rows: Sequence[Any], size: int = AT_ONCE) -> Iterator[Sequence[Any]]:
     """The rows, a few at a time."""
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
+
+
+def write_tree(execute: Execute, execute_many: ExecuteMany, beside: Beside, positions: Sequence[int]) -> None:
+    """The leaves of the events of a commit, once their positions are known."""
+    if not positions:
+        return
+    if positions[-1] - positions[0] != len(positions) - 1:
+        raise RuntimeError(f"the events of one commit lie at {positions[0]} to {positions[-1]}, and are {len(positions)}")
+    execute(LEAVES, (beside.size, positions[0], beside.hashes))
+    execute_many(BLOCKS, beside.blocks)
 
 
 def write_beside(execute: Execute, execute_many: ExecuteMany, beside: Beside) -> None:

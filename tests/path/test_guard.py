@@ -37,7 +37,7 @@ def test_an_altered_state_and_a_hole_raise_a_metric_within_a_minute(own_stack: R
     [key, *_] = sorted(client.scan_iter("tierfold:*:ledger@1:customer:*"))
     client.set(key, client.get(key).replace(b'"balance":', b'"balance":1'))
     with sqlite3.connect(own_stack.settings.data_dir / "journal" / "shard-1.db") as database:
-        database.execute("DROP TRIGGER no_delete")
+        database.execute("DROP TRIGGER stored_events_no_delete")
         cut = "DELETE FROM stored_events WHERE rowid = (SELECT rowid FROM stored_events WHERE originator_id LIKE 'customer:%' ORDER BY rowid LIMIT 1)"
         database.execute(cut)
     begun = time.monotonic()

@@ -46,7 +46,7 @@ def altered(journal: Journal, statement: str) -> None:
     """What somebody does who has the file and knows how."""
     path = journal.url.removeprefix("sqlite://") + "/shard-0.db"
     with sqlite3.connect(path) as database:
-        for trigger in ("no_update", "no_delete"):
+        for trigger in ("stored_events_no_update", "stored_events_no_delete"):
             database.execute(f"DROP TRIGGER {trigger}")
         assert database.execute(statement).rowcount == 1
 

@@ -2,13 +2,15 @@
 
 import threading
 from datetime import UTC, date, datetime
+from itertools import pairwise
 
 import pytest
 from eventsourcing.persistence import IntegrityError, PersistenceError
 
 from domain.accounts import TransactionPosted
 from domain.recorded import Proposed
-from streams.journal import Arrival, Counts, Fenced, Journal, LogOffset, Rejected, Shard, source_key
+from streams.journal import Arrival, Counts, Fenced, Journal, Leaf, LogOffset, Rejected, Shard, previous_of, source_key
+from streams.journal.merkle import BLOCK, leaf_hash, root_over
 from tests.conftest import proposed
 
 LOG = "interactions/first-topic/0"
@@ -204,3 +206,47 @@ def test_a_journal_elsewhere_is_refused() -> None:
     """Only what is tested."""
     with pytest.raises(ValueError, match="sqlite:/// or postgresql://"):
         Journal("mysql://somewhere", 2)
+
+
+def test_every_event_is_a_leaf_and_names_the_hash_of_the_one_before_in_its_stream(shard: Shard) -> None:
+    """The tree is over the stored bytes, in order, over commits of any size; each stream is a chain."""
+    streams = ["customer:1", "customer:2", "customer:1", "customer:3"]
+    for start, size in ((0, 1), (1, 3), (4, 700), (704, 2)):
+        record(shard, *(paid(f"{number}", stream=streams[number % 4]) for number in range(start, start + size)), offset=start)
+    rows, leaves = shard.read(0, 1_000), list(shard.leaves(0))
+    chains: dict[str, bytes] = {}
+    for row in rows:
+        assert previous_of(row.state) == chains.get(row.stream)
+        chains[row.stream] = leaf_hash(row.state)
+
+    assert leaves == [Leaf(row.position, leaf_hash(row.state)) for row in rows]
+    assert shard.size() == 706
+    assert shard.blocks() == [root_over(leaf.hash for leaf in leaves[start : start + BLOCK]) for start in (0, BLOCK)]
+    assert [shard.index_of(row.position) for row in (rows[0], rows[3], rows[703], rows[705])] == [0, 3, 703, 705]
+    assert {stream: end.hash for stream, end in shard.ends(rows[-1].position).items()} == chains
+    with pytest.raises(ValueError, match="no leaf"):
+        shard.index_of(rows[-1].position + 1)
+
+
+def test_a_tree_goes_on_where_another_owner_stopped(shard: Shard, journal: Journal) -> None:
+    """Whoever claims the shard next has its leaves, its blocks and the ends of its streams."""
+    record(shard, *(paid(f"{number}") for number in range(300)))
+    again = Journal(journal.url, len(journal))
+    again[shard.number].claim()
+    record(again[shard.number], *(paid(f"{number}") for number in range(300, 600)), offset=1)
+    rows = shard.read(0, 1_000)
+
+    assert [leaf.hash for leaf in shard.leaves(0)] == [leaf_hash(row.state) for row in rows]
+    assert shard.blocks() == [root_over(leaf_hash(row.state) for row in rows[start : start + BLOCK]) for start in (0, BLOCK)]
+    assert all(previous_of(row.state) == leaf_hash(before.state) for before, row in pairwise(rows))
+    again.close()
+
+
+def test_a_shard_whose_tree_does_not_end_where_its_events_do_is_not_claimed(shard: Shard) -> None:
+    """Nothing is built on what was changed."""
+    record(shard, paid("1"), paid("2"))
+    shard._recorder.change("DROP TRIGGER leaves_no_delete" if shard._recorder.position == "rowid" else "ALTER TABLE {p}leaves DISABLE TRIGGER no_change")
+    shard._recorder.change("DELETE FROM {p}leaves")
+
+    with pytest.raises(ValueError, match="verify the journal"):
+        shard.claim()
