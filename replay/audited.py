@@ -5,6 +5,7 @@ import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -81,7 +82,7 @@ class _Shard:
         self.witnesses = {name for name, at in said.by.items() if at is not None}
         self.census = _signed(shown["census"], "census", keys)[0] if shown["census"] else None
         earlier = [_signed(each["note"], "shard", keys)[0] for each in shown["earlier"]]
-        for old, new, each in zip(earlier, [*earlier[1:], self.head], shown["earlier"], strict=True):
+        for (old, new), each in zip(pairwise([*earlier, self.head]), shown["earlier"], strict=True):
             if old.origin != new.origin or not is_consistent(old.size, old.root, new.size, new.root, _bytes(each["proof"])):
                 raise Doubtful(f"the checkpoint of {new.at.isoformat()} does not follow on that of {old.at.isoformat()}")
 

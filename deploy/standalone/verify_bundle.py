@@ -216,7 +216,7 @@ def shard(shown: dict[str, Any], keys: list[Key]) -> dict[str, Any]:
     """A shard's last checkpoint, which follows on those before it, and its census."""
     head = checkpoint(shown["checkpoint"], "shard", keys)
     earlier = [checkpoint(each["note"], "shard", keys) for each in shown["earlier"]]
-    for old, new, each in zip(earlier, [*earlier[1:], head], shown["earlier"], strict=True):
+    for old, new, each in zip(earlier, [*earlier, head][1:], shown["earlier"], strict=True):
         proof = [decoded(step) for step in each["proof"]]
         follows = old["origin"] == new["origin"] and is_consistent(old["size"], old["root"], new["size"], new["root"], proof)
         must(follows, f"the checkpoint of {new['at']} does not follow on that of {old['at']}")

@@ -25,7 +25,7 @@ from streams.journal import Arrival, Journal, LogOffset
 from streams.routing import shard_of, spread
 from streams.sources.synth import Bank, synth
 from tests.conftest import NOON
-from tests.replay.test_tampering import SIGNER
+from tests.replay.test_tampering import SIGNER, fill, vouch
 
 SHARDS = 2
 BUNDLES = Signer("bank.example/bundles", b"\5" * 32)
@@ -76,6 +76,18 @@ def test_a_bundle_proves_a_history(made: bytes, bank: tuple[Journal, Path]) -> N
     assert [event["id"] for event in events] == [event.id for event in history[: len(events)]]
     assert found.counted is not None
     assert [len(shard["earlier"]) for shard in document["shards"].values()] == [2]
+
+
+def test_a_history_of_one_checkpoint_is_proven(bohai: TierPolicy, tmp_path: Path) -> None:
+    """There is nothing before it that it would have to follow on."""
+    journal = fill(tmp_path / "journal", 600)
+    vouch(journal, tmp_path / "evidence")
+    customer = next(row.stream for row in journal[0].read(0, 10) if row.stream.startswith("customer:"))
+    content = Maker(journal, tmp_path / "evidence", KEYS, bohai, BUNDLES).bundle(customer, NOON, bohai).content
+    journal.close()
+
+    assert audit(content, KEYS)[0].events > 1
+    assert verify_bundle.verify(content, [verify_bundle.key_of(str(key)) for key in KEYS])[0] == f"{customer}: verified"
 
 
 def test_a_stand_alone_script_proves_the_same(made: bytes, tmp_path: Path) -> None:
