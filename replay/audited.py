@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from domain.offers import DECISIONS
-from replay.bundle import FORMAT, counted_by, split
-from replay.census import entry
+from replay.bundle import FORMAT, split
+from replay.census import counted_by, entry
 from replay.notes import COSIGNS, Checkpoint, Doubtful, Opened, Public, opened
 from streams.journal import End
 from streams.journal.merkle import is_consistent, is_included, leaf_hash

@@ -19,7 +19,7 @@ import msgspec
 from domain.offers import CATALOGUES, DECISIONS, OfferDecided
 from domain.policy import TierPolicy
 from domain.versions import STREAM
-from replay.census import entry
+from replay.census import counted_by, entry
 from replay.decisions import Decisions, Unknown
 from replay.evidence import Evidence
 from replay.explain import explain
@@ -101,11 +101,6 @@ def decided(journal: Journal, begun_with: TierPolicy, customer: str) -> Iterator
                 yield {"version": event.version, **asdict(decisions.again(event))}
             except Unknown as why:
                 yield {"version": event.version, "decision": event.data.decision, "equal": False, "unknown": str(why)}
-
-
-def counted_by(census: Checkpoint | None) -> int:
-    """How many events of a shard there were when a census was taken."""
-    return int(census.more[0].removeprefix("events ")) if census else 0
 
 
 def split(content: bytes) -> tuple[str, bytes]:

@@ -8,10 +8,21 @@ from collections.abc import Iterator
 
 import msgspec
 
+from replay.notes import Checkpoint
 from streams.journal import End, Shard
 from streams.journal.merkle import leaf_hash
 
 _encode = msgspec.json.Encoder().encode
+
+
+def counted(events: int) -> str:
+    """What a census says beside its root: how many events of the shard it was taken of."""
+    return f"events {events}"
+
+
+def counted_by(census: Checkpoint | None) -> int:
+    """How many events of its shard a census was taken of."""
+    return int(census.more[0].removeprefix("events ")) if census else 0
 
 
 def entry(stream: str, end: End) -> bytes:

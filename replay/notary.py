@@ -16,7 +16,7 @@ from typing import Protocol
 
 import structlog
 
-from replay.census import entries
+from replay.census import counted, counted_by, entries
 from replay.evidence import Evidence
 from replay.notes import Checkpoint, Doubtful, Public, Signer, opened, signed
 from replay.proofs import Proofs
@@ -77,13 +77,14 @@ class Book:
         self._evidence.append_checkpoint(note)
 
     def count(self, now: datetime, *, force: bool) -> None:
-        """Take the census of what is signed, if the last is a day old; there must be nothing that was read and not signed."""
+        """Take the census of what is signed, if the last is a day old or of half as many events; only where nothing waits to be signed."""
         if self.signed is None or self.signed.size != self._tree.size:
             return
-        if self.counted and (self.counted.more == (f"events {self.signed.size}",) or (not force and now - self.counted.at < DAY)):
+        before = counted_by(self.counted)
+        if before == self.signed.size or (self.counted and not force and now - self.counted.at < DAY and self.signed.size < 2 * before):
             return
         hashes = list(entries(self.shard, self._after))
-        self.counted = Checkpoint(self._census_origin, len(hashes), root_over(hashes), now, (f"events {self.signed.size}",))
+        self.counted = Checkpoint(self._census_origin, len(hashes), root_over(hashes), now, (counted(self.signed.size),))
         text = self.counted.text()
         self._evidence.append_census(signed(text, [self._signer.sign(text)]), now.date().isoformat(), hashes)
 

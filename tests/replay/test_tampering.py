@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from replay.evidence import Evidence
-from replay.notary import Busy, Notary
+from replay.notary import Book, Busy, Notary
 from replay.notes import Signer
 from replay.tampering import Difference, differences, journal_held
 from streams.journal import Arrival, Journal, Leaf, LogOffset
@@ -251,3 +251,19 @@ def test_a_notary_goes_on_where_another_stopped_and_two_at_once_are_refused(tmp_
     assert len(Evidence(tmp_path / "evidence", 0).checkpoints()) == 2
     assert Evidence(tmp_path / "evidence", 0).size() == 1_200
     assert held(tmp_path) == []
+
+
+def test_a_census_is_taken_every_day_and_whenever_a_shard_has_doubled(tmp_path: Path) -> None:
+    """A young bank's customers are counted on its first day too; an old one's are not counted every minute."""
+    counts = []
+    for begun, upto, day in ((0, 100, 0), (100, 150, 0), (150, 200, 0), (200, 399, 0), (399, 400, 0), (400, 401, 1)):
+        journal = fill(tmp_path / "journal", upto, begun=begun)
+        book = Book(journal[0], tmp_path / "evidence", SIGNER.name, SIGNER)
+        note = book.look(force=True, events=1, every=timedelta(0), now=NOON + timedelta(days=day))
+        assert note is not None
+        book.keep(note)
+        book.count(NOON + timedelta(days=day), force=False)
+        counts.append(len(Evidence(tmp_path / "evidence", 0).censuses()))
+        journal.close()
+
+    assert counts == [1, 1, 2, 2, 3, 4]
