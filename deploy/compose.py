@@ -3,10 +3,12 @@
 from pathlib import Path
 
 from deploy.console import Mendable
+from deploy.keys import master_of
 from deploy.settings import Settings
 from streams.courier import Courier
 from streams.journal import Journal
 from streams.kafka import Broker
+from streams.keyring import Keyring
 
 
 def broker_of(settings: Settings) -> Broker:
@@ -15,8 +17,16 @@ def broker_of(settings: Settings) -> Broker:
 
 
 def journal_of(settings: Settings) -> Journal:
-    """The journal."""
-    return Journal(settings.journal_url, settings.shards)
+    """The journal, with the keys by which it is sealed; raises `Mendable` for a master key that cannot be used."""
+    return Journal(settings.journal_url, settings.shards, keyring_of(settings))
+
+
+def keyring_of(settings: Settings) -> Keyring:
+    """The keys of the customers; raises `Mendable` for a master key that cannot be used."""
+    try:
+        return Keyring(settings.vault_url, master_of(settings))
+    except (OSError, ValueError) as error:
+        raise Mendable(f"the master key cannot be used: {error}") from error
 
 
 def has_journal(settings: Settings) -> bool:

@@ -1,4 +1,4 @@
-"""Whose keys are there? Each in a file of its own that only its owner may read; made at its first use, with its public half beside it."""
+"""Whose secrets are there? Signing keys and the master key, each in a file that only its owner may read; made at its first use."""
 
 import os
 import secrets
@@ -7,6 +7,7 @@ from pathlib import Path
 from deploy.console import Mendable
 from deploy.settings import Settings
 from replay.notes import Public, Signer
+from streams.keyring import EnvironmentMaster, FileMaster, Master, TransitMaster
 
 NOTARY, BUNDLES, WITNESS = "notary", "bundles", "witness"
 
@@ -35,15 +36,38 @@ def public_keys(settings: Settings, file: Path | None = None) -> list[Public]:
         raise Mendable(f"{file or settings.keys_dir}: {error}") from error
 
 
+def master_of(settings: Settings) -> Master:
+    """What wraps the customers' keys; raises `OSError` and `ValueError` where it cannot be had."""
+    if settings.master is None:
+        file = settings.keys_dir / "master"
+        if not file.exists():
+            _put(file, secrets.token_hex(32))
+        return FileMaster(str(file))
+    if settings.master.startswith("env:"):
+        return EnvironmentMaster(settings.master.removeprefix("env:"))
+    if settings.master.startswith(("http://", "https://")):
+        return TransitMaster(settings.master, "TIERFOLD_MASTER_TOKEN")
+    return FileMaster(settings.master)
+
+
 def _make(settings: Settings, role: str, file: Path) -> None:
     """A new key; whoever is second to make it takes the first one's."""
     name = {NOTARY: settings.origin, BUNDLES: f"{settings.origin}/bundles"}.get(role, f"{settings.origin}/{role}")
     signer = Signer(name, secrets.token_bytes(32), cosigns=role == WITNESS)
+    if _put(file, signer.secret()):
+        file.with_suffix(".pub").write_text(f"{signer.public}\n", encoding="utf-8")
+
+
+def _put(file: Path, secret: str) -> bool:
+    """Put a secret where only its owner may read it, whole or not at all; False if there is one already."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new = file.with_name(f".{file.name}-{secrets.token_hex(8)}")
+    with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as opened:
+        opened.write(f"{secret}\n")
     try:
-        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        os.link(new, file)
     except FileExistsError:
-        return
-    with os.fdopen(descriptor, "w", encoding="utf-8") as secret:
-        secret.write(f"{signer.secret()}\n")
-    file.with_suffix(".pub").write_text(f"{signer.public}\n", encoding="utf-8")
+        return False
+    finally:
+        new.unlink()
+    return True

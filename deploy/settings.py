@@ -35,6 +35,8 @@ class Settings(BaseSettings):
     guard_share: float = Field(default=0.2, gt=0, le=1, description="The share of one core with which the guard verifies events and states.")
     origin: str = Field(default="tierfold", pattern=r"^[A-Za-z0-9_.\-/]+$", description="Under which checkpoints are signed, as bank.example.")
     keys: Path | None = Field(default=None, description="The folder of the signing keys; default: in data_dir.")
+    vault: str | None = Field(default=None, description="The database of the customers' keys, sqlite:///file or postgresql://…; default: in data_dir.")
+    master: str | None = Field(default=None, description="What wraps them: a file, env:VARIABLE, or https://…/v1/transit/keys/NAME; default: in keys.")
     evidence: Path | None = Field(default=None, description="The append-only folder of checkpoints; default: in data_dir.")
     checkpoint_events: int = Field(default=10_000, ge=1, description="Events of a shard after which a checkpoint is signed at once.")
     checkpoint_seconds: int = Field(default=60, ge=1, description="Seconds after which a checkpoint is signed if there is anything new.")
@@ -52,6 +54,11 @@ class Settings(BaseSettings):
     def keys_dir(self) -> Path:
         """Where the signing keys are."""
         return self.keys or self.data_dir / "keys"
+
+    @cached_property
+    def vault_url(self) -> str:
+        """The URL of the customers' keys, with the default filled in."""
+        return self.vault or f"sqlite://{(self.data_dir / 'vault' / 'keys.db').resolve()}"
 
     @property
     def evidence_dir(self) -> Path:

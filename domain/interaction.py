@@ -36,7 +36,8 @@ class Interaction(BaseModel):
     """Anything that happened between the bank and a customer; named in the past tense, never changed.
 
     Subclasses are the catalogue: the class name in kebab-case is the stable type name, `schema_version`
-    counts its shapes, and `concerns` lists the kinds of stream the event may be recorded in.
+    counts its shapes, `concerns` lists the kinds of stream the event may be recorded in, and `whom` names the field
+    that has the stream of the person it is about, where that is not its own.
     Unknown fields and loose types are errors, so that a misspelt field cannot be lost in silence; an error never
     repeats what was given, so that no personal data gets into a log.
     """
@@ -44,3 +45,4 @@ class Interaction(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
     schema_version: ClassVar[int] = 1
     concerns: ClassVar[tuple[str, ...]] = ("customer",)
+    whom: ClassVar[str | None] = None

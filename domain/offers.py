@@ -120,6 +120,7 @@ class MemberContacted(Interaction):
     """A member of a household was contacted: what the others' caps count."""
 
     concerns = ("household",)
+    whom = "member"
     member: Stream
     channel: Channel
     at: datetime
@@ -133,6 +134,7 @@ class ExampleLabelled(Interaction):
     """
 
     concerns = ("model",)
+    whom = "customer"
     offer: Identifier
     decision: Identifier
     customer: Stream

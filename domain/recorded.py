@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 from domain.interaction import Interaction
 
+PERSONAL = ("customer", "household", "company", "manager", "case")
+"""Kinds of stream whose events are about somebody."""
 REACTIONS = "tierfold/reactions"
 """The source of what follows from events."""
 
@@ -24,6 +26,13 @@ class Proposed(NamedTuple):
     business_date: date
     data: Interaction
     cause: str | None = None
+
+    @property
+    def subject(self) -> str | None:
+        """Whom this is about, as the name of their stream: with whose key it is sealed. None if it is about nobody."""
+        if self.data.whom is not None:
+            return str(getattr(self.data, self.data.whom))
+        return self.stream if self.stream.partition(":")[0] in PERSONAL else None
 
 
 class Recorded(NamedTuple):

@@ -26,6 +26,7 @@ class MembershipChanged(Interaction):
     """In which intervals a customer belongs to this household or company group: all of them, each from its day on until, without, another."""
 
     concerns = KINDS
+    whom = "member"
     member: Stream
     held: tuple[Membership, ...]
 
@@ -34,6 +35,7 @@ class MemberMonthReported(Interaction):
     """What a member's month came to, at whose end they belonged to it."""
 
     concerns = KINDS
+    whom = "member"
     member: Stream
     share_permille: Permille
     facts: MonthlyFacts

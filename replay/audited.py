@@ -95,7 +95,7 @@ class _Shard:
             said, leaf = msgspec.json.decode(stored), leaf_hash(stored)
             if (said["stream"], said["version"]) != (stream, version) or index <= before:
                 raise Doubtful(f"{stream}: where event {version} should be is {said['version']} of {said['stream']}")
-            if (base64.b64decode(said["previous"]) if said["previous"] else None) != previous:
+            if (base64.b64decode(said["previous"]) if "previous" in said else None) != previous:
                 raise Doubtful(f"{stream}: event {version} does not follow on the one before")
             if not is_included(leaf, index, self.head.size, _bytes(event["path"]), self.head.root):
                 raise Doubtful(f"{stream}: event {version} is not in what was signed")

@@ -89,7 +89,7 @@ class Book:
         self._evidence.append_census(signed(text, [self._signer.sign(text)]), now.date().isoformat(), hashes)
 
     def _take(self, leaves: Sequence[Leaf]) -> None:
-        rows = self.shard.read(self._after, leaves[-1].position - self._after, leaves[-1].position)
+        rows = self.shard.stored(self._after, leaves[-1].position - self._after, leaves[-1].position)
         if wrong := differences(leaves, [Leaf(row.position, leaf_hash(row.state)) for row in rows]):
             raise Doubtful(f"position {wrong[0].first} {wrong[0].said} since it was appended")
         for leaf in leaves:

@@ -120,7 +120,7 @@ def _kept(group: Group, shard: Shard, upto: int, found: Mapping[str, States]) ->
 def _in_processes(tasks: Sequence[Task], journal: Journal, progress: Callable[[int], None]) -> Iterable[Folded]:
     context = multiprocessing.get_context("spawn")
     folded: Any = context.Array("q", len(tasks))
-    with pool(len(tasks), context, _begin, (journal.url, len(journal), folded)) as processes:
+    with pool(len(tasks), context, _begin, (journal, folded)) as processes:
         waiting = {processes.submit(_take, number, task) for number, task in enumerate(tasks)}
         done: set[Future[list[Folded]]] = set()
         told = 0
@@ -136,8 +136,8 @@ _mine: dict[str, Any] = {}
 """What a process of the pool works with: its own journal, and where it says how far it is."""
 
 
-def _begin(url: str, shards: int, folded: Any) -> None:
-    _mine.update(journal=Journal(url, shards), folded=folded)
+def _begin(journal: Journal, folded: Any) -> None:
+    _mine.update(journal=journal, folded=folded)
 
 
 def _take(number: int, task: Task) -> list[Folded]:

@@ -26,7 +26,7 @@ class Refill:
 
     def __init__(self, group: Group, journal: Journal, redis: str, begin: Callable[[], None]) -> None:
         self._pool = pool(len(journal), begin=begin)
-        self._waiting: set[Future[None]] = {self._pool.submit(_fill, group, shard, journal.url, len(journal), redis) for shard in range(len(journal))}
+        self._waiting: set[Future[None]] = {self._pool.submit(_fill, group, shard, journal, redis) for shard in range(len(journal))}
 
     def done(self) -> bool:
         """Whether all shards are filled, as far as the journal went; waits for a moment. Raises what broke in a process."""
@@ -40,8 +40,8 @@ class Refill:
         self._pool.shutdown(cancel_futures=True)
 
 
-def _fill(group: Group, shard: int, url: str, shards: int, redis: str) -> None:
-    asyncio.run(_filled(group, shard, Journal(url, shards), RedisStore(redis)))
+def _fill(group: Group, shard: int, journal: Journal, redis: str) -> None:
+    asyncio.run(_filled(group, shard, journal, RedisStore(redis)))
 
 
 async def _filled(group: Group, shard: int, journal: Journal, store: RedisStore) -> None:

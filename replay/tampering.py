@@ -81,7 +81,7 @@ def journal_held(shard: Shard, evidence: Evidence, origin: str, keys: Sequence[P
     vouched, own = _vouched(shard, evidence), shard.leaves(0)
     yield Seen(0, doubts)
     while some := list(islice(vouched, RANGE)):
-        rows = shard.read(after, some[-1].position - after, some[-1].position)
+        rows = shard.stored(after, some[-1].position - after, some[-1].position)
         after = some[-1].position
         leaves = [Leaf(row.position, _hash(row)) for row in rows]
         findings = [_finding("event", shard, each) for each in differences(some, leaves)]
@@ -136,7 +136,7 @@ def _chained(shard: Shard, rows: Sequence[Row], leaves: Sequence[Leaf], chain: d
 
 def _behind(shard: Shard, after: int, head: int) -> Iterator[Finding]:
     """What lay behind the last leaf when this was begun; what came since has leaves of its own."""
-    while rows := shard.read(after, RANGE, head):
+    while rows := shard.stored(after, RANGE, head):
         yield _finding("event", shard, Difference(rows[0].position, rows[-1].position, "was inserted"))
         after = rows[-1].position
 

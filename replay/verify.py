@@ -23,7 +23,8 @@ from projections.projection import Group, States
 from projections.store import Kept, Place, Store
 from projections.versions import Present, base_of, policy_of
 from replay.past import events_of
-from streams.journal import Journal, Row, Shard, identify
+from streams.journal import FORGOTTEN, Journal, Row, Shard
+from streams.keyring import NoKey
 
 RANGE = 10_000
 """Positions that one digest covers."""
@@ -91,7 +92,7 @@ async def verify(store: Store, journal: Journal, present: Present, sample: int |
 def events_verified(shard: Shard) -> Iterator[tuple[Range, list[Finding]]]:
     """The events of a shard, range by range."""
     for after in range(0, shard.head(), RANGE):
-        rows = shard.read(after, RANGE, after + RANGE)
+        rows = shard.stored(after, RANGE, after + RANGE)
         yield Range(shard.number, after, after + RANGE, len(rows), _digest(rows)), rows_verified(shard, rows)
 
 
@@ -99,7 +100,7 @@ def rows_verified(shard: Shard, rows: Sequence[Row]) -> list[Finding]:
     """Whether events say what their senders said. An event of an old shape is only read: it was noted in that shape."""
     events: list[Recorded] = []
     found: list[Finding] = []
-    for row in rows:
+    for row in _opened(shard, rows, found):
         try:
             event = row.event()
         except UNREADABLE:
@@ -111,7 +112,7 @@ def rows_verified(shard: Shard, rows: Sequence[Row]) -> list[Finding]:
             found.append(Finding("event", shard.number, f"position {row.position}", "says another type than it is filed under"))
         if row.topic not in UPCASTERS:
             events.append(event)
-    noted = [(event, identify(_as_proposed(event))) for event in events]
+    noted = list(zip(events, shard.identified([_as_proposed(event) for event in events]), strict=True))
     known = shard.known(identity.key for _, identity in noted)
     for event, identity in noted:
         there = known.get(identity.key)
@@ -120,6 +121,19 @@ def rows_verified(shard: Shard, rows: Sequence[Row]) -> list[Finding]:
         elif there.content != identity.content:
             found.append(Finding("event", shard.number, f"position {event.position}", "is not what its sender said"))
     return found
+
+
+def _opened(shard: Shard, rows: Sequence[Row], found: list[Finding]) -> list[Row]:
+    """Rows that can be decoded, less those that were forgotten; those that do not open are noted."""
+    try:
+        return [row for row in shard.opened(rows) if row.topic != FORGOTTEN]
+    except NoKey:
+        raise
+    except (ValueError, AttributeError):
+        if len(rows) > 1:
+            return [row for each in rows for row in _opened(shard, [each], found)]
+    found.append(Finding("event", shard.number, f"position {rows[0].position}", "cannot be opened"))
+    return []
 
 
 def counts_verified(shard: Shard) -> list[Finding]:

@@ -21,7 +21,7 @@ from projections.offers import REACTIONS
 from projections.redis import RedisStore
 from projections.versions import STEPS
 from projections.wholes import WHOLES
-from streams.batch import decode_batch
+from streams.batch import open_batch
 from streams.carrying import Carrying
 from streams.folding import Emit
 from streams.journal import Journal
@@ -78,7 +78,7 @@ def worker(servers: str, store: RedisStore, journal: Journal, emit: Emit, regist
     app.transport = _Transport(app.conf.broker_consumer, app)
     recorded = app.topic(RECORDED, value_type=bytes, value_serializer="raw", key_type=bytes, key_serializer="raw")
     for bases in AGENTS:
-        _add_agent(app, recorded, bases[0], Carrying(bases, store, journal, emit, register))
+        _add_agent(app, recorded, bases[0], journal, Carrying(bases, store, journal, emit, register))
     return app
 
 
@@ -96,10 +96,10 @@ def _credentials(security: Mapping[str, Any]) -> Any:
     return faust.SSLCredentials(context) if context else None
 
 
-def _add_agent(app: faust.App, recorded: Any, name: str, carrying: Carrying) -> None:
+def _add_agent(app: faust.App, recorded: Any, name: str, journal: Journal, carrying: Carrying) -> None:
     async def fold(batches: Any) -> AsyncIterator[int]:
         async for event in batches.events():
-            yield await carrying.advance(event.message.partition, decode_batch(event.value))
+            yield await carrying.advance(event.message.partition, open_batch(journal[event.message.partition], event.value))
 
     async def catch_up() -> None:
         assigned = {tp.partition for tp in app.consumer.assignment() if tp.topic == RECORDED}

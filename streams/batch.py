@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from streams.journal import Row
+from streams.journal import Row, Shard
 
 SIZE_LIMIT = 700_000
 """Bytes of events in one message: well below the megabyte that brokers refuse by default."""
@@ -29,10 +29,19 @@ def encode_batch(batch: Batch) -> bytes:
     return _encode(batch)
 
 
-@lru_cache(maxsize=8)
 def decode_batch(message: bytes) -> Batch:
-    """The batch in one Kafka message, which every agent is handed in turn; raises `msgspec.DecodeError` if it is none."""
+    """The batch in one Kafka message; raises `msgspec.DecodeError` if it is none."""
     return _decode(message)
+
+
+@lru_cache(maxsize=8)
+def open_batch(shard: Shard, message: bytes) -> Batch:
+    """The batch in one Kafka message, which every agent is handed in turn, opened; a nudge to read the journal where the copy in it does not open."""
+    batch = decode_batch(message)
+    try:
+        return batch._replace(rows=shard.opened(batch.rows))
+    except ValueError:
+        return Batch(batch.upto, batch.upto, [])
 
 
 def batches(after: int, rows: Sequence[Row]) -> Iterator[Batch]:

@@ -159,7 +159,7 @@ class Intake(ConsumerRebalanceListener):
         if after is None:
             self._publish(number, Batch(head, head, []))
             return
-        while rows := shard.read(after, COMMIT_LIMIT, head):
+        while rows := shard.stored(after, COMMIT_LIMIT, head):
             for batch in batches(after, rows):
                 self._publish(number, batch)
             after = rows[-1].position

@@ -31,6 +31,7 @@ from domain.recorded import Proposed, Recorded
 from projections.redis import RedisStore
 from projections.store import Kept, MemoryStore, Place, Store
 from streams.journal import Counts, Journal
+from streams.keyring import FileMaster, Keyring
 
 hypothesis_settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis_settings.load_profile("ci")
@@ -150,11 +151,23 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.cleanup()
 
 
+def master_in(folder: Path) -> FileMaster:
+    """A new master key."""
+    file = folder / f"master-{uuid4().hex[:8]}"
+    file.write_text(os.urandom(32).hex())
+    return FileMaster(str(file))
+
+
+def keyring_in(folder: Path, url: str | None = None) -> Keyring:
+    """Keys of one's own, in a file unless a URL is given."""
+    return Keyring(url or f"sqlite://{folder}/keys.db", master_in(folder))
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]:
     """An empty journal of two shards: each test that asks for one runs on every store."""
     if request.param == "sqlite":
-        yield Journal(f"sqlite://{tmp_path / 'journal'}", 2)
+        yield Journal(f"sqlite://{tmp_path / 'journal'}", 2, keyring_in(tmp_path))
         return
     import psycopg
 
@@ -162,7 +175,8 @@ def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]
     with psycopg.connect(url, autocommit=True) as connection:
         for shard in range(2):
             connection.execute(f"DROP SCHEMA IF EXISTS tierfold_{shard} CASCADE")
-    made = Journal(url, 2)
+        connection.execute("DROP TABLE IF EXISTS keys, changes")
+    made = Journal(url, 2, keyring_in(tmp_path, url))
     yield made
     made.close()
 
@@ -170,7 +184,7 @@ def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]
 @pytest.fixture
 def sqlite_journal(tmp_path: Path) -> Journal:
     """An empty journal of two shards, for tests of what stands above it."""
-    return Journal(f"sqlite://{tmp_path / 'journal'}", 2)
+    return Journal(f"sqlite://{tmp_path / 'journal'}", 2, keyring_in(tmp_path))
 
 
 @pytest.fixture(params=["memory", "redis"])

@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy import embedded
-from deploy.bench.parts import Figure, median, settings_in, started
+from deploy.bench.parts import Figure, keyring_in, median, settings_in, started
 from deploy.files import read_policy
 from deploy.settings import Settings
 from projections.customers import CUSTOMERS, standings
 from projections.projection import Group
 from projections.redis import RedisStore
 from projections.store import MemoryStore, Store
-from streams.batch import Batch, batches, decode_batch, encode_batch
+from streams.batch import Batch, batches, encode_batch, open_batch
 from streams.cloudevents import read_event
 from streams.deriving import Deriving
 from streams.folding import Folding
@@ -33,7 +33,7 @@ def fold(events: dict[int, list[bytes]]) -> Figure:
     """One worker, one shard after the other: profile, ledger, months and tier together. Events a second."""
     with tempfile.TemporaryDirectory() as folder:
         settings = settings_in(Path(folder))
-        journal = Journal(f"sqlite://{folder}/journal", len(events))
+        journal = Journal(f"sqlite://{folder}/journal", len(events), keyring_in(Path(folder)))
         messages = {shard: _recorded(journal, shard, raws) for shard, raws in events.items()}
         count = sum(map(len, events.values()))
         groups = (CUSTOMERS, standings("bench", read_policy(settings.policy)))
@@ -41,9 +41,9 @@ def fold(events: dict[int, list[bytes]]) -> Figure:
         with started(embedded.redis_command(settings, Path(folder)), Path(folder) / "redis.log", address):
             value = median(lambda: count / asyncio.run(_in_redis(settings, groups, journal, messages)))
         without = median(lambda: count / asyncio.run(_folded(MemoryStore(), groups, journal, messages)))
-        decoded = median(lambda: count / _decoded(messages))
+        decoded = median(lambda: count / _decoded(journal, messages))
         peers = _peers(Path(folder))
-    return Figure("fold", value, "events/s", {"without Redis": without, "decoding alone": decoded}, peers)
+    return Figure("fold", value, "events/s", {"without Redis": without, "opening and decoding alone": decoded}, peers)
 
 
 def _recorded(journal: Journal, shard: int, raws: list[bytes]) -> list[bytes]:
@@ -66,23 +66,23 @@ async def _in_redis(settings: Settings, groups: tuple[Group, Group], journal: Jo
 
 
 async def _folded(store: Store, groups: tuple[Group, Group], journal: Journal, messages: dict[int, list[bytes]]) -> float:
-    decode_batch.cache_clear()
     facts, tiers = groups
+    open_batch.cache_clear()
     foldings = {shard: (Folding(facts, shard, store, journal), Deriving(tiers, shard, store, journal)) for shard in messages}
     started_at = time.perf_counter()
     for shard, values in messages.items():
         for value in values:
             for folding in foldings[shard]:
-                await folding.advance(decode_batch(value))
+                await folding.advance(open_batch(journal[shard], value))
     return time.perf_counter() - started_at
 
 
-def _decoded(messages: dict[int, list[bytes]]) -> float:
-    decode_batch.cache_clear()
+def _decoded(journal: Journal, messages: dict[int, list[bytes]]) -> float:
+    open_batch.cache_clear()
     started_at = time.perf_counter()
-    for values in messages.values():
+    for shard, values in messages.items():
         for value in values:
-            batch: Batch = decode_batch(value)
+            batch: Batch = open_batch(journal[shard], value)
             for row in batch.rows:
                 row.event()
     return time.perf_counter() - started_at

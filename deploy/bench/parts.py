@@ -15,6 +15,7 @@ from typing import Any
 from deploy import embedded
 from deploy.settings import Settings
 from streams.cloudevents import write
+from streams.keyring import FileMaster, Keyring
 from streams.routing import shard_of, spread
 from streams.sources.synth import Bank, synth
 
@@ -73,6 +74,13 @@ def settings_in(folder: Path) -> Settings:
     """Settings of services of one's own."""
     ports = {"broker": f"127.0.0.1:{free_port()}", "redis": f"redis://127.0.0.1:{free_port()}/0", "port": free_port()}
     return Settings.model_validate({"data_dir": folder, **ports})
+
+
+def keyring_in(folder: Path) -> Keyring:
+    """Keys of one's own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "master").write_text("00" * 32, encoding="ascii")
+    return Keyring(f"sqlite://{folder / 'keys.db'}", FileMaster(str(folder / "master")))
 
 
 @contextmanager

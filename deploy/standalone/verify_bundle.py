@@ -232,7 +232,7 @@ def follow(shown: dict[str, Any], head: dict[str, Any]) -> int:
         stored = event["stored"].encode()
         said, leaf = json.loads(stored), leaf_hash(stored)
         must((said["stream"], said["version"]) == (stream, version) and event["index"] > before, f"{stream}: event {version} is not where it should be")
-        must((decoded(said["previous"]) if said["previous"] else None) == previous, f"{stream}: event {version} does not follow on the one before")
+        must((decoded(said["previous"]) if "previous" in said else None) == previous, f"{stream}: event {version} does not follow on the one before")
         path = [decoded(step) for step in event["path"]]
         must(is_included(leaf, event["index"], head["size"], path, head["root"]), f"{stream}: event {version} is not in what was signed")
         previous, before = leaf, event["index"]

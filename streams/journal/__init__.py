@@ -1,11 +1,13 @@
 """The journal: every interaction, appended once, in order, for ever. The only door to the eventsourcing recorders."""
 
-from streams.journal.codec import decode, encode, part_decoder, previous_of
+from streams.journal.codec import decode, part_decoder, previous_of
 from streams.journal.journal import Journal
 from streams.journal.outcomes import Arrival, Counts, Rejected, identify, source_key
-from streams.journal.shard import Commit, End, Entry, Fenced, Known, Leaf, LogOffset, Row, Shard
+from streams.journal.rows import FORGOTTEN, Row
+from streams.journal.shard import Commit, End, Entry, Fenced, Known, Leaf, LogOffset, Shard
 
 __all__ = [
+    "FORGOTTEN",
     "Arrival",
     "Commit",
     "Counts",
@@ -20,7 +22,6 @@ __all__ = [
     "Row",
     "Shard",
     "decode",
-    "encode",
     "identify",
     "part_decoder",
     "previous_of",

@@ -1,4 +1,4 @@
-"""What are the stored bytes of an event? One function encodes them, one decodes them.
+"""What are the stored bytes of an event? One function encodes their head, one decodes them.
 
 The bytes are JSON with every field of the envelope, so that a hash over them covers stream, version and type; and with
 the hash of the event before in the stream, so that it covers that one too, and so all of them.
@@ -18,8 +18,8 @@ from domain.upcasters import UPCASTERS, upcast
 P = TypeVar("P")
 
 
-class Envelope(msgspec.Struct, frozen=True):
-    """The shape of the stored bytes."""
+class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the stored bytes say of an event in the clear: `previous` of all but the first of a stream, `about` and `alg` only where it is sealed."""
 
     type: str
     stream: str
@@ -30,12 +30,20 @@ class Envelope(msgspec.Struct, frozen=True):
     business_date: date
     recorded_at: datetime
     cause: str | None
-    previous: bytes | None
+    previous: bytes | None = None
+    about: str | None = None
+    alg: str | None = None
+
+
+class Envelope(Head, frozen=True, kw_only=True):
+    """All that the stored bytes say of an event that is not sealed, or was opened."""
+
     data: msgspec.Raw
 
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Envelope)
+_head_decoder = msgspec.json.Decoder(Head)
 
 
 def canonical(event: Proposed) -> bytes:
@@ -43,10 +51,13 @@ def canonical(event: Proposed) -> bytes:
     return event.data.__pydantic_serializer__.to_json(event.data)
 
 
-def encode(event: Proposed, version: int, recorded_at: datetime, previous: bytes | None, data: bytes) -> bytes:
-    """The stored bytes of an event that becomes `version` of its stream, behind one with the hash `previous`; `data` is its canonical form."""
-    return _encoder.encode(
-        Envelope(
+def head(event: Proposed, version: int, recorded_at: datetime, previous: bytes | None, alg: str | None) -> bytes:
+    """The stored bytes of an event up to what it says, as it becomes `version` of its stream, behind one with the hash `previous`.
+
+    `alg` is how what follows is sealed, None if it is not.
+    """
+    said = _encoder.encode(
+        Head(
             type=TOPIC_BY_EVENT[type(event.data)],
             stream=event.stream,
             version=version,
@@ -57,9 +68,11 @@ def encode(event: Proposed, version: int, recorded_at: datetime, previous: bytes
             recorded_at=recorded_at,
             cause=event.cause,
             previous=previous,
-            data=msgspec.Raw(data),
+            about=event.subject if alg is not None and event.subject != event.stream else None,
+            alg=alg,
         )
     )
+    return said[:-1] + b","
 
 
 @lru_cache(maxsize=64)
@@ -70,13 +83,13 @@ def part_decoder(shape: type[P]) -> Callable[[bytes], P]:
 
 def previous_of(stored: bytes) -> bytes | None:
     """The hash of the event before in the stream, as stored bytes name it; raises `msgspec.DecodeError` if they are no event."""
-    return _decoder.decode(stored).previous
+    return _head_decoder.decode(stored).previous
 
 
 def decode(position: int, stored: bytes) -> Recorded:
     """The event in stored bytes, brought to the newest shape of its type.
 
-    Raises `msgspec.DecodeError` or `pydantic.ValidationError` if the bytes are not what `encode` writes.
+    Raises `msgspec.DecodeError` or `pydantic.ValidationError` if the bytes are not an event's, or still sealed.
     """
     found = _decoder.decode(stored)
     topic, data = found.type, bytes(found.data)

@@ -10,8 +10,13 @@ import msgspec
 from domain.catalogue import TOPIC_BY_EVENT
 from domain.recorded import Proposed
 from streams.journal.codec import canonical
+from streams.keyring import Key
 
 _encode = msgspec.msgpack.Encoder().encode
+
+
+class Refused(NamedTuple):
+    """Why an arrival is not recorded although it is an interaction: its subject was forgotten, and stays forgotten."""
 
 
 class Rejected(NamedTuple):
@@ -57,11 +62,12 @@ class Counts:
 
 
 class Identity(NamedTuple):
-    """Digests of the name of an event and of what it says, and its data as they are stored."""
+    """Digests of the name of an event and of what it says, its data, and the key with which they are sealed."""
 
     key: bytes
     content: bytes
     data: bytes
+    seal: Key | None = None
 
 
 class Fresh(NamedTuple):
@@ -84,26 +90,28 @@ def source_key(source: str, event_id: str) -> bytes:
     return _digest(_encode((source, event_id)))
 
 
-def identify(event: Proposed) -> Identity:
-    """Name and content of an event; the content is all that the sender said."""
+def identify(event: Proposed, key: Key | None = None) -> Identity:
+    """Name and content of an event; the content is all that the sender said, digested by the subject's key if there is one."""
     data = canonical(event)
     said = _encode((TOPIC_BY_EVENT[type(event.data)], event.stream, event.occurred_at, event.business_date, event.cause, data))
-    return Identity(source_key(event.source, event.id), _digest(said), data)
+    return Identity(source_key(event.source, event.id), _digest(said) if key is None else key.digest(said), data, key)
 
 
 def _digest(said: bytes) -> bytes:
     return blake2b(said, digest_size=16).digest()
 
 
-def decide(arrivals: Sequence[Arrival], identities: Iterable[Identity | None], known: Mapping[bytes, bytes]) -> Decided:
+def decide(arrivals: Sequence[Arrival], identities: Iterable[Identity | Refused | None], known: Mapping[bytes, bytes]) -> Decided:
     """Sort arrivals by outcome, in order; `known` maps the keys already journalled to their content."""
     seen = dict(known)
     fresh: list[Fresh] = []
     quarantined: list[tuple[Arrival, Rejected]] = []
-    already = 0
+    already = refused = 0
     for arrival, identity in zip(arrivals, identities, strict=True):
         if isinstance(arrival.read, Rejected) or identity is None:
             quarantined.append((arrival, arrival.read if isinstance(arrival.read, Rejected) else Rejected("unreadable")))
+        elif isinstance(identity, Refused):
+            refused += 1
         elif identity.key not in seen:
             seen[identity.key] = identity.content
             fresh.append(Fresh(arrival.read, identity))
@@ -111,4 +119,4 @@ def decide(arrivals: Sequence[Arrival], identities: Iterable[Identity | None], k
             already += 1
         else:
             quarantined.append((arrival, Rejected("conflict: the same source and id was recorded with other content", "id")))
-    return Decided(fresh, quarantined, Counts(len(arrivals), len(fresh), already, len(quarantined), 0))
+    return Decided(fresh, quarantined, Counts(len(arrivals), len(fresh), already, len(quarantined), refused))

@@ -1,6 +1,8 @@
 """A shard in a PostgreSQL schema: the library's recorder, our tables in its transaction, no change of what is written."""
 
+import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -11,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow
 from psycopg.sql import SQL, Composed
 
-from streams.journal.tables import CREATE, IMMUTABLE, Execute, ExecuteMany, Row, has_rows, write_beside, write_tree
+from streams.journal.tables import CREATE, IMMUTABLE, Execute, Row, chunks, has_rows, write_beside, write_tree
 
 TRIGGERS = (
     "CREATE OR REPLACE FUNCTION {p}refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'events are immutable'; END $$",
@@ -34,14 +36,23 @@ class PostgresShardRecorder(PostgresProcessRecorder):
         triggers = [statement.format(p=self.prefix) for statement in TRIGGERS]
         self.sql_create_statements.extend(Composed([SQL(statement)]) for statement in [*ours, *triggers])
 
-    def _insert_events(self, curs: Cursor[DictRow], stored_events: Sequence[StoredEvent], **kwargs: Any) -> None:
-        write_beside(self._executor(curs), self._executor_of_many(curs), kwargs["beside"])
-        super()._insert_events(curs, stored_events, **kwargs)
+    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
+        """All of a commit in one transaction.
 
-    def _fetch_ids_after_insert_events(self, curs: Cursor[DictRow], stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
-        positions = super()._fetch_ids_after_insert_events(curs, stored_events, **kwargs)
-        write_tree(self._executor(curs), self._executor_of_many(curs), kwargs["beside"], positions or ())
-        return positions
+        Trap: the library does this in a pipeline, which stops for ever where much is sent at once (300 kB in a thousand
+        statements do); and it repeats it where the reply was lost. So there is no pipeline here, `executemany` is none
+        either, and after a lost reply the shard is claimed again.
+        """
+        with self.datastore.get_connection() as conn, conn.transaction(), conn.cursor() as curs:
+            execute, execute_many = self._executor(curs), partial(_execute_many, self._executor(curs))
+            write_beside(execute, execute_many, kwargs["beside"])
+            self._insert_events(curs, stored_events, **kwargs)
+            if not stored_events:
+                return None
+            self._insert_stored_events(curs, stored_events, **kwargs)
+            positions = self._fetch_ids_after_insert_events(curs, stored_events, **kwargs) or ()
+            write_tree(execute, execute_many, kwargs["beside"], positions)
+            return positions
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """The rows of one statement, in a transaction of its own."""
@@ -50,18 +61,19 @@ class PostgresShardRecorder(PostgresProcessRecorder):
 
     change = query
 
-    def _executor_of_many(self, curs: Cursor[DictRow]) -> ExecuteMany:
-        def execute_many(sql: str, rows: Sequence[Row]) -> None:
-            curs.executemany(sql.replace("{p}", self.prefix), rows)
-
-        return execute_many
-
     def _executor(self, curs: Cursor[DictRow]) -> Execute:
         def execute(sql: str, parameters: Sequence[Any]) -> list[Row]:
             curs.execute(sql.replace("{p}", self.prefix), parameters)
             return [tuple(row.values()) for row in curs.fetchall()] if has_rows(sql) else []
 
         return execute
+
+
+def _execute_many(execute: Execute, sql: str, rows: Sequence[Row]) -> None:
+    """One statement for some rows at once: what it says of one row's values it says of each."""
+    begin, values, end = re.split(r"(\([%s, ]+\))", sql, maxsplit=1)
+    for some in chunks(rows):
+        execute(begin + ", ".join([values] * len(some)) + end, [value for row in some for value in row])
 
 
 def open_postgres(url: str, shard: int) -> PostgresShardRecorder:

@@ -1,38 +1,23 @@
 """What can be done with one shard of the journal? Claim it, record arrivals in it, read it. Nothing else."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from eventsourcing.persistence import StoredEvent, Tracking
 
 from domain.catalogue import TOPIC_BY_EVENT
-from domain.recorded import Recorded
-from streams.journal.codec import decode, encode
+from domain.recorded import Proposed, Recorded
+from streams.journal.codec import head as head_of
 from streams.journal.merkle import BLOCK, BLOCK_LEVEL, Tree, leaf_hash
-from streams.journal.outcomes import Arrival, Counts, Fresh, Rejected, decide, identify
+from streams.journal.outcomes import Arrival, Counts, Fresh, Identity, Refused, Rejected, decide, identify
+from streams.journal.rows import FORGOTTEN, Row, row_of
+from streams.journal.sealing import closed, opened
 from streams.journal.tables import CLAIM, COUNTS, KNOWN, MADE_WITH, QUARANTINED, REDRIVEN, Beside, Fenced, chunks, placeholders
+from streams.keyring import Keyring
 
-__all__ = ["Commit", "End", "Entry", "Fenced", "Known", "Leaf", "LogOffset", "Recorder", "Row", "Shard"]
-
-
-class Row(NamedTuple):
-    """A recorded event as it is stored."""
-
-    position: int
-    stream: str
-    topic: str
-    state: bytes
-
-    def event(self) -> Recorded:
-        """The event in the stored bytes."""
-        return decode(self.position, self.state)
-
-
-_row: Callable[[tuple[Any, ...]], Row] = partial(tuple.__new__, Row)
-"""What `Row._make` does, without a call of Python for each row."""
+__all__ = ["Commit", "End", "Entry", "Fenced", "Known", "Leaf", "LogOffset", "Recorder", "Shard"]
 
 
 class Commit(NamedTuple):
@@ -117,9 +102,10 @@ class Recorder(Protocol):
 class Shard:
     """One shard: a sequence of events that only its owner extends and anybody may read."""
 
-    def __init__(self, number: int, recorder: Recorder) -> None:
+    def __init__(self, number: int, recorder: Recorder, keyring: Keyring | None = None) -> None:
         self.number = number
         self._recorder = recorder
+        self._keyring = keyring
         self._epoch = 0
         self._head = 0
         self._ends: dict[str, End] = {}
@@ -146,8 +132,8 @@ class Shard:
         Events, source ids, quarantine, counts and offset are one transaction. Raises `Fenced` if another owner
         has claimed the shard; after any error the shard must be claimed again before it is written.
         """
-        identities = [None if isinstance(arrival.read, Rejected) else identify(arrival.read) for arrival in arrivals]
-        known = self.known(identity.key for identity in identities if identity)
+        identities = self._identified([arrival.read for arrival in arrivals])
+        known = self.known(identity.key for identity in identities if isinstance(identity, Identity))
         decided = decide(arrivals, identities, {key: found.content for key, found in known.items()})
         stored, sources, hashes = self._stored(decided.fresh, now)
         blocks = [(self._tree.size // BLOCK - 1, root) for leaf in hashes if (root := self._tree.append(leaf))]
@@ -165,12 +151,29 @@ class Shard:
         after, self._head = self._head, rows[-1].position if rows else self._head
         return Commit(after, rows, counts)
 
+    def identified(self, events: Sequence[Proposed]) -> list[Identity]:
+        """Name and content of events that are recorded here, digested as they were then."""
+        keys = {} if self._keyring is None else self._keyring.found({subject for event in events if (subject := event.subject)})
+        return [identify(event, keys.get(event.subject or "")) for event in events]
+
+    def _identified(self, read: Sequence[Proposed | Rejected]) -> list[Identity | Refused | None]:
+        """Name, content and key of what could be read; keys are made, and safe, before anything is sealed with them."""
+        if self._keyring is None:
+            return [None if isinstance(each, Rejected) else identify(each) for each in read]
+        subjects = {subject for each in read if not isinstance(each, Rejected) and (subject := each.subject)}
+        keys = self._keyring.made(subjects)
+        forgotten = {subject for subject, key in keys.items() if key is None}
+        return [
+            None if isinstance(each, Rejected) else Refused() if each.subject in forgotten else identify(each, keys.get(each.subject or "")) for each in read
+        ]
+
     def _stored(self, fresh: Sequence[Fresh], now: datetime) -> tuple[list[StoredEvent], list[tuple[Any, ...]], list[bytes]]:
         self._load_ends({event.stream for event, _ in fresh})
         stored, sources, hashes = [], [], []
         for event, identity in fresh:
             version, previous = self._ends[event.stream]
-            state = encode(event, version + 1, now, previous, identity.data)
+            head = head_of(event, version + 1, now, previous, identity.seal.algorithm if identity.seal else None)
+            state = closed(head, identity.data, identity.seal)
             hashes.append(leaf_hash(state))
             self._ends[event.stream] = End(version + 1, hashes[-1])
             stored.append(StoredEvent(event.stream, version + 1, TOPIC_BY_EVENT[type(event.data)], state))
@@ -206,15 +209,27 @@ class Shard:
         return self._recorder.max_notification_id() or 0
 
     def read(self, after: int, limit: int, upto: int | None = None, topics: Sequence[str] = ()) -> list[Row]:
-        """The next rows behind a position, in order; only those of some stored types, if any are named."""
+        """The next rows behind a position, opened, in order; only those of some stored types, if any are named."""
+        return self.opened(self.stored(after, limit, upto, topics))
+
+    def opened(self, rows: Sequence[Row]) -> list[Row]:
+        """Rows that can be decoded; in the place of what was forgotten, rows that nobody folds."""
+        return opened(rows, self._keyring)
+
+    def stored(self, after: int, limit: int, upto: int | None = None, topics: Sequence[str] = ()) -> list[Row]:
+        """The next rows behind a position as they are stored, in order."""
         among = f"AND topic IN {placeholders(len(topics))} " if topics else ""
         sql = READ.format(p="{p}", position=self._recorder.position, among=among)
         bounds = (after, LAST_POSITION if upto is None else upto)
-        return list(map(_row, self._recorder.query(sql, (*bounds, *topics, limit))))
+        return list(map(row_of, self._recorder.query(sql, (*bounds, *topics, limit))))
 
     def history(self, stream: str, after_version: int = 0, limit: int = 1000) -> list[Recorded]:
-        """The events of one stream, in order."""
-        return [row.event() for row in self.rows(stream, after_version, limit)]
+        """The events of one stream, in order, less those that were forgotten."""
+        while rows := self.rows(stream, after_version, limit):
+            if events := [row.event() for row in self.opened(rows) if row.topic != FORGOTTEN]:
+                return events
+            after_version += len(rows)
+        return []
 
     def rows(self, stream: str, after_version: int = 0, limit: int = 1000) -> list[Row]:
         """The events of one stream as they are stored, in order."""

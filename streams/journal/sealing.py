@@ -1,0 +1,57 @@
+"""How is what an event says closed to all but those who have its subject's key? Sealed behind its head, and bound to it.
+
+The head of the stored bytes (type, stream, version, source, times, the hash of the event before) stays in the clear: an
+event can be proven, ordered and counted by whoever cannot read it. It is the associated data of the seal, so a body
+that is moved behind another head does not open.
+"""
+
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+
+from streams.journal.rows import FORGOTTEN, Row
+from streams.keyring import Key, Keyring
+
+SEALED, DATA = b'"sealed":"', b'"data":'
+ABOUT = b'"about":"'
+
+
+def closed(head: bytes, data: bytes, key: Key | None) -> bytes:
+    """The stored bytes of an event: its head, and what it says, sealed if there is a key for it."""
+    if key is None:
+        return head + DATA + data + b"}"
+    return head + SEALED + b64encode(key.seal(data, head)) + b'"}'
+
+
+def opened(rows: Sequence[Row], keyring: Keyring | None) -> list[Row]:
+    """Rows whose bytes can be decoded; in the place of those whose subject was forgotten, rows that say so and nothing else.
+
+    Raises `ValueError` for bytes that were not sealed so, and `NoKey` where the keys are not those of this journal.
+    """
+    places = [row.state.rfind(SEALED) for row in rows]
+    subjects = [None if place < 0 else _subject(row, place) for row, place in zip(rows, places, strict=True)]
+    wanted = {subject for subject in subjects if subject is not None}
+    if not wanted:
+        return list(rows)
+    if keyring is None:
+        raise ValueError("these events are sealed, and there are no keys at hand")
+    keys = keyring.found(wanted)
+    return [row if subject is None else _open(row, place, keys[subject]) for row, place, subject in zip(rows, places, subjects, strict=True)]
+
+
+def _open(row: Row, place: int, key: Key | None) -> Row:
+    if key is None:
+        return Row(row.position, FORGOTTEN, FORGOTTEN, b"")
+    head = row.state[:place]
+    try:
+        said = key.open(b64decode(row.state[place + len(SEALED) : -2]), head)
+    except ValueError as error:
+        raise ValueError(f"the event at position {row.position} cannot be opened: {error}") from error
+    return Row(row.position, row.stream, row.topic, head + DATA + said + b"}")
+
+
+def _subject(row: Row, place: int) -> str:
+    """Whose key an event is sealed with: that of its stream, or of somebody whom its head names."""
+    if row.stream.startswith("customer:"):
+        return row.stream
+    at = row.state.find(ABOUT, 0, place)
+    return row.stream if at < 0 else row.state[at + len(ABOUT) : row.state.index(b'"', at + len(ABOUT))].decode()

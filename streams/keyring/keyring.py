@@ -1,0 +1,150 @@
+"""How does a process come by keys? Asked for many at once, kept at hand, and let go where somebody was forgotten meanwhile."""
+
+import os
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from streams.keyring.masters import NONCE, Master
+from streams.keyring.tables import CHANGED, CHANGES, COUNTS, DESTROY, FIND, MAKE, OF_OTHERS, REWRAP, Tables
+
+AT_HAND = 200_000
+KEY = 32
+AT_ONCE = 500
+LOOK_EVERY = 1.0
+"""Seconds after which a process has heard that a key was destroyed."""
+
+
+class NoKey(LookupError):
+    """There is no key where one must be: the database of keys is not the one that belongs to this journal."""
+
+
+class Key:
+    """A subject's key: seals and opens, and digests so that only who has the key can guess what was digested.
+
+    The algorithm is AES-256-GCM as RFC 7518 names it, with a random nonce of 96 bits in front.
+    """
+
+    algorithm = "A256GCM"
+    __slots__ = ("_aead", "_digest")
+
+    def __init__(self, key: bytes) -> None:
+        self._aead = AESGCM(key)
+        self._digest = blake2b(key, digest_size=32, person=b"tierfold-digest").digest()
+
+    def seal(self, said: bytes, beside: bytes) -> bytes:
+        """Sealed together with what stands beside it in the clear."""
+        nonce = os.urandom(NONCE)
+        return nonce + self._aead.encrypt(nonce, said, beside)
+
+    def open(self, sealed: bytes, beside: bytes) -> bytes:
+        """What was sealed; raises `ValueError` if this key did not seal it, or something else stands beside it now."""
+        try:
+            return self._aead.decrypt(sealed[:NONCE], sealed[NONCE:], beside)
+        except InvalidTag as error:
+            raise ValueError("it was not sealed so by this key") from error
+
+    def digest(self, said: bytes) -> bytes:
+        """Sixteen bytes that are the same for the same, and say nothing to who has not the key."""
+        return blake2b(said, digest_size=16, key=self._digest).digest()
+
+
+class Keyring:
+    """The keys of all subjects, at `sqlite:///file` or `postgresql://…`, wrapped by a master."""
+
+    def __init__(self, url: str, master: Master, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        if not url.startswith(("sqlite:///", "postgresql://")):
+            raise ValueError(f"the keys' url must start with sqlite:/// or postgresql://, not {url.partition('://')[0]}")
+        self._url = url
+        self._master = master
+        self._now = now
+        self._tables = Tables(url)
+        self._at_hand: dict[str, Key | None] = {}
+        self._changes = -1
+        self._looked = -LOOK_EVERY
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Keyring, (self._url, self._master)
+
+    def made(self, subjects: Collection[str]) -> dict[str, Key | None]:
+        """The keys of subjects, made for those who have none; None where it was destroyed."""
+        known = self._known(subjects)
+        if missing := [subject for subject in subjects if subject not in known]:
+            at = self._now().isoformat()
+            new = [(subject, self._master.wrap(subject, os.urandom(KEY)), self._master.name, at) for subject in missing]
+            self._tables.change((MAKE, new))
+            known |= self._loaded(missing)
+        return known
+
+    def found(self, subjects: Collection[str]) -> dict[str, Key | None]:
+        """The keys of subjects; None where it was destroyed. Raises `NoKey` where there never was one."""
+        known = self._known(subjects)
+        if unknown := [subject for subject in subjects if subject not in known]:
+            raise NoKey(f"there is no key of {unknown[0]}: the database of keys is not the one that belongs to this journal")
+        return known
+
+    def destroyed(self, subjects: Collection[str]) -> set[str]:
+        """Which of these subjects were forgotten."""
+        return {subject for subject, key in self._known(subjects).items() if key is None}
+
+    def destroy(self, subjects: Sequence[str]) -> None:
+        """Destroy keys, for ever: also of subjects who have none yet, and will have none."""
+        at = self._now().isoformat()
+        self._tables.change((DESTROY, [(subject, at, at) for subject in subjects]), (CHANGED, [()]))
+        self._at_hand = {}
+
+    def rotate(self, master: Master, progress: Callable[[int], None] = lambda _n: None) -> int:
+        """Wrap all keys anew by another master; gives how many. Whoever is stopped in between begins again where it was."""
+        count = 0
+        while rows := self._tables.query(OF_OTHERS, (master.name, AT_ONCE)):
+            wrapped = [(master.wrap(subject, self._master.unwrap(subject, bytes(old))), master.name, subject) for subject, old in rows]
+            self._tables.change((REWRAP, wrapped))
+            count += len(wrapped)
+            progress(len(wrapped))
+        self._master = master
+        self._tables.change((CHANGED, [()]))
+        return count
+
+    def counts(self) -> tuple[int, int]:
+        """How many keys there are, and how many were destroyed."""
+        [(there, destroyed)] = self._tables.query(COUNTS)
+        return int(there), int(destroyed)
+
+    def close(self) -> None:
+        """Let the connection go."""
+        self._tables.close()
+
+    def _known(self, subjects: Collection[str]) -> dict[str, Key | None]:
+        """The keys that there are, or were."""
+        self._look()
+        at_hand = self._at_hand
+        known = {subject: at_hand[subject] for subject in subjects if subject in at_hand}
+        return known | self._loaded([subject for subject in subjects if subject not in known]) if len(known) < len(subjects) else known
+
+    def _look(self) -> None:
+        """Let all keys go if somebody has destroyed one since."""
+        if time.monotonic() - self._looked < LOOK_EVERY:
+            return
+        [(changes,)] = self._tables.query(CHANGES)
+        if changes != self._changes:
+            self._at_hand = {}
+        self._changes, self._looked = changes, time.monotonic()
+
+    def _loaded(self, subjects: Sequence[str]) -> dict[str, Key | None]:
+        if len(self._at_hand) > AT_HAND:
+            self._at_hand = {}
+        found: dict[str, Key | None] = {}
+        for some in _some(subjects):
+            rows = self._tables.query(f"{FIND}({','.join(['%s'] * len(some))})", some)
+            found.update({subject: None if wrapped is None else Key(self._master.unwrap(subject, bytes(wrapped))) for subject, wrapped in rows})
+        self._at_hand.update(found)
+        return found
+
+
+def _some(subjects: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (subjects[start : start + AT_ONCE] for start in range(0, len(subjects), AT_ONCE))

@@ -1,0 +1,124 @@
+"""What wraps the keys? One master key: in a file, in the environment, or with somebody who wraps and never gives it away.
+
+A wrapped key names the master that wrapped it, so that masters can follow each other.
+"""
+
+import base64
+import json
+import os
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Protocol
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+NONCE = 12
+PATIENCE = 10.0
+
+
+class Unwrappable(ValueError):
+    """A wrapped key cannot be unwrapped by this master; says which one wrapped it."""
+
+
+class Master(Protocol):
+    """Wraps keys; `name` stands beside what it wrapped. Can be sent to another process."""
+
+    @property
+    def name(self) -> str: ...
+    def wrap(self, subject: str, key: bytes) -> bytes: ...
+    def unwrap(self, subject: str, wrapped: bytes) -> bytes: ...
+
+
+class _Own:
+    """A master key of 32 bytes at hand: AES-256-GCM, bound to the subject."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._key = self._read()
+        self._aead = AESGCM(self._key)
+        self.name = f"A256GCM/{sha256(self._key).hexdigest()[:16]}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._where,)
+
+    def wrap(self, subject: str, key: bytes) -> bytes:
+        """A subject's key, wrapped."""
+        nonce = os.urandom(NONCE)
+        return nonce + self._aead.encrypt(nonce, key, subject.encode())
+
+    def unwrap(self, subject: str, wrapped: bytes) -> bytes:
+        """A subject's key; raises `Unwrappable`."""
+        try:
+            return self._aead.decrypt(wrapped[:NONCE], wrapped[NONCE:], subject.encode())
+        except InvalidTag as error:
+            raise Unwrappable(f"the key of {subject} is not wrapped by the master key {self.name}") from error
+
+    def _read(self) -> bytes:
+        raise NotImplementedError
+
+
+class FileMaster(_Own):
+    """The master key in a file, 64 hexadecimal digits that only its owner may read; raises `ValueError` for one that has none."""
+
+    def _read(self) -> bytes:
+        return _of_digits(Path(self._where).read_text(encoding="ascii"), self._where)
+
+
+class EnvironmentMaster(_Own):
+    """The master key in a variable of the environment, 64 hexadecimal digits; raises `ValueError` where there is none."""
+
+    def _read(self) -> bytes:
+        return _of_digits(os.environ.get(self._where, ""), f"${self._where}")
+
+
+@dataclass(frozen=True)
+class TransitMaster:
+    """Somebody who wraps over HTTP and keeps the master key: the transit engine of Vault or OpenBao; `url` ends with the key's name.
+
+    The token stands in a variable of the environment, which is named here.
+    """
+
+    url: str
+    token_variable: str
+
+    @property
+    def name(self) -> str:
+        """Where it is."""
+        return f"transit/{self.url.rpartition('/')[2]}"
+
+    def wrap(self, subject: str, key: bytes) -> bytes:
+        """A subject's key, wrapped there."""
+        return self._ask("encrypt", {"plaintext": _coded(key), "associated_data": _coded(subject.encode())})["ciphertext"].encode()
+
+    def unwrap(self, subject: str, wrapped: bytes) -> bytes:
+        """A subject's key; raises `Unwrappable`, and `OSError` where nobody answers."""
+        return base64.b64decode(self._ask("decrypt", {"ciphertext": wrapped.decode(), "associated_data": _coded(subject.encode())})["plaintext"])
+
+    def _ask(self, verb: str, said: dict[str, str]) -> dict[str, str]:
+        base, _, key = self.url.rpartition("/keys/")
+        headers = {"content-type": "application/json", "x-vault-token": os.environ.get(self.token_variable, "")}
+        question = urllib.request.Request(f"{base}/{verb}/{key}", json.dumps(said).encode(), headers)  # noqa: S310 - http or https, see the settings
+        try:
+            with urllib.request.urlopen(question, timeout=PATIENCE) as answer:  # noqa: S310
+                found: dict[str, str] = json.loads(answer.read())["data"]
+        except urllib.error.HTTPError as error:
+            raise Unwrappable(f"{self.name} does not {verb} ({error.code})") from error
+        return found
+
+
+def _of_digits(text: str, where: str) -> bytes:
+    try:
+        key = bytes.fromhex(text.strip())
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        raise ValueError(f"{where} has no master key: 64 hexadecimal digits")
+    return key
+
+
+def _coded(said: bytes) -> str:
+    return base64.b64encode(said).decode()

@@ -1,0 +1,87 @@
+"""Where are the keys? In a database of their own, SQLite or PostgreSQL; both agree on all statements."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+CREATE = (
+    "CREATE TABLE IF NOT EXISTS keys (subject TEXT PRIMARY KEY, wrapped {blob}, master TEXT, made_at TEXT NOT NULL, destroyed_at TEXT)",
+    "CREATE TABLE IF NOT EXISTS changes (only_row INTEGER PRIMARY KEY, count BIGINT NOT NULL)",
+    "INSERT INTO changes VALUES (1, 0) ON CONFLICT (only_row) DO NOTHING",
+)
+FIND = "SELECT subject, wrapped FROM keys WHERE subject IN "
+MAKE = "INSERT INTO keys (subject, wrapped, master, made_at) VALUES (%s, %s, %s, %s) ON CONFLICT (subject) DO NOTHING"
+DESTROY = (
+    "INSERT INTO keys (subject, wrapped, master, made_at, destroyed_at) VALUES (%s, NULL, NULL, %s, %s)"
+    " ON CONFLICT (subject) DO UPDATE SET wrapped = NULL, master = NULL, destroyed_at = COALESCE(keys.destroyed_at, excluded.destroyed_at)"
+)
+CHANGED = "UPDATE changes SET count = count + 1 WHERE only_row = 1"
+CHANGES = "SELECT count FROM changes WHERE only_row = 1"
+OF_OTHERS = "SELECT subject, wrapped FROM keys WHERE master IS NOT NULL AND master <> %s ORDER BY subject LIMIT %s"
+REWRAP = "UPDATE keys SET wrapped = %s, master = %s WHERE subject = %s AND wrapped IS NOT NULL"
+COUNTS = "SELECT COUNT(wrapped), COUNT(destroyed_at) FROM keys"
+
+Row = tuple[Any, ...]
+
+
+class Tables:
+    """A connection, for one thread at a time; opened at its first use."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._lock = threading.Lock()
+        self._connection: Any = None
+        self._lite = url.startswith("sqlite")
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """The rows of a statement that changes nothing."""
+        with self._transaction() as execute:
+            return list(execute(sql, parameters).fetchall())
+
+    def change(self, *statements: tuple[str, Sequence[Sequence[Any]]]) -> None:
+        """Run statements, each for some rows of parameters, in one transaction."""
+        with self._transaction() as execute:
+            for sql, rows in statements:
+                for row in rows:
+                    execute(sql, row)
+
+    def close(self) -> None:
+        """Let the connection go."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Any]:
+        with self._lock:
+            connection = self._connected()
+            try:
+                yield lambda sql, parameters=(): connection.execute(sql.replace("%s", "?") if self._lite else sql, parameters)
+                connection.commit()
+            except BaseException:
+                self._connection = None
+                connection.close()
+                raise
+
+    def _connected(self) -> Any:
+        if self._connection is None:
+            self._connection = _open_sqlite(Path(self._url.removeprefix("sqlite://"))) if self._lite else psycopg.connect(self._url)
+            for statement in CREATE:
+                self._connection.execute(statement.format(blob="BLOB" if self._lite else "BYTEA"))
+            self._connection.commit()
+        return self._connection
+
+
+def _open_sqlite(file: Path) -> sqlite3.Connection:
+    """Trap: what is deleted from a SQLite file is still in it until it is overwritten, unless `secure_delete` is on."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    connection = sqlite3.connect(file, timeout=30, check_same_thread=False)
+    for pragma in ("journal_mode = WAL", "secure_delete = ON", "synchronous = FULL"):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
