@@ -3,20 +3,18 @@
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from deploy.report import templates
-from replay.audited import Audited
+from replay.audited import Audited, said
 
 
 def story(found: Audited, document: dict[str, Any]) -> bytes:
     """The page of a bundle that was verified."""
-    events = [_told(index, msgspec.json.decode(each["stored"])) for index, each in enumerate(document["streams"][0]["events"], start=1)]
+    events = [_told(index, said(each)) for index, each in enumerate(document["streams"][0]["events"], start=1)]
     return templates.get_template("story.html").render(found=found, document=document, events=events).encode()
 
 
 def _told(number: int, event: dict[str, Any]) -> dict[str, Any]:
-    return {"number": number, **event, "said": list(_lines("", event["data"]))}
+    return {"number": number, **event, "lines": list(_lines("", event["data"]))}
 
 
 def _lines(name: str, said: Any) -> Iterator[tuple[str, str]]:

@@ -16,6 +16,7 @@ from replay.census import counted_by, entry
 from replay.notes import COSIGNS, Checkpoint, Doubtful, Opened, Public, opened
 from streams.journal import End
 from streams.journal.merkle import is_consistent, is_included, leaf_hash
+from streams.keyring import commitment
 
 UNPROVEN = (KeyError, TypeError, AttributeError, IndexError, ValueError, binascii.Error, msgspec.DecodeError)
 """What reading a document may raise that no bundle is."""
@@ -35,6 +36,8 @@ class Audited:
     """The time of the census up to whose count nothing of the customer is missing."""
     decisions: int = 0
     equal: int = 0
+    sealed: int = 0
+    """Events whose content is not disclosed, or was forgotten; that they were recorded, and where, is proven all the same."""
 
 
 def audit(content: bytes, keys: Sequence[Public]) -> tuple[Audited, dict[str, Any]]:
@@ -66,6 +69,7 @@ def _audited(document: Mapping[str, Any], keys: Sequence[Public]) -> Audited:
     shards = {int(number): _Shard(shown, keys) for number, shown in document["shards"].items()}
     for shown in document["streams"]:
         found.events += shards[shown["shard"]].follow(shown)
+        found.sealed += sum(said(event)["data"] is None for event in shown["events"])
     own = shards[document["streams"][0]["shard"]]
     found.counted = own.census.at.isoformat() if own.census and document["streams"][0]["census"] else None
     found.checkpoints = [shard.head.at.isoformat() for shard in shards.values()]
@@ -78,8 +82,8 @@ class _Shard:
     """A shard as a bundle shows it: its last checkpoint, those before it, and its census."""
 
     def __init__(self, shown: Mapping[str, Any], keys: Sequence[Public]) -> None:
-        self.head, said = _signed(shown["checkpoint"], "shard", keys)
-        self.witnesses = {name for name, at in said.by.items() if at is not None}
+        self.head, signed = _signed(shown["checkpoint"], "shard", keys)
+        self.witnesses = {name for name, at in signed.by.items() if at is not None}
         self.census = _signed(shown["census"], "census", keys)[0] if shown["census"] else None
         earlier = [_signed(each["note"], "shard", keys)[0] for each in shown["earlier"]]
         for (old, new), each in zip(pairwise([*earlier, self.head]), shown["earlier"], strict=True):
@@ -92,10 +96,10 @@ class _Shard:
         previous: bytes | None = None
         for version, event in enumerate(shown["events"], start=1):
             stored, index = event["stored"].encode(), event["index"]
-            said, leaf = msgspec.json.decode(stored), leaf_hash(stored)
-            if (said["stream"], said["version"]) != (stream, version) or index <= before:
-                raise Doubtful(f"{stream}: where event {version} should be is {said['version']} of {said['stream']}")
-            if (base64.b64decode(said["previous"]) if "previous" in said else None) != previous:
+            head, leaf = msgspec.json.decode(stored), leaf_hash(stored)
+            if (head["stream"], head["version"]) != (stream, version) or index <= before:
+                raise Doubtful(f"{stream}: where event {version} should be is {head['version']} of {head['stream']}")
+            if (base64.b64decode(head["previous"]) if "previous" in head else None) != previous:
                 raise Doubtful(f"{stream}: event {version} does not follow on the one before")
             if not is_included(leaf, index, self.head.size, _bytes(event["path"]), self.head.root):
                 raise Doubtful(f"{stream}: event {version} is not in what was signed")
@@ -117,26 +121,37 @@ class _Shard:
 
 def _signed(note: str, kind: str, keys: Sequence[Public]) -> tuple[Checkpoint, Opened]:
     """A checkpoint that whom its origin names has signed; witnesses may have signed too."""
-    said = opened(note, keys)
-    found = Checkpoint.read(said.text)
+    opened_note = opened(note, keys)
+    found = Checkpoint.read(opened_note.text)
     by, _, what = found.origin.rpartition(f"/{kind}/")
-    if not what or by not in {key.name for key in keys if key.kind != COSIGNS} & said.by.keys():
+    if not what or by not in {key.name for key in keys if key.kind != COSIGNS} & opened_note.by.keys():
         raise Doubtful(f"a checkpoint of {found.origin} is not signed by {by or 'it'}")
-    return found, said
+    return found, opened_note
 
 
 def _explained(document: Mapping[str, Any]) -> tuple[int, int]:
     """How many decisions are proven, and how many came out the same; all that are proven are explained, and as they were recorded."""
-    events = [msgspec.json.decode(each["stored"]) for each in document["streams"][0]["events"]]
+    events = [said(each) for each in document["streams"][0]["events"]]
     proven = {event["id"]: event for event in events if event["source"] == DECISIONS}
     explained = {each["decision"]: each for each in document["decisions"]}
     for decision, event in proven.items():
         each = explained.get(decision)
         if each is None or each["version"] != event["version"]:
             raise Doubtful(f"the decision {decision} is not explained")
-        if "recorded" in each and any(each["recorded"].get(name) != said for name, said in event["data"].items()):
+        if "recorded" in each and any(each["recorded"].get(name) != value for name, value in (event["data"] or {}).items()):
             raise Doubtful(f"the decision {decision} is not explained as it was recorded")
     return len(proven), sum(explained[decision]["equal"] for decision in proven)
+
+
+def said(event: Mapping[str, Any]) -> dict[str, Any]:
+    """An event as it is shown: its head, and under `data` what it says, which must be what its head commits to; None if that is not shown."""
+    found: dict[str, Any] = msgspec.json.decode(event["stored"])
+    if "digest" in found:
+        found.pop("sealed")
+        found["data"] = msgspec.json.decode(event["said"]) if "said" in event else None
+        if "said" in event and commitment(event["said"].encode(), base64.b64decode(event["salt"])) != base64.b64decode(found["digest"]):
+            raise Doubtful(f"{found['stream']}: event {found['version']} does not say what is shown")
+    return found
 
 
 def _bytes(steps: Sequence[str]) -> list[bytes]:

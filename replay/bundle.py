@@ -140,10 +140,15 @@ class _ShardProven:
         shown = {
             "stream": stream,
             "shard": self._shard.number,
-            "events": [{"index": index, "stored": row.state.decode(), "path": self._path(index)} for row, index in proven],
+            "events": [self._shown(row, index, told) for (row, index), told in zip(proven, self._shard.told([row for row, _ in proven]), strict=True)],
             "census": self._entry(stream, [row for row, index in proven if index < counted]),
         }
         return shown, len(places) - len(proven)
+
+    def _shown(self, row: Row, index: int, told: tuple[bytes, bytes] | None) -> dict[str, Any]:
+        """An event with its path; if it is sealed, what it says, with the salt of its head's commitment."""
+        shown = {"index": index, "stored": row.state.decode(), "path": self._path(index)}
+        return shown if told is None else {**shown, "said": told[0].decode(), "salt": told[1]}
 
     def _entry(self, stream: str, counted: Sequence[Row]) -> dict[str, Any] | None:
         """Where in the last census the stream is, and its path to the root; None if it was not there yet."""

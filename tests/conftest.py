@@ -183,8 +183,8 @@ def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]
 
 @pytest.fixture
 def sqlite_journal(tmp_path: Path) -> Journal:
-    """An empty journal of two shards, for tests of what stands above it."""
-    return Journal(f"sqlite://{tmp_path / 'journal'}", 2, keyring_in(tmp_path))
+    """An empty journal of two shards, not sealed, for tests of what stands above it."""
+    return Journal(f"sqlite://{tmp_path / 'journal'}", 2)
 
 
 @pytest.fixture(params=["memory", "redis"])

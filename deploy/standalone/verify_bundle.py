@@ -235,6 +235,9 @@ def follow(shown: dict[str, Any], head: dict[str, Any]) -> int:
         must((decoded(said["previous"]) if "previous" in said else None) == previous, f"{stream}: event {version} does not follow on the one before")
         path = [decoded(step) for step in event["path"]]
         must(is_included(leaf, event["index"], head["size"], path, head["root"]), f"{stream}: event {version} is not in what was signed")
+        if "digest" in said and "said" in event:
+            shown_digest = hashlib.blake2b(event["said"].encode(), digest_size=32, key=decoded(event["salt"])).digest()
+            must(shown_digest == decoded(said["digest"]), f"{stream}: event {version} does not say what is shown")
         previous, before = leaf, event["index"]
         hashes += [leaf] if before < counted else []
     if hashes or shown["census"]:

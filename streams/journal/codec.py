@@ -19,7 +19,7 @@ P = TypeVar("P")
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the stored bytes say of an event in the clear: `previous` of all but the first of a stream, `about` and `alg` only where it is sealed."""
+    """What the stored bytes say of an event in the clear: `previous` of all but the first of a stream, `about`, `digest` and `alg` only where it is sealed."""
 
     type: str
     stream: str
@@ -32,6 +32,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cause: str | None
     previous: bytes | None = None
     about: str | None = None
+    digest: bytes | None = None
     alg: str | None = None
 
 
@@ -51,10 +52,10 @@ def canonical(event: Proposed) -> bytes:
     return event.data.__pydantic_serializer__.to_json(event.data)
 
 
-def head(event: Proposed, version: int, recorded_at: datetime, previous: bytes | None, alg: str | None) -> bytes:
+def head(event: Proposed, version: int, recorded_at: datetime, previous: bytes | None, alg: str | None = None, digest: bytes | None = None) -> bytes:
     """The stored bytes of an event up to what it says, as it becomes `version` of its stream, behind one with the hash `previous`.
 
-    `alg` is how what follows is sealed, None if it is not.
+    `alg` is how what follows is sealed, and `digest` the commitment to it; None if it is not sealed.
     """
     said = _encoder.encode(
         Head(
@@ -69,6 +70,7 @@ def head(event: Proposed, version: int, recorded_at: datetime, previous: bytes |
             cause=event.cause,
             previous=previous,
             about=event.subject if alg is not None and event.subject != event.stream else None,
+            digest=digest,
             alg=alg,
         )
     )
@@ -84,6 +86,11 @@ def part_decoder(shape: type[P]) -> Callable[[bytes], P]:
 def previous_of(stored: bytes) -> bytes | None:
     """The hash of the event before in the stream, as stored bytes name it; raises `msgspec.DecodeError` if they are no event."""
     return _head_decoder.decode(stored).previous
+
+
+def version_of(stored: bytes) -> int:
+    """The version of an event, sealed or not."""
+    return _head_decoder.decode(stored).version
 
 
 def decode(position: int, stored: bytes) -> Recorded:

@@ -8,6 +8,7 @@ that is moved behind another head does not open.
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 
+from streams.journal.codec import version_of
 from streams.journal.rows import FORGOTTEN, Row
 from streams.keyring import Key, Keyring
 
@@ -15,7 +16,12 @@ SEALED, DATA = b'"sealed":"', b'"data":'
 ABOUT = b'"about":"'
 
 
-def closed(head: bytes, data: bytes, key: Key | None) -> bytes:
+def place_of(stream: str, version: int) -> str:
+    """Where an event is in its stream, as its salt is named."""
+    return f"{stream}/{version}"
+
+
+def closed(head: bytes, data: bytes, key: Key | None = None) -> bytes:
     """The stored bytes of an event: its head, and what it says, sealed if there is a key for it."""
     if key is None:
         return head + DATA + data + b"}"
@@ -36,6 +42,25 @@ def opened(rows: Sequence[Row], keyring: Keyring | None) -> list[Row]:
         raise ValueError("these events are sealed, and there are no keys at hand")
     keys = keyring.found(wanted)
     return [row if subject is None else _open(row, place, keys[subject]) for row, place, subject in zip(rows, places, subjects, strict=True)]
+
+
+def told(rows: Sequence[Row], keyring: Keyring | None) -> list[tuple[bytes, bytes] | None]:
+    """What sealed events say, and the salts by which that can be checked against their heads; None for all others, and what was forgotten."""
+    plain = opened(rows, keyring)
+    if keyring is None:
+        return [None] * len(rows)
+    places = [row.state.rfind(SEALED) for row in rows]
+    return [
+        None if place < 0 or open_.topic == FORGOTTEN else (open_.state[place + len(DATA) : -1], _salt(row, place, keyring))
+        for row, open_, place in zip(rows, plain, places, strict=True)
+    ]
+
+
+def _salt(row: Row, place: int, keyring: Keyring) -> bytes:
+    subject = _subject(row, place)
+    key = keyring.found([subject])[subject]
+    assert key is not None
+    return key.salt(place_of(row.stream, version_of(row.state)))
 
 
 def _open(row: Row, place: int, key: Key | None) -> Row:

@@ -13,9 +13,9 @@ from streams.journal.codec import head as head_of
 from streams.journal.merkle import BLOCK, BLOCK_LEVEL, Tree, leaf_hash
 from streams.journal.outcomes import Arrival, Counts, Fresh, Identity, Refused, Rejected, decide, identify
 from streams.journal.rows import FORGOTTEN, Row, row_of
-from streams.journal.sealing import closed, opened
+from streams.journal.sealing import closed, opened, place_of, told
 from streams.journal.tables import CLAIM, COUNTS, KNOWN, MADE_WITH, QUARANTINED, REDRIVEN, Beside, Fenced, chunks, placeholders
-from streams.keyring import Keyring
+from streams.keyring import Keyring, commitment
 
 __all__ = ["Commit", "End", "Entry", "Fenced", "Known", "Leaf", "LogOffset", "Recorder", "Shard"]
 
@@ -172,8 +172,7 @@ class Shard:
         stored, sources, hashes = [], [], []
         for event, identity in fresh:
             version, previous = self._ends[event.stream]
-            head = head_of(event, version + 1, now, previous, identity.seal.algorithm if identity.seal else None)
-            state = closed(head, identity.data, identity.seal)
+            state = _state(event, version + 1, now, previous, identity)
             hashes.append(leaf_hash(state))
             self._ends[event.stream] = End(version + 1, hashes[-1])
             stored.append(StoredEvent(event.stream, version + 1, TOPIC_BY_EVENT[type(event.data)], state))
@@ -215,6 +214,10 @@ class Shard:
     def opened(self, rows: Sequence[Row]) -> list[Row]:
         """Rows that can be decoded; in the place of what was forgotten, rows that nobody folds."""
         return opened(rows, self._keyring)
+
+    def told(self, rows: Sequence[Row]) -> list[tuple[bytes, bytes] | None]:
+        """What sealed rows say, with the salts by which that can be checked; None for all others, and what was forgotten."""
+        return told(rows, self._keyring)
 
     def stored(self, after: int, limit: int, upto: int | None = None, topics: Sequence[str] = ()) -> list[Row]:
         """The next rows behind a position as they are stored, in order."""
@@ -302,6 +305,14 @@ class Shard:
     def redriven(self, number: int, now: datetime) -> None:
         """Note that something in quarantine was sent to the front door again."""
         self._recorder.change(REDRIVEN, (now.isoformat(), number))
+
+
+def _state(event: Proposed, version: int, now: datetime, previous: bytes | None, identity: Identity) -> bytes:
+    """The stored bytes of an event that becomes a version of its stream."""
+    if identity.seal is None:
+        return closed(head_of(event, version, now, previous), identity.data)
+    digest = commitment(identity.data, identity.seal.salt(place_of(event.stream, version)))
+    return closed(head_of(event, version, now, previous, identity.seal.algorithm, digest), identity.data, identity.seal)
 
 
 HASH = 32

@@ -31,11 +31,12 @@ class Key:
     """
 
     algorithm = "A256GCM"
-    __slots__ = ("_aead", "_digest")
+    __slots__ = ("_aead", "_digest", "_salt")
 
     def __init__(self, key: bytes) -> None:
         self._aead = AESGCM(key)
         self._digest = blake2b(key, digest_size=32, person=b"tierfold-digest").digest()
+        self._salt = blake2b(key, digest_size=32, person=b"tierfold-salt").digest()
 
     def seal(self, said: bytes, beside: bytes) -> bytes:
         """Sealed together with what stands beside it in the clear."""
@@ -49,9 +50,18 @@ class Key:
         except InvalidTag as error:
             raise ValueError("it was not sealed so by this key") from error
 
+    def salt(self, place: str) -> bytes:
+        """What is mixed into the commitment to what an event says: another one for every place, to be told together with what it says."""
+        return blake2b(place.encode(), digest_size=32, key=self._salt).digest()
+
     def digest(self, said: bytes) -> bytes:
         """Sixteen bytes that are the same for the same, and say nothing to who has not the key."""
         return blake2b(said, digest_size=16, key=self._digest).digest()
+
+
+def commitment(said: bytes, salt: bytes) -> bytes:
+    """What stands in the clear of a sealed event: with the salt anybody can check what it says, without it nobody can guess."""
+    return blake2b(said, digest_size=32, key=salt).digest()
 
 
 class Keyring:

@@ -2,7 +2,7 @@
 
 import asyncio
 from concurrent.futures import Future
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 from fastapi import FastAPI, Header, Request, Response
 from pydantic import BaseModel
@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from domain.recorded import Proposed
 from streams.cloudevents import read_message, write, write_batch
 from streams.courier import Delivered
-from streams.journal import Known, Rejected, identify
+from streams.journal import Known, Rejected, source_key
 from streams.routing import shard_of, spread
 from streams.web.doors import Doors, as_json
 from streams.web.problems import Problem
@@ -18,6 +18,14 @@ from streams.web.problems import Problem
 BODY_LIMIT = 4 * 1024 * 1024
 PATIENCE = 30.0
 """Seconds that a sender waits for the journal's word."""
+
+
+OUTCOMES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "All were recorded before"},
+    202: {"description": "Accepted, not yet recorded"},
+    409: {"description": "Conflict"},
+    410: {"description": "Refused: their subject was forgotten"},
+}
 
 
 class Receipt(BaseModel):
@@ -39,7 +47,7 @@ def add_interactions(app: FastAPI, doors: Doors) -> None:
         "/v1/interactions",
         status_code=201,
         summary="Hand in interactions: one CloudEvent, or a batch",
-        responses={200: {"description": "All were recorded before"}, 202: {"description": "Accepted, not yet recorded"}, 409: {"description": "Conflict"}},
+        responses=OUTCOMES,
         openapi_extra={"requestBody": {"content": {"application/cloudevents+json": {}, "application/cloudevents-batch+json": {}}, "required": True}},
     )
     async def interactions(request: Request, prefer: Annotated[str, Header()] = "") -> Response:
@@ -54,6 +62,8 @@ def add_interactions(app: FastAPI, doors: Doors) -> None:
         receipts = await _receipts(doors, events, before)
         outcomes = {receipt.outcome for receipt in receipts}
         status = 409 if "conflict" in outcomes else 201 if "recorded" in outcomes else 200
+        if "refused" in outcomes:
+            raise Problem(410, "their subject was forgotten, and nothing more is recorded of them", [r.model_dump() for r in receipts])
         if status == 409:
             raise Problem(409, "the same source and id was recorded with other content; this one is in quarantine", [r.model_dump() for r in receipts])
         return as_json([receipt.model_dump() for receipt in receipts], status)
@@ -90,7 +100,7 @@ async def _posted(request: Request, shards: int) -> list[Proposed]:
 async def _known(doors: Doors, events: list[Proposed]) -> dict[bytes, Known]:
     keys: dict[int, list[bytes]] = {}
     for event in events:
-        keys.setdefault(shard_of(event.stream, doors.shards), []).append(identify(event).key)
+        keys.setdefault(shard_of(event.stream, doors.shards), []).append(source_key(event.source, event.id))
     found: dict[bytes, Known] = {}
     for shard, wanted in keys.items():
         found.update(await asyncio.to_thread(doors.journal[shard].known, wanted))
@@ -103,12 +113,14 @@ async def _receipts(doors: Doors, events: list[Proposed], before: dict[bytes, Kn
 
 
 async def _receipt(doors: Doors, event: Proposed, before: dict[bytes, Known], after: dict[bytes, Known]) -> Receipt:
-    identity = identify(event)
-    shard = shard_of(event.stream, doors.shards)
-    receipt = Receipt(source=event.source, id=event.id, outcome="conflict", stream=event.stream, shard=shard)
-    known = after.get(identity.key)
-    if known is None or known.content != identity.content:
+    shard, key = shard_of(event.stream, doors.shards), source_key(event.source, event.id)
+    receipt = Receipt(source=event.source, id=event.id, outcome="refused", stream=event.stream, shard=shard)
+    known = after.get(key)
+    if known is None:
         return receipt
+    [identity] = await asyncio.to_thread(doors.journal[shard].identified, [event])
+    if known.content != identity.content:
+        return receipt.model_copy(update={"outcome": "conflict"})
     [recorded] = await asyncio.to_thread(doors.journal[shard].history, known.stream, known.version - 1, 1)
-    outcome = "already" if identity.key in before else "recorded"
+    outcome = "already" if key in before else "recorded"
     return receipt.model_copy(update={"outcome": outcome, "version": recorded.version, "position": recorded.position})

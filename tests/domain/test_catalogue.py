@@ -29,7 +29,7 @@ def test_a_golden_payload_reads_and_is_written_the_same(path: Path) -> None:
 
     assert event.position == 7
     if path.stem in TOPICS:
-        assert closed(head(again, event.version, event.recorded_at, None, None), canonical(again), None) == stored
+        assert closed(head(again, event.version, event.recorded_at, None), canonical(again)) == stored
 
 
 def test_stored_bytes_name_no_code() -> None:

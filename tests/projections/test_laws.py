@@ -149,7 +149,7 @@ def stored(event: Recorded) -> Row:
         event.position,
         event.stream,
         topic_of(type(event.data)),
-        closed(head(proposed, event.version, event.recorded_at, None, None), canonical(proposed), None),
+        closed(head(proposed, event.version, event.recorded_at, None), canonical(proposed)),
     )
 
 

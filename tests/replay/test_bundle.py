@@ -24,7 +24,7 @@ from replay.notes import Doubtful, Public, Signer, signed
 from streams.journal import Arrival, Journal, LogOffset
 from streams.routing import shard_of, spread
 from streams.sources.synth import Bank, synth
-from tests.conftest import NOON
+from tests.conftest import NOON, keyring_in
 from tests.replay.test_tampering import SIGNER, fill, vouch
 
 SHARDS = 2
@@ -38,7 +38,7 @@ SCRIPT = Path(verify_bundle.__file__)
 def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Journal, Path]]:
     """A synthetic bank in two shards, signed three times as it grew, and counted; then a few events more that are not signed."""
     folder = tmp_path_factory.mktemp("bundles")
-    journal = Journal(f"sqlite://{folder}/journal", SHARDS)
+    journal = Journal(f"sqlite://{folder}/journal", SHARDS, keyring_in(folder))
     copies = [copy for event in synth(Bank(60, 3, 1)) for copy in spread(event, SHARDS)]
     for part in range(4):
         for shard in journal:
@@ -160,6 +160,12 @@ def edited(document: dict[str, Any]) -> None:
     event["stored"] = event["stored"].replace("2", "3", 1)
 
 
+def saying_something_else(document: dict[str, Any]) -> None:
+    """Show other content of a sealed event than its head commits to."""
+    event = document["streams"][0]["events"][2]
+    event["said"] = event["said"].replace("1", "2", 1)
+
+
 def swapped(document: dict[str, Any]) -> None:
     """Change the order of two."""
     events = document["streams"][0]["events"]
@@ -189,7 +195,9 @@ def with_a_broken_proof(document: dict[str, Any]) -> None:
         shard["earlier"][0]["proof"] = [base64.b64encode(b"\0" * 32).decode()] * len(shard["earlier"][0]["proof"])
 
 
-@pytest.mark.parametrize("change", [without_last, without_one, edited, swapped, of_another_index, uncounted, of_an_older_checkpoint, with_a_broken_proof])
+@pytest.mark.parametrize(
+    "change", [without_last, without_one, edited, saying_something_else, swapped, of_another_index, uncounted, of_an_older_checkpoint, with_a_broken_proof]
+)
 def test_whoever_has_the_key_of_bundles_still_cannot_forge_a_history(made: bytes, change: Callable[[dict[str, Any]], None]) -> None:
     """What is said of the journal rests on what the notary signed, not on who made the file; both verifiers say so."""
     content = forged(made, change)
@@ -229,5 +237,7 @@ def test_a_bundle_is_told_as_a_story(made: bytes) -> None:
 
     assert page.count("<section") == len(document["streams"][0]["events"])
     assert "Verified / 已验证" in page
-    document["streams"][0]["events"][0]["stored"] = document["streams"][0]["events"][0]["stored"].replace("Customer", "<script>")
+    assert "Customer 3" in page
+    first = document["streams"][0]["events"][0]
+    first["stored"] = json.dumps({**json.loads(first["stored"]), "source": "<script>"})
     assert "<script>" not in story(found, document).decode()
