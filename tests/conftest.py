@@ -153,6 +153,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def master_in(folder: Path) -> FileMaster:
     """A new master key."""
+    folder.mkdir(exist_ok=True)
     file = folder / f"master-{uuid4().hex[:8]}"
     file.write_text(os.urandom(32).hex())
     return FileMaster(str(file))

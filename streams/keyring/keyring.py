@@ -106,6 +106,7 @@ class Keyring:
         """Destroy keys, for ever: also of subjects who have none yet, and will have none."""
         at = self._now().isoformat()
         self._tables.change((DESTROY, [(subject, at, at) for subject in subjects]), (CHANGED, [()]))
+        self._tables.wipe()
         self._at_hand = {}
 
     def rotate(self, master: Master, progress: Callable[[int], None] = lambda _n: None) -> int:
@@ -118,6 +119,7 @@ class Keyring:
             progress(len(wrapped))
         self._master = master
         self._tables.change((CHANGED, [()]))
+        self._tables.wipe()
         return count
 
     def counts(self) -> tuple[int, int]:

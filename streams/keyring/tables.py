@@ -50,6 +50,20 @@ class Tables:
                 for row in rows:
                     execute(sql, row)
 
+    def wipe(self) -> None:
+        """Let nothing of what was overwritten be left in the database's files.
+
+        Trap: SQLite's log keeps pages as they were, PostgreSQL's table the rows.
+        """
+        with self._lock:
+            connection = self._connected()
+            if self._lite:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                return
+            connection.autocommit = True
+            connection.execute("VACUUM FULL keys")
+            connection.autocommit = False
+
     def close(self) -> None:
         """Let the connection go."""
         with self._lock:
