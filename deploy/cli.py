@@ -14,6 +14,7 @@ from deploy.console import DataDir, Json, Mendable, errors, progress, settings_o
 from deploy.deciding import replay
 from deploy.logs import set_up_logs
 from deploy.models import models
+from deploy.privacy import privacy
 from deploy.quarantine import quarantine
 from deploy.settings import Settings
 
@@ -22,6 +23,7 @@ app.add_typer(quarantine)
 app.add_typer(replay)
 app.add_typer(models)
 app.add_typer(audit)
+app.add_typer(privacy)
 
 EVENTS = "CloudEvents as JSON lines; - for standard input."
 Customers = Annotated[int, typer.Option(min=1, max=20_000_000, help="How many customers.")]

@@ -5,6 +5,7 @@ from pathlib import Path
 from deploy.console import Mendable
 from deploy.keys import master_of
 from deploy.settings import Settings
+from replay.erasures import Erasures
 from streams.courier import Courier
 from streams.journal import Journal
 from streams.kafka import Broker
@@ -16,17 +17,24 @@ def broker_of(settings: Settings) -> Broker:
     return Broker(settings.broker, settings.security)
 
 
-def journal_of(settings: Settings) -> Journal:
-    """The journal, with the keys by which it is sealed; raises `Mendable` for a master key that cannot be used."""
-    return Journal(settings.journal_url, settings.shards, keyring_of(settings))
+def journal_of(settings: Settings, *, restored: bool = False) -> Journal:
+    """The journal, with the keys by which it is sealed; raises `Mendable` as `keyring_of` does."""
+    return Journal(settings.journal_url, settings.shards, keyring_of(settings, restored=restored))
 
 
-def keyring_of(settings: Settings) -> Keyring:
-    """The keys of the customers; raises `Mendable` for a master key that cannot be used."""
+def keyring_of(settings: Settings, *, restored: bool = False) -> Keyring:
+    """The keys of the customers; raises `Mendable` for a master key that cannot be used.
+
+    And, unless they are known to be `restored`, for keys of those who were forgotten: nobody may serve with these.
+    """
     try:
-        return Keyring(settings.vault_url, master_of(settings))
+        keyring = Keyring(settings.vault_url, master_of(settings))
     except (OSError, ValueError) as error:
         raise Mendable(f"the master key cannot be used: {error}") from error
+    gone = {erased.subject for erased in Erasures(settings.erasures_file).all()}
+    if not restored and (back := gone - keyring.destroyed(gone)):
+        raise Mendable(f"these keys come from a backup: {len(back)} customers who were forgotten are in them again. Run `tierfold privacy replay` first")
+    return keyring
 
 
 def has_journal(settings: Settings) -> bool:
@@ -34,11 +42,11 @@ def has_journal(settings: Settings) -> bool:
     return not settings.journal_url.startswith("sqlite") or Path(settings.journal_url.removeprefix("sqlite://")).is_dir()
 
 
-def existing_journal(settings: Settings) -> Journal:
+def existing_journal(settings: Settings, *, restored: bool = False) -> Journal:
     """The journal, for those who only read it; raises `Mendable` if there is none."""
     if not has_journal(settings):
         raise Mendable(f"there is no journal in {settings.journal_url.removeprefix('sqlite://')}: name the right --data-dir")
-    return journal_of(settings)
+    return journal_of(settings, restored=restored)
 
 
 def courier_of(settings: Settings, journal: Journal) -> Courier:

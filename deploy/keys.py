@@ -2,14 +2,17 @@
 
 import os
 import secrets
+import time
 from pathlib import Path
 
 from deploy.console import Mendable
 from deploy.settings import Settings
 from replay.notes import Public, Signer
-from streams.keyring import EnvironmentMaster, FileMaster, Master, TransitMaster
+from streams.keyring import EnvironmentMaster, FileMaster, Keyring, Master, TransitMaster
 
-NOTARY, BUNDLES, WITNESS = "notary", "bundles", "witness"
+NOTARY, BUNDLES, WITNESS, MASTER = "notary", "bundles", "witness", "master"
+HEARD = 2.0
+"""Seconds after which every process has heard that there is another master key."""
 
 
 def signer_of(settings: Settings, role: str) -> Signer:
@@ -39,7 +42,7 @@ def public_keys(settings: Settings, file: Path | None = None) -> list[Public]:
 def master_of(settings: Settings) -> Master:
     """What wraps the customers' keys; raises `OSError` and `ValueError` where it cannot be had."""
     if settings.master is None:
-        file = settings.keys_dir / "master"
+        file = settings.keys_dir / MASTER
         if not file.exists():
             _put(file, secrets.token_hex(32))
         return FileMaster(str(file))
@@ -48,6 +51,29 @@ def master_of(settings: Settings) -> Master:
     if settings.master.startswith(("http://", "https://")):
         return TransitMaster(settings.master, "TIERFOLD_MASTER_TOKEN")
     return FileMaster(settings.master)
+
+
+def with_another_master(settings: Settings, keyring: Keyring) -> str:
+    """Let a new master key follow on the one in the file: old backups of the keys are then worth nothing. Says what was done."""
+    file = settings.keys_dir / MASTER if settings.master is None else Path(settings.master)
+    if settings.master is not None and not file.is_file():
+        return f"can be opened by {settings.master}: rotate that, run `tierfold privacy rewrap`, and let its old versions go"
+    new = secrets.token_hex(32)
+    _replace(file, f"{new}\n{file.read_text(encoding='ascii')}")
+    keyring.told()
+    time.sleep(HEARD)
+    count = keyring.rewrap()
+    _replace(file, f"{new}\n")
+    keyring.told()
+    return f"cannot be opened any more: {count:,} keys are wrapped by a new master key, and the one before is gone"
+
+
+def _replace(file: Path, secret: str) -> None:
+    """Put a secret in the place of another, whole or not at all."""
+    new = file.with_name(f".{file.name}-{secrets.token_hex(8)}")
+    with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as opened:
+        opened.write(secret)
+    new.replace(file)
 
 
 def _make(settings: Settings, role: str, file: Path) -> None:

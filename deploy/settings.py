@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     ssl_cafile: Path | None = None
     journal: str | None = Field(default=None, description="sqlite:///folder or postgresql://…; default: in data_dir.")
     redis: str = Field(default="redis://127.0.0.1:16379/0", description="Redis for the read models.")
+    redis_keeps: bool = Field(default=False, description="True for a Redis that keeps snapshots or logs of its own.")
     policy: Path = Field(default=POLICIES / "tiers" / "bohai-retail.yaml", description="The tier policy, YAML or JSON.")
     catalogue: Path = Field(default=POLICIES / "offers.yaml", description="The offers, YAML or JSON.")
     timezone: str = Field(default="Asia/Shanghai", description="Where the bank's days begin and end.")
@@ -37,6 +38,7 @@ class Settings(BaseSettings):
     keys: Path | None = Field(default=None, description="The folder of the signing keys; default: in data_dir.")
     vault: str | None = Field(default=None, description="The database of the customers' keys, sqlite:///file or postgresql://…; default: in data_dir.")
     master: str | None = Field(default=None, description="What wraps them: a file, env:VARIABLE, or https://…/v1/transit/keys/NAME; default: in keys.")
+    erasures: Path | None = Field(default=None, description="The register of who was forgotten; outside all backups. Default: in data_dir.")
     evidence: Path | None = Field(default=None, description="The append-only folder of checkpoints; default: in data_dir.")
     checkpoint_events: int = Field(default=10_000, ge=1, description="Events of a shard after which a checkpoint is signed at once.")
     checkpoint_seconds: int = Field(default=60, ge=1, description="Seconds after which a checkpoint is signed if there is anything new.")
@@ -59,6 +61,11 @@ class Settings(BaseSettings):
     def vault_url(self) -> str:
         """The URL of the customers' keys, with the default filled in."""
         return self.vault or f"sqlite://{(self.data_dir / 'vault' / 'keys.db').resolve()}"
+
+    @property
+    def erasures_file(self) -> Path:
+        """Where the register is of who was forgotten."""
+        return self.erasures or self.data_dir / "erasures" / "register"
 
     @property
     def evidence_dir(self) -> Path:

@@ -32,6 +32,8 @@ ON_THE_BROKER = ("intake", "agents")
 """What is restarted with the broker: its offsets begin anew, and a consumer that did not notice would skip."""
 PATIENT = ("broker", "intake", "agents", "notary")
 """What works behind the answers: on a small machine whoever waits for one goes first."""
+RECYCLE = "recycle"
+"""The file by which the supervisor is asked to start the broker anew."""
 WATCH_EVERY = 0.2
 MEMORY_EVERY = 5.0
 PATIENCE = 30.0
@@ -74,6 +76,7 @@ class Stack:
         memory_due = time.monotonic() + MEMORY_EVERY
         while not stop.wait(WATCH_EVERY):
             self._restart_the_dead()
+            self._recycle_if_asked()
             if time.monotonic() > memory_due:
                 self._recycle_if_large()
                 self._renew_if_stalled()
@@ -150,10 +153,20 @@ class Stack:
 
     def _recycle_if_large(self) -> None:
         if embedded.memory_of(self._children["broker"].pid) > self._settings.broker_memory_limit:
-            try:
-                self.recycle()
-            except (KafkaError, OSError) as error:  # it died of itself just now: then it is restarted as any child
-                log.warning("recycling_put_off", error=type(error).__name__)
+            self._recycled()
+
+    def _recycle_if_asked(self) -> None:
+        """Whoever wants nothing left in the broker of what is journalled leaves a file."""
+        if (asked := self._settings.data_dir / RECYCLE).exists() and self._recycled():
+            asked.unlink()
+
+    def _recycled(self) -> bool:
+        try:
+            self.recycle()
+        except (KafkaError, OSError) as error:  # it died of itself just now: then it is restarted as any child
+            log.warning("recycling_put_off", error=type(error).__name__)
+            return False
+        return True
 
     def _renew_if_stalled(self) -> None:
         """Trap: the embedded broker may let a group's members wait for ever. Then all begin anew."""

@@ -34,6 +34,21 @@ return 1
 """
 
 
+AMEND = """
+if (redis.call('GET', KEYS[1]) or '0') ~= ARGV[1] then return 0 end
+for i = 3, #KEYS do redis.call('SREM', KEYS[2], ARGV[2 * i - 3]) end
+for i = 3, #KEYS do
+  if ARGV[2 * i - 4] == '' then
+    redis.call('DEL', KEYS[i])
+  else
+    redis.call('SET', KEYS[i], ARGV[2 * i - 4])
+    redis.call('SADD', KEYS[2], ARGV[2 * i - 3])
+  end
+end
+redis.call('SET', KEYS[1], math.max(0, ARGV[1] - 1))
+return 1
+"""
+"""Put states in the place of others, and let whoever folds the shard take its states up anew."""
 RESERVE = """
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', redis.call('TIME')[1])
 local known = cjson.decode(ARGV[4])
@@ -66,6 +81,7 @@ class RedisStore:
     def __init__(self, url: str) -> None:
         self._redis: Redis = Redis.from_url(url, protocol=2, socket_timeout=30)
         self._save = self._redis.register_script(SAVE)
+        self._amend = self._redis.register_script(AMEND)
         self._reserve = self._redis.register_script(RESERVE)
         self._wanted: list[tuple[list[str], asyncio.Future[list[Any]]]] = []
         self._reading: set[asyncio.Task[None]] = set()
@@ -145,6 +161,16 @@ class RedisStore:
         values = [b"%d %b" % kept for kept in states.values()]
         members = sorted({stream for _, stream in states})
         return bool(await self._save(keys=keys, args=[expected, upto, *values, *members]))
+
+    async def amend(self, place: Place, expected: int, states: Mapping[tuple[str, str], Kept | None]) -> bool:
+        """Put states in the place of others, all or nothing."""
+        keys = [_key(place, "upto"), _key(place, "streams"), *(_key(place, key, stream) for key, stream in states)]
+        said = [part for (_, stream), kept in states.items() for part in (b"%d %b" % kept if kept else b"", stream)]
+        return bool(await self._amend(keys=keys, args=[expected, *said]))
+
+    async def snapshot(self) -> None:
+        """Write what is there to where it is kept, over what was there before."""
+        await self._redis.save()
 
     async def reserve(self, place: Place, stream: str, name: str, channel: str, seconds: int, known: Collection[str], caps: Sequence[Room]) -> int | None:
         """Hold a place for a contact, so that two who ask at once never exceed a cap; None, or the number of the cap that is reached.

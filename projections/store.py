@@ -41,6 +41,13 @@ class Store(Protocol):
         was folded further is not replaced: another worker may be saving the same streams.
         """
 
+    async def amend(self, place: Place, expected: int, states: Mapping[tuple[str, str], Kept | None]) -> bool:
+        """Put states in the place of those there are, or of None nothing; for a history that was shortened.
+
+        The shard moves back by one position, so that whoever folds it takes its states up anew. False, and nothing is
+        changed, if the shard is not at `expected`.
+        """
+
     def streams(self, place: Place) -> AsyncIterator[list[str]]:
         """Every stream with a state, some at a time; one may come twice."""
 
@@ -74,6 +81,19 @@ class MemoryStore:
         held = expected == upto
         kept.update({name: state for name, state in states.items() if not (held and name in kept and kept[name].upto > state.upto)})
         self._upto[place] = upto
+        return True
+
+    async def amend(self, place: Place, expected: int, states: Mapping[tuple[str, str], Kept | None]) -> bool:
+        """Put states in the place of others, all or nothing."""
+        if self._upto.get(place, 0) != expected:
+            return False
+        kept = self._states.setdefault(place, {})
+        for name, state in states.items():
+            if state is None:
+                kept.pop(name, None)
+            else:
+                kept[name] = state
+        self._upto[place] = max(0, expected - 1)
         return True
 
     async def streams(self, place: Place) -> AsyncIterator[list[str]]:

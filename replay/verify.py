@@ -164,7 +164,7 @@ async def states_verified(
     store: Store, journal: Journal, present: Present, group: Group, shard: Shard, streams: Sequence[str]
 ) -> AsyncIterator[tuple[int, list[Finding]]]:
     """Whether the states of streams are what their history comes to, one stream at a time; gives how many states were looked at."""
-    history, first = _history(present, group)
+    history, first = folded_by(present, group)
     place = Place(shard.number, group.name)
     for stream in streams:
         reached = await store.upto(place)
@@ -177,7 +177,7 @@ async def states_verified(
         yield len(kept), [] if sound else [Finding("state", shard.number, f"{group.name} {stream}", said)]
 
 
-def _history(present: Present, group: Group) -> tuple[Group, int]:
+def folded_by(present: Present, group: Group) -> tuple[Group, int]:
     """What folds a group's history in memory, and where its states stand among those."""
     if base_of(group) != STANDINGS:
         return group, 0

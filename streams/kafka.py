@@ -132,6 +132,14 @@ class Broker:
             reader.close()
         return {place.partition: Offsets(int(firsts[place]), int(ends[place])) for place in places}
 
+    def purge(self, ends: Mapping[int, int]) -> None:
+        """Delete what each of these partitions of `interactions` holds below an offset; raises `KafkaError`."""
+        admin = self.admin()
+        try:
+            admin.delete_records({TopicPartition(INTERACTIONS, number): end for number, end in ends.items()})
+        finally:
+            admin.close()
+
     def logs(self) -> dict[int, str]:
         """The name of each partition of `interactions` in this incarnation of the topic.
 

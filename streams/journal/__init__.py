@@ -3,8 +3,9 @@
 from streams.journal.codec import decode, part_decoder, previous_of
 from streams.journal.journal import Journal
 from streams.journal.outcomes import Arrival, Counts, Rejected, identify, source_key
+from streams.journal.quarantine import Entry
 from streams.journal.rows import FORGOTTEN, Row
-from streams.journal.shard import Commit, End, Entry, Fenced, Known, Leaf, LogOffset, Shard
+from streams.journal.shard import Commit, End, Fenced, Known, Leaf, LogOffset, Shard
 
 __all__ = [
     "FORGOTTEN",

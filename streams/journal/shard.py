@@ -12,12 +12,13 @@ from domain.recorded import Proposed, Recorded
 from streams.journal.codec import head as head_of
 from streams.journal.merkle import BLOCK, BLOCK_LEVEL, Tree, leaf_hash
 from streams.journal.outcomes import Arrival, Counts, Fresh, Identity, Refused, Rejected, decide, identify
+from streams.journal.quarantine import Entry, set_aside, taken_out
 from streams.journal.rows import FORGOTTEN, Row, row_of
 from streams.journal.sealing import closed, opened, place_of, told
 from streams.journal.tables import CLAIM, COUNTS, KNOWN, MADE_WITH, QUARANTINED, REDRIVEN, Beside, Fenced, chunks, placeholders
 from streams.keyring import Keyring, commitment
 
-__all__ = ["Commit", "End", "Entry", "Fenced", "Known", "Leaf", "LogOffset", "Recorder", "Shard"]
+__all__ = ["Commit", "End", "Fenced", "Known", "Leaf", "LogOffset", "Recorder", "Shard"]
 
 
 class Commit(NamedTuple):
@@ -41,21 +42,6 @@ class Known(NamedTuple):
     content: bytes
     stream: str
     version: int
-
-
-class Entry(NamedTuple):
-    """Something in quarantine: where it came from, why, its original bytes, and what they were sent with (JSON)."""
-
-    number: int
-    log: str
-    offset: int
-    item: int
-    reason: str
-    field: str | None
-    original: bytes
-    sent_with: str | None
-    quarantined_at: str
-    redriven_at: str | None
 
 
 class Census(NamedTuple):
@@ -137,10 +123,7 @@ class Shard:
         decided = decide(arrivals, identities, {key: found.content for key, found in known.items()})
         stored, sources, hashes = self._stored(decided.fresh, now)
         blocks = [(self._tree.size // BLOCK - 1, root) for leaf in hashes if (root := self._tree.append(leaf))]
-        quarantined = [
-            (at.log, arrival.offset, arrival.item, rejected.reason, rejected.field, arrival.raw, arrival.sent_with, now.isoformat())
-            for arrival, rejected in decided.quarantined
-        ]
+        quarantined = set_aside(decided.quarantined, at.log, now, self._keyring)
         counts = replace(decided.counts, forwarded=forwarded)
         positions = self._recorder.insert_events(
             stored,
@@ -300,7 +283,7 @@ class Shard:
 
     def quarantined(self, after: int = 0, limit: int = 1000) -> list[Entry]:
         """What is in quarantine, in order of arrival."""
-        return [Entry._make(row)._replace(original=bytes(row[6])) for row in self._recorder.query(QUARANTINED, (after, limit))]
+        return taken_out(self._recorder.query(QUARANTINED, (after, limit)), self._keyring)
 
     def redriven(self, number: int, now: datetime) -> None:
         """Note that something in quarantine was sent to the front door again."""

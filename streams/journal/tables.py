@@ -23,7 +23,7 @@ CREATE = (
     "CREATE TABLE IF NOT EXISTS {p}counts (outcome TEXT PRIMARY KEY, total BIGINT NOT NULL)",
     (
         "CREATE TABLE IF NOT EXISTS {p}quarantine (number {serial}, log TEXT NOT NULL, log_offset BIGINT NOT NULL, item INTEGER NOT NULL,"
-        " reason TEXT NOT NULL, field TEXT, original {blob} NOT NULL, sent_with TEXT, quarantined_at TEXT NOT NULL, redriven_at TEXT)"
+        " reason TEXT NOT NULL, field TEXT, original {blob} NOT NULL, sent_with TEXT, quarantined_at TEXT NOT NULL, redriven_at TEXT, subject TEXT)"
     ),
     "CREATE TABLE IF NOT EXISTS {p}leaves (size BIGINT PRIMARY KEY, first_position BIGINT NOT NULL UNIQUE, hashes {blob} NOT NULL)",
     "CREATE TABLE IF NOT EXISTS {p}blocks (number BIGINT PRIMARY KEY, root {blob} NOT NULL)",
@@ -37,9 +37,11 @@ COUNT = "INSERT INTO {p}counts VALUES (%s, %s) ON CONFLICT (outcome) DO UPDATE S
 COUNTS = "SELECT outcome, total FROM {p}counts"
 SOURCES = "INSERT INTO {p}sources VALUES (%s, %s, %s, %s)"
 KNOWN = "SELECT source_key, content, stream, version FROM {p}sources WHERE source_key IN "
-QUARANTINE = "INSERT INTO {p}quarantine (log, log_offset, item, reason, field, original, sent_with, quarantined_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
+QUARANTINE = (
+    "INSERT INTO {p}quarantine (log, log_offset, item, reason, field, original, sent_with, quarantined_at, subject) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+)
 QUARANTINED = (
-    "SELECT number, log, log_offset, item, reason, field, original, sent_with, quarantined_at, redriven_at"
+    "SELECT number, log, log_offset, item, reason, field, original, sent_with, quarantined_at, redriven_at, subject"
     " FROM {p}quarantine WHERE number > %s ORDER BY number LIMIT %s"
 )
 LEAVES = "INSERT INTO {p}leaves VALUES (%s, %s, %s)"

@@ -109,16 +109,19 @@ class Keyring:
         self._tables.wipe()
         self._at_hand = {}
 
-    def rotate(self, master: Master, progress: Callable[[int], None] = lambda _n: None) -> int:
-        """Wrap all keys anew by another master; gives how many. Whoever is stopped in between begins again where it was."""
+    def told(self) -> None:
+        """Let every process know, within a second or so, that keys or masters have changed."""
+        self._tables.change((CHANGED, [()]))
+
+    def rewrap(self, progress: Callable[[int], None] = lambda _n: None) -> int:
+        """Wrap anew what another master has wrapped; gives how many keys. Whoever is stopped in between goes on where it was."""
+        self._master = self._master.again()
         count = 0
-        while rows := self._tables.query(OF_OTHERS, (master.name, AT_ONCE)):
-            wrapped = [(master.wrap(subject, self._master.unwrap(subject, bytes(old))), master.name, subject) for subject, old in rows]
+        while rows := self._tables.query(OF_OTHERS, (self._master.name, AT_ONCE)):
+            wrapped = [(self._master.wrap(subject, self._master.unwrap(subject, bytes(old))), self._master.name, subject) for subject, old in rows]
             self._tables.change((REWRAP, wrapped))
             count += len(wrapped)
             progress(len(wrapped))
-        self._master = master
-        self._tables.change((CHANGED, [()]))
         self._tables.wipe()
         return count
 
@@ -144,7 +147,7 @@ class Keyring:
             return
         [(changes,)] = self._tables.query(CHANGES)
         if changes != self._changes:
-            self._at_hand = {}
+            self._at_hand, self._master = {}, self._master.again()
         self._changes, self._looked = changes, time.monotonic()
 
     def _loaded(self, subjects: Sequence[str]) -> dict[str, Key | None]:

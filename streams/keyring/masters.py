@@ -11,7 +11,7 @@ import urllib.request
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -29,50 +29,57 @@ class Master(Protocol):
 
     @property
     def name(self) -> str: ...
+    def again(self) -> Self: ...
     def wrap(self, subject: str, key: bytes) -> bytes: ...
     def unwrap(self, subject: str, wrapped: bytes) -> bytes: ...
 
 
 class _Own:
-    """A master key of 32 bytes at hand: AES-256-GCM, bound to the subject."""
+    """Master keys of 32 bytes at hand: AES-256-GCM, bound to the subject. The first one wraps, all of them unwrap."""
 
     def __init__(self, where: str) -> None:
         self._where = where
-        self._key = self._read()
-        self._aead = AESGCM(self._key)
-        self.name = f"A256GCM/{sha256(self._key).hexdigest()[:16]}"
+        keys = [_of_digits(line, where) for line in self._read().split() or [""]]
+        self._aeads = [AESGCM(key) for key in keys]
+        self.name = f"A256GCM/{sha256(keys[0]).hexdigest()[:16]}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._where,)
 
+    def again(self) -> Self:
+        """The master as it is now: keys may have been added, or taken away."""
+        return type(self)(self._where)
+
     def wrap(self, subject: str, key: bytes) -> bytes:
         """A subject's key, wrapped."""
         nonce = os.urandom(NONCE)
-        return nonce + self._aead.encrypt(nonce, key, subject.encode())
+        return nonce + self._aeads[0].encrypt(nonce, key, subject.encode())
 
     def unwrap(self, subject: str, wrapped: bytes) -> bytes:
         """A subject's key; raises `Unwrappable`."""
-        try:
-            return self._aead.decrypt(wrapped[:NONCE], wrapped[NONCE:], subject.encode())
-        except InvalidTag as error:
-            raise Unwrappable(f"the key of {subject} is not wrapped by the master key {self.name}") from error
+        for aead in self._aeads:
+            try:
+                return aead.decrypt(wrapped[:NONCE], wrapped[NONCE:], subject.encode())
+            except InvalidTag:
+                continue
+        raise Unwrappable(f"the key of {subject} is not wrapped by the master key {self.name}")
 
-    def _read(self) -> bytes:
+    def _read(self) -> str:
         raise NotImplementedError
 
 
 class FileMaster(_Own):
-    """The master key in a file, 64 hexadecimal digits that only its owner may read; raises `ValueError` for one that has none."""
+    """Master keys in a file that only its owner may read, a line of 64 hexadecimal digits each; raises `ValueError` where there is none."""
 
-    def _read(self) -> bytes:
-        return _of_digits(Path(self._where).read_text(encoding="ascii"), self._where)
+    def _read(self) -> str:
+        return Path(self._where).read_text(encoding="ascii")
 
 
 class EnvironmentMaster(_Own):
-    """The master key in a variable of the environment, 64 hexadecimal digits; raises `ValueError` where there is none."""
+    """Master keys in a variable of the environment, 64 hexadecimal digits each; raises `ValueError` where there is none."""
 
-    def _read(self) -> bytes:
-        return _of_digits(os.environ.get(self._where, ""), f"${self._where}")
+    def _read(self) -> str:
+        return os.environ.get(self._where, "")
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,10 @@ class TransitMaster:
     def name(self) -> str:
         """Where it is."""
         return f"transit/{self.url.rpartition('/')[2]}"
+
+    def again(self) -> "TransitMaster":
+        """The same: keys are rotated there."""
+        return self
 
     def wrap(self, subject: str, key: bytes) -> bytes:
         """A subject's key, wrapped there."""

@@ -23,7 +23,7 @@ from streams.journal import FORGOTTEN, Arrival, Counts, Journal, LogOffset, Row,
 from streams.journal.sealing import SEALED, closed, opened
 from streams.keyring import EnvironmentMaster, FileMaster, Keyring, NoKey, TransitMaster
 from streams.keyring.masters import Unwrappable
-from tests.conftest import NOON, TODAY, keyring_in, master_in, proposed
+from tests.conftest import NOON, TODAY, keyring_in, proposed
 
 NAMES = ("张伟", "Ada Lovelace", "王芳")
 
@@ -187,14 +187,21 @@ def test_a_deleted_key_is_not_left_in_the_file(tmp_path: Path) -> None:
 def test_keys_are_wrapped_anew_by_another_master(shard: Shard, tmp_path: Path) -> None:
     """Rotation: the old master opens nothing any more, the new one everything; nothing in the journal changes."""
     keyring, before, stored = shard._keyring, shard.read(0, 10), shard.stored(0, 10)
-    old, new = keyring._master, master_in(tmp_path)
-    assert keyring.rotate(new) == 6
+    file, other = Path(keyring._master._where), pickle.loads(pickle.dumps(keyring))
+    old = file.read_text()
+    file.write_text(f"{'ab' * 32}\n{old}")
+    keyring.told()
+    assert keyring.rewrap() == 6
+    file.write_text("ab" * 32)
+    keyring.told()
+    (tmp_path / "old").write_text(old)
+    time.sleep(1.1)
 
     assert shard.stored(0, 10) == stored
-    assert opened(stored, Keyring(keyring._url, new)) == before
+    assert opened(stored, keyring) == opened(stored, other) == before
     with pytest.raises(Unwrappable, match="is not wrapped by the master key"):
-        opened(stored, Keyring(keyring._url, old))
-    assert keyring.rotate(new) == 0
+        opened(stored, Keyring(keyring._url, FileMaster(str(tmp_path / "old"))))
+    assert keyring.rewrap() == 0
 
 
 def test_an_empty_database_of_keys_is_not_taken_for_oblivion(shard: Shard, tmp_path: Path) -> None:

@@ -1,0 +1,79 @@
+"""What is kept of what could not be recorded? Its bytes, sealed: nobody knows what is in them.
+
+With the key of whom they say they are about, if they say so; or else with one of the month in which they came.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from streams.journal.outcomes import Arrival, Rejected
+from streams.keyring import Key, Keyring
+
+SUBJECT = re.compile(rb'"subject"\s*:\s*"((?:customer|household|company|manager|case):[A-Za-z0-9_.\-:/@#]{1,190})"')
+
+
+class Entry(NamedTuple):
+    """Something in quarantine: where it came from, why, its original bytes, and what they were sent with (JSON).
+
+    Bytes and what they were sent with are empty once their subject was forgotten.
+    """
+
+    number: int
+    log: str
+    offset: int
+    item: int
+    reason: str
+    field: str | None
+    original: bytes
+    sent_with: str | None
+    quarantined_at: str
+    redriven_at: str | None
+    subject: str | None = None
+
+
+def set_aside(arrivals: Iterable[tuple[Arrival, Rejected]], log: str, now: datetime, keyring: Keyring | None) -> list[tuple[Any, ...]]:
+    """The rows of arrivals that are quarantined."""
+    arrivals = list(arrivals)
+    subjects = [_subject(arrival, now) for arrival, _ in arrivals]
+    keys: dict[str, Key | None] = {} if keyring is None else keyring.made(set(subjects))
+    return [
+        (
+            *(log, arrival.offset, arrival.item, rejected.reason, rejected.field),
+            *_sealed(arrival, subject, keys),
+            *(now.isoformat(), subject if keys.get(subject) else None),
+        )
+        for (arrival, rejected), subject in zip(arrivals, subjects, strict=True)
+    ]
+
+
+def taken_out(rows: Sequence[tuple[Any, ...]], keyring: Keyring | None) -> list[Entry]:
+    """Entries with what was sealed opened again."""
+    entries = [Entry._make(row)._replace(original=bytes(row[6])) for row in rows]
+    wanted = {entry.subject for entry in entries if entry.subject is not None}
+    keys = keyring.found(wanted) if keyring is not None and wanted else {}
+    return [entry if entry.subject is None else _opened(entry, keys[entry.subject]) for entry in entries]
+
+
+def _subject(arrival: Arrival, now: datetime) -> str:
+    if not isinstance(arrival.read, Rejected):
+        return arrival.read.subject or f"quarantine:{now:%Y-%m}"
+    found = SUBJECT.search(arrival.raw)
+    return found.group(1).decode() if found else f"quarantine:{now:%Y-%m}"
+
+
+def _sealed(arrival: Arrival, subject: str, keys: dict[str, Key | None]) -> tuple[bytes, str | None]:
+    """Bytes and what they were sent with; nothing of those whose subject was forgotten."""
+    if not keys:
+        return arrival.raw, arrival.sent_with
+    key = keys[subject]
+    return (b"", None) if key is None else (key.seal(json.dumps((arrival.raw.hex(), arrival.sent_with)).encode(), b"quarantine"), None)
+
+
+def _opened(entry: Entry, key: Key | None) -> Entry:
+    if key is None:
+        return entry._replace(original=b"", sent_with=None)
+    raw, sent_with = json.loads(key.open(entry.original, b"quarantine"))
+    return entry._replace(original=bytes.fromhex(raw), sent_with=sent_with)
