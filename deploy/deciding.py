@@ -27,14 +27,17 @@ DIFFERENT = 10
 @replay.command("explain-decision")
 def explain_decision(decision: Annotated[str, typer.Argument(help="The decision's number.")], data_dir: DataDir = None, as_json: Json = False) -> None:
     """Say why something was offered: the decision as recorded, made once more from the journal, and compared byte for byte."""
-    from replay.decisions import Decisions
+    from replay.decisions import Decisions, Unknown
 
     settings = settings_of(data_dir)
     decisions = Decisions(existing_journal(settings), begun_with(settings))
     event = decisions.find(decision)
     if event is None:
         raise Mendable(f"no decision {decision} is recorded")
-    found = decisions.again(event)
+    try:
+        found = decisions.again(event)
+    except Unknown as error:
+        raise Mendable(f"it cannot be made once more: {error}") from error
     if as_json:
         show(asdict(found), as_json)
     else:
@@ -66,12 +69,14 @@ def verify_decisions(
 
 def verified(decisions: "Decisions", events: "list[Recorded]", advance: Callable[[int], None]) -> dict[str, Any]:
     """How many of these decisions come out the same, and which do not."""
-    from replay.decisions import Unknown
+    from replay.decisions import Forgotten, Unknown
 
-    begun, remade, unknown = time.monotonic(), list["Remade"](), list[str]()
+    begun, remade, unknown, forgotten = time.monotonic(), list["Remade"](), list[str](), 0
     for event in sorted(events, key=lambda event: event.recorded_at):
         try:
             remade.append(decisions.again(event))
+        except Forgotten:
+            forgotten += 1
         except Unknown as error:
             unknown.append(f"{event.id}: {error}")
         advance(1)
@@ -81,6 +86,7 @@ def verified(decisions: "Decisions", events: "list[Recorded]", advance: Callable
         "equal": len(remade) - len(different),
         "different": len(different),
         "unknown": len(unknown),
+        "learnt_from_forgotten": forgotten,
         "why": unknown[:DIFFERENT],
         "which": [{"decision": each.decision, "shard": each.shard, "position": each.position, "fields": each.differs} for each in different[:DIFFERENT]],
         "seconds": round(time.monotonic() - begun, 1),

@@ -57,7 +57,7 @@ def with_another_master(settings: Settings, keyring: Keyring) -> str:
     """Let a new master key follow on the one in the file: old backups of the keys are then worth nothing. Says what was done."""
     file = settings.keys_dir / MASTER if settings.master is None else Path(settings.master)
     if settings.master is not None and not file.is_file():
-        return f"can be opened by {settings.master}: rotate that, run `tierfold privacy rewrap`, and let its old versions go"
+        return f"can be opened by {settings.master}: rotate that, and let its old versions go"
     new = secrets.token_hex(32)
     _replace(file, f"{new}\n{file.read_text(encoding='ascii')}")
     keyring.told()

@@ -17,7 +17,7 @@ from projections.projection import Group
 from projections.store import Place, Store
 from replay.columns import NOTHING, Columns, Numbers, columns_of
 from replay.compare import Comparison, compare
-from streams.journal import Journal, Row
+from streams.journal import FORGOTTEN, Journal, Row
 
 AT_ONCE = 500
 PAUSE = 0.05
@@ -89,7 +89,7 @@ class _Settled:
     async def _moving(self, reached: int) -> bool:
         """Whether an event that a standing depends on lies behind this position."""
         rows = await asyncio.to_thread(self._shard.read, reached, 1_000, None, self._topics)
-        return any(row.stream.startswith("customer:") or self._concerns_all(row) for row in rows) or len(rows) == 1_000
+        return any(row.topic != FORGOTTEN and (row.stream.startswith("customer:") or self._concerns_all(row)) for row in rows) or len(rows) == 1_000
 
     def _concerns_all(self, row: Row) -> bool:
         everyone = self._groups[0].everyone

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from domain.catalogue import topic_of
 from domain.offering import Catalogue
 from domain.offers import CATALOGUES, DECISIONS, CatalogueAdopted, OfferDecided
 from domain.policy import TierPolicy
@@ -17,17 +18,20 @@ from projections.projection import Group, States
 from projections.propensity import Model
 from projections.versions import name_of, policy_of
 from replay.past import as_of, history
-from streams.journal import Journal, source_key
+from streams.journal import FORGOTTEN, Journal, source_key
 from streams.register import decided as versions_of
 from streams.routing import shard_of
 
-AT_ONCE = 1_000
 UNASKED = learnt_from(MODEL.initial, 0)
 """The model of an offer that did not pass the funnel: nobody asked what it had learnt."""
 
 
 class Unknown(ValueError):
     """The journal does not have something that a decision was made by."""
+
+
+class Forgotten(Unknown):
+    """Something that a decision was made by had learnt from customers who were forgotten since: it cannot be made again, and need not be."""
 
 
 @dataclass(frozen=True)
@@ -60,18 +64,16 @@ class Decisions:
         """The decision of this number; None if it was never recorded."""
         key = source_key(DECISIONS, decision)
         known = ((shard, where) for shard in self._journal for where in shard.known([key]).values())
-        return next((shard.history(where.stream, where.version - 1, 1)[0] for shard, where in known), None)
+        there = (event for shard, where in known for event in shard.history(where.stream, where.version - 1, 1))
+        return next((event for event in there if event.id == decision), None)
 
     def all(self) -> Iterator[Recorded]:
         """Every decision of ours in the journal, shard by shard, in order."""
         for shard in self._journal:
-            after = 0
-            while rows := shard.read(after, AT_ONCE, topics=["offer-decided.v1"]):
-                yield from (event for row in rows if (event := row.event()).source == DECISIONS)
-                after = rows[-1].position
+            yield from (event for event in shard.events([topic_of(OfferDecided)]) if event.source == DECISIONS)
 
     def again(self, event: Recorded) -> Remade:
-        """Decide once more, by what was known then; raises `Unknown` where the journal does not have what it was decided by."""
+        """Decide once more, by what was known then; raises `Unknown` where the journal does not have what it was decided by, any more or at all."""
         decided = event.data
         if not isinstance(decided, OfferDecided) or not decided.upto:
             raise Unknown(f"event {event.id} of {event.source} does not say what it was decided by")
@@ -84,7 +86,19 @@ class Decisions:
         models = {offer.offer: self._model(offer.offer, decided) for offer in catalogue.offers}
         asked = Asked(decided.decision, decided.channel, event.occurred_at, decided.limit, decided.personalised, decided.full)
         made = decide_offer(self._customer(event.stream, decided.upto), self._households(decided.upto), catalogue, models, asked)
-        return _compared(event, decided, with_probability(made, catalogue), shard_of(event.stream, len(self._journal)))
+        remade = _compared(event, decided, with_probability(made, catalogue), shard_of(event.stream, len(self._journal)))
+        if not remade.equal and (gone := [name for name, upto in decided.upto.items() if ":" in name and self._forgets(name, upto)]):
+            raise Forgotten(f"{', '.join(gone)} had learnt from customers who were forgotten since")
+        return remade
+
+    def _forgets(self, stream: str, upto: int) -> bool:
+        """Whether something that a stream held by a position was forgotten since."""
+        shard, version = self._journal[shard_of(stream, len(self._journal))], 0
+        while rows := shard.rows(stream, version):
+            if any(row.topic == FORGOTTEN and row.position <= upto for row in shard.opened(rows)):
+                return True
+            version += len(rows)
+        return False
 
     def _customer(self, stream: str, upto: Mapping[str, int]) -> Customer:
         groups = {name.partition("/")[0]: (name, position) for name, position in upto.items()}

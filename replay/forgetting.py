@@ -85,4 +85,4 @@ def _again(journal: Journal, present: Present, group: Group, stream: str, upto: 
     whole, first = folded_by(present, group)
     states = as_of(journal, whole, stream, upto=upto)
     mine = whole.initial[first : first + len(group.parts)] if states is None else states[first : first + len(group.parts)]
-    return {(part.key, stream): None if state is part.initial else Kept(upto, part.encode(state)) for part, state in zip(group.parts, mine, strict=True)}
+    return {(part.key, stream): None if state == part.initial else Kept(upto, part.encode(state)) for part, state in zip(group.parts, mine, strict=True)}

@@ -13,7 +13,6 @@ from projections.exploring import probability
 from replay.offpolicy import Estimate, estimates, lift, mean
 from streams.journal import Journal
 
-AT_ONCE = 2_000
 SLACK = timedelta(days=7)
 MOST = 100_000
 """Decisions that are waited for before those are let go whose time is over."""
@@ -55,20 +54,18 @@ def outcomes(journal: Journal) -> Iterator[Outcome]:
     """Every decision of ours that was answered, or lapsed."""
     for shard in journal:
         waiting: dict[str, OfferDecided] = {}
-        after = 0
-        while rows := shard.read(after, AT_ONCE, topics=TOPICS):
-            after = rows[-1].position
-            for row in rows:
-                event = row.event()
-                match event.data:
-                    case OfferDecided() as decided if event.source == DECISIONS and decided.candidates:
-                        waiting[decided.decision] = decided
-                    case OfferAccepted(decision=name, offer=offer) | OfferDeclined(decision=name, offer=offer) | OfferLapsed(decision=name, offer=offer):
-                        if (found := waiting.get(name)) is not None and found.offer == offer:
-                            yield Outcome(row.stream, waiting.pop(name), isinstance(event.data, OfferAccepted))
-            if len(waiting) > MOST:
-                over = rows[-1].event().business_date - SLACK
+        most = MOST
+        for event in shard.events(TOPICS):
+            match event.data:
+                case OfferDecided() as decided if event.source == DECISIONS and decided.candidates:
+                    waiting[decided.decision] = decided
+                case OfferAccepted(decision=name, offer=offer) | OfferDeclined(decision=name, offer=offer) | OfferLapsed(decision=name, offer=offer):
+                    if (found := waiting.get(name)) is not None and found.offer == offer:
+                        yield Outcome(event.stream, waiting.pop(name), isinstance(event.data, OfferAccepted))
+            if len(waiting) > most:
+                over = event.business_date - SLACK
                 waiting = {name: each for name, each in waiting.items() if each.answer_by is None or each.answer_by >= over}
+                most = len(waiting) + MOST
 
 
 def arms_seen(found: Iterable[Outcome]) -> list[ArmSeen]:

@@ -9,7 +9,7 @@ from fastapi import FastAPI, Path, Query, Response
 
 from domain.policy import TierPolicy
 from projections.customers import customers_under
-from replay.decisions import Decisions, Remade, Unknown
+from replay.decisions import Decisions, Forgotten, Remade, Unknown
 from replay.explain import explain
 from replay.past import as_of, together_as_of
 from streams.journal import Journal
@@ -79,7 +79,7 @@ def add_decisions(app: FastAPI, journal: Journal, begun_with: TierPolicy) -> Non
         try:
             return decisions.again(event)
         except Unknown as error:
-            raise Problem(409, str(error)) from error
+            raise Problem(410 if isinstance(error, Forgotten) else 409, str(error)) from error
 
 
 def _aware(recorded: datetime | None) -> datetime | None:

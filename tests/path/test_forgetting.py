@@ -24,7 +24,7 @@ from tests.conftest import Running, settings_in
 
 PLANTED = 1_000
 ASKED = 40
-MARK = "Qxz"
+MARK = "planted~"
 """What every planted identity has in it, and nothing else."""
 
 
@@ -74,18 +74,19 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     (made.settings.data_dir / "in.jsonl").unlink()
     made.settle()
     with httpx.Client(base_url=made.settings.address, timeout=30) as client:
-        for number in range(ASKED):
-            _asked(client, number)
+        shown = [client.get(f"/v1/customers/{customer(number)}/next-best-offer", params={"channel": "branch"}).json() for number in range(ASKED)]
+        made.settle()
+        accepted = [
+            said(number, "accepted", OfferAccepted(decision=each["decision"], offer=each["offer"], channel="branch")) for number, each in enumerate(shown)
+        ]
+        assert client.post("/v1/interactions", content=write_batch(accepted), headers={"content-type": BATCH}).status_code == 201
+        made.settle()
+        time.sleep(1)  # until what the models have learnt is looked at again
+        for number in range(20):
+            client.get(f"/v1/customers/{100000 + number}/next-best-offer", params={"channel": "branch"})
     made.settle()
     yield made
     made.kill_all()
-
-
-def _asked(client: httpx.Client, number: int) -> None:
-    """An offer, accepted: an example of which a model learns."""
-    shown = client.get(f"/v1/customers/{customer(number)}/next-best-offer", params={"channel": "branch"}).json()
-    accepted = said(number, "accepted", OfferAccepted(decision=shown["decision"], offer=shown["offer"], channel="branch"))
-    assert client.post("/v1/interactions", content=write_batch([accepted]), headers={"content-type": BATCH}).status_code == 201
 
 
 def marks(folder: Path) -> list[str]:
@@ -145,6 +146,9 @@ def test_a_thousand_people_are_forgotten_everywhere(running: Running, tmp_path: 
     assert [running.run("quarantine", "show", entry["entry"]).stdout for entry in running.report("quarantine", "list")["entries"]] == [b""] * 9
     assert running.report("audit", "verify-journal")["findings"] == []
     assert running.report("replay", "verify")["found"] == 0
+    again = running.report("replay", "verify-decisions")
+    assert again["learnt_from_forgotten"] > 0
+    assert (again["different"], again["unknown"]) == (0, 0)
     assert live == rebuilt
     assert live["model@2"] != before["model@2"]
     _nobody_answers_for_them(running)
