@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from deploy.compose import existing_journal, journal_of
 from deploy.console import DataDir, Json, Mendable, errors, progress, settings_of, show
@@ -166,3 +168,22 @@ def _doubts(file: Path) -> Iterator[None]:
     except Doubtful as doubt:
         errors.print(f"[bold red]{file} is not verified:[/] {doubt}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from doubt
+
+
+@audit.command()
+def access(customer: Customer, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Say who looked at what is known of a customer: when, as what, for what, and which question it was."""
+    from domain.access import DataLookedUp, access_stream
+    from replay.past import history
+    from streams.routing import shard_of
+
+    journal = existing_journal(settings_of(data_dir))
+    stream = access_stream(f"customer:{customer}")
+    looks = [(event, event.data) for event in history(journal[shard_of(stream, len(journal))], stream) if isinstance(event.data, DataLookedUp)]
+    if as_json:
+        show({"customer": customer, "looks": [{"at": event.occurred_at.isoformat(), **look.model_dump(mode="json")} for event, look in looks]}, as_json)
+        return
+    table = Table("when", "who", "as", "for", "what", title=f"{len(looks)} looks at customer {customer}")
+    for event, look in looks:
+        table.add_row(f"{event.occurred_at:%Y-%m-%d %H:%M:%S %z}", look.who, look.role, look.purpose, look.what)
+    Console().print(table)

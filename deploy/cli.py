@@ -17,6 +17,7 @@ from deploy.models import models
 from deploy.privacy import privacy
 from deploy.quarantine import quarantine
 from deploy.settings import Settings
+from deploy.tokens import token
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Tiers, folded from history.")
 app.add_typer(quarantine)
@@ -24,6 +25,7 @@ app.add_typer(replay)
 app.add_typer(models)
 app.add_typer(audit)
 app.add_typer(privacy)
+app.command()(token)
 
 EVENTS = "CloudEvents as JSON lines; - for standard input."
 Customers = Annotated[int, typer.Option(min=1, max=20_000_000, help="How many customers.")]
@@ -100,7 +102,10 @@ def up(data_dir: DataDir = None) -> None:
     set_up_logs(settings.log_level, "up")
     stop = until_signal()
     with running(settings) as stack:
-        errors.print(f"tierfold is up: {settings.address}/docs, Kafka at {settings.broker}, logs in {settings.data_dir / 'logs'}", soft_wrap=True)
+        errors.print(
+            f"tierfold is up: {settings.address}, tokens in {settings.data_dir / 'tokens'}, Kafka at {settings.broker}, logs in {settings.data_dir / 'logs'}",
+            soft_wrap=True,
+        )
         stack.watch(stop)
 
 

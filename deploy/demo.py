@@ -21,6 +21,14 @@ from streams.sources.synth import Bank, synth
 SHOWN = ("100000", "100001", "100100")
 """Two of the rich, who come first, and one of the others."""
 
+ASKED = (
+    ("channel", f"/v1/customers/{SHOWN[0]}/next-best-offer"),
+    ("manager", f"/v1/customers/{SHOWN[0]}"),
+    ("supervisor", f"/v1/customers/{SHOWN[2]}/explain"),
+    ("operator", "/openapi.json"),
+)
+"""What may be asked next, and as what."""
+
 
 def run_demo(settings: Settings, bank: Bank, *, leave: bool, as_json: bool) -> None:
     """Start the stack, feed it a bank, show what came of it; then stay up until a signal, or leave."""
@@ -70,4 +78,6 @@ def _print(report: dict[str, Any], settings: Settings) -> None:
     outcomes = ", ".join(f"{report[name]} {name}" for name in ("recorded", "already", "quarantined", "refused"))
     console.print(f"{report['arrived']} arrived = {outcomes}")
     console.print(f"{report['sent']} events sent, recorded and folded in {report['seconds']} s: {report['events_per_second']} a second; lag {report['lag']}")
-    console.print(f"Ask: {settings.address}/v1/customers/{SHOWN[0]}/next-best-offer   All questions: {settings.address}/docs", soft_wrap=True)
+    console.print("Ask, by the tokens that were made for you, a role a file, good for twelve hours:")
+    for role, question in ASKED:
+        console.print(f"  curl -K {settings.data_dir / 'tokens' / role} {settings.address}{question}", soft_wrap=True, highlight=False)

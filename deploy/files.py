@@ -1,6 +1,7 @@
 """What do the bank's own files say? Tier policies and catalogues, read with errors that name the place."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -9,9 +10,13 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from deploy.console import Mendable
+from domain.catalogue import EVENTS
 from domain.conditions import KINDS
 from domain.offering import Catalogue
+from domain.personal import PrivacyPolicy, unclassed
 from domain.policy import TierPolicy
+from domain.tiering import Standing
+from projections.versions import BASES, STEPS
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -31,6 +36,20 @@ def read_policy(path: Path) -> TierPolicy:
 def read_catalogue(path: Path) -> Catalogue:
     """The catalogue of offers in a YAML or JSON file; raises `BadFile`."""
     return _read(path, TypeAdapter(Catalogue))
+
+
+def read_privacy(path: Path) -> PrivacyPolicy:
+    """The privacy policy in a YAML or JSON file; raises `BadFile`, also where a field of ours has no class in it."""
+    policy = _read(path, TypeAdapter(PrivacyPolicy))
+    if wrong := unclassed(policy, {name: event.model_fields for name, event in EVENTS.items()}, state_fields()):
+        raise BadFile("\n".join([f"{path} cannot be used:", *(f"  {line}" for line in wrong)]))
+    return policy
+
+
+def state_fields() -> dict[str, list[str]]:
+    """The fields of every read model, by the name of its projection."""
+    initial = {part.name: part.initial for group in (*BASES, STEPS) for part in group.parts} | {"tier": Standing()}
+    return {name: [field.name for field in fields(state)] for name, state in initial.items()}
 
 
 def _read(path: Path, shape: TypeAdapter[T]) -> T:

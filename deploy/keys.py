@@ -3,14 +3,20 @@
 import os
 import secrets
 import time
+import urllib.request
+from functools import partial
 from pathlib import Path
 
 from deploy.console import Mendable
 from deploy.settings import Settings
+from domain.access import Caller
 from replay.notes import Public, Signer
 from streams.keyring import EnvironmentMaster, FileMaster, Keyring, Master, TransitMaster
+from streams.tokens import Tokens, key_set, minted
 
-NOTARY, BUNDLES, WITNESS, MASTER = "notary", "bundles", "witness", "master"
+NOTARY, BUNDLES, WITNESS, MASTER, TOKENS = "notary", "bundles", "witness", "master", "tokens"
+PATIENCE = 5.0
+LARGEST = 1 << 20
 HEARD = 2.0
 """Seconds after which every process has heard that there is another master key."""
 
@@ -74,6 +80,40 @@ def _replace(file: Path, secret: str) -> None:
     with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as opened:
         opened.write(secret)
     new.replace(file)
+
+
+def tokens_of(settings: Settings) -> Tokens:
+    """What reads the tokens of callers, by the keys of their issuer."""
+    where = settings.token_keys
+    if where is None:
+        seed = _token_seed(settings)
+        return Tokens(lambda: key_set([seed]), settings.token_issuer, settings.token_audience)
+    if where.startswith("https://"):
+        return Tokens(partial(_fetched, where), settings.token_issuer, settings.token_audience)
+    return Tokens(Path(where).read_bytes, settings.token_issuer, settings.token_audience)
+
+
+def token_for(settings: Settings, caller: Caller, hours: float) -> str:
+    """A token for somebody, signed with a key of our own; raises `Mendable` where another issuer's are asked for."""
+    if settings.token_keys is not None:
+        raise Mendable(f"tokens come from {settings.token_issuer} (TIERFOLD_TOKEN_KEYS is set): ask there")
+    return minted(_token_seed(settings), settings.token_issuer, settings.token_audience, caller, round(hours * 3600))
+
+
+def _token_seed(settings: Settings) -> bytes:
+    file = settings.keys_dir / TOKENS
+    if not file.exists():
+        _put(file, secrets.token_hex(32))
+    try:
+        return bytes.fromhex(file.read_text(encoding="ascii"))
+    except (OSError, ValueError) as error:
+        raise Mendable(f"the key in {file} cannot be used: {error}") from error
+
+
+def _fetched(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:  # noqa: S310 - https, see above
+        found: bytes = answer.read(LARGEST)
+    return found
 
 
 def _make(settings: Settings, role: str, file: Path) -> None:

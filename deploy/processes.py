@@ -53,18 +53,19 @@ def run_web(settings: Settings) -> None:
 
     import uvicorn
 
-    from deploy.files import read_catalogue
+    from deploy.files import read_catalogue, read_privacy
     from deploy.groups import begun_with, policy_in_force, register_of, tried
+    from deploy.keys import tokens_of
     from projections.redis import RedisStore
     from replay.trying import add_trying
-    from replay.web import add_decisions, add_past
+    from replay.web import add_decisions, add_past, add_wholes_past
     from streams.health import Health
     from streams.lookups import Lookups
     from streams.web import Doors, adopt, web
 
     collect_seldom()
     sys.setswitchinterval(HAND_OVER)
-    catalogue = read_catalogue(settings.catalogue)
+    catalogue, privacy = read_catalogue(settings.catalogue), read_privacy(settings.privacy)
     journal, store = journal_of(settings), RedisStore(settings.redis)
     register = register_of(settings, store, journal)
     doors = Doors(
@@ -77,10 +78,14 @@ def run_web(settings: Settings) -> None:
         shards=settings.shards,
         wait_for_journal=not settings.broker_keeps,
         zone=ZoneInfo(settings.timezone),
+        tokens=tokens_of(settings),
+        privacy=privacy,
+        rates=(settings.rate, settings.rate_of_people),
     )
     adopt(catalogue, doors)
     app = web(doors)
-    add_past(app, journal, partial(policy_in_force, settings, journal), lambda: datetime.now(doors.zone).date())
+    add_past(app, journal, privacy, partial(policy_in_force, settings, journal), lambda: datetime.now(doors.zone).date())
+    add_wholes_past(app, journal)
     add_decisions(app, journal, begun_with(settings))
     add_trying(app, partial(tried, settings))
     uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False, server_header=False, proxy_headers=False)

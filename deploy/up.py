@@ -18,9 +18,10 @@ import structlog
 from deploy import embedded
 from deploy.compose import broker_of, journal_of
 from deploy.console import Mendable
-from deploy.files import read_catalogue
+from deploy.files import read_catalogue, read_privacy
 from deploy.groups import begun_with, present_of
 from deploy.settings import Settings
+from deploy.tokens import write_tokens
 from projections.redis import RedisError, RedisStore
 from projections.store import Place
 from streams.kafka import KafkaError
@@ -57,6 +58,7 @@ class Stack:
         self._lock: IO[str] | None = None
         begun_with(settings)  # a file that cannot be used is said before anything starts
         read_catalogue(settings.catalogue)
+        read_privacy(settings.privacy)
         self._journal = journal_of(settings)
 
     def start(self) -> None:
@@ -66,6 +68,7 @@ class Stack:
         self._take_folder()
         for address in (self._settings.broker, self._settings.redis.partition("//")[2].partition("/")[0], f"{self._settings.host}:{self._settings.port}"):
             _must_be_free(address)
+        write_tokens(self._settings)
         self._start("redis")
         self._start_broker()
         for name in OURS:

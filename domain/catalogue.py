@@ -3,7 +3,7 @@
 import re
 from types import ModuleType
 
-from domain import accounts, campaigns, cases, currencies, customers, days, offers, privacy, relations, tiering, versions, wholes
+from domain import access, accounts, campaigns, cases, currencies, customers, days, offers, privacy, relations, tiering, versions, wholes
 from domain.interaction import Interaction
 
 BASES = (versions.Step,)
@@ -26,7 +26,7 @@ def _events_of(subject: ModuleType) -> list[type[Interaction]]:
     return [event for event in found if event.__module__ == subject.__name__ and event not in BASES]
 
 
-SUBJECTS = (customers, relations, accounts, cases, campaigns, offers, tiering, days, currencies, versions, wholes, privacy)
+SUBJECTS = (customers, relations, accounts, cases, campaigns, offers, tiering, days, currencies, versions, wholes, privacy, access)
 
 EVENTS: dict[str, type[Interaction]] = {type_name(event): event for subject in SUBJECTS for event in _events_of(subject)}
 """The catalogue: stable name to model."""

@@ -12,9 +12,10 @@ from replay.columns import BadColumns
 from replay.compare import Comparison
 from replay.pool import pool
 from streams.web.doors import as_json
-from streams.web.problems import Problem
+from streams.web.problems import Problem, problems
 
 Candidates = Annotated[list[TierPolicy], Body(min_length=1, max_length=10, description="Tier policies to try")]
+UNGATHERED = problems({409: "The facts have to be gathered first"})
 WAITING = 4
 """Questions that wait for the one that is answered."""
 
@@ -24,7 +25,7 @@ def add_trying(app: FastAPI, compared: Callable[[Sequence[TierPolicy]], list[Com
     busy = asyncio.Lock()
     waiting = 0
 
-    @app.post("/v1/what-if", summary="Who would move under other policies, over the facts that were gathered last; nothing is changed")
+    @app.post("/v1/what-if", summary="Who would move under other policies, over the facts that were gathered last; nothing is changed", responses=UNGATHERED)
     async def what_if(candidates: Candidates) -> Response:
         nonlocal waiting
         if waiting > WAITING:

@@ -5,24 +5,29 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import Annotated
 
-from fastapi import FastAPI, Path, Query, Response
+from fastapi import FastAPI, Path, Query, Request, Response
 
+from domain.personal import PrivacyPolicy
 from domain.policy import TierPolicy
+from domain.recorded import Recorded
 from projections.customers import customers_under
 from replay.decisions import Decisions, Forgotten, Remade, Unknown
 from replay.explain import explain
 from replay.past import as_of, together_as_of
 from streams.journal import Journal
 from streams.register import decided
-from streams.web.customers import CustomerId
+from streams.web.customers import CustomerId, shown
 from streams.web.doors import as_json
-from streams.web.problems import Problem
+from streams.web.problems import Problem, problems
 
 RecordedBy = Annotated[datetime | None, Query(description="What was recorded at this time or before, with an offset from UTC")]
 OccurredBy = Annotated[date | None, Query(description="What has this business date or an earlier one")]
 
+PolicyThen = Callable[[date | None, datetime | None], TierPolicy]
+UNREMADE = problems({409: "The journal does not have what it was decided by", 410: "What it was decided by has been forgotten since"})
 
-def add_past(app: FastAPI, journal: Journal, policy_then: Callable[[date | None, datetime | None], TierPolicy], today: Callable[[], date]) -> None:
+
+def add_past(app: FastAPI, journal: Journal, privacy: PrivacyPolicy, policy_then: PolicyThen, today: Callable[[], date]) -> None:
     """Add the questions about the past; they read the journal, not the read models, under the policy in force on the day."""
 
     @app.get("/v1/customers/{customer}/explain", summary="Why this tier on that date: policy, months, events")
@@ -32,6 +37,28 @@ def add_past(app: FastAPI, journal: Journal, policy_then: Callable[[date | None,
         if found is None:
             raise Problem(404, f"nothing was recorded of customer {customer} by then")
         return as_json(found.as_json())
+
+    @app.get("/v1/versions", summary="What was decided of each projection's versions: which is live, who approved, and every switch")
+    async def versions() -> Response:
+        return as_json(await asyncio.to_thread(decided, journal))
+
+    @app.get("/v1/customers/{customer}/as-of", summary="The customer as known then, as true then")
+    async def then(
+        customer: CustomerId,
+        request: Request,
+        recorded: RecordedBy = None,
+        occurred: OccurredBy = None,
+    ) -> Response:
+        group = customers_under(await asyncio.to_thread(policy_then, occurred, _aware(recorded)))
+        states = await asyncio.to_thread(as_of, journal, group, f"customer:{customer}", recorded, occurred)
+        if states is None:
+            raise Problem(404, f"nothing was recorded of customer {customer} by then")
+        said = {part.name: state for part, state in zip(group.parts, states, strict=True)}
+        return as_json({"customer": customer, **shown(request, privacy, said)})
+
+
+def add_wholes_past(app: FastAPI, journal: Journal) -> None:
+    """Add the questions about households and company groups as they were."""
 
     @app.get("/v1/households/{household}/as-of", summary="The household as known then, as true then, summed from its members")
     async def household(household: CustomerId, recorded: RecordedBy = None, occurred: OccurredBy = None) -> Response:
@@ -47,35 +74,24 @@ def add_past(app: FastAPI, journal: Journal, policy_then: Callable[[date | None,
             raise Problem(404, f"nothing was recorded of {kind} {name} by then")
         return as_json({kind: name, **vars(found)})
 
-    @app.get("/v1/versions", summary="What was decided of each projection's versions: which is live, who approved, and every switch")
-    async def versions() -> Response:
-        return as_json(await asyncio.to_thread(decided, journal))
-
-    @app.get("/v1/customers/{customer}/as-of", summary="The customer as known then, as true then")
-    async def then(
-        customer: CustomerId,
-        recorded: RecordedBy = None,
-        occurred: OccurredBy = None,
-    ) -> Response:
-        group = customers_under(await asyncio.to_thread(policy_then, occurred, _aware(recorded)))
-        states = await asyncio.to_thread(as_of, journal, group, f"customer:{customer}", recorded, occurred)
-        if states is None:
-            raise Problem(404, f"nothing was recorded of customer {customer} by then")
-        return as_json({"customer": customer, **{part.name: state for part, state in zip(group.parts, states, strict=True)}})
-
 
 def add_decisions(app: FastAPI, journal: Journal, begun_with: TierPolicy) -> None:
     """Add the question why something was offered; answered from the journal, by deciding once more."""
 
-    @app.get("/v1/decisions/{decision}/explanation", summary="A decision as recorded, and made once more from the journal: equal or not, byte for byte")
-    async def explanation(decision: Annotated[str, Path(min_length=1, max_length=128)]) -> Response:
-        return as_json(await asyncio.to_thread(remade, decision))
-
-    def remade(decision: str) -> Remade:
+    @app.get(
+        "/v1/decisions/{decision}/explanation",
+        summary="A decision as recorded, and made once more from the journal: equal or not, byte for byte",
+        responses=UNREMADE,
+    )
+    async def explanation(decision: Annotated[str, Path(min_length=1, max_length=128)], request: Request) -> Response:
         decisions = Decisions(journal, begun_with)
-        event = decisions.find(decision)
+        event = await asyncio.to_thread(decisions.find, decision)
         if event is None:
             raise Problem(404, f"no decision {decision} is recorded")
+        await request.state.look.at(event.stream)
+        return as_json(await asyncio.to_thread(remade, decisions, event))
+
+    def remade(decisions: Decisions, event: Recorded) -> Remade:
         try:
             return decisions.again(event)
         except Unknown as error:

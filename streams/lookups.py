@@ -49,6 +49,12 @@ class Lookups:
             found = await self._store.read(self._places(seen, stream))
         return self._customer(seen, stream, found) if any(found[: len(seen.of(CUSTOMERS.name).parts)]) else None
 
+    async def manager(self, stream: str) -> str | None:
+        """The relationship manager who looks after a customer, as the name of their stream; None if nobody does, or it is no customer."""
+        kind, _, name = stream.partition(":")
+        who = await self.customer(name) if kind == "customer" else None
+        return who.profile.manager if who else None
+
     def _places(self, seen: Present, stream: str) -> list[tuple[Place, str, str]]:
         """Where all that is known of a customer is kept."""
         shard = shard_of(stream, self._shards)

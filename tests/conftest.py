@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, date, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
@@ -22,8 +23,10 @@ from hypothesis import settings as hypothesis_settings
 from deploy import embedded
 from deploy.compose import journal_of
 from deploy.files import read_catalogue, read_policy
+from deploy.keys import token_for
 from deploy.settings import POLICIES, Settings
 from deploy.summary import wait_until_settled
+from domain.access import ANYBODY, ROLES, Caller, Role
 from domain.interaction import Interaction
 from domain.offering import Catalogue
 from domain.policy import TierPolicy
@@ -57,7 +60,19 @@ def settings_in(folder: Path, **chosen: object) -> Settings:
 
 def environment_of(settings: Settings) -> dict[str, str]:
     """The environment in which a command meets a stack."""
-    names = ("data_dir", "broker", "redis", "port", "shards", "broker_memory_limit", "journal", "broker_keeps", "policy", "checkpoint_seconds")
+    names = (
+        "data_dir",
+        "broker",
+        "redis",
+        "port",
+        "shards",
+        "broker_memory_limit",
+        "journal",
+        "broker_keeps",
+        "policy",
+        "checkpoint_seconds",
+        "rate_of_people",
+    )
     given = {name: getattr(settings, name) for name in names}
     return {**os.environ, **{f"TIERFOLD_{name.upper()}": str(value) for name, value in given.items() if value is not None}}
 
@@ -233,6 +248,22 @@ class Running:
             assert self._process.poll() is None, (self.settings.data_dir / "up.log").read_text()
             assert time.monotonic() < deadline, "the stack is not ready"
             time.sleep(0.1)
+
+    @cached_property
+    def client(self) -> httpx.Client:
+        """A caller who may do everything."""
+        return self.calls()
+
+    def calls(self, *roles: Role, who: str = "test", customer: str | None = ANYBODY) -> httpx.Client:
+        """A caller in these roles, or in all of them, who says for what an offer is asked."""
+        roles = roles or ROLES
+
+        def states(request: httpx.Request) -> None:
+            if roles == ("channel",) or request.url.path.endswith("/next-best-offer"):
+                request.headers.setdefault("tierfold-purpose", "service")
+
+        headers = {"authorization": f"Bearer {token_for(self.settings, Caller(who, roles, customer), 1)}"}
+        return httpx.Client(base_url=self.settings.address, headers=headers, timeout=30, event_hooks={"request": [states]})
 
     def kill(self, name: str) -> None:
         """Kill -9 of one child."""

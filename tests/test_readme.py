@@ -58,7 +58,7 @@ def test_every_question_is_answered(stack: Running, tmp_path: Path) -> None:
 
     assert len(questions) == 13
     for question in questions:
-        assert httpx.get(f"{stack.settings.address}{question}").status_code == 200, question
+        assert stack.client.get(f"{question}").status_code == 200, question
 
 
 TOOLS = [
@@ -98,7 +98,7 @@ def test_next_best_offer(own_stack: Running, tmp_path: Path) -> None:
     own_stack.report("feed", str(tmp_path / "bank.jsonl"))
     own_stack.settle()
     question = next(command for command in commands(section) if "next-best-offer" in command)
-    answer = httpx.get(own_stack.settings.address + shlex.split(question)[1].removeprefix("localhost:8080"), timeout=20).json()
+    answer = own_stack.client.get(shlex.split(question)[1].removeprefix("localhost:8080"), timeout=20).json()
     time.sleep(1)
     said = {}
     for command in commands(section):
@@ -124,7 +124,7 @@ def test_prove_it_to_others(own_stack: Running, tmp_path: Path) -> None:
     (tmp_path / "bank.jsonl").write_bytes(b"\n".join(map(write, synth(Bank(20, 3, 1)))))
     own_stack.report("feed", str(tmp_path / "bank.jsonl"))
     own_stack.settle()
-    assert httpx.get(f"{own_stack.settings.address}/v1/customers/100000/next-best-offer", timeout=20).status_code == 200
+    assert own_stack.client.get("/v1/customers/100000/next-best-offer", timeout=20).status_code == 200
     time.sleep(3)
     said = {}
     for line in commands(section):
@@ -207,16 +207,16 @@ def test_ask_why(stack: Running, tmp_path: Path) -> None:
     section = ENGLISH[ENGLISH.index("## Ask why") : ENGLISH.index("## Rebuild and verify")]
     why, then = (shlex.split(command)[1:] for command in commands(section) if " replay " in command)
     told = stack.report(*why)
-    asked = httpx.get(f"{stack.settings.address}/v1/customers/100000/explain?on=2026-03-15").json()
+    asked = stack.client.get("/v1/customers/100000/explain?on=2026-03-15").json()
     past = json.loads(stack.run(*then).stdout)
 
     assert told == asked
-    assert told["tier"] == httpx.get(f"{stack.settings.address}/v1/customers/100000/tier").json()["tier"]
+    assert told["tier"] == stack.client.get("/v1/customers/100000/tier").json()["tier"]
     assert [each["month"] for each in told["assessments"]] == ["2026-02", "2026-01"]
     assert list(past["months"]["rows"]) == ["2026-01"]
-    assert past == httpx.get(f"{stack.settings.address}/v1/customers/100000/as-of?occurred=2026-02-10").json()
-    assert httpx.get(f"{stack.settings.address}/v1/customers/100000/as-of?recorded=2026-02-10T00:00:00").status_code == 422
-    assert httpx.get(f"{stack.settings.address}/v1/customers/nobody/explain").status_code == 404
+    assert past == stack.client.get("/v1/customers/100000/as-of?occurred=2026-02-10").json()
+    assert stack.client.get("/v1/customers/100000/as-of?recorded=2026-02-10T00:00:00").status_code == 422
+    assert stack.client.get("/v1/customers/nobody/explain").status_code == 404
 
 
 def test_households_and_company_groups(stack: Running, tmp_path: Path) -> None:
@@ -226,14 +226,14 @@ def test_households_and_company_groups(stack: Running, tmp_path: Path) -> None:
     stack.settle()
     section = ENGLISH[ENGLISH.index("## Households and company groups") : ENGLISH.index("## Ask why")]
     whole, then, command = (shlex.split(command)[1:] for command in commands(section))
-    live, past = (httpx.get(f"{stack.settings.address}{question.removeprefix('localhost:8080')}").json() for [question] in (whole, then))
+    live, past = (stack.client.get(f"{question.removeprefix('localhost:8080')}").json() for [question] in (whole, then))
     said = json.loads(stack.run(*command).stdout)
 
     assert set(live["members"]) == set(past["shares"]) == {"customer:100000", "customer:100001"}
     assert list(live["months"]) == ["2026-01", "2026-02"]
     assert {name: each for name, each in said.items() if name != "whole"} == {name: each for name, each in past.items() if name != "household"}
-    assert httpx.get(f"{stack.settings.address}/v1/companies/nobody").status_code == 404
-    assert httpx.get(f"{stack.settings.address}/v1/companies/nobody/as-of").status_code == 404
+    assert stack.client.get("/v1/companies/nobody").status_code == 404
+    assert stack.client.get("/v1/companies/nobody/as-of").status_code == 404
 
 
 def _an_entry(stack: Running, folder: Path, event: dict[str, object]) -> str:

@@ -19,9 +19,11 @@ import yaml
 from deploy.bench.parts import Figure, settings_in
 from deploy.bench.path import at, event_of
 from deploy.files import read_catalogue, read_policy
+from deploy.keys import token_for
 from deploy.settings import POLICIES, Settings
 from deploy.summary import wait_until_ready
 from deploy.up import running
+from domain.access import ANYBODY, Caller
 from domain.offers import ExampleLabelled
 from domain.recorded import Proposed, Recorded
 from projections.customers import CUSTOMERS, TIER, customers_under, standings
@@ -208,9 +210,15 @@ def _flow(broker: str, shards: int, known: int, stop: Event) -> None:
     producer.close()
 
 
+def as_channel(settings: Settings) -> str:
+    """The headers of a channel that asks for whoever is in front of it."""
+    token = token_for(settings, Caller("bench", ("channel",), ANYBODY), 2)
+    return f"authorization: Bearer {token}\r\ntierfold-purpose: service\r\n"
+
+
 async def ask(settings: Settings, path: Callable[[], str], times: int, rate: int | None, heard: Callable[[bytes], None] = lambda _body: None) -> Asked:
     """Ask so many times over several connections: at a rate, each answer timed from when its question was due; or as fast as it goes."""
-    begun, numbers, waits = time.perf_counter(), iter(range(times)), list[float]()
+    headers, begun, numbers, waits = as_channel(settings), time.perf_counter(), iter(range(times)), list[float]()
 
     async def channel() -> None:
         reader, writer = await asyncio.open_connection(settings.host, settings.port)
@@ -218,7 +226,7 @@ async def ask(settings: Settings, path: Callable[[], str], times: int, rate: int
             due = begun + number / rate if rate else time.perf_counter()
             if (early := due - time.perf_counter()) > 0:
                 await asyncio.sleep(early)
-            writer.write(f"GET {path()} HTTP/1.1\r\nhost: bench\r\n\r\n".encode())
+            writer.write(f"GET {path()} HTTP/1.1\r\nhost: bench\r\n{headers}\r\n".encode())
             heard(await _answered(reader))
             waits.append((time.perf_counter() - due) * 1000)
         writer.close()

@@ -9,12 +9,14 @@ import msgspec
 from fastapi import Response
 
 from domain.offering import Catalogue
+from domain.personal import PrivacyPolicy
 from projections.foresight import FORESEEN
 from projections.redis import RedisStore
 from streams.courier import Courier
 from streams.health import Health
 from streams.journal import Journal
 from streams.lookups import Lookups
+from streams.tokens import Tokens
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,9 @@ class Doors:
     shards: int
     wait_for_journal: bool
     zone: ZoneInfo
+    tokens: Tokens
+    privacy: PrivacyPolicy
+    rates: tuple[str, str]
 
     @cached_property
     def models(self) -> tuple[str, ...]:

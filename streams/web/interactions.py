@@ -13,9 +13,8 @@ from streams.courier import Delivered
 from streams.journal import Known, Rejected, source_key
 from streams.routing import shard_of, spread
 from streams.web.doors import Doors, as_json
-from streams.web.problems import Problem
+from streams.web.problems import Problem, problems
 
-BODY_LIMIT = 4 * 1024 * 1024
 PATIENCE = 30.0
 """Seconds that a sender waits for the journal's word."""
 
@@ -23,9 +22,26 @@ PATIENCE = 30.0
 OUTCOMES: dict[int | str, dict[str, Any]] = {
     200: {"description": "All were recorded before"},
     202: {"description": "Accepted, not yet recorded"},
-    409: {"description": "Conflict"},
-    410: {"description": "Refused: their subject was forgotten"},
+    **problems({409: "The same source and id was recorded with other content", 410: "Refused: their subject was forgotten"}),
 }
+
+
+CLOUD_EVENT = {
+    "type": "object",
+    "required": ["specversion", "id", "source", "type", "subject", "time", "data"],
+    "properties": {
+        "specversion": {"const": "1.0"},
+        **{name: {"type": "string"} for name in ("id", "source", "type", "subject")},
+        "time": {"type": "string", "format": "date-time"},
+        "businessdate": {"type": "string", "format": "date"},
+        "data": {"type": "object"},
+    },
+}
+BODIES = {
+    "application/cloudevents+json": {"schema": CLOUD_EVENT},
+    "application/cloudevents-batch+json": {"schema": {"type": "array", "items": CLOUD_EVENT, "minItems": 1}},
+}
+"""What is handed in; `tierfold schema` writes what `data` is for each type."""
 
 
 class Receipt(BaseModel):
@@ -48,7 +64,7 @@ def add_interactions(app: FastAPI, doors: Doors) -> None:
         status_code=201,
         summary="Hand in interactions: one CloudEvent, or a batch",
         responses=OUTCOMES,
-        openapi_extra={"requestBody": {"content": {"application/cloudevents+json": {}, "application/cloudevents-batch+json": {}}, "required": True}},
+        openapi_extra={"requestBody": {"content": BODIES, "required": True}},
     )
     async def interactions(request: Request, prefer: Annotated[str, Header()] = "") -> Response:
         events = await _posted(request, doors.shards)
@@ -84,17 +100,16 @@ async def _safe(delivered: "list[asyncio.Future[Delivered]]") -> None:
 
 
 async def _posted(request: Request, shards: int) -> list[Proposed]:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_LIMIT:
-            raise Problem(413, f"the body is larger than {BODY_LIMIT} bytes")
+    body = await request.body()
     headers = [(name.replace("ce-", "ce_", 1), value.encode()) for name, value in request.headers.items()]
     items = read_message(None, body, headers)
     errors = [{"item": number, "field": item.read.field, "detail": item.read.reason} for number, item in enumerate(items) if isinstance(item.read, Rejected)]
     if errors:
         raise Problem(422, "nothing was recorded: these events cannot be read", errors)
-    return [copy for item in items for copy in spread(cast("Proposed", item.read), shards)]
+    events = [cast("Proposed", item.read) for item in items]
+    for event in events:
+        await request.state.look.says(event)
+    return [copy for event in events for copy in spread(event, shards)]
 
 
 async def _known(doors: Doors, events: list[Proposed]) -> dict[bytes, Known]:

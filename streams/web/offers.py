@@ -55,9 +55,9 @@ class NextBestOffer(BaseModel):
     policy: str | None
 
 
-def add_offers(app: FastAPI, doors: Doors) -> Recording:
-    """Add the question what to offer; gives what sends the decisions, to be flushed at the end."""
-    recording, numbers = Recording(doors), _numbers()
+def add_offers(app: FastAPI, doors: Doors, recording: Recording) -> None:
+    """Add the question what to offer, and what may come."""
+    numbers = _numbers()
 
     @app.get("/v1/customers/{customer}/next-best-offer", summary="What to offer now, and why not something else", response_model=NextBestOffer)
     async def next_best_offer(
@@ -83,8 +83,6 @@ def add_offers(app: FastAPI, doors: Doors) -> Recording:
         models, watch = await doors.lookups.models(doors.models), doors.catalogue.watch
         key = tier_on(who.policy, who.standing, today) in watch.tiers
         return as_json({"customer": customer, **vars(foresee(who.months.rows, models, key, watch.churn_permille, doors.catalogue.currency))})
-
-    return recording
 
 
 def _now(doors: Doors) -> datetime:

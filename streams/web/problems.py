@@ -1,6 +1,6 @@
 """How does an answer say that something is wrong? As RFC 9457 problem details."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -10,24 +10,50 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 PROBLEM = "application/problem+json"
+DETAILS = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        **{name: {"type": "string"} for name in ("type", "title", "detail")},
+        "status": {"type": "integer"},
+        "errors": {"type": "array", "items": {"type": "object"}},
+    },
+}
+STATUSES = {
+    400: "Something is missing from the request",
+    401: "No token, or one that lets nobody in",
+    403: "Not for this caller",
+    404: "Nothing is recorded of it",
+    413: "The body is too large",
+    422: "The request is not valid, field by field",
+    429: "Too often",
+    503: "Not just now; try again",
+}
+"""What any question may be answered with, beside its own."""
+
+
+def problems(said: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
+    """Problems by their status, as OpenAPI has them."""
+    return {status: {"description": words, "content": {PROBLEM: {"schema": DETAILS}}} for status, words in said.items()}
 
 
 class Problem(Exception):
     """Something is wrong with a request: a status, a sentence, and where."""
 
-    def __init__(self, status: int, detail: str, errors: Sequence[dict[str, Any]] = ()) -> None:
+    def __init__(self, status: int, detail: str, errors: Sequence[dict[str, Any]] = (), headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.errors = errors
+        self.headers = headers
 
 
-def answer(status: int, detail: str, errors: Sequence[dict[str, Any]] = ()) -> JSONResponse:
+def answer(status: int, detail: str, errors: Sequence[dict[str, Any]] = (), headers: Mapping[str, str] | None = None) -> JSONResponse:
     """A problem as a response."""
     content: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     if errors:
         content["errors"] = list(errors)
-    return JSONResponse(content, status, media_type=PROBLEM)
+    return JSONResponse(content, status, headers, PROBLEM)
 
 
 def add_problems(app: FastAPI) -> None:
@@ -35,7 +61,7 @@ def add_problems(app: FastAPI) -> None:
 
     @app.exception_handler(Problem)
     async def ours(_request: Request, problem: Problem) -> JSONResponse:
-        return answer(problem.status, problem.detail, problem.errors)
+        return answer(problem.status, problem.detail, problem.errors, problem.headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
@@ -44,4 +70,4 @@ def add_problems(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(_request: Request, error: HTTPException) -> JSONResponse:
-        return answer(error.status_code, str(error.detail))
+        return answer(error.status_code, str(error.detail), headers=error.headers)

@@ -1,8 +1,10 @@
-"""How do decisions get into the journal without anybody waiting for it? Gathered for a moment, and sent behind the answers."""
+"""How do decisions, and looks at people's data, get into the journal without anybody waiting for it? Gathered for a moment, and sent behind the answers."""
 
 import asyncio
 from datetime import datetime
+from uuid import uuid4
 
+from domain.access import access_stream
 from domain.offering import Catalogue
 from domain.offers import CATALOGUES, DECISIONS, CatalogueAdopted, OfferDecided
 from domain.recorded import Proposed
@@ -11,16 +13,18 @@ from streams.cloudevents import EVENT_LIMIT, write, write_batch
 from streams.journal import source_key
 from streams.routing import shard_of
 from streams.web.doors import Doors
+from streams.web.gate import Look
 from streams.web.problems import Problem
 
+ACCESSES = "tierfold/access"
 WAITING = 2_000
-"""Messages of decisions that may be on their way to the journal."""
+"""Messages of decisions and looks that may be on their way to the journal."""
 MOMENT = 0.05
-"""Seconds for which decisions are gathered."""
+"""Seconds for which events are gathered."""
 
 
 class Recording:
-    """Decisions on their way to the journal: those of a moment go together, and nobody waits for them."""
+    """What was decided and looked at, on its way to the journal: those of a moment go together, and nobody waits for them."""
 
     def __init__(self, doors: Doors) -> None:
         self._doors = doors
@@ -28,15 +32,24 @@ class Recording:
 
     async def add(self, stream: str, decided: OfferDecided, now: datetime) -> None:
         """Send a decision, with how likely its first offer was."""
+        self._add(Proposed(DECISIONS, decided.decision, stream, now, now.date(), with_probability(decided, self._doors.catalogue)))
+
+    async def looked(self, look: Look) -> None:
+        """Send word that somebody looked at what is known of somebody."""
+        self.make_room()
+        if (said := look.event()) is not None:
+            now = datetime.now(self._doors.zone)
+            self._add(Proposed(ACCESSES, uuid4().hex, access_stream(said.about), now, now.date(), said))
+
+    def _add(self, event: Proposed) -> None:
         if not self._waiting:
             asyncio.get_running_loop().call_later(MOMENT, self.flush)
-        event = Proposed(DECISIONS, decided.decision, stream, now, now.date(), with_probability(decided, self._doors.catalogue))
-        self._waiting.setdefault(shard_of(stream, self._doors.shards), []).append(write(event))
+        self._waiting.setdefault(shard_of(event.stream, self._doors.shards), []).append(write(event))
 
     def make_room(self) -> None:
-        """Raises a 503 while too many decisions wait for the journal. What is gathered when a process is killed is told and not recorded."""
+        """Raises a 503 while too much waits for the journal. What is gathered when a process is killed is told and not recorded."""
         if self._doors.courier.outstanding > WAITING:
-            raise Problem(503, "decisions cannot be recorded just now; try again")
+            raise Problem(503, "decisions and lookups cannot be recorded just now; try again")
 
     def flush(self) -> None:
         """Send what waits."""

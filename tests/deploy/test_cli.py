@@ -4,7 +4,6 @@ import json
 import subprocess
 from pathlib import Path
 
-import httpx
 import pytest
 import yaml
 
@@ -109,7 +108,7 @@ def test_standard_input_is_fed_as_it_comes(stack: Running) -> None:
     feeding.stdin.write(write(proposed(CustomerOnboarded(source="web"), "by-stdin", "customer:stdin")) + b"\n")
     feeding.stdin.flush()
     deadline = time.monotonic() + 30
-    while httpx.get(f"{stack.settings.address}/v1/customers/stdin").status_code != 200:
+    while stack.client.get("/v1/customers/stdin").status_code != 200:
         assert time.monotonic() < deadline, "what was fed is not readable while the input is open"
         time.sleep(0.1)
     out, _ = feeding.communicate(timeout=30)

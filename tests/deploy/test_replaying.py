@@ -5,7 +5,6 @@ import re
 import subprocess
 from pathlib import Path
 
-import httpx
 import pytest
 import yaml
 
@@ -90,13 +89,13 @@ def test_over_http_the_answer_is_that_of_the_command(own_stack: Running, tmp_pat
     """The same comparisons by the same digests; without facts, or with a policy that is none, a problem that says so."""
     rule, other = candidate(tmp_path, version=2, tiers=lower_gold()), POLICIES / "tiers" / "cmb-sunflower.yaml"
     policies = [read_policy(path).model_dump(mode="json") for path in (rule, other)]
-    early = httpx.post(f"{own_stack.settings.address}/v1/what-if", json=policies, timeout=60)
+    early = own_stack.client.post("/v1/what-if", json=policies, timeout=60)
     (tmp_path / "bank.jsonl").write_bytes(b"\n".join(map(write, synth(Bank(20, 2, 1)))))
     own_stack.report("feed", str(tmp_path / "bank.jsonl"))
     own_stack.settle()
     said = own_stack.report("replay", "what-if", str(rule), str(other), "--refresh")["comparisons"]
-    answer = httpx.post(f"{own_stack.settings.address}/v1/what-if", json=policies, timeout=60)
-    bad = httpx.post(f"{own_stack.settings.address}/v1/what-if", json=[{**policies[0], "misses_allowed": 0}])
+    answer = own_stack.client.post("/v1/what-if", json=policies, timeout=60)
+    bad = own_stack.client.post("/v1/what-if", json=[{**policies[0], "misses_allowed": 0}])
 
     assert (early.status_code, early.json()["detail"][:29]) == (409, "no facts were gathered yet: g")
     assert answer.json() == said

@@ -148,9 +148,7 @@ def test_fed_twice_the_second_time_changes_no_byte(fed: Running, berka_folder: P
 
 def test_a_ledger_is_read_over_http(fed: Running) -> None:
     """What was folded is what a channel sees."""
-    import httpx
-
-    shown = httpx.get(f"{fed.settings.address}/v1/customers/692/ledger").json()
+    shown = fed.client.get("/v1/customers/692/ledger").json()
     ledger: Ledger = asyncio.run(states(fed, LEDGER))["customer:692"]
 
     assert {number: account["balance"] for number, account in shown["ledger"]["accounts"].items()} == {

@@ -43,7 +43,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture(scope="module")
 def client(running: Running) -> Iterator[httpx.Client]:
     """A channel."""
-    with httpx.Client(base_url=running.settings.address, timeout=30) as made:
+    with running.calls() as made:
         yield made
 
 

@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from redis import Redis
 
@@ -73,7 +72,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     made.report("feed", str(made.settings.data_dir / "in.jsonl"))
     (made.settings.data_dir / "in.jsonl").unlink()
     made.settle()
-    with httpx.Client(base_url=made.settings.address, timeout=30) as client:
+    with made.calls() as client:
         shown = [client.get(f"/v1/customers/{customer(number)}/next-best-offer", params={"channel": "branch"}).json() for number in range(ASKED)]
         made.settle()
         accepted = [
@@ -157,7 +156,7 @@ def test_a_thousand_people_are_forgotten_everywhere(running: Running, tmp_path: 
 
 def _nobody_answers_for_them(running: Running) -> None:
     """Unknown to channels; what is sent for them is refused; who stays is as before."""
-    with httpx.Client(base_url=running.settings.address, timeout=30) as client:
+    with running.calls() as client:
         assert client.get(f"/v1/customers/{customer(1)}").status_code == 404
         assert client.get(f"/v1/customers/{customer(1)}/history").status_code == 404
         assert client.get("/v1/customers/100001").status_code == 200

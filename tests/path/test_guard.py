@@ -5,7 +5,6 @@ import sqlite3
 import time
 from pathlib import Path
 
-import httpx
 import redis
 
 from streams.cloudevents import write
@@ -17,7 +16,7 @@ MINUTE = 60.0
 
 def guarded(running: Running) -> dict[str, float]:
     """What the guard says: findings by kind, and how often it was round."""
-    text = httpx.get(f"{running.settings.address}/metrics", timeout=10).text
+    text = running.client.get("/metrics", timeout=10).text
     found = {kind: float(value) for kind, value in re.findall(r'tierfold_guard_findings\{kind="(\w+)"\} (\S+)', text)}
     return {**found, "rounds": float((re.findall(r"tierfold_guard_rounds_total (\d\S*)", text) or ["0"])[0])}
 

@@ -44,7 +44,7 @@ def fed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture(scope="module")
 def client(fed: Running) -> httpx.Client:
     """A client of the stack."""
-    return httpx.Client(base_url=fed.settings.address, timeout=20)
+    return fed.calls()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import psycopg
 import pytest
 
@@ -29,8 +28,8 @@ def test_the_whole_path_on_postgresql(on_postgres: Running, tmp_path: Path) -> N
     """Fed, folded, rebuilt: the same digests; a post is accepted on the broker's word."""
     events = [write(event) for event in synth(Bank(60, 3, 2))]
     (tmp_path / "bank.jsonl").write_bytes(b"\n".join(events))
-    posted = httpx.post(
-        f"{on_postgres.settings.address}/v1/interactions",
+    posted = on_postgres.client.post(
+        "/v1/interactions",
         content=write(proposed(CustomerOnboarded(source="web"))),
         headers={"content-type": STRUCTURED},
         timeout=30,

@@ -13,7 +13,6 @@ from itertools import cycle
 from pathlib import Path
 from typing import IO, Any
 
-import httpx
 import pytest
 
 from deploy.compose import journal_of
@@ -172,7 +171,7 @@ class Reader(threading.Thread):
 
     def __init__(self, running: Running, names: dict[str, set[str]]) -> None:
         super().__init__()
-        self._address = running.settings.address
+        self._running = running
         self._names = names
         self.stop = threading.Event()
         self.faults: list[str] = []
@@ -180,7 +179,7 @@ class Reader(threading.Thread):
 
     def run(self) -> None:
         """Ask until told to stop."""
-        with httpx.Client(base_url=self._address) as client:
+        with self._running.calls() as client:
             there = [number for number in range(100_000, 100_300) if client.get(f"/v1/customers/{number}/tier").status_code == 200]
             for number in cycle(there):
                 answer = client.get(f"/v1/customers/{number}/tier")

@@ -1,0 +1,52 @@
+"""What holds for every answer? No body is too large, nothing is cached or framed, and its time is taken.
+
+Plain ASGI: what frameworks wrap around a request costs more than most answers.
+"""
+
+import time
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from streams.health import LATENCY
+
+BODY_LIMIT = 4 * 1024 * 1024
+HEADERS = [
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"strict-transport-security", b"max-age=31536000"),
+    (b"x-content-type-options", b"nosniff"),
+]
+"""As the OWASP REST security cheat sheet has them."""
+
+
+class Edge:
+    """Bounds what comes in, and adds to what goes out."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, and note how long it took until the answer was out."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start, size = time.perf_counter(), 0
+
+        async def bounded() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > BODY_LIMIT:
+                raise HTTPException(413, f"the body is larger than {BODY_LIMIT} bytes")
+            return message
+
+        async def answered(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *HEADERS]
+            await send(message)
+            if message["type"] == "http.response.body" and not message.get("more_body") and (route := scope.get("route")):
+                LATENCY.labels(route.path).observe(time.perf_counter() - start)
+
+        await self._app(scope, bounded, answered)

@@ -1,0 +1,153 @@
+"""Who is let in? Nobody without a token, but to ask for health; and what they look at is written down."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, cast, get_args
+
+import structlog
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from limits import RateLimitItem, parse
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+
+from domain.access import PURPOSES, STATES_PURPOSE, UNMASKED, Caller, DataLookedUp, Purpose, Role, may_say, reaches
+from domain.catalogue import type_name
+from domain.recorded import Proposed
+from streams.tokens import BadToken, Tokens
+from streams.web.grants import GRANTS, SUBJECTS, Grant
+from streams.web.problems import Problem
+
+log = structlog.get_logger()
+
+PURPOSE = "tierfold-purpose"
+"""The header that says for what somebody's data is looked at."""
+STATED = {
+    "name": PURPOSE,
+    "in": "header",
+    "required": False,
+    "description": "For what; a channel must say it",
+    "schema": {"type": "string", "enum": list(get_args(Purpose))},
+}
+SYSTEMS: tuple[Role, ...] = ("core", "channel", "operator")
+"""Roles of machines; all others are people's, who ask less often."""
+ManagerOf = Callable[[str], Awaitable[str | None]]
+
+
+@dataclass
+class Look:
+    """A question that a caller may ask in some roles; and once it is known about whom, as what they ask, and for what."""
+
+    caller: Caller
+    what: str
+    roles: tuple[Role, ...]
+    stated: str | None
+    manager_of: ManagerOf
+    stream: str | None = None
+    role: Role | None = None
+
+    async def at(self, stream: str) -> None:
+        """It is about this customer, household or company group; raises a 403 where that is none of the caller's business."""
+        fitting = [role for role in self.roles if self.stated in PURPOSES.get(role, ()) or (self.stated is None and role not in STATES_PURPOSE)]
+        if not fitting:
+            said = sorted({purpose for role in self.roles for purpose in PURPOSES.get(role, ())})
+            raise Problem(403 if self.stated else 400, f"say for what in the header {PURPOSE}: {', '.join(said)}")
+        for role in fitting:
+            if reaches(self.caller, role, stream, await self.manager_of(stream) if role == "manager" else None):
+                self.stream, self.role = stream, role
+                return
+        raise Problem(403, "this is no customer of yours")
+
+    @property
+    def unmasked(self) -> bool:
+        """Whether all is shown as it is."""
+        return self.role in UNMASKED
+
+    async def says(self, event: Proposed) -> None:
+        """The caller hands in an event; raises a 403 where it is not for them to say."""
+        name = type_name(type(event.data))
+        for role in self.roles:
+            if may_say(self.caller, role, event, name, await self.manager_of(event.stream) if role == "manager" else None):
+                return
+        raise Problem(403, f"{name} is not for you to say of {event.stream.partition(':')[0]} {event.stream.partition(':')[2]}")
+
+    def event(self) -> DataLookedUp | None:
+        """What is written down of it; None if it was about nobody."""
+        if self.stream is None or self.role is None:
+            return None
+        purpose = cast("Purpose", self.stated) if self.stated else PURPOSES[self.role][0]
+        return DataLookedUp(who=self.caller.who, role=self.role, purpose=purpose, what=self.what, about=self.stream)
+
+
+class Gate:
+    """Lets callers in, or does not; `note` writes a look down. `rates` are those of systems and of people, as `2000/second`."""
+
+    def __init__(self, tokens: Tokens, manager_of: ManagerOf, note: Callable[[Look], Awaitable[None]], rates: tuple[str, str]) -> None:
+        self._tokens = tokens
+        self._manager_of = manager_of
+        self._note = note
+        self._rates: tuple[RateLimitItem, ...] = tuple(map(parse, rates))
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+
+    async def let_in(self, request: Request, grant: Grant) -> Look:
+        """The look that a request is; raises a 401, 403 or 429."""
+        caller = await self._caller(request)
+        self._limited(caller)
+        roles = tuple(role for role in grant.roles if role in caller.roles)
+        try:
+            if not roles:
+                raise Problem(403, f"this is for {', '.join(grant.roles)}")
+            look = Look(caller, grant.what, roles, request.headers.get(PURPOSE), self._manager_of)
+            for part, kind in SUBJECTS.items():
+                if part in request.path_params:
+                    await look.at(f"{kind}:{request.path_params[part]}")
+        except Problem as problem:
+            log.warning("access_denied", who=caller.who, what=grant.what, status=problem.status)
+            raise
+        return look
+
+    async def noted(self, look: Look) -> None:
+        """Write down what was looked at."""
+        if look.stream is not None:
+            await self._note(look)
+
+    async def _caller(self, request: Request) -> Caller:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise Problem(401, "a bearer token is needed: `tierfold token` makes one", headers={"www-authenticate": "Bearer"})
+        try:
+            return await self._tokens.caller(token.strip())
+        except BadToken as error:
+            raise Problem(401, f"this token lets nobody in: {error}", headers={"www-authenticate": 'Bearer error="invalid_token"'}) from error
+
+    def _limited(self, caller: Caller) -> None:
+        rate = self._rates[not any(role in SYSTEMS for role in caller.roles)]
+        if not self._limiter.hit(rate, caller.who):
+            raise Problem(429, f"no more than {rate}", headers={"retry-after": str(rate.get_expiry())})
+
+
+def guarded_by(gate: Gate) -> type[APIRoute]:
+    """The kind of route that lets nobody in but those who may; one that no grant names cannot be made."""
+
+    class Guarded(APIRoute):
+        def __init__(self, path: str, endpoint: Callable[..., Any], **how: Any) -> None:
+            [method] = how["methods"]
+            self.grant = GRANTS[method, path]
+            if self.grant.roles:
+                asked = [STATED] if any(f"{{{part}}}" in path for part in (*SUBJECTS, "decision")) else []
+                said = {"security": [{"bearer": []}], "x-roles": list(self.grant.roles), "parameters": asked}
+                how["openapi_extra"] = {**(how.get("openapi_extra") or {}), **said}
+            super().__init__(path, endpoint, **how)
+
+        def get_route_handler(self) -> Callable[[Request], Any]:
+            answer, grant = super().get_route_handler(), self.grant
+
+            async def guarded(request: Request) -> Response:
+                request.state.look = look = await gate.let_in(request, grant)
+                response = await answer(request)
+                await gate.noted(look)
+                return response
+
+            return guarded if grant.roles else answer
+
+    return Guarded

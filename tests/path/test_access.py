@@ -1,0 +1,280 @@
+"""Who is let in to what: every route of the OpenAPI document, for every role, with a customer of theirs, another's, and one nobody knows."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+
+from domain.access import ROLES, Role
+from domain.catalogue import EVENTS
+from domain.customers import ContactStated, CustomerOnboarded, ProfileFactStated
+from domain.interaction import Interaction
+from domain.recorded import Proposed
+from domain.relations import HouseholdJoined, ManagerAssigned, ManagerVisited
+from domain.tiering import TierOverridden
+from streams.cloudevents import BATCH, STRUCTURED, write, write_batch
+from tests.conftest import NOON, TODAY, Running, proposed, settings_in
+
+OWN, OTHERS, UNKNOWN = "own", "others", "unknown"
+MANAGERS = {OWN: "li", OTHERS: "zhao"}
+NAME = "欧阳小明"
+OFTEN = 600
+PHONE = "13800138000"
+OPEN = {"/healthz", "/readyz"}
+EVERYBODYS: dict[str, Any] = {"channel": {"customer": OWN}, "manager": {"who": "li"}}
+"""What ties a role to its own customers; all others have to do with everybody."""
+
+MAY: dict[str, dict[Role, str]] = {
+    "GET /openapi.json": dict.fromkeys(ROLES, "y"),
+    "GET /metrics": {"operator": "y"},
+    "GET /v1/versions": dict.fromkeys(("tier-owner", "supervisor", "auditor", "operator"), "y"),
+    "POST /v1/what-if": {"tier-owner": "y"},
+    "POST /v1/interactions": {"core": "all", "channel": "own", "manager": "own"},
+    "GET /v1/customers/{customer}": {"manager": "own", "supervisor": "all", "auditor": "all", "privacy-officer": "all"},
+    "GET /v1/customers/{customer}/tier": {"channel": "own", "manager": "own", "supervisor": "all", "auditor": "all", "privacy-officer": "all"},
+    "GET /v1/customers/{customer}/ledger": {"manager": "own", "supervisor": "all", "auditor": "all", "privacy-officer": "all"},
+    "GET /v1/customers/{customer}/history": {"auditor": "all", "privacy-officer": "all"},
+    "GET /v1/customers/{customer}/next-best-offer": {"channel": "own", "manager": "own"},
+    "GET /v1/customers/{customer}/foresight": {"manager": "own", "supervisor": "all"},
+    "GET /v1/customers/{customer}/explain": {"manager": "own", "supervisor": "all", "auditor": "all", "privacy-officer": "all"},
+    "GET /v1/customers/{customer}/as-of": {"supervisor": "all", "auditor": "all", "privacy-officer": "all"},
+    "GET /v1/households/{household}": {"supervisor": "all", "auditor": "all"},
+    "GET /v1/households/{household}/as-of": {"supervisor": "all", "auditor": "all"},
+    "GET /v1/companies/{company}": {"supervisor": "all", "auditor": "all"},
+    "GET /v1/companies/{company}/as-of": {"supervisor": "all", "auditor": "all"},
+    "GET /v1/decisions/{decision}/explanation": {"channel": "own", "manager": "own", "supervisor": "all", "auditor": "all", "privacy-officer": "all"},
+}
+"""What is meant, written down once more by hand: `y` has to do with nobody, `own` with own customers, `all` with all of them."""
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A stack with two customers, each with a manager of their own and a household."""
+    made = Running(settings_in(tmp_path_factory.mktemp("access"), rate_of_people=f"{OFTEN}/minute"))
+    made.start()
+    events = []
+    for customer, manager in MANAGERS.items():
+        said: list[Interaction] = [
+            CustomerOnboarded(name=NAME, source="branch"),
+            ContactStated(medium="phone", value=PHONE, source="app"),
+            ManagerAssigned(manager=f"manager:{manager}"),
+            HouseholdJoined(household=f"household:{customer}", role="member"),
+        ]
+        events += [write(proposed(data, f"{customer}{number}", f"customer:{customer}")) for number, data in enumerate(said)]
+    assert made.client.post("/v1/interactions", content=write_batch(events), headers={"content-type": BATCH}).status_code == 201
+    made.settle()
+    yield made
+    made.kill_all()
+
+
+@pytest.fixture(scope="module")
+def decisions(running: Running) -> dict[str, str]:
+    """A decision of each of them, by whose it is."""
+    made = {whose: running.client.get(f"/v1/customers/{whose}/next-best-offer").json()["decision"] for whose in (OWN, OTHERS)}
+    running.settle()
+    return {**made, UNKNOWN: "unknown"}
+
+
+@pytest.fixture(scope="module")
+def routes(running: Running) -> list[tuple[str, str]]:
+    """Every method and path of the OpenAPI document."""
+    paths = running.client.get("/openapi.json").json()["paths"]
+    return [(method.upper(), path) for path, methods in paths.items() for method in methods]
+
+
+def test_no_route_is_without_a_line_here(routes: list[tuple[str, str]]) -> None:
+    """Who adds a route says here who may ask it."""
+    assert {f"{method} {path}" for method, path in routes} == MAY.keys() | {f"GET {path}" for path in OPEN}
+
+
+def asked(client: httpx.Client, method: str, path: str, whose: str, decisions: dict[str, str]) -> httpx.Response:
+    """A good question, about this customer if it is about any."""
+    path = path.format(customer=whose, household=whose, company=whose, decision=decisions[whose])
+    if path == "/v1/interactions":
+        event = write(proposed(EVENTS["feedback-given"](text="x", channel="app"), f"{id(client)}{whose}", f"customer:{whose}"))
+        return client.post(path, content=event, headers={"content-type": STRUCTURED})
+    return client.post(path, json=[]) if method == "POST" else client.get(path)
+
+
+def test_every_route_for_every_role_and_customer(running: Running, routes: list[tuple[str, str]], decisions: dict[str, str]) -> None:
+    """Who may is answered, or told that nothing is there; who may not gets a 403 problem, whether or not there is such a customer."""
+    wrong = []
+    for role in ROLES:
+        with running.calls(role, **{"customer": None, **EVERYBODYS.get(role, {})}) as client:
+            for (method, path), whose in product(routes, (OWN, OTHERS, UNKNOWN)):
+                if path in OPEN:
+                    continue
+                may = MAY[f"{method} {path}"].get(role)
+                allowed = may in {"y", "all"} or (may == "own" and whose == OWN)
+                if path.startswith("/v1/decisions") and whose == UNKNOWN and may:
+                    allowed = True  # nobody's: told that there is none
+                answer = asked(client, method, path, whose, decisions)
+                fine = answer.status_code in {200, 201, 404, 409, 422} if allowed else answer.status_code == 403
+                if not fine or (answer.status_code == 403 and answer.headers["content-type"] != "application/problem+json"):
+                    wrong.append(f"{role} {method} {path} {whose}: {answer.status_code} {answer.text[:80]}")
+
+    assert wrong == []
+
+
+def test_nobody_is_let_in_without_a_good_token(running: Running, routes: list[tuple[str, str]], decisions: dict[str, str]) -> None:
+    """No token, one of somebody else's, one that is over, one without a signature: 401, on every route but health."""
+    with running.calls("auditor") as good:
+        token = good.headers["authorization"].removeprefix("Bearer ")
+    said = jwt.decode(token, options={"verify_signature": False})
+    kid = {"kid": jwt.get_unverified_header(token)["kid"]}
+    forged = [
+        *("", "Basic YTpi", "Bearer", "Bearer x", f"Bearer {token[:-4]}AAAA", f"Bearer {'x' * 9000}"),
+        f"Bearer {jwt.encode(said, None, 'none', kid)}",
+        f"Bearer {jwt.encode(said, 'k' * 64, 'HS256', kid)}",
+    ]
+    with httpx.Client(base_url=running.settings.address) as client:
+        for header in forged:
+            client.headers["authorization"] = header
+            for method, path in routes:
+                answer = asked(client, method, path, OWN, decisions)
+                assert answer.status_code == (200 if path in OPEN else 401), (header[:20], path)
+                assert path in OPEN or answer.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_who_sees_most_sees_names_and_others_their_beginnings(running: Running) -> None:
+    """A manager and a supervisor see masked names, numbers and addresses; an auditor sees them as they are, and history too."""
+    shown = {}
+    for role in ("manager", "supervisor", "auditor"):
+        with running.calls(role, who="li") as client:
+            shown[role] = client.get(f"/v1/customers/{OWN}").text
+
+    assert NAME in shown["auditor"]
+    assert PHONE in shown["auditor"]
+    for role in ("manager", "supervisor"):
+        assert NAME not in shown[role]
+        assert PHONE not in shown[role]
+        assert "欧***" in shown[role]
+        assert "138****8000" in shown[role]
+
+
+@pytest.mark.parametrize(
+    ("role", "data", "allowed"),
+    [
+        ("channel", ProfileFactStated(fact="income", value="1", source="app"), False),
+        ("channel", EVENTS["offer-accepted"](decision="d", offer="o", channel="app"), True),
+        ("core", TierOverridden(tier="private", approver="x", reason="x", until=TODAY), False),
+        ("supervisor", TierOverridden(tier="private", approver="somebody", reason="x", until=TODAY), False),
+        ("supervisor", TierOverridden(tier="private", approver="li", reason="x", until=TODAY), True),
+        ("manager", ManagerVisited(manager="manager:zhao", purpose="x"), False),
+        ("manager", ManagerVisited(manager="manager:li", purpose="x"), True),
+    ],
+)
+def test_everybody_says_only_what_is_theirs_to_say(running: Running, role: Role, data: Interaction, allowed: bool) -> None:
+    """The type of event, and in whose name it is said."""
+    event = write(proposed(data, f"{role}-{data!r}"[:100].replace(" ", "").translate(str.maketrans("'()=,", "-----")), f"customer:{OWN}"))
+    with running.calls(role, who="li") as client:
+        answer = client.post("/v1/interactions", content=event, headers={"content-type": STRUCTURED})
+
+    assert (answer.status_code in {200, 201}) == allowed, answer.text
+    assert allowed or answer.status_code == 403
+
+
+def test_nobody_says_for_the_bank_who_looked_at_what(running: Running) -> None:
+    """The access journal, the register of the forgotten and the bank's own decisions do not come in by this door."""
+    looked = EVENTS["data-looked-up"](who="x", role="auditor", purpose="audit", what="history", about="customer:1")
+    event = write(Proposed("x", "x", "access:customer:1", NOON, TODAY, looked))
+
+    for role in ROLES:
+        with running.calls(role) as client:
+            assert client.post("/v1/interactions", content=event, headers={"content-type": STRUCTURED}).status_code == 403
+
+
+def test_a_channel_says_for_what_it_asks(running: Running) -> None:
+    """Without a purpose: 400; with one that is not a channel's: 403."""
+    with running.calls("channel") as client:
+        assert httpx.get(f"{client.base_url}/v1/customers/{OWN}/tier", headers={"authorization": client.headers["authorization"]}).status_code == 400
+        assert client.get(f"/v1/customers/{OWN}/tier", headers={"tierfold-purpose": "audit"}).status_code == 403
+        assert client.get(f"/v1/customers/{OWN}/tier", headers={"tierfold-purpose": "service"}).status_code == 200
+
+
+def test_every_look_is_in_the_access_journal_and_no_refused_one(running: Running) -> None:
+    """Who, as what, for what, which question, when; under the journal's proofs, and not in the customer's own history."""
+    begun = datetime.now(UTC)
+    with running.calls("auditor", who="wang.fang") as client:
+        before = client.get(f"/v1/customers/{OTHERS}/history").json()["events"][-1]["version"]
+        client.get(f"/v1/customers/{OTHERS}/as-of")
+    with running.calls("manager", who="li") as client:
+        assert client.get(f"/v1/customers/{OTHERS}").status_code == 403
+    with running.calls("channel", who="app", customer=OTHERS) as client:
+        client.get(f"/v1/customers/{OTHERS}/tier", headers={"tierfold-purpose": "marketing"})
+    running.settle()
+    looks = [look for look in running.report("audit", "access", OTHERS)["looks"] if datetime.fromisoformat(look["at"]) >= begun]
+
+    assert [tuple(look[name] for name in ("who", "role", "purpose", "what", "about")) for look in looks] == [
+        ("wang.fang", "auditor", "audit", "history", f"customer:{OTHERS}"),
+        ("wang.fang", "auditor", "audit", "as-of", f"customer:{OTHERS}"),
+        ("app", "channel", "marketing", "tier", f"customer:{OTHERS}"),
+    ]
+    assert running.client.get(f"/v1/customers/{OTHERS}/history").json()["events"][-1]["version"] == before
+    assert running.report("audit", "verify-journal")["findings"] == []
+    assert b"wang.fang" in running.run("audit", "access", OTHERS).stdout
+
+
+def test_a_person_who_asks_too_often_is_told_to_wait(running: Running) -> None:
+    """429, with the seconds to wait; others are answered."""
+    with running.calls("auditor", who="eager") as eager, running.calls("auditor", who="calm") as calm:
+        answers = [eager.get("/v1/versions") for _ in range(OFTEN + 1)]
+
+        assert (answers[0].status_code, answers[-1].status_code) == (200, 429)
+        assert int(answers[-1].headers["retry-after"]) > 0
+        assert calm.get("/v1/versions").status_code == 200
+
+
+def test_a_body_that_is_too_large_is_refused(running: Running) -> None:
+    """413, before all of it is read; and every answer says that it is not to be cached, framed or guessed at."""
+    answers = [running.client.post(path, content=b"[" + b" " * 5_000_000) for path in ("/v1/interactions", "/v1/what-if")]
+
+    assert [answer.status_code for answer in answers] == [413, 413]
+    for answer in (*answers, running.client.get("/healthz")):
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+
+
+def test_refusals_are_logged_without_whom_they_were_about(running: Running) -> None:
+    """Who, what and the status: enough to see that somebody tries doors."""
+    with running.calls("manager", who="curious") as client:
+        client.get(f"/v1/customers/{OTHERS}")
+    logged = [json.loads(line) for line in (running.settings.data_dir / "logs" / "web.log").read_text().splitlines() if "curious" in line]
+
+    assert [(line["event"], line["who"], line["what"], line["status"]) for line in logged] == [("access_denied", "curious", "picture", 403)]
+    assert all(OTHERS not in json.dumps(line) for line in logged)
+
+
+def test_schemathesis_finds_nothing(running: Running, tmp_path: Path, decisions: dict[str, str]) -> None:
+    """Questions made up from the OpenAPI document, good and bad: every answer is one that it describes, and none is a fault of ours.
+
+    Of one check it has nothing to say: what JSON Schema allows and a rule forbids (a tier nobody can reach) is a 422, as it should be.
+    """
+    (tmp_path / "openapi.json").write_text(running.client.get("/openapi.json").text)
+    token = running.client.headers["authorization"].removeprefix("Bearer ")
+    (tmp_path / "schemathesis.toml").write_text(f"""
+seed = 1
+[generation]
+max-examples = 8
+[checks.positive_data_acceptance]
+enabled = false
+[auth.openapi.bearer]
+bearer = "{token}"
+[parameters]
+"path.customer" = "{OWN}"
+"path.household" = "{OWN}"
+"path.decision" = "{decisions[OWN]}"
+""")
+    command = [str(Path(sys.executable).with_name("schemathesis")), "--no-color", "run", "openapi.json", "--url", running.settings.address]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=300)
+
+    assert done.returncode == 0, done.stdout.decode()[-6000:]
