@@ -100,7 +100,7 @@ def bundle(
     from replay.bundle import Maker, NotYet
 
     settings = settings_of(data_dir)
-    journal, now = existing_journal(settings), datetime.now(ZoneInfo(settings.timezone))
+    journal, now = existing_journal(settings, for_auditors=True), datetime.now(ZoneInfo(settings.timezone))
     signer = signer_of(settings, BUNDLES)
     trusted = public_keys(settings)
     maker = Maker(journal, settings.evidence_dir, trusted, begun_with(settings), signer)

@@ -1,23 +1,34 @@
-"""How does a privacy officer do what the law asks? Forget, replay what was forgotten, let another master key follow."""
+"""How does a privacy officer do what the law asks? Report, export, restrict, forget when the time is over, replay, rotate."""
 
 import asyncio
 import json
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from deploy.compose import existing_journal
 from deploy.console import DataDir, Json, Mendable, errors, settings_of, show
+from deploy.files import read_privacy
 from deploy.keys import with_another_master
 from deploy.logs import set_up_logs
 from deploy.settings import Settings
 from replay.erasures import Erasures
 
-privacy = typer.Typer(name="privacy", no_args_is_help=True, help="Forget customers for ever, and what goes with it.")
+if TYPE_CHECKING:
+    from deploy.forgetting import Certificate, Ordered
+    from streams.journal import Journal
+
+    Doing = Callable[[Settings, Journal, Ordered], Coroutine[Any, Any, Certificate]]
+
+privacy = typer.Typer(name="privacy", no_args_is_help=True, help="Report, export, restrict and forget what is known of customers.")
 
 By = Annotated[str, typer.Option("--by", help="Who decided it.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is recorded, so name nobody.")]
+Customers = Annotated[list[str] | None, typer.Argument(help="Their numbers, without `customer:`.")]
+OfFile = Annotated[Path | None, typer.Option("--file", help="A file with more of them, one a line.", exists=True, dir_okay=False)]
 
 
 @privacy.callback()
@@ -27,31 +38,119 @@ def begin() -> None:
 
 
 @privacy.command()
+def report(
+    html: Annotated[Path | None, typer.Option("--html", help="Write it as a page, to be read or printed.", dir_okay=False)] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Say what is known, why, how long, who was forgotten, and which risks were seen: the policy beside what is held."""
+    from deploy.disclosure import held, report_page
+
+    settings = settings_of(data_dir)
+    found = held(existing_journal(settings), read_privacy(settings.privacy))
+    if html is not None:
+        html.write_bytes(report_page(found))
+    show(found if as_json else {name: value for name, value in found.items() if not isinstance(value, dict | list)}, as_json)
+
+
+@privacy.command()
+def export(
+    customer: Annotated[str, typer.Argument(help="The customer's number, without `customer:`.")],
+    by: By,
+    out: Annotated[Path, typer.Option("--out", help="Where to write it, as JSON.", dir_okay=False)],
+    html: Annotated[Path | None, typer.Option("--html", help="And as a page to read.", dir_okay=False)] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Write all that is known of a customer, for the customer: for machines and to be read. That it was done is in the access journal."""
+    from deploy.disclosure import export_page, known_of, noted
+
+    settings = settings_of(data_dir)
+    journal = existing_journal(settings, for_auditors=True)
+    found = known_of(settings, journal, read_privacy(settings.privacy), customer)
+    asyncio.run(noted(settings, journal, customer, by))
+    out.write_text(json.dumps(found, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
+    if html is not None:
+        html.write_bytes(export_page(found))
+    show({"customer": customer, "events": len(found["events"]), "looks": len(found["looks"]), "file": str(out)}, as_json)
+
+
+@privacy.command()
+def restrict(by: By, reason: Reason, customers: Customers = None, file: OfFile = None, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Let nobody but auditors read what is known of customers: what must be kept, and not be used."""
+    from deploy.forgetting import restricted
+
+    _do(restricted, settings_of(data_dir), _named(customers, file), (by, reason), as_json)
+
+
+@privacy.command()
+def lift(by: By, reason: Reason, customers: Customers = None, file: OfFile = None, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Let what is known of restricted customers be used again."""
+    from deploy.forgetting import lifted
+
+    _do(lifted, settings_of(data_dir), _named(customers, file), (by, reason), as_json)
+
+
+@privacy.command()
 def forget(
     by: By,
-    reason: Annotated[str, typer.Option("--reason", help="Why; it is recorded, so name nobody.")],
-    customers: Annotated[list[str] | None, typer.Argument(help="Their numbers, without `customer:`.")] = None,
-    file: Annotated[Path | None, typer.Option("--file", help="A file with more of them, one a line.", exists=True, dir_okay=False)] = None,
+    reason: Reason,
+    customers: Customers = None,
+    file: OfFile = None,
+    early: Annotated[bool, typer.Option("--early", help="Although the law may ask that it is kept: nothing of it can be shown to anybody any more.")] = False,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Destroy the keys of customers, and all that was made of what they open. There is no way back."""
-    named = [*(customers or []), *(file.read_text(encoding="utf-8").split() if file else [])]
-    if not named:
-        raise Mendable("name customers, or a --file of them")
-    _forget(settings_of(data_dir), [f"customer:{name}" for name in dict.fromkeys(named)], by, reason, as_json)
+    from deploy.forgetting import forgotten
+    from replay.retention import all_who_left, last_day_closed
+
+    settings, subjects = settings_of(data_dir), _named(customers, file)
+    if not early:
+        journal, policy = existing_journal(settings), read_privacy(settings.privacy)
+        today = last_day_closed(journal)
+        over = {left.stream for left in all_who_left(journal, policy.longest) if today and left.until <= today}
+        if kept := [subject for subject in subjects if subject not in over]:
+            raise Mendable(
+                f"{len(kept)} of them, {kept[0]} first, have not left {policy.longest} years ago ({policy.label}): `tierfold privacy restrict` them"
+                " until then, or say --early if nothing of them has to be kept"
+            )
+    _do(forgotten, settings, subjects, (by, reason), as_json)
+
+
+@privacy.command()
+def due(
+    do: Annotated[bool, typer.Option("--forget", help="Forget them.")] = False,
+    by: By = "retention",
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Say whose time is over by the last day that closed, and with --forget forget them; to be run once a day, after the bank's end of day."""
+    from deploy.forgetting import forgotten
+    from replay.retention import all_who_left, last_day_closed
+
+    settings = settings_of(data_dir)
+    journal, policy = existing_journal(settings), read_privacy(settings.privacy)
+    today = last_day_closed(journal)
+    left = [each for each in all_who_left(journal, policy.longest) if today is not None and each.until <= today]
+    if do and left:
+        _do(forgotten, settings, [each.stream for each in left], (by, f"left {policy.longest} years ago ({policy.label})"), as_json)
+    else:
+        show({"by": str(today), "due": [{"customer": each.stream, "left": str(each.left), "until": str(each.until)} for each in left]}, as_json)
 
 
 @privacy.command()
 def replay(by: By = "restore", data_dir: DataDir = None, as_json: Json = False) -> None:
     """Forget again all who are in the register: before a system that was restored from a backup may serve."""
+    from deploy.forgetting import forgotten
+
     settings = settings_of(data_dir)
     journal = existing_journal(settings, restored=True)
     subjects = [erased.subject for erased in Erasures(settings.erasures_file).all()]
     assert journal.keyring is not None
     back = sorted(set(subjects) - journal.keyring.destroyed(subjects))
     if back:
-        _forget(settings, back, by, "forgotten before, and restored", as_json)
+        _do(forgotten, settings, back, (by, "forgotten before, and restored"), as_json)
     else:
         show({"forgotten": len(set(subjects)), "restored": 0}, as_json)
 
@@ -65,13 +164,20 @@ def rotate(data_dir: DataDir = None, as_json: Json = False) -> None:
     show({"master": with_another_master(settings, keyring)}, as_json)
 
 
-def _forget(settings: Settings, subjects: list[str], by: str, reason: str, as_json: bool) -> None:
-    from deploy.forgetting import certified, forgotten
+def _named(customers: list[str] | None, file: Path | None) -> list[str]:
+    named = [*(customers or []), *(file.read_text(encoding="utf-8").split() if file else [])]
+    if not named:
+        raise Mendable("name customers, or a --file of them")
+    return [f"customer:{name}" for name in dict.fromkeys(named)]
 
-    certificate = asyncio.run(forgotten(settings, existing_journal(settings, restored=True), subjects, by, reason))
+
+def _do(doing: "Doing", settings: Settings, subjects: list[str], why: tuple[str, str], as_json: bool) -> None:
+    from deploy.forgetting import Ordered, certified
+
+    certificate = asyncio.run(doing(settings, existing_journal(settings, restored=True), Ordered(subjects, *why)))
     folder = settings.data_dir / "certificates"
     folder.mkdir(exist_ok=True)
-    file = folder / f"{certificate.at.replace(':', '')}.txt"
+    file = folder / f"{certificate.done}-{certificate.at.replace(':', '')}.txt"
     file.write_text(certified(settings, certificate), encoding="utf-8")
     if as_json:
         print(json.dumps({**asdict(certificate), "certificate": str(file)}))

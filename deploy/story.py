@@ -14,16 +14,16 @@ def story(found: Audited, document: dict[str, Any]) -> bytes:
 
 
 def _told(number: int, event: dict[str, Any]) -> dict[str, Any]:
-    return {"number": number, **event, "lines": list(_lines("", event["data"]))}
+    return {"number": number, **event, "lines": list(lines("", event["data"]))}
 
 
-def _lines(name: str, said: Any) -> Iterator[tuple[str, str]]:
+def lines(name: str, said: Any) -> Iterator[tuple[str, str]]:
     """What an event says, a line for each single thing."""
     if isinstance(said, dict) and said:
         for key, value in said.items():
-            yield from _lines(f"{name}.{key}" if name else key, value)
+            yield from lines(f"{name}.{key}" if name else key, value)
     elif isinstance(said, list) and any(isinstance(each, dict) for each in said):
         for number, each in enumerate(said, start=1):
-            yield from _lines(f"{name} {number}", each)
+            yield from lines(f"{name} {number}", each)
     elif said not in (None, [], {}):
         yield name, ", ".join(map(str, said)) if isinstance(said, list) else str(said)

@@ -45,7 +45,7 @@ OWN_WORD = frozenset(
         *("offer-decided", "offer-lapsed", "member-contacted", "example-labelled", "model-drifted", "catalogue-adopted", "tier-overridden", "tier-changed"),
         *("version-adopted", "version-proposed", "version-approved", "version-promoted", "version-rolled-back", "version-announced", "version-withdrawn"),
         *("membership-changed", "member-month-reported", "shard-month-reported", "month-reported", "whole-month-closed"),
-        *("subject-forgotten", "data-looked-up"),
+        *("subject-forgotten", "subject-restricted", "restriction-lifted", "data-looked-up"),
     ]
 )
 """What no core system says: it is decided here, by people or by rules."""

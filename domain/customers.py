@@ -21,6 +21,12 @@ class CustomerOnboarded(Interaction):
     source: Channel
 
 
+class CustomerLeft(Interaction):
+    """The last contract ended: from here on counts how long the bank must keep what it knows."""
+
+    source: Channel
+
+
 class ProfileFactStated(Interaction):
     """Somebody stated a basic fact about the customer; the newest statement of a fact is the one in use."""
 

@@ -14,11 +14,13 @@ from typing import Any
 import structlog
 
 from domain.interaction import BANK
+from domain.recorded import Proposed
 from streams.batch import Batch, batches, decode_batch, encode_batch
 from streams.cloudevents import STRUCTURED, Item, read_message, write
-from streams.journal import Arrival, Counts, Journal, LogOffset, Rejected
+from streams.journal import Arrival, Counts, Journal, LogOffset, Refused, Rejected
 from streams.kafka import INTERACTIONS, RECORDED, Broker, ConsumerRebalanceListener, TopicPartition
 from streams.routing import shard_of, spread
+from streams.screen import Screen
 
 log = structlog.get_logger()
 
@@ -39,13 +41,15 @@ class Intake(ConsumerRebalanceListener):
     """Consumes `interactions`, records in the journal, publishes on `recorded`.
 
     In a consumer `group` it owns the shards that Kafka gives it; without one it owns them all, at once. Either way
-    the journal fences whoever was there before. `fault` is called at named points, for tests of crashes.
+    the journal fences whoever was there before. What the `screen` forbids is refused. `fault` is called at named
+    points, for tests of crashes.
     """
 
-    def __init__(self, broker: Broker, journal: Journal, shards: int, group: str | None, fault: Callable[[str], None] = lambda _point: None) -> None:
+    def __init__(self, broker: Broker, journal: Journal, group: str | None, screen: Screen, fault: Callable[[str], None] = lambda _point: None) -> None:
         self._broker = broker
         self._journal = journal
-        self._shards = shards
+        self._shards = len(journal)
+        self._screen = screen
         self._fault = fault
         self._group = group
         self._consumer = broker.consumer(group)
@@ -111,7 +115,8 @@ class Intake(ConsumerRebalanceListener):
         for message in messages:
             items = read_message(message.key, message.value, message.headers)
             for number, item in enumerate(items):
-                arrival = Arrival(message.offset, number, item.raw, item.read, _sent_with(message, item))
+                read = Refused() if self._screen.forbids(item) else item.read
+                arrival = Arrival(message.offset, number, item.raw, read, _sent_with(message, item))
                 (arrivals if self._is_at_home(arrival, partition) else strays).append(arrival)
             if len(arrivals) >= COMMIT_LIMIT:
                 self._commit(partition, arrivals, strays, message.offset)
@@ -120,7 +125,7 @@ class Intake(ConsumerRebalanceListener):
             self._commit(partition, arrivals, strays, messages[-1].offset)
 
     def _is_at_home(self, arrival: Arrival, partition: int) -> bool:
-        if isinstance(arrival.read, Rejected):
+        if not isinstance(arrival.read, Proposed):
             return True
         return arrival.read.stream != BANK and shard_of(arrival.read.stream, self._shards) == partition
 
@@ -139,7 +144,7 @@ class Intake(ConsumerRebalanceListener):
         sent = [
             self._producer.send(INTERACTIONS, value=write(copy), partition=shard_of(copy.stream, self._shards), headers=[("content-type", STRUCTURED.encode())])
             for stray in strays
-            if not isinstance(stray.read, Rejected)
+            if isinstance(stray.read, Proposed)
             for copy in spread(stray.read, self._shards)
         ]
         for future in sent:
@@ -191,6 +196,6 @@ def _sent_with(message: Any, item: Item) -> str | None:
 
 def log_commit(partition: int, counts: Counts) -> None:
     """Say what was committed: counts only, never content."""
-    if counts.quarantined or counts.forwarded:
-        log.warning("messages_set_aside", shard=partition, quarantined=counts.quarantined, forwarded=counts.forwarded)
+    if counts.quarantined or counts.forwarded or counts.refused:
+        log.warning("messages_set_aside", shard=partition, quarantined=counts.quarantined, refused=counts.refused, forwarded=counts.forwarded)
     log.debug("batch_recorded", shard=partition, recorded=counts.recorded, already=counts.already)

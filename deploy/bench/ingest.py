@@ -14,11 +14,14 @@ from eventsourcing.sqlite import SQLiteDatastore, SQLiteProcessRecorder
 
 from deploy import embedded
 from deploy.bench.parts import Figure, keyring_in, median, settings_in, started
+from deploy.files import read_privacy
+from deploy.settings import POLICIES
 from streams.cloudevents import BATCH, write_batch
 from streams.intake import COMMIT_LIMIT, Intake
 from streams.journal import Journal
 from streams.journal.merkle import Tree
 from streams.kafka import INTERACTIONS, Broker, TopicPartition
+from streams.screen import Screen
 
 IN_ONE_MESSAGE = 250
 
@@ -62,7 +65,7 @@ def _fill(broker: Broker, events: dict[int, list[bytes]]) -> None:
 
 def _by_intake(broker: Broker, journal: Journal, count: int) -> float:
     stop = threading.Event()
-    intake = Intake(broker, journal, len(journal), None)
+    intake = Intake(broker, journal, None, Screen(read_privacy(POLICIES / "privacy.yaml").refused))
     thread = threading.Thread(target=intake.run, args=(stop,))
     started_at = time.perf_counter()
     thread.start()

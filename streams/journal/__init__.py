@@ -2,7 +2,7 @@
 
 from streams.journal.codec import decode, part_decoder, previous_of
 from streams.journal.journal import Journal
-from streams.journal.outcomes import Arrival, Counts, Rejected, identify, source_key
+from streams.journal.outcomes import Arrival, Counts, Refused, Rejected, source_key
 from streams.journal.quarantine import Entry
 from streams.journal.rows import FORGOTTEN, Row
 from streams.journal.shard import Commit, End, Fenced, Known, Leaf, LogOffset, Shard
@@ -19,11 +19,11 @@ __all__ = [
     "Known",
     "Leaf",
     "LogOffset",
+    "Refused",
     "Rejected",
     "Row",
     "Shard",
     "decode",
-    "identify",
     "part_decoder",
     "previous_of",
     "source_key",

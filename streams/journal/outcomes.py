@@ -16,7 +16,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class Refused(NamedTuple):
-    """Why an arrival is not recorded although it is an interaction: its subject was forgotten, and stays forgotten."""
+    """Why an arrival is not recorded although it is an interaction: its subject was forgotten or is restricted, or it must not come in."""
 
 
 class Rejected(NamedTuple):
@@ -35,7 +35,7 @@ class Arrival(NamedTuple):
     offset: int
     item: int
     raw: bytes
-    read: Proposed | Rejected
+    read: Proposed | Rejected | Refused
     sent_with: str | None = None
 
 
@@ -108,10 +108,10 @@ def decide(arrivals: Sequence[Arrival], identities: Iterable[Identity | Refused 
     quarantined: list[tuple[Arrival, Rejected]] = []
     already = refused = 0
     for arrival, identity in zip(arrivals, identities, strict=True):
-        if isinstance(arrival.read, Rejected) or identity is None:
-            quarantined.append((arrival, arrival.read if isinstance(arrival.read, Rejected) else Rejected("unreadable")))
-        elif isinstance(identity, Refused):
+        if isinstance(arrival.read, Refused) or isinstance(identity, Refused):
             refused += 1
+        elif isinstance(arrival.read, Rejected) or identity is None:
+            quarantined.append((arrival, arrival.read if isinstance(arrival.read, Rejected) else Rejected("unreadable")))
         elif identity.key not in seen:
             seen[identity.key] = identity.content
             fresh.append(Fresh(arrival.read, identity))

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from domain.recorded import Proposed
 from streams.journal.outcomes import Arrival, Rejected
 from streams.keyring import Key, Keyring
 
@@ -58,7 +59,7 @@ def taken_out(rows: Sequence[tuple[Any, ...]], keyring: Keyring | None) -> list[
 
 
 def _subject(arrival: Arrival, now: datetime) -> str:
-    if not isinstance(arrival.read, Rejected):
+    if isinstance(arrival.read, Proposed):
         return arrival.read.subject or f"quarantine:{now:%Y-%m}"
     found = SUBJECT.search(arrival.raw)
     return found.group(1).decode() if found else f"quarantine:{now:%Y-%m}"

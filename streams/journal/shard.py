@@ -1,6 +1,6 @@
 """What can be done with one shard of the journal? Claim it, record arrivals in it, read it. Nothing else."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
@@ -16,7 +16,7 @@ from streams.journal.quarantine import Entry, set_aside, taken_out
 from streams.journal.rows import FORGOTTEN, Row, row_of
 from streams.journal.sealing import closed, opened, place_of, told
 from streams.journal.tables import CLAIM, COUNTS, KNOWN, MADE_WITH, QUARANTINED, REDRIVEN, Beside, Fenced, chunks, placeholders
-from streams.keyring import Keyring, commitment
+from streams.keyring import Key, Keyring, commitment
 
 __all__ = ["Commit", "End", "Fenced", "Known", "Leaf", "LogOffset", "Recorder", "Shard"]
 
@@ -139,16 +139,13 @@ class Shard:
         keys = {} if self._keyring is None else self._keyring.found({subject for event in events if (subject := event.subject)})
         return [identify(event, keys.get(event.subject or "")) for event in events]
 
-    def _identified(self, read: Sequence[Proposed | Rejected]) -> list[Identity | Refused | None]:
+    def _identified(self, read: Sequence[Proposed | Rejected | Refused]) -> list[Identity | Refused | None]:
         """Name, content and key of what could be read; keys are made, and safe, before anything is sealed with them."""
         if self._keyring is None:
-            return [None if isinstance(each, Rejected) else identify(each) for each in read]
-        subjects = {subject for each in read if not isinstance(each, Rejected) and (subject := each.subject)}
-        keys = self._keyring.made(subjects)
+            return [identify(each) if isinstance(each, Proposed) else None for each in read]
+        keys = self._keyring.made({subject for each in read if isinstance(each, Proposed) and (subject := each.subject)})
         forgotten = {subject for subject, key in keys.items() if key is None}
-        return [
-            None if isinstance(each, Rejected) else Refused() if each.subject in forgotten else identify(each, keys.get(each.subject or "")) for each in read
-        ]
+        return [_identity(each, keys, forgotten) if isinstance(each, Proposed) else None for each in read]
 
     def _stored(self, fresh: Sequence[Fresh], now: datetime) -> tuple[list[StoredEvent], list[tuple[Any, ...]], list[bytes]]:
         self._load_ends({event.stream for event, _ in fresh})
@@ -295,6 +292,10 @@ class Shard:
     def redriven(self, number: int, now: datetime) -> None:
         """Note that something in quarantine was sent to the front door again."""
         self._recorder.change(REDRIVEN, (now.isoformat(), number))
+
+
+def _identity(event: Proposed, keys: Mapping[str, Key | None], forgotten: Collection[str]) -> Identity | Refused:
+    return Refused() if event.subject in forgotten else identify(event, keys.get(event.subject or ""))
 
 
 def _state(event: Proposed, version: int, now: datetime, previous: bytes | None, identity: Identity) -> bytes:

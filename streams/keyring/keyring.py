@@ -4,14 +4,15 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from streams.keyring.masters import NONCE, Master
-from streams.keyring.tables import CHANGED, CHANGES, COUNTS, DESTROY, FIND, MAKE, OF_OTHERS, REWRAP, Tables
+from streams.keyring.tables import CHANGED, CHANGES, COUNTS, DESTROY, DESTROYED, FIND, LIFT, MAKE, OF_OTHERS, RESTRICT, REWRAP, Tables
 
 AT_HAND = 200_000
 KEY = 32
@@ -64,22 +65,34 @@ def commitment(said: bytes, salt: bytes) -> bytes:
     return blake2b(said, digest_size=32, key=salt).digest()
 
 
-class Keyring:
-    """The keys of all subjects, at `sqlite:///file` or `postgresql://…`, wrapped by a master."""
+class Keys(NamedTuple):
+    """How many keys there are, were destroyed, and are for auditors only."""
 
-    def __init__(self, url: str, master: Master, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    there: int
+    destroyed: int
+    restricted: int
+
+
+class Keyring:
+    """The keys of all subjects, at `sqlite:///file` or `postgresql://…`, wrapped by a master.
+
+    Those of subjects who are restricted are as if they were destroyed, but for auditors.
+    """
+
+    def __init__(self, url: str, master: Master, now: Callable[[], datetime] = lambda: datetime.now(UTC), *, for_auditors: bool = False) -> None:
         if not url.startswith(("sqlite:///", "postgresql://")):
             raise ValueError(f"the keys' url must start with sqlite:/// or postgresql://, not {url.partition('://')[0]}")
         self._url = url
         self._master = master
         self._now = now
+        self._for_auditors = for_auditors
         self._tables = Tables(url)
         self._at_hand: dict[str, Key | None] = {}
         self._changes = -1
         self._looked = -LOOK_EVERY
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Keyring, (self._url, self._master)
+        return partial(Keyring, for_auditors=self._for_auditors), (self._url, self._master)
 
     def made(self, subjects: Collection[str]) -> dict[str, Key | None]:
         """The keys of subjects, made for those who have none; None where it was destroyed."""
@@ -100,12 +113,24 @@ class Keyring:
 
     def destroyed(self, subjects: Collection[str]) -> set[str]:
         """Which of these subjects were forgotten."""
-        return {subject for subject, key in self._known(subjects).items() if key is None}
+        return {str(subject) for some in _some(list(subjects)) for (subject,) in self._tables.query(_among(DESTROYED, some), some)}
+
+    def restrict(self, subjects: Sequence[str]) -> None:
+        """Let nobody but auditors have the keys of subjects."""
+        self.made(subjects)
+        at = self._now().isoformat()
+        self._tables.change((RESTRICT, [(subject, at) for subject in subjects]), (CHANGED, [()]))
+        self._at_hand = {}
+
+    def lift(self, subjects: Sequence[str]) -> None:
+        """Let everybody have the keys of subjects again."""
+        self._tables.change((LIFT, [(subject,) for subject in subjects]), (CHANGED, [()]))
+        self._at_hand = {}
 
     def destroy(self, subjects: Sequence[str]) -> None:
         """Destroy keys, for ever: also of subjects who have none yet, and will have none."""
         at = self._now().isoformat()
-        self._tables.change((DESTROY, [(subject, at, at) for subject in subjects]), (CHANGED, [()]))
+        self._tables.change((DESTROY, [(subject, at, at) for subject in subjects]), (LIFT, [(subject,) for subject in subjects]), (CHANGED, [()]))
         self._tables.wipe()
         self._at_hand = {}
 
@@ -125,10 +150,10 @@ class Keyring:
         self._tables.wipe()
         return count
 
-    def counts(self) -> tuple[int, int]:
-        """How many keys there are, and how many were destroyed."""
-        [(there, destroyed)] = self._tables.query(COUNTS)
-        return int(there), int(destroyed)
+    def counts(self) -> Keys:
+        """How many keys there are, were destroyed, and are for auditors only."""
+        [(there, destroyed, restricted)] = self._tables.query(COUNTS)
+        return Keys(int(there), int(destroyed), int(restricted))
 
     def close(self) -> None:
         """Let the connection go."""
@@ -155,11 +180,16 @@ class Keyring:
             self._at_hand = {}
         found: dict[str, Key | None] = {}
         for some in _some(subjects):
-            rows = self._tables.query(f"{FIND}({','.join(['%s'] * len(some))})", some)
-            found.update({subject: None if wrapped is None else Key(self._master.unwrap(subject, bytes(wrapped))) for subject, wrapped in rows})
+            for subject, unrestricted, whole in self._tables.query(_among(FIND, some), some):
+                wrapped = whole if self._for_auditors else unrestricted
+                found[subject] = None if wrapped is None else Key(self._master.unwrap(subject, bytes(wrapped)))
         self._at_hand.update(found)
         return found
 
 
 def _some(subjects: Sequence[str]) -> Iterator[Sequence[str]]:
     return (subjects[start : start + AT_ONCE] for start in range(0, len(subjects), AT_ONCE))
+
+
+def _among(sql: str, some: Sequence[str]) -> str:
+    return f"{sql}({','.join(['%s'] * len(some))})"

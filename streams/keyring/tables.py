@@ -11,10 +11,17 @@ import psycopg
 
 CREATE = (
     "CREATE TABLE IF NOT EXISTS keys (subject TEXT PRIMARY KEY, wrapped {blob}, master TEXT, made_at TEXT NOT NULL, destroyed_at TEXT)",
+    "CREATE TABLE IF NOT EXISTS restricted (subject TEXT PRIMARY KEY, restricted_at TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS changes (only_row INTEGER PRIMARY KEY, count BIGINT NOT NULL)",
     "INSERT INTO changes VALUES (1, 0) ON CONFLICT (only_row) DO NOTHING",
 )
-FIND = "SELECT subject, wrapped FROM keys WHERE subject IN "
+FIND = (
+    "SELECT keys.subject, CASE WHEN restricted.subject IS NULL THEN wrapped END, wrapped"
+    " FROM keys LEFT JOIN restricted ON restricted.subject = keys.subject WHERE keys.subject IN "
+)
+DESTROYED = "SELECT subject FROM keys WHERE destroyed_at IS NOT NULL AND subject IN "
+RESTRICT = "INSERT INTO restricted VALUES (%s, %s) ON CONFLICT (subject) DO NOTHING"
+LIFT = "DELETE FROM restricted WHERE subject = %s"
 MAKE = "INSERT INTO keys (subject, wrapped, master, made_at) VALUES (%s, %s, %s, %s) ON CONFLICT (subject) DO NOTHING"
 DESTROY = (
     "INSERT INTO keys (subject, wrapped, master, made_at, destroyed_at) VALUES (%s, NULL, NULL, %s, %s)"
@@ -24,7 +31,7 @@ CHANGED = "UPDATE changes SET count = count + 1 WHERE only_row = 1"
 CHANGES = "SELECT count FROM changes WHERE only_row = 1"
 OF_OTHERS = "SELECT subject, wrapped FROM keys WHERE master IS NOT NULL AND master <> %s ORDER BY subject LIMIT %s"
 REWRAP = "UPDATE keys SET wrapped = %s, master = %s WHERE subject = %s AND wrapped IS NOT NULL"
-COUNTS = "SELECT COUNT(wrapped), COUNT(destroyed_at) FROM keys"
+COUNTS = "SELECT COUNT(wrapped), COUNT(destroyed_at), (SELECT COUNT(*) FROM restricted) FROM keys"
 
 Row = tuple[Any, ...]
 

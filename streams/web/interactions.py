@@ -12,6 +12,7 @@ from streams.cloudevents import read_message, write, write_batch
 from streams.courier import Delivered
 from streams.journal import Known, Rejected, source_key
 from streams.routing import shard_of, spread
+from streams.screen import Screen
 from streams.web.doors import Doors, as_json
 from streams.web.problems import Problem, problems
 
@@ -22,7 +23,7 @@ PATIENCE = 30.0
 OUTCOMES: dict[int | str, dict[str, Any]] = {
     200: {"description": "All were recorded before"},
     202: {"description": "Accepted, not yet recorded"},
-    **problems({409: "The same source and id was recorded with other content", 410: "Refused: their subject was forgotten"}),
+    **problems({409: "The same source and id was recorded with other content", 410: "Refused: their subject was forgotten, or is restricted"}),
 }
 
 
@@ -58,6 +59,7 @@ class Receipt(BaseModel):
 
 def add_interactions(app: FastAPI, doors: Doors) -> None:
     """Add the way in."""
+    screen = Screen(doors.privacy.refused)
 
     @app.post(
         "/v1/interactions",
@@ -67,7 +69,7 @@ def add_interactions(app: FastAPI, doors: Doors) -> None:
         openapi_extra={"requestBody": {"content": BODIES, "required": True}},
     )
     async def interactions(request: Request, prefer: Annotated[str, Header()] = "") -> Response:
-        events = await _posted(request, doors.shards)
+        events = await _posted(request, doors.shards, screen)
         before = await _known(doors, events)
         delivered = [asyncio.wrap_future(future) for future in _submit(doors, events)]
         if "respond-async" in prefer or not doors.wait_for_journal:
@@ -79,7 +81,7 @@ def add_interactions(app: FastAPI, doors: Doors) -> None:
         outcomes = {receipt.outcome for receipt in receipts}
         status = 409 if "conflict" in outcomes else 201 if "recorded" in outcomes else 200
         if "refused" in outcomes:
-            raise Problem(410, "their subject was forgotten, and nothing more is recorded of them", [r.model_dump() for r in receipts])
+            raise Problem(410, "their subject was forgotten or is restricted, and nothing more is recorded of them", [r.model_dump() for r in receipts])
         if status == 409:
             raise Problem(409, "the same source and id was recorded with other content; this one is in quarantine", [r.model_dump() for r in receipts])
         return as_json([receipt.model_dump() for receipt in receipts], status)
@@ -99,10 +101,12 @@ async def _safe(delivered: "list[asyncio.Future[Delivered]]") -> None:
         raise Problem(503, "not yet safe: the journal does not take it just now; send it again, which is harmless") from None
 
 
-async def _posted(request: Request, shards: int) -> list[Proposed]:
+async def _posted(request: Request, shards: int, screen: Screen) -> list[Proposed]:
     body = await request.body()
     headers = [(name.replace("ce-", "ce_", 1), value.encode()) for name, value in request.headers.items()]
     items = read_message(None, body, headers)
+    if any(map(screen.forbids, items)):
+        raise Problem(422, "nothing was recorded: passwords, biometrics and their like must never be sent here")
     errors = [{"item": number, "field": item.read.field, "detail": item.read.reason} for number, item in enumerate(items) if isinstance(item.read, Rejected)]
     if errors:
         raise Problem(422, "nothing was recorded: these events cannot be read", errors)

@@ -21,6 +21,8 @@ from domain.recorded import Proposed
 from domain.relations import HouseholdJoined, ManagerAssigned, ManagerVisited
 from domain.tiering import TierOverridden
 from streams.cloudevents import BATCH, STRUCTURED, write, write_batch
+from streams.kafka import INTERACTIONS, Broker
+from streams.routing import shard_of
 from tests.conftest import NOON, TODAY, Running, proposed, settings_in
 
 OWN, OTHERS, UNKNOWN = "own", "others", "unknown"
@@ -180,6 +182,26 @@ def test_everybody_says_only_what_is_theirs_to_say(running: Running, role: Role,
 
     assert (answer.status_code in {200, 201}) == allowed, answer.text
     assert allowed or answer.status_code == 403
+
+
+def test_what_must_never_come_in_is_refused_and_not_kept(running: Running) -> None:
+    """A password as a fact: a 422 over HTTP; over Kafka it counts as refused, and is nowhere."""
+    event = write(proposed(ProfileFactStated(fact="login-password", value="open-sesame", source="app"), "secret", f"customer:{OWN}"))
+    before = running.counts()
+    posted = running.client.post("/v1/interactions", content=event, headers={"content-type": STRUCTURED})
+    broken = event.replace(b'"fact"', b'"password"')
+    producer = Broker(running.settings.broker).producer()
+    for value in (event, broken):
+        producer.send(INTERACTIONS, value=value, partition=shard_of(f"customer:{OWN}", running.settings.shards))
+    producer.close()
+    running.arrive(before.arrived + 2)
+    counts = running.counts()
+
+    assert posted.status_code == 422
+    assert (counts.refused - before.refused, counts.quarantined - before.quarantined) == (2, 0)
+    assert counts.balanced()
+    files = [file for file in running.settings.data_dir.rglob("*") if file.is_file()]
+    assert [file for file in files if b"open-sesame" in file.read_bytes()] == []
 
 
 def test_nobody_says_for_the_bank_who_looked_at_what(running: Running) -> None:

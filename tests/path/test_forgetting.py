@@ -133,7 +133,7 @@ def test_a_thousand_people_are_forgotten_everywhere(running: Running, tmp_path: 
         shutil.copytree(data / folder, backup / folder)
     (tmp_path / "who").write_text("\n".join(map(customer, range(PLANTED))))
 
-    certificate = running.report("privacy", "forget", "--file", str(tmp_path / "who"), "--by", "li.wei", "--reason", "they asked for it")
+    certificate = running.report("privacy", "forget", "--file", str(tmp_path / "who"), "--by", "li.wei", "--reason", "they asked for it", "--early")
     eventually(lambda: not (data / "recycle").exists())
     running.settle()
     live, rebuilt = running.report("digest"), running.report("digest", "--rebuild")
@@ -190,7 +190,7 @@ def test_what_was_restored_is_forgotten_again_before_it_serves(tmp_path: Path) -
     running.report("feed", str(tmp_path / "in.jsonl"))
     running.settle()
     saved = {folder: shutil.copytree(tmp_path / folder, tmp_path / "backup" / folder) for folder in ("vault", "keys")}
-    running.report("privacy", "forget", customer(0), "--by", "li.wei", "--reason", "they asked for it")
+    running.report("privacy", "forget", customer(0), "--by", "li.wei", "--reason", "they asked for it", "--early")
     for folder, copy in saved.items():
         shutil.rmtree(tmp_path / folder)
         shutil.copytree(copy, tmp_path / folder)

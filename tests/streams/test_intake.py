@@ -19,6 +19,7 @@ from streams.intake import Intake, LogBroken
 from streams.journal import Counts, Fenced, Journal, LogOffset
 from streams.kafka import INTERACTIONS, RECORDED, Broker, TopicPartition
 from streams.routing import shard_of
+from streams.screen import Screen
 from tests.conftest import NOON, proposed
 
 SHARDS = 2
@@ -45,7 +46,7 @@ def broker(broker_address: str) -> Broker:
 def running(broker: Broker, journal: Journal, fault: Callable[[str], None] = lambda _point: None, group: str | None = None) -> Iterator[list[BaseException]]:
     """An intake in a thread; gives what it died of."""
     stop, died = threading.Event(), []
-    intake = Intake(broker, journal, SHARDS, group, fault)
+    intake = Intake(broker, journal, group, Screen(["password"]), fault)
 
     def run() -> None:
         try:

@@ -158,7 +158,7 @@ def test_who_was_forgotten_is_unreadable_refused_and_stays_so(shard: Shard, jour
     assert [row.stream for row in shard.read(0, 10)] == ["customer:0", FORGOTTEN, *(f"customer:{number}" for number in (2, 3, 4, 5, 7))]
     assert shard.history("customer:1") == []
     assert keyring.destroyed(["customer:0", "customer:1", "customer:9", "customer:nobody"]) == {"customer:1", "customer:9"}
-    assert keyring.counts() == (6, 2)
+    assert keyring.counts() == (6, 2, 0)
 
 
 def test_another_process_lets_a_key_go_that_was_destroyed(shard: Shard) -> None:
@@ -288,3 +288,27 @@ def test_a_master_may_be_somebody_who_never_gives_it_away(tmp_path: Path, monkey
     with pytest.raises(Unwrappable, match="does not encrypt"):
         master.wrap("customer:1", b"key")
     server.shutdown()
+
+
+def test_restricted_keys_are_for_auditors_only_until_it_is_lifted(journal: Journal) -> None:
+    """Everybody else finds them gone and intake refuses; auditors open what was sealed; lifted, all is as before; destroyed, it is gone for all."""
+    shard, keyring = journal[0], journal.keyring
+    assert keyring is not None
+    auditors = Keyring(keyring._url, keyring._master, for_auditors=True)
+    keyring.made(["customer:1", "customer:2"])
+    keyring.restrict(["customer:1"])
+
+    assert keyring.found(["customer:1"]) == {"customer:1": None}
+    assert auditors.found(["customer:1"])["customer:1"] is not None
+    assert keyring.destroyed(["customer:1", "customer:2"]) == set()
+    assert keyring.counts() == (2, 0, 1)
+    shard.claim()
+    arrival = Arrival(0, 0, b"", proposed(CustomerOnboarded(source="branch"), "1", "customer:1"))
+    assert shard.record([arrival], LogOffset("log", 0), NOON).counts.refused == 1
+    keyring.lift(["customer:1"])
+    assert keyring.found(["customer:1"])["customer:1"] is not None
+    keyring.restrict(["customer:1"])
+    keyring.destroy(["customer:1"])
+    auditors = Keyring(keyring._url, keyring._master, for_auditors=True)
+    assert auditors.found(["customer:1"]) == keyring.found(["customer:1"]) == {"customer:1": None}
+    assert keyring.counts() == (1, 1, 0)
