@@ -118,6 +118,16 @@ def topics(replicas: Annotated[int, typer.Option(min=1, help="Copies of each par
 
 
 @app.command()
+def tables() -> None:
+    """Make the tables of the journal and of the keys, unless they are there; as whoever owns them, before anything else runs."""
+    from deploy.compose import journal_of
+
+    journal = journal_of(Settings())
+    assert journal.keyring is not None
+    show({"shards": len(list(journal)), "keys": journal.keyring.counts().there}, as_json=False)
+
+
+@app.command()
 def feed(
     file: Annotated[str | None, typer.Argument(help=EVENTS)] = None,
     berka: Annotated[Path | None, typer.Option("--berka", help="The folder of the PKDD'99 bank's .asc files.", exists=True, file_okay=False)] = None,

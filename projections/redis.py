@@ -166,7 +166,11 @@ class RedisStore:
         """Put states in the place of others, all or nothing."""
         keys = [_key(place, "upto"), _key(place, "streams"), *(_key(place, key, stream) for key, stream in states)]
         said = [part for (_, stream), kept in states.items() for part in (b"%d %b" % kept if kept else b"", stream)]
-        return bool(await self._amend(keys=keys, args=[expected, *said]))
+        if not await self._amend(keys=keys, args=[expected, *said]):
+            return False
+        if gone := {stream for _, stream in states} - {stream for (_, stream), kept in states.items() if kept}:
+            await self._redis.delete(*(_places(place, stream) for stream in gone))
+        return True
 
     async def snapshot(self) -> None:
         """Write what is there to where it is kept, over what was there before."""

@@ -35,6 +35,7 @@ class PostgresShardRecorder(PostgresProcessRecorder):
         ours = [statement.format(p=self.prefix, serial="BIGSERIAL PRIMARY KEY", blob="BYTEA", compact="") for statement in CREATE]
         triggers = [statement.format(p=self.prefix) for statement in TRIGGERS]
         self.sql_create_statements.extend(Composed([SQL(statement)]) for statement in [*ours, *triggers])
+        self.lock_table_statements = []  # the fence locks the owner's row: no two commits are ever open
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
         """All of a commit in one transaction.
@@ -77,13 +78,11 @@ def _execute_many(execute: Execute, sql: str, rows: Sequence[Row]) -> None:
 
 
 def open_postgres(url: str, shard: int) -> PostgresShardRecorder:
-    """The recorder of a shard in the database at `url`, made if it was not there.
+    """The recorder of a shard in the database at `url`, made if it was not there, by whoever may make it.
 
     The library's database functions stay off: they skip the table lock, and readers then miss events.
     """
     schema = f"tierfold_{shard}"
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     at = conninfo_to_dict(url)
     if unknown := sorted(at.keys() - {"dbname", "host", "port", "user", "password"}):
         raise ValueError(f"the journal's url says {', '.join(unknown)}: give such settings to libpq by its environment, as PGSSLMODE")
@@ -102,5 +101,17 @@ def open_postgres(url: str, shard: int) -> PostgresShardRecorder:
         enable_db_functions=False,
     )
     recorder = PostgresShardRecorder(datastore)
-    recorder.create_table()
+    with psycopg.connect(url, autocommit=True) as connection:
+        if not _is_there(connection, schema):
+            connection.execute("SELECT pg_advisory_lock(hashtext('tierfold'))")  # two who make the same at once hinder each other
+            if not _is_there(connection, schema):
+                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+                recorder.create_table()
     return recorder
+
+
+def _is_there(connection: psycopg.Connection[Any], schema: str) -> bool:
+    """Whether a shard has all its tables: the last thing that is made is a trigger on the last of them."""
+    asked = "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'no_change' AND tgrelid = to_regclass(%s))"
+    [found] = connection.execute(asked, (f"{schema}.{IMMUTABLE[-1]}",)).fetchone() or (False,)
+    return bool(found)

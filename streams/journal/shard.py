@@ -15,7 +15,7 @@ from streams.journal.outcomes import Arrival, Counts, Fresh, Identity, Refused, 
 from streams.journal.quarantine import Entry, set_aside, taken_out
 from streams.journal.rows import FORGOTTEN, Row, row_of
 from streams.journal.sealing import closed, opened, place_of, told
-from streams.journal.tables import CLAIM, COUNTS, KNOWN, MADE_WITH, QUARANTINED, REDRIVEN, Beside, Fenced, chunks, placeholders
+from streams.journal.tables import CLAIM, COUNTS, KNOWN, MADE_WITH, MAKE_WITH, QUARANTINED, REDRIVEN, Beside, Fenced, chunks, placeholders
 from streams.keyring import Key, Keyring, commitment
 
 __all__ = ["Commit", "End", "Fenced", "Known", "Leaf", "LogOffset", "Recorder", "Shard"]
@@ -99,7 +99,7 @@ class Shard:
 
     def made_with(self, shards: int) -> int:
         """How many shards the journal of this one has had from its first day on: `shards`, if this is the first."""
-        [(first,)] = self._recorder.change(MADE_WITH, (shards,))
+        [(first,)] = self._recorder.query(MADE_WITH) or self._recorder.change(MAKE_WITH, (shards,))
         return int(first)
 
     def claim(self) -> None:

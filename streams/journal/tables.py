@@ -30,7 +30,8 @@ CREATE = (
 )
 IMMUTABLE = ("stored_events", "leaves", "blocks")
 """Tables that are only appended to."""
-MADE_WITH = "INSERT INTO {p}made_with VALUES (1, %s) ON CONFLICT (only_row) DO UPDATE SET shards = {p}made_with.shards RETURNING shards"
+MADE_WITH = "SELECT shards FROM {p}made_with"
+MAKE_WITH = "INSERT INTO {p}made_with VALUES (1, %s) ON CONFLICT (only_row) DO UPDATE SET shards = {p}made_with.shards RETURNING shards"
 CLAIM = "INSERT INTO {p}owner VALUES (1, 1) ON CONFLICT (only_row) DO UPDATE SET epoch = {p}owner.epoch + 1 RETURNING epoch"
 FENCE = "UPDATE {p}owner SET epoch = epoch WHERE only_row = 1 AND epoch = %s RETURNING epoch"
 COUNT = "INSERT INTO {p}counts VALUES (%s, %s) ON CONFLICT (outcome) DO UPDATE SET total = {p}counts.total + excluded.total"

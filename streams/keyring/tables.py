@@ -93,8 +93,9 @@ class Tables:
     def _connected(self) -> Any:
         if self._connection is None:
             self._connection = _open_sqlite(Path(self._url.removeprefix("sqlite://"))) if self._lite else psycopg.connect(self._url)
-            for statement in CREATE:
-                self._connection.execute(statement.format(blob="BLOB" if self._lite else "BYTEA"))
+            if self._lite or not self._connection.execute("SELECT to_regclass('changes')").fetchone()[0]:
+                for statement in CREATE:
+                    self._connection.execute(statement.format(blob="BLOB" if self._lite else "BYTEA"))
             self._connection.commit()
         return self._connection
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from deploy.compose import keyring_of
 from domain.cases import FeedbackGiven
 from domain.customers import ConsentGranted, ContactStated, CustomerOnboarded, RiskProfileAssessed
 from domain.interaction import Interaction
@@ -18,6 +19,7 @@ from domain.recorded import Proposed
 from domain.relations import HouseholdJoined
 from streams.cloudevents import BATCH, write, write_batch
 from streams.kafka import INTERACTIONS, RECORDED, Broker, TopicPartition
+from streams.keyring.masters import Unwrappable
 from streams.sources.synth import Bank, synth
 from tests.conftest import Running, settings_in
 
@@ -74,6 +76,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     made.settle()
     with made.calls() as client:
         shown = [client.get(f"/v1/customers/{customer(number)}/next-best-offer", params={"channel": "branch"}).json() for number in range(ASKED)]
+        for number in range(ASKED, 2 * ASKED):
+            client.get(f"/v1/customers/{customer(number)}/next-best-offer", params={"channel": "sms"})  # holds a place with the caps
         made.settle()
         accepted = [
             said(number, "accepted", OfferAccepted(decision=each["decision"], offer=each["offer"], channel="branch")) for number, each in enumerate(shown)
@@ -96,8 +100,10 @@ def marks(folder: Path) -> list[str]:
 def in_redis(running: Running) -> list[bytes]:
     """Keys under which a planted identity can be read, or that name one of them."""
     redis = Redis.from_url(running.settings.redis)
-    keys = [key for key in redis.scan_iter(count=1000) if redis.type(key) == b"string"]
-    return [key for key, value in zip(keys, redis.mget(keys), strict=True) if MARK.encode() in (value or b"") or b"customer:9" in key]
+    keys = list(redis.scan_iter(count=1000))
+    of_kind = {kind: [key for key in keys if redis.type(key) == kind] for kind in (b"string", b"set")}
+    said = [key for key, value in zip(of_kind[b"string"], redis.mget(of_kind[b"string"]), strict=True) if MARK.encode() in (value or b"")]
+    return said + [name for name in (*keys, *(name for key in of_kind[b"set"] for name in redis.smembers(key))) if b"customer:9" in name]
 
 
 def in_kafka(running: Running) -> int:
@@ -171,7 +177,7 @@ def _nobody_answers_for_them(running: Running) -> None:
 
 
 def _a_restored_backup_may_not_serve(running: Running, backup: Path) -> None:
-    """Old keys in the place of the new ones: the master that wrapped them is gone, and the register says who must be forgotten."""
+    """Old keys in the place of the new ones: the register says who must be forgotten first, and the master that wrapped them is gone."""
     vault = running.settings.data_dir / "vault"
     running.stop()
     shutil.rmtree(vault)
@@ -179,7 +185,9 @@ def _a_restored_backup_may_not_serve(running: Running, backup: Path) -> None:
     refused = running.run("digest", "--rebuild")
 
     assert refused.returncode == 2
-    assert b"is not wrapped by the master key" in refused.stderr
+    assert b"Run `tierfold privacy replay` first" in refused.stderr
+    with pytest.raises(Unwrappable):
+        keyring_of(running.settings, restored=True).found([f"customer:{customer(1)}"])
 
 
 def test_what_was_restored_is_forgotten_again_before_it_serves(tmp_path: Path) -> None:
