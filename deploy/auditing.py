@@ -12,11 +12,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deploy.compose import existing_journal, journal_of
+from deploy.compose import existing_journal
 from deploy.console import DataDir, Json, Mendable, errors, progress, settings_of, show
 from deploy.keys import BUNDLES, NOTARY, public_keys, signer_of
 from deploy.logs import set_up_logs
 from deploy.settings import Settings
+from streams.journal import Journal
 
 if TYPE_CHECKING:
     from replay.notary import Notary
@@ -155,7 +156,7 @@ def notary_of(settings: Settings) -> "Notary":
     witness = RemoteWitness(settings.witness, Public.read(settings.witness_key)) if settings.witness and settings.witness_key else None
     every = timedelta(seconds=settings.checkpoint_seconds)
     signer = signer_of(settings, NOTARY)
-    return Notary(journal_of(settings), settings.evidence_dir, settings.origin, signer, witness, settings.checkpoint_events, every)
+    return Notary(Journal(settings.journal_url, settings.shards), settings.evidence_dir, settings.origin, signer, witness, settings.checkpoint_events, every)
 
 
 @contextmanager

@@ -86,7 +86,7 @@ def verified(decisions: "Decisions", events: "list[Recorded]", advance: Callable
         "equal": len(remade) - len(different),
         "different": len(different),
         "unknown": len(unknown),
-        "learnt_from_forgotten": forgotten,
+        "forgotten": forgotten,
         "why": unknown[:DIFFERENT],
         "which": [{"decision": each.decision, "shard": each.shard, "position": each.position, "fields": each.differs} for each in different[:DIFFERENT]],
         "seconds": round(time.monotonic() - begun, 1),

@@ -14,7 +14,7 @@ from replay.notes import Public, Signer
 from streams.keyring import EnvironmentMaster, FileMaster, Keyring, Master, TransitMaster
 from streams.tokens import Tokens, key_set, minted
 
-NOTARY, BUNDLES, WITNESS, MASTER, TOKENS = "notary", "bundles", "witness", "master", "tokens"
+NOTARY, BUNDLES, WITNESS, TOKENS = "notary", "bundles", "witness", "tokens"
 PATIENCE = 5.0
 LARGEST = 1 << 20
 HEARD = 2.0
@@ -48,7 +48,7 @@ def public_keys(settings: Settings, file: Path | None = None) -> list[Public]:
 def master_of(settings: Settings) -> Master:
     """What wraps the customers' keys; raises `OSError` and `ValueError` where it cannot be had."""
     if settings.master is None:
-        file = settings.keys_dir / MASTER
+        file = settings.master_file
         if not file.exists():
             _put(file, secrets.token_hex(32))
         return FileMaster(str(file))
@@ -61,7 +61,7 @@ def master_of(settings: Settings) -> Master:
 
 def with_another_master(settings: Settings, keyring: Keyring) -> str:
     """Let a new master key follow on the one in the file: old backups of the keys are then worth nothing. Says what was done."""
-    file = settings.keys_dir / MASTER if settings.master is None else Path(settings.master)
+    file = settings.master_file if settings.master is None else Path(settings.master)
     if settings.master is not None and not file.is_file():
         return f"can be opened by {settings.master}: rotate that, and let its old versions go"
     new = secrets.token_hex(32)

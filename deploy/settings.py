@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     rate: str = Field(default="2000/second", description="How often one system may ask.")
     rate_of_people: str = Field(default="120/minute", description="How often one person may ask.")
     vault: str | None = Field(default=None, description="The database of the customers' keys, sqlite:///file or postgresql://…; default: in data_dir.")
-    master: str | None = Field(default=None, description="What wraps them: a file, env:VARIABLE, or https://…/v1/transit/keys/NAME; default: in keys.")
+    master: str | None = Field(default=None, description="What wraps them: a file, env:VARIABLE, or https://…/v1/transit/keys/NAME; default: in data_dir.")
     erasures: Path | None = Field(default=None, description="The register of who was forgotten; outside all backups. Default: in data_dir.")
     evidence: Path | None = Field(default=None, description="The append-only folder of checkpoints; default: in data_dir.")
     checkpoint_events: int = Field(default=10_000, ge=1, description="Events of a shard after which a checkpoint is signed at once.")
@@ -67,6 +67,11 @@ class Settings(BaseSettings):
     def vault_url(self) -> str:
         """The URL of the customers' keys, with the default filled in."""
         return self.vault or f"sqlite://{(self.data_dir / 'vault' / 'keys.db').resolve()}"
+
+    @property
+    def master_file(self) -> Path:
+        """Where the master key is, unless it is named."""
+        return self.data_dir / "master" / "key"
 
     @property
     def erasures_file(self) -> Path:
