@@ -172,6 +172,20 @@ def _doubts(file: Path) -> Iterator[None]:
 
 
 @audit.command()
+def certificate(
+    file: Annotated[Path, typer.Argument(help="A certificate of the privacy office.", exists=True, dir_okay=False)],
+    keys: Keys = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Check who signed a certificate of forgetting, and print it."""
+    from replay.notes import opened
+
+    trusted = public_keys(settings_of(data_dir), keys)
+    with _doubts(file):
+        print(opened(file.read_text(encoding="utf-8"), trusted).text, end="")
+
+
+@audit.command()
 def access(customer: Customer, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Say who looked at what is known of a customer: when, as what, for what, and which question it was."""
     from domain.access import DataLookedUp, access_stream

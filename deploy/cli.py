@@ -27,6 +27,8 @@ app.add_typer(audit)
 app.add_typer(privacy)
 app.command()(token)
 
+OUTSIDE = frozenset({"psycopg", "redis", "kafka", "eventsourcing", "sqlite3", "streams", "replay"})
+"""Whose errors say what is wrong with what we reach: a sentence of them is worth more than where in our code they came up."""
 EVENTS = "CloudEvents as JSON lines; - for standard input."
 Customers = Annotated[int, typer.Option(min=1, max=20_000_000, help="How many customers.")]
 Months = Annotated[int, typer.Option(min=1, max=240, help="How many months of history.")]
@@ -206,8 +208,11 @@ def main() -> None:
     """The `tierfold` command."""
     try:
         app()
-    except (Mendable, OSError, ValueError) as error:
-        errors.print(f"[bold red]tierfold:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+    except Exception as error:
+        if not isinstance(error, Mendable | OSError | ValueError) and type(error).__module__.partition(".")[0] not in OUTSIDE:
+            raise
+        said = str(error) or type(error).__name__
+        errors.print(f"[bold red]tierfold:[/] {escape(said)}", highlight=False, soft_wrap=True)
         raise SystemExit(2) from error
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -14,18 +15,17 @@ from deploy.groups import policy_in_force
 from deploy.report import templates
 from deploy.settings import Settings
 from deploy.story import lines
-from domain.access import DataLookedUp, access_stream
+from domain.access import DataLookedUp, access_stream, looked
 from domain.catalogue import TOPIC_BY_EVENT, type_name
 from domain.personal import PrivacyPolicy
 from domain.privacy import REGISTER, SubjectForgotten
-from domain.recorded import Proposed, Recorded
+from domain.recorded import Recorded
 from projections.customers import customers_under
 from replay.past import as_of, history
-from replay.retention import all_who_left, last_day_closed
+from replay.retention import due, last_day_closed
 from streams.cloudevents import write
 from streams.journal import Journal
 from streams.routing import shard_of
-from streams.web.recording import ACCESSES
 
 PATIENCE = 60.0
 
@@ -52,7 +52,7 @@ def held(journal: Journal, policy: PrivacyPolicy) -> dict[str, Any]:
         "quarantined": counts.quarantined,
         "refused": counts.refused,
         "last_day_closed": str(today),
-        "due": sum(today is not None and left.until <= today for left in all_who_left(journal, policy.longest)),
+        "due": len(due(journal, policy.longest)),
         "assessed": f"{policy.assessment.day} by {policy.assessment.by}",
         "said": policy.model_dump(mode="json"),
     }
@@ -71,7 +71,7 @@ def known_of(settings: Settings, journal: Journal, policy: PrivacyPolicy, custom
         raise Mendable(f"nothing is known of customer {customer}: nothing was recorded, or it was forgotten")
     group = customers_under(policy_in_force(settings, journal, None, None))
     states = as_of(journal, group, stream) or group.initial
-    looked = access_stream(stream)
+    looks = access_stream(stream)
     return {
         "customer": customer,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -80,7 +80,7 @@ def known_of(settings: Settings, journal: Journal, policy: PrivacyPolicy, custom
         "states": {part.name: msgspec.to_builtins(state) for part, state in zip(group.parts, states, strict=True)},
         "events": [_event(event, policy) for event in events],
         "looks": [
-            {"at": event.occurred_at.isoformat(), **event.data.model_dump(mode="json")} for event in history(journal[shard_of(looked, len(journal))], looked)
+            {"at": event.occurred_at.isoformat(), **event.data.model_dump(mode="json")} for event in history(journal[shard_of(looks, len(journal))], looks)
         ],
     }
 
@@ -90,14 +90,16 @@ def export_page(found: dict[str, Any]) -> bytes:
     return templates.get_template("export.html").render(found=found, lines=lines).encode()
 
 
-async def noted(settings: Settings, journal: Journal, customer: str, by: str) -> None:
-    """Write down that all of it was looked at; raises `TimeoutError` where no intake takes it, and then nothing is given out."""
-    about, now = f"customer:{customer}", datetime.now(UTC)
-    said = DataLookedUp(who=by, role="privacy-officer", purpose="privacy-request", what="export", about=about)
-    stream = access_stream(about)
+async def note(settings: Settings, journal: Journal, customer: str, by: str) -> None:
+    """Write down that all of it was looked at; raises `Mendable` where no intake takes it, and then nothing is given out."""
+    said = DataLookedUp(who=by, role="privacy-officer", purpose="privacy-request", what="export", about=f"customer:{customer}")
+    event = looked(uuid4().hex, said, datetime.now(ZoneInfo(settings.timezone)))
     with courier_of(settings, journal) as courier:
-        sent = courier.submit(shard_of(stream, len(journal)), write(Proposed(ACCESSES, uuid4().hex, stream, now, now.date(), said)))
-        await asyncio.wait_for(asyncio.wrap_future(sent), PATIENCE)
+        sent = courier.submit(shard_of(event.stream, len(journal)), write(event))
+        try:
+            await asyncio.wait_for(asyncio.wrap_future(sent), PATIENCE)
+        except TimeoutError as error:
+            raise Mendable("that it was looked at cannot be recorded, and so nothing is given out: is an intake running?") from error
 
 
 def _event(event: Recorded, policy: PrivacyPolicy) -> dict[str, Any]:

@@ -1,9 +1,12 @@
 """Whose secrets are there? Signing keys and the master key, each in a file that only its owner may read; made at its first use."""
 
+import fcntl
 import os
 import secrets
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -48,7 +51,9 @@ def public_keys(settings: Settings, file: Path | None = None) -> list[Public]:
 def master_of(settings: Settings) -> Master:
     """What wraps the customers' keys; raises `OSError` and `ValueError` where it cannot be had."""
     if settings.master is None:
-        file = settings.master_file
+        file, before = settings.master_file, settings.keys_dir / "master"
+        if not file.exists() and before.exists():
+            raise ValueError(f"it lies in {before}: move it to {file}")
         if not file.exists():
             _put(file, secrets.token_hex(32))
         return FileMaster(str(file))
@@ -60,25 +65,44 @@ def master_of(settings: Settings) -> Master:
 
 
 def with_another_master(settings: Settings, keyring: Keyring) -> str:
-    """Let a new master key follow on the one in the file: old backups of the keys are then worth nothing. Says what was done."""
+    """Let a new master key follow on the one in the file: old backups of the keys are then worth nothing. Says what was done, or NOT."""
     file = settings.master_file if settings.master is None else Path(settings.master)
-    if settings.master is not None and not file.is_file():
-        return f"can be opened by {settings.master}: rotate that, and let its old versions go"
-    new = secrets.token_hex(32)
-    _replace(file, f"{new}\n{file.read_text(encoding='ascii')}")
-    keyring.told()
-    time.sleep(HEARD)
-    count = keyring.rewrap()
-    _replace(file, f"{new}\n")
-    keyring.told()
+    if settings.master is not None and settings.master.startswith("env:"):
+        return f"NOT rotated: {settings.master} is not a file; see SECURITY.md for how its key is followed by another"
+    if not file.is_file():
+        return f"NOT rotated: rotate the key at {settings.master}, and wrap there what it wrapped before"
+    with _alone(file):
+        before = file.read_text(encoding="ascii")
+        new = secrets.token_hex(32)
+        _replace(file, f"{new}\n{before}")
+        keyring.told()
+        time.sleep(HEARD)
+        count = keyring.rewrap()
+        _replace(file, f"{new}\n")
+        keyring.told()
     return f"cannot be opened any more: {count:,} keys are wrapped by a new master key, and the one before is gone"
 
 
+@contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """Trap: of two rotations at once each would destroy the master by which the other has wrapped everything."""
+    with file.with_name(f".{file.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Mendable(f"another command lets a master key follow just now ({lock.name}): try again when it is done") from error
+        yield
+
+
 def _replace(file: Path, secret: str) -> None:
-    """Put a secret in the place of another, whole or not at all."""
-    new = file.with_name(f".{file.name}-{secrets.token_hex(8)}")
+    """Put a secret in the place of another, whole or not at all, for whoever could read that one."""
+    new, was = file.with_name(f".{file.name}-{secrets.token_hex(8)}"), file.stat()
     with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as opened:
         opened.write(secret)
+        os.fchown(opened.fileno(), was.st_uid, was.st_gid)
+        os.fchmod(opened.fileno(), was.st_mode & 0o777)
+        opened.flush()
+        os.fsync(opened.fileno())
     new.replace(file)
 
 
@@ -88,6 +112,8 @@ def tokens_of(settings: Settings) -> Tokens:
     if where is None:
         seed = _token_seed(settings)
         return Tokens(lambda: key_set([seed]), settings.token_issuer, settings.token_audience)
+    if "://" in where and not where.startswith("https://"):
+        raise Mendable(f"TIERFOLD_TOKEN_KEYS is a file or https://…, not {where.partition('://')[0]}://")
     if where.startswith("https://"):
         return Tokens(partial(_fetched, where), settings.token_issuer, settings.token_audience)
     return Tokens(Path(where).read_bytes, settings.token_issuer, settings.token_audience)

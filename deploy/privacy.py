@@ -15,6 +15,7 @@ from deploy.files import read_privacy
 from deploy.keys import with_another_master
 from deploy.logs import set_up_logs
 from deploy.settings import Settings
+from domain.freetext import numbers_in
 from replay.erasures import Erasures
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def report(
     from deploy.disclosure import held, report_page
 
     settings = settings_of(data_dir)
-    found = held(existing_journal(settings), read_privacy(settings.privacy))
+    found = held(existing_journal(settings, for_auditors=True), read_privacy(settings.privacy))
     if html is not None:
         html.write_bytes(report_page(found))
     show(found if as_json else {name: value for name, value in found.items() if not isinstance(value, dict | list)}, as_json)
@@ -63,12 +64,12 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write all that is known of a customer, for the customer: for machines and to be read. That it was done is in the access journal."""
-    from deploy.disclosure import export_page, known_of, noted
+    from deploy.disclosure import export_page, known_of, note
 
     settings = settings_of(data_dir)
     journal = existing_journal(settings, for_auditors=True)
     found = known_of(settings, journal, read_privacy(settings.privacy), customer)
-    asyncio.run(noted(settings, journal, customer, by))
+    asyncio.run(note(settings, journal, customer, by))
     out.write_text(json.dumps(found, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
     if html is not None:
         html.write_bytes(export_page(found))
@@ -103,13 +104,12 @@ def forget(
 ) -> None:
     """Destroy the keys of customers, and all that was made of what they open. There is no way back."""
     from deploy.forgetting import forgotten
-    from replay.retention import all_who_left, last_day_closed
+    from replay.retention import due as whose_time_is_over
 
     settings, subjects = settings_of(data_dir), _named(customers, file)
     if not early:
-        journal, policy = existing_journal(settings), read_privacy(settings.privacy)
-        today = last_day_closed(journal)
-        over = {left.stream for left in all_who_left(journal, policy.longest) if today and left.until <= today}
+        policy = read_privacy(settings.privacy)
+        over = {left.stream for left in whose_time_is_over(existing_journal(settings, for_auditors=True), policy.longest)}
         if kept := [subject for subject in subjects if subject not in over]:
             raise Mendable(
                 f"{len(kept)} of them, {kept[0]} first, have not left {policy.longest} years ago ({policy.label}): `tierfold privacy restrict` them"
@@ -127,32 +127,30 @@ def due(
 ) -> None:
     """Say whose time is over by the last day that closed, and with --forget forget them; to be run once a day, after the bank's end of day."""
     from deploy.forgetting import forgotten
-    from replay.retention import all_who_left, last_day_closed
+    from replay.retention import due as whose_time_is_over
+    from replay.retention import last_day_closed
 
     settings = settings_of(data_dir)
-    journal, policy = existing_journal(settings), read_privacy(settings.privacy)
-    today = last_day_closed(journal)
-    left = [each for each in all_who_left(journal, policy.longest) if today is not None and each.until <= today]
+    journal, policy = existing_journal(settings, for_auditors=True), read_privacy(settings.privacy)
+    left = whose_time_is_over(journal, policy.longest)
     if do and left:
         _do(forgotten, settings, [each.stream for each in left], (by, f"left {policy.longest} years ago ({policy.label})"), as_json)
     else:
-        show({"by": str(today), "due": [{"customer": each.stream, "left": str(each.left), "until": str(each.until)} for each in left]}, as_json)
+        gone = [{"customer": each.stream, "left": str(each.left), "until": str(each.until)} for each in left]
+        show({"by": str(last_day_closed(journal)), "due": gone}, as_json)
 
 
 @privacy.command()
 def replay(by: By = "restore", data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Forget again all who are in the register: before a system that was restored from a backup may serve."""
+    """Forget again all who are in the register: after anything was restored (keys, journal, Redis), before it serves, and after a command was stopped."""
     from deploy.forgetting import forgotten
 
     settings = settings_of(data_dir)
-    journal = existing_journal(settings, restored=True)
-    subjects = [erased.subject for erased in Erasures(settings.erasures_file).all()]
-    assert journal.keyring is not None
-    back = sorted(set(subjects) - journal.keyring.destroyed(subjects))
-    if back:
-        _do(forgotten, settings, back, (by, "forgotten before, and restored"), as_json)
+    subjects = sorted({erased.subject for erased in Erasures(settings.erasures_file).all()})
+    if subjects:
+        _do(forgotten, settings, subjects, (by, "forgotten before"), as_json)
     else:
-        show({"forgotten": len(set(subjects)), "restored": 0}, as_json)
+        show({"subjects": []}, as_json)
 
 
 @privacy.command()
@@ -168,15 +166,23 @@ def _named(customers: list[str] | None, file: Path | None) -> list[str]:
     named = [*(customers or []), *(file.read_text(encoding="utf-8").split() if file else [])]
     if not named:
         raise Mendable("name customers, or a --file of them")
+    if prefixed := [name for name in named if name.startswith("customer:")]:
+        raise Mendable(f"{prefixed[0]}: a customer's number stands without `customer:` here")
     return [f"customer:{name}" for name in dict.fromkeys(named)]
 
 
 def _do(doing: "Doing", settings: Settings, subjects: list[str], why: tuple[str, str], as_json: bool) -> None:
-    from deploy.forgetting import Ordered, certified
+    from deploy.forgetting import Ordered, certified, reachable
 
-    certificate = asyncio.run(doing(settings, existing_journal(settings, restored=True), Ordered(subjects, *why)))
+    if found := next(numbers_in(why[1]), None):
+        raise Mendable(f"the reason has the number of a {found.kind.replace('-', ' ')} in it, and is recorded for ever: say it without")
+    if not "".join(why).isprintable():
+        raise Mendable("who decided it and why stand on one line each")
+    order, journal = Ordered(subjects, *why), existing_journal(settings, restored=True)
     folder = settings.data_dir / "certificates"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    asyncio.run(reachable(settings, order))
+    certificate = asyncio.run(doing(settings, journal, order))
     file = folder / f"{certificate.done}-{certificate.at.replace(':', '')}.txt"
     file.write_text(certified(settings, certificate), encoding="utf-8")
     if as_json:
@@ -184,7 +190,7 @@ def _do(doing: "Doing", settings: Settings, subjects: list[str], why: tuple[str,
     else:
         show(certificate.places, as_json)
     errors.print(f"certificate: {file}", soft_wrap=True, markup=False)
-    if certificate.wrong:
-        for said in certificate.wrong:
-            errors.print(said, markup=False)
+    for said in (left := certificate.not_done()):
+        errors.print(f"not done: {said}", markup=False)
+    if left:
         raise typer.Exit(1)

@@ -87,8 +87,8 @@ def run_web(settings: Settings) -> None:
     adopt(catalogue, doors)
     app = web(doors)
     add_past(app, journal, privacy, partial(policy_in_force, settings, journal), lambda: datetime.now(doors.zone).date())
-    add_wholes_past(app, journal)
-    add_decisions(app, journal, begun_with(settings))
+    add_wholes_past(app, journal, privacy)
+    add_decisions(app, journal, privacy, begun_with(settings))
     add_trying(app, partial(tried, settings))
     uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False, server_header=False, proxy_headers=False)
 

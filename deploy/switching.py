@@ -174,8 +174,7 @@ async def withdrawn(doors: Doors, projection: str, version: str, by: str) -> dic
     await doors.steps.take(VersionWithdrawn(group=base, version=version, by=by))
     if group is not None:
         await asyncio.sleep(AGENTS_LOOK_EVERY)
-        for shard in range(doors.settings.shards):
-            await doors.store.forget(Place(shard, group.name), [part.key for part in group.parts])
+        await _dropped(doors, group)
     return {"withdrawn": version}
 
 
@@ -255,6 +254,9 @@ async def _reached(doors: Doors, group: Group) -> int:
 
 
 async def _filled_here(doors: Doors, group: Group, advance: Callable[[int], None]) -> None:
+    """Raises `Mendable` if somebody was forgotten meanwhile: what was filled may still know of them, and goes."""
+    assert doors.journal.keyring is not None
+    changes = doors.journal.keyring.changes()
     refill, told = Refill(group, doors.journal, doors.settings.redis, partial(set_up_logs, "warning", "replay")), 0
     try:
         while not await asyncio.to_thread(refill.done):
@@ -263,6 +265,15 @@ async def _filled_here(doors: Doors, group: Group, advance: Callable[[int], None
             told = reached
     finally:
         await asyncio.to_thread(refill.close)
+    if doors.journal.keyring.changes() != changes:
+        await _dropped(doors, group)
+        raise Mendable("somebody was forgotten or restricted, or a master key followed, while this was filled: rebuild once more")
+
+
+async def _dropped(doors: Doors, group: Group) -> None:
+    """Remove the states of a version."""
+    for shard in range(doors.settings.shards):
+        await doors.store.forget(Place(shard, group.name), [part.key for part in group.parts])
 
 
 async def _caught_up(doors: Doors, group: Group, advance: Callable[[int], None]) -> None:

@@ -68,7 +68,8 @@ class Stack:
         self._take_folder()
         for address in (self._settings.broker, self._settings.redis.partition("//")[2].partition("/")[0], f"{self._settings.host}:{self._settings.port}"):
             _must_be_free(address)
-        write_tokens(self._settings)
+        if self._settings.token_keys is None:
+            write_tokens(self._settings)
         self._start("redis")
         self._start_broker()
         for name in OURS:

@@ -5,6 +5,7 @@ of them (property).
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, get_args
 
 from domain.interaction import Identifier, Interaction, Stream
@@ -13,6 +14,8 @@ from domain.recorded import Proposed
 Role = Literal["core", "channel", "manager", "supervisor", "tier-owner", "auditor", "privacy-officer", "operator"]
 Purpose = Literal["service", "marketing", "complaint", "supervision", "audit", "privacy-request"]
 ROLES: tuple[Role, ...] = get_args(Role)
+ACCESSES = "tierfold/access"
+"""The source of looks."""
 ANYBODY = "*"
 """The customer of a channel that asks for whoever is in front of it."""
 PURPOSES: dict[Role, tuple[Purpose, ...]] = {
@@ -102,3 +105,8 @@ def access_stream(about: str) -> str:
     'access:customer:100000'
     """
     return f"access:{about}"
+
+
+def looked(name: str, said: DataLookedUp, now: datetime) -> Proposed:
+    """A look on its way to the access journal; `now` is in the bank's zone."""
+    return Proposed(ACCESSES, name, access_stream(said.about), now, now.date(), said)

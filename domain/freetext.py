@@ -5,10 +5,12 @@ Mobile phones of the mainland: 11 digits, from 13 to 19.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
-RUN = re.compile(r"(?<![0-9A-Za-z])(?:\+?86[- ]?)?[0-9](?:[ -]?[0-9]){9,18}[Xx]?(?![0-9A-Za-z])", re.ASCII)
+HALF = {0xFF10 + digit: 0x30 + digit for digit in range(10)}
+"""Full-width digits, as a Chinese keyboard may give them, and what they mean."""
+BEGIN = re.compile(r"(?<![0-9A-Za-z])\+?[0-9]")
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 CHECKS = "10X98765432"
 
@@ -25,16 +27,25 @@ class Found(NamedTuple):
 
 
 def numbers_in(text: str) -> Iterator[Found]:
-    """Every such number in a text.
+    """Every such number in a text; digits may stand in groups, with a blank or a dash between them.
 
-    >>> [found.kind for found in numbers_in("call 138 0013 8000, my card is 6222 0200 0000 0000 005")]
-    ['phone']
+    >>> [found.kind for found in numbers_in("call 138 0013 8000 2 times, 11010519491231002X; 4111-1111-1111-1111")]
+    ['phone', 'identity-card', 'bank-card']
     """
-    for run in RUN.finditer(text):
-        digits = re.sub(r"[ +-]", "", run.group()).upper()
-        kind = _kind(digits)
-        if kind is not None:
-            yield Found(kind, *run.span())
+    plain, at = text.translate(HALF), 0
+    while begin := BEGIN.search(plain, at):
+        found = _at(plain, begin.start())
+        at = begin.end() if found is None else found.end
+        if found is not None:
+            yield found
+
+
+def _at(text: str, start: int) -> Found | None:
+    for shape, kind, holds in SHAPES:
+        run = shape.match(text, start)
+        if run is not None and holds(re.sub(r"[ +-]", "", run.group()).upper()):
+            return Found(kind, start, run.end())
+    return None
 
 
 def without_numbers(text: str) -> str:
@@ -46,14 +57,6 @@ def without_numbers(text: str) -> str:
     for found in numbers_in(text):
         text = f"{text[: found.start]}{'*' * (found.end - found.start)}{text[found.end :]}"
     return text
-
-
-def _kind(digits: str) -> Kind | None:
-    if _is_identity(digits):
-        return "identity-card"
-    if _is_phone(digits):
-        return "phone"
-    return "bank-card" if _is_card(digits) else None
 
 
 def _is_identity(digits: str) -> bool:
@@ -71,3 +74,14 @@ def _is_card(digits: str) -> bool:
         return False
     doubled = [int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits))]
     return sum(each - 9 if each > 9 else each for each in doubled) % 10 == 0
+
+
+def _shape(digits: int, last: str = "[0-9]") -> re.Pattern[str]:
+    return re.compile(rf"(?:[0-9][ -]?){{{digits - 1}}}{last}(?![0-9A-Za-z])")
+
+
+SHAPES: tuple[tuple[re.Pattern[str], Kind, Callable[[str], bool]], ...] = (
+    (_shape(18, "[0-9Xx]"), "identity-card", _is_identity),
+    *((_shape(digits), "bank-card", _is_card) for digits in (19, 18, 17, 16)),
+    (re.compile(rf"(?:\+?86[ -]?)?{_shape(11).pattern}"), "phone", _is_phone),
+)

@@ -86,6 +86,7 @@ class PrivacyPolicy(_Said):
     refused: tuple[Identifier, ...] = Field(min_length=1)
     events: dict[str, Kind]
     read_models: dict[str, dict[str, ClassedField]]
+    wherever: dict[str, ClassedField]
     assessment: Assessment
 
     @property
@@ -128,9 +129,17 @@ def _missing(these: Mapping[str, Collection[str]], those: Mapping[str, Collectio
             yield from (f"{name}.{field} {why}" for field in sorted(set(fields) - set(those[name])))
 
 
-def masked(fields: Mapping[str, Classed], state: Mapping[str, Any]) -> dict[str, Any]:
-    """A state, as JSON has it, as it is shown to those who need not see all of it."""
-    return {name: _masked(fields[name].mask, value) for name, value in state.items()}
+def masked(fields: Mapping[str, Classed], wherever: Mapping[str, Classed], state: Mapping[str, Any]) -> dict[str, Any]:
+    """A state, as JSON has it, as it is shown to those who need not see all of it; `wherever` masks by name at any depth."""
+    return {name: _masked_within(wherever, _masked(fields[name].mask, value) if name in fields else value, name) for name, value in state.items()}
+
+
+def _masked_within(wherever: Mapping[str, Classed], value: Any, name: str) -> Any:
+    if name in wherever:
+        return _masked(wherever[name].mask, value)
+    if isinstance(value, Mapping):
+        return {key: _masked_within(wherever, each, key) for key, each in value.items()}
+    return [_masked_within(wherever, each, "") for each in value] if isinstance(value, list) else value
 
 
 def _masked(mask: Mask, value: Any) -> Any:
@@ -139,7 +148,7 @@ def _masked(mask: Mask, value: Any) -> Any:
     if mask == "keys":
         return _under_ends(value)
     if isinstance(value, Mapping):
-        return {name: _masked(mask, each) if "value" not in value or name == "value" else each for name, each in value.items()}
+        return {name: _masked(mask, each) if value.keys() != FACT or name == "value" else each for name, each in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_masked(mask, each) for each in value]
     return MASKS[mask](str(value))
@@ -161,6 +170,8 @@ def _ends(said: str) -> str:
     return f"{said[:3]}{'*' * (len(said) - 7)}{said[-4:]}" if len(said) > 10 else f"{said[:1]}***"
 
 
+FACT = {"value", "source", "at"}
+"""What a fact of a profile has. Trap: the names of facts themselves are chosen by who states them."""
 MASKS: dict[Mask, Callable[[str], str]] = {
     "first": lambda said: f"{said[:1]}{'*' * max(1, len(said) - 1)}",
     "year": lambda said: f"{said[:4]}-**-**",

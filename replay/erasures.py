@@ -2,21 +2,20 @@
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-AT_ONCE = 1_000
-
 
 class Erased(NamedTuple):
-    """Somebody who was forgotten: when, by whom, and why. No name but the number."""
+    """Somebody who was forgotten: when, by whom, why, and to which households and groups they belonged. No name but the number."""
 
     subject: str
     at: str
     by: str
     reason: str
+    wholes: Sequence[str] = ()
 
 
 class Erasures:
@@ -25,11 +24,16 @@ class Erasures:
     def __init__(self, file: Path) -> None:
         self._file = file
 
-    def add(self, subjects: Iterable[str], at: datetime, by: str, reason: str) -> None:
-        """Write down, before anything is destroyed, who is to be forgotten."""
+    def add(self, subjects: Mapping[str, Collection[str]], at: datetime, by: str, reason: str) -> None:
+        """Write down, before anything is destroyed, who is to be forgotten, and what must be folded again without each of them."""
+        known = {(erased.subject, *erased.wholes) for erased in self.all()}
+        subjects = {subject: wholes for subject, wholes in subjects.items() if (subject, *sorted(wholes)) not in known}
         self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self._file.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(Erased(subject, at.isoformat(), by, reason)) + "\n" for subject in subjects)
+        lines = "".join(json.dumps(Erased(subject, at.isoformat(), by, reason, sorted(wholes))) + "\n" for subject, wholes in subjects.items())
+        with os.fdopen(os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600), "r+b") as file:
+            file.seek(file.read().rfind(b"\n") + 1)  # a line that was half written goes: nothing had been destroyed yet
+            file.truncate()
+            file.write(lines.encode())
             file.flush()
             os.fsync(file.fileno())
 
@@ -39,8 +43,3 @@ class Erasures:
             return []
         lines = self._file.read_text(encoding="utf-8").split("\n")[:-1]
         return [Erased(*json.loads(line)) for line in lines]
-
-
-def some_at_once(subjects: Sequence[str]) -> Iterable[Sequence[str]]:
-    """Subjects, some at a time."""
-    return (subjects[start : start + AT_ONCE] for start in range(0, len(subjects), AT_ONCE))

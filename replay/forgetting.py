@@ -5,15 +5,15 @@ folded again from the journal, in which they are no more; so what is live is sti
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from domain.relations import CompanyGroupJoined, HouseholdJoined
-from projections.projection import Group
+from projections.projection import Group, States
 from projections.store import Kept, Place, Store
 from projections.versions import Present
 from replay.past import as_of, history
 from replay.verify import Finding, folded_by, states_verified
-from streams.journal import Journal, Shard
+from streams.journal import Journal
 from streams.routing import shard_of
 
 ATTEMPTS = 200
@@ -24,15 +24,14 @@ class Unsettled(RuntimeError):
     """A shard moves too fast to be amended; try again when there is less to do."""
 
 
-def wholes_of(journal: Journal, subjects: Iterable[str]) -> set[str]:
-    """The households and company groups that these ever belonged to; to be asked before their keys are gone."""
+def wholes_of(journal: Journal, subject: str) -> set[str]:
+    """The households and company groups that somebody ever belonged to, as far as the keys of this journal tell."""
     found: set[str] = set()
-    for subject in subjects:
-        for event in history(journal[shard_of(subject, len(journal))], subject):
-            if isinstance(event.data, HouseholdJoined):
-                found.add(event.data.household)
-            elif isinstance(event.data, CompanyGroupJoined):
-                found.add(event.data.group)
+    for event in history(journal[shard_of(subject, len(journal))], subject):
+        if isinstance(event.data, HouseholdJoined):
+            found.add(event.data.household)
+        elif isinstance(event.data, CompanyGroupJoined):
+            found.add(event.data.group)
     return found
 
 
@@ -42,16 +41,17 @@ def models_of(journal: Journal) -> set[str]:
 
 
 async def forget(store: Store, journal: Journal, present: Present, gone: Collection[str], touched: Collection[str]) -> int:
-    """Remove the states of those who are `gone`, and fold those of streams that they `touched` again; gives how many streams had any.
+    """Fold again the states of those who are `gone`, which are then none, and of streams that they `touched`; gives how many streams had any.
 
     Raises `Unsettled`.
     """
     amended = 0
     for shard in journal:
-        streams = [stream for stream in (*gone, *touched) if shard_of(stream, len(journal)) == shard.number]
         for group in present.carried:
-            if mine := [stream for stream in streams if group.concerned(stream)]:
-                amended += await _amended(store, journal, present, group, shard, mine)
+            mine = [stream for stream in gone if shard_of(stream, len(journal)) == shard.number and group.concerned(stream)]
+            others = [[stream] for stream in touched if shard_of(stream, len(journal)) == shard.number and group.concerned(stream)]
+            for some in ([mine] if mine else []) + others:
+                amended += await _amended(store, group, [_Anew(journal, present, group, stream) for stream in some], shard.number)
     return amended
 
 
@@ -66,23 +66,47 @@ async def found_wrong(store: Store, journal: Journal, present: Present, streams:
     return wrong
 
 
-async def _amended(store: Store, journal: Journal, present: Present, group: Group, shard: Shard, streams: Sequence[str]) -> int:
-    place = Place(shard.number, group.name)
+async def _amended(store: Store, group: Group, anew: Sequence["_Anew"], shard: int) -> int:
+    place = Place(shard, group.name)
     for _ in range(ATTEMPTS):
         upto = await store.upto(place)
-        there = await store.load(place, [(part.key, stream) for stream in streams for part in group.parts])
+        there = await store.load(place, [(part.key, each.stream) for each in anew for part in group.parts])
         states: dict[tuple[str, str], Kept | None] = {}
-        for stream in streams:
-            states |= await asyncio.to_thread(_again, journal, present, group, stream, upto)
+        for each in anew:
+            states |= await asyncio.to_thread(each.at, upto)
         if upto == 0 or await store.amend(place, upto, states):
             return sum(any(there[at : at + len(group.parts)]) for at in range(0, len(there), len(group.parts)))
         await asyncio.sleep(PAUSE)
-    raise Unsettled(f"shard {shard.number}: {group.name} moves too fast")
+    raise Unsettled(f"shard {shard}: {group.name} moves too fast; give the command again when there is less to do")
 
 
-def _again(journal: Journal, present: Present, group: Group, stream: str, upto: int) -> Mapping[tuple[str, str], Kept | None]:
-    """The states of a stream as the journal now has it; of one that is no more in it, none."""
-    whole, first = folded_by(present, group)
-    states = as_of(journal, whole, stream, upto=upto)
-    mine = whole.initial[first : first + len(group.parts)] if states is None else states[first : first + len(group.parts)]
-    return {(part.key, stream): None if state == part.initial else Kept(upto, part.encode(state)) for part, state in zip(group.parts, mine, strict=True)}
+class _Anew:
+    """The states of a stream as the journal now has it, folded as far as is asked; of one that is no more in it, none.
+
+    A long history is folded once: what only its own events change goes on from where it was when the shard has moved meanwhile.
+    """
+
+    def __init__(self, journal: Journal, present: Present, group: Group, stream: str) -> None:
+        self.stream = stream
+        self._journal = journal
+        self._group = group
+        self._whole, self._first = folded_by(present, group)
+        self._states: States | None = None
+        self._version = 0
+
+    def at(self, upto: int) -> Mapping[tuple[str, str], Kept | None]:
+        """The states as they are kept at a position."""
+        if self._whole.everyone is None:
+            self._go_on(upto)
+        else:
+            self._states = as_of(self._journal, self._whole, self.stream, upto=upto)
+        parts = self._group.parts
+        mine = (self._states or self._whole.initial)[self._first : self._first + len(parts)]
+        return {(part.key, self.stream): None if state == part.initial else Kept(upto, part.encode(state)) for part, state in zip(parts, mine, strict=True)}
+
+    def _go_on(self, upto: int) -> None:
+        for event in history(self._journal[shard_of(self.stream, len(self._journal))], self.stream, self._version):
+            if event.position > upto:
+                return
+            self._states = self._whole.evolve(self._states or self._whole.initial, event)
+            self._version = event.version

@@ -94,9 +94,8 @@ def _within(event: Recorded, recorded: datetime | None, occurred: date | None) -
     return (recorded is None or event.recorded_at <= recorded) and (occurred is None or event.business_date <= occurred)
 
 
-def history(shard: Shard, stream: str) -> Iterator[Recorded]:
-    """Every event of a stream, in order, read some at a time."""
-    version = 0
+def history(shard: Shard, stream: str, version: int = 0) -> Iterator[Recorded]:
+    """Every event of a stream behind a version, in order, read some at a time."""
     while events := shard.history(stream, version, AT_ONCE):
         yield from events
         version = events[-1].version

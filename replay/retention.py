@@ -33,6 +33,12 @@ def all_who_left(journal: Journal, years: int) -> Iterator[Left]:
         yield from (Left(stream, left, _years_later(left, years)) for stream, left in sorted(found.items()))
 
 
+def due(journal: Journal, years: int) -> list[Left]:
+    """Those whose time is over by the last day that the bank has closed; of a journal opened for auditors, the restricted too."""
+    today = last_day_closed(journal)
+    return [left for left in all_who_left(journal, years) if today is not None and left.until <= today]
+
+
 def last_day_closed(journal: Journal) -> date | None:
     """The last business day that the bank has closed: by this retention is counted, and by no clock."""
     days = (event.data.date for event in history(journal[0], "shard:0") if isinstance(event.data, DayClosed))

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Body, FastAPI, Response
 
@@ -44,4 +44,9 @@ def add_trying(app: FastAPI, compared: Callable[[Sequence[TierPolicy]], list[Com
             raise Problem(409, f"{error}: gather the facts again, with `tierfold replay facts`") from error
         finally:
             waiting -= 1
-        return as_json([{**vars(each), "digest": each.digest} for each in found])
+        return as_json([_told(each) for each in found])
+
+
+def _told(found: Comparison) -> dict[str, Any]:
+    """A comparison without the names of those who move: over HTTP a tier owner sees how many, not who."""
+    return {**vars(found), "movers": [{**vars(mover), "customer": None} for mover in found.movers], "digest": found.digest}

@@ -16,9 +16,10 @@ from replay.explain import explain
 from replay.past import as_of, together_as_of
 from streams.journal import Journal
 from streams.register import decided
-from streams.web.customers import CustomerId, shown
+from streams.web.customers import CustomerId
 from streams.web.doors import as_json
 from streams.web.problems import Problem, problems
+from streams.web.showing import shown
 
 RecordedBy = Annotated[datetime | None, Query(description="What was recorded at this time or before, with an offset from UTC")]
 OccurredBy = Annotated[date | None, Query(description="What has this business date or an earlier one")]
@@ -31,12 +32,14 @@ def add_past(app: FastAPI, journal: Journal, privacy: PrivacyPolicy, policy_then
     """Add the questions about the past; they read the journal, not the read models, under the policy in force on the day."""
 
     @app.get("/v1/customers/{customer}/explain", summary="Why this tier on that date: policy, months, events")
-    async def why(customer: CustomerId, on: Annotated[date | None, Query(description="A business date; today if none is given")] = None) -> Response:
+    async def why(
+        customer: CustomerId, request: Request, on: Annotated[date | None, Query(description="A business date; today if none is given")] = None
+    ) -> Response:
         day = on or today()
         found = await asyncio.to_thread(lambda: explain(journal, policy_then(day, None), f"customer:{customer}", day))
         if found is None:
             raise Problem(404, f"nothing was recorded of customer {customer} by then")
-        return as_json(found.as_json())
+        return as_json(shown(request, privacy, found.as_json()))
 
     @app.get("/v1/versions", summary="What was decided of each projection's versions: which is live, who approved, and every switch")
     async def versions() -> Response:
@@ -57,25 +60,27 @@ def add_past(app: FastAPI, journal: Journal, privacy: PrivacyPolicy, policy_then
         return as_json({"customer": customer, **shown(request, privacy, said)})
 
 
-def add_wholes_past(app: FastAPI, journal: Journal) -> None:
+def add_wholes_past(app: FastAPI, journal: Journal, privacy: PrivacyPolicy) -> None:
     """Add the questions about households and company groups as they were."""
 
     @app.get("/v1/households/{household}/as-of", summary="The household as known then, as true then, summed from its members")
-    async def household(household: CustomerId, recorded: RecordedBy = None, occurred: OccurredBy = None) -> Response:
-        return await together("household", household, recorded, occurred)
+    async def household(household: CustomerId, request: Request, recorded: RecordedBy = None, occurred: OccurredBy = None) -> Response:
+        return await together(request, f"household:{household}", recorded, occurred)
 
     @app.get("/v1/companies/{company}/as-of", summary="The company group as known then, as true then, summed from its members")
-    async def company(company: CustomerId, recorded: RecordedBy = None, occurred: OccurredBy = None) -> Response:
-        return await together("company", company, recorded, occurred)
+    async def company(company: CustomerId, request: Request, recorded: RecordedBy = None, occurred: OccurredBy = None) -> Response:
+        return await together(request, f"company:{company}", recorded, occurred)
 
-    async def together(kind: str, name: str, recorded: datetime | None, occurred: date | None) -> Response:
-        found = await asyncio.to_thread(together_as_of, journal, f"{kind}:{name}", _aware(recorded), occurred)
+    async def together(request: Request, whole: str, recorded: datetime | None, occurred: date | None) -> Response:
+        found = await asyncio.to_thread(together_as_of, journal, whole, _aware(recorded), occurred)
+        kind, _, name = whole.partition(":")
         if found is None:
             raise Problem(404, f"nothing was recorded of {kind} {name} by then")
-        return as_json({kind: name, **vars(found)})
+        request.state.look.also(found.shares)
+        return as_json({kind: name, **shown(request, privacy, vars(found))})
 
 
-def add_decisions(app: FastAPI, journal: Journal, begun_with: TierPolicy) -> None:
+def add_decisions(app: FastAPI, journal: Journal, privacy: PrivacyPolicy, begun_with: TierPolicy) -> None:
     """Add the question why something was offered; answered from the journal, by deciding once more."""
 
     @app.get(
@@ -84,12 +89,15 @@ def add_decisions(app: FastAPI, journal: Journal, begun_with: TierPolicy) -> Non
         responses=UNREMADE,
     )
     async def explanation(decision: Annotated[str, Path(min_length=1, max_length=128)], request: Request) -> Response:
-        decisions = Decisions(journal, begun_with)
-        event = await asyncio.to_thread(decisions.find, decision)
+        decisions, event = await asyncio.to_thread(looked_for, decision)
         if event is None:
             raise Problem(404, f"no decision {decision} is recorded")
         await request.state.look.at(event.stream)
-        return as_json(await asyncio.to_thread(remade, decisions, event))
+        return as_json(shown(request, privacy, vars(await asyncio.to_thread(remade, decisions, event))))
+
+    def looked_for(decision: str) -> tuple[Decisions, Recorded | None]:
+        decisions = Decisions(journal, begun_with)
+        return decisions, decisions.find(decision)
 
     def remade(decisions: Decisions, event: Recorded) -> Remade:
         try:

@@ -10,11 +10,14 @@ from typing import Any
 from uuid import uuid4
 
 import jwt
+import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import TypeAdapter, ValidationError
 
 from domain.access import ROLES, Caller, Role
 from domain.interaction import Identifier
+
+log = structlog.get_logger()
 
 ALGORITHMS = ("EdDSA", "ES256", "PS256", "RS256")
 """What a token may be signed with: no shared secrets, and never nothing."""
@@ -78,10 +81,23 @@ class Tokens:
     def _look(self) -> dict[str, jwt.PyJWK]:
         """The keys by their names; as they were where nobody tells."""
         try:
-            found = [jwt.PyJWK(key) for key in json.loads(self._read())["keys"] if key.get("kty") in {"OKP", "EC", "RSA"}]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, jwt.PyJWTError):
+            said = json.loads(self._read())["keys"]
+            found = [key for key in map(_public, said) if key is not None]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            log.warning("token_keys_not_read", error=type(error).__name__)
             return self._keys
-        return {key.key_id: key for key in found if key.key_id and key.algorithm_name in ALGORITHMS}
+        if not found:
+            log.warning("token_keys_not_read", error="no key of a kind that is allowed")
+        return {str(key.key_id): key for key in found}
+
+
+def _public(said: dict[str, Any]) -> jwt.PyJWK | None:
+    """A key that signs, in a way that is allowed; others in the set are for somebody else."""
+    try:
+        key = jwt.PyJWK(said) if said.get("use", "sig") == "sig" and said.get("kty") in {"OKP", "EC", "RSA"} else None
+    except jwt.PyJWTError:
+        return None
+    return key if key is not None and key.key_id and key.algorithm_name in ALGORITHMS else None
 
 
 def minted(seed: bytes, issuer: str, audience: str, caller: Caller, seconds: int) -> str:

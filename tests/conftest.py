@@ -180,7 +180,7 @@ def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]
     with psycopg.connect(url, autocommit=True) as connection:
         for shard in range(2):
             connection.execute(f"DROP SCHEMA IF EXISTS tierfold_{shard} CASCADE")
-        connection.execute("DROP TABLE IF EXISTS keys, changes")
+        connection.execute("DROP TABLE IF EXISTS keys, changes, restricted")
     made = Journal(url, 2, keyring_in(tmp_path, url))
     yield made
     made.close()

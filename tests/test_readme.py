@@ -182,7 +182,7 @@ def test_let_in_keep_private_forget(own_stack: Running, tmp_path: Path) -> None:
     assert "1 destroyed" in said["forget"]
     assert own_stack.client.get("/v1/customers/100002").status_code == 404
     assert own_stack.client.get("/v1/customers/100001").status_code == 200
-    assert re.search(r"restored +0", said["replay"])
+    assert "1 destroyed" in said["replay"]
     assert "wrapped by a new master key" in said["rotate"]
 
 

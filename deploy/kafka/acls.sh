@@ -20,7 +20,9 @@ acls --allow-principal User:agents --operation All --topic tierfold- --resource-
 # web: decisions, looks and what is posted; asks how much waits
 acls --allow-principal User:web --producer --topic interactions --idempotent
 acls --allow-principal User:web --operation Describe --topic interactions
-# privacy office: deletes what came in for those who are forgotten
-acls --allow-principal User:privacy --operation Delete --operation Describe --operation Write --topic interactions
-# operators: make the topics
+# privacy office: deletes what came in for those who are forgotten, and says so by the front door
+acls --allow-principal User:privacy --producer --topic interactions --idempotent
+acls --allow-principal User:privacy --operation Delete --operation Describe --topic interactions
+# operators: make the topics; approve, promote and re-drive by the front door
+acls --allow-principal User:operator --producer --topic interactions --idempotent
 acls --allow-principal User:operator --operation Create --operation Alter --operation Describe --cluster

@@ -6,15 +6,15 @@ DECLARE
   role text;
   shard text;
 BEGIN
-  FOREACH role IN ARRAY ARRAY['tierfold_intake', 'tierfold_reader', 'tierfold_operator'] LOOP
+  FOREACH role IN ARRAY ARRAY['tierfold_intake', 'tierfold_reader', 'tierfold_operator', 'tierfold_privacy'] LOOP
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
       EXECUTE format('CREATE ROLE %I NOLOGIN', role);
     END IF;
   END LOOP;
   FOR shard IN SELECT nspname FROM pg_namespace WHERE nspname ~ '^tierfold_[0-9]+$' LOOP
     EXECUTE format('REVOKE ALL ON SCHEMA %I FROM PUBLIC', shard);
-    EXECUTE format('GRANT USAGE ON SCHEMA %I TO tierfold_intake, tierfold_reader, tierfold_operator', shard);
-    EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO tierfold_intake, tierfold_reader, tierfold_operator', shard);
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO tierfold_intake, tierfold_reader, tierfold_operator, tierfold_privacy', shard);
+    EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO tierfold_intake, tierfold_reader, tierfold_operator, tierfold_privacy', shard);
     -- the intake: adds events and what belongs to them; counts, takes ownership, notes how far it has read; changes nothing else
     EXECUTE format('GRANT INSERT ON ALL TABLES IN SCHEMA %I TO tierfold_intake', shard);
     EXECUTE format('GRANT USAGE ON ALL SEQUENCES IN SCHEMA %I TO tierfold_intake', shard);

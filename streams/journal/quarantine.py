@@ -13,7 +13,9 @@ from domain.recorded import Proposed
 from streams.journal.outcomes import Arrival, Rejected
 from streams.keyring import Key, Keyring
 
-SUBJECT = re.compile(rb'"subject"\s*:\s*"((?:customer|household|company|manager|case):[A-Za-z0-9_.\-:/@#]{1,190})"')
+NAME = r"(?:customer|household|company|manager|case):[A-Za-z0-9_.\-:/@#]{1,190}"
+NAMED = re.compile(NAME)
+SUBJECT = re.compile(rf'"subject"\s*:\s*"({NAME})"'.encode())
 
 
 class Entry(NamedTuple):
@@ -61,8 +63,9 @@ def taken_out(rows: Sequence[tuple[Any, ...]], keyring: Keyring | None) -> list[
 def _subject(arrival: Arrival, now: datetime) -> str:
     if isinstance(arrival.read, Proposed):
         return arrival.read.subject or f"quarantine:{now:%Y-%m}"
-    found = SUBJECT.search(arrival.raw)
-    return found.group(1).decode() if found else f"quarantine:{now:%Y-%m}"
+    beside = json.loads(arrival.sent_with) if arrival.sent_with else {}
+    said = [beside.get("headers", {}).get("ce_subject"), beside.get("key"), *(found.decode() for found in SUBJECT.findall(arrival.raw)[:1])]
+    return next((name for name in said if name and NAMED.fullmatch(name)), f"quarantine:{now:%Y-%m}")
 
 
 def _sealed(arrival: Arrival, subject: str, keys: dict[str, Key | None]) -> tuple[bytes, str | None]:

@@ -95,17 +95,20 @@ class Keyring:
         return partial(Keyring, for_auditors=self._for_auditors), (self._url, self._master)
 
     def made(self, subjects: Collection[str]) -> dict[str, Key | None]:
-        """The keys of subjects, made for those who have none; None where it was destroyed."""
+        """The keys of subjects, made for those who have none; None where it was destroyed, or is restricted."""
         known = self._known(subjects)
-        if missing := [subject for subject in subjects if subject not in known]:
+        while missing := [subject for subject in subjects if subject not in known]:
             at = self._now().isoformat()
-            new = [(subject, self._master.wrap(subject, os.urandom(KEY)), self._master.name, at) for subject in missing]
+            new = [(subject, self._master.wrap(subject, os.urandom(KEY)), self._master.name, at, self._changes) for subject in missing]
             self._tables.change((MAKE, new))
             known |= self._loaded(missing)
+            if len(known) < len(subjects):
+                self._looked = -LOOK_EVERY  # a key or the master was changed meanwhile: look at what, and make them once more
+                known = self._known(subjects)
         return known
 
     def found(self, subjects: Collection[str]) -> dict[str, Key | None]:
-        """The keys of subjects; None where it was destroyed. Raises `NoKey` where there never was one."""
+        """The keys of subjects; None where it was destroyed, or is restricted. Raises `NoKey` where there never was one."""
         known = self._known(subjects)
         if unknown := [subject for subject in subjects if subject not in known]:
             raise NoKey(f"there is no key of {unknown[0]}: the database of keys is not the one that belongs to this journal")
@@ -127,18 +130,18 @@ class Keyring:
         self._tables.change((LIFT, [(subject,) for subject in subjects]), (CHANGED, [()]))
         self._at_hand = {}
 
-    def destroy(self, subjects: Sequence[str]) -> None:
-        """Destroy keys, for ever: also of subjects who have none yet, and will have none."""
+    def destroy(self, subjects: Sequence[str]) -> bool:
+        """Destroy keys, for ever: also of subjects who have none yet, and will have none. Whether nothing is left in the files either."""
         at = self._now().isoformat()
         self._tables.change((DESTROY, [(subject, at, at) for subject in subjects]), (LIFT, [(subject,) for subject in subjects]), (CHANGED, [()]))
-        self._tables.wipe()
         self._at_hand = {}
+        return self._tables.wipe()
 
     def told(self) -> None:
         """Let every process know, within a second or so, that keys or masters have changed."""
         self._tables.change((CHANGED, [()]))
 
-    def rewrap(self, progress: Callable[[int], None] = lambda _n: None) -> int:
+    def rewrap(self) -> int:
         """Wrap anew what another master has wrapped; gives how many keys. Whoever is stopped in between goes on where it was."""
         self._master = self._master.again()
         count = 0
@@ -146,9 +149,13 @@ class Keyring:
             wrapped = [(self._master.wrap(subject, self._master.unwrap(subject, bytes(old))), self._master.name, subject) for subject, old in rows]
             self._tables.change((REWRAP, wrapped))
             count += len(wrapped)
-            progress(len(wrapped))
         self._tables.wipe()
         return count
+
+    def changes(self) -> int:
+        """How often keys or masters were changed; the same number later says that nothing was."""
+        [(changes,)] = self._tables.query(CHANGES)
+        return int(changes)
 
     def counts(self) -> Keys:
         """How many keys there are, were destroyed, and are for auditors only."""
@@ -170,7 +177,7 @@ class Keyring:
         """Let all keys go if somebody has destroyed one since."""
         if time.monotonic() - self._looked < LOOK_EVERY:
             return
-        [(changes,)] = self._tables.query(CHANGES)
+        changes = self.changes()
         if changes != self._changes:
             self._at_hand, self._master = {}, self._master.again()
         self._changes, self._looked = changes, time.monotonic()

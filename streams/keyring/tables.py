@@ -22,7 +22,11 @@ FIND = (
 DESTROYED = "SELECT subject FROM keys WHERE destroyed_at IS NOT NULL AND subject IN "
 RESTRICT = "INSERT INTO restricted VALUES (%s, %s) ON CONFLICT (subject) DO NOTHING"
 LIFT = "DELETE FROM restricted WHERE subject = %s"
-MAKE = "INSERT INTO keys (subject, wrapped, master, made_at) VALUES (%s, %s, %s, %s) ON CONFLICT (subject) DO NOTHING"
+MAKE = (
+    "INSERT INTO keys (subject, wrapped, master, made_at) SELECT %s, %s, %s, %s"
+    " WHERE (SELECT count FROM changes WHERE only_row = 1) = %s ON CONFLICT (subject) DO NOTHING"
+)
+"""Unless something was changed that whoever makes the key has not heard of, as the master."""
 DESTROY = (
     "INSERT INTO keys (subject, wrapped, master, made_at, destroyed_at) VALUES (%s, NULL, NULL, %s, %s)"
     " ON CONFLICT (subject) DO UPDATE SET wrapped = NULL, master = NULL, destroyed_at = COALESCE(keys.destroyed_at, excluded.destroyed_at)"
@@ -31,6 +35,7 @@ CHANGED = "UPDATE changes SET count = count + 1 WHERE only_row = 1"
 CHANGES = "SELECT count FROM changes WHERE only_row = 1"
 OF_OTHERS = "SELECT subject, wrapped FROM keys WHERE master IS NOT NULL AND master <> %s ORDER BY subject LIMIT %s"
 REWRAP = "UPDATE keys SET wrapped = %s, master = %s WHERE subject = %s AND wrapped IS NOT NULL"
+FILE = "SELECT pg_relation_filenode('keys')"
 COUNTS = "SELECT COUNT(wrapped), COUNT(destroyed_at), (SELECT COUNT(*) FROM restricted) FROM keys"
 
 Row = tuple[Any, ...]
@@ -57,19 +62,24 @@ class Tables:
                 for row in rows:
                     execute(sql, row)
 
-    def wipe(self) -> None:
-        """Let nothing of what was overwritten be left in the database's files.
+    def wipe(self) -> bool:
+        """Let nothing of what was overwritten be left in the database's files; False where that is for the owner of the table to do.
 
-        Trap: SQLite's log keeps pages as they were, PostgreSQL's table the rows.
+        Trap: SQLite's log keeps pages as they were, PostgreSQL's table the rows; and PostgreSQL only warns whoever may not.
         """
         with self._lock:
             connection = self._connected()
             if self._lite:
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-                return
+                [(busy, *_)] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                return not busy
+            before = connection.execute(FILE).fetchone()
+            connection.commit()
             connection.autocommit = True
             connection.execute("VACUUM FULL keys")
             connection.autocommit = False
+            after = connection.execute(FILE).fetchone()
+            connection.commit()
+            return bool(before != after)
 
     def close(self) -> None:
         """Let the connection go."""
@@ -93,7 +103,7 @@ class Tables:
     def _connected(self) -> Any:
         if self._connection is None:
             self._connection = _open_sqlite(Path(self._url.removeprefix("sqlite://"))) if self._lite else psycopg.connect(self._url)
-            if self._lite or not self._connection.execute("SELECT to_regclass('changes')").fetchone()[0]:
+            if self._lite or not self._connection.execute("SELECT to_regclass('restricted')").fetchone()[0]:
                 for statement in CREATE:
                     self._connection.execute(statement.format(blob="BLOB" if self._lite else "BYTEA"))
             self._connection.commit()

@@ -1,21 +1,19 @@
 """Which questions about a customer are answered? The picture, the tier, the ledger, the history."""
 
 import asyncio
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import FastAPI, Path, Query, Request, Response
 
 from domain.catalogue import TOPIC_BY_EVENT
-from domain.personal import PrivacyPolicy, masked
 from domain.recorded import Recorded
 from projections.answer import Answer, answer
 from projections.picture import Customer
 from streams.routing import shard_of
 from streams.web.doors import Doors, as_json
 from streams.web.problems import Problem
+from streams.web.showing import shown
 
 CustomerId = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.\-:/@#]+$", description="The customer's number, without `customer:`")]
 
@@ -36,17 +34,17 @@ def add_customers(app: FastAPI, doors: Doors) -> None:
         who = await found(doors, customer)
         balances = {number: {"balance": account.balance, "currency": account.currency, "asset_class": account.asset_class}
                     for number, account in who.ledger.accounts.items() if not account.closed}  # fmt: skip
-        seen = shown(request, doors.privacy, {"profile": who.profile, "ledger": {"accounts": balances}})
-        return as_json({"customer": customer, "profile": seen["profile"], "balances": seen["ledger"]["accounts"], "standing": _answer(doors, who)})
+        seen = shown(request, doors.privacy, {"profile": who.profile, "ledger": {"accounts": balances}, "standing": _answer(doors, who)})
+        return as_json({"customer": customer, "profile": seen["profile"], "balances": seen["ledger"]["accounts"], "standing": seen["standing"]})
 
     @app.get("/v1/customers/{customer}/tier", summary="The tier, since when, on what grounds, what is missing for the next, and where this month is heading")
-    async def tier(customer: CustomerId) -> Response:
-        return as_json({"customer": customer, **vars(_answer(doors, await found(doors, customer)))})
+    async def tier(customer: CustomerId, request: Request) -> Response:
+        return as_json({"customer": customer, **shown(request, doors.privacy, vars(_answer(doors, await found(doors, customer))))})
 
     @app.get("/v1/customers/{customer}/ledger", summary="Running balances and the facts of each month, in minor units")
     async def ledger(customer: CustomerId, request: Request) -> Response:
         who = await found(doors, customer)
-        return as_json({"customer": customer, **shown(request, doors.privacy, {"ledger": who.ledger}), "months": who.months.rows})
+        return as_json({"customer": customer, **shown(request, doors.privacy, {"ledger": who.ledger, "months": who.months.rows})})
 
     @app.get("/v1/customers/{customer}/history", summary="Every event of a customer, in order")
     async def history(customer: CustomerId, after: Annotated[int, Query(ge=0)] = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Response:
@@ -54,14 +52,8 @@ def add_customers(app: FastAPI, doors: Doors) -> None:
         stream = f"customer:{customer}"
         shard = doors.journal[shard_of(stream, doors.shards)]
         events = await asyncio.to_thread(shard.history, stream, after, limit)
-        shown = [{**_fields(event), "type": TOPIC_BY_EVENT[type(event.data)], "data": event.data.model_dump(mode="json")} for event in events]
-        return as_json({"customer": customer, "events": shown, "next": events[-1].version if len(events) == limit else None})
-
-
-def shown(request: Request, privacy: PrivacyPolicy, states: Mapping[str, Any]) -> dict[str, Any]:
-    """States by the names of their projections, as whoever asks may see them."""
-    said: dict[str, Any] = msgspec.to_builtins(states)
-    return said if request.state.look.unmasked else {name: masked(privacy.read_models[name], state) for name, state in said.items()}
+        events_shown = [{**_fields(event), "type": TOPIC_BY_EVENT[type(event.data)], "data": event.data.model_dump(mode="json")} for event in events]
+        return as_json({"customer": customer, "events": events_shown, "next": events[-1].version if len(events) == limit else None})
 
 
 def _answer(doors: Doors, who: Customer) -> Answer:

@@ -1,6 +1,6 @@
 """Who is let in? Nobody without a token, but to ask for health; and what they look at is written down."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
@@ -31,6 +31,8 @@ STATED = {
 }
 SYSTEMS: tuple[Role, ...] = ("core", "channel", "operator")
 """Roles of machines; all others are people's, who ask less often."""
+OURS = "tierfold/"
+REFUSALS = {401, 403, 429}
 ManagerOf = Callable[[str], Awaitable[str | None]]
 
 
@@ -43,8 +45,8 @@ class Look:
     roles: tuple[Role, ...]
     stated: str | None
     manager_of: ManagerOf
-    stream: str | None = None
     role: Role | None = None
+    streams: tuple[str, ...] = ()
 
     async def at(self, stream: str) -> None:
         """It is about this customer, household or company group; raises a 403 where that is none of the caller's business."""
@@ -54,9 +56,13 @@ class Look:
             raise Problem(403 if self.stated else 400, f"say for what in the header {PURPOSE}: {', '.join(said)}")
         for role in fitting:
             if reaches(self.caller, role, stream, await self.manager_of(stream) if role == "manager" else None):
-                self.stream, self.role = stream, role
+                self.streams, self.role = (stream,), role
                 return
         raise Problem(403, "this is no customer of yours")
+
+    def also(self, streams: Iterable[str]) -> None:
+        """The answer tells of these too, as members of what was asked for."""
+        self.streams += tuple(streams)
 
     @property
     def unmasked(self) -> bool:
@@ -66,17 +72,19 @@ class Look:
     async def says(self, event: Proposed) -> None:
         """The caller hands in an event; raises a 403 where it is not for them to say."""
         name = type_name(type(event.data))
+        if event.source.startswith(OURS):
+            raise Problem(403, f"a source that begins with {OURS} is for tierfold itself")
         for role in self.roles:
             if may_say(self.caller, role, event, name, await self.manager_of(event.stream) if role == "manager" else None):
                 return
         raise Problem(403, f"{name} is not for you to say of {event.stream.partition(':')[0]} {event.stream.partition(':')[2]}")
 
-    def event(self) -> DataLookedUp | None:
-        """What is written down of it; None if it was about nobody."""
-        if self.stream is None or self.role is None:
-            return None
+    def events(self) -> list[DataLookedUp]:
+        """What is written down of it; nothing if it was about nobody."""
+        if self.role is None:
+            return []
         purpose = cast("Purpose", self.stated) if self.stated else PURPOSES[self.role][0]
-        return DataLookedUp(who=self.caller.who, role=self.role, purpose=purpose, what=self.what, about=self.stream)
+        return [DataLookedUp(who=self.caller.who, role=self.role, purpose=purpose, what=self.what, about=stream) for stream in self.streams]
 
 
 class Gate:
@@ -85,31 +93,24 @@ class Gate:
     def __init__(self, tokens: Tokens, manager_of: ManagerOf, note: Callable[[Look], Awaitable[None]], rates: tuple[str, str]) -> None:
         self._tokens = tokens
         self._manager_of = manager_of
-        self._note = note
+        self.note = note
         self._rates: tuple[RateLimitItem, ...] = tuple(map(parse, rates))
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
 
     async def let_in(self, request: Request, grant: Grant) -> Look:
         """The look that a request is; raises a 401, 403 or 429."""
+        request.state.who = None
         caller = await self._caller(request)
+        request.state.who = caller.who
         self._limited(caller)
         roles = tuple(role for role in grant.roles if role in caller.roles)
-        try:
-            if not roles:
-                raise Problem(403, f"this is for {', '.join(grant.roles)}")
-            look = Look(caller, grant.what, roles, request.headers.get(PURPOSE), self._manager_of)
-            for part, kind in SUBJECTS.items():
-                if part in request.path_params:
-                    await look.at(f"{kind}:{request.path_params[part]}")
-        except Problem as problem:
-            log.warning("access_denied", who=caller.who, what=grant.what, status=problem.status)
-            raise
+        if not roles:
+            raise Problem(403, f"this is for {', '.join(grant.roles)}")
+        look = Look(caller, grant.what, roles, request.headers.get(PURPOSE), self._manager_of)
+        for part, kind in SUBJECTS.items():
+            if part in request.path_params:
+                await look.at(f"{kind}:{request.path_params[part]}")
         return look
-
-    async def noted(self, look: Look) -> None:
-        """Write down what was looked at."""
-        if look.stream is not None:
-            await self._note(look)
 
     async def _caller(self, request: Request) -> Caller:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -143,9 +144,14 @@ def guarded_by(gate: Gate) -> type[APIRoute]:
             answer, grant = super().get_route_handler(), self.grant
 
             async def guarded(request: Request) -> Response:
-                request.state.look = look = await gate.let_in(request, grant)
-                response = await answer(request)
-                await gate.noted(look)
+                try:
+                    request.state.look = look = await gate.let_in(request, grant)
+                    response = await answer(request)
+                except Problem as problem:
+                    if problem.status in REFUSALS:
+                        log.warning("access_denied", who=request.state.who, what=grant.what, status=problem.status)
+                    raise
+                await gate.note(look)
                 return response
 
             return guarded if grant.roles else answer

@@ -4,7 +4,7 @@ import asyncio
 from datetime import datetime
 from uuid import uuid4
 
-from domain.access import access_stream
+from domain.access import looked
 from domain.offering import Catalogue
 from domain.offers import CATALOGUES, DECISIONS, CatalogueAdopted, OfferDecided
 from domain.recorded import Proposed
@@ -16,7 +16,6 @@ from streams.web.doors import Doors
 from streams.web.gate import Look
 from streams.web.problems import Problem
 
-ACCESSES = "tierfold/access"
 WAITING = 2_000
 """Messages of decisions and looks that may be on their way to the journal."""
 MOMENT = 0.05
@@ -36,10 +35,10 @@ class Recording:
 
     async def looked(self, look: Look) -> None:
         """Send word that somebody looked at what is known of somebody."""
-        self.make_room()
-        if (said := look.event()) is not None:
-            now = datetime.now(self._doors.zone)
-            self._add(Proposed(ACCESSES, uuid4().hex, access_stream(said.about), now, now.date(), said))
+        if events := look.events():
+            self.make_room()
+        for said in events:
+            self._add(looked(uuid4().hex, said, datetime.now(self._doors.zone)))
 
     def _add(self, event: Proposed) -> None:
         if not self._waiting:

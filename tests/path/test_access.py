@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,11 @@ import jwt
 import pytest
 
 from domain.access import ROLES, Role
+from domain.accounts import AccountOpened
 from domain.catalogue import EVENTS
-from domain.customers import ContactStated, CustomerOnboarded, ProfileFactStated
-from domain.interaction import Interaction
+from domain.customers import ContactStated, CreditRated, CustomerOnboarded, ProfileFactStated
+from domain.days import DayClosed
+from domain.interaction import BANK, Interaction
 from domain.recorded import Proposed
 from domain.relations import HouseholdJoined, ManagerAssigned, ManagerVisited
 from domain.tiering import TierOverridden
@@ -30,6 +32,7 @@ MANAGERS = {OWN: "li", OTHERS: "zhao"}
 NAME = "欧阳小明"
 OFTEN = 600
 PHONE = "13800138000"
+BORN, REGION, RATING, ACCOUNT = "1980-05-17", "黑龙江省", "AA-minus", "6222020000001234"
 OPEN = {"/healthz", "/readyz"}
 EVERYBODYS: dict[str, Any] = {"channel": {"customer": OWN}, "manager": {"who": "li"}}
 """What ties a role to its own customers; all others have to do with everybody."""
@@ -65,12 +68,15 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     events = []
     for customer, manager in MANAGERS.items():
         said: list[Interaction] = [
-            CustomerOnboarded(name=NAME, source="branch"),
+            CustomerOnboarded(name=NAME, born=date.fromisoformat(BORN), region=REGION, source="branch"),
+            CreditRated(rating=RATING, agency="bureau", source="credit-agency"),
+            AccountOpened(account=ACCOUNT, product="current", asset_class="deposit", currency="CNY"),
             ContactStated(medium="phone", value=PHONE, source="app"),
             ManagerAssigned(manager=f"manager:{manager}"),
             HouseholdJoined(household=f"household:{customer}", role="member"),
         ]
         events += [write(proposed(data, f"{customer}{number}", f"customer:{customer}")) for number, data in enumerate(said)]
+    events.append(write(proposed(DayClosed(date=date(2026, 3, 31)), "march", BANK, date(2026, 3, 31))))
     assert made.client.post("/v1/interactions", content=write_batch(events), headers={"content-type": BATCH}).status_code == 201
     made.settle()
     yield made
@@ -146,20 +152,30 @@ def test_nobody_is_let_in_without_a_good_token(running: Running, routes: list[tu
                 assert path in OPEN or answer.headers["www-authenticate"].startswith("Bearer")
 
 
-def test_who_sees_most_sees_names_and_others_their_beginnings(running: Running) -> None:
-    """A manager and a supervisor see masked names, numbers and addresses; an auditor sees them as they are, and history too."""
-    shown = {}
-    for role in ("manager", "supervisor", "auditor"):
-        with running.calls(role, who="li") as client:
-            shown[role] = client.get(f"/v1/customers/{OWN}").text
+def test_who_sees_most_sees_names_and_others_their_beginnings(running: Running, routes: list[tuple[str, str]], decisions: dict[str, str]) -> None:
+    """On every route: an auditor sees what is planted as it is; a manager, a supervisor and a channel nowhere."""
+    planted = {NAME, PHONE, BORN, REGION, RATING, ACCOUNT}
+    shown: dict[Role, str] = {}
+    for role in ROLES:
+        with running.calls(role, who="li", customer=OWN) as client:
+            answers = [asked(client, method, path, OWN, decisions) for method, path in routes if method == "GET" and path != "/openapi.json"]
+            shown[role] = "".join(answer.text for answer in answers if answer.status_code == 200)
 
-    assert NAME in shown["auditor"]
-    assert PHONE in shown["auditor"]
-    for role in ("manager", "supervisor"):
-        assert NAME not in shown[role]
-        assert PHONE not in shown[role]
-        assert "欧***" in shown[role]
-        assert "138****8000" in shown[role]
+    assert all(each in shown["auditor"] for each in planted)
+    assert {role: [each for each in planted if each in shown[role]] for role in ROLES if role not in {"auditor", "privacy-officer"}} == {
+        role: [] for role in ROLES if role not in {"auditor", "privacy-officer"}
+    }
+    for seen in ("欧***", "138****8000", "1980-**-**"):
+        assert seen in shown["manager"]
+        assert seen in shown["supervisor"]
+
+
+def test_nobody_takes_the_names_of_what_tierfold_says_itself(running: Running) -> None:
+    """A channel that knows a decision's number cannot put something else in the journal under it."""
+    event = Proposed("tierfold/decisions", "0" * 32, f"customer:{OWN}", NOON, TODAY, EVENTS["feedback-given"](text="x", channel="app"))
+    for role in ROLES:
+        with running.calls(role, customer=OWN) as client:
+            assert client.post("/v1/interactions", content=write(event), headers={"content-type": STRUCTURED}).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -223,11 +239,12 @@ def test_a_channel_says_for_what_it_asks(running: Running) -> None:
 
 
 def test_every_look_is_in_the_access_journal_and_no_refused_one(running: Running) -> None:
-    """Who, as what, for what, which question, when; under the journal's proofs, and not in the customer's own history."""
+    """Who, as what, for what, which question, when; members of a household too; under the proofs, and not in the customer's own history."""
     begun = datetime.now(UTC)
     with running.calls("auditor", who="wang.fang") as client:
         before = client.get(f"/v1/customers/{OTHERS}/history").json()["events"][-1]["version"]
         client.get(f"/v1/customers/{OTHERS}/as-of")
+        assert client.get(f"/v1/households/{OTHERS}").status_code == 200
     with running.calls("manager", who="li") as client:
         assert client.get(f"/v1/customers/{OTHERS}").status_code == 403
     with running.calls("channel", who="app", customer=OTHERS) as client:
@@ -238,6 +255,7 @@ def test_every_look_is_in_the_access_journal_and_no_refused_one(running: Running
     assert [tuple(look[name] for name in ("who", "role", "purpose", "what", "about")) for look in looks] == [
         ("wang.fang", "auditor", "audit", "history", f"customer:{OTHERS}"),
         ("wang.fang", "auditor", "audit", "as-of", f"customer:{OTHERS}"),
+        ("wang.fang", "auditor", "audit", "household", f"customer:{OTHERS}"),
         ("app", "channel", "marketing", "tier", f"customer:{OTHERS}"),
     ]
     assert running.client.get(f"/v1/customers/{OTHERS}/history").json()["events"][-1]["version"] == before
@@ -266,13 +284,18 @@ def test_a_body_that_is_too_large_is_refused(running: Running) -> None:
         assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
 
 
-def test_refusals_are_logged_without_whom_they_were_about(running: Running) -> None:
-    """Who, what and the status: enough to see that somebody tries doors."""
+def test_refusals_are_logged_without_whom_they_were_about(running: Running, decisions: dict[str, str]) -> None:
+    """Who, what and the status, wherever it was refused: enough to see that somebody tries doors."""
+    event = write(proposed(TierOverridden(tier="private", approver="x", reason="x", until=TODAY), "curious", f"customer:{OTHERS}"))
     with running.calls("manager", who="curious") as client:
         client.get(f"/v1/customers/{OTHERS}")
-    logged = [json.loads(line) for line in (running.settings.data_dir / "logs" / "web.log").read_text().splitlines() if "curious" in line]
+        client.get(f"/v1/decisions/{decisions[OTHERS]}/explanation")
+        client.post("/v1/interactions", content=event, headers={"content-type": STRUCTURED})
+    httpx.get(f"{running.settings.address}/v1/versions", headers={"authorization": "Bearer forged"})
+    logged = [json.loads(line) for line in (running.settings.data_dir / "logs" / "web.log").read_text().splitlines() if "access_denied" in line]
 
-    assert [(line["event"], line["who"], line["what"], line["status"]) for line in logged] == [("access_denied", "curious", "picture", 403)]
+    assert [(line["what"], line["status"]) for line in logged if line["who"] == "curious"] == [("picture", 403), ("decision", 403), ("interactions", 403)]
+    assert (logged[-1]["who"], logged[-1]["what"], logged[-1]["status"]) == (None, "versions", 401)
     assert all(OTHERS not in json.dumps(line) for line in logged)
 
 

@@ -134,6 +134,7 @@ def test_a_thousand_people_are_forgotten_everywhere(running: Running, tmp_path: 
     before = running.report("digest")
     assert in_redis(running)
     assert in_kafka(running)
+    assert MARK in running.client.get(f"/v1/customers/{customer(7)}/history").text
     assert running.report("audit", "verify-journal")["findings"] == []
     for folder in ("journal", "vault", "evidence"):
         shutil.copytree(data / folder, backup / folder)
@@ -210,5 +211,4 @@ def test_what_was_restored_is_forgotten_again_before_it_serves(tmp_path: Path) -
     assert b"Run `tierfold privacy replay` first" in refused.stderr
     assert (replayed["subjects"], replayed["wrong"]) == ([f"customer:{customer(0)}"], [])
     assert running.report("digest") == running.report("digest", "--rebuild")
-    assert running.report("privacy", "replay")["restored"] == 0
     running.kill_all()

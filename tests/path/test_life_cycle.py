@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from deploy.compose import keyring_of
 from domain.customers import ContactStated, CustomerLeft, CustomerOnboarded
 from domain.days import DayClosed
 from domain.interaction import BANK, Interaction
 from domain.recorded import Proposed
 from domain.relations import HouseholdJoined
+from replay.erasures import Erasures
 from streams.cloudevents import BATCH, write, write_batch
 from streams.sources.synth import Bank, synth
 from tests.conftest import Running, settings_in
@@ -118,8 +120,32 @@ def test_who_must_be_kept_is_not_forgotten_by_mistake(running: Running) -> None:
         assert running.client.get(f"/v1/customers/{name}").status_code == 200
 
 
+def test_who_was_stopped_in_the_middle_is_told_to_go_on(running: Running) -> None:
+    """Killed when the key was gone and nothing else was done: `replay` finds it, and knows the household that must be folded again."""
+    settings, subject = running.settings, "customer:husband"
+    keyring = keyring_of(settings)
+    Erasures(settings.erasures_file).add({subject: ["household:both"]}, datetime.now(UTC), "li.wei", "stopped")
+    keyring.destroy([subject])
+    assert running.client.get("/v1/households/both").json()["members"].keys() == {"customer:wife", subject}
+    replayed = running.report("privacy", "replay")
+
+    assert (replayed["subjects"], replayed["wrong"]) == ([subject], [])
+    assert running.client.get("/v1/households/both").json()["members"].keys() == {"customer:wife"}
+    assert running.report("privacy", "replay")["subjects"] == [subject]
+    agree(running)
+
+
+def test_a_reason_that_names_somebody_is_refused(running: Running) -> None:
+    """It stands in the clear for ever."""
+    done = running.run("privacy", "forget", "nobody", "--by", "x", "--reason", "call 13800138000", "--early")
+
+    assert done.returncode == 2
+    assert b"phone" in done.stderr
+
+
 def test_whose_time_is_over_by_the_last_day_that_closed_is_forgotten(running: Running) -> None:
-    """By the bank's days and no clock: one of three, and another one when one more day has closed; never who came back."""
+    """By the bank's days and no clock: one of three, and another one, restricted until then, when one more day has closed; never who came back."""
+    running.report("privacy", "restrict", "gone", *WHY)
     assert [each["customer"] for each in running.report("privacy", "due")["due"]] == ["customer:long-gone"]
     first = running.report("privacy", "due", "--forget")
     closed = write_batch([on(date(2026, 3, 1), BANK, DayClosed(date=date(2026, 3, 1)))])
@@ -127,6 +153,9 @@ def test_whose_time_is_over_by_the_last_day_that_closed_is_forgotten(running: Ru
     running.settle()
     second = running.report("privacy", "due", "--forget")
 
+    certificate = running.run("audit", "certificate", first["certificate"])
+    assert certificate.returncode == 0, certificate.stderr
+    assert b"forgotten customer:long-gone" in certificate.stdout
     assert (first["subjects"], first["wrong"]) == (["customer:long-gone"], [])
     assert (second["subjects"], second["wrong"]) == (["customer:gone"], [])
     assert running.report("privacy", "due")["due"] == []

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import pickle
 import sqlite3
 import threading
@@ -16,14 +17,17 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy.compose import keyring_of
+from deploy.console import Mendable
+from deploy.keys import with_another_master
 from domain.customers import CustomerOnboarded
 from domain.offers import ExampleLabelled
 from domain.recorded import Proposed
-from streams.journal import FORGOTTEN, Arrival, Counts, Journal, LogOffset, Row, Shard
+from streams.journal import FORGOTTEN, Arrival, Counts, Journal, LogOffset, Rejected, Row, Shard
 from streams.journal.sealing import SEALED, closed, opened
 from streams.keyring import EnvironmentMaster, FileMaster, Keyring, NoKey, TransitMaster
 from streams.keyring.masters import Unwrappable
-from tests.conftest import NOON, TODAY, keyring_in, proposed
+from tests.conftest import NOON, TODAY, keyring_in, proposed, settings_in
 
 NAMES = ("张伟", "Ada Lovelace", "王芳")
 
@@ -312,3 +316,60 @@ def test_restricted_keys_are_for_auditors_only_until_it_is_lifted(journal: Journ
     auditors = Keyring(keyring._url, keyring._master, for_auditors=True)
     assert auditors.found(["customer:1"]) == keyring.found(["customer:1"]) == {"customer:1": None}
     assert keyring.counts() == (1, 1, 0)
+
+
+def test_a_key_is_never_made_with_a_master_that_is_gone(tmp_path: Path) -> None:
+    """Another master followed just before the key is kept: it is wrapped by the new one."""
+    keyring = keyring_in(tmp_path)
+    master = Path(keyring._master._where)
+    keyring.made(["customer:1"])
+    other = Keyring(keyring._url, keyring._master)
+    master.write_text(f"{os.urandom(32).hex()}\n{master.read_text()}")
+    other.told()
+    other.rewrap()
+    master.write_text(master.read_text().split()[0])
+    other.told()
+    keyring._looked = time.monotonic()  # it has not heard yet
+    made = keyring.made(["customer:2"])
+
+    assert made["customer:2"] is not None
+    assert Keyring(keyring._url, FileMaster(str(master))).found(["customer:1", "customer:2"]).keys() == {"customer:1", "customer:2"}
+
+
+def test_two_rotations_at_once_lose_nothing(tmp_path: Path) -> None:
+    """The second is told to wait; every key is there afterwards."""
+    settings = settings_in(tmp_path)
+    keyring = keyring_of(settings)
+    keyring.made([f"customer:{number}" for number in range(50)])
+    said: list[str] = []
+
+    def rotate() -> None:
+        try:
+            said.append(with_another_master(settings, keyring_of(settings)))
+        except Mendable as error:
+            said.append(str(error))
+
+    threads = [threading.Thread(target=rotate) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.5)
+    for thread in threads:
+        thread.join()
+
+    assert sorted(each.partition(" ")[0] for each in said) == ["another", "cannot"]
+    assert None not in keyring_of(settings).found([f"customer:{number}" for number in range(50)]).values()
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_quarantined_bytes_go_with_whom_they_name(journal: Journal, binary: bool) -> None:
+    """In the bytes, or in a header of a binary event: once the key is gone, so are they."""
+    shard, keyring = journal[0], journal.keyring
+    assert keyring is not None
+    shard.claim()
+    raw = b'{"value": "13800138000"}' if binary else b'{"subject": "customer:q", "value": "13800138000"}'
+    beside = json.dumps({"key": None, "headers": {"ce_subject": "customer:q"}}) if binary else None
+    shard.record([Arrival(0, 0, raw, Rejected("bad"), beside)], LogOffset("log", 0), NOON)
+    assert shard.quarantined()[0].original == raw
+    keyring.destroy(["customer:q"])
+
+    assert (shard.quarantined()[0].original, shard.quarantined()[0].sent_with) == (b"", None)

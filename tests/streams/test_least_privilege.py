@@ -66,12 +66,13 @@ def test_the_intake_adds_and_nobody_changes(database: str, tmp_path: Path) -> No
     assert journal[0].record([Arrival(0, 0, b"", event)], LogOffset("log", 0), NOON).counts.recorded == 1
     journal.close()
     tables = ("stored_events", "leaves", "blocks", "sources", "quarantine")
-    changes = [f"{verb} tierfold_0.{table}" for table in tables for verb in ("DELETE FROM", "TRUNCATE")]
+    immutable = [f"{verb} tierfold_0.{table}" for table in tables[:3] for verb in ("DELETE FROM", "TRUNCATE")]
+    changes = [*immutable, *(f"{verb} tierfold_0.{table}" for table in tables[3:] for verb in ("DELETE FROM", "TRUNCATE"))]
     changes += ["UPDATE tierfold_0.stored_events SET topic = 'x'", "UPDATE tierfold_0.leaves SET size = 9", "UPDATE keys SET wrapped = NULL", "DROP TABLE keys"]
     for change in changes:
         with psycopg.connect(at(database, user="an_intake", password="x")) as connection, pytest.raises(DENIED):
             connection.execute(change)
-    for change in changes[:6]:
+    for change in immutable:
         with psycopg.connect(database) as owner, pytest.raises(psycopg.errors.RaiseException, match="immutable"):
             owner.execute(change)
 
@@ -92,16 +93,28 @@ def test_readers_read_and_write_nothing(database: str, tmp_path: Path) -> None:
     journal.close()
 
 
-def test_operators_note_what_was_sent_again_and_privacy_officers_destroy(database: str) -> None:
-    """Each its own word, and no other."""
-    with psycopg.connect(at(database, user="an_operator", password="x")) as operator:
-        operator.execute("UPDATE tierfold_0.quarantine SET redriven_at = 'now'")
-        with pytest.raises(DENIED):
-            operator.execute("UPDATE tierfold_0.quarantine SET reason = 'x'")
-    with psycopg.connect(at(database, user="a_privacy_officer", password="x")) as officer:
-        officer.execute("UPDATE keys SET wrapped = NULL WHERE subject = 'customer:nobody'")
-        with pytest.raises(DENIED):
-            officer.execute("SELECT 1 FROM tierfold_0.stored_events")
+def test_operators_and_privacy_officers_do_their_own_through_the_journal_and_no_more(database: str, tmp_path: Path) -> None:
+    """Quarantine is shown and noted as sent again; keys are restricted, lifted, destroyed and wrapped anew; events stay as they are."""
+    operator, officer = (journal_as(database, login, tmp_path) for login in ("an_operator", "a_privacy_officer"))
+    assert operator.keyring is not None
+    assert officer.keyring is not None
+
+    assert operator[0].quarantined() == []
+    operator[0].redriven(1, NOON)
+    with psycopg.connect(at(database, user="an_operator", password="x")) as connection, pytest.raises(DENIED):
+        connection.execute("UPDATE tierfold_0.quarantine SET reason = 'x'")
+    with pytest.raises(DENIED):
+        operator.keyring.destroy(["customer:1"])
+    assert len(officer[0].stored(0, 10)) == 1
+    officer.keyring.restrict(["customer:2"])
+    officer.keyring.lift(["customer:2"])
+    assert not officer.keyring.destroy(["customer:2"]), "only the owner can wipe what was overwritten, and it is told so"
+    assert officer.keyring.counts().destroyed == 1
+    for table in ("stored_events", "quarantine", "sources"):
+        with psycopg.connect(at(database, user="a_privacy_officer", password="x")) as connection, pytest.raises(DENIED):
+            connection.execute(f"DELETE FROM tierfold_0.{table}")
+    operator.close()
+    officer.close()
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +135,7 @@ def store_as(url: str, user: str) -> RedisStore:
 
 
 async def test_agents_save_lookups_read_and_strangers_get_nowhere(guarded_redis: str) -> None:
-    """Lookups read states and hold places with the caps; they cannot write a state, nor empty anything."""
+    """Lookups read states and hold places with the caps; they cannot set a state, nor empty the store (that they can let one expire is said in SECURITY)."""
     agents, web, guard = (store_as(guarded_redis, user) for user in ("agents", "web", "guard"))
     place, kept = Place(0, "customers@1"), {("profile@1", "customer:1"): Kept(1, b"{}")}
 
