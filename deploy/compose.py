@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from deploy.console import Mendable
-from deploy.keys import master_of
+from deploy.keys import master_of, vouching_of
 from deploy.settings import Settings
 from replay.erasures import Erasures
 from streams.courier import Courier
@@ -51,4 +51,4 @@ def existing_journal(settings: Settings, *, restored: bool = False, for_auditors
 
 def courier_of(settings: Settings, journal: Journal) -> Courier:
     """The front door: what is sent through it is safe in the journal, or in a broker that keeps its word."""
-    return Courier(broker_of(settings), None if settings.broker_keeps else journal)
+    return Courier(broker_of(settings), None if settings.broker_keeps else journal, vouching_of(settings))

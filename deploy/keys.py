@@ -16,6 +16,7 @@ from domain.access import Caller
 from replay.notes import Public, Signer
 from streams.keyring import EnvironmentMaster, FileMaster, Keyring, Master, TransitMaster
 from streams.tokens import Tokens, key_set, minted
+from streams.vouching import Vouching
 
 NOTARY, BUNDLES, WITNESS, TOKENS = "notary", "bundles", "witness", "tokens"
 PATIENCE = 5.0
@@ -126,8 +127,17 @@ def token_for(settings: Settings, caller: Caller, hours: float) -> str:
     return minted(_token_seed(settings), settings.token_issuer, settings.token_audience, caller, round(hours * 3600))
 
 
+def vouching_of(settings: Settings) -> Vouching:
+    """By what the bank's own processes know each other at the front door."""
+    return Vouching(_secret(settings.door or settings.data_dir / "door" / "key"))
+
+
 def _token_seed(settings: Settings) -> bytes:
-    file = settings.keys_dir / TOKENS
+    return _secret(settings.keys_dir / TOKENS)
+
+
+def _secret(file: Path) -> bytes:
+    """Thirty-two bytes in a file, made at their first use; raises `Mendable`."""
     if not file.exists():
         _put(file, secrets.token_hex(32))
     try:

@@ -20,6 +20,7 @@ GUARD_NICE = 19
 def run_intake(settings: Settings) -> None:
     """Take messages into the journal until a signal."""
     from deploy.files import read_privacy
+    from deploy.keys import vouching_of
     from streams.intake import Intake
     from streams.kafka import GROUP
     from streams.screen import Screen
@@ -29,7 +30,8 @@ def run_intake(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     group = GROUP if settings.broker_keeps else None  # trap: the embedded broker's groups may hang after many joins
-    Intake(broker_of(settings), journal_of(settings), group, Screen(read_privacy(settings.privacy).refused)).run(stop)
+    screen = Screen(read_privacy(settings.privacy).refused)
+    Intake(broker_of(settings), journal_of(settings), group, screen, vouching_of(settings)).run(stop)
 
 
 def run_agents(settings: Settings) -> None:

@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     rate_of_people: str = Field(default="120/minute", description="How often one person may ask.")
     vault: str | None = Field(default=None, description="The database of the customers' keys, sqlite:///file or postgresql://…; default: in data_dir.")
     master: str | None = Field(default=None, description="What wraps them: a file, env:VARIABLE, or https://…/v1/transit/keys/NAME; default: in data_dir.")
+    door: Path | None = Field(default=None, description="The key by which the bank's processes know each other's word; default: in data_dir.")
     erasures: Path | None = Field(default=None, description="The register of who was forgotten; outside all backups. Default: in data_dir.")
     evidence: Path | None = Field(default=None, description="The append-only folder of checkpoints; default: in data_dir.")
     checkpoint_events: int = Field(default=10_000, ge=1, description="Events of a shard after which a checkpoint is signed at once.")

@@ -19,6 +19,7 @@ import structlog
 from streams.cloudevents import BATCH, STRUCTURED
 from streams.journal import Journal
 from streams.kafka import INTERACTIONS, MESSAGE_LIMIT, Broker, InvalidTopicError, KafkaError, KafkaProducer, MessageSizeTooLargeError, RecordListTooLargeError
+from streams.vouching import Vouching
 
 log = structlog.get_logger()
 
@@ -54,11 +55,13 @@ class Courier:
     """Delivers messages to `interactions` from a thread of its own; one order per partition.
 
     With a `journal`, delivered means journalled; without one, the broker's word (`acks=all`) is enough. Trap: a producer
-    that repeats itself may be told that the broker has a message, at offset -1; no journal can confirm that.
+    that repeats itself may be told that the broker has a message, at offset -1; no journal can confirm that. With a
+    `vouching`, what is submitted is our own word.
     """
 
-    def __init__(self, broker: Broker, journal: Journal | None) -> None:
+    def __init__(self, broker: Broker, journal: Journal | None, vouching: Vouching | None = None) -> None:
         self._broker = broker
+        self._vouching = vouching
         self._journal = journal
         self._new: deque[Parcel] = deque()
         self._open: dict[int, deque[Parcel]] = {}
@@ -72,7 +75,8 @@ class Courier:
 
     def submit(self, partition: int, value: bytes, *, batch: bool = False) -> "Future[Delivered]":
         """Send a structured CloudEvent, or a batch of them; the future is done when it is safe."""
-        return self.forward(partition, value, [("content-type", (BATCH if batch else STRUCTURED).encode())])
+        own = [self._vouching.header(value)] if self._vouching else []
+        return self.forward(partition, value, [("content-type", (BATCH if batch else STRUCTURED).encode()), *own])
 
     def forward(self, partition: int, value: bytes, headers: list[tuple[str, bytes]], key: bytes | None = None) -> "Future[Delivered]":
         """Send a message as it is, headers, key and all; the future is done when it is safe.

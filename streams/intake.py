@@ -21,6 +21,7 @@ from streams.journal import Arrival, Counts, Journal, LogOffset, Refused, Reject
 from streams.kafka import INTERACTIONS, RECORDED, Broker, ConsumerRebalanceListener, TopicPartition
 from streams.routing import shard_of, spread
 from streams.screen import Screen
+from streams.vouching import Vouching, is_own_word
 
 log = structlog.get_logger()
 
@@ -41,15 +42,24 @@ class Intake(ConsumerRebalanceListener):
     """Consumes `interactions`, records in the journal, publishes on `recorded`.
 
     In a consumer `group` it owns the shards that Kafka gives it; without one it owns them all, at once. Either way
-    the journal fences whoever was there before. What the `screen` forbids is refused. `fault` is called at named
-    points, for tests of crashes.
+    the journal fences whoever was there before. What the `screen` forbids is refused, and what is our own word is believed if it is
+    vouched for. `fault` is called at named points, for tests of crashes.
     """
 
-    def __init__(self, broker: Broker, journal: Journal, group: str | None, screen: Screen, fault: Callable[[str], None] = lambda _point: None) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        journal: Journal,
+        group: str | None,
+        screen: Screen,
+        vouching: Vouching,
+        fault: Callable[[str], None] = lambda _point: None,
+    ) -> None:
         self._broker = broker
         self._journal = journal
         self._shards = len(journal)
         self._screen = screen
+        self._vouching = vouching
         self._fault = fault
         self._group = group
         self._consumer = broker.consumer(group)
@@ -115,14 +125,21 @@ class Intake(ConsumerRebalanceListener):
         for message in messages:
             items = read_message(message.key, message.value, message.headers)
             for number, item in enumerate(items):
-                read = Refused() if self._screen.forbids(item) else item.read
-                arrival = Arrival(message.offset, number, item.raw, read, _sent_with(message, item))
+                arrival = Arrival(message.offset, number, item.raw, self._judged(item, message), _sent_with(message, item))
                 (arrivals if self._is_at_home(arrival, partition) else strays).append(arrival)
             if len(arrivals) >= COMMIT_LIMIT:
                 self._commit(partition, arrivals, strays, message.offset)
                 arrivals, strays = [], []
         if arrivals or strays:
             self._commit(partition, arrivals, strays, messages[-1].offset)
+
+    def _judged(self, item: Item, message: Any) -> Proposed | Rejected | Refused:
+        """What was read, unless it must not come in, or is not for its sender to say."""
+        if self._screen.forbids(item):
+            return Refused()
+        if isinstance(item.read, Proposed) and is_own_word(item.read) and not self._vouching.holds(message.value, message.headers):
+            return Rejected("only the bank itself says this, over HTTP or by its commands", "type")
+        return item.read
 
     def _is_at_home(self, arrival: Arrival, partition: int) -> bool:
         if not isinstance(arrival.read, Proposed):
@@ -141,14 +158,15 @@ class Intake(ConsumerRebalanceListener):
 
     def _forward(self, strays: Sequence[Arrival]) -> None:
         """Send strays to their own shards, and wait for that: only then may their offset be passed."""
-        sent = [
-            self._producer.send(INTERACTIONS, value=write(copy), partition=shard_of(copy.stream, self._shards), headers=[("content-type", STRUCTURED.encode())])
-            for stray in strays
-            if isinstance(stray.read, Proposed)
-            for copy in spread(stray.read, self._shards)
-        ]
+        copies = [copy for stray in strays if isinstance(stray.read, Proposed) for copy in spread(stray.read, self._shards)]
+        sent = [self._send_on(copy) for copy in copies]
         for future in sent:
             future.get(timeout=30)
+
+    def _send_on(self, copy: Proposed) -> Any:
+        value = write(copy)
+        headers = [("content-type", STRUCTURED.encode()), self._vouching.header(value)]  # whoever sent it may say it: see `_judged`
+        return self._producer.send(INTERACTIONS, value=value, partition=shard_of(copy.stream, self._shards), headers=headers)
 
     def _publish(self, partition: int, batch: Batch) -> None:
         self._published.append(self._producer.send(RECORDED, value=encode_batch(batch), partition=partition))

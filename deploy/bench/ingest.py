@@ -22,6 +22,7 @@ from streams.journal import Journal
 from streams.journal.merkle import Tree
 from streams.kafka import INTERACTIONS, Broker, TopicPartition
 from streams.screen import Screen
+from streams.vouching import Vouching
 
 IN_ONE_MESSAGE = 250
 
@@ -65,7 +66,7 @@ def _fill(broker: Broker, events: dict[int, list[bytes]]) -> None:
 
 def _by_intake(broker: Broker, journal: Journal, count: int) -> float:
     stop = threading.Event()
-    intake = Intake(broker, journal, None, Screen(read_privacy(POLICIES / "privacy.yaml").refused))
+    intake = Intake(broker, journal, None, Screen(read_privacy(POLICIES / "privacy.yaml").refused), Vouching(bytes(32)))
     thread = threading.Thread(target=intake.run, args=(stop,))
     started_at = time.perf_counter()
     thread.start()

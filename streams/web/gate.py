@@ -15,6 +15,7 @@ from domain.access import PURPOSES, STATES_PURPOSE, UNMASKED, Caller, DataLooked
 from domain.catalogue import type_name
 from domain.recorded import Proposed
 from streams.tokens import BadToken, Tokens
+from streams.vouching import OURS
 from streams.web.grants import GRANTS, SUBJECTS, Grant
 from streams.web.problems import Problem
 
@@ -31,7 +32,6 @@ STATED = {
 }
 SYSTEMS: tuple[Role, ...] = ("core", "channel", "operator")
 """Roles of machines; all others are people's, who ask less often."""
-OURS = "tierfold/"
 REFUSALS = {401, 403, 429}
 ManagerOf = Callable[[str], Awaitable[str | None]]
 

@@ -13,6 +13,7 @@ from domain.accounts import TransactionPosted
 from domain.days import DayClosed
 from domain.interaction import BANK
 from domain.recorded import Proposed
+from domain.tiering import TierOverridden
 from streams.batch import Batch, decode_batch
 from streams.cloudevents import write, write_batch
 from streams.intake import Intake, LogBroken
@@ -20,9 +21,11 @@ from streams.journal import Counts, Fenced, Journal, LogOffset
 from streams.kafka import INTERACTIONS, RECORDED, Broker, TopicPartition
 from streams.routing import shard_of
 from streams.screen import Screen
+from streams.vouching import Vouching
 from tests.conftest import NOON, proposed
 
 SHARDS = 2
+VOUCHING = Vouching(b"k" * 32)
 
 
 class Crash(Exception):
@@ -46,7 +49,7 @@ def broker(broker_address: str) -> Broker:
 def running(broker: Broker, journal: Journal, fault: Callable[[str], None] = lambda _point: None, group: str | None = None) -> Iterator[list[BaseException]]:
     """An intake in a thread; gives what it died of."""
     stop, died = threading.Event(), []
-    intake = Intake(broker, journal, group, Screen(["password"]), fault)
+    intake = Intake(broker, journal, group, Screen(["password"]), VOUCHING, fault)
 
     def run() -> None:
         try:
@@ -239,3 +242,39 @@ def test_an_intake_that_lost_its_shard_stops(broker: Broker, sqlite_journal: Jou
 
     assert isinstance(died[0], Fenced)
     assert sqlite_journal.counts() == Counts(arrived=2, recorded=2)
+
+
+OWN = Proposed("li.wei", "over", "customer:1", NOON, NOON.date(), TierOverridden(tier="private", approver="li.wei", reason="x", until=NOON.date()))
+
+
+@pytest.mark.parametrize(
+    "forged", [None, Vouching(b"another key, of thirty-two bytes.").header(write(OWN)), ("tierfold-own", b""), VOUCHING.header(b"another message")]
+)
+def test_our_own_word_is_not_taken_from_others(broker: Broker, sqlite_journal: Journal, forged: tuple[str, bytes] | None) -> None:
+    """An override, and anything in tierfold's name, without the code, by another key, or with the code of another message: quarantined."""
+    in_our_name = proposed(TransactionPosted(transaction="t", account="a", amount=1, currency="CNY", kind="x"), source="tierfold/decisions")
+    producer = broker.producer()
+    for event in (OWN, in_our_name):
+        headers = [("content-type", b"application/cloudevents+json"), *([forged] if forged else [])]
+        producer.send(INTERACTIONS, value=write(event), partition=shard_of("customer:1", SHARDS), headers=headers)
+    producer.flush()
+    with running(broker, sqlite_journal):
+        wait_until(lambda: sqlite_journal.counts().arrived == 2)
+    producer.close()
+
+    assert sqlite_journal.counts() == Counts(arrived=2, quarantined=2)
+    assert {entry.reason for shard in sqlite_journal for entry in shard.quarantined()} == {"only the bank itself says this, over HTTP or by its commands"}
+
+
+def test_our_own_word_is_recorded_and_stays_ours_where_it_is_sent_on(broker: Broker, sqlite_journal: Journal) -> None:
+    """By the code over the message; a stray of it arrives in its own shard, and is believed there."""
+    value = write(OWN)
+    elsewhere = 1 - shard_of("customer:1", SHARDS)
+    producer = broker.producer()
+    producer.send(INTERACTIONS, value=value, partition=elsewhere, headers=[("content-type", b"application/cloudevents+json"), VOUCHING.header(value)])
+    producer.flush()
+    with running(broker, sqlite_journal):
+        wait_until(lambda: sqlite_journal.counts().recorded == 1)
+    producer.close()
+
+    assert sqlite_journal.counts() == Counts(arrived=1, recorded=1, forwarded=1)
