@@ -188,17 +188,13 @@ def certificate(
 @audit.command()
 def access(customer: Customer, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Say who looked at what is known of a customer: when, as what, for what, and which question it was."""
-    from domain.access import DataLookedUp, access_stream
-    from replay.past import history
-    from streams.routing import shard_of
+    from replay.looks import looks_at
 
-    journal = existing_journal(settings_of(data_dir))
-    stream = access_stream(f"customer:{customer}")
-    looks = [(event, event.data) for event in history(journal[shard_of(stream, len(journal))], stream) if isinstance(event.data, DataLookedUp)]
+    looks = list(looks_at(existing_journal(settings_of(data_dir), for_auditors=True), f"customer:{customer}"))
     if as_json:
-        show({"customer": customer, "looks": [{"at": event.occurred_at.isoformat(), **look.model_dump(mode="json")} for event, look in looks]}, as_json)
+        show({"customer": customer, "looks": [{"at": at.isoformat(), **look.model_dump(mode="json")} for at, look in looks]}, as_json)
         return
     table = Table("when", "who", "as", "for", "what", title=f"{len(looks)} looks at customer {customer}")
-    for event, look in looks:
-        table.add_row(f"{event.occurred_at:%Y-%m-%d %H:%M:%S %z}", look.who, look.role, look.purpose, look.what)
+    for at, look in looks:
+        table.add_row(f"{at:%Y-%m-%d %H:%M:%S %z}", look.who, look.role, look.purpose, look.what)
     Console().print(table)

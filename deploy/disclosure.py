@@ -15,12 +15,13 @@ from deploy.groups import policy_in_force
 from deploy.report import templates
 from deploy.settings import Settings
 from deploy.story import lines
-from domain.access import DataLookedUp, access_stream, looked
+from domain.access import DataLookedUp, looked
 from domain.catalogue import TOPIC_BY_EVENT, type_name
 from domain.personal import PrivacyPolicy
 from domain.privacy import REGISTER, SubjectForgotten
 from domain.recorded import Recorded
 from projections.customers import customers_under
+from replay.looks import looks_at
 from replay.past import as_of, history
 from replay.retention import due, last_day_closed
 from streams.cloudevents import write
@@ -71,7 +72,6 @@ def known_of(settings: Settings, journal: Journal, policy: PrivacyPolicy, custom
         raise Mendable(f"nothing is known of customer {customer}: nothing was recorded, or it was forgotten")
     group = customers_under(policy_in_force(settings, journal, None, None))
     states = as_of(journal, group, stream) or group.initial
-    looks = access_stream(stream)
     return {
         "customer": customer,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -79,9 +79,7 @@ def known_of(settings: Settings, journal: Journal, policy: PrivacyPolicy, custom
         "purposes": policy.purposes,
         "states": {part.name: msgspec.to_builtins(state) for part, state in zip(group.parts, states, strict=True)},
         "events": [_event(event, policy) for event in events],
-        "looks": [
-            {"at": event.occurred_at.isoformat(), **event.data.model_dump(mode="json")} for event in history(journal[shard_of(looks, len(journal))], looks)
-        ],
+        "looks": [{"at": at.isoformat(), **look.model_dump(mode="json")} for at, look in looks_at(journal, stream)],
     }
 
 

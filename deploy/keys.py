@@ -72,7 +72,7 @@ def with_another_master(settings: Settings, keyring: Keyring) -> str:
         return f"NOT rotated: {settings.master} is not a file; see SECURITY.md for how its key is followed by another"
     if not file.is_file():
         return f"NOT rotated: rotate the key at {settings.master}, and wrap there what it wrapped before"
-    with _alone(file):
+    with alone(file.with_name(f".{file.name}.lock")):
         before = file.read_text(encoding="ascii")
         new = secrets.token_hex(32)
         _replace(file, f"{new}\n{before}")
@@ -85,13 +85,16 @@ def with_another_master(settings: Settings, keyring: Keyring) -> str:
 
 
 @contextmanager
-def _alone(file: Path) -> Iterator[None]:
-    """Trap: of two rotations at once each would destroy the master by which the other has wrapped everything."""
-    with file.with_name(f".{file.name}.lock").open("w") as lock:
+def alone(lock: Path) -> Iterator[None]:
+    """Nobody else does on this machine what has this lock; raises `Mendable` where somebody does.
+
+    Trap: of two rotations at once each would destroy the master by which the other has wrapped everything.
+    """
+    with lock.open("w") as opened:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise Mendable(f"another command lets a master key follow just now ({lock.name}): try again when it is done") from error
+            raise Mendable(f"another command does the like just now ({lock}): try again when it is done") from error
         yield
 
 

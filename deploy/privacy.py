@@ -12,11 +12,12 @@ import typer
 from deploy.compose import existing_journal
 from deploy.console import DataDir, Json, Mendable, errors, settings_of, show
 from deploy.files import read_privacy
-from deploy.keys import with_another_master
+from deploy.keys import alone, with_another_master
 from deploy.logs import set_up_logs
 from deploy.settings import Settings
 from domain.freetext import numbers_in
 from replay.erasures import Erasures
+from streams.routing import shard_of
 
 if TYPE_CHECKING:
     from deploy.forgetting import Certificate, Ordered
@@ -81,7 +82,8 @@ def restrict(by: By, reason: Reason, customers: Customers = None, file: OfFile =
     """Let nobody but auditors read what is known of customers: what must be kept, and not be used."""
     from deploy.forgetting import restricted
 
-    _do(restricted, settings_of(data_dir), _named(customers, file), (by, reason), as_json)
+    settings = settings_of(data_dir)
+    _do(restricted, settings, _named(settings, customers, file), (by, reason), as_json)
 
 
 @privacy.command()
@@ -89,7 +91,8 @@ def lift(by: By, reason: Reason, customers: Customers = None, file: OfFile = Non
     """Let what is known of restricted customers be used again."""
     from deploy.forgetting import lifted
 
-    _do(lifted, settings_of(data_dir), _named(customers, file), (by, reason), as_json)
+    settings = settings_of(data_dir)
+    _do(lifted, settings, _named(settings, customers, file), (by, reason), as_json)
 
 
 @privacy.command()
@@ -106,7 +109,8 @@ def forget(
     from deploy.forgetting import forgotten
     from replay.retention import due as whose_time_is_over
 
-    settings, subjects = settings_of(data_dir), _named(customers, file)
+    settings = settings_of(data_dir)
+    subjects = _named(settings, customers, file)
     if not early:
         policy = read_privacy(settings.privacy)
         over = {left.stream for left in whose_time_is_over(existing_journal(settings, for_auditors=True), policy.longest)}
@@ -162,13 +166,16 @@ def rotate(data_dir: DataDir = None, as_json: Json = False) -> None:
     show({"master": with_another_master(settings, keyring)}, as_json)
 
 
-def _named(customers: list[str] | None, file: Path | None) -> list[str]:
+def _named(settings: Settings, customers: list[str] | None, file: Path | None) -> list[str]:
+    """The streams of those who are named; raises `Mendable` for nobody, and for somebody of whom nothing was ever recorded."""
     named = [*(customers or []), *(file.read_text(encoding="utf-8").split() if file else [])]
     if not named:
         raise Mendable("name customers, or a --file of them")
-    if prefixed := [name for name in named if name.startswith("customer:")]:
-        raise Mendable(f"{prefixed[0]}: a customer's number stands without `customer:` here")
-    return [f"customer:{name}" for name in dict.fromkeys(named)]
+    journal, subjects = existing_journal(settings), [f"customer:{name}" for name in dict.fromkeys(named)]
+    for subject in subjects:
+        if not journal[shard_of(subject, len(journal))].rows(subject, limit=1):
+            raise Mendable(f"nothing was ever recorded of {subject}: a customer's number stands without `customer:` here")
+    return subjects
 
 
 def _do(doing: "Doing", settings: Settings, subjects: list[str], why: tuple[str, str], as_json: bool) -> None:
@@ -181,8 +188,9 @@ def _do(doing: "Doing", settings: Settings, subjects: list[str], why: tuple[str,
     order, journal = Ordered(subjects, *why), existing_journal(settings, restored=True)
     folder = settings.data_dir / "certificates"
     folder.mkdir(parents=True, exist_ok=True)
-    asyncio.run(reachable(settings, order))
-    certificate = asyncio.run(doing(settings, journal, order))
+    with alone(folder / ".lock"):
+        asyncio.run(reachable(settings, order))
+        certificate = asyncio.run(doing(settings, journal, order))
     file = folder / f"{certificate.done}-{certificate.at.replace(':', '')}.txt"
     file.write_text(certified(settings, certificate), encoding="utf-8")
     if as_json:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+RATE = r"^[0-9]{1,9}/(second|minute|hour)$"
 POLICIES = Path(__file__).parent / "policies"
 
 
@@ -40,8 +41,8 @@ class Settings(BaseSettings):
     token_issuer: str = Field(default="tierfold", description="Whose tokens let callers in (iss).")
     token_audience: str = Field(default="tierfold", description="For whom they must be (aud).")
     token_keys: str | None = Field(default=None, description="The issuer's JWK set, a file or https://…; default: a key of our own, in keys.")
-    rate: str = Field(default="2000/second", description="How often one system may ask.")
-    rate_of_people: str = Field(default="120/minute", description="How often one person may ask.")
+    rate: str = Field(default="2000/second", pattern=RATE, description="How often one system may ask.")
+    rate_of_people: str = Field(default="120/minute", pattern=RATE, description="How often one person may ask.")
     vault: str | None = Field(default=None, description="The database of the customers' keys, sqlite:///file or postgresql://…; default: in data_dir.")
     master: str | None = Field(default=None, description="What wraps them: a file, env:VARIABLE, or https://…/v1/transit/keys/NAME; default: in data_dir.")
     door: Path | None = Field(default=None, description="The key by which the bank's processes know each other's word; default: in data_dir.")

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
+from domain.access import Purpose, Role
 from domain.interaction import Channel, Identifier, Interaction, Line, PlausibleDate, Price, Stream, later
 
 FeatureName = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_.\-=]+$")]
@@ -52,6 +53,15 @@ class Dropped(BaseModel):
     reason: Line
 
 
+class Asker(BaseModel):
+    """Who asked what to offer, as what, and for what."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    who: Identifier
+    role: Role
+    purpose: Purpose
+
+
 class OfferDecided(Interaction):
     """The bank decided what to offer: candidates best first, drops with reasons, and all that it decided by.
 
@@ -60,7 +70,8 @@ class OfferDecided(Interaction):
     read models had folded for the customer (or the stream that is named behind it), `full` the numbers of the caps that
     somebody else had just used up, `by_value` why the models had no say, if they had none, and `broken` the models that
     could not be read. An offer that is not shown by
-    `present_by` gives up its place with the caps; one that is shown is answered by `answer_by` or lapses.
+    `present_by` gives up its place with the caps; one that is shown is answered by `answer_by` or lapses. `asked` has who
+    asked, as what and for what: a decision is a look at the customer too.
     """
 
     decision: Identifier
@@ -82,6 +93,7 @@ class OfferDecided(Interaction):
     full: tuple[Annotated[int, Field(ge=0)], ...] = later(())
     present_by: AwareDatetime | None = later(None)
     answer_by: PlausibleDate | None = later(None)
+    asked: Asker | None = later(None)
     model_config = ConfigDict(strict=False)  # a list of candidates may come from JSON or from us
 
 

@@ -14,7 +14,7 @@ from domain.facts import MonthlyFacts
 from domain.funnel import funnel_of, in_audience
 from domain.interaction import Channel
 from domain.offering import BALANCES, Catalogue, Offer
-from domain.offers import Arm, Candidate, Dropped, OfferDecided
+from domain.offers import Arm, Asker, Candidate, Dropped, OfferDecided
 from domain.quantities import counts_in
 from domain.tiering import tier_on
 from projections.exploring import draw, probability
@@ -42,6 +42,7 @@ class Asked:
     limit: int = 1
     personalised: bool = True
     full: tuple[int, ...] = ()
+    asker: Asker | None = None
 
 
 class Household(NamedTuple):
@@ -97,6 +98,7 @@ def decide_offer(customer: Customer, households: Iterable[Household], catalogue:
         full=asked.full,
         present_by=asked.now + timedelta(minutes=catalogue.contact.present_minutes) if shown and catalogue.contact.on(asked.channel) else None,
         answer_by=asked.now.date() + timedelta(days=max(catalogue.find(each.offer).answer_days for each in shown)) if shown else None,
+        asked=asked.asker,
     )
 
 

@@ -84,7 +84,7 @@ class Decisions:
         if others:
             raise Unknown(f"it was decided by {', '.join(sorted(others))}, and this release has {MODEL.key}")
         models = {offer.offer: self._model(offer.offer, decided) for offer in catalogue.offers}
-        asked = Asked(decided.decision, decided.channel, event.occurred_at, decided.limit, decided.personalised, decided.full)
+        asked = Asked(decided.decision, decided.channel, event.occurred_at, decided.limit, decided.personalised, decided.full, decided.asked)
         made = decide_offer(self._customer(event.stream, decided.upto), self._households(decided.upto), catalogue, models, asked)
         remade = _compared(event, decided, with_probability(made, catalogue), shard_of(event.stream, len(self._journal)))
         if not remade.equal and (gone := [name for name, upto in decided.upto.items() if ":" in name and self._forgets(name, upto)]):

@@ -123,9 +123,9 @@ class Intake(ConsumerRebalanceListener):
         arrivals: list[Arrival] = []
         strays: list[Arrival] = []
         for message in messages:
-            items = read_message(message.key, message.value, message.headers)
+            items, is_ours = read_message(message.key, message.value, message.headers), self._vouching.holds(message.value, message.headers)
             for number, item in enumerate(items):
-                arrival = Arrival(message.offset, number, item.raw, self._judged(item, message), _sent_with(message, item))
+                arrival = Arrival(message.offset, number, item.raw, self._judged(item, is_ours=is_ours), _sent_with(message, item))
                 (arrivals if self._is_at_home(arrival, partition) else strays).append(arrival)
             if len(arrivals) >= COMMIT_LIMIT:
                 self._commit(partition, arrivals, strays, message.offset)
@@ -133,11 +133,11 @@ class Intake(ConsumerRebalanceListener):
         if arrivals or strays:
             self._commit(partition, arrivals, strays, messages[-1].offset)
 
-    def _judged(self, item: Item, message: Any) -> Proposed | Rejected | Refused:
+    def _judged(self, item: Item, *, is_ours: bool) -> Proposed | Rejected | Refused:
         """What was read, unless it must not come in, or is not for its sender to say."""
         if self._screen.forbids(item):
             return Refused()
-        if isinstance(item.read, Proposed) and is_own_word(item.read) and not self._vouching.holds(message.value, message.headers):
+        if not is_ours and isinstance(item.read, Proposed) and is_own_word(item.read):
             return Rejected("only the bank itself says this, over HTTP or by its commands", "type")
         return item.read
 

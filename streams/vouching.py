@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from domain.access import OWN_WORD
-from domain.catalogue import type_name
+from domain.catalogue import EVENTS
 from domain.recorded import Proposed
 
+OWN_TYPES = frozenset(EVENTS[name] for name in OWN_WORD)
 HEADER = "tierfold-own"
 OURS = "tierfold/"
 """What a source of our own begins with."""
@@ -34,4 +35,4 @@ class Vouching:
 
 def is_own_word(event: Proposed) -> bool:
     """Whether nobody but we may say this."""
-    return event.source.startswith(OURS) or type_name(type(event.data)) in OWN_WORD
+    return type(event.data) in OWN_TYPES or event.source.startswith(OURS)

@@ -7,17 +7,16 @@ from typing import Any, cast, get_args
 import structlog
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
-from limits import RateLimitItem, parse
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
 
 from domain.access import PURPOSES, STATES_PURPOSE, UNMASKED, Caller, DataLookedUp, Purpose, Role, may_say, reaches
 from domain.catalogue import type_name
+from domain.offers import Asker
 from domain.recorded import Proposed
 from streams.tokens import BadToken, Tokens
 from streams.vouching import OURS
 from streams.web.grants import GRANTS, SUBJECTS, Grant
 from streams.web.problems import Problem
+from streams.web.rates import Rate
 
 log = structlog.get_logger()
 
@@ -79,12 +78,20 @@ class Look:
                 return
         raise Problem(403, f"{name} is not for you to say of {event.stream.partition(':')[0]} {event.stream.partition(':')[2]}")
 
+    def asker(self) -> Asker:
+        """Who asks, for a decision that is itself the record of this look; nothing else is written down of it."""
+        assert self.role is not None
+        self.streams = ()
+        return Asker(who=self.caller.who, role=self.role, purpose=self._purpose(self.role))
+
     def events(self) -> list[DataLookedUp]:
         """What is written down of it; nothing if it was about nobody."""
         if self.role is None:
             return []
-        purpose = cast("Purpose", self.stated) if self.stated else PURPOSES[self.role][0]
-        return [DataLookedUp(who=self.caller.who, role=self.role, purpose=purpose, what=self.what, about=stream) for stream in self.streams]
+        return [DataLookedUp(who=self.caller.who, role=self.role, purpose=self._purpose(self.role), what=self.what, about=stream) for stream in self.streams]
+
+    def _purpose(self, role: Role) -> Purpose:
+        return cast("Purpose", self.stated) if self.stated else PURPOSES[role][0]
 
 
 class Gate:
@@ -94,8 +101,7 @@ class Gate:
         self._tokens = tokens
         self._manager_of = manager_of
         self.note = note
-        self._rates: tuple[RateLimitItem, ...] = tuple(map(parse, rates))
-        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._rates = tuple(map(Rate, rates))
 
     async def let_in(self, request: Request, grant: Grant) -> Look:
         """The look that a request is; raises a 401, 403 or 429."""
@@ -123,8 +129,8 @@ class Gate:
 
     def _limited(self, caller: Caller) -> None:
         rate = self._rates[not any(role in SYSTEMS for role in caller.roles)]
-        if not self._limiter.hit(rate, caller.who):
-            raise Problem(429, f"no more than {rate}", headers={"retry-after": str(rate.get_expiry())})
+        if not rate.allows(caller.who):
+            raise Problem(429, f"no more than {rate.said}", headers={"retry-after": str(rate.seconds)})
 
 
 def guarded_by(gate: Gate) -> type[APIRoute]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Annotated
 
-from fastapi import FastAPI, Query, Response
+from fastapi import FastAPI, Query, Request, Response
 from pydantic import BaseModel
 from starlette.background import BackgroundTask
 
@@ -62,6 +62,7 @@ def add_offers(app: FastAPI, doors: Doors, recording: Recording) -> None:
     @app.get("/v1/customers/{customer}/next-best-offer", summary="What to offer now, and why not something else", response_model=NextBestOffer)
     async def next_best_offer(
         customer: CustomerId,
+        request: Request,
         channel: Channel = "app",
         limit: Annotated[int, Query(ge=1, le=10, description="How many offers to show")] = 1,
         personalised: Annotated[bool, Query(description="False: nothing that is known of the customer ranks the offers")] = True,
@@ -69,7 +70,7 @@ def add_offers(app: FastAPI, doors: Doors, recording: Recording) -> None:
         recording.make_room()
         who = await found(doors, customer)
         models = await doors.lookups.models(doors.models)
-        asked = Asked(next(numbers), channel, _now(doors), limit, personalised)
+        asked = Asked(next(numbers), channel, _now(doors), limit, personalised, asker=request.state.look.asker())
         decided = await _decided(doors, who, models, asked)
         answer = as_json(_answer(doors.catalogue, customer, decided))
         answer.background = BackgroundTask(recording.add, who.stream, decided, asked.now)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from itertools import product
@@ -249,6 +250,8 @@ def test_every_look_is_in_the_access_journal_and_no_refused_one(running: Running
         assert client.get(f"/v1/customers/{OTHERS}").status_code == 403
     with running.calls("channel", who="app", customer=OTHERS) as client:
         client.get(f"/v1/customers/{OTHERS}/tier", headers={"tierfold-purpose": "marketing"})
+        decided = client.get(f"/v1/customers/{OTHERS}/next-best-offer").json()["decision"]
+    time.sleep(1)
     running.settle()
     looks = [look for look in running.report("audit", "access", OTHERS)["looks"] if datetime.fromisoformat(look["at"]) >= begun]
 
@@ -257,8 +260,11 @@ def test_every_look_is_in_the_access_journal_and_no_refused_one(running: Running
         ("wang.fang", "auditor", "audit", "as-of", f"customer:{OTHERS}"),
         ("wang.fang", "auditor", "audit", "household", f"customer:{OTHERS}"),
         ("app", "channel", "marketing", "tier", f"customer:{OTHERS}"),
+        ("app", "channel", "service", "next-best-offer", f"customer:{OTHERS}"),
     ]
-    assert running.client.get(f"/v1/customers/{OTHERS}/history").json()["events"][-1]["version"] == before
+    last = running.client.get(f"/v1/customers/{OTHERS}/history").json()["events"][-1]
+    assert (last["version"], last["data"]["decision"]) == (before + 1, decided), "a decision is a look, and nothing else lengthens the history"
+    assert running.client.get(f"/v1/decisions/{decided}/explanation").json()["equal"]
     assert running.report("audit", "verify-journal")["findings"] == []
     assert b"wang.fang" in running.run("audit", "access", OTHERS).stdout
 
