@@ -64,7 +64,7 @@ def export(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Write all that is known of a customer, for the customer: for machines and to be read. That it was done is in the access journal."""
+    """Write what is in a customer's own stream, and follows from it, for the customer. That it was done is in the access journal."""
     from deploy.disclosure import export_page, known_of, note
 
     settings = settings_of(data_dir)
