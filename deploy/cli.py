@@ -112,6 +112,23 @@ def up(data_dir: DataDir = None) -> None:
 
 
 @app.command()
+def components(
+    folder: Annotated[Path, typer.Option("--folder", help="Where they keep their state.", file_okay=False)] = Path(".components"),
+    brokers: Annotated[int, typer.Option("--brokers", min=1, max=9, help="How many Kafka brokers.")] = 1,
+    secure: Annotated[bool, typer.Option("--secure", help="Kafka lets in by SCRAM only, and ACLs say who may do what.")] = False,
+) -> None:
+    """Run Apache Kafka, PostgreSQL and Redis on this machine, until Ctrl-C; for those who have none running. Needs java, mvn, postgresql, redis-server."""
+    from deploy.components.together import components as started
+
+    set_up_logs(Settings().log_level, "components")
+    stop = until_signal()
+    with started(folder, folder / "tools", brokers, secure=secure) as made:
+        made.write_environments(folder)
+        errors.print(f"components are up. For each process: set -a; . {folder / 'operator.env'}; set +a; then tierfold topics, tierfold up", soft_wrap=True)
+        made.watch(stop)
+
+
+@app.command()
 def topics(replicas: Annotated[int, typer.Option(min=1, help="Copies of each partition.")] = 1) -> None:
     """Make the topics, with one partition per shard, unless they are there."""
     from deploy.compose import broker_of

@@ -2,9 +2,9 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 RATE = r"^[0-9]{1,9}/(second|minute|hour)$"
@@ -18,6 +18,8 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(default=Path(".tierfold"), description="Where the embedded stack keeps its state.")
     shards: int = Field(default=4, ge=1, le=1024, description="Shards of the journal, and partitions of the topics; fixed once data is there.")
+    embedded: bool = Field(default=True, description="Whether `up` brings a broker and Redis along; false where they run already.")
+    workers: int = Field(default=1, ge=1, le=64, description="How many intakes, and how many agents' workers, `up` runs; each takes its share of the shards.")
     broker: str = Field(default="127.0.0.1:19092", description="Kafka bootstrap servers, host:port,host:port.")
     broker_keeps: bool = Field(default=False, description="True for a broker that keeps what it acknowledges, as Apache Kafka.")
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
@@ -54,6 +56,12 @@ class Settings(BaseSettings):
     witness_key: str | None = Field(default=None, description="The witness's public key, name+id+key.")
     broker_memory_limit: int = Field(default=1_500_000_000, description="Bytes after which the embedded broker is recycled.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @model_validator(mode="after")
+    def _one_intake_without_a_group(self) -> Self:
+        if self.workers > 1 and not self.broker_keeps:
+            raise ValueError("more than one worker needs a broker that keeps what it acknowledges: TIERFOLD_BROKER_KEEPS=true")
+        return self
 
     @cached_property
     def journal_url(self) -> str:

@@ -28,9 +28,9 @@ from streams.kafka import KafkaError
 
 log = structlog.get_logger()
 
-OURS = ("intake", "agents", "web", "guard", "notary")
 ON_THE_BROKER = ("intake", "agents")
-"""What is restarted with the broker: its offsets begin anew, and a consumer that did not notice would skip."""
+"""What is restarted with the broker: its offsets begin anew, and a consumer that did not notice would skip. And what there can be several of."""
+ALONE = ("web", "guard", "notary")
 PATIENT = ("broker", "intake", "agents", "notary")
 """What works behind the answers: on a small machine whoever waits for one goes first."""
 RECYCLE = "recycle"
@@ -47,11 +47,12 @@ class CannotStart(Mendable):
 
 
 class Stack:
-    """Broker, Redis, intake, agents, web, guard and notary, as children of this process."""
+    """Intake, agents, web, guard and notary as children of this process, with a broker and Redis unless they run elsewhere."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._logs = settings.data_dir / "logs"
+        self._workers = [name if number == 1 else f"{name}-{number}" for name in ON_THE_BROKER for number in range(1, settings.workers + 1)]
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._failures: dict[str, int] = {}
         self._due: dict[str, float] = {}
@@ -64,15 +65,13 @@ class Stack:
     def start(self) -> None:
         """Start everything, and give back when the topics are there. Raises `CannotStart`."""
         self._logs.mkdir(parents=True, exist_ok=True)
-        (self._settings.data_dir / "redis").mkdir(exist_ok=True)
         self._take_folder()
-        for address in (self._settings.broker, self._settings.redis.partition("//")[2].partition("/")[0], f"{self._settings.host}:{self._settings.port}"):
-            _must_be_free(address)
+        _must_be_free(f"{self._settings.host}:{self._settings.port}")
         if self._settings.token_keys is None:
             write_tokens(self._settings)
-        self._start("redis")
-        self._start_broker()
-        for name in OURS:
+        if self._settings.embedded:
+            self._start_embedded()
+        for name in (*self._workers, *ALONE):
             self._start(name)
 
     def watch(self, stop: threading.Event) -> None:
@@ -80,15 +79,16 @@ class Stack:
         memory_due = time.monotonic() + MEMORY_EVERY
         while not stop.wait(WATCH_EVERY):
             self._restart_the_dead()
-            self._recycle_if_asked()
-            if time.monotonic() > memory_due:
+            if self._settings.embedded:
+                self._recycle_if_asked()
+            if self._settings.embedded and time.monotonic() > memory_due:
                 self._recycle_if_large()
                 self._renew_if_stalled()
                 memory_due = time.monotonic() + MEMORY_EVERY
 
     def stop(self) -> None:
         """Stop all children, clients first."""
-        for name in ("guard", "notary", "web", "intake", "agents", "broker", "redis"):
+        for name in (*ALONE, *self._workers, "broker", "redis"):
             if child := self._children.pop(name, None):
                 _end(child)
         if self._lock is not None:
@@ -113,14 +113,22 @@ class Stack:
             "broker": lambda: embedded.broker_command(settings),
             "redis": lambda: embedded.redis_command(settings, settings.data_dir / "redis"),
         }
-        command = commands[name]() if name in commands else [sys.executable, "-m", "deploy.cli", name]
-        self._children[name] = embedded.start(command, self._logs / f"{name}.log", _environment(settings), patient=name in PATIENT)
+        kind = name.partition("-")[0]
+        command = commands[name]() if name in commands else [sys.executable, "-m", "deploy.cli", kind]
+        self._children[name] = embedded.start(command, self._logs / f"{name}.log", _environment(settings), patient=kind in PATIENT)
         self._due[name] = time.monotonic()
         self._publish_pids()
 
     def _publish_pids(self) -> None:
         lines = "".join(f"{name} {pid}\n" for name, pid in self.pids().items())
         (self._settings.data_dir / "pids").write_text(lines, encoding="ascii")
+
+    def _start_embedded(self) -> None:
+        (self._settings.data_dir / "redis").mkdir(exist_ok=True)
+        for address in (self._settings.broker, self._settings.redis.partition("//")[2].partition("/")[0]):
+            _must_be_free(address)
+        self._start("redis")
+        self._start_broker()
 
     def _start_broker(self) -> None:
         self._start("broker")

@@ -1,0 +1,85 @@
+"""PostgreSQL from the machine's own package: a cluster of databases in a folder, on loopback, let in by password."""
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from deploy.components.service import Missing, Service, account
+
+OWNER = "tierfold"
+DATABASE = "tierfold"
+ACCOUNT = "postgres"
+"""As whom it runs where we are root."""
+CONFIG = """
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+shared_buffers = 256MB
+max_connections = 200
+max_wal_size = 4GB
+"""
+
+
+class Postgres:
+    """A server in a folder; it keeps what it acknowledged, whoever kills it."""
+
+    def __init__(self, folder: Path, port: int, password: str) -> None:
+        self._folder = folder.resolve()
+        self._password = password
+        self._port = port
+        data = self._folder / "data"
+        command = [_program("postgres"), "-D", str(data), "-p", f"{self._port}"]
+        self.service = Service("postgres", command, f"127.0.0.1:{self._port}", self._folder / "postgres.log", self._answers, user=ACCOUNT)
+
+    @property
+    def url(self) -> str:
+        """The database's URL, for its owner."""
+        return f"postgresql://{OWNER}:{self._password}@127.0.0.1:{self._port}/{DATABASE}"
+
+    def start(self) -> None:
+        """Make what is new, start it, wait until it answers. Raises `Missing`."""
+        if not (self._folder / "data" / "PG_VERSION").is_file():
+            self._make()
+        self.service.start()
+        self.service.wait()
+        self._run("createdb", "-O", OWNER, DATABASE, check=False)  # there already after the first start
+
+    def stop(self) -> None:
+        """Stop it; open connections are cut."""
+        self.service.stop()
+
+    def _make(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        mine = account(ACCOUNT)
+        if mine:
+            shutil.chown(self._folder, mine["user"], mine["group"])
+        with tempfile.NamedTemporaryFile("w") as secret:
+            secret.write(self._password + "\n")
+            secret.flush()
+            if mine:
+                shutil.chown(secret.name, mine["user"], mine["group"])
+            auth = ["--auth-host=scram-sha-256", "--auth-local=reject", f"--pwfile={secret.name}"]
+            command = [_program("initdb"), "-D", str(self._folder / "data"), "-U", OWNER, "-E", "UTF8", "--no-locale", *auth]
+            done = subprocess.run(command, capture_output=True, check=False, **mine)
+        if done.returncode:
+            raise Missing(f"PostgreSQL's folder cannot be made: {done.stderr.decode(errors='replace').strip()[-500:]}")
+        with (self._folder / "data" / "postgresql.conf").open("a") as config:
+            config.write(CONFIG)
+
+    def _answers(self) -> bool:
+        return self._run("pg_isready", check=False) == 0
+
+    def _run(self, name: str, *words: str, check: bool = True) -> int:
+        given = {"PGPASSWORD": self._password}
+        command = [_program(name), "-h", "127.0.0.1", "-p", f"{self._port}", "-U", OWNER, *words]
+        return subprocess.run(command, env=given, capture_output=True, check=check).returncode
+
+
+def _program(name: str) -> str:
+    """Where a program of PostgreSQL's is: in the path, or where Debian puts each version; the newest. Raises `Missing`."""
+    if found := shutil.which(name):
+        return found
+    versions = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
+    if not versions:
+        raise Missing("PostgreSQL is not on this machine: install the package postgresql, or name a running one")
+    return str(versions[-1])

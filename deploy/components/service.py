@@ -1,0 +1,128 @@
+"""A program of somebody else's as a child process: started, waited for, killed, started again."""
+
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deploy.console import Mendable
+from replay.pool import die_with_parent
+
+PATIENCE = 90.0
+STOPPING = 20.0
+
+
+class Missing(Mendable):
+    """A program that is needed is not on this machine, or does not start; says what to do."""
+
+
+@dataclass
+class Service:
+    """One process that listens at `host:port`; `ready` says whether it also answers.
+
+    `user` is whose rights it takes where we have those of root.
+    """
+
+    name: str
+    command: Sequence[str]
+    address: str
+    log: Path
+    ready: Callable[[], bool] = lambda: True
+    environment: Mapping[str, str] = field(default_factory=dict)
+    user: str | None = None
+    _process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, None if it does not run."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    def start(self) -> None:
+        """Start it, without waiting."""
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **self.environment},
+                process_group=0,
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call and nothing else between fork and exec
+                **account(self.user),
+            )
+
+    def wait(self, patience: float = PATIENCE) -> None:
+        """Wait until it answers; starts it again where it gave up, as a database does beside what its killed predecessor left. Raises `Missing`."""
+        deadline = time.monotonic() + patience
+        while not (listens(self.address) and self.ready()):
+            if time.monotonic() > deadline:
+                raise Missing(f"{self.name} does not answer at {self.address}: see {self.log}")
+            if self.pid is None:
+                time.sleep(0.3)
+                self.start()
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        """Kill -9, and nothing after it."""
+        assert self._process is not None
+        with suppress(ProcessLookupError):
+            os.kill(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def pause(self) -> None:
+        """Stop its clock: it is there and answers nothing, as behind a broken network."""
+        self._send(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it go on after a pause."""
+        self._send(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """Ask it to end; kill it if it does not."""
+        if self._process is None:
+            return
+        self._send(signal.SIGINT if "postgres" in self.name else signal.SIGTERM)  # trap: PostgreSQL waits for its clients after a SIGTERM
+        try:
+            self._process.wait(timeout=STOPPING)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def _send(self, number: signal.Signals) -> None:
+        if self.pid is not None:
+            os.kill(self.pid, number)
+
+
+def account(user: str | None) -> dict[str, str | int]:
+    """As whom a program is started: PostgreSQL refuses to run as root."""
+    if user is None or os.geteuid() != 0:
+        return {}
+    try:
+        found = pwd.getpwnam(user)
+    except KeyError as error:
+        raise Missing(f"there is no account {user}, and root may not run this: install the Debian package, or run as somebody else") from error
+    return {"user": found.pw_uid, "group": found.pw_gid}
+
+
+def listens(address: str) -> bool:
+    """Whether anybody accepts connections at `host:port`."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def free_ports(count: int) -> list[int]:
+    """So many ports of loopback that nobody listens on just now."""
+    with ExitStack() as probes:
+        bound = [probes.enter_context(socket.socket()) for _ in range(count)]
+        for probe in bound:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in bound]
