@@ -5,16 +5,25 @@ UV := .uv/bin/uv
 RUN := $(UV) run --locked --all-extras --no-sync
 ARGS ?=
 
-.PHONY: run test check bench faults install clean
+.PHONY: run test test-real faults faults-real components check bench install clean
 
 run: install  ## the whole stack on a synthetic bank; ARGS="--exit --json" leaves after the summary
 	@$(RUN) tierfold demo $(ARGS)
 
 test: install  ## everything but the bank-sized fault tests
-	$(RUN) pytest -m "not faults" $(ARGS)
+	$(RUN) pytest -m "not faults and not real" $(ARGS)
+
+test-real: install components  ## on Apache Kafka, PostgreSQL and Redis; what is missing fails
+	$(RUN) pytest -m real $(ARGS)
+
+components:  ## the programs of these three, from Debian's packages where they are missing
+	@deploy/components/install.sh
 
 faults: install  ## kill -9 of every process while a bank is fed
 	$(RUN) pytest -m faults $(ARGS)
+
+faults-real: install components  ## a hundred kills of anything while 300,000 events are fed
+	TIERFOLD_TEST_KILLS=100 TIERFOLD_TEST_EVENTS=300000 $(RUN) pytest -s tests/real/test_kills.py $(ARGS)
 
 check: install  ## format, lint, types, boundaries
 	$(RUN) ruff format --check .

@@ -1,0 +1,92 @@
+"""kill -9 of anything, again and again, on Apache Kafka, PostgreSQL and Redis: afterwards as if nothing had been."""
+
+import os
+import random
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from deploy.compose import journal_of
+from streams.cloudevents import write
+from streams.sources.synth import Bank, synth
+from tests.conftest import TIERFOLD, environment_of
+from tests.path.test_faults import comparable
+from tests.real.conftest import Real
+
+pytestmark = pytest.mark.real
+
+KILLS = int(os.environ.get("TIERFOLD_TEST_KILLS", "10"))
+EVENTS = int(os.environ.get("TIERFOLD_TEST_EVENTS", "15000"))
+A_CUSTOMER = 40
+"""Events of a customer of the synthetic bank, at least."""
+SEED = int(os.environ.get("TIERFOLD_TEST_SEED", "20"))
+OURS = ("intake", "intake-2", "agents", "agents-2", "web", "guard", "notary")
+THEIRS = ("kafka-1", "postgres", "redis")
+BACK = 60.0
+"""Seconds within which whoever was killed is there again."""
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first so many events of a synthetic bank, as a file."""
+    path = tmp_path_factory.mktemp("bank") / "bank.jsonl"
+    path.write_bytes(b"\n".join(map(write, islice(synth(Bank(customers=EVENTS // A_CUSTOMER, months=4, seed=SEED)), EVENTS))))
+    return path
+
+
+def test_killed_at_random_while_feeding_as_if_nothing_had_been(beside: Callable[..., Real], bank: Path) -> None:
+    """Every event recorded once, folded once, all digests as in a run that nobody disturbed; and everybody was killed."""
+    calm = beside(folder="calm", workers=2)
+    calm.report("feed", str(bank))
+    calm.arrive(EVENTS)
+    calm.settle()
+    undisturbed, expected = calm.report("digest"), calm.counts()
+    calm.stop()
+    running = beside(workers=2)
+    killed = _kill_while_feeding(running, bank)
+    running.arrive(EVENTS)
+    running.settle()
+
+    live, counts = running.report("digest"), running.counts()
+    recorded = Counter(event.source for shard in journal_of(running.settings) for event in shard.events(()))
+    print(f"seed {SEED}: kills {dict(killed)}; recorded by source {dict(recorded)}; {counts}")
+    assert killed.total() == KILLS
+    assert set(killed) == {*OURS, *THEIRS}
+    assert recorded["synth"] == EVENTS
+    assert (counts.recorded, counts.quarantined, counts.refused) == (expected.recorded, 0, 0)
+    assert counts.balanced()
+    assert comparable(live, running.settings.shards) == comparable(undisturbed, calm.settings.shards)
+    assert live == running.report("digest", "--rebuild")
+    for proof in (("audit", "verify-journal"), ("replay", "verify")):
+        assert running.run(*proof).returncode == 0, proof
+
+
+def _kill_while_feeding(running: Real, bank: Path) -> Counter[str]:
+    """Feed the bank part by part, as long as it takes to kill so many; gives who was killed how often."""
+    chance, killed, lines = random.Random(SEED), Counter[str](), bank.read_bytes().split(b"\n")
+    victims = [victim for _ in range(0, KILLS, len(OURS + THEIRS)) for victim in chance.sample(OURS + THEIRS, len(OURS + THEIRS))]
+    for part, victim in enumerate(victims[:KILLS]):
+        some = b"\n".join(lines[len(lines) * part // KILLS : len(lines) * (part + 1) // KILLS])
+        feeding = subprocess.Popen([*TIERFOLD, "feed", "-", "--json"], env=environment_of(running.settings), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        assert feeding.stdin is not None
+        feeding.stdin.write(some)
+        feeding.stdin.close()
+        time.sleep(chance.uniform(0.5, 2.0))
+        gone = running.disturb(victim)
+        killed[victim] += 1
+        _wait_for_another(running, victim, gone)
+        assert feeding.wait(timeout=300) == 0
+    return killed
+
+
+def _wait_for_another(running: Real, victim: str, gone: int) -> None:
+    deadline = time.monotonic() + BACK
+    while (pid := next((each.pid for each in running.parts.services if each.name == victim), running.pids().get(victim))) in (None, gone):
+        assert time.monotonic() < deadline, f"{victim} was not started again"
+        time.sleep(0.05)
+    assert pid != gone
