@@ -180,4 +180,3 @@ class Kafka:
 
 def _jaas(kind: str, user: str, password: str) -> str:
     return f'org.apache.kafka.common.security.{kind}LoginModule required username="{user}" password="{password}";'
-

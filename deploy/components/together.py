@@ -98,7 +98,9 @@ def _drawn(folder: Path, brokers: int, *, secure: bool) -> Drawn:
         kept.write_text(Drawn(brokers=of_brokers, postgres=postgres, redis=redis, secure=secure, passwords=passwords).model_dump_json())
     drawn = Drawn.model_validate_json(kept.read_text())
     if (len(drawn.brokers), drawn.secure) != (2 * brokers, secure):
-        raise Missing(f"{folder} was made with {len(drawn.brokers) // 2} brokers, {'secure' if drawn.secure else 'open'}: ask for the same, or name another folder")
+        raise Missing(
+            f"{folder} was made with {len(drawn.brokers) // 2} brokers, {'secure' if drawn.secure else 'open'}: ask for the same, or name another folder"
+        )
     return drawn
 
 
