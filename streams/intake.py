@@ -88,6 +88,8 @@ class Intake(ConsumerRebalanceListener):
 
     def _begin(self) -> None:
         if self._group is not None:
+            # trap: joined before it knows the topic, kafka-python may be given nothing, join again, and never see what it is given then
+            self._consumer.partitions_for_topic(INTERACTIONS)
             self._consumer.subscribe([INTERACTIONS], listener=self)
             return
         every = [TopicPartition(INTERACTIONS, number) for number in self._logs]

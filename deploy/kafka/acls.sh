@@ -13,10 +13,9 @@ acls --allow-principal User:intake --consumer --topic interactions --group tierf
 acls --allow-principal User:intake --producer --topic interactions --idempotent
 acls --allow-principal User:intake --producer --topic recorded --idempotent
 acls --allow-principal User:intake --operation Read --operation Describe --topic recorded
-# agents: read what was recorded; what follows from it comes in by the front door; Faust keeps its own topics
-acls --allow-principal User:agents --consumer --topic recorded --group tierfold --resource-pattern-type prefixed
+# agents: read what was recorded; what follows from it comes in by the front door
+acls --allow-principal User:agents --consumer --topic recorded --group tierfold-agents
 acls --allow-principal User:agents --producer --topic interactions --idempotent
-acls --allow-principal User:agents --operation All --topic tierfold- --resource-pattern-type prefixed
 # web: decisions, looks and what is posted; asks how much waits
 acls --allow-principal User:web --producer --topic interactions --idempotent
 acls --allow-principal User:web --operation Describe --topic interactions

@@ -53,18 +53,19 @@ def settings_beside(parts: Components, folder: Path, **chosen: object) -> Settin
 
 @pytest.fixture
 def beside(tmp_path: Path) -> Iterator[Callable[..., Real]]:
-    """Starts components and a stack of one's own beside them, to be disturbed."""
+    """Starts components and a stack of one's own beside them, to be disturbed; nobody starts components again where they are not `watched`."""
     with ExitStack() as open_:
 
-        def start(brokers: int = 1, folder: str = "data", **chosen: Any) -> Real:
+        def start(brokers: int = 1, folder: str = "data", *, watched: bool = True, **chosen: Any) -> Real:
             parts = open_.enter_context(started(brokers=brokers))
             settings = settings_beside(parts, tmp_path / folder, **chosen)
             Broker(settings.broker, settings.security).create_topics(settings.shards, min(brokers, 3))
             running, stop = Real(settings, parts), threading.Event()
-            watching = threading.Thread(target=parts.watch, args=(stop,))
-            watching.start()
-            open_.callback(watching.join)
-            open_.callback(stop.set)
+            if watched:
+                watching = threading.Thread(target=parts.watch, args=(stop,))
+                watching.start()
+                open_.callback(watching.join)
+                open_.callback(stop.set)
             running.start()
             open_.callback(running.kill_all)
             return running

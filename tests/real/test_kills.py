@@ -59,6 +59,8 @@ def test_killed_at_random_while_feeding_as_if_nothing_had_been(beside: Callable[
         _fed(bank, running.settings.shards),
         Counter(event.id for shard in journal_of(running.settings) for event in shard.events(()) if event.source == SOURCE),
     )
+    for shard in journal_of(running.settings):
+        print(*((entry.reason, entry.field, entry.original[:600]) for entry in shard.quarantined()), sep="\n")
     print(f"seed {SEED}: {EVENTS} events fed, {counts}; killed: {dict(killed)}")
     assert killed.total() == KILLS
     assert set(killed) == {*OURS, *THEIRS}

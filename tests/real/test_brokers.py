@@ -1,0 +1,104 @@
+"""Three brokers, of which one is lost at a time: what was acknowledged is there, and somebody goes on acknowledging soon."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from deploy.compose import broker_of, journal_of
+from domain.customers import ChannelVisited
+from streams.cloudevents import write
+from streams.courier import Courier, Delivered
+from streams.routing import shard_of
+from tests.conftest import proposed
+from tests.real.conftest import Real
+
+pytestmark = pytest.mark.real
+
+PAUSE = 0.01
+LOST = 6.0
+"""Seconds for which a broker is away: long enough for others to take over."""
+RECOVERY = 30.0
+"""Seconds after which every partition must be acknowledged again."""
+
+
+@dataclass
+class Sender:
+    """Sends visits of ever new customers, one after another, and knows which were acknowledged when."""
+
+    courier: Courier
+    shards: int
+    sent: list[tuple[str, int, "Future[Delivered]"]] = field(default_factory=list)
+    acknowledged: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    def run(self, stop: threading.Event) -> None:
+        """Send until told to stop."""
+        while not stop.wait(PAUSE):
+            name = f"{len(self.sent)}"
+            event = proposed(ChannelVisited(channel="app"), name, f"customer:{name}", source="sender")
+            shard = shard_of(event.stream, self.shards)
+            done = self.courier.submit(shard, write(event))
+            done.add_done_callback(lambda _done, name=name, shard=shard: self.acknowledged.setdefault(name, (shard, time.monotonic())))
+            self.sent.append((name, shard, done))
+
+    def seconds_until_all_shards(self, since: float) -> float:
+        """How long it took until every shard had something acknowledged that was acknowledged after a moment; infinity if it was not yet."""
+        firsts: dict[int, float] = {}
+        for shard, at in list(self.acknowledged.values()):
+            if at > since:
+                firsts.setdefault(shard, at)
+        return max(firsts.values()) - since if len(firsts) == self.shards else float("inf")
+
+
+@contextmanager
+def sending(running: Real) -> Iterator[Sender]:
+    """A sender in the background; at the end all that was sent has been acknowledged."""
+    stop = threading.Event()
+    with Courier(broker_of(running.settings), None) as courier:
+        sender = Sender(courier, running.settings.shards)
+        thread = threading.Thread(target=sender.run, args=(stop,))
+        thread.start()
+        yield sender
+        stop.set()
+        thread.join()
+        courier.close(patience=60)
+    assert len(sender.acknowledged) == len(sender.sent)
+
+
+def test_one_of_three_brokers_is_lost_at_a_time_and_nothing_acknowledged_is(beside: Callable[..., Real]) -> None:
+    """Each of the three is killed, is away for a while, and comes back, while events come in: all are recorded, once."""
+    running = beside(brokers=3, watched=False)
+    recoveries = []
+    with sending(running) as sender:
+        time.sleep(2)
+        for broker in running.parts.kafka.brokers:
+            broker.kill()
+            killed = time.monotonic()
+            assert broker.pid is None
+            time.sleep(LOST)
+            assert broker.pid is None, "nobody was to start it again"
+            _wait_until(lambda killed=killed: sender.seconds_until_all_shards(killed + PAUSE) < RECOVERY)
+            recoveries.append(round(sender.seconds_until_all_shards(killed + PAUSE), 1))
+            broker.start()
+            broker.wait()
+            _wait_until(lambda: not running.parts.kafka.tool("kafka-topics.sh", "--describe", "--under-replicated-partitions").strip())
+    running.arrive(len(sender.sent))
+    running.settle()
+
+    recorded = Counter(event.id for shard in journal_of(running.settings) for event in shard.events(()) if event.source == "sender")
+    print(f"{len(sender.sent)} sent and acknowledged; every shard acknowledged again after {recoveries} s")
+    assert recorded == Counter(name for name, _, _ in sender.sent)
+    assert running.counts().balanced()
+    assert running.report("digest") == running.report("digest", "--rebuild")
+
+
+def _wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + RECOVERY
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)

@@ -1,0 +1,206 @@
+"""What a database can do to the intake while a bank is fed: refuse, keep waiting, cut the line, lose its reply. Nothing lost, nothing twice."""
+
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from deploy.compose import journal_of
+from domain.customers import ChannelVisited
+from streams.cloudevents import write
+from streams.journal import Arrival, Journal, LogOffset
+from streams.kafka import Broker
+from tests.conftest import NOON, keyring_in, proposed
+from tests.real.conftest import Real, settings_beside, started
+
+pytestmark = pytest.mark.real
+
+REFUSALS = {
+    "serialization failure": "40001",
+    "deadlock": "40P01",
+    "disk full": "53100",
+    "too many connections": "53300",
+    "read only": "25006",
+    "crash": "57P02",
+}
+"""SQLSTATEs with which a database refuses a commit that is as good as any other (PostgreSQL's documentation, appendix A)."""
+FED = 400
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
+    """A stack beside a database that is disturbed; each test leaves both as they were."""
+    with started() as parts:
+        settings = settings_beside(parts, tmp_path_factory.mktemp("postgres") / "data")
+        Broker(settings.broker).create_topics(settings.shards)
+        stack = Real(settings, parts)
+        stack.start()
+        yield stack
+        stack.kill_all()
+
+
+@contextmanager
+def refusing(url: str, code: str) -> Iterator[None]:
+    """No commit passes, with this SQLSTATE, until this is over."""
+    with psycopg.connect(url, autocommit=True) as owner:
+        for shard in range(4):
+            owner.execute(
+                f"CREATE FUNCTION tierfold_{shard}.fault() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                f" RAISE EXCEPTION 'a fault that was asked for' USING ERRCODE = '{code}'; END $$"
+            )
+            owner.execute(f"CREATE TRIGGER fault BEFORE INSERT ON tierfold_{shard}.sources EXECUTE FUNCTION tierfold_{shard}.fault()")
+        yield
+        for shard in range(4):
+            owner.execute(f"DROP FUNCTION tierfold_{shard}.fault() CASCADE")
+
+
+@contextmanager
+def locking(url: str) -> Iterator[None]:
+    """Somebody holds the rows of all owners, longer than the intake waits for a lock."""
+    with psycopg.connect(url) as other:
+        for shard in range(4):
+            other.execute(f"SELECT * FROM tierfold_{shard}.owner FOR UPDATE")
+        yield
+        other.rollback()
+
+
+def fed_while(running: Real, fault: Callable[[], None], name: str) -> list[str]:
+    """Feed, with a fault in the middle; gives the ids that were fed."""
+    names = [f"{name}-{number}" for number in range(FED)]
+    events = b"\n".join(write(proposed(ChannelVisited(channel="app"), each, f"customer:{each}", source="fed")) for each in names)
+    done = running.run("feed", "-", input=events)
+    assert done.returncode == 0, done.stderr
+    fault()
+    return names
+
+
+def recorded(running: Real, names: list[str]) -> Counter[str]:
+    """How often each of these is in the journal, once it has settled."""
+    journal, wanted, deadline = journal_of(running.settings), set(names), time.monotonic() + 60
+    while True:
+        found = Counter(event.id for shard in journal for event in shard.events(()) if event.id in wanted)
+        if len(found) == len(wanted) or time.monotonic() > deadline:
+            return found
+        time.sleep(0.3)
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_refused_commits_are_made_once_the_database_takes_them(running: Real, refusal: str) -> None:
+    """Each way in which it refuses: the intake gives up, begins anew and goes on behind what is tracked."""
+    before = running.pids()["intake"]
+    with refusing(running.settings.journal_url, REFUSALS[refusal]):
+        names = fed_while(running, lambda: wait_until(lambda: running.pids()["intake"] != before), refusal.replace(" ", "-"))
+
+    assert recorded(running, names) == Counter(names)
+    assert running.counts().balanced()
+
+
+def test_a_lock_that_is_held_too_long_only_delays(running: Real) -> None:
+    """The intake waits for as long as a lock may take, gives up, begins anew."""
+    before = running.pids()["intake"]
+    with locking(running.settings.journal_url):
+        names = fed_while(running, lambda: wait_until(lambda: running.pids()["intake"] != before), "locked")
+
+    assert recorded(running, names) == Counter(names)
+
+
+def test_connections_that_are_cut_are_made_again(running: Real) -> None:
+    """Every connection of everybody is terminated, again and again, while events come in."""
+    names, cut = [], 0
+    for round_ in range(5):
+        names += fed_while(running, lambda: None, f"cut-{round_}")
+        with psycopg.connect(running.settings.journal_url, autocommit=True) as owner:
+            cut += len(
+                owner.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                ).fetchall()
+            )
+
+    assert cut >= 5
+    assert recorded(running, names) == Counter(names)
+
+
+def test_after_all_of_it_states_are_what_the_journal_says(running: Real) -> None:
+    """Live digests equal those folded anew."""
+    running.settle()
+    assert running.report("digest") == running.report("digest", "--rebuild")
+
+
+@dataclass
+class LosingReplies:
+    """A connection to a database on whose way back the reply to some commits is lost, with the line."""
+
+    host: str
+    port: int
+    lost: int = 0
+    armed: bool = False
+    _open: list[socket.socket] = field(default_factory=list)
+
+    def serve(self, listener: socket.socket) -> None:
+        """Take connections until the listener is closed."""
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                server = socket.create_connection((self.host, self.port))
+                self._open += [client, server]
+                threading.Thread(target=self._carry, args=(client, server, False), daemon=True).start()
+                threading.Thread(target=self._carry, args=(server, client, True), daemon=True).start()
+
+    def _carry(self, here: socket.socket, there: socket.socket, back: bool) -> None:
+        with suppress(OSError), closing(here), closing(there):
+            while said := here.recv(1 << 16):
+                if back and self.armed and b"COMMIT\x00" in said:
+                    self.armed = False
+                    self.lost += 1
+                    for each in (here, there):
+                        each.shutdown(socket.SHUT_RDWR)
+                    return
+                there.sendall(said)
+
+
+@pytest.fixture
+def losing(running: Real) -> Iterator[tuple[LosingReplies, str]]:
+    """The way to the database on which replies may be lost, and the database's URL by that way."""
+    at = conninfo_to_dict(running.settings.journal_url)
+    way = LosingReplies(str(at["host"]), int(at["port"]))
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        threading.Thread(target=way.serve, args=(listener,), daemon=True).start()
+        with psycopg.connect(running.settings.journal_url, autocommit=True) as owner:
+            owner.execute("CREATE DATABASE losing")
+        yield way, f"postgresql://{at['user']}:{at['password']}@127.0.0.1:{listener.getsockname()[1]}/losing"
+
+
+def test_a_commit_whose_reply_is_lost_is_not_made_twice(losing: tuple[LosingReplies, str], tmp_path: Path) -> None:
+    """The line is cut between commit and reply: whoever claims the shard again finds the events, and the offset with them."""
+    way, url = losing
+    journal = Journal(url, 1, keyring_in(tmp_path))
+    shard, names = journal[0], [f"{number}" for number in range(10)]
+    shard.claim()
+    for offset, name in enumerate(names):
+        arrival = Arrival(offset, 0, b"", proposed(ChannelVisited(channel="app"), name, f"customer:{name}"), None)
+        way.armed = offset % 2 == 1
+        with suppress(Exception):
+            shard.record([arrival], LogOffset("log", offset), NOON)
+        if way.lost * 2 > offset:  # then as the intake does: claim again, go on behind what is tracked
+            shard.claim()
+            assert shard.tracked("log") == offset
+
+    assert way.lost == len(names) // 2
+    assert Counter(event.id for event in shard.events(())) == Counter(names)
+    assert shard.counts().recorded == len(names)
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Wait, a minute at most."""
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
