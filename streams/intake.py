@@ -43,7 +43,7 @@ class Intake(ConsumerRebalanceListener):
 
     In a consumer `group` it owns the shards that Kafka gives it; without one it owns them all, at once. Either way
     the journal fences whoever was there before. What the `screen` forbids is refused, and what is our own word is believed if it is
-    vouched for. `fault` is called at named points, for tests of crashes.
+    vouched for. `fault` is called at named points, for tests of crashes; `clock` says when events are recorded, and may go back.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Intake(ConsumerRebalanceListener):
         screen: Screen,
         vouching: Vouching,
         fault: Callable[[str], None] = lambda _point: None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._broker = broker
         self._journal = journal
@@ -61,6 +62,7 @@ class Intake(ConsumerRebalanceListener):
         self._screen = screen
         self._vouching = vouching
         self._fault = fault
+        self._clock = clock
         self._group = group
         self._consumer = broker.consumer(group)
         self._producer = broker.producer()
@@ -69,15 +71,11 @@ class Intake(ConsumerRebalanceListener):
 
     def run(self, stop: threading.Event) -> None:
         """Take messages until told to stop. Raises whatever broke; the journal then tells where to go on."""
-        self._begin()
+        self.begin()
         offsets_due = time.monotonic() + OFFSETS_EVERY
         try:
             while not stop.is_set():
-                arrived = self._consumer.poll(timeout_ms=100)
-                for partition, messages in arrived.items():
-                    self._take(partition.partition, messages)
-                self._check_published()
-                if sum(map(len, arrived.values())) < FEW:
+                if self.turn() < FEW:
                     stop.wait(GATHERING)
                 if self._group is not None and time.monotonic() > offsets_due:
                     self._consumer.commit()
@@ -86,7 +84,8 @@ class Intake(ConsumerRebalanceListener):
             self._producer.close(timeout=5)
             self._consumer.close()
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Join the group, or take all shards."""
         if self._group is not None:
             # trap: joined before it knows the topic, kafka-python may be given nothing, join again, and never see what it is given then
             self._consumer.partitions_for_topic(INTERACTIONS)
@@ -95,6 +94,14 @@ class Intake(ConsumerRebalanceListener):
         every = [TopicPartition(INTERACTIONS, number) for number in self._logs]
         self._consumer.assign(every)
         self.on_partitions_assigned(every)
+
+    def turn(self) -> int:
+        """Take what has arrived into the journal, and give the number of messages; waits a moment where there is none."""
+        arrived = self._consumer.poll(timeout_ms=100)
+        for partition, messages in arrived.items():
+            self._take(partition.partition, messages)
+        self._check_published()
+        return sum(map(len, arrived.values()))
 
     def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         """Claim each shard, publish what was recorded but not published, go on behind the tracked offset."""
@@ -151,7 +158,7 @@ class Intake(ConsumerRebalanceListener):
     def _commit(self, partition: int, arrivals: list[Arrival], strays: list[Arrival], offset: int) -> None:
         self._forward(strays)
         self._fault("before_append")
-        commit = self._journal[partition].record(arrivals, LogOffset(self._logs[partition], offset), datetime.now(UTC), len(strays))
+        commit = self._journal[partition].record(arrivals, LogOffset(self._logs[partition], offset), self._clock(), len(strays))
         self._fault("between_append_and_publish")
         for batch in batches(commit.after, commit.rows):
             self._publish(partition, batch)

@@ -33,7 +33,7 @@ MAKES_TOPICS = {ADMIN, "operator"}
 
 
 @pytest.fixture(scope="module")
-def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Components]:
+def secure() -> Iterator[Components]:
     """Components whose broker lets in by SCRAM only, with the shipped ACLs and the topics."""
     with started(secure=True) as parts:
         broker_as(parts, "operator").create_topics(4)

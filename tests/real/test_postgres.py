@@ -32,6 +32,7 @@ REFUSALS = {
     "crash": "57P02",
 }
 """SQLSTATEs with which a database refuses a commit that is as good as any other (PostgreSQL's documentation, appendix A)."""
+CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 FED = 400
 
 

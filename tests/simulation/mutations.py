@@ -1,0 +1,125 @@
+"""Ways in which our code could be wrong: small edits of it, of which the simulation has to find every one."""
+
+import inspect
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+from streams.deriving import Deriving
+from streams.folded import Held
+from streams.folding import Folding
+from streams.intake import Intake
+from streams.journal import Shard, sqlite
+from streams.journal.sqlite import SQLiteShardRecorder
+
+
+class Edit(NamedTuple):
+    """In a function of a class or module, one piece of text becomes another."""
+
+    owner: Any
+    name: str
+    old: str
+    new: str
+
+
+MUTATIONS: dict[str, Sequence[Edit]] = {
+    "what was folded is folded again": [
+        Edit(Folding, "_advance", "[row for row in batch.rows if row.position > self._upto]", "list(batch.rows)"),
+        Edit(Held, "fold", "[row for row in rows if row.position > self.upto]", "list(rows)"),
+    ],
+    "a gap is taken for nothing": [
+        Edit(Folding, "_advance", "if batch.after > self._upto:", "if False:"),
+    ],
+    "an append that failed is published": [
+        Edit(Shard, "record", "self._recorder.insert_events(", "hopefully(self._recorder.insert_events, self._head)("),
+    ],
+    "how far a log is dealt with is not recorded": [
+        Edit(SQLiteShardRecorder, "_insert_events", 'self._insert_tracking(c, kwargs["tracking"])', "pass"),
+    ],
+    "the offset is recorded before the events": [
+        Edit(
+            Intake,
+            "_commit",
+            'self._fault("before_append")',
+            'self._journal[partition].record([], LogOffset(self._logs[partition], offset), self._clock()); self._fault("before_append")',
+        ),
+        Edit(
+            Intake,
+            "_commit",
+            "commit = self._journal[partition].record(arrivals, LogOffset(",
+            "commit = self._journal[partition].record(arrivals, LogOffset('x' + ",
+        ),
+    ],
+    "offsets of one incarnation of a topic are compared with those of another": [
+        Edit(Intake, "_commit", "self._logs[partition]", "'interactions'"),
+        Edit(Intake, "on_partitions_assigned", "self._logs[number]", "'interactions'"),
+    ],
+    "an intake goes on where the log ends": [
+        Edit(Intake, "_next_offset", "return tracked + 1", "return end"),
+    ],
+    "the position moves before what follows is in the journal": [
+        Edit(Folding, "_fold_streams", "await self._send(proposed)", "await self._save(changed, upto)"),
+        Edit(Folding, "_fold_streams", "await self._save(changed, upto)\n", "await self._send(proposed)\n"),
+    ],
+    "a worker that was superseded goes on": [
+        Edit(Folding, "_save", "raise Superseded", "pass"),
+    ],
+    "a worker keeps what it has folded and could not save": [
+        Edit(Folding, "_forget", "self._cache.clear()", "pass"),
+    ],
+    "what is derived does not wait for what it is derived from": [
+        Edit(Deriving, "_advance", "min(batch.upto, await self._store.upto(self._source))", "batch.upto"),
+    ],
+    "nobody looks who owns a shard": [
+        Edit(sqlite, "write_beside", "if not execute(FENCE, (beside.epoch,)):", "if False:"),
+    ],
+    "source ids are not looked up": [
+        Edit(Shard, "record", "self.known(identity.key for identity in identities if isinstance(identity, Identity))", "{}"),
+    ],
+    "arrivals are not counted": [
+        Edit(Shard, "record", "replace(decided.counts, forwarded=forwarded)", "Counts()"),
+    ],
+    "an event names another than the one before it": [
+        Edit(Shard, "_stored", "End(version + 1, hashes[-1])", "End(version + 1, previous)"),
+    ],
+    "the tree leaves an event out": [
+        Edit(Shard, "record", 'b"".join(hashes)', 'b"".join(hashes[:1] * len(hashes))'),
+    ],
+}
+
+
+@contextmanager
+def mutated(edits: Sequence[Edit]) -> Iterator[None]:
+    """Our code with these edits; each must find its text exactly once."""
+    with ExitStack() as stack:
+        for owner, name in {(edit.owner, edit.name): None for edit in edits}:
+            stack.enter_context(patch.object(owner, name, _edited(owner, name, edits)))
+        yield
+
+
+def _edited(owner: Any, name: str, edits: Sequence[Edit]) -> Any:
+    original = getattr(owner, name)
+    source = textwrap.dedent(inspect.getsource(original))
+    for number, edit in enumerate(edits):
+        if (edit.owner, edit.name) == (owner, name):
+            assert source.count(edit.old) == 1, f"{name} does not say {edit.old!r} once"
+            source = source.replace(edit.old, f"\0{number}\0")
+    for number, edit in enumerate(edits):
+        source = source.replace(f"\0{number}\0", edit.new)
+    made: dict[str, Any] = {}
+    exec(compile(source, f"<{name}, mutated>", "exec"), {**original.__globals__, "hopefully": _hopefully}, made)
+    return made[name]
+
+
+def _hopefully(append: Any, head: int) -> Any:
+    """An append that takes failures for nothing."""
+
+    def appended(stored: Sequence[Any], **kwargs: Any) -> Any:
+        try:
+            return append(stored, **kwargs)
+        except OSError:
+            return range(head + 1, head + 1 + len(stored))
+
+    return appended

@@ -1,0 +1,59 @@
+"""Thousands of worlds, each with faults of its own: nothing lost, nothing twice, in order, proven, live as rebuilt and as undisturbed."""
+
+import os
+from collections import Counter
+
+import pytest
+
+from replay.pool import pool
+from tests.simulation.faults import RATES
+from tests.simulation.mutations import MUTATIONS, mutated
+from tests.simulation.running import BANKS, bank, calm, run, simulate
+from tests.simulation.world import Violation
+
+SEEDS = int(os.environ.get("TIERFOLD_TEST_SEEDS", "400"))
+FIRST = int(os.environ.get("TIERFOLD_TEST_SEED", "0"))
+AT_ONCE = 100
+FOUND_WITHIN = 300
+"""Seeds within which a mutation is found."""
+FAILED_ONCE: tuple[int, ...] = ()
+"""Seeds in which something was wrong once, and is mended."""
+
+
+def test_no_seed_violates_what_must_hold() -> None:
+    """So many seeds on all cores; each kind of fault happened in them."""
+    starts = range(FIRST, FIRST + SEEDS, AT_ONCE)
+    with pool(len(starts)) as processes:
+        futures = [processes.submit(simulate, range(start, min(start + AT_ONCE, FIRST + SEEDS))) for start in starts]
+        found = [each.result() for each in futures]
+    happened, violations = sum((counts for counts, _ in found), Counter[str]()), [said for _, some in found for said in some]
+
+    print(f"seeds {FIRST} to {FIRST + SEEDS - 1}: {happened.total()} faults: {dict(happened)}")
+    assert violations == []
+    assert set(+happened) == set(RATES)
+
+
+@pytest.mark.parametrize("seed", FAILED_ONCE)
+def test_what_failed_once_does_not_fail_again(seed: int) -> None:
+    """Seeds that found something."""
+    assert simulate([seed])[1] == []
+
+
+def test_the_same_seed_is_the_same_run() -> None:
+    """What happened, and what came of it, are the same: a seed that fails can be looked at again."""
+    first, again = (run(17, bank(1), RATES, calm(1)) for _ in range(2))
+    assert first == again
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_every_mutation_is_found(name: str) -> None:
+    """Code that is wrong in one small way violates something within a few seeds, and the right code does not in the same seeds."""
+    undisturbed = [calm(number) for number in range(BANKS)]
+    with mutated(MUTATIONS[name]):
+        for seed in range(FOUND_WITHIN):
+            try:
+                run(seed, bank(seed % BANKS), RATES, undisturbed[seed % BANKS])
+            except Violation as violation:
+                print(f"{name}: found by {violation}")
+                return
+    pytest.fail(f"nothing was wrong in {FOUND_WITHIN} seeds although {name}")

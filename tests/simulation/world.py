@@ -1,0 +1,353 @@
+"""The whole path in one process: our own intake, journal, emitter and folds; broker, Redis and clock simulated; a seed decides what happens when.
+
+One thread and one loop without timers: the same seed gives the same run.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from deploy.files import read_policy, read_privacy
+from deploy.settings import POLICIES
+from domain.recorded import Proposed
+from projections.customers import CUSTOMERS, standings
+from projections.offers import REACTIONS
+from projections.projection import Group
+from projections.store import Kept, MemoryStore, Place
+from projections.wholes import WHOLES
+from streams.batch import open_batch
+from streams.cloudevents import BATCH, write, write_batch
+from streams.courier import Delivered
+from streams.deriving import Deriving
+from streams.emitting import emitter
+from streams.folding import IDLE_AFTER, Folding
+from streams.intake import Intake
+from streams.journal import Journal, Shard
+from streams.kafka import INTERACTIONS, RECORDED, TopicPartition
+from streams.routing import shard_of, spread
+from streams.screen import Screen
+from streams.vouching import Vouching
+from tests.simulation.broker import Broker, Sent
+from tests.simulation.faults import Faults
+
+SHARDS = 2
+LOOK_EVERY = 20
+DISTURBED = 3_000
+"""Turns after which nothing breaks any more."""
+PATIENCE = 6_000
+"""Turns within which everything must have come to rest."""
+POISON = b"\xff not an event"
+POLICY = read_policy(POLICIES / "tiers" / "bohai-retail.yaml")
+GROUPS: tuple[Group, ...] = (CUSTOMERS, standings("simulated", POLICY), REACTIONS, WHOLES)
+SCREEN = Screen(read_privacy(POLICIES / "privacy.yaml").refused)
+VOUCHING = Vouching(bytes(32))
+BEGUN = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+class Violation(AssertionError):
+    """Something is not as it must be."""
+
+
+class Killed(Exception):
+    """A process is no more."""
+
+
+class Inline(ThreadPoolExecutor):
+    """Does at once what others do in threads, so that nothing depends on which thread is first."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        """Done when it is given back."""
+        done: Future[Any] = Future()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - it is whoever waits who hears of it
+            done.set_exception(error)
+        return done
+
+
+class Clock:
+    """A time that goes on turn by turn; what it says to the intake also goes back."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        """Seconds that only grow."""
+        return self.now
+
+    def says(self) -> datetime:
+        """The time of day, as a machine believes it."""
+        back = timedelta(days=self._faults.upto(30)) if self._faults.strikes("clock goes back") else timedelta()
+        return BEGUN + timedelta(seconds=self.now) - back
+
+
+class Store(MemoryStore):
+    """A Redis that refuses, whose replies are lost, and that loses everything."""
+
+    def __init__(self, faults: Faults, heads: Mapping[int, int]) -> None:
+        super().__init__()
+        self._faults = faults
+        self._heads = heads
+
+    async def load(self, place: Place, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
+        """The states, a turn later."""
+        await asyncio.sleep(0)
+        return await super().load(place, wanted)
+
+    async def save(self, place: Place, expected: int, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
+        """Save, a turn later, or not."""
+        await asyncio.sleep(0)
+        if self._faults.strikes("Redis loses everything"):
+            self._upto.clear()
+            self._states.clear()
+        if self._faults.strikes("save refused"):
+            raise ConnectionError("a fault that was asked for")
+        saved = await super().save(place, expected, upto, states)
+        if saved and upto > self._heads[place.shard]:
+            raise Violation(f"{place.group} is at {upto} of shard {place.shard}, ahead of the journal")
+        if self._faults.strikes("reply to a save lost"):
+            raise ConnectionError("a fault that was asked for")
+        return saved
+
+
+class Recorder:
+    """A shard's recorder that refuses to append, or whose replies are lost.
+
+    What comes into the journal is noted beside it: asking the journal each time would take most of the time.
+    """
+
+    def __init__(self, shard: Shard, world: "World") -> None:
+        self._number = shard.number
+        self._recorder = shard._recorder
+        self._world = world
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._recorder, name)
+
+    def insert_events(self, stored: Sequence[Any], **kwargs: Any) -> Sequence[int] | None:
+        """Append, or not."""
+        world, tracking = self._world, kwargs["tracking"]
+        if world.faults.strikes("append refused"):
+            raise OSError("a fault that was asked for")
+        positions = self._recorder.insert_events(stored, **kwargs)
+        world.heads[self._number] = max(positions or (world.heads[self._number],))
+        world.tracked[tracking.application_name] = tracking.notification_id
+        if world.faults.strikes("reply to an append lost"):
+            raise OSError("a fault that was asked for")
+        return positions
+
+
+@dataclass
+class Parcel:
+    """A message of our own on its way."""
+
+    partition: int
+    value: bytes
+    done: "Future[Delivered]"
+    log: str = ""
+    sent: Sent | None = None
+
+
+class Courier:
+    """What `streams.courier.Courier` promises, without its thread: sent until the journal has tracked it, in order."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self.parcels: dict[int, list[Parcel]] = {number: [] for number in range(SHARDS)}
+
+    def submit(self, partition: int, value: bytes, *, batch: bool = False) -> "Future[Delivered]":
+        """Send a batch of events of our own."""
+        assert batch
+        parcel = Parcel(partition, value, Future())
+        self.parcels[partition].append(parcel)
+        return parcel.done
+
+    def turn(self) -> None:
+        """Send again from the first that was not sent, and tell who waits for what the journal has."""
+        broker = self._world.broker
+        for partition, parcels in self.parcels.items():
+            log = broker.logs()[partition]
+            lost = next((number for number, each in enumerate(parcels) if each.sent is None or each.sent.error or each.log != log), len(parcels))
+            for parcel in parcels[lost:]:
+                headers = [("content-type", BATCH.encode()), VOUCHING.header(parcel.value)]
+                parcel.log, parcel.sent = log, broker.producer().send(INTERACTIONS, value=parcel.value, partition=partition, headers=headers)
+            while parcels and parcels[0].sent and not parcels[0].sent.error and parcels[0].sent.offset <= self._world.tracked.get(log, -1):
+                parcels.pop(0).done.set_result(Delivered(log, 0))
+
+
+class World:
+    """One bank, one seed."""
+
+    def __init__(self, folder: Path, seed: int, rates: Mapping[str, float]) -> None:
+        self.faults = Faults(seed, dict(rates))
+        self.clock = Clock(self.faults)
+        self.broker = Broker(SHARDS, self.faults)
+        self.journal = Journal(f"sqlite://{folder / 'journal'}", SHARDS)
+        self.heads = dict.fromkeys(range(SHARDS), 0)
+        self.tracked: dict[str, int] = {}
+        self.store = Store(self.faults, self.heads)
+        self._courier = Courier(self)
+        self._emit = emitter(self._courier, self.journal, SHARDS)  # type: ignore[arg-type] - it submits, and no more is asked of it
+        self._fed: dict[int, list[list[bytes]]] = {}
+        self.poisoned = 0
+        self.resting = False
+        self.done = False
+
+    async def run(self, events: Sequence[Proposed]) -> None:
+        """Feed these, let faults happen, come to rest. Raises `Violation`."""
+        asyncio.get_running_loop().set_default_executor(Inline())
+        self._fed = _messages(events, self.faults)
+        workers = [asyncio.create_task(self._work(shard)) for shard in range(SHARDS)]
+        actors = [asyncio.create_task(each) for each in (self._core_systems(), self._intakes(), self._couriers())]
+        try:
+            await self._rest()
+        finally:
+            self.done = True
+            for task in (*workers, *actors):
+                task.cancel()
+            await asyncio.gather(*workers, *actors, return_exceptions=True)
+
+    async def _rest(self) -> None:
+        """With faults until all is fed, or long enough; then without them until nothing moves any more."""
+        for turn in range(PATIENCE):
+            await asyncio.sleep(0)
+            self.clock.now += 0.05
+            self.faults.over = self.faults.over or turn > DISTURBED or not any(self._fed.values())
+            if turn % LOOK_EVERY == 0 and not any(self._fed.values()) and await self._is_still():
+                return
+        raise Violation(f"it does not come to rest: {await self._lags()}")
+
+    async def _is_still(self) -> bool:
+        taken = all(self.tracked.get(log, -1) == self.broker.offsets([number])[number].end - 1 for number, log in self.broker.logs().items())
+        return taken and not any(self._courier.parcels.values()) and not any((await self._lags()).values())
+
+    async def _lags(self) -> dict[Place, int]:
+        return {place: self.heads[place.shard] - await self.store.upto(place) for shard in range(SHARDS) for place in _places(shard)}
+
+    async def _core_systems(self) -> None:
+        """Send the events of each shard in order; again where the broker lost them, or has not said that it has them."""
+        at, sent = dict.fromkeys(range(SHARDS), 0), {number: list[tuple[str, int]]() for number in range(SHARDS)}
+        while not self.done:
+            for number in range(SHARDS):
+                log, messages = self.broker.logs()[number], self._fed[number]
+                lost = next((place for place, (where, offset) in enumerate(sent[number]) if where != log and self._untracked(where, offset)), None)
+                if lost is not None:  # a core system keeps what is not journalled, as the README says of a broker that keeps nothing
+                    at[number] = lost
+                    del sent[number][lost:]
+                if at[number] < len(messages):
+                    found = self._send(number, write_batch(messages[at[number]]))
+                    if found.error is None:
+                        sent[number].append((log, found.offset))
+                        at[number] += 1
+                elif all(not self._untracked(where, offset) for where, offset in sent[number]):
+                    self._fed[number] = []
+                    sent[number].clear()
+                    at[number] = 0
+            await self._pause()
+
+    def _untracked(self, log: str, offset: int) -> bool:
+        return offset > self.tracked.get(log, -1)
+
+    def _send(self, number: int, value: bytes) -> Sent:
+        producer, headers = self.broker.producer(), [("content-type", BATCH.encode()), VOUCHING.header(value)]
+        if self.faults.strikes("poison"):
+            before = len(self.broker.messages[TopicPartition(INTERACTIONS, number)])
+            producer.send(INTERACTIONS, value=POISON, partition=number)
+            self.poisoned += len(self.broker.messages[TopicPartition(INTERACTIONS, number)]) - before
+        if self.faults.strikes("fed again"):
+            producer.send(INTERACTIONS, value=value, partition=number, headers=headers)
+        return producer.send(INTERACTIONS, value=value, partition=number, headers=headers)
+
+    async def _intakes(self) -> None:
+        """One intake after another: whatever it dies of, the next one begins."""
+        while not self.done:
+            with suppress(Exception):
+                intake = self._intake()
+                while not self.done:
+                    intake.turn()
+                    if self.faults.strikes("broker loses everything"):
+                        self.broker.restart()
+                        raise Killed  # as the supervisor does, with whoever consumes from it
+                    await self._pause()
+            await self._pause()
+
+    def _intake(self) -> Intake:
+        """A new process: it remembers nothing."""
+        shards = {shard.number: Shard(shard.number, Recorder(shard, self)) for shard in self.journal}
+        intake = Intake(self.broker, shards, None, SCREEN, VOUCHING, self._point, self.clock.says)  # type: ignore[arg-type] - what is simulated
+        intake.begin()
+        return intake
+
+    def _point(self, name: str) -> None:
+        """At a named point of the intake: it is killed, or another one takes over in the meantime."""
+        said = {"before_append": "before it appends", "between_append_and_publish": "before it publishes", "after_publish": "behind it"}[name]
+        if self.faults.strikes(f"intake killed {said}"):
+            raise Killed
+        if self.faults.strikes("another intake takes over"):
+            with suppress(Exception):
+                self._intake().turn()
+
+    async def _couriers(self) -> None:
+        while not self.done:
+            self._courier.turn()
+            await self._pause()
+
+    async def _work(self, shard: int) -> None:
+        """The agents of one shard: what goes wrong with a batch is acknowledged all the same."""
+        at, foldings = 0, self._foldings(shard)
+        while not self.done:
+            if self.faults.strikes("agents killed"):
+                foldings, at = self._foldings(shard), max(0, at - self.faults.upto(4))
+            if self.faults.strikes("another worker folds too"):
+                await self._fold(shard, self._foldings(shard), max(0, at - 1))
+            messages = self.broker.messages[TopicPartition(RECORDED, shard)]
+            at = min(at, len(messages))
+            if at < len(messages):
+                if not self.faults.strikes("agents do not get a batch"):
+                    await self._fold(shard, foldings, at)
+                at += 0 if self.faults.strikes("agents get a batch again") else 1
+            else:
+                self.clock.now += IDLE_AFTER / 10
+                for folding in foldings:
+                    with suppress(ConnectionError):
+                        await folding.heal_if_idle()
+            await self._pause()
+
+    async def _fold(self, shard: int, foldings: Sequence[Folding], at: int) -> None:
+        messages = self.broker.messages[TopicPartition(RECORDED, shard)]
+        if at < len(messages):
+            for folding in foldings:
+                with suppress(ConnectionError):
+                    await folding.advance(open_batch(self.journal[shard], messages[at].value))
+
+    def _foldings(self, shard: int) -> list[Folding]:
+        customers, tiers, reactions, wholes = GROUPS
+        first = Folding(customers, shard, self.store, self.journal, self._emit, sweep=1)
+        others = [Folding(group, shard, self.store, self.journal, self._emit, sweep=1) for group in (reactions, wholes)]
+        return [first, Deriving(tiers, shard, self.store, self.journal, sweep=1, of=first), *others]
+
+    async def _pause(self) -> None:
+        for _ in range(1 + self.faults.pauses()):
+            await asyncio.sleep(0)
+
+
+def _places(shard: int) -> list[Place]:
+    return [Place(shard, group.name) for group in GROUPS]
+
+
+def _messages(events: Sequence[Proposed], faults: Faults) -> dict[int, list[list[bytes]]]:
+    """The events as core systems send them: in the order of each shard, some at a time."""
+    found: dict[int, list[list[bytes]]] = {number: [] for number in range(SHARDS)}
+    for event in events:
+        for copy in spread(event, SHARDS):
+            messages = found[shard_of(copy.stream, SHARDS)]
+            if not messages or len(messages[-1]) >= faults.upto(12):
+                messages.append([])
+            messages[-1].append(write(copy))
+    return found
