@@ -1,46 +1,127 @@
-"""What does Faust do as its manual shows it? One agent, one event per message, with or without a table."""
+"""One Faust worker with one agent, that sums payments by account: as Faust's manual shows it, with a table, or with our own folding.
+
+    python -m deploy.bench.faust_peer agent|table|folding BROKER TOPIC EVENTS AT_ONCE RESULT
+
+reads `EVENTS` events from a topic, `AT_ONCE` in a message, and writes events a second, from the first to the last, into `RESULT`.
+"""
 
 import os
 import sys
+import tempfile
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import faust
+import msgspec
+
+from domain.accounts import TransactionPosted
+from domain.catalogue import TOPIC_BY_EVENT
+from domain.recorded import Recorded
+from projections.projection import Group, Projection, Run, States
+from projections.store import MemoryStore
+from streams.batch import decode_batch
+from streams.folding import Folding
+from streams.journal import Journal
 
 
-class Paid(faust.Record, serializer="json"):  # type: ignore[call-arg]
-    """An event."""
+class Paid(msgspec.Struct):
+    """A payment."""
 
     account: int
     amount: int
 
 
-def main(mode: str, broker: str, topic_name: str, count: int, folder: str) -> None:
-    """Consume `count` events, write events a second into a file, and leave."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    os.chdir(folder)
+@dataclass(frozen=True)
+class Sum:
+    """What an account comes to."""
+
+    count: int = 0
+    total: int = 0
+
+
+class Amount(msgspec.Struct, gc=False):
+    """What of a payment's data is summed."""
+
+    amount: int
+
+
+class Posted(msgspec.Struct, gc=False):
+    """What of a recorded payment is summed."""
+
+    data: Amount
+
+
+def _sum(states: States, payments: Sequence[Posted]) -> States:
+    [before] = states
+    return (Sum(before.count + len(payments), before.total + sum(each.data.amount for each in payments)),)
+
+
+def _evolve(states: States, event: Recorded) -> States:
+    raise NotImplementedError(f"there are only payments, and they are folded many at once, not {event.data}")
+
+
+SUMS = Group(
+    "sums@1", ("customer",), (Projection("sum", 1, Sum(), lambda _sum, event: _sum),), _evolve, runs={TOPIC_BY_EVENT[TransactionPosted]: Run(Posted, _sum)}
+)
+
+
+def main(mode: str, broker: str, topic_name: str, events: int, at_once: int, result: Path) -> None:
+    """Consume, write the result, and leave."""
+    home = tempfile.mkdtemp()
+    os.chdir(home)
     app = faust.App(
-        f"peer-{mode}", broker=f"kafka://{broker}", web_enabled=False, topic_partitions=1, broker_session_timeout=6.0, broker_heartbeat_interval=1.5
+        f"peer-{mode}-{os.getpid()}",
+        broker=[f"kafka://{each}" for each in broker.split(",")],
+        web_enabled=False,
+        topic_partitions=1,
+        broker_session_timeout=6.0,
+        broker_heartbeat_interval=1.5,
+        consumer_max_fetch_size=16 * 1024 * 1024,
+        stream_wait_empty=False,
+        datadir=home,
     )
-    topic = app.topic(topic_name, value_type=Paid)
-    table: Any = app.Table("sums", default=int, partitions=1) if mode == "table" else {}
+    topic = app.topic(topic_name, value_type=bytes, value_serializer="raw", key_type=bytes, key_serializer="raw")
+    fold = _folding(home) if mode == "folding" else _summing(app.Table("sums", default=int, partitions=1) if mode == "table" else {}, at_once)
     seen, first = 0, 0.0
 
     @app.agent(topic)
-    async def agent(stream: Any) -> None:
+    async def agent(stream: Any) -> AsyncIterator[int]:
         nonlocal seen, first
-        async for paid in stream:
+        async for value in stream:
             first = first or time.perf_counter()
-            key = str(paid.account)
-            table[key] = (table[key] if mode == "table" else table.get(key, 0)) + paid.amount
-            seen += 1
-            if seen == count:
-                Path("events_per_second").write_text(f"{count / (time.perf_counter() - first):.0f}", encoding="ascii")
+            seen += await fold(value)
+            if seen >= events:
+                result.write_text(f"{events / (time.perf_counter() - first):.0f}", encoding="ascii")
                 os._exit(0)
+            yield seen
 
     faust.Worker(app, loglevel="ERROR").execute_from_commandline()
 
 
+def _summing(table: Any, at_once: int) -> Callable[[bytes], Awaitable[int]]:
+    one, many = msgspec.json.Decoder(Paid).decode, msgspec.json.Decoder(list[Paid]).decode
+
+    async def fold(value: bytes) -> int:
+        payments = [one(value)] if at_once == 1 else many(value)
+        for paid in payments:
+            key = str(paid.account)
+            table[key] = table.get(key, 0) + paid.amount
+        return len(payments)
+
+    return fold
+
+
+def _folding(home: str) -> Callable[[bytes], Awaitable[int]]:
+    folding = Folding(SUMS, 0, MemoryStore(), Journal(f"sqlite://{home}/journal", 1))
+
+    async def fold(value: bytes) -> int:
+        return await folding.advance(decode_batch(value))
+
+    return fold
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5])
+    main(*sys.argv[1:4], int(sys.argv[4]), int(sys.argv[5]), Path(sys.argv[6]))

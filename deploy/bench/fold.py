@@ -95,9 +95,9 @@ def _peers(folder: Path) -> dict[str, float]:
         settings = settings_in(folder)
         with started(embedded.broker_command(settings), folder / f"{mode}.log", settings.broker):
             _fill(settings)
-            peer = [sys.executable, "-m", "deploy.bench.faust_peer", mode, settings.broker, PEER_TOPIC, str(PEER_EVENTS), str(folder / mode)]
+            peer = [sys.executable, "-m", "deploy.bench.faust_peer", mode, settings.broker, PEER_TOPIC, str(PEER_EVENTS), "1", str(folder / mode)]
             subprocess.run(peer, capture_output=True, timeout=120, check=True)
-        found[name] = float((folder / mode / "events_per_second").read_text(encoding="ascii"))
+        found[name] = float((folder / mode).read_text(encoding="ascii"))
     return found
 
 

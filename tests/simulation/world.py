@@ -4,9 +4,9 @@ One thread and one loop without timers: the same seed gives the same run.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -196,7 +196,7 @@ class World:
         self._emit = emitter(self._courier, self.journal, SHARDS)  # type: ignore[arg-type] - it submits, and no more is asked of it
         self._fed: dict[int, list[list[bytes]]] = {}
         self.poisoned = 0
-        self.resting = False
+        self.violation: Violation | None = None
         self.done = False
 
     async def run(self, events: Sequence[Proposed]) -> None:
@@ -218,6 +218,8 @@ class World:
         for turn in range(PATIENCE):
             await asyncio.sleep(0)
             self.clock.now += 0.05
+            if self.violation is not None:
+                raise self.violation
             self.faults.over = self.faults.over or turn > DISTURBED or not any(self._fed.values())
             if turn % LOOK_EVERY == 0 and not any(self._fed.values()) and await self._is_still():
                 return
@@ -315,7 +317,7 @@ class World:
             else:
                 self.clock.now += IDLE_AFTER / 10
                 for folding in foldings:
-                    with suppress(ConnectionError):
+                    with self._told():
                         await folding.heal_if_idle()
             await self._pause()
 
@@ -323,8 +325,18 @@ class World:
         messages = self.broker.messages[TopicPartition(RECORDED, shard)]
         if at < len(messages):
             for folding in foldings:
-                with suppress(ConnectionError):
+                with self._told():
                     await folding.advance(open_batch(self.journal[shard], messages[at].value))
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Whatever a fold dies of, its worker goes on, as `streams.carrying` has it; but what must never be is kept."""
+        try:
+            yield
+        except Violation as violation:
+            self.violation = violation
+        except Exception:  # noqa: BLE001 - the next look at the shard heals it
+            pass
 
     def _foldings(self, shard: int) -> list[Folding]:
         customers, tiers, reactions, wholes = GROUPS

@@ -1,0 +1,110 @@
+"""How many events a second does one process fold from Apache Kafka, Redis aside? Our agents beside stock Faust, Quix Streams and Bytewax.
+
+The same fold for all: what accounts come to. Each is measured with an event a message, and with a thousand, from the first
+event to the last, without the time to start.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from deploy.bench.parts import REPEATS, Figure, median
+from deploy.components.kafka import Kafka, jars
+from deploy.components.service import free_ports
+from domain.accounts import TransactionPosted
+from domain.recorded import Proposed
+from streams.batch import Batch, encode_batch
+from streams.journal import Arrival, Journal, LogOffset, Row
+from streams.kafka import Broker
+
+PEERS = Path(__file__).parent / "peers"
+PYTHON = Path(".peers/bin/python")
+TOOLS = Path(".components/tools")
+ACCOUNTS = 500
+AT_ONCE = 1_000
+EVENTS = {1: 200_000, AT_ONCE: 2_000_000}
+"""Events of a run, by how many there are in a message."""
+SENT_AT_ONCE = 20_000
+PATIENCE = 180.0
+
+
+def live_fold() -> list[Figure]:
+    """Events a second of our agents' folds, of all of a message and of one, and of their peers."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        kafka = Kafka(folder / "kafka", jars(TOOLS), free_ports(2), {})
+        kafka.start()
+        try:
+            broker = Broker(kafka.servers)
+            for at_once, events in EVENTS.items():
+                _fill(broker, f"payments-{at_once}", _payments(events, at_once))
+                _fill(broker, f"recorded-{at_once}", _recorded(folder / f"journal-{at_once}", events, at_once))
+            return [_figure(kafka.servers, folder, at_once) for at_once in EVENTS]
+        finally:
+            kafka.stop()
+
+
+def _figure(servers: str, folder: Path, at_once: int) -> Figure:
+    payments = (servers, f"payments-{at_once}", f"{EVENTS[at_once]}", f"{at_once}")
+    faust, pipelines = [sys.executable, "-m", "deploy.bench.faust_peer"], [str(PYTHON), str(PEERS / "pipelines.py")]
+    ours = [*faust, "folding", servers, f"recorded-{at_once}", *payments[2:]]
+    peers = {"stock Faust agent": [*faust, "agent", *payments], "Quix Streams": [*pipelines, "quix", *payments], "Bytewax": [*pipelines, "bytewax", *payments]}
+    found = {name: median(lambda command=command: _rate(command, folder)) for name, command in peers.items()}  # type: ignore[misc]
+    name = "live_fold" if at_once > 1 else "live_fold_event_a_message"
+    return Figure(name, median(lambda: _rate(ours, folder), REPEATS), "events/s", {}, found)
+
+
+def _rate(command: Sequence[str], folder: Path) -> float:
+    result = folder / "events_per_second"
+    result.unlink(missing_ok=True)
+    done = subprocess.run([*command, str(result)], capture_output=True, timeout=PATIENCE, check=False)
+    if not result.is_file():
+        raise RuntimeError(f"{' '.join(command[:4])} gave no result: {done.stderr.decode(errors='replace')[-800:]}")
+    return float(result.read_text(encoding="ascii"))
+
+
+def _fill(broker: Broker, topic: str, messages: Iterator[bytes]) -> None:
+    broker.create_topics(1, names=[topic])
+    producer = broker.producer()
+    for message in messages:
+        producer.send(topic, value=message, partition=0)
+    producer.flush()
+    producer.close()
+
+
+def _payments(events: int, at_once: int) -> Iterator[bytes]:
+    """Payments as core systems write them."""
+    for first in range(0, events, at_once):
+        some = [{"account": number % ACCOUNTS, "amount": number % 997} for number in range(first, first + at_once)]
+        yield json.dumps(some[0] if at_once == 1 else some).encode()
+
+
+def _recorded(folder: Path, events: int, at_once: int) -> Iterator[bytes]:
+    """The same payments as intake publishes them; what is stored of a few thousand, again and again."""
+    rows = _rows(folder)
+    for first in range(0, events, at_once):
+        some = [rows[number % len(rows)]._replace(position=number + 1) for number in range(first, first + at_once)]
+        yield encode_batch(Batch(first, first + at_once, some))
+
+
+def _rows(folder: Path) -> list[Row]:
+    at, shard = datetime(2026, 1, 1, 12, tzinfo=UTC), Journal(f"sqlite://{folder}", 1)[0]
+    made: Callable[[int], Proposed] = lambda number: Proposed(  # noqa: E731
+        "bench",
+        f"{number}",
+        f"customer:{number % ACCOUNTS}",
+        at,
+        date(2026, 1, 1),
+        TransactionPosted(transaction=f"{number}", account=f"a-{number % ACCOUNTS}", amount=number % 997 or 1, currency="CNY", kind="card"),
+    )
+    shard.claim()
+    found: list[Row] = []
+    for offset, first in enumerate(range(0, SENT_AT_ONCE, AT_ONCE)):
+        arrivals = [Arrival(offset, number, b"", made(number)) for number in range(first, first + AT_ONCE)]
+        found += shard.record(arrivals, LogOffset("bench", offset), at).rows
+    shard.close()
+    return found

@@ -1,0 +1,92 @@
+"""Pipelines as the manuals of Quix Streams and Bytewax show them, that sum payments by account; apart from our code, with versions of their own.
+
+    python pipelines.py quix|bytewax BROKER TOPIC EVENTS AT_ONCE RESULT
+
+reads `EVENTS` events from a topic, `AT_ONCE` in a message, and writes events a second, from the first to the last, into `RESULT`.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+
+class Paid(msgspec.Struct):
+    """A payment."""
+
+    account: int
+    amount: int
+
+
+one = msgspec.json.Decoder(Paid)
+many = msgspec.json.Decoder(list[Paid])
+
+
+class Sums:
+    """What accounts come to; when all events are summed, the result is written and the process ends."""
+
+    def __init__(self, events: int, result: Path) -> None:
+        self._events = events
+        self._result = result
+        self._sums: dict[int, tuple[int, int]] = {}
+        self._seen = 0
+        self._begun = 0.0
+
+    def add(self, paid: Paid) -> None:
+        """One more payment."""
+        count, total = self._sums.get(paid.account, (0, 0))
+        self._sums[paid.account] = (count + 1, total + paid.amount)
+        self._seen += 1
+        if self._seen == 1:
+            self._begun = time.perf_counter()
+        elif self._seen == self._events:
+            self._result.write_text(f"{self._events / (time.perf_counter() - self._begun):.0f}", encoding="ascii")
+            os._exit(0)
+
+
+def decoded(value: bytes, at_once: int) -> Iterator[Paid]:
+    """The payments in a message."""
+    return iter((one.decode(value),)) if at_once == 1 else iter(many.decode(value))
+
+
+def quix(broker: str, topic: str, at_once: int, sums: Sums) -> None:
+    """Quix Streams: a data frame over a topic, with a function applied."""
+    from quixstreams import Application
+
+    app = Application(broker_address=broker, consumer_group=f"peer-quix-{os.getpid()}", auto_offset_reset="earliest", loglevel="ERROR", auto_create_topics=False)
+    frame = app.dataframe(app.topic(topic, value_deserializer="bytes", key_deserializer="bytes"))
+
+    def fold(value: bytes) -> None:
+        for paid in decoded(value, at_once):
+            sums.add(paid)
+
+    frame.update(fold)
+    app.run(frame)
+
+
+def bytewax(broker: str, topic: str, at_once: int, sums: Sums) -> None:
+    """Bytewax: a flow from Kafka through a map."""
+    import bytewax.operators as op
+    from bytewax.connectors.kafka import KafkaSource
+    from bytewax.connectors.stdio import StdOutSink
+    from bytewax.dataflow import Dataflow
+    from bytewax.testing import run_main
+
+    def fold(message: Any) -> bool:
+        for paid in decoded(message.value, at_once):
+            sums.add(paid)
+        return False
+
+    flow = Dataflow("peer")
+    read = op.input("read", flow, KafkaSource(broker.split(","), [topic], batch_size=1_000))
+    op.output("out", op.filter("fold", read, fold), StdOutSink())
+    run_main(flow)
+
+
+if __name__ == "__main__":
+    kind, broker, topic, events, at_once, result = sys.argv[1:]
+    {"quix": quix, "bytewax": bytewax}[kind](broker, topic, int(at_once), Sums(int(events), Path(result)))
