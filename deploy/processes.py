@@ -17,6 +17,14 @@ GUARD_NICE = 19
 """Whatever else there is to do goes first."""
 
 
+def tell(settings: Settings) -> None:
+    """Let this process answer how it is, where settings say so; what it takes a while to begin with counts too."""
+    if settings.metrics_port is not None:
+        from streams.metrics import serve
+
+        serve(settings.metrics_host, settings.metrics_port)
+
+
 def run_intake(settings: Settings) -> None:
     """Take messages into the journal until a signal."""
     from deploy.files import read_privacy
@@ -26,6 +34,7 @@ def run_intake(settings: Settings) -> None:
     from streams.screen import Screen
 
     collect_seldom()
+    tell(settings)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -44,6 +53,7 @@ def run_agents(settings: Settings) -> None:
     from streams.emitting import emitter
 
     prepare()
+    tell(settings)
     journal, store = journal_of(settings), RedisStore(settings.redis)
     emit = emitter(courier_of(settings, journal), journal, settings.shards)
     run(worker(settings.broker, store, journal, emit, register_of(settings, store, journal), settings.security, settings.data_dir / "agents"))
@@ -104,6 +114,7 @@ def run_guard(settings: Settings) -> None:
     from replay.guard import Guard
 
     os.nice(GUARD_NICE)
+    tell(settings)
     journal, store = journal_of(settings), RedisStore(settings.redis)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
@@ -114,6 +125,7 @@ def run_notary(settings: Settings) -> None:
     """Sign the heads of all shards, and take a census a day, until a signal."""
     from deploy.auditing import notary_of
 
+    tell(settings)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

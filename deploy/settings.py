@@ -36,6 +36,10 @@ class Settings(BaseSettings):
     timezone: str = Field(default="Asia/Shanghai", description="Where the bank's days begin and end.")
     host: str = Field(default="127.0.0.1", description="Where the lookups listen.")
     port: int = Field(default=8080, description="The lookups' port.")
+    metrics_port: int | None = Field(
+        default=None, ge=1, le=65535, description="Where intake, agents, guard and notary answer /metrics and /healthz, if at all."
+    )
+    metrics_host: str = Field(default="127.0.0.1", description="The address for that: 0.0.0.0 in a container of one's own.")
     lag_limit: int = Field(default=50_000, ge=0, description="Events behind the journal from which on lookups are not ready.")
     guard_share: float = Field(default=0.2, gt=0, le=1, description="The share of one core with which the guard verifies events and states.")
     origin: str = Field(default="tierfold", pattern=r"^[A-Za-z0-9_.\-/]+$", description="Under which checkpoints are signed, as bank.example.")

@@ -15,6 +15,7 @@ from projections.redis import RedisStore
 from replay.verify import Finding, counts_verified, events_verified, states_verified, streams_of
 from streams.health import GUARD
 from streams.journal import Journal
+from streams.metrics import PULSE
 from streams.register import Register
 
 log = structlog.get_logger()
@@ -89,6 +90,7 @@ class Guard:
         if not at_once and time.monotonic() - self._told < TELL_EVERY:
             return
         self._told = time.monotonic()
+        PULSE.beat()
         found = Counter(kind for kind, _, _ in self._now | self._before)
         said = {"at": time.time(), "rounds": self._rounds, "round_seconds": self._round_seconds, "findings": found}
         await self._store.note(GUARD, msgspec.json.encode(said))

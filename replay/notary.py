@@ -24,6 +24,7 @@ from replay.tampering import differences
 from replay.witness import Behind, cosigned
 from streams.journal import Journal, Leaf, Shard
 from streams.journal.merkle import Tree, leaf_hash, root_over
+from streams.metrics import DOUBTED, PULSE, SIGNED
 
 log = structlog.get_logger()
 
@@ -150,12 +151,14 @@ class Notary:
 
     def _round(self, *, force: bool) -> dict[int, str]:
         """Look at every shard once, and sign and count what is due, or all if forced."""
+        PULSE.beat()
         for shard in self._journal:
             if shard.number not in self._doubted:
                 try:
                     self._look(shard, force=force)
                 except Doubtful as doubt:
                     self._doubted[shard.number] = str(doubt)
+                    DOUBTED.set(len(self._doubted))
                     log.error("not_vouched_for", shard=shard.number, said=str(doubt))  # noqa: TRY400 - the sentence says it
         return self._doubted
 
@@ -165,6 +168,8 @@ class Notary:
         book, now = self._books[shard.number], datetime.now(UTC).replace(microsecond=0)
         if note := book.look(force=force, events=self._events, every=self._every, now=now):
             book.keep(self._cosigned(shard, note))
+        if book.signed:
+            SIGNED.labels(shard.number).set(book.signed.at.timestamp())
         book.count(now, force=force)
 
     def _cosigned(self, shard: Shard, note: str) -> str:

@@ -14,6 +14,7 @@ from streams.batch import Batch
 from streams.deriving import Deriving
 from streams.folding import Emit, Folding
 from streams.journal import Journal
+from streams.metrics import FOLD_FAILURES, FOLD_SECONDS, FOLDED, PULSE
 from streams.register import Register
 
 log = structlog.get_logger()
@@ -42,12 +43,15 @@ class Carrying:
         for group in self._mine(self._register.last.carried):
             place = Place(shard, group.name)
             if place in self._in_step:
-                with self._told(place):
-                    folded += await self._folding(group, place).advance(batch)
+                with self._told(place), FOLD_SECONDS.labels(group.name).time():
+                    count = await self._folding(group, place).advance(batch)
+                    FOLDED.labels(group.name).inc(count)
+                    folded += count
         return folded
 
     async def look_after(self, shard: int) -> None:
         """Take up what is new, let go what is withdrawn, and catch up where no batch came of late."""
+        PULSE.beat()
         groups = self._mine((await self._register.carried()).carried)
         wanted = {Place(shard, group.name): group for group in groups}
         self._let_go({place for place in self._foldings if place.shard == shard} - wanted.keys())
@@ -87,6 +91,7 @@ class Carrying:
             yield
         except Exception as error:  # noqa: BLE001
             self._in_step.discard(place)
+            FOLD_FAILURES.labels(place.group).inc()
             log.error("shard_not_folded", group=place.group, shard=place.shard, error=type(error).__name__)  # noqa: TRY400
 
     def _let_go(self, places: Iterable[Place]) -> None:

@@ -19,6 +19,7 @@ from streams.batch import Batch
 from streams.context import Context
 from streams.folded import Held, lean, stretches
 from streams.journal import Journal, Row
+from streams.metrics import HEALED
 
 log = structlog.get_logger()
 
@@ -108,6 +109,7 @@ class Folding:
             rows = await asyncio.to_thread(self._journal[self.place.shard].read, self._upto, self._at_once, to, self._topics)
             await self._fold(rows, to if len(rows) < self._at_once else rows[-1].position)
             folded += len(rows)
+        HEALED.labels(self.group.name).inc(folded)
         log.debug("gap_healed", group=self.group.name, shard=self.place.shard, events=folded)
         return folded
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
@@ -13,7 +14,7 @@ from projections.model import Learnt
 from projections.propensity import quality
 from projections.redis import RedisError, RedisStore
 from projections.store import Place
-from streams.journal import Counts, Journal
+from streams.journal import Counts, Journal, Shard, recorded_at_of
 from streams.kafka import Broker, KafkaError
 from streams.register import Register
 
@@ -53,6 +54,12 @@ class Lag(NamedTuple):
     def behind(self) -> int:
         """Positions still to be folded; negative if the read models know of more than the journal has."""
         return self.head - self.upto
+
+
+def waiting_seconds(shard: Shard, upto: int, now: datetime) -> float:
+    """For how long the first event behind a position has been in the journal."""
+    rows = shard.stored(upto, 1)
+    return max(0.0, (now - recorded_at_of(rows[0].state)).total_seconds()) if rows else 0.0
 
 
 class Health:
@@ -107,10 +114,22 @@ class Health:
         """All metrics, in Prometheus' text format; of the models too."""
         await asyncio.to_thread(self._ask_broker)
         registry = CollectorRegistry()
-        told = [*_outcomes(await self.counts()), *_lags(await self.lags(carried=True)), _waiting(self.waiting), *_learnt(models)]
+        lags = await self.lags(carried=True)
+        told = [*_outcomes(await self.counts()), *_lags(lags), await asyncio.to_thread(self._late, lags), _waiting(self.waiting), *_learnt(models)]
         registry.register(_Told([*told, *_guarded(await self._store.noted(GUARD))]))
         registry.register(LATENCY)
         return generate_latest(registry)
+
+    def _late(self, lags: Sequence[Lag]) -> Metric:
+        """How long what a group has not folded yet has been waiting for it."""
+        late, now = (
+            GaugeMetricFamily("tierfold_lag_seconds", "Age of the oldest event that a group has not folded", labels=["group", "shard"]),
+            datetime.now(UTC),
+        )
+        for lag in lags:
+            seconds = waiting_seconds(self._journal[lag.shard], lag.upto, now) if lag.behind > 0 else 0.0
+            late.add_metric([lag.group, str(lag.shard)], seconds)
+        return late
 
     def _ask_broker(self) -> list[str]:
         """What is wrong at the front door: no broker, or messages that wait while nobody takes them."""

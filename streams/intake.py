@@ -19,6 +19,7 @@ from streams.batch import Batch, batches, decode_batch, encode_batch
 from streams.cloudevents import STRUCTURED, Item, read_message, write
 from streams.journal import Arrival, Counts, Journal, LogOffset, Refused, Rejected
 from streams.kafka import INTERACTIONS, RECORDED, Broker, ConsumerRebalanceListener, TopicPartition
+from streams.metrics import COMMIT_EVENTS, COMMIT_SECONDS, OUTCOMES, PULSE, TAKEN
 from streams.routing import shard_of, spread
 from streams.screen import Screen
 from streams.vouching import Vouching, is_own_word
@@ -100,7 +101,9 @@ class Intake(ConsumerRebalanceListener):
         arrived = self._consumer.poll(timeout_ms=100)
         for partition, messages in arrived.items():
             self._take(partition.partition, messages)
+            TAKEN.labels(partition.partition).inc(len(messages))
         self._check_published()
+        PULSE.beat()
         return sum(map(len, arrived.values()))
 
     def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
@@ -158,7 +161,8 @@ class Intake(ConsumerRebalanceListener):
     def _commit(self, partition: int, arrivals: list[Arrival], strays: list[Arrival], offset: int) -> None:
         self._forward(strays)
         self._fault("before_append")
-        commit = self._journal[partition].record(arrivals, LogOffset(self._logs[partition], offset), self._clock(), len(strays))
+        with COMMIT_SECONDS.time():
+            commit = self._journal[partition].record(arrivals, LogOffset(self._logs[partition], offset), self._clock(), len(strays))
         self._fault("between_append_and_publish")
         for batch in batches(commit.after, commit.rows):
             self._publish(partition, batch)
@@ -223,6 +227,9 @@ def _sent_with(message: Any, item: Item) -> str | None:
 
 def log_commit(partition: int, counts: Counts) -> None:
     """Say what was committed: counts only, never content."""
+    COMMIT_EVENTS.observe(counts.arrived)
+    for outcome in counts.__slots__:
+        OUTCOMES.labels(outcome).inc(getattr(counts, outcome))
     if counts.quarantined or counts.forwarded or counts.refused:
         log.warning("messages_set_aside", shard=partition, quarantined=counts.quarantined, refused=counts.refused, forwarded=counts.forwarded)
     log.debug("batch_recorded", shard=partition, recorded=counts.recorded, already=counts.already)

@@ -1,4 +1,4 @@
-"""One Faust worker with one agent, that sums payments by account: as Faust's manual shows it, with a table, or with our own folding.
+"""One Faust worker with one agent, that sums payments by customer: as Faust's manual shows it, with a table, or with our own folding.
 
     python -m deploy.bench.faust_peer agent|table|folding BROKER TOPIC EVENTS AT_ONCE RESULT
 
@@ -27,25 +27,25 @@ from streams.folding import Folding
 from streams.journal import Journal
 
 
-class Paid(msgspec.Struct):
-    """A payment."""
-
-    account: int
-    amount: int
-
-
-@dataclass(frozen=True)
-class Sum:
-    """What an account comes to."""
-
-    count: int = 0
-    total: int = 0
-
-
 class Amount(msgspec.Struct, gc=False):
     """What of a payment's data is summed."""
 
     amount: int
+
+
+class Paid(msgspec.Struct, gc=False):
+    """What of a payment's CloudEvent is summed, and by whom."""
+
+    subject: str
+    data: Amount
+
+
+@dataclass(frozen=True)
+class Sum:
+    """What a customer paid."""
+
+    count: int = 0
+    total: int = 0
 
 
 class Posted(msgspec.Struct, gc=False):
@@ -64,7 +64,7 @@ def _evolve(states: States, event: Recorded) -> States:
 
 
 SUMS = Group(
-    "sums@1", ("customer",), (Projection("sum", 1, Sum(), lambda _sum, event: _sum),), _evolve, runs={TOPIC_BY_EVENT[TransactionPosted]: Run(Posted, _sum)}
+    "sums@1", ("customer",), (Projection("sum", 1, Sum(), lambda before, _event: before),), _evolve, runs={TOPIC_BY_EVENT[TransactionPosted]: Run(Posted, _sum)}
 )
 
 
@@ -107,8 +107,7 @@ def _summing(table: Any, at_once: int) -> Callable[[bytes], Awaitable[int]]:
     async def fold(value: bytes) -> int:
         payments = [one(value)] if at_once == 1 else many(value)
         for paid in payments:
-            key = str(paid.account)
-            table[key] = table.get(key, 0) + paid.amount
+            table[paid.subject] = table.get(paid.subject, 0) + paid.data.amount
         return len(payments)
 
     return fold
@@ -124,4 +123,5 @@ def _folding(home: str) -> Callable[[bytes], Awaitable[int]]:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4], int(sys.argv[4]), int(sys.argv[5]), Path(sys.argv[6]))
+    mode, broker, topic, events, at_once, result = sys.argv[1:]
+    main(mode, broker, topic, int(events), int(at_once), Path(result))

@@ -35,7 +35,7 @@ def ingest(events: dict[int, list[bytes]]) -> Figure:
         with started(embedded.broker_command(settings), Path(folder) / "broker.log", settings.broker):
             broker = Broker(settings.broker)
             broker.create_topics(len(events))
-            _fill(broker, events)
+            fill(broker, events)
             fresh = (f"{folder}/journal-{number}" for number in itertools.count())
             value = median(lambda: _by_intake(broker, Journal(f"sqlite://{(at := next(fresh))}", len(events), keyring_in(Path(f"{at}-keys"))), len(stored)))
             unsealed = median(lambda: _by_intake(broker, Journal(f"sqlite://{next(fresh)}", len(events)), len(stored)))
@@ -54,7 +54,8 @@ def _unproven() -> Iterator[None]:
         yield
 
 
-def _fill(broker: Broker, events: dict[int, list[bytes]]) -> None:
+def fill(broker: Broker, events: dict[int, list[bytes]]) -> None:
+    """Send a bank's events, many in a message, each to its shard."""
     producer = broker.producer()
     for shard, raws in events.items():
         for start in range(0, len(raws), IN_ONE_MESSAGE):
@@ -64,17 +65,24 @@ def _fill(broker: Broker, events: dict[int, list[bytes]]) -> None:
     producer.close()
 
 
-def _by_intake(broker: Broker, journal: Journal, count: int) -> float:
+@contextmanager
+def running_intake(broker: Broker, journal: Journal) -> Iterator[None]:
+    """An intake in this process."""
     stop = threading.Event()
     intake = Intake(broker, journal, None, Screen(read_privacy(POLICIES / "privacy.yaml").refused), Vouching(bytes(32)))
     thread = threading.Thread(target=intake.run, args=(stop,))
-    started_at = time.perf_counter()
     thread.start()
-    while journal.counts().arrived < count:
-        time.sleep(0.01)
-    seconds = time.perf_counter() - started_at
+    yield
     stop.set()
     thread.join()
+
+
+def _by_intake(broker: Broker, journal: Journal, count: int) -> float:
+    started_at = time.perf_counter()
+    with running_intake(broker, journal):
+        while journal.counts().arrived < count:
+            time.sleep(0.01)
+        seconds = time.perf_counter() - started_at
     return count / seconds
 
 

@@ -52,15 +52,15 @@ class Postgres:
         self._folder.mkdir(parents=True, exist_ok=True)
         mine = account(ACCOUNT)
         if mine:
-            shutil.chown(self._folder, mine["user"], mine["group"])
+            shutil.chown(self._folder, mine.pw_uid, mine.pw_gid)
         with tempfile.NamedTemporaryFile("w") as secret:
             secret.write(self._password + "\n")
             secret.flush()
             if mine:
-                shutil.chown(secret.name, mine["user"], mine["group"])
+                shutil.chown(secret.name, mine.pw_uid, mine.pw_gid)
             auth = ["--auth-host=scram-sha-256", "--auth-local=reject", f"--pwfile={secret.name}"]
             command = [_program("initdb"), "-D", str(self._folder / "data"), "-U", OWNER, "-E", "UTF8", "--no-locale", *auth]
-            done = subprocess.run(command, capture_output=True, check=False, **mine)
+            done = subprocess.run(command, capture_output=True, check=False, user=mine.pw_uid if mine else None)
         if done.returncode:
             raise Missing(f"PostgreSQL's folder cannot be made: {done.stderr.decode(errors='replace').strip()[-500:]}")
         with (self._folder / "data" / "postgresql.conf").open("a") as config:

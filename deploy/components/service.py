@@ -45,6 +45,7 @@ class Service:
 
     def start(self) -> None:
         """Start it, without waiting."""
+        mine = account(self.user)
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 self.command,
@@ -54,7 +55,8 @@ class Service:
                 env={**os.environ, **self.environment},
                 process_group=0,
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call and nothing else between fork and exec
-                **account(self.user),
+                user=mine.pw_uid if mine else None,
+                group=mine.pw_gid if mine else None,
             )
 
     def wait(self, patience: float = PATIENCE) -> None:
@@ -98,15 +100,14 @@ class Service:
             os.kill(self.pid, number)
 
 
-def account(user: str | None) -> dict[str, str | int]:
-    """As whom a program is started: PostgreSQL refuses to run as root."""
+def account(user: str | None) -> pwd.struct_passwd | None:
+    """As whom a program is started, None for ourselves: PostgreSQL refuses to run as root."""
     if user is None or os.geteuid() != 0:
-        return {}
+        return None
     try:
-        found = pwd.getpwnam(user)
+        return pwd.getpwnam(user)
     except KeyError as error:
         raise Missing(f"there is no account {user}, and root may not run this: install the Debian package, or run as somebody else") from error
-    return {"user": found.pw_uid, "group": found.pw_gid}
 
 
 def listens(address: str) -> bool:

@@ -88,6 +88,11 @@ def previous_of(stored: bytes) -> bytes | None:
     return _head_decoder.decode(stored).previous
 
 
+def recorded_at_of(stored: bytes) -> datetime:
+    """When an event was recorded, sealed or not."""
+    return _head_decoder.decode(stored).recorded_at
+
+
 def version_of(stored: bytes) -> int:
     """The version of an event, sealed or not."""
     return _head_decoder.decode(stored).version

@@ -1,4 +1,4 @@
-"""Pipelines as the manuals of Quix Streams and Bytewax show them, that sum payments by account; apart from our code, with versions of their own.
+"""Pipelines as the manuals of Quix Streams and Bytewax show them, that sum payments by customer; apart from our code, with versions of their own.
 
     python pipelines.py quix|bytewax BROKER TOPIC EVENTS AT_ONCE RESULT
 
@@ -15,11 +15,17 @@ from typing import Any
 import msgspec
 
 
-class Paid(msgspec.Struct):
-    """A payment."""
+class Amount(msgspec.Struct):
+    """What of a payment's data is summed."""
 
-    account: int
     amount: int
+
+
+class Paid(msgspec.Struct):
+    """What of a payment's CloudEvent is summed, and by whom."""
+
+    subject: str
+    data: Amount
 
 
 one = msgspec.json.Decoder(Paid)
@@ -27,19 +33,19 @@ many = msgspec.json.Decoder(list[Paid])
 
 
 class Sums:
-    """What accounts come to; when all events are summed, the result is written and the process ends."""
+    """What customers paid; when all events are summed, the result is written and the process ends."""
 
     def __init__(self, events: int, result: Path) -> None:
         self._events = events
         self._result = result
-        self._sums: dict[int, tuple[int, int]] = {}
+        self._sums: dict[str, tuple[int, int]] = {}
         self._seen = 0
         self._begun = 0.0
 
     def add(self, paid: Paid) -> None:
         """One more payment."""
-        count, total = self._sums.get(paid.account, (0, 0))
-        self._sums[paid.account] = (count + 1, total + paid.amount)
+        count, total = self._sums.get(paid.subject, (0, 0))
+        self._sums[paid.subject] = (count + 1, total + paid.data.amount)
         self._seen += 1
         if self._seen == 1:
             self._begun = time.perf_counter()
@@ -57,7 +63,9 @@ def quix(broker: str, topic: str, at_once: int, sums: Sums) -> None:
     """Quix Streams: a data frame over a topic, with a function applied."""
     from quixstreams import Application
 
-    app = Application(broker_address=broker, consumer_group=f"peer-quix-{os.getpid()}", auto_offset_reset="earliest", loglevel="ERROR", auto_create_topics=False)
+    app = Application(
+        broker_address=broker, consumer_group=f"peer-quix-{os.getpid()}", auto_offset_reset="earliest", loglevel="ERROR", auto_create_topics=False
+    )
     frame = app.dataframe(app.topic(topic, value_deserializer="bytes", key_deserializer="bytes"))
 
     def fold(value: bytes) -> None:

@@ -1,0 +1,85 @@
+"""How fast does a bank come in on Apache Kafka, PostgreSQL and Redis, with keys and proofs, and all of it on this machine?"""
+
+import asyncio
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from deploy.bench.ingest import fill, running_intake
+from deploy.bench.live_fold import TOOLS
+from deploy.bench.parts import REPEATS, Figure, free_port
+from deploy.bench.path import at
+from deploy.components.together import Components, components
+from deploy.compose import broker_of, journal_of
+from deploy.feeding import feed_all
+from deploy.settings import Settings
+from deploy.summary import wait_until_ready, wait_until_settled
+from deploy.up import running
+from streams.journal import Shard
+
+
+def on_real_components(events: dict[int, list[bytes]]) -> list[Figure]:
+    """Events a second into the journal by an intake alone, and from the feed into Redis by all processes; and how long a commit takes."""
+    alone, waits = zip(*(_intake_alone(events) for _ in range(REPEATS)), strict=True)
+    whole = [_everything(events) for _ in range(REPEATS)]
+    commits = sorted(wait for some in waits for wait in some)
+    return [
+        Figure("real_ingest", statistics.median(alone), "events/s"),
+        Figure("real_append_p50_ms", at(commits, 0.5), "ms"),
+        Figure("real_append_p99_ms", at(commits, 0.99), "ms"),
+        Figure("real_end_to_end", statistics.median(whole), "events/s", {"ingest alone": statistics.median(alone)}),
+    ]
+
+
+@contextmanager
+def _started(shards: int) -> Iterator[tuple[Components, Settings]]:
+    with tempfile.TemporaryDirectory(prefix="tierfold-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)  # PostgreSQL's account has to find its own folder
+        with components(folder / "components", TOOLS) as parts:
+            found = {name.removeprefix("TIERFOLD_").lower(): value for name, value in parts.environment().items()}
+            settings = Settings.model_validate({"data_dir": folder / "data", "port": free_port(), "shards": shards, **found})
+            settings.data_dir.mkdir()
+            broker_of(settings).create_topics(shards)
+            yield parts, settings
+
+
+def _intake_alone(events: dict[int, list[bytes]]) -> tuple[float, list[float]]:
+    """Events a second, and what each commit took, in milliseconds."""
+    count, waits, record = sum(map(len, events.values())), list[float](), Shard.record
+
+    def timed(shard: Shard, *given: Any) -> Any:
+        begun = time.perf_counter()
+        found = record(shard, *given)
+        waits.append((time.perf_counter() - begun) * 1000)
+        return found
+
+    with _started(len(events)) as (_, settings), patch.object(Shard, "record", timed):
+        fill(broker_of(settings), events)
+        journal = journal_of(settings)
+        begun = time.perf_counter()
+        with running_intake(broker_of(settings), journal):
+            while journal.counts().arrived < count:
+                threading.Event().wait(0.02)
+            seconds = time.perf_counter() - begun
+        journal.close()
+    return count / seconds, waits
+
+
+def _everything(events: dict[int, list[bytes]]) -> float:
+    """Events a second, from the first that is fed until all are folded."""
+    raws = [raw for some in events.values() for raw in some]
+    with _started(len(events)) as (_, settings), running(settings):
+        asyncio.run(wait_until_ready(settings))
+        begun, journal = time.perf_counter(), journal_of(settings)
+        feed_all(settings, raws, lambda _count: None)
+        while journal.counts().arrived < len(raws):
+            time.sleep(0.05)
+        asyncio.run(wait_until_settled(settings))
+        return len(raws) / (time.perf_counter() - begun)

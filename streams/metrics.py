@@ -1,0 +1,72 @@
+"""What does each process tell of its station? Counters and times, and whether it still gets on; over HTTP, for Prometheus and for probes."""
+
+import time
+from threading import Thread
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+REGISTRY = CollectorRegistry()
+QUICK = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024, 4.096, 16.384)
+MANY = (1, 3, 10, 30, 100, 300, 1_000, 3_000)
+
+TAKEN = Counter("tierfold_intake_messages", "Messages that this intake has taken", ["shard"], registry=REGISTRY)
+OUTCOMES = Counter("tierfold_intake_events", "Events that this intake has dealt with, by outcome", ["outcome"], registry=REGISTRY)
+COMMIT_SECONDS = Histogram("tierfold_commit_seconds", "Time to commit a batch of events", buckets=QUICK, registry=REGISTRY)
+COMMIT_EVENTS = Histogram("tierfold_commit_events", "Events in a commit", buckets=MANY, registry=REGISTRY)
+FOLDED = Counter("tierfold_folded_events", "Events that this worker has folded", ["group"], registry=REGISTRY)
+FOLD_SECONDS = Histogram("tierfold_fold_seconds", "Time to fold a batch and to save what came of it", ["group"], buckets=QUICK, registry=REGISTRY)
+HEALED = Counter("tierfold_healed_events", "Events that were read from the journal because no batch brought them", ["group"], registry=REGISTRY)
+FOLD_FAILURES = Counter("tierfold_fold_failures", "Batches that could not be folded; the journal heals them", ["group"], registry=REGISTRY)
+SIGNED = Gauge("tierfold_checkpoint_timestamp_seconds", "When the head of a shard was last signed", ["shard"], registry=REGISTRY)
+DOUBTED = Gauge("tierfold_shards_doubted", "Shards that the notary signs no more, because they are not what they were", registry=REGISTRY)
+ALIVE_WITHIN = 60.0
+"""Seconds within which a process gets on at least once, whatever there is to do."""
+
+
+class Pulse:
+    """When a process last got on."""
+
+    def __init__(self) -> None:
+        self._at = time.monotonic()
+
+    def beat(self) -> None:
+        """It gets on."""
+        self._at = time.monotonic()
+
+    def age(self) -> float:
+        """Seconds since then."""
+        return time.monotonic() - self._at
+
+
+PULSE = Pulse()
+
+
+def serve(host: str, port: int) -> None:
+    """Answer `/metrics` and `/healthz` from a thread, for as long as the process lives; raises `OSError` where the port is taken."""
+    server = make_server(host, port, _answer, WSGIServer, _Silent)
+    Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+
+
+def _answer(environ, start_response):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 - WSGI
+    status, kind, body = _said(environ["PATH_INFO"])
+    start_response(status, [("content-type", kind), ("cache-control", "no-store")])
+    return [body]
+
+
+def _said(path: str) -> tuple[str, str, bytes]:
+    if path == "/metrics":
+        return "200 OK", CONTENT_TYPE_LATEST, generate_latest(REGISTRY)
+    if path != "/healthz":
+        return "404 Not Found", "text/plain", b"there are /metrics and /healthz\n"
+    if PULSE.age() > ALIVE_WITHIN:
+        return "503 Service Unavailable", "text/plain", b"nothing was done for %.0f seconds\n" % PULSE.age()
+    return "200 OK", "text/plain", b"ok\n"
+
+
+class _Silent(WSGIRequestHandler):
+    """Probes come every few seconds: they are not logged."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Nothing."""
