@@ -129,11 +129,24 @@ def components(
 
 
 @app.command()
-def topics(replicas: Annotated[int, typer.Option(min=1, help="Copies of each partition.")] = 1) -> None:
-    """Make the topics, with one partition per shard, unless they are there."""
+def topics(
+    replicas: Annotated[int, typer.Option(min=1, help="Copies of each partition.")] = 1,
+    check: Annotated[bool, typer.Option("--check", help="Make nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make the topics, with one partition per shard, unless they are there; and look whether they are as they must be. Exit code 1 if not."""
     from deploy.compose import broker_of
 
-    broker_of(Settings()).create_topics(Settings().shards, replicas)
+    settings = Settings()
+    broker = broker_of(settings)
+    if not check:
+        broker.create_topics(settings.shards, replicas)
+    faults = broker.topic_faults(settings.shards, replicas)
+    show({"partitions": settings.shards, "faults": faults if as_json else len(faults)}, as_json)
+    if faults:
+        for fault in faults:
+            errors.print(fault, soft_wrap=True)
+        raise typer.Exit(1)
 
 
 @app.command()

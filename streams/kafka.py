@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
 from kafka.errors import InvalidTopicError, KafkaError, MessageSizeTooLargeError, RecordListTooLargeError, TopicAlreadyExistsError
 from kafka.partitioner.default import murmur2
 from kafka.record.default_records import DefaultRecordBatch
@@ -122,6 +122,16 @@ class Broker:
         finally:
             admin.close()
 
+    def topic_faults(self, partitions: int, replicas: int) -> list[str]:
+        """What is wrong with the topics, a sentence each; raises `KafkaError`."""
+        admin = self.admin()
+        try:
+            found = {topic["name"]: topic for topic in admin.describe_topics([INTERACTIONS, RECORDED])}
+            changed = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in found])["topic"]
+        finally:
+            admin.close()
+        return [fault for name, topic in found.items() for fault in _faults(topic, changed.get(name, {}), partitions, replicas)]
+
     def offsets(self, partitions: Iterable[int]) -> dict[int, Offsets]:
         """What these partitions of `interactions` hold just now; raises `KafkaError` if nobody tells."""
         places = [TopicPartition(INTERACTIONS, number) for number in partitions]
@@ -154,3 +164,21 @@ class Broker:
         if topic["error_code"]:
             raise KafkaError(f"topic {INTERACTIONS} is not there: code {topic['error_code']}")
         return {partition["partition_index"]: f"{INTERACTIONS}/{topic['topic_id']}/{partition['partition_index']}" for partition in topic["partitions"]}
+
+
+def _faults(topic: Mapping[str, Any], changed: Mapping[str, Any], partitions: int, replicas: int) -> Iterator[str]:
+    """What is wrong with one topic, by what the broker says of it and which of its settings are not the broker's own."""
+    name, found = topic["name"], topic["partitions"]
+    if topic["error_code"]:
+        yield f"{name} is not there: code {topic['error_code']}"
+        return
+    if len(found) != partitions:
+        yield f"{name} has {len(found)} partitions, and there are {partitions} shards: a topic is made with one for each, and keeps them"
+    if fewest := [each["partition_index"] for each in found if len(each["replica_nodes"]) < replicas]:
+        yield f"{name} has fewer than {replicas} copies of the partitions {fewest}"
+    if behind := [each["partition_index"] for each in found if len(each["isr_nodes"]) < len(each["replica_nodes"])]:
+        yield f"{name} has copies that are behind, of the partitions {behind}"
+    if int(changed.get("max.message.bytes", {}).get("value", 0)) < MESSAGE_LIMIT:
+        yield f"{name} refuses large messages: let max.message.bytes be {MESSAGE_LIMIT}"
+    if "compact" in changed.get("cleanup.policy", {}).get("value", ""):
+        yield f"{name} is compacted, and would lose events: let cleanup.policy be delete"

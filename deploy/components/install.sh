@@ -1,11 +1,14 @@
 #!/bin/sh
-# What Apache Kafka, PostgreSQL and Redis need on a Debian machine: installs what is not there; elsewhere says what to install.
+# What Apache Kafka, PostgreSQL and Redis need on a Debian machine, for tests: installs what is not there; elsewhere says what to install.
 set -eu
 missing=""
 command -v java > /dev/null || missing="$missing default-jre-headless"
 command -v mvn > /dev/null || missing="$missing maven"
 command -v redis-server > /dev/null || missing="$missing redis-server"
 { command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; } > /dev/null 2>&1 || missing="$missing postgresql"
+# and what checks the manifests and alerts
+command -v kubectl > /dev/null || missing="$missing kubernetes-client"
+command -v promtool > /dev/null || missing="$missing prometheus"
 [ -n "$missing" ] || exit 0
 command -v apt-get > /dev/null || { echo "install these with your package manager:$missing" >&2; exit 1; }
 as_root=""

@@ -22,6 +22,8 @@ acls --allow-principal User:web --operation Describe --topic interactions
 # privacy office: deletes what came in for those who are forgotten, and says so by the front door
 acls --allow-principal User:privacy --producer --topic interactions --idempotent
 acls --allow-principal User:privacy --operation Delete --operation Describe --topic interactions
-# operators: make the topics; approve, promote and re-drive by the front door
+# operators: make the topics, and look whether they are as they must be; approve, promote and re-drive by the front door
 acls --allow-principal User:operator --producer --topic interactions --idempotent
+acls --allow-principal User:operator --operation DescribeConfigs --topic interactions
+acls --allow-principal User:operator --operation Describe --operation DescribeConfigs --topic recorded
 acls --allow-principal User:operator --operation Create --operation Alter --operation Describe --cluster

@@ -84,6 +84,16 @@ def test_nobody_takes_the_work_of_another(secure: Components, group: str, user: 
         reader.close()
 
 
+def test_topics_that_are_not_as_they_must_be_are_named(secure: Components) -> None:
+    """By an operator who may not change anything: too few partitions, too few copies."""
+    door = broker_as(secure, "operator")
+    assert door.topic_faults(4, 1) == []
+    assert [fault.partition(":")[0] for fault in door.topic_faults(8, 1)] == [
+        f"{name} has 4 partitions, and there are 8 shards" for name in (INTERACTIONS, RECORDED)
+    ]
+    assert [fault for fault in door.topic_faults(4, 3) if "copies" in fault]
+
+
 @pytest.mark.parametrize("user", USERS)
 def test_only_operators_make_topics(secure: Components, user: str) -> None:
     """Each user; nobody but the administrator removes one."""
