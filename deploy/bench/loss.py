@@ -1,0 +1,81 @@
+"""Redis loses a million customers: how soon is everything there again, and is it what it was?"""
+
+import asyncio
+import itertools
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deploy.bench.parts import Figure, settings_in
+from deploy.compose import journal_of
+from deploy.digesting import live_digests, rebuilt_digests
+from deploy.settings import Settings
+from deploy.summary import wait_until_ready, wait_until_settled
+from deploy.up import running
+from domain.accounts import AccountOpened, TransactionPosted
+from domain.customers import CustomerOnboarded
+from domain.recorded import Proposed
+from projections.redis import RedisStore
+from streams.journal import Arrival, LogOffset, Shard
+from streams.routing import shard_of
+
+KNOWN = 1_000_000
+AT_ONCE = 5_000
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+PATIENCE = 1_800.0
+
+
+def loss(known: int = KNOWN) -> list[Figure]:
+    """Seconds from the loss until every group has read every shard again, of so many customers with three events each; and states that differ then."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = settings_in(Path(folder))
+        events = _recorded(settings, known)
+        with running(settings):
+            asyncio.run(wait_until_ready(settings))
+            asyncio.run(wait_until_settled(settings, PATIENCE))
+            before = asyncio.run(live_digests(settings))
+            begun = time.perf_counter()
+            asyncio.run(RedisStore(settings.redis).clear())
+            asyncio.run(wait_until_settled(settings, PATIENCE))
+            seconds = time.perf_counter() - begun
+            after = asyncio.run(live_digests(settings))
+        differ = sum(after[name] != each for name, each in (*before.items(), *asyncio.run(rebuilt_digests(settings)).items()))
+    return [
+        Figure("redis_lost_s", seconds, "s"),
+        Figure("redis_lost_rate", events / seconds, "events/s"),
+        Figure("redis_lost_projections_that_differ", differ, "projections"),
+    ]
+
+
+def _recorded(settings: Settings, known: int) -> int:
+    """Put them into the journal, sealed and proven; gives how many events there are."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    journal = journal_of(settings)
+    count = sum(_fill(shard, settings.shards, known) for shard in journal)
+    journal.close()
+    return count
+
+
+def _fill(shard: Shard, shards: int, known: int) -> int:
+    shard.claim()
+    mine = (event for number in range(known) if shard_of(f"customer:{number}", shards) == shard.number for event in _history(number))
+    for offset in itertools.count():
+        some = list(itertools.islice(mine, AT_ONCE))
+        if not some:
+            return shard.head()
+        shard.record([Arrival(offset, item, b"", event) for item, event in enumerate(some)], LogOffset("bench", offset), NOON)
+    raise AssertionError
+
+
+def _history(number: int) -> Iterator[Proposed]:
+    """Onboarded, an account, a payment into it."""
+    account = f"a-{number}"
+    said = (
+        CustomerOnboarded(name=f"Customer {number}", source="branch"),
+        AccountOpened(account=account, product="savings", asset_class="deposit", currency="CNY"),
+        TransactionPosted(transaction=f"t-{number}", account=account, amount=10_000 + number % 7_919, currency="CNY", kind="transfer"),
+    )
+    for place, data in enumerate(said):
+        yield Proposed("bench", f"{number}-{place}", f"customer:{number}", NOON, NOON.date(), data)
