@@ -31,7 +31,7 @@ check: install  ## format, lint, types, boundaries
 	$(RUN) mypy
 	$(RUN) lint-imports
 
-bench: install  ## measures ingest, fold, end to end and latency beside their ceilings and peers; writes bench.json
+bench: install components .peers/.installed  ## measures everything beside its ceilings and peers, half an hour; writes bench.json
 	@$(RUN) python -m deploy.bench $(ARGS)
 
 install: .venv/.installed
@@ -45,5 +45,10 @@ $(UV): deploy/uv.txt
 	@.uv/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r deploy/uv.txt
 	@touch $@
 
+.peers/.installed: deploy/bench/peers/requirements.txt
+	@$(PYTHON) -m venv .peers
+	@.peers/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	@touch $@
+
 clean:
-	rm -rf .uv .venv .tierfold
+	rm -rf .uv .venv .peers .components .tierfold

@@ -127,10 +127,10 @@ class Broker:
         admin = self.admin()
         try:
             found = {topic["name"]: topic for topic in admin.describe_topics([INTERACTIONS, RECORDED])}
-            changed = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in found])["topic"]
+            said = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in found], config_filter="all").get("topic", {})
         finally:
             admin.close()
-        return [fault for name, topic in found.items() for fault in _faults(topic, changed.get(name, {}), partitions, replicas)]
+        return [fault for name, topic in found.items() for fault in _faults(topic, said.get(name, {}), partitions, replicas)]
 
     def offsets(self, partitions: Iterable[int]) -> dict[int, Offsets]:
         """What these partitions of `interactions` hold just now; raises `KafkaError` if nobody tells."""
@@ -166,8 +166,8 @@ class Broker:
         return {partition["partition_index"]: f"{INTERACTIONS}/{topic['topic_id']}/{partition['partition_index']}" for partition in topic["partitions"]}
 
 
-def _faults(topic: Mapping[str, Any], changed: Mapping[str, Any], partitions: int, replicas: int) -> Iterator[str]:
-    """What is wrong with one topic, by what the broker says of it and which of its settings are not the broker's own."""
+def _faults(topic: Mapping[str, Any], said: Mapping[str, Any], partitions: int, replicas: int) -> Iterator[str]:
+    """What is wrong with one topic, by what the broker says of it and of its settings; the embedded one says nothing of these."""
     name, found = topic["name"], topic["partitions"]
     if topic["error_code"]:
         yield f"{name} is not there: code {topic['error_code']}"
@@ -178,7 +178,7 @@ def _faults(topic: Mapping[str, Any], changed: Mapping[str, Any], partitions: in
         yield f"{name} has fewer than {replicas} copies of the partitions {fewest}"
     if behind := [each["partition_index"] for each in found if len(each["isr_nodes"]) < len(each["replica_nodes"])]:
         yield f"{name} has copies that are behind, of the partitions {behind}"
-    if int(changed.get("max.message.bytes", {}).get("value", 0)) < MESSAGE_LIMIT:
+    if "max.message.bytes" in said and int(said["max.message.bytes"]["value"]) < MESSAGE_LIMIT:
         yield f"{name} refuses large messages: let max.message.bytes be {MESSAGE_LIMIT}"
-    if "compact" in changed.get("cleanup.policy", {}).get("value", ""):
+    if "compact" in said.get("cleanup.policy", {}).get("value", ""):
         yield f"{name} is compacted, and would lose events: let cleanup.policy be delete"

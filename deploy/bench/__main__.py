@@ -18,17 +18,20 @@ DATA = Path("../shared/data")
 
 
 def main(out: Path) -> None:
-    """Measure everything; about twenty minutes. Data that is not beside the project is left out."""
+    """Measure everything; about half an hour. Data that is not beside the project is left out."""
     # Processes that fold beside this one read this file anew: what only this one needs is imported here.
     from deploy.bench.bank_marketing import bank_marketing
     from deploy.bench.bundle import bundle
     from deploy.bench.fold import fold
     from deploy.bench.ingest import ingest
+    from deploy.bench.live_fold import live_fold
     from deploy.bench.lookups import lookups
+    from deploy.bench.loss import loss
     from deploy.bench.market import market
     from deploy.bench.open_bandit import open_bandit
     from deploy.bench.parts import events_by_shard, machine, versions
     from deploy.bench.path import end_to_end, latency
+    from deploy.bench.real import on_real_components
     from deploy.bench.rebuild import rebuild
     from deploy.bench.remade import remade
     from deploy.bench.side_by_side import side_by_side
@@ -47,7 +50,8 @@ def main(out: Path) -> None:
     into, folded = ingest(events), fold(events)
     whole = end_to_end(events, {"ingest alone": into.value, "fold alone": folded.value}, folded.peers)
     policy = read_policy(POLICIES / "tiers" / "bohai-retail.yaml")
-    figures = [into, folded, whole, *latency(), *lookups(), *remade(), *what_if(), *rebuild(), *bundle(), *market(policy), *side_by_side(policy)]
+    real = [*on_real_components(events), *live_fold(), *loss()]
+    figures = [into, folded, whole, *real, *latency(), *lookups(), *remade(), *what_if(), *rebuild(), *bundle(), *market(policy), *side_by_side(policy)]
     figures += bank_marketing(DATA / "bank-marketing-first-30000.csv") if DATA.is_dir() else []
     figures += open_bandit(DATA / "obd") if DATA.is_dir() else []
     console.print(_table(figures))

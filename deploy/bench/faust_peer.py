@@ -17,6 +17,7 @@ from typing import Any
 import faust
 import msgspec
 
+from deploy.processes import collect_seldom
 from domain.accounts import TransactionPosted
 from domain.catalogue import TOPIC_BY_EVENT
 from domain.recorded import Recorded
@@ -70,6 +71,7 @@ SUMS = Group(
 
 def main(mode: str, broker: str, topic_name: str, events: int, at_once: int, result: Path) -> None:
     """Consume, write the result, and leave."""
+    collect_seldom()
     home = tempfile.mkdtemp()
     os.chdir(home)
     app = faust.App(

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError
 
 from deploy.components.kafka import ADMIN, USERS
@@ -18,7 +18,7 @@ from deploy.components.together import Components
 from deploy.settings import Settings
 from domain.customers import ChannelVisited
 from streams.cloudevents import write
-from streams.kafka import INTERACTIONS, RECORDED, Broker, TopicPartition
+from streams.kafka import INTERACTIONS, MESSAGE_LIMIT, RECORDED, Broker, TopicPartition
 from tests.conftest import TIERFOLD, Running, proposed
 from tests.real.conftest import settings_beside, started
 
@@ -87,11 +87,14 @@ def test_nobody_takes_the_work_of_another(secure: Components, group: str, user: 
 def test_topics_that_are_not_as_they_must_be_are_named(secure: Components) -> None:
     """By an operator who may not change anything: too few partitions, too few copies."""
     door = broker_as(secure, "operator")
+    small = KafkaAdminClient(bootstrap_servers=secure.kafka.servers.split(","), **broker_as(secure, ADMIN).security)
     assert door.topic_faults(4, 1) == []
+    small.alter_configs([ConfigResource(ConfigResourceType.TOPIC, RECORDED, configs={"max.message.bytes": "1000000"})])
+    assert door.topic_faults(4, 1) == [f"{RECORDED} refuses large messages: let max.message.bytes be {MESSAGE_LIMIT}"]
+    small.alter_configs([ConfigResource(ConfigResourceType.TOPIC, RECORDED, configs={"max.message.bytes": f"{MESSAGE_LIMIT}"})])
+    small.close()
     named = [f"{name} has 4 partitions, and there are 8 shards" for name in (INTERACTIONS, RECORDED)]
     assert [fault.partition(":")[0] for fault in door.topic_faults(8, 1)] == named
-        f"{name} has 4 partitions, and there are 8 shards" for name in (INTERACTIONS, RECORDED)
-    ]
     assert [fault for fault in door.topic_faults(4, 3) if "copies" in fault]
 
 

@@ -5,6 +5,7 @@
 reads `EVENTS` events from a topic, `AT_ONCE` in a message, and writes events a second, from the first to the last, into `RESULT`.
 """
 
+import gc
 import os
 import sys
 import time
@@ -96,5 +97,6 @@ def bytewax(broker: str, topic: str, at_once: int, sums: Sums) -> None:
 
 
 if __name__ == "__main__":
+    gc.set_threshold(100_000, 50, 100)  # as our own processes have it
     kind, broker, topic, events, at_once, result = sys.argv[1:]
     {"quix": quix, "bytewax": bytewax}[kind](broker, topic, int(at_once), Sums(int(events), Path(result)))

@@ -1,0 +1,96 @@
+"""What the README says of the components on one machine, as it stands there."""
+
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from deploy.components.together import Components, Missing
+from tests.conftest import TIERFOLD, free_port
+from tests.real.conftest import TOOLS
+from tests.test_readme import ENGLISH, commands
+
+pytestmark = pytest.mark.real
+
+SECTION = ENGLISH[ENGLISH.index("## Kafka, PostgreSQL, Redis on one machine") : ENGLISH.index("## Where things are")]
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder that every account may look into."""
+    with tempfile.TemporaryDirectory(prefix="tierfold-") as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
+def test_every_command_does_what_is_promised(home: Path) -> None:
+    """Components come up and are used by a shell that reads their settings; then our processes run beside them, and all end when told."""
+    first, *others = [command for command in commands(SECTION) if not command.startswith("make")]
+    (home / ".components").mkdir()
+    (home / ".components" / "tools").symlink_to(TOOLS.resolve())
+    with (home / "log").open("wb") as log:
+        up = subprocess.Popen([*TIERFOLD, *shlex.split(first)[1:]], cwd=home, stdout=log, stderr=log)
+    try:
+        wait_for_file(home / ".components" / "operator.env", up)
+        script = "; ".join(["set -e", *(command.replace(".venv/bin/tierfold", shlex.join(TIERFOLD)) for command in others)])
+        done = subprocess.run(["sh", "-c", script], cwd=home, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+        assert (home / ".components" / "operator.env").stat().st_mode & 0o077 == 0
+    finally:
+        up.send_signal(signal.SIGINT)
+        assert up.wait(timeout=90) == 0, (home / "log").read_text()
+
+
+def test_our_processes_run_beside_them_with_several_workers(home: Path) -> None:
+    """`tierfold up` starts what is ours, two of a kind, and each has its share."""
+    parts = Components(home / "components", TOOLS)
+    parts.start()
+    settings = {"TIERFOLD_DATA_DIR": str(home / "data"), "TIERFOLD_PORT": str(free_port()), "TIERFOLD_WORKERS": "2"}
+    environment = {**os.environ, **parts.environment(), **settings}
+    try:
+        assert subprocess.run([*TIERFOLD, "topics"], env=environment, check=False).returncode == 0
+        up = subprocess.Popen([*TIERFOLD, "up"], env=environment, stderr=subprocess.DEVNULL)
+        wait_until_ready(settings["TIERFOLD_PORT"], up)
+        names = [line.split()[0] for line in (home / "data" / "pids").read_text().splitlines()]
+        assert names == ["intake", "intake-2", "agents", "agents-2", "web", "guard", "notary"]
+        up.terminate()
+        assert up.wait(timeout=60) == 0
+    finally:
+        parts.stop()
+
+
+def test_a_folder_stays_as_it_was_made(home: Path) -> None:
+    """Asked for otherwise, nothing is started, and it is said why."""
+    Components(home / "components", TOOLS)
+    with pytest.raises(Missing, match="was made with 1 brokers, open"):
+        Components(home / "components", TOOLS, 3, secure=True)
+
+
+def wait_for_file(file: Path, process: "subprocess.Popen[bytes]") -> None:
+    """Wait until a file is there, a minute and a half at most."""
+    deadline = time.monotonic() + 90
+    while not file.is_file():
+        assert process.poll() is None, "it has stopped"
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def wait_until_ready(port: str, process: "subprocess.Popen[bytes]") -> None:
+    """Wait until the lookups are ready, a minute and a half at most."""
+    deadline = time.monotonic() + 90
+    while True:
+        assert process.poll() is None, "it has stopped"
+        assert time.monotonic() < deadline
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2).status_code == 200:
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.2)
