@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -79,6 +79,14 @@ def wait_for(address: str, process: "subprocess.Popen[bytes]") -> None:
             time.sleep(0.02)
         else:
             return
+
+
+def wait_until(true: Callable[[], bool], patience: float = 90.0) -> None:
+    """Wait until something is so; fails if it is not within so many seconds."""
+    deadline = time.monotonic() + patience
+    while not true():
+        assert time.monotonic() < deadline, "it did not become so"
+        time.sleep(0.1)
 
 
 def proposed(data: Interaction, name: str = "1", stream: str = "customer:1", day: date = TODAY, source: str = "test") -> Proposed:

@@ -14,6 +14,8 @@ POM = Path(__file__).parents[1] / "kafka" / "pom.xml"
 ACLS = Path(__file__).parents[1] / "kafka" / "acls.sh"
 MEMORY = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 """For a broker that shares a small machine; a bank's own has a machine to itself."""
+ENDING = 5.0
+"""Seconds for a broker to end: the last ones would wait for each other, and what they acknowledged is there whoever kills them."""
 ADMIN = "admin"
 USERS = (ADMIN, "core", "intake", "agents", "web", "privacy", "operator")
 """The administrator, and whose rights the shipped ACLs name."""
@@ -67,7 +69,9 @@ class Kafka:
         self._write_tools()
 
     def stop(self) -> None:
-        """Stop all brokers."""
+        """Stop all brokers at once."""
+        for broker in self.brokers:
+            broker.ask_to_stop()
         for broker in self.brokers:
             broker.stop()
 
@@ -103,7 +107,7 @@ class Kafka:
     def _broker(self, number: int) -> Service:
         folder = self._home(number)
         command = self._java("kafka.Kafka", str(folder / "server.properties"))
-        return Service(f"kafka-{number}", command, self._clients[number - 1], folder / "kafka.log")
+        return Service(f"kafka-{number}", command, self._clients[number - 1], folder / "kafka.log", patience=ENDING)
 
     def _java(self, main: str, *words: str) -> list[str]:
         quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"

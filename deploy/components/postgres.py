@@ -1,6 +1,7 @@
 """PostgreSQL from the machine's own package: a cluster of databases in a folder, on loopback, let in by password."""
 
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -29,7 +30,10 @@ class Postgres:
         self._port = port
         data = self._folder / "data"
         command = [_program("postgres"), "-D", str(data), "-p", f"{self._port}"]
-        self.service = Service("postgres", command, f"127.0.0.1:{self._port}", self._folder / "postgres.log", self._answers, user=ACCOUNT)
+        # trap: after a SIGTERM PostgreSQL waits for its clients
+        self.service = Service(
+            "postgres", command, f"127.0.0.1:{self._port}", self._folder / "postgres.log", self._answers, user=ACCOUNT, farewell=signal.SIGINT
+        )
 
     @property
     def url(self) -> str:

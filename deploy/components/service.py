@@ -15,7 +15,6 @@ from deploy.console import Mendable
 from replay.pool import die_with_parent
 
 PATIENCE = 90.0
-STOPPING = 20.0
 
 
 class Missing(Mendable):
@@ -36,6 +35,9 @@ class Service:
     ready: Callable[[], bool] = lambda: True
     environment: Mapping[str, str] = field(default_factory=dict)
     user: str | None = None
+    farewell: signal.Signals = signal.SIGTERM
+    patience: float = 20.0
+    """Seconds that it may take to end."""
     _process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -85,13 +87,17 @@ class Service:
         """Let it go on after a pause."""
         self._send(signal.SIGCONT)
 
+    def ask_to_stop(self) -> None:
+        """Ask it to end, without waiting."""
+        self._send(self.farewell)
+
     def stop(self) -> None:
         """Ask it to end; kill it if it does not."""
         if self._process is None:
             return
-        self._send(signal.SIGINT if "postgres" in self.name else signal.SIGTERM)  # trap: PostgreSQL waits for its clients after a SIGTERM
+        self.ask_to_stop()
         try:
-            self._process.wait(timeout=STOPPING)
+            self._process.wait(timeout=self.patience)
         except subprocess.TimeoutExpired:
             self.kill()
 

@@ -56,8 +56,9 @@ class Components:
 
     def stop(self) -> None:
         """Stop all."""
-        for service in self.services:
-            service.stop()
+        self.kafka.stop()
+        self.postgres.stop()
+        self.redis.stop()
 
     def watch(self, stop: threading.Event) -> None:
         """Start again what dies, until told to stop."""

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
@@ -19,7 +18,7 @@ from deploy.settings import Settings
 from domain.customers import ChannelVisited
 from streams.cloudevents import write
 from streams.kafka import INTERACTIONS, MESSAGE_LIMIT, RECORDED, Broker, TopicPartition
-from tests.conftest import TIERFOLD, Running, proposed
+from tests.conftest import TIERFOLD, Running, proposed, wait_until
 from tests.real.conftest import settings_beside, started
 
 pytestmark = pytest.mark.real
@@ -161,11 +160,3 @@ def start(parts: Components, settings: Settings, name: str, folder: Path) -> "su
     """One of our processes, as its own user."""
     with (folder / f"{name}.log").open("wb") as log:
         return subprocess.Popen([*TIERFOLD, name], env=environment_as(parts, settings, name), stdout=log, stderr=log)
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    """Wait, a minute at most."""
-    deadline = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.3)

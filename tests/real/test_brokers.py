@@ -15,7 +15,7 @@ from domain.customers import ChannelVisited
 from streams.cloudevents import write
 from streams.courier import Courier, Delivered
 from streams.routing import shard_of
-from tests.conftest import proposed
+from tests.conftest import proposed, wait_until
 from tests.real.conftest import Real
 
 pytestmark = pytest.mark.real
@@ -82,11 +82,11 @@ def test_one_of_three_brokers_is_lost_at_a_time_and_nothing_acknowledged_is(besi
             assert broker.pid is None
             time.sleep(LOST)
             assert broker.pid is None, "nobody was to start it again"
-            _wait_until(lambda killed=killed: sender.seconds_until_all_shards(killed + PAUSE) < RECOVERY)
+            wait_until(lambda killed=killed: sender.seconds_until_all_shards(killed + PAUSE) < RECOVERY)
             recoveries.append(round(sender.seconds_until_all_shards(killed + PAUSE), 1))
             broker.start()
             broker.wait()
-            _wait_until(lambda: not running.parts.kafka.tool("kafka-topics.sh", "--describe", "--under-replicated-partitions").strip())
+            wait_until(lambda: not running.parts.kafka.tool("kafka-topics.sh", "--describe", "--under-replicated-partitions").strip())
     running.arrive(len(sender.sent))
     running.settle()
 
@@ -95,10 +95,3 @@ def test_one_of_three_brokers_is_lost_at_a_time_and_nothing_acknowledged_is(besi
     assert recorded == Counter(name for name, _, _ in sender.sent)
     assert running.counts().balanced()
     assert running.report("digest") == running.report("digest", "--rebuild")
-
-
-def _wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + RECOVERY
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)

@@ -5,7 +5,6 @@ import shlex
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import httpx
 import pytest
 
 from deploy.components.together import Components, Missing
-from tests.conftest import TIERFOLD, free_port
+from tests.conftest import TIERFOLD, free_port, wait_until
 from tests.real.conftest import TOOLS
 from tests.test_readme import ENGLISH, commands
 
@@ -38,7 +37,7 @@ def test_every_command_does_what_is_promised(home: Path) -> None:
     with (home / "log").open("wb") as log:
         up = subprocess.Popen([*TIERFOLD, *shlex.split(first)[1:]], cwd=home, stdout=log, stderr=log)
     try:
-        wait_for_file(home / ".components" / "operator.env", up)
+        wait_until((home / ".components" / "operator.env").is_file)
         script = "; ".join(["set -e", *(command.replace(".venv/bin/tierfold", shlex.join(TIERFOLD)) for command in others)])
         done = subprocess.run(["sh", "-c", script], cwd=home, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode()
@@ -57,7 +56,7 @@ def test_our_processes_run_beside_them_with_several_workers(home: Path) -> None:
     try:
         assert subprocess.run([*TIERFOLD, "topics"], env=environment, check=False).returncode == 0
         up = subprocess.Popen([*TIERFOLD, "up"], env=environment, stderr=subprocess.DEVNULL)
-        wait_until_ready(settings["TIERFOLD_PORT"], up)
+        wait_until(lambda: is_ready(settings["TIERFOLD_PORT"]))
         names = [line.split()[0] for line in (home / "data" / "pids").read_text().splitlines()]
         assert names == ["intake", "intake-2", "agents", "agents-2", "web", "guard", "notary"]
         up.terminate()
@@ -73,24 +72,9 @@ def test_a_folder_stays_as_it_was_made(home: Path) -> None:
         Components(home / "components", TOOLS, 3, secure=True)
 
 
-def wait_for_file(file: Path, process: "subprocess.Popen[bytes]") -> None:
-    """Wait until a file is there, a minute and a half at most."""
-    deadline = time.monotonic() + 90
-    while not file.is_file():
-        assert process.poll() is None, "it has stopped"
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-
-
-def wait_until_ready(port: str, process: "subprocess.Popen[bytes]") -> None:
-    """Wait until the lookups are ready, a minute and a half at most."""
-    deadline = time.monotonic() + 90
-    while True:
-        assert process.poll() is None, "it has stopped"
-        assert time.monotonic() < deadline
-        try:
-            if httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2).status_code == 200:
-                return
-        except httpx.HTTPError:
-            pass
-        time.sleep(0.2)
+def is_ready(port: str) -> bool:
+    """Whether the lookups are ready."""
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False

@@ -16,7 +16,7 @@ from domain.recorded import Proposed
 from streams.cloudevents import read_event, write
 from streams.routing import spread
 from streams.sources.synth import SOURCE, Bank, synth
-from tests.conftest import TIERFOLD, environment_of
+from tests.conftest import TIERFOLD, environment_of, wait_until
 from tests.path.test_faults import comparable
 from tests.real.conftest import Real
 
@@ -98,8 +98,4 @@ def _kill_while_feeding(running: Real, bank: Path) -> Counter[str]:
 
 
 def _wait_for_another(running: Real, victim: str, gone: int) -> None:
-    deadline = time.monotonic() + BACK
-    while (pid := next((each.pid for each in running.parts.services if each.name == victim), running.pids().get(victim))) in (None, gone):
-        assert time.monotonic() < deadline, f"{victim} was not started again"
-        time.sleep(0.05)
-    assert pid != gone
+    wait_until(lambda: next((each.pid for each in running.parts.services if each.name == victim), running.pids().get(victim)) not in (None, gone), BACK)
