@@ -12,7 +12,7 @@ from deploy.bench.parts import Figure, settings_in
 from deploy.compose import journal_of
 from deploy.digesting import live_digests, rebuilt_digests
 from deploy.settings import Settings
-from deploy.summary import wait_until_ready, wait_until_settled
+from deploy.summary import wait_until_settled
 from deploy.up import running
 from domain.accounts import AccountOpened, TransactionPosted
 from domain.customers import CustomerOnboarded
@@ -33,7 +33,6 @@ def loss(known: int = KNOWN) -> list[Figure]:
         settings = settings_in(Path(folder))
         events = _recorded(settings, known)
         with running(settings):
-            asyncio.run(wait_until_ready(settings))
             asyncio.run(wait_until_settled(settings, PATIENCE))
             before = asyncio.run(live_digests(settings))
             begun = time.perf_counter()
