@@ -12,6 +12,8 @@ from deploy.settings import Settings
 from replay.pool import die_with_parent
 
 NICE = 10
+ONE_PORT = "TIERFOLD_METRICS_PORT"
+"""A port that several processes of one machine cannot share."""
 
 
 def broker_command(settings: Settings) -> list[str]:
@@ -42,7 +44,7 @@ def start(command: list[str], log: Path, environment: dict[str, str] | None = No
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **(environment or {})},
+            env={name: value for name, value in {**os.environ, **(environment or {})}.items() if name != ONE_PORT},
             preexec_fn=partial(_begin, patient),  # noqa: PLW1509 - two system calls and nothing else between fork and exec
             process_group=0,
         )

@@ -13,16 +13,18 @@ from deploy.settings import Settings
 
 HAND_OVER = 0.0005
 """Seconds after which the thread that sends decisions lets those who answer go on; Python's own are ten times as many."""
+LONG = 3_600.0
+"""Seconds in which whoever looks through whole shards gets on: a step of theirs is as long as a shard."""
 GUARD_NICE = 19
 """Whatever else there is to do goes first."""
 
 
-def tell(settings: Settings) -> None:
-    """Let this process answer how it is, where settings say so; what it takes a while to begin with counts too."""
+def tell(settings: Settings, process: str, within: float = 60.0) -> None:
+    """Let this process answer how it is, where settings say so; it is alive while it gets on within so many seconds."""
     if settings.metrics_port is not None:
         from streams.metrics import serve
 
-        serve(settings.metrics_host, settings.metrics_port)
+        serve(process, within, settings.metrics_host, settings.metrics_port)
 
 
 def run_intake(settings: Settings) -> None:
@@ -34,7 +36,7 @@ def run_intake(settings: Settings) -> None:
     from streams.screen import Screen
 
     collect_seldom()
-    tell(settings)
+    tell(settings, "intake")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -53,7 +55,7 @@ def run_agents(settings: Settings) -> None:
     from streams.emitting import emitter
 
     prepare()
-    tell(settings)
+    tell(settings, "agents")
     journal, store = journal_of(settings), RedisStore(settings.redis)
     emit = emitter(courier_of(settings, journal), journal, settings.shards)
     run(worker(settings.broker, store, journal, emit, register_of(settings, store, journal), settings.security, settings.data_dir / "agents"))
@@ -114,7 +116,7 @@ def run_guard(settings: Settings) -> None:
     from replay.guard import Guard
 
     os.nice(GUARD_NICE)
-    tell(settings)
+    tell(settings, "guard", LONG)
     journal, store = journal_of(settings), RedisStore(settings.redis)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
@@ -125,7 +127,7 @@ def run_notary(settings: Settings) -> None:
     """Sign the heads of all shards, and take a census a day, until a signal."""
     from deploy.auditing import notary_of
 
-    tell(settings)
+    tell(settings, "notary", LONG)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

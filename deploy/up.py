@@ -213,7 +213,7 @@ class Stack:
 
 def _environment(settings: Settings) -> dict[str, str]:
     """The settings, for a child process."""
-    chosen = settings.model_dump(mode="json", exclude_none=True, exclude={"sasl_password", "metrics_port"})  # one port is not enough for all of a machine
+    chosen = settings.model_dump(mode="json", exclude_none=True, exclude={"sasl_password"})
     chosen["data_dir"] = str(settings.data_dir.resolve())
     return {f"TIERFOLD_{name.upper()}": str(value) for name, value in chosen.items()}
 

@@ -47,6 +47,7 @@ class Guard:
                 await self._round()
             except Exception as error:  # noqa: BLE001 - said, and tried again: a guard that is gone guards nothing
                 log.error("round_broken", error=type(error).__name__)  # noqa: TRY400
+                PULSE.beat()
                 await asyncio.sleep(AT_LEAST)
 
     async def _round(self) -> None:

@@ -73,13 +73,18 @@ class Book:
         self.signed = Checkpoint(self.origin, self._tree.size, self._tree.root, now)
         return signed(self.signed.text(), [self._signer.sign(self.signed.text())])
 
+    @property
+    def is_signed(self) -> bool:
+        """Whether nothing has come since it was signed."""
+        return self.signed is not None and self.signed.size == self._tree.size
+
     def keep(self, note: str) -> None:
         """Keep a checkpoint, cosigned or not."""
         self._evidence.append_checkpoint(note)
 
     def count(self, now: datetime, *, force: bool) -> None:
         """Take the census of what is signed, if the last is a day old or of half as many events; only where nothing waits to be signed."""
-        if self.signed is None or self.signed.size != self._tree.size:
+        if self.signed is None or not self.is_signed:
             return
         before = counted_by(self.counted)
         if before == self.signed.size or (self.counted and not force and now - self.counted.at < DAY and self.signed.size < 2 * before):
@@ -90,6 +95,7 @@ class Book:
         self._evidence.append_census(signed(text, [self._signer.sign(text)]), now.date().isoformat(), hashes)
 
     def _take(self, leaves: Sequence[Leaf]) -> None:
+        PULSE.beat()
         rows = self.shard.stored(self._after, leaves[-1].position - self._after, leaves[-1].position)
         if wrong := differences(leaves, [Leaf(row.position, leaf_hash(row.state)) for row in rows]):
             raise Doubtful(f"position {wrong[0].first} {wrong[0].said} since it was appended")
@@ -169,7 +175,7 @@ class Notary:
         if note := book.look(force=force, events=self._events, every=self._every, now=now):
             book.keep(self._cosigned(shard, note))
         if book.signed:
-            SIGNED.labels(shard.number).set(book.signed.at.timestamp())
+            SIGNED.labels(shard.number).set((now if book.is_signed else book.signed.at).timestamp())
         book.count(now, force=force)
 
     def _cosigned(self, shard: Shard, note: str) -> str:

@@ -26,6 +26,7 @@ from streams.carrying import Carrying
 from streams.folding import Emit
 from streams.journal import Journal
 from streams.kafka import RECORDED
+from streams.metrics import PULSE
 from streams.register import Register
 
 log = structlog.get_logger()
@@ -102,6 +103,7 @@ def _add_agent(app: faust.App, recorded: Any, name: str, journal: Journal, carry
             yield await carrying.advance(event.message.partition, open_batch(journal[event.message.partition], event.value))
 
     async def catch_up() -> None:
+        PULSE.beat()
         assigned = {tp.partition for tp in app.consumer.assignment() if tp.topic == RECORDED}
         await asyncio.gather(*(look_after(partition) for partition in assigned))
 

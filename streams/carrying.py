@@ -14,7 +14,7 @@ from streams.batch import Batch
 from streams.deriving import Deriving
 from streams.folding import Emit, Folding
 from streams.journal import Journal
-from streams.metrics import FOLD_FAILURES, FOLD_SECONDS, FOLDED, PULSE
+from streams.metrics import FOLD_FAILURES, FOLD_SECONDS, FOLDED
 from streams.register import Register
 
 log = structlog.get_logger()
@@ -51,7 +51,6 @@ class Carrying:
 
     async def look_after(self, shard: int) -> None:
         """Take up what is new, let go what is withdrawn, and catch up where no batch came of late."""
-        PULSE.beat()
         groups = self._mine((await self._register.carried()).carried)
         wanted = {Place(shard, group.name): group for group in groups}
         self._let_go({place for place in self._foldings if place.shard == shard} - wanted.keys())

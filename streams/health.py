@@ -79,8 +79,8 @@ class Health:
     async def lags(self, *, carried: bool = False) -> list[Lag]:
         """The lag of every group on every shard: of those that readers see, or of all that are carried."""
         places = await self._places(carried=carried)
+        uptos = await self._store.uptos(places)  # before the heads: what is folded in between is no lead
         heads = await asyncio.to_thread(lambda: [shard.head() for shard in self._journal])
-        uptos = await self._store.uptos(places)
         return [Lag(place.group, place.shard, heads[place.shard], upto) for place, upto in zip(places, uptos, strict=True)]
 
     async def faults(self) -> list[str]:
@@ -114,8 +114,8 @@ class Health:
         """All metrics, in Prometheus' text format; of the models too."""
         await asyncio.to_thread(self._ask_broker)
         registry = CollectorRegistry()
-        lags = await self.lags(carried=True)
-        told = [*_outcomes(await self.counts()), *_lags(lags), await asyncio.to_thread(self._late, lags), _waiting(self.waiting), *_learnt(models)]
+        late = await asyncio.to_thread(self._late, await self.lags())
+        told = [*_outcomes(await self.counts()), *_lags(await self.lags(carried=True)), late, _waiting(self.waiting), *_learnt(models)]
         registry.register(_Told([*told, *_guarded(await self._store.noted(GUARD))]))
         registry.register(LATENCY)
         return generate_latest(registry)
@@ -123,7 +123,7 @@ class Health:
     def _late(self, lags: Sequence[Lag]) -> Metric:
         """How long what a group has not folded yet has been waiting for it."""
         late, now = (
-            GaugeMetricFamily("tierfold_lag_seconds", "Age of the oldest event that a group has not folded", labels=["group", "shard"]),
+            GaugeMetricFamily("tierfold_lag_seconds", "Age of the oldest event that a group which readers see has not folded", labels=["group", "shard"]),
             datetime.now(UTC),
         )
         for lag in lags:

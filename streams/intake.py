@@ -112,6 +112,7 @@ class Intake(ConsumerRebalanceListener):
             number = partition.partition
             shard = self._journal[number]
             shard.claim()
+            PULSE.beat()
             self._publish_missed(number)
             self._consumer.seek(partition, self._next_offset(partition, shard.tracked(self._logs[number])))
             log.info("shard_claimed", shard=number, head=shard.head())

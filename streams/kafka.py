@@ -112,7 +112,7 @@ class Broker:
 
     def create_topics(self, partitions: int, replicas: int = 1, names: Sequence[str] = (INTERACTIONS, RECORDED)) -> None:
         """Make both topics, with one partition per shard, unless they are there."""
-        limits = {"max.message.bytes": str(MESSAGE_LIMIT)}
+        limits = {"max.message.bytes": str(MESSAGE_LIMIT), "min.insync.replicas": str(_enough(replicas))}
         wanted = [NewTopic(name, partitions, replicas, topic_configs=limits) for name in names]
         admin = self.admin()
         try:
@@ -166,6 +166,11 @@ class Broker:
         return {partition["partition_index"]: f"{INTERACTIONS}/{topic['topic_id']}/{partition['partition_index']}" for partition in topic["partitions"]}
 
 
+def _enough(replicas: int) -> int:
+    """How many copies make a message safe: all but one, so that one broker may be lost."""
+    return max(1, replicas - 1)
+
+
 def _faults(topic: Mapping[str, Any], said: Mapping[str, Any], partitions: int, replicas: int) -> Iterator[str]:
     """What is wrong with one topic, by what the broker says of it and of its settings; the embedded one says nothing of these."""
     name, found = topic["name"], topic["partitions"]
@@ -180,5 +185,7 @@ def _faults(topic: Mapping[str, Any], said: Mapping[str, Any], partitions: int, 
         yield f"{name} has copies that are behind, of the partitions {behind}"
     if "max.message.bytes" in said and int(said["max.message.bytes"]["value"]) < MESSAGE_LIMIT:
         yield f"{name} refuses large messages: let max.message.bytes be {MESSAGE_LIMIT}"
+    if "min.insync.replicas" in said and int(said["min.insync.replicas"]["value"]) < _enough(replicas):
+        yield f"{name} takes a message for safe that fewer than {_enough(replicas)} brokers have: let min.insync.replicas be {_enough(replicas)}"
     if "compact" in said.get("cleanup.policy", {}).get("value", ""):
         yield f"{name} is compacted, and would lose events: let cleanup.policy be delete"

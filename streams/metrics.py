@@ -1,6 +1,7 @@
 """What does each process tell of its station? Counters and times, and whether it still gets on; over HTTP, for Prometheus and for probes."""
 
 import time
+from socketserver import ThreadingMixIn
 from threading import Thread
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -21,8 +22,7 @@ HEALED = Counter("tierfold_healed_events", "Events that were read from the journ
 FOLD_FAILURES = Counter("tierfold_fold_failures", "Batches that could not be folded; the journal heals them", ["group"], registry=REGISTRY)
 SIGNED = Gauge("tierfold_checkpoint_timestamp_seconds", "When the head of a shard was last signed", ["shard"], registry=REGISTRY)
 DOUBTED = Gauge("tierfold_shards_doubted", "Shards that the notary signs no more, because they are not what they were", registry=REGISTRY)
-ALIVE_WITHIN = 60.0
-"""Seconds within which a process gets on at least once, whatever there is to do."""
+AGE = Gauge("tierfold_pulse_age_seconds", "Since this process last got on", ["process"], registry=REGISTRY)
 
 
 class Pulse:
@@ -30,6 +30,8 @@ class Pulse:
 
     def __init__(self) -> None:
         self._at = time.monotonic()
+        self.within = 60.0
+        """Seconds within which it gets on at least once, whatever there is to do."""
 
     def beat(self) -> None:
         """It gets on."""
@@ -43,9 +45,14 @@ class Pulse:
 PULSE = Pulse()
 
 
-def serve(host: str, port: int) -> None:
-    """Answer `/metrics` and `/healthz` from a thread, for as long as the process lives; raises `OSError` where the port is taken."""
-    server = make_server(host, port, _answer, WSGIServer, _Silent)
+def serve(process: str, within: float, host: str, port: int) -> None:
+    """Answer `/metrics` and `/healthz` from threads, for as long as the process lives; it is alive while it gets on `within` so many seconds.
+
+    Raises `OSError` where the port is taken.
+    """
+    PULSE.within = within
+    AGE.labels(process).set_function(PULSE.age)
+    server = make_server(host, port, _answer, _Server, _Request)
     Thread(target=server.serve_forever, name="metrics", daemon=True).start()
 
 
@@ -60,13 +67,21 @@ def _said(path: str) -> tuple[str, str, bytes]:
         return "200 OK", CONTENT_TYPE_LATEST, generate_latest(REGISTRY)
     if path != "/healthz":
         return "404 Not Found", "text/plain", b"there are /metrics and /healthz\n"
-    if PULSE.age() > ALIVE_WITHIN:
+    if PULSE.age() > PULSE.within:
         return "503 Service Unavailable", "text/plain", b"nothing was done for %.0f seconds\n" % PULSE.age()
     return "200 OK", "text/plain", b"ok\n"
 
 
-class _Silent(WSGIRequestHandler):
+class _Server(ThreadingMixIn, WSGIServer):
+    """Whoever connects and says nothing keeps nobody waiting."""
+
+    daemon_threads = True
+
+
+class _Request(WSGIRequestHandler):
     """Probes come every few seconds: they are not logged."""
+
+    timeout = 3
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Nothing."""

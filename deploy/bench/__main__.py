@@ -50,8 +50,8 @@ def main(out: Path) -> None:
     into, folded = ingest(events), fold(events)
     whole = end_to_end(events, {"ingest alone": into.value, "fold alone": folded.value}, folded.peers)
     policy = read_policy(POLICIES / "tiers" / "bohai-retail.yaml")
-    real = [*on_real_components(events), *live_fold(), *loss()]
-    figures = [into, folded, whole, *real, *latency(), *lookups(), *remade(), *what_if(), *rebuild(), *bundle(), *market(policy), *side_by_side(policy)]
+    beside = [*on_real_components(events), *live_fold(), *loss()]
+    figures = [into, folded, whole, *beside, *latency(), *lookups(), *remade(), *what_if(), *rebuild(), *bundle(), *market(policy), *side_by_side(policy)]
     figures += bank_marketing(DATA / "bank-marketing-first-30000.csv") if DATA.is_dir() else []
     figures += open_bandit(DATA / "obd") if DATA.is_dir() else []
     console.print(_table(figures))

@@ -106,6 +106,7 @@ def _fill(settings: Settings) -> None:
     broker.create_topics(1, names=[PEER_TOPIC])
     producer = broker.producer()
     for number in range(PEER_EVENTS):
-        producer.send(PEER_TOPIC, key=b"%d" % (number % 500), value=json.dumps({"account": number % 500, "amount": number}).encode(), partition=0)
+        payment = {"subject": f"customer:{number % 500}", "data": {"amount": number}}
+        producer.send(PEER_TOPIC, key=b"%d" % (number % 500), value=json.dumps(payment).encode(), partition=0)
     producer.flush()
     producer.close()

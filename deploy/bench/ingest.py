@@ -72,9 +72,11 @@ def running_intake(broker: Broker, journal: Journal) -> Iterator[None]:
     intake = Intake(broker, journal, None, Screen(read_privacy(POLICIES / "privacy.yaml").refused), Vouching(bytes(32)))
     thread = threading.Thread(target=intake.run, args=(stop,))
     thread.start()
-    yield
-    stop.set()
-    thread.join()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def _by_intake(broker: Broker, journal: Journal, count: int) -> float:

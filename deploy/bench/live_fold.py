@@ -1,9 +1,11 @@
-"""How many events a second does one process fold from Apache Kafka, Redis aside? Our agents beside stock Faust, Quix Streams and Bytewax.
+"""How many events a second does one process fold from Apache Kafka, Redis aside? Our folding in Faust beside stock Faust, Quix Streams and Bytewax.
 
-The same fold of the same events for all: what customers paid. Each is measured with an event a message, and with a thousand, from the first
-event to the last, without the time to start.
+The same small fold of the same payments for all: what customers paid. Peers read them as core systems write them, and keep sums in a
+dictionary; ours reads them as intake publishes them, not sealed, and makes the states that it would save. With an event a message,
+and with a thousand; from the first event to the last, without the time to start.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -22,7 +24,9 @@ from streams.journal import Arrival, Journal, LogOffset, Row
 from streams.kafka import Broker
 
 PEERS = Path(__file__).parent / "peers"
-PYTHON = Path(".peers/bin/python")
+PYTHON = Path(".peers/bin/python").absolute()
+AT_HOME = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+"""Peers leave files where they run; ours is found all the same."""
 TOOLS = Path(".components/tools")
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CUSTOMERS = 500
@@ -62,7 +66,7 @@ def _figure(servers: str, folder: Path, at_once: int) -> Figure:
 def _rate(command: Sequence[str], folder: Path) -> float:
     result = folder / "events_per_second"
     result.unlink(missing_ok=True)
-    done = subprocess.run([*command, str(result)], capture_output=True, timeout=PATIENCE, check=False)
+    done = subprocess.run([*command, str(result)], cwd=folder, env=AT_HOME, capture_output=True, timeout=PATIENCE, check=False)
     if not result.is_file():
         raise RuntimeError(f"{' '.join(command[:4])} gave no result: {done.stderr.decode(errors='replace')[-800:]}")
     return float(result.read_text(encoding="ascii"))

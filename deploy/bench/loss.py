@@ -60,12 +60,11 @@ def _recorded(settings: Settings, known: int) -> int:
 def _fill(shard: Shard, shards: int, known: int) -> int:
     shard.claim()
     mine = (event for number in range(known) if shard_of(f"customer:{number}", shards) == shard.number for event in _history(number))
-    for offset in itertools.count():
-        some = list(itertools.islice(mine, AT_ONCE))
-        if not some:
-            return shard.head()
+    offset = 0
+    while some := list(itertools.islice(mine, AT_ONCE)):
         shard.record([Arrival(offset, item, b"", event) for item, event in enumerate(some)], LogOffset("bench", offset), NOON)
-    raise AssertionError
+        offset += 1
+    return shard.head()
 
 
 def _history(number: int) -> Iterator[Proposed]:

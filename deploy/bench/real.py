@@ -43,8 +43,7 @@ def _started(shards: int) -> Iterator[tuple[Components, Settings]]:
         folder = Path(name)
         folder.chmod(0o711)  # PostgreSQL's account has to find its own folder
         with components(folder / "components", TOOLS) as parts:
-            found = {name.removeprefix("TIERFOLD_").lower(): value for name, value in parts.environment().items()}
-            settings = Settings.model_validate({"data_dir": folder / "data", "port": free_port(), "shards": shards, **found})
+            settings = parts.settings(data_dir=folder / "data", port=free_port(), shards=shards)
             settings.data_dir.mkdir()
             broker_of(settings).create_topics(shards)
             yield parts, settings

@@ -17,7 +17,7 @@ MEMORY = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 ENDING = 5.0
 """Seconds for a broker to end: the last ones would wait for each other, and what they acknowledged is there whoever kills them."""
 ADMIN = "admin"
-USERS = (ADMIN, "core", "intake", "agents", "web", "privacy", "operator")
+USERS = (ADMIN, "core", "intake", "agents", "web", "privacy", "operator", "scaling")
 """The administrator, and whose rights the shipped ACLs name."""
 SCRAM = "SCRAM-SHA-512"
 TOOLS = {"kafka-acls.sh": "org.apache.kafka.tools.AclCommand", "kafka-topics.sh": "org.apache.kafka.tools.TopicCommand"}

@@ -64,7 +64,7 @@ class Service:
     def wait(self, patience: float = PATIENCE) -> None:
         """Wait until it answers; starts it again where it gave up, as a database does beside what its killed predecessor left. Raises `Missing`."""
         deadline = time.monotonic() + patience
-        while not (listens(self.address) and self.ready()):
+        while not (self.pid is not None and listens(self.address) and self.ready()):
             if time.monotonic() > deadline:
                 raise Missing(f"{self.name} does not answer at {self.address}: see {self.log}")
             if self.pid is None:

@@ -13,6 +13,7 @@ from deploy.components.kafka import USERS, Kafka, jars
 from deploy.components.postgres import Postgres
 from deploy.components.redis import Redis
 from deploy.components.service import Missing, Service, free_ports
+from deploy.settings import Settings
 
 log = structlog.get_logger()
 
@@ -80,6 +81,11 @@ class Components:
             "TIERFOLD_REDIS_KEEPS": "true",
             **self.kafka.security(user),
         }
+
+    def settings(self, user: str = "operator", **chosen: object) -> Settings:
+        """The same as settings, with what else is chosen."""
+        found = {name.removeprefix("TIERFOLD_").lower(): value for name, value in self.environment(user).items()}
+        return Settings.model_validate({**found, **chosen})
 
     def write_environments(self, folder: Path) -> None:
         """A file for each user, to be read by a shell (`set -a; . FILE`); for its owner only."""

@@ -7,23 +7,22 @@ set -eu
 acls() { kafka-acls.sh --bootstrap-server "$BOOTSTRAP" --command-config "$CONFIG" --add "$@"; }
 
 # core systems: say, and read nothing
-acls --allow-principal User:core --producer --topic interactions
+acls --allow-principal User:core --operation Write --operation Describe --topic interactions
 # intake: reads what comes, sends strays on, says what was recorded; reads `recorded` to know what it has said
-acls --allow-principal User:intake --consumer --topic interactions --group tierfold-intake
-acls --allow-principal User:intake --producer --topic interactions --idempotent
-acls --allow-principal User:intake --producer --topic recorded --idempotent
-acls --allow-principal User:intake --operation Read --operation Describe --topic recorded
+acls --allow-principal User:intake --operation Read --operation Describe --topic interactions --group tierfold-intake
+acls --allow-principal User:intake --operation Write --topic interactions
+acls --allow-principal User:intake --operation Read --operation Write --operation Describe --topic recorded
 # agents: read what was recorded; what follows from it comes in by the front door
-acls --allow-principal User:agents --consumer --topic recorded --group tierfold-agents
-acls --allow-principal User:agents --producer --topic interactions --idempotent
+acls --allow-principal User:agents --operation Read --operation Describe --topic recorded --group tierfold-agents
+acls --allow-principal User:agents --operation Write --operation Describe --topic interactions
 # web: decisions, looks and what is posted; asks how much waits
-acls --allow-principal User:web --producer --topic interactions --idempotent
-acls --allow-principal User:web --operation Describe --topic interactions
+acls --allow-principal User:web --operation Write --operation Describe --topic interactions
 # privacy office: deletes what came in for those who are forgotten, and says so by the front door
-acls --allow-principal User:privacy --producer --topic interactions --idempotent
-acls --allow-principal User:privacy --operation Delete --operation Describe --topic interactions
+acls --allow-principal User:privacy --operation Write --operation Delete --operation Describe --topic interactions
 # operators: make the topics, and look whether they are as they must be; approve, promote and re-drive by the front door
-acls --allow-principal User:operator --producer --topic interactions --idempotent
-acls --allow-principal User:operator --operation DescribeConfigs --topic interactions
+acls --allow-principal User:operator --operation Write --operation Describe --operation DescribeConfigs --topic interactions
 acls --allow-principal User:operator --operation Describe --operation DescribeConfigs --topic recorded
-acls --allow-principal User:operator --operation Create --operation Alter --operation Describe --cluster
+acls --allow-principal User:operator --operation Create --operation Describe --cluster
+# whatever scales intake and agents by how much waits for them
+acls --allow-principal User:scaling --operation Describe --topic interactions --group tierfold-intake
+acls --allow-principal User:scaling --operation Describe --topic recorded --group tierfold-agents

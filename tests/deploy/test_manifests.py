@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -70,15 +71,13 @@ def test_both_lists_of_rights_on_kafka_are_the_same() -> None:
 
 
 def scripted() -> Iterator[tuple[str, str, str, str]]:
-    """What the script allows, but for operations on the whole cluster, which are the operators' by the topic operator."""
+    """What the script allows, but for operations on the whole cluster, which are the topic operator's there."""
     for line in (DEPLOY / "kafka" / "acls.sh").read_text().splitlines():
-        if not line.startswith("acls --allow-principal") or "--cluster" in line:
-            continue
         words = line.split()
-        user, topic = words[words.index("--allow-principal") + 1].removeprefix("User:"), words[words.index("--topic") + 1]
-        operations = {words[place + 1] for place, word in enumerate(words) if word == "--operation"}
-        operations |= {"Write", "Describe"} if "--producer" in words else set()
-        operations |= {"Read", "Describe"} if "--consumer" in words else set()
-        yield from ((user, "topic", topic, operation) for operation in operations)
-        if "--group" in words:
-            yield user, "group", words[words.index("--group") + 1], "Read"
+        if words[:2] != ["acls", "--allow-principal"] or "--cluster" in words:
+            continue
+        said = list(pairwise(words))
+        [user] = [value.removeprefix("User:") for name, value in said if name == "--allow-principal"]
+        assert not {"--producer", "--consumer"} & set(words), "these allow more than they say"
+        for kind in ("topic", "group"):
+            yield from ((user, kind, value, operation) for name, value in said if name == f"--{kind}" for option, operation in said if option == "--operation")

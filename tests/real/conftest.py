@@ -47,8 +47,7 @@ def started(*, brokers: int = 1, secure: bool = False) -> Iterator[Components]:
 
 def settings_beside(parts: Components, folder: Path, **chosen: object) -> Settings:
     """Settings of processes that find these components."""
-    found = {name.removeprefix("TIERFOLD_").lower(): value for name, value in parts.environment().items()}
-    return Settings.model_validate({"data_dir": folder, "port": free_port(), "checkpoint_seconds": 1, **found, **chosen})
+    return parts.settings(data_dir=folder, port=free_port(), checkpoint_seconds=1, **chosen)
 
 
 @pytest.fixture
@@ -66,8 +65,8 @@ def beside(tmp_path: Path) -> Iterator[Callable[..., Real]]:
                 watching.start()
                 open_.callback(watching.join)
                 open_.callback(stop.set)
-            running.start()
             open_.callback(running.kill_all)
+            running.start()
             return running
 
         yield start

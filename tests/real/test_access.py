@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
-from kafka.errors import KafkaError
+from kafka.errors import ClusterAuthorizationFailedError, GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 
 from deploy.components.kafka import ADMIN, USERS
 from deploy.components.together import Components
@@ -46,8 +46,13 @@ def secure() -> Iterator[Components]:
 
 def broker_as(parts: Components, user: str, **other: str) -> Broker:
     """The broker's door for a user."""
-    found = {name.removeprefix("TIERFOLD_").lower(): value for name, value in {**parts.environment(user), **other}.items()}
-    return Broker(parts.kafka.servers, Settings.model_validate(found).security)
+    return Broker(parts.kafka.servers, parts.settings(user, **other).security)
+
+
+def admin_as(parts: Components, user: str, **other: str) -> KafkaAdminClient:
+    """A client that asks about topics, for a user; gives up soon where it is not let in."""
+    door = broker_as(parts, user, **other)
+    return KafkaAdminClient(bootstrap_servers=door.servers.split(","), bootstrap_timeout_ms=6_000, **door.security)
 
 
 @pytest.mark.parametrize(("topic", "user"), product(WRITES, USERS))
@@ -62,13 +67,35 @@ def test_only_who_says_something_may_write(secure: Components, topic: str, user:
 
 @pytest.mark.parametrize(("topic", "user"), product(READS, USERS))
 def test_only_who_has_to_know_may_read(secure: Components, topic: str, user: str) -> None:
-    """Each user and topic; the intake reads what comes in and what it has said, and no more."""
-    reader = broker_as(secure, user).consumer()
+    """Each user and topic, by the broker's own word; the intake reads what comes in and what it has said, and no more."""
+    admin = admin_as(secure, user)
     try:
-        place = TopicPartition(topic, 0)
+        [said] = admin.describe_topics([topic])
+        assert ("READ" in (said["authorized_operations"] or ())) == (user in READS[topic])
+    finally:
+        admin.close()
+
+
+@pytest.mark.parametrize(("topic", "user"), [(topic, user) for topic in READS for user in sorted(READS[topic])])
+def test_who_may_read_does(secure: Components, topic: str, user: str) -> None:
+    """A message, from the first on."""
+    reader, place = broker_as(secure, user).consumer(), TopicPartition(topic, 0)
+    try:
         reader.assign([place])
         reader.seek(place, 0)
-        assert allowed(lambda: reader.poll(timeout_ms=5_000 if user in READS[topic] else 1_500)[place]) == (user in READS[topic])
+        wait_until(lambda: bool(reader.poll(timeout_ms=200).get(place)))
+    finally:
+        reader.close()
+
+
+def test_who_may_say_and_not_read_is_refused_what_others_said(secure: Components) -> None:
+    """A channel's process tries to read what comes in from others."""
+    reader, place = broker_as(secure, "web").consumer(), TopicPartition(INTERACTIONS, 0)
+    try:
+        reader.assign([place])
+        reader.seek(place, 0)
+        with pytest.raises(TopicAuthorizationFailedError):
+            wait_until(lambda: bool(reader.poll(timeout_ms=200)))
     finally:
         reader.close()
 
@@ -86,7 +113,7 @@ def test_nobody_takes_the_work_of_another(secure: Components, group: str, user: 
 def test_topics_that_are_not_as_they_must_be_are_named(secure: Components) -> None:
     """By an operator who may not change anything: too few partitions, too few copies."""
     door = broker_as(secure, "operator")
-    small = KafkaAdminClient(bootstrap_servers=secure.kafka.servers.split(","), **broker_as(secure, ADMIN).security)
+    small = admin_as(secure, ADMIN)
     assert door.topic_faults(4, 1) == []
     small.alter_configs([ConfigResource(ConfigResourceType.TOPIC, RECORDED, configs={"max.message.bytes": "1000000"})])
     assert door.topic_faults(4, 1) == [f"{RECORDED} refuses large messages: let max.message.bytes be {MESSAGE_LIMIT}"]
@@ -100,8 +127,7 @@ def test_topics_that_are_not_as_they_must_be_are_named(secure: Components) -> No
 @pytest.mark.parametrize("user", USERS)
 def test_only_operators_make_topics(secure: Components, user: str) -> None:
     """Each user; nobody but the administrator removes one."""
-    door = broker_as(secure, user)
-    admin = KafkaAdminClient(bootstrap_servers=door.servers.split(","), **door.security)
+    admin = admin_as(secure, user)
     try:
         assert allowed(lambda: admin.create_topics([NewTopic(f"made-by-{user}", 1, 1)])) == (user in MAKES_TOPICS)
         assert allowed(lambda: admin.delete_topics([RECORDED]) if user != ADMIN else None) == (user == ADMIN)
@@ -112,16 +138,17 @@ def test_only_operators_make_topics(secure: Components, user: str) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"TIERFOLD_SASL_USERNAME": "mallory"},
-        {"TIERFOLD_SASL_PASSWORD": "guessed"},
-        {"TIERFOLD_SECURITY_PROTOCOL": "PLAINTEXT"},
-        {"TIERFOLD_SASL_MECHANISM": "SCRAM-SHA-256"},
+        {"sasl_username": "mallory"},
+        {"sasl_password": "guessed"},
+        {"security_protocol": "PLAINTEXT"},
+        {"sasl_mechanism": "SCRAM-SHA-256"},
     ],
 )
 def test_an_unknown_user_gets_nowhere(secure: Components, wrong: dict[str, str]) -> None:
     """A name that is not there, a wrong password, none at all, another mechanism: no metadata, no message."""
-    door = broker_as(secure, "intake", **wrong)
-    assert not allowed(lambda: KafkaAdminClient(bootstrap_servers=door.servers.split(","), bootstrap_timeout_ms=4_000, **door.security))
+    admin_as(secure, "intake").close()
+    with pytest.raises(KafkaError):
+        admin_as(secure, "intake", **wrong)
 
 
 def test_every_process_does_its_work_as_its_own_user(secure: Components, tmp_path: Path) -> None:
@@ -143,10 +170,10 @@ def test_every_process_does_its_work_as_its_own_user(secure: Components, tmp_pat
 
 
 def allowed(act: Callable[[], Any]) -> bool:
-    """Whether the broker lets this be done."""
+    """Whether the broker lets this be done; what else goes wrong is an error of its own."""
     try:
         act()
-    except (KafkaError, KeyError):
+    except (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError):
         return False
     return True
 

@@ -21,7 +21,7 @@ from tests.real.conftest import Real
 pytestmark = pytest.mark.real
 
 PAUSE = 0.01
-LOST = 6.0
+LOST = 4.0
 """Seconds for which a broker is away: long enough for others to take over."""
 RECOVERY = 30.0
 """Seconds after which every partition must be acknowledged again."""
@@ -63,9 +63,11 @@ def sending(running: Real) -> Iterator[Sender]:
         sender = Sender(courier, running.settings.shards)
         thread = threading.Thread(target=sender.run, args=(stop,))
         thread.start()
-        yield sender
-        stop.set()
-        thread.join()
+        try:
+            yield sender
+        finally:
+            stop.set()
+            thread.join()
         courier.close(patience=60)
     assert len(sender.acknowledged) == len(sender.sent)
 

@@ -16,13 +16,13 @@ from typing import Any
 import msgspec
 
 
-class Amount(msgspec.Struct):
+class Amount(msgspec.Struct, gc=False):
     """What of a payment's data is summed."""
 
     amount: int
 
 
-class Paid(msgspec.Struct):
+class Paid(msgspec.Struct, gc=False):
     """What of a payment's CloudEvent is summed, and by whom."""
 
     subject: str
