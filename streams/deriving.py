@@ -12,7 +12,7 @@ from domain.recorded import Recorded
 from projections.projection import Group, States
 from projections.store import Place, Store
 from streams.batch import Batch
-from streams.folding import SWEEP_AT_ONCE, Folding
+from streams.folding import SWEEP_AT_ONCE, Folding, Superseded
 from streams.journal import Journal, Row
 
 READ_AT_ONCE = 50_000
@@ -73,6 +73,8 @@ class Deriving(Folding):
         for start in range(0, len(streams), self._sweep_at_once):
             some = streams[start : start + self._sweep_at_once]
             await self._load(some)
+            if await self._store.upto(self._source) < self._until:
+                raise Superseded  # trap: what it reads was lost between two looks, and is not what it was up to there
             changed = {stream: self._cache[stream].sweep(self.group, stream, events[stream], []) for stream in some}
             assert self._upto is not None
             await self._save(changed, self._upto)

@@ -143,8 +143,15 @@ class Folding:
             assert self._upto is not None
             await self._save(changed, self._upto)
         if self.group.swept is not None:
+            await self._must_be_here()
             await self._send([(event.position, self.group.swept(event, self.place.shard, len(self._journal)))])
         await self._save({}, event.position)
+
+    async def _must_be_here(self) -> None:
+        """Trap: read models that were lost while all streams were looked for have fewer streams, and the shard would say that it has folded them all."""
+        if await self._store.upto(self.place) != self._upto:
+            self._forget()
+            raise Superseded
 
     async def _send(self, proposed: Sequence[tuple[int, Proposed]]) -> None:
         """Send what follows, in the order of its causes, and wait until it is in the journal: only then may the position move."""

@@ -49,7 +49,6 @@ def test_killed_at_random_while_feeding_as_if_nothing_had_been(beside: Callable[
     calm.settle()
     undisturbed, expected = calm.report("digest"), calm.counts()
     calm.stop()
-    calm.parts.stop()
     running = beside(workers=2)
     killed = _kill_while_feeding(running, bank)
     wait_until(lambda: running.counts().recorded >= expected.recorded, 300)

@@ -6,7 +6,7 @@ One thread and one loop without timers: the same seed gives the same run.
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,14 +25,14 @@ from streams.cloudevents import BATCH, write, write_batch
 from streams.courier import Delivered
 from streams.deriving import Deriving
 from streams.emitting import emitter
-from streams.folding import IDLE_AFTER, Folding
+from streams.folding import IDLE_AFTER, Folding, Superseded
 from streams.intake import Intake
-from streams.journal import Journal, Shard
-from streams.kafka import INTERACTIONS, RECORDED, TopicPartition
+from streams.journal import Fenced, Journal, Shard
+from streams.kafka import INTERACTIONS, RECORDED, KafkaError, TopicPartition
 from streams.routing import shard_of, spread
 from streams.screen import Screen
 from streams.vouching import Vouching
-from tests.simulation.broker import Broker, Sent
+from tests.simulation.broker import Broker, Message, Sent
 from tests.simulation.faults import Faults
 
 SHARDS = 2
@@ -55,6 +55,10 @@ class Violation(AssertionError):
 
 class Killed(Exception):
     """A process is no more."""
+
+
+DEADLY = (Killed, KafkaError, OSError, Fenced, Superseded)
+"""What a process may die of; anything else is a violation."""
 
 
 class Inline(ThreadPoolExecutor):
@@ -165,6 +169,7 @@ class Courier:
         """Send a batch of events of our own."""
         assert batch
         parcel = Parcel(partition, value, Future())
+        parcel.done.set_running_or_notify_cancel()  # as the real one: who stops waiting does not stop the delivery
         self.parcels[partition].append(parcel)
         return parcel.done
 
@@ -181,6 +186,53 @@ class Courier:
                 parcels.pop(0).done.set_result(Delivered(log, 0))
 
 
+class Worker:
+    """The agents of one shard in one process: foldings, and the courier of what follows. What waits in it is gone with it."""
+
+    def __init__(self, world: "World", shard: int) -> None:
+        self.courier = Courier(world)
+        self.at = 0
+        self._world = world
+        self._shard = shard
+        customers, tiers, reactions, wholes = GROUPS
+        emit = emitter(self.courier, world.journal, SHARDS)  # type: ignore[arg-type] - it submits, and no more is asked of it
+        first = Folding(customers, shard, world.store, world.journal, emit, sweep=1)
+        others = [Folding(group, shard, world.store, world.journal, emit, sweep=1) for group in (reactions, wholes)]
+        self._foldings = [first, Deriving(tiers, shard, world.store, world.journal, sweep=1, of=first), *others]
+
+    async def fold(self, at: int) -> None:
+        """Take what was published, from a place on; what goes wrong with it is acknowledged all the same."""
+        self.at, world = at, self._world
+        while True:
+            self.at = min(self.at, len(self._published))
+            if self.at < len(self._published):
+                if not world.faults.strikes("agents do not get a batch"):
+                    await self.take(self.at)
+                self.at += 0 if world.faults.strikes("agents get a batch again") else 1
+            await world.pause()
+
+    async def look_after(self) -> None:
+        """Heal what is idle, beside that."""
+        while True:
+            self._world.clock.now += IDLE_AFTER / 10
+            for folding in self._foldings:
+                with self._world.dying():
+                    await folding.heal_if_idle()
+            await self._world.pause()
+
+    async def take(self, at: int) -> None:
+        """One message, by all foldings."""
+        if at < len(self._published):
+            batch = open_batch(self._world.journal[self._shard], self._published[at].value)
+            for folding in self._foldings:
+                with self._world.dying():
+                    await folding.advance(batch)
+
+    @property
+    def _published(self) -> Sequence[Message]:
+        return self._world.broker.messages[TopicPartition(RECORDED, self._shard)]
+
+
 class World:
     """One bank, one seed."""
 
@@ -192,8 +244,7 @@ class World:
         self.heads = dict.fromkeys(range(SHARDS), 0)
         self.tracked: dict[str, int] = {}
         self.store = Store(self.faults, self.heads)
-        self._courier = Courier(self)
-        self._emit = emitter(self._courier, self.journal, SHARDS)  # type: ignore[arg-type] - it submits, and no more is asked of it
+        self.workers: dict[int, Worker] = {}
         self._fed: dict[int, list[list[bytes]]] = {}
         self.poisoned = 0
         self.violation: Violation | None = None
@@ -203,31 +254,37 @@ class World:
         """Feed these, let faults happen, come to rest. Raises `Violation`."""
         asyncio.get_running_loop().set_default_executor(Inline())
         self._fed = _messages(events, self.faults)
-        workers = [asyncio.create_task(self._work(shard)) for shard in range(SHARDS)]
-        actors = [asyncio.create_task(each) for each in (self._core_systems(), self._intakes(), self._couriers())]
+        shards = [each for shard in range(SHARDS) for each in (self._agents(shard), self._rivals(shard))]
+        actors = [asyncio.create_task(each) for each in (self._core_systems(), self._intakes(), self._couriers(), *shards)]
         try:
-            await self._rest()
+            await self._rest(actors)
         finally:
             self.done = True
-            for task in (*workers, *actors):
+            for task in actors:
                 task.cancel()
-            await asyncio.gather(*workers, *actors, return_exceptions=True)
+            await asyncio.gather(*actors, return_exceptions=True)
 
-    async def _rest(self) -> None:
-        """With faults until all is fed, or long enough; then without them until nothing moves any more."""
+    async def _rest(self, actors: Sequence[asyncio.Task[None]]) -> None:
+        """With faults until everything came to rest once, or long enough; then without them until it does."""
         for turn in range(PATIENCE):
             await asyncio.sleep(0)
             self.clock.now += 0.05
             if self.violation is not None:
                 raise self.violation
-            self.faults.over = self.faults.over or turn > DISTURBED or not any(self._fed.values())
+            for actor in actors:
+                if actor.done():
+                    actor.result()
             if turn % LOOK_EVERY == 0 and not any(self._fed.values()) and await self._is_still():
-                return
+                if self.faults.over:
+                    return
+                self.faults.over = True
+            self.faults.over = self.faults.over or turn > DISTURBED
         raise Violation(f"it does not come to rest: {await self._lags()}")
 
     async def _is_still(self) -> bool:
         taken = all(self.tracked.get(log, -1) == self.broker.offsets([number])[number].end - 1 for number, log in self.broker.logs().items())
-        return taken and not any(self._courier.parcels.values()) and not any((await self._lags()).values())
+        waiting = any(any(worker.courier.parcels.values()) for worker in self.workers.values())
+        return taken and not waiting and not any((await self._lags()).values())
 
     async def _lags(self) -> dict[Place, int]:
         return {place: self.heads[place.shard] - await self.store.upto(place) for shard in range(SHARDS) for place in _places(shard)}
@@ -251,7 +308,7 @@ class World:
                     self._fed[number] = []
                     sent[number].clear()
                     at[number] = 0
-            await self._pause()
+            await self.pause()
 
     def _untracked(self, log: str, offset: int) -> bool:
         return offset > self.tracked.get(log, -1)
@@ -269,15 +326,15 @@ class World:
     async def _intakes(self) -> None:
         """One intake after another: whatever it dies of, the next one begins."""
         while not self.done:
-            with suppress(Exception):
+            with self.dying():
                 intake = self._intake()
                 while not self.done:
                     intake.turn()
                     if self.faults.strikes("broker loses everything"):
                         self.broker.restart()
                         raise Killed  # as the supervisor does, with whoever consumes from it
-                    await self._pause()
-            await self._pause()
+                    await self.pause()
+            await self.pause()
 
     def _intake(self) -> Intake:
         """A new process: it remembers nothing."""
@@ -292,59 +349,49 @@ class World:
         if self.faults.strikes(f"intake killed {said}"):
             raise Killed
         if self.faults.strikes("another intake takes over"):
-            with suppress(Exception):
+            with self.dying():
                 self._intake().turn()
 
     async def _couriers(self) -> None:
         while not self.done:
-            self._courier.turn()
-            await self._pause()
+            for worker in self.workers.values():
+                worker.courier.turn()
+            await self.pause()
 
-    async def _work(self, shard: int) -> None:
-        """The agents of one shard: what goes wrong with a batch is acknowledged all the same."""
-        at, foldings = 0, self._foldings(shard)
+    async def _agents(self, shard: int) -> None:
+        """The agents of one shard, one process after the other; each reads again some of what the one before it had acknowledged."""
+        at = 0
         while not self.done:
-            if self.faults.strikes("agents killed"):
-                foldings, at = self._foldings(shard), max(0, at - self.faults.upto(4))
-            if self.faults.strikes("another worker folds too"):
-                await self._fold(shard, self._foldings(shard), max(0, at - 1))
-            messages = self.broker.messages[TopicPartition(RECORDED, shard)]
-            at = min(at, len(messages))
-            if at < len(messages):
-                if not self.faults.strikes("agents do not get a batch"):
-                    await self._fold(shard, foldings, at)
-                at += 0 if self.faults.strikes("agents get a batch again") else 1
-            else:
-                self.clock.now += IDLE_AFTER / 10
-                for folding in foldings:
-                    with self._told():
-                        await folding.heal_if_idle()
-            await self._pause()
+            worker = Worker(self, shard)
+            tasks = [asyncio.create_task(worker.fold(at)), asyncio.create_task(worker.look_after())]
+            self.workers[shard] = worker
+            while not self.done and not self.faults.strikes("agents killed"):
+                await self.pause()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            at = max(0, worker.at - self.faults.upto(4))
 
-    async def _fold(self, shard: int, foldings: Sequence[Folding], at: int) -> None:
-        messages = self.broker.messages[TopicPartition(RECORDED, shard)]
-        if at < len(messages):
-            for folding in foldings:
-                with self._told():
-                    await folding.advance(open_batch(self.journal[shard], messages[at].value))
+    async def _rivals(self, shard: int) -> None:
+        """Another worker that believes for a moment that the shard is its own."""
+        while not self.done:
+            if self.faults.strikes("another worker folds too"):
+                rival = Worker(self, shard)
+                self.workers[-1 - shard] = rival
+                await rival.take(max(0, self.workers[shard].at - 1))
+            await self.pause()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Whatever a fold dies of, its worker goes on, as `streams.carrying` has it; but what must never be is kept."""
+    def dying(self) -> Iterator[None]:
+        """Whatever a process or a fold may die of, the next one goes on; what must never be is kept."""
         try:
             yield
-        except Violation as violation:
-            self.violation = violation
-        except Exception:  # noqa: BLE001 - the next look at the shard heals it
+        except DEADLY:
             pass
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is found
+            self.violation = self.violation or (error if isinstance(error, Violation) else Violation(f"{type(error).__name__}: {error}"))
 
-    def _foldings(self, shard: int) -> list[Folding]:
-        customers, tiers, reactions, wholes = GROUPS
-        first = Folding(customers, shard, self.store, self.journal, self._emit, sweep=1)
-        others = [Folding(group, shard, self.store, self.journal, self._emit, sweep=1) for group in (reactions, wholes)]
-        return [first, Deriving(tiers, shard, self.store, self.journal, sweep=1, of=first), *others]
-
-    async def _pause(self) -> None:
+    async def pause(self) -> None:
         for _ in range(1 + self.faults.pauses()):
             await asyncio.sleep(0)
 
