@@ -65,6 +65,7 @@ class Deriving(Folding):
             async for streams in self._store.streams(self._source):
                 await self._fold_some({stream: sorted([*own.pop(stream, ()), *shared], key=attrgetter("position")) for stream in streams})
         await self._fold_some(own)
+        await self._source_must_be_there()
         await self._save({}, upto)
         return len(rows)
 
@@ -73,12 +74,22 @@ class Deriving(Folding):
         for start in range(0, len(streams), self._sweep_at_once):
             some = streams[start : start + self._sweep_at_once]
             await self._load(some)
-            if await self._store.upto(self._source) < self._until:
-                raise Superseded  # trap: what it reads was lost between two looks, and is not what it was up to there
+            await self._source_must_be_there()
             changed = {stream: self._cache[stream].sweep(self.group, stream, events[stream], []) for stream in some}
             assert self._upto is not None
             await self._save(changed, self._upto)
             self._cache.clear()  # the source moves on: what was read of it is soon of yesterday
+
+    @property
+    def _reach(self) -> int:
+        """The position up to which states may be saved while the shard stays where it is."""
+        return self._until
+
+    async def _source_must_be_there(self) -> None:
+        """Trap: what is read of a source that was lost between two looks, its streams or its states, is not what it was up to there."""
+        if await self._store.upto(self._source) < self._until:
+            self._forget()
+            raise Superseded
 
     async def _beside(self, streams: Sequence[str]) -> list[States]:
         known = {stream: state for stream in streams if self._of and (state := self._of.at_hand(stream, self._part, self._until)) is not None}

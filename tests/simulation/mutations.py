@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
+from domain import recorded
 from streams.deriving import Deriving
 from streams.folded import Held
 from streams.folding import Folding
@@ -53,8 +54,8 @@ MUTATIONS: dict[str, Sequence[Edit]] = {
         ),
     ],
     "offsets of one incarnation of a topic are compared with those of another": [
-        Edit(Intake, "_commit", "self._logs[partition]", "'interactions'"),
-        Edit(Intake, "on_partitions_assigned", "self._logs[number]", "'interactions'"),
+        Edit(Intake, "_commit", "self._logs[partition]", "f'interactions/1/{partition}'"),
+        Edit(Intake, "on_partitions_assigned", "self._logs[number]", "f'interactions/1/{number}'"),
     ],
     "an intake goes on where the log ends": [
         Edit(Intake, "_next_offset", "return tracked + 1", "return end"),
@@ -71,6 +72,27 @@ MUTATIONS: dict[str, Sequence[Edit]] = {
     ],
     "what is derived does not wait for what it is derived from": [
         Edit(Deriving, "_advance", "min(batch.upto, await self._store.upto(self._source))", "batch.upto"),
+    ],
+    "two fold one shard at once": [
+        Edit(Folding, "advance", "async with self._busy:", "if True:"),
+    ],
+    "nothing is published": [
+        Edit(Intake, "_commit", "self._publish(partition, batch)", "pass"),
+    ],
+    "what was recorded and not published stays so": [
+        Edit(Intake, "on_partitions_assigned", "self._publish_missed(number)", "pass"),
+    ],
+    "nobody looks whether it was published": [
+        Edit(Intake, "turn", "self._check_published()", "pass"),
+    ],
+    "what follows is in the order of a state that was not kept": [
+        Edit(recorded, "in_order", "for key in sorted(value)", "for key in value"),
+    ],
+    "a shard says that it has folded all without looking whether they are there": [
+        Edit(Folding, "_sweep", "await self._must_be_here()", "pass"),
+    ],
+    "what is derived does not look whether its source was lost": [
+        Edit(Deriving, "_source_must_be_there", "if await self._store.upto(self._source) < self._until:", "if False:"),
     ],
     "nobody looks who owns a shard": [
         Edit(sqlite, "write_beside", "if not execute(FENCE, (beside.epoch,)):", "if False:"),
