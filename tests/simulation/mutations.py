@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from domain import recorded
 from streams.deriving import Deriving
 from streams.folded import Held
 from streams.folding import Folding
@@ -72,6 +71,7 @@ MUTATIONS: dict[str, Sequence[Edit]] = {
     ],
     "what is derived does not wait for what it is derived from": [
         Edit(Deriving, "_advance", "min(batch.upto, await self._store.upto(self._source))", "batch.upto"),
+        Edit(Deriving, "_source_must_be_there", "if await self._store.upto(self._source) < self._until:", "if False:"),
     ],
     "two fold one shard at once": [
         Edit(Folding, "advance", "async with self._busy:", "if True:"),
@@ -84,9 +84,6 @@ MUTATIONS: dict[str, Sequence[Edit]] = {
     ],
     "nobody looks whether it was published": [
         Edit(Intake, "turn", "self._check_published()", "pass"),
-    ],
-    "what follows is in the order of a state that was not kept": [
-        Edit(recorded, "in_order", "for key in sorted(value)", "for key in value"),
     ],
     "a shard says that it has folded all without looking whether they are there": [
         Edit(Folding, "_sweep", "await self._must_be_here()", "pass"),
