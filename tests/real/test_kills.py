@@ -3,11 +3,13 @@
 import os
 import random
 import subprocess
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -82,19 +84,28 @@ def _kill_while_feeding(running: Real, bank: Path) -> Counter[str]:
     fed_meanwhile, chance, killed, lines = 0, random.Random(SEED), Counter[str](), bank.read_bytes().split(b"\n")
     victims = [victim for _ in range(0, KILLS, len(OURS + THEIRS)) for victim in chance.sample(OURS + THEIRS, len(OURS + THEIRS))]
     for part, victim in enumerate(victims[:KILLS]):
-        some = b"\n".join(lines[len(lines) * part // KILLS : len(lines) * (part + 1) // KILLS])
+        some = lines[len(lines) * part // KILLS : len(lines) * (part + 1) // KILLS]
         feeding = subprocess.Popen([*TIERFOLD, "feed", "-", "--json"], env=environment_of(running.settings), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-        assert feeding.stdin is not None
-        feeding.stdin.write(some)
-        feeding.stdin.close()
-        time.sleep(chance.uniform(0.4, 1.0))
+        writing = threading.Thread(target=_write_slowly, args=(feeding.stdin, some))
+        writing.start()
+        time.sleep(chance.uniform(1.0, 2.0))
         fed_meanwhile += feeding.poll() is None
         gone = running.disturb(victim)
         killed[victim] += 1
         _wait_for_another(running, victim, gone)
+        writing.join()
         assert feeding.wait(timeout=300) == 0
     assert fed_meanwhile > KILLS // 2, "hardly anything was fed while processes were killed"
     return killed
+
+
+def _write_slowly(into: IO[bytes], lines: Sequence[bytes]) -> None:
+    """Write lines over some seconds, so that there is time to kill somebody meanwhile."""
+    with into:
+        for place in range(0, len(lines), at_once := max(1, len(lines) // 25)):
+            into.write(b"\n".join(lines[place : place + at_once]) + b"\n")
+            into.flush()
+            time.sleep(0.1)
 
 
 def _wait_for_another(running: Real, victim: str, gone: int) -> None:
