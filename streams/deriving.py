@@ -80,11 +80,6 @@ class Deriving(Folding):
             await self._save(changed, self._upto)
             self._cache.clear()  # the source moves on: what was read of it is soon of yesterday
 
-    @property
-    def _reach(self) -> int:
-        """The position up to which states may be saved while the shard stays where it is."""
-        return self._until
-
     async def _source_must_be_there(self) -> None:
         """Trap: what is read of a source that was lost between two looks, its streams or its states, is not what it was up to there."""
         if await self._store.upto(self._source) < self._until:

@@ -167,25 +167,9 @@ class Folding:
         beside = await self._beside(missing)
         for index, stream in enumerate(missing):
             self._cache[stream] = Held.of(self.group, found[index * len(parts) : (index + 1) * len(parts)], beside[index])
-        await self._must_not_be_ahead(max((self._cache[stream].upto for stream in missing), default=0))
-
-    async def _must_not_be_ahead(self, upto: int) -> None:
-        """Trap: states that another worker has folded further would be taken for done, and if they are lost before this one saves, nobody folds them.
-
-        Here or there a state is ahead without anybody else: where a sweep was interrupted.
-        """
         assert self._upto is not None
-        if upto > self._reach:
-            self._forget()
-            raise Superseded
-        if upto > self._upto:
-            await self._must_be_here()
-
-    @property
-    def _reach(self) -> int:
-        """The position up to which states may be saved while the shard stays where it is."""
-        assert self._upto is not None
-        return self._upto + 1
+        if any(self._cache[stream].upto > self._upto for stream in missing):
+            await self._must_be_here()  # trap: what another worker has folded further would be taken for done, and lost with it nobody folds it
 
     async def _beside(self, streams: Sequence[str]) -> list[States]:
         """What is read of another group, for each of these streams."""
