@@ -165,5 +165,5 @@ def test_the_rules_for_kafka_are_a_script_that_can_be_read() -> None:
     named = set(re.findall(r"--topic (\S+)", file.read_text()))
 
     assert subprocess.run(["sh", "-n", str(file)], check=False).returncode == 0
-    assert named == {INTERACTIONS, RECORDED, "tierfold-"}
+    assert named == {INTERACTIONS, RECORDED}
     assert GROUP in file.read_text()
