@@ -124,7 +124,8 @@ def components(
     stop = until_signal()
     with started(folder, folder / "tools", brokers, secure=secure) as made:
         made.write_environments(folder)
-        errors.print(f"components are up. For each process: set -a; . {folder / 'operator.env'}; set +a; then tierfold topics, tierfold up", soft_wrap=True)
+        errors.print(f"components are up: set -a; . {folder / 'operator.env'}; set +a; then tierfold topics", soft_wrap=True)
+        errors.print(f"then each process by the settings of its own user, as {folder / 'intake.env'}" if secure else "then tierfold up")
         made.watch(stop)
 
 

@@ -18,7 +18,7 @@ DATA = Path("../shared/data")
 
 
 def main(out: Path) -> None:
-    """Measure everything; about half an hour. Data that is not beside the project is left out."""
+    """Measure everything; more than half an hour. Data that is not beside the project is left out."""
     # Processes that fold beside this one read this file anew: what only this one needs is imported here.
     from deploy.bench.bank_marketing import bank_marketing
     from deploy.bench.bundle import bundle

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from deploy.bench.parts import REPEATS, Figure, median
 from deploy.components.kafka import Kafka, jars
-from deploy.components.service import free_ports
+from deploy.components.program import free_ports
 from domain.accounts import TransactionPosted
 from domain.recorded import Proposed
 from streams.batch import Batch, encode_batch

@@ -15,7 +15,7 @@ from deploy.bench.ingest import fill, running_intake
 from deploy.bench.live_fold import TOOLS
 from deploy.bench.parts import REPEATS, Figure, free_port
 from deploy.bench.path import at
-from deploy.components.together import Components, components
+from deploy.components.together import components
 from deploy.compose import broker_of, journal_of
 from deploy.feeding import feed_all
 from deploy.settings import Settings
@@ -38,7 +38,7 @@ def on_real_components(events: dict[int, list[bytes]]) -> list[Figure]:
 
 
 @contextmanager
-def _started(shards: int) -> Iterator[tuple[Components, Settings]]:
+def _started(shards: int) -> Iterator[Settings]:
     with tempfile.TemporaryDirectory(prefix="tierfold-") as name:
         folder = Path(name)
         folder.chmod(0o711)  # PostgreSQL's account has to find its own folder
@@ -46,7 +46,7 @@ def _started(shards: int) -> Iterator[tuple[Components, Settings]]:
             settings = parts.settings(data_dir=folder / "data", port=free_port(), shards=shards)
             settings.data_dir.mkdir()
             broker_of(settings).create_topics(shards)
-            yield parts, settings
+            yield settings
 
 
 def _intake_alone(events: dict[int, list[bytes]]) -> tuple[float, list[float]]:
@@ -59,7 +59,7 @@ def _intake_alone(events: dict[int, list[bytes]]) -> tuple[float, list[float]]:
         waits.append((time.perf_counter() - begun) * 1000)
         return found
 
-    with _started(len(events)) as (_, settings), patch.object(Shard, "record", timed):
+    with _started(len(events)) as settings, patch.object(Shard, "record", timed):
         fill(broker_of(settings), events)
         journal = journal_of(settings)
         begun = time.perf_counter()
@@ -74,7 +74,7 @@ def _intake_alone(events: dict[int, list[bytes]]) -> tuple[float, list[float]]:
 def _everything(events: dict[int, list[bytes]]) -> float:
     """Events a second, from the first that is fed until all are folded."""
     raws = [raw for some in events.values() for raw in some]
-    with _started(len(events)) as (_, settings), running(settings):
+    with _started(len(events)) as settings, running(settings):
         asyncio.run(wait_until_ready(settings))
         begun, journal = time.perf_counter(), journal_of(settings)
         feed_all(settings, raws, lambda _count: None)

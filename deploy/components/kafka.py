@@ -8,7 +8,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from deploy.components.service import Missing, Service
+from deploy.components.program import Missing, Program
 
 POM = Path(__file__).parents[1] / "kafka" / "pom.xml"
 ACLS = Path(__file__).parents[1] / "kafka" / "acls.sh"
@@ -104,10 +104,10 @@ class Kafka:
             "TIERFOLD_SASL_PASSWORD": self._passwords[user],
         }
 
-    def _broker(self, number: int) -> Service:
+    def _broker(self, number: int) -> Program:
         folder = self._home(number)
         command = self._java("kafka.Kafka", str(folder / "server.properties"))
-        return Service(f"kafka-{number}", command, self._clients[number - 1], folder / "kafka.log", patience=ENDING)
+        return Program(f"kafka-{number}", command, self._clients[number - 1], folder / "kafka.log", patience=ENDING)
 
     def _java(self, main: str, *words: str) -> list[str]:
         quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from deploy.components.service import Missing, Service, account
+from deploy.components.program import Missing, Program, account
 
 OWNER = "tierfold"
 DATABASE = "tierfold"
@@ -31,7 +31,7 @@ class Postgres:
         data = self._folder / "data"
         command = [_program("postgres"), "-D", str(data), "-p", f"{self._port}"]
         # trap: after a SIGTERM PostgreSQL waits for its clients
-        self.service = Service(
+        self.program = Program(
             "postgres", command, f"127.0.0.1:{self._port}", self._folder / "postgres.log", self._answers, user=ACCOUNT, farewell=signal.SIGINT
         )
 
@@ -44,13 +44,13 @@ class Postgres:
         """Make what is new, start it, wait until it answers. Raises `Missing`."""
         if not (self._folder / "data" / "PG_VERSION").is_file():
             self._make()
-        self.service.start()
-        self.service.wait()
-        self._run("createdb", "-O", OWNER, DATABASE, check=False)  # there already after the first start
+        self.program.start()
+        self.program.wait()
+        self._run("createdb", "-O", OWNER, DATABASE)  # there already after the first start
 
     def stop(self) -> None:
         """Stop it; open connections are cut."""
-        self.service.stop()
+        self.program.stop()
 
     def _make(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -71,12 +71,12 @@ class Postgres:
             config.write(CONFIG)
 
     def _answers(self) -> bool:
-        return self._run("pg_isready", check=False) == 0
+        return self._run("pg_isready") == 0
 
-    def _run(self, name: str, *words: str, check: bool = True) -> int:
+    def _run(self, name: str, *words: str) -> int:
         given = {"PGPASSWORD": self._password}
         command = [_program(name), "-h", "127.0.0.1", "-p", f"{self._port}", "-U", OWNER, *words]
-        return subprocess.run(command, env=given, capture_output=True, check=check).returncode
+        return subprocess.run(command, env=given, capture_output=True, check=False).returncode
 
 
 def _program(name: str) -> str:

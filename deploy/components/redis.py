@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from deploy.components.service import Missing, Service
+from deploy.components.program import Missing, Program
 
 
 class Redis:
@@ -16,14 +16,14 @@ class Redis:
         folder.mkdir(parents=True, exist_ok=True)
         kept = ["--appendonly", "yes", "--save", "", "--dir", str(folder.resolve())]
         command = [program, "--bind", "127.0.0.1", "--port", f"{port}", *kept]
-        self.service = Service("redis", command, f"127.0.0.1:{port}", folder / "redis.log")
+        self.program = Program("redis", command, f"127.0.0.1:{port}", folder / "redis.log")
         self.url = f"redis://127.0.0.1:{port}/0"
 
     def start(self) -> None:
         """Start it, and wait until it answers. Raises `Missing`."""
-        self.service.start()
-        self.service.wait()
+        self.program.start()
+        self.program.wait()
 
     def stop(self) -> None:
         """Stop it."""
-        self.service.stop()
+        self.program.stop()

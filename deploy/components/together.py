@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 from deploy.components.kafka import USERS, Kafka, jars
 from deploy.components.postgres import Postgres
+from deploy.components.program import Missing, Program, free_ports
 from deploy.components.redis import Redis
-from deploy.components.service import Missing, Service, free_ports
 from deploy.settings import Settings
 
 log = structlog.get_logger()
@@ -43,9 +43,9 @@ class Components:
         self.redis = Redis(folder / "redis", drawn.redis)
 
     @property
-    def services(self) -> list[Service]:
+    def programs(self) -> list[Program]:
         """Every process."""
-        return [*self.kafka.brokers, self.postgres.service, self.redis.service]
+        return [*self.kafka.brokers, self.postgres.program, self.redis.program]
 
     def start(self) -> None:
         """Start all, and wait until they answer. Raises `Missing`."""
@@ -64,10 +64,10 @@ class Components:
     def watch(self, stop: threading.Event) -> None:
         """Start again what dies, until told to stop."""
         while not stop.wait(WATCH_EVERY):
-            for service in self.services:
-                if service.pid is None:
-                    log.warning("component_restarted", component=service.name, log=str(service.log))
-                    service.start()
+            for program in self.programs:
+                if program.pid is None:
+                    log.warning("component_restarted", component=program.name, log=str(program.log))
+                    program.start()
 
     def environment(self, user: str = "operator") -> dict[str, str]:
         """The settings (`TIERFOLD_*`) by which a process finds them, let in to Kafka as this user."""

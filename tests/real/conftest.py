@@ -26,11 +26,11 @@ class Real(Running):
 
     def disturb(self, name: str) -> int:
         """Kill -9 of one of our processes or of a component; gives the process id that is no more."""
-        [service] = [each for each in self.parts.services if each.name == name] or [None]
-        pid = service.pid if service else self.pids()[name]
+        [program] = [each for each in self.parts.programs if each.name == name] or [None]
+        pid = program.pid if program else self.pids()[name]
         assert pid is not None
-        if service:
-            service.kill()
+        if program:
+            program.kill()
         else:
             self.kill(name)
         return pid

@@ -164,7 +164,7 @@ def test_every_process_does_its_work_as_its_own_user(secure: Components, tmp_pat
         event = proposed(ChannelVisited(channel="app"), "1", "customer:1")
         sent = subprocess.run([*TIERFOLD, "feed", "-"], env=environment_as(secure, settings, "core"), input=write(event), capture_output=True, check=False)
         assert sent.returncode == 0, sent.stderr
-        wait_until(lambda: running.calls("core").get("/v1/customers/1").status_code != httpx.codes.NOT_FOUND)
+        wait_until(lambda: running.calls("supervisor").get("/v1/customers/1").status_code == httpx.codes.OK)
     finally:
         for process in processes:
             process.terminate()

@@ -109,4 +109,4 @@ def _write_slowly(into: IO[bytes], lines: Sequence[bytes]) -> None:
 
 
 def _wait_for_another(running: Real, victim: str, gone: int) -> None:
-    wait_until(lambda: next((each.pid for each in running.parts.services if each.name == victim), running.pids().get(victim)) not in (None, gone), BACK)
+    wait_until(lambda: next((each.pid for each in running.parts.programs if each.name == victim), running.pids().get(victim)) not in (None, gone), BACK)

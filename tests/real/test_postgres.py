@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -143,8 +143,10 @@ def cut_again_and_again(url: str, stop: threading.Event, cut: list[int]) -> None
 
 
 def test_after_all_of_it_states_are_what_the_journal_says(running: Real) -> None:
-    """Live digests equal those folded anew."""
+    """Live digests equal those folded anew, and nothing that was fed is there twice."""
     running.settle()
+    fed = Counter(event.id for shard in journal_of(running.settings) for event in shard.events(()) if event.source == "fed")
+    assert set(fed.values()) == {1}
     assert running.report("digest") == running.report("digest", "--rebuild")
 
 
@@ -156,7 +158,6 @@ class LosingReplies:
     port: int
     lost: int = 0
     armed: bool = False
-    _open: list[socket.socket] = field(default_factory=list)
 
     def serve(self, listener: socket.socket) -> None:
         """Take connections until the listener is closed."""
@@ -164,7 +165,6 @@ class LosingReplies:
             while True:
                 client, _ = listener.accept()
                 server = socket.create_connection((self.host, self.port))
-                self._open += [client, server]
                 threading.Thread(target=self._carry, args=(client, server, False), daemon=True).start()
                 threading.Thread(target=self._carry, args=(server, client, True), daemon=True).start()
 

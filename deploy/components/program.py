@@ -22,7 +22,7 @@ class Missing(Mendable):
 
 
 @dataclass
-class Service:
+class Program:
     """One process that listens at `host:port`; `ready` says whether it also answers.
 
     `user` is whose rights it takes where we have those of root.
@@ -78,14 +78,6 @@ class Service:
         with suppress(ProcessLookupError):
             os.kill(self._process.pid, signal.SIGKILL)
         self._process.wait()
-
-    def pause(self) -> None:
-        """Stop its clock: it is there and answers nothing, as behind a broken network."""
-        self._send(signal.SIGSTOP)
-
-    def go_on(self) -> None:
-        """Let it go on after a pause."""
-        self._send(signal.SIGCONT)
 
     def ask_to_stop(self) -> None:
         """Ask it to end, without waiting."""
