@@ -2,10 +2,14 @@
 
 A state is kept with `upto`, the position of the last event folded into it. A shard's position in a group moves by
 compare-and-set: who does not know the present one, saves nothing. So an old writer that wakes up does no harm.
+
+Trap: a store that was lost is at position 0, as one that has not begun. So positions have a life, drawn when a shard is
+begun: who knows position 0 of another life, saves nothing either.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
+from uuid import uuid4
 
 
 class Kept(NamedTuple):
@@ -22,11 +26,26 @@ class Place(NamedTuple):
     group: str
 
 
+class Reached(NamedTuple):
+    """How far a group has read a shard, and in which life."""
+
+    upto: int
+    life: str
+
+
+def new_life() -> str:
+    """A name that no life had before."""
+    return uuid4().hex
+
+
 class Store(Protocol):
     """A read-model store. `key` is `projection@version`; a stream's states lie beside each other."""
 
     async def upto(self, place: Place) -> int:
         """How far a group has read a shard; 0 if it has not begun."""
+
+    async def reached(self, place: Place) -> Reached:
+        """How far a group has read a shard, for whoever means to move it: a life is begun if there is none."""
 
     async def load(self, place: Place, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
         """The states under `(key, stream)`, in the order asked for."""
@@ -34,14 +53,14 @@ class Store(Protocol):
     async def read(self, wanted: Sequence[tuple[Place, str, str]]) -> list[Kept | None]:
         """States of several places at once, by place, key and stream."""
 
-    async def save(self, place: Place, expected: int, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
-        """Save states by `(key, stream)` and move the shard from `expected` to `upto`, all or nothing.
+    async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
+        """Save states by `(key, stream)` and move the shard from `expected` to `upto`, in the same life, all or nothing.
 
         False, and nothing saved, if the shard is not at `expected`. While the shard stays where it is, a state that
         was folded further is not replaced: another worker may be saving the same streams.
         """
 
-    async def amend(self, place: Place, expected: int, states: Mapping[tuple[str, str], Kept | None]) -> bool:
+    async def amend(self, place: Place, expected: Reached, states: Mapping[tuple[str, str], Kept | None]) -> bool:
         """Put states in the place of those there are, or of None nothing; for a history that was shortened.
 
         The shard moves back by one position, so that whoever folds it takes its states up anew. False, and nothing is
@@ -57,6 +76,7 @@ class MemoryStore:
 
     def __init__(self, folded: Iterable[tuple[Place, int, dict[tuple[str, str], Kept]]] = ()) -> None:
         self._upto: dict[Place, int] = {}
+        self._lives: dict[Place, str] = {}
         self._states: dict[Place, dict[tuple[str, str], Kept]] = {}
         for place, upto, states in folded:
             self._upto[place], self._states[place] = upto, states
@@ -64,6 +84,10 @@ class MemoryStore:
     async def upto(self, place: Place) -> int:
         """How far a group has read a shard."""
         return self._upto.get(place, 0)
+
+    async def reached(self, place: Place) -> Reached:
+        """How far a group has read a shard, and in which life."""
+        return Reached(self._upto.get(place, 0), self._lives.setdefault(place, new_life()))
 
     async def load(self, place: Place, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
         """The states under `(key, stream)`."""
@@ -73,19 +97,19 @@ class MemoryStore:
         """States of several places."""
         return [self._states.get(place, {}).get((key, stream)) for place, key, stream in wanted]
 
-    async def save(self, place: Place, expected: int, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
+    async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
         """Save states and move the shard, all or nothing."""
-        if self._upto.get(place, 0) != expected:
+        if not self._is_at(place, expected):
             return False
         kept = self._states.setdefault(place, {})
-        held = expected == upto
+        held = expected.upto == upto
         kept.update({name: state for name, state in states.items() if not (held and name in kept and kept[name].upto > state.upto)})
         self._upto[place] = upto
         return True
 
-    async def amend(self, place: Place, expected: int, states: Mapping[tuple[str, str], Kept | None]) -> bool:
+    async def amend(self, place: Place, expected: Reached, states: Mapping[tuple[str, str], Kept | None]) -> bool:
         """Put states in the place of others, all or nothing."""
-        if self._upto.get(place, 0) != expected:
+        if not self._is_at(place, expected):
             return False
         kept = self._states.setdefault(place, {})
         for name, state in states.items():
@@ -93,9 +117,12 @@ class MemoryStore:
                 kept.pop(name, None)
             else:
                 kept[name] = state
-        self._upto[place] = max(0, expected - 1)
+        self._upto[place] = max(0, expected.upto - 1)
         return True
 
     async def streams(self, place: Place) -> AsyncIterator[list[str]]:
         """Every stream with a state."""
         yield sorted({stream for _, stream in self._states.get(place, {})})
+
+    def _is_at(self, place: Place, expected: Reached) -> bool:
+        return (self._upto.get(place, 0), self._lives.get(place)) == expected

@@ -9,7 +9,7 @@ from concurrent.futures import Future, wait
 
 from projections.projection import Group, States
 from projections.redis import RedisStore
-from projections.store import Kept, Place, Store
+from projections.store import Kept, Place, Reached, Store
 from replay.past import events_of
 from replay.pool import pool
 from replay.stretch import AT_ONCE, Part, Reader, folded_on, streams_in
@@ -76,24 +76,24 @@ class _Filling:
     async def ended(self) -> bool:
         """Fold all that follows the present position; False if somebody else moved it meanwhile."""
         self._cache.clear()
-        after = await self._store.upto(self._place)
-        reader = Reader(self._group, self._journal[self._place.shard], after, self._at_once)
+        after = await self._store.reached(self._place)
+        reader = Reader(self._group, self._journal[self._place.shard], after.upto, self._at_once)
         for parts in reader:
             known = [stream async for some in self._store.streams(self._place) for stream in some] if len(parts) > 1 else []
             streams = streams_in(parts, known)
             for start in range(0, len(streams), SAVED_AT_ONCE):
                 if not await self._folded(streams[start : start + SAVED_AT_ONCE], parts, after, reader.upto):
                     return False
-            if reader.upto != after and not await self._store.save(self._place, after, reader.upto, {}):
+            if reader.upto != after.upto and not await self._store.save(self._place, after, reader.upto, {}):
                 return False
-            after = reader.upto
+            after = Reached(reader.upto, after.life)
         return True
 
-    async def _folded(self, streams: Sequence[str], parts: list[Part], after: int, upto: int) -> bool:
+    async def _folded(self, streams: Sequence[str], parts: list[Part], after: Reached, upto: int) -> bool:
         """Fold a stretch into some streams and save them; the position stays until all have it."""
         if len(self._cache) > CACHED:
             self._cache.clear()
-        ahead = await self._load([stream for stream in streams if stream not in self._cache], after)
+        ahead = await self._load([stream for stream in streams if stream not in self._cache], after.upto)
         changed: dict[tuple[str, str], Kept] = {}
         for stream in streams:
             before = self._cache.get(stream)
@@ -104,7 +104,7 @@ class _Filling:
             self._cache[stream] = states
             if ahead.get(stream, upto) > upto:
                 del self._cache[stream]  # it is further than this stretch, and has to be found ahead of the next one too
-        return await self._store.save(self._place, after, after, changed)
+        return await self._store.save(self._place, after, after.upto, changed)
 
     async def _load(self, streams: Sequence[str], after: int) -> dict[str, int]:
         """Take up states that are kept; gives those that were folded beyond the position by somebody who did not get to move it, and how far."""

@@ -14,7 +14,7 @@ import structlog
 
 from domain.recorded import Proposed, Recorded
 from projections.projection import Group, Projection, States
-from projections.store import Place, Store
+from projections.store import Place, Reached, Store
 from streams.batch import Batch
 from streams.context import Context
 from streams.folded import Held, lean, stretches
@@ -52,6 +52,7 @@ class Folding:
         self._lean = lean(group)
         self._topics = sorted(group.topics or ()) if group.everyone is None else []
         self._upto: int | None = None
+        self._life = ""
         self._moved = 0.0
         self._cache: dict[str, Held] = {}
         self._busy = asyncio.Lock()
@@ -80,7 +81,7 @@ class Folding:
         if self._upto is not None and time.monotonic() - self._moved < IDLE_AFTER:
             return 0
         async with self._busy:
-            if await self._store.upto(self.place) != self._upto:
+            if await self._store.reached(self.place) != (self._upto, self._life):
                 self._forget()  # the read models were lost, or another worker has moved them on
         return await self.catch_up()
 
@@ -90,8 +91,8 @@ class Folding:
         return await self.advance(Batch(head, head, []))
 
     async def _advance(self, batch: Batch) -> int:
-        if self._upto is None:
-            self._upto = await self._store.upto(self.place)
+        await self._take_up()
+        assert self._upto is not None
         folded = 0
         if batch.after > self._upto:
             folded = await self._heal(batch.after)
@@ -99,6 +100,10 @@ class Folding:
         if rows:
             await self._fold(rows, rows[-1].position)
         return folded + len(rows)
+
+    async def _take_up(self) -> None:
+        if self._upto is None:
+            self._upto, self._life = await self._store.reached(self.place)
 
     async def _heal(self, to: int) -> int:
         """Read what is missing from the journal; a journal that is behind the batch has no more to give."""
@@ -149,7 +154,7 @@ class Folding:
 
     async def _must_be_here(self) -> None:
         """Trap: read models that were lost while all streams were looked for have fewer streams, and the shard would say that it has folded them all."""
-        if await self._store.upto(self.place) != self._upto:
+        if await self._store.reached(self.place) != (self._upto, self._life):
             self._forget()
             raise Superseded
 
@@ -179,7 +184,7 @@ class Folding:
         assert self._upto is not None
         parts = self.group.parts
         states = {(parts[part].key, stream): self._cache[stream].kept(self.group, part) for stream, some in changed.items() for part in some}
-        if (states or upto != self._upto) and not await self._store.save(self.place, self._upto, upto, states):
+        if (states or upto != self._upto) and not await self._store.save(self.place, Reached(self._upto, self._life), upto, states):
             self._forget()
             raise Superseded
         if upto != self._upto:

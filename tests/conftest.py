@@ -32,7 +32,7 @@ from domain.offering import Catalogue
 from domain.policy import TierPolicy
 from domain.recorded import Proposed, Recorded
 from projections.redis import RedisStore
-from projections.store import Kept, MemoryStore, Place, Store
+from projections.store import Kept, MemoryStore, Place, Reached, Store
 from streams.journal import Counts, Journal
 from streams.keyring import FileMaster, Keyring
 
@@ -220,7 +220,7 @@ class Dying(MemoryStore):
         self._saves_left = deadly
         self.died = False
 
-    async def save(self, place: Place, expected: int, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
+    async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
         self._saves_left -= 1
         if self._saves_left == 0:
             self.died = True

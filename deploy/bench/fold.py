@@ -30,7 +30,7 @@ PEER_TOPIC = "peer"
 
 
 def fold(events: dict[int, list[bytes]]) -> Figure:
-    """One worker, one shard after the other: profile, ledger, months and tier together. Events a second."""
+    """One worker, whose shards go on beside each other as its agents' do: profile, ledger, months and tier together. Events a second."""
     with tempfile.TemporaryDirectory() as folder:
         settings = settings_in(Path(folder))
         journal = Journal(f"sqlite://{folder}/journal", len(events), keyring_in(Path(folder)))
@@ -69,11 +69,14 @@ async def _folded(store: Store, groups: tuple[Group, Group], journal: Journal, m
     facts, tiers = groups
     open_batch.cache_clear()
     foldings = {shard: (Folding(facts, shard, store, journal), Deriving(tiers, shard, store, journal)) for shard in messages}
-    started_at = time.perf_counter()
-    for shard, values in messages.items():
-        for value in values:
+
+    async def follow(shard: int) -> None:
+        for value in messages[shard]:
             for folding in foldings[shard]:
                 await folding.advance(open_batch(journal[shard], value))
+
+    started_at = time.perf_counter()
+    await asyncio.gather(*map(follow, messages))
     return time.perf_counter() - started_at
 
 

@@ -160,7 +160,7 @@ def _saves(store: RedisStore, shards: int, templates: Sequence[dict[tuple[str, s
 
 async def _save(store: RedisStore, place: Place, states: Mapping[tuple[str, str], Kept]) -> None:
     """Beside what is there, at whatever position the shard is just now."""
-    while not await store.save(place, upto := await store.upto(place), upto, states):
+    while not await store.save(place, reached := await store.reached(place), reached.upto, states):
         continue
 
 

@@ -1,5 +1,6 @@
 """What every read-model store promises; memory and Redis alike."""
 
+from projections.redis import RedisStore
 from projections.store import Kept, Place, Store
 
 PLACE = Place(3, "customers@1")
@@ -14,7 +15,7 @@ async def test_a_new_shard_has_read_nothing(store: Store) -> None:
 
 async def test_what_is_saved_is_loaded(store: Store) -> None:
     """States and position are there together."""
-    assert await store.save(PLACE, 0, 7, {NAME: Kept(7, b'{"a": 1}')})
+    assert await store.save(PLACE, await store.reached(PLACE), 7, {NAME: Kept(7, b'{"a": 1}')})
 
     assert await store.upto(PLACE) == 7
     assert await store.load(PLACE, [("ledger@1", "customer:1"), NAME]) == [None, Kept(7, b'{"a": 1}')]
@@ -22,22 +23,46 @@ async def test_what_is_saved_is_loaded(store: Store) -> None:
 
 async def test_who_does_not_know_the_position_saves_nothing(store: Store) -> None:
     """A writer that slept while another went on cannot put old states back."""
-    await store.save(PLACE, 0, 7, {NAME: Kept(7, b"new")})
+    slept = await store.reached(PLACE)
+    await store.save(PLACE, slept, 7, {NAME: Kept(7, b"new")})
 
-    assert not await store.save(PLACE, 0, 5, {NAME: Kept(5, b"old")})
+    assert not await store.save(PLACE, slept, 5, {NAME: Kept(5, b"old")})
     assert await store.load(PLACE, [NAME]) == [Kept(7, b"new")]
     assert await store.upto(PLACE) == 7
 
 
+async def test_who_knows_a_position_of_another_life_saves_nothing(store: Store) -> None:
+    """A store that was lost begins at 0, as one that has not begun: only its life tells the two apart."""
+    begun = await store.reached(PLACE)
+
+    assert begun == await store.reached(PLACE)
+    assert not await store.save(PLACE, begun._replace(life="another"), 7, {NAME: Kept(7, b"old")})
+    assert not await store.amend(PLACE, begun._replace(life="another"), {NAME: Kept(7, b"old")})
+    assert await store.load(PLACE, [NAME]) == [None]
+
+
+async def test_a_redis_that_was_emptied_begins_another_life(redis_url: str) -> None:
+    """Whoever read nothing before, and means to save what they folded, has to look again."""
+    store = RedisStore(redis_url)
+    before = await store.reached(PLACE)
+    await store.clear()
+
+    assert not await store.save(PLACE, before, 7, {NAME: Kept(7, b"old")})
+    after = await store.reached(PLACE)
+    assert (before.upto, after.upto) == (0, 0)
+    assert before.life != after.life
+    await store.close()
+
+
 async def test_a_position_may_stay_where_it_is(store: Store) -> None:
     """One event for everyone is saved in several steps."""
-    assert await store.save(PLACE, 0, 0, {NAME: Kept(9, b"x")})
+    assert await store.save(PLACE, await store.reached(PLACE), 0, {NAME: Kept(9, b"x")})
     assert await store.upto(PLACE) == 0
 
 
 async def test_shards_and_groups_do_not_touch(store: Store) -> None:
     """Each has its own position."""
-    await store.save(PLACE, 0, 7, {NAME: Kept(7, b"x")})
+    await store.save(PLACE, await store.reached(PLACE), 7, {NAME: Kept(7, b"x")})
 
     assert await store.upto(Place(2, "customers@1")) == 0
     assert await store.upto(Place(3, "models@2")) == 0
@@ -46,6 +71,6 @@ async def test_shards_and_groups_do_not_touch(store: Store) -> None:
 async def test_every_stream_is_listed(store: Store) -> None:
     """Nobody is forgotten at the end of a month."""
     wanted = {f"customer:{number}" for number in range(2500)}
-    await store.save(PLACE, 0, 1, {("profile@1", stream): Kept(1, b"{}") for stream in wanted})
+    await store.save(PLACE, await store.reached(PLACE), 1, {("profile@1", stream): Kept(1, b"{}") for stream in wanted})
 
     assert {stream async for some in store.streams(PLACE) for stream in some} == wanted

@@ -122,8 +122,8 @@ async def test_a_state_that_is_not_what_its_history_comes_to_is_found(journal: J
     store, group = rebuild(running.live, journal, processes=1), running.of(base)
     place, states = await _states(store, group)
     key = next(iter(states))
-    upto = await store.upto(place)
-    assert await store.save(place, upto, upto, {key: STATES[what](states[key])})
+    reached = await store.reached(place)
+    assert await store.save(place, reached, reached.upto, {key: STATES[what](states[key])})
     verdict = await verified(journal, running, store)
 
     assert [(finding.kind, finding.where) for finding in verdict.findings] == [("state", f"{group.name} {key[1]}")]
@@ -133,8 +133,8 @@ async def test_a_state_of_nobody_is_found(journal: Journal, running: Present) ->
     """Somebody whom the journal does not know."""
     store, group = rebuild(running.live, journal, processes=1), running.live[0]
     place, states = await _states(store, group)
-    upto = await store.upto(place)
-    assert await store.save(place, upto, upto, {(key, "customer:nobody"): kept for (key, _), kept in states.items()})
+    reached = await store.reached(place)
+    assert await store.save(place, reached, reached.upto, {(key, "customer:nobody"): kept for (key, _), kept in states.items()})
 
     assert [finding.where for finding in (await verified(journal, running, store)).findings] == [f"{group.name} customer:nobody"]
 

@@ -18,7 +18,7 @@ from domain.recorded import Proposed
 from projections.customers import CUSTOMERS, standings
 from projections.offers import REACTIONS
 from projections.projection import Group
-from projections.store import Kept, MemoryStore, Place
+from projections.store import Kept, MemoryStore, Place, Reached
 from projections.wholes import WHOLES
 from streams.batch import open_batch
 from streams.cloudevents import BATCH, write, write_batch
@@ -104,11 +104,12 @@ class Store(MemoryStore):
         await asyncio.sleep(0)
         return await super().load(place, wanted)
 
-    async def save(self, place: Place, expected: int, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
+    async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
         """Save, a turn later, or not."""
         await asyncio.sleep(0)
         if self._faults.strikes("Redis loses everything"):
             self._upto.clear()
+            self._lives.clear()
             self._states.clear()
         if self._faults.strikes("save refused"):
             raise ConnectionError("a fault that was asked for")

@@ -16,7 +16,7 @@ from domain.recorded import Proposed
 from domain.tiering import TierOverridden
 from projections.customers import CUSTOMERS, standings
 from projections.projection import Group
-from projections.store import Kept, MemoryStore, Place, Store
+from projections.store import Kept, MemoryStore, Place, Reached, Store
 from replay.digests import digests
 from replay.rebuild import rebuild
 from streams.batch import Batch, batches, decode_batch, encode_batch
@@ -153,14 +153,14 @@ class Overtaken(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.other: Callable[[], Awaitable[object]] | None = None
-        self._moves: list[tuple[Place, int, int]] | None = None
+        self._moves: list[tuple[Place, Reached, int]] | None = None
 
-    async def save(self, place: Place, expected: int, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
-        if self._moves is not None and expected != upto:
+    async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
+        if self._moves is not None and expected.upto != upto:
             self._moves.append((place, expected, upto))
             return True
         other, self.other = self.other, None
-        moves: list[tuple[Place, int, int]] = []
+        moves: list[tuple[Place, Reached, int]] = []
         if other is not None:
             self._moves = moves
             await other()
@@ -192,8 +192,8 @@ async def test_a_worker_that_is_behind_does_not_put_back_what_another_has_folded
 async def test_a_state_folded_further_is_not_replaced_while_the_position_stays(store: Store) -> None:
     """Where compare-and-set does not fence, each state's own position does."""
     place, name = Place(0, "g"), ("tier@1", "customer:1")
-    assert await store.save(place, 0, 0, {name: Kept(9, b"{}")})
-    assert await store.save(place, 0, 0, {name: Kept(7, b"[]")})
+    assert await store.save(place, await store.reached(place), 0, {name: Kept(9, b"{}")})
+    assert await store.save(place, await store.reached(place), 0, {name: Kept(7, b"[]")})
 
     assert await store.load(place, [name]) == [Kept(9, b"{}")]
 

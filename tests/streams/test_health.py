@@ -61,6 +61,7 @@ async def test_read_models_of_another_journal_are_noticed(sqlite_journal: Journa
     """States that know of more than the journal has are not its states."""
     store = RedisStore(redis_url)
     await store.clear()
-    await store.save(Place(0, CUSTOMERS.name), 0, 99, {("profile@1", "customer:1"): Kept(99, b"{}")})
+    place = Place(0, CUSTOMERS.name)
+    await store.save(place, await store.reached(place), 99, {("profile@1", "customer:1"): Kept(99, b"{}")})
 
     assert f"read models: {CUSTOMERS.name} is ahead of the journal on shard 0" in await health(sqlite_journal, redis_url, broker_address, bohai).faults()

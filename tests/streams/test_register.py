@@ -8,7 +8,7 @@ from domain.interaction import Interaction
 from domain.policy import TierPolicy
 from domain.versions import STREAM, VersionAdopted, VersionApproved, VersionPromoted, VersionProposed
 from projections.customers import STANDINGS
-from projections.store import Kept, MemoryStore, Place
+from projections.store import Kept, MemoryStore, Place, Reached
 from projections.versions import LIVE, STEPS, VERSIONS
 from streams.folding import Folding
 from streams.journal import Arrival, Journal, LogOffset
@@ -38,7 +38,7 @@ class Watched(MemoryStore):
         super().__init__()
         self.pointers: list[dict[str, str]] = []
 
-    async def save(self, place: Place, expected: int, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
+    async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
         self.pointers += [LIVE.decode(kept.state).versions for (key, _), kept in states.items() if key == LIVE.key]
         return await super().save(place, expected, upto, states)
 
