@@ -31,7 +31,7 @@ check: install  ## format, lint, types, boundaries
 	$(RUN) mypy
 	$(RUN) lint-imports
 
-bench: install components .peers/.installed  ## measures everything beside its ceilings and peers, more than half an hour; writes bench.json
+bench: install components .peers/.installed  ## measures everything beside its ceilings and peers, more than half an hour; writes bench.json and bench.svg
 	@$(RUN) python -m deploy.bench $(ARGS)
 
 install: .venv/.installed

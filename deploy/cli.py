@@ -18,6 +18,7 @@ from deploy.privacy import privacy
 from deploy.quarantine import quarantine
 from deploy.settings import Settings
 from deploy.tokens import token
+from deploy.tracing import set_up_traces
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Tiers, folded from history.")
 app.add_typer(quarantine)
@@ -41,6 +42,7 @@ def intake() -> None:
     from deploy.processes import run_intake
 
     set_up_logs(Settings().log_level, "intake")
+    set_up_traces("intake")
     run_intake(Settings())
 
 
@@ -50,6 +52,7 @@ def agents() -> None:
     from deploy.processes import run_agents
 
     set_up_logs(Settings().log_level, "agents")
+    set_up_traces("agents")
     run_agents(Settings())
 
 
@@ -59,6 +62,7 @@ def web() -> None:
     from deploy.processes import run_web
 
     set_up_logs(Settings().log_level, "web")
+    set_up_traces("web")
     run_web(Settings())
 
 

@@ -28,6 +28,7 @@ from streams.journal import Journal
 from streams.kafka import RECORDED
 from streams.metrics import PULSE
 from streams.register import Register
+from streams.tracing import SpanKind, heard, span
 
 log = structlog.get_logger()
 
@@ -100,7 +101,11 @@ def _credentials(security: Mapping[str, Any]) -> Any:
 def _add_agent(app: faust.App, recorded: Any, name: str, journal: Journal, carrying: Carrying) -> None:
     async def fold(batches: Any) -> AsyncIterator[int]:
         async for event in batches.events():
-            yield await carrying.advance(event.message.partition, open_batch(journal[event.message.partition], event.value))
+            message = event.message
+            with span("fold", heard(message.headers or ()), SpanKind.CONSUMER):
+                folded = await carrying.advance(message.partition, open_batch(journal[message.partition], event.value))
+                log.debug("batch_folded", group=name, shard=message.partition, events=folded)
+            yield folded
 
     async def catch_up() -> None:
         PULSE.beat()

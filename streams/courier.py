@@ -8,6 +8,7 @@ its order. Source ids make the repeats harmless.
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ import structlog
 from streams.cloudevents import BATCH, STRUCTURED
 from streams.journal import Journal
 from streams.kafka import INTERACTIONS, MESSAGE_LIMIT, Broker, InvalidTopicError, KafkaError, KafkaProducer, MessageSizeTooLargeError, RecordListTooLargeError
+from streams.tracing import HEADER, present
 from streams.vouching import Vouching
 
 log = structlog.get_logger()
@@ -73,10 +75,11 @@ class Courier:
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
         self._thread.start()
 
-    def submit(self, partition: int, value: bytes, *, batch: bool = False) -> "Future[Delivered]":
-        """Send a structured CloudEvent, or a batch of them; the future is done when it is safe."""
+    def submit(self, partition: int, value: bytes, *, batch: bool = False, traces: Sequence[str] = ()) -> "Future[Delivered]":
+        """Send a structured CloudEvent, or a batch of them, under the present trace or those it comes of; the future is done when it is safe."""
         own = [self._vouching.header(value)] if self._vouching else []
-        return self.forward(partition, value, [("content-type", (BATCH if batch else STRUCTURED).encode()), *own])
+        under = [(HEADER, each.encode()) for each in traces or filter(None, [present()])]
+        return self.forward(partition, value, [("content-type", (BATCH if batch else STRUCTURED).encode()), *own, *under])
 
     def forward(self, partition: int, value: bytes, headers: list[tuple[str, bytes]], key: bytes | None = None) -> "Future[Delivered]":
         """Send a message as it is, headers, key and all; the future is done when it is safe.

@@ -22,6 +22,7 @@ from streams.kafka import INTERACTIONS, RECORDED, Broker, ConsumerRebalanceListe
 from streams.metrics import COMMIT_EVENTS, COMMIT_SECONDS, OUTCOMES, PULSE, TAKEN
 from streams.routing import shard_of, spread
 from streams.screen import Screen
+from streams.tracing import HEADER, SpanKind, heard, present, span
 from streams.vouching import Vouching, is_own_word
 
 log = structlog.get_logger()
@@ -133,18 +134,18 @@ class Intake(ConsumerRebalanceListener):
         """Nothing to do: whoever claims a shard next fences this process."""
 
     def _take(self, partition: int, messages: Sequence[Any]) -> None:
-        arrivals: list[Arrival] = []
-        strays: list[Arrival] = []
+        arrivals, strays, traces = list[Arrival](), list[Arrival](), list[str]()
         for message in messages:
             items, is_ours = read_message(message.key, message.value, message.headers), self._vouching.holds(message.value, message.headers)
+            traces += heard(message.headers)
             for number, item in enumerate(items):
                 arrival = Arrival(message.offset, number, item.raw, self._judged(item, is_ours=is_ours), _sent_with(message, item))
                 (arrivals if self._is_at_home(arrival, partition) else strays).append(arrival)
             if len(arrivals) >= COMMIT_LIMIT:
-                self._commit(partition, arrivals, strays, message.offset)
-                arrivals, strays = [], []
+                self._commit_under(traces, partition, arrivals, strays, message.offset)
+                arrivals, strays, traces = [], [], []
         if arrivals or strays:
-            self._commit(partition, arrivals, strays, messages[-1].offset)
+            self._commit_under(traces, partition, arrivals, strays, messages[-1].offset)
 
     def _judged(self, item: Item, *, is_ours: bool) -> Proposed | Rejected | Refused:
         """What was read, unless it must not come in, or is not for its sender to say."""
@@ -158,6 +159,10 @@ class Intake(ConsumerRebalanceListener):
         if not isinstance(arrival.read, Proposed):
             return True
         return arrival.read.stream != BANK and shard_of(arrival.read.stream, self._shards) == partition
+
+    def _commit_under(self, traces: Sequence[str], partition: int, arrivals: list[Arrival], strays: list[Arrival], offset: int) -> None:
+        with span("record", traces, SpanKind.CONSUMER):
+            self._commit(partition, arrivals, strays, offset)
 
     def _commit(self, partition: int, arrivals: list[Arrival], strays: list[Arrival], offset: int) -> None:
         self._forward(strays)
@@ -179,11 +184,11 @@ class Intake(ConsumerRebalanceListener):
 
     def _send_on(self, copy: Proposed) -> Any:
         value = write(copy)
-        headers = [("content-type", STRUCTURED.encode()), self._vouching.header(value)]  # whoever sent it may say it: see `_judged`
+        headers = [("content-type", STRUCTURED.encode()), self._vouching.header(value), *_under()]  # whoever sent it may say it: see `_judged`
         return self._producer.send(INTERACTIONS, value=value, partition=shard_of(copy.stream, self._shards), headers=headers)
 
     def _publish(self, partition: int, batch: Batch) -> None:
-        self._published.append(self._producer.send(RECORDED, value=encode_batch(batch), partition=partition))
+        self._published.append(self._producer.send(RECORDED, value=encode_batch(batch), partition=partition, headers=_under()))
 
     def _check_published(self) -> None:
         """Raise if a batch could not be published."""
@@ -215,6 +220,11 @@ class Intake(ConsumerRebalanceListener):
             return decode_batch(last.value).upto
         finally:
             reader.close()
+
+
+def _under() -> list[tuple[str, bytes]]:
+    """The header that says under which trace something is sent."""
+    return [(HEADER, said.encode())] if (said := present()) else []
 
 
 def _sent_with(message: Any, item: Item) -> str | None:

@@ -1,4 +1,4 @@
-"""`make bench`: measure, print a table, write bench.json."""
+"""`make bench`: measure, print a table, write bench.json and bench.svg."""
 
 import json
 import sys
@@ -31,9 +31,11 @@ def main(out: Path) -> None:
     from deploy.bench.open_bandit import open_bandit
     from deploy.bench.parts import events_by_shard, machine, versions
     from deploy.bench.path import end_to_end, latency
+    from deploy.bench.plots import drawn
     from deploy.bench.real import on_real_components
     from deploy.bench.rebuild import rebuild
     from deploy.bench.remade import remade
+    from deploy.bench.scaling import scaling
     from deploy.bench.side_by_side import side_by_side
     from deploy.bench.what_if import what_if
     from deploy.files import read_policy
@@ -50,14 +52,15 @@ def main(out: Path) -> None:
     into, folded = ingest(events), fold(events)
     whole = end_to_end(events, {"ingest alone": into.value, "fold alone": folded.value}, folded.peers)
     policy = read_policy(POLICIES / "tiers" / "bohai-retail.yaml")
-    beside = [*on_real_components(events), *live_fold(), *loss()]
+    beside = [*scaling(), *on_real_components(events), *live_fold(), *loss()]
     figures = [into, folded, whole, *beside, *latency(), *lookups(), *remade(), *what_if(), *rebuild(), *bundle(), *market(policy), *side_by_side(policy)]
     figures += bank_marketing(DATA / "bank-marketing-first-30000.csv") if DATA.is_dir() else []
     figures += open_bandit(DATA / "obd") if DATA.is_dir() else []
     console.print(_table(figures))
     document = {"figures": [figure.as_json() for figure in figures], "machine": machine(), "versions": versions()}
     out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    console.print(f"written to {out}")
+    (picture := out.with_suffix(".svg")).write_text(drawn(figures), encoding="utf-8")
+    console.print(f"written to {out} and {picture}")
 
 
 def _table(figures: "list[Figure]") -> Table:

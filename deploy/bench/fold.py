@@ -34,19 +34,24 @@ def fold(events: dict[int, list[bytes]]) -> Figure:
     with tempfile.TemporaryDirectory() as folder:
         settings = settings_in(Path(folder))
         journal = Journal(f"sqlite://{folder}/journal", len(events), keyring_in(Path(folder)))
-        messages = {shard: _recorded(journal, shard, raws) for shard, raws in events.items()}
+        messages = {shard: recorded(journal, shard, raws) for shard, raws in events.items()}
         count = sum(map(len, events.values()))
-        groups = (CUSTOMERS, standings("bench", read_policy(settings.policy)))
+        groups = fold_groups(settings)
         address = settings.redis.removeprefix("redis://").removesuffix("/0")
         with started(embedded.redis_command(settings, Path(folder)), Path(folder) / "redis.log", address):
             value = median(lambda: count / asyncio.run(_in_redis(settings, groups, journal, messages)))
-        without = median(lambda: count / asyncio.run(_folded(MemoryStore(), groups, journal, messages)))
+        without = median(lambda: count / asyncio.run(folded(MemoryStore(), groups, journal, messages)))
         decoded = median(lambda: count / _decoded(journal, messages))
         peers = _peers(Path(folder))
     return Figure("fold", value, "events/s", {"without Redis": without, "opening and decoding alone": decoded}, peers)
 
 
-def _recorded(journal: Journal, shard: int, raws: list[bytes]) -> list[bytes]:
+def fold_groups(settings: Settings) -> tuple[Group, Group]:
+    """What is folded: the facts of customers, and their standings under the shipped policy."""
+    return CUSTOMERS, standings("bench", read_policy(settings.policy))
+
+
+def recorded(journal: Journal, shard: int, raws: list[bytes]) -> list[bytes]:
     """The messages that intake would publish for these events."""
     journal[shard].claim()
     found: list[bytes] = []
@@ -60,12 +65,13 @@ def _recorded(journal: Journal, shard: int, raws: list[bytes]) -> list[bytes]:
 async def _in_redis(settings: Settings, groups: tuple[Group, Group], journal: Journal, messages: dict[int, list[bytes]]) -> float:
     store = RedisStore(settings.redis)
     await store.clear()
-    seconds = await _folded(store, groups, journal, messages)
+    seconds = await folded(store, groups, journal, messages)
     await store.close()
     return seconds
 
 
-async def _folded(store: Store, groups: tuple[Group, Group], journal: Journal, messages: dict[int, list[bytes]]) -> float:
+async def folded(store: Store, groups: tuple[Group, Group], journal: Journal, messages: dict[int, list[bytes]]) -> float:
+    """Fold these messages of each shard; gives the seconds that it took."""
     facts, tiers = groups
     open_batch.cache_clear()
     foldings = {shard: (Folding(facts, shard, store, journal), Deriving(tiers, shard, store, journal)) for shard in messages}

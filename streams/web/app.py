@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from fastapi.telemetry import TelemetryConfig
 
 from projections.redis import RedisError
 from streams.web.customers import add_customers
@@ -19,6 +20,8 @@ from streams.web.problems import STATUSES, add_problems, answer, problems
 from streams.web.recording import Recording
 from streams.web.wholes import add_wholes
 
+NO_SPANS: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""The framework's own spans would have paths in them, and with these the customers' numbers: see `Edge`."""
 LAST_WORDS = 5.0
 """Seconds that decisions still on their way are waited for at the end."""
 
@@ -35,7 +38,7 @@ def web(doors: Doors) -> FastAPI:
         await doors.store.close()
 
     about = "Tiers, folded from history: lookups and the front door. Nobody is answered without a token, but who asks for health."
-    app = FastAPI(title="tierfold", description=about, version="1", lifespan=life, responses=problems(STATUSES), openapi_url=None)
+    app = FastAPI(title="tierfold", description=about, version="1", lifespan=life, responses=problems(STATUSES), openapi_url=None, telemetry=NO_SPANS)
     app.router.route_class = guarded_by(Gate(doors.tokens, doors.lookups.manager, recording.looked, doors.rates))
     add_problems(app)
     add_customers(app, doors)

@@ -1,15 +1,20 @@
-"""What holds for every answer? No body is too large, nothing is cached or framed, and its time is taken.
+"""What holds for every answer? No body is too large, nothing is cached or framed, its time is taken, and it says under which trace it came about.
 
 Plain ASGI: what frameworks wrap around a request costs more than most answers.
 """
 
 import time
 
+import structlog
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streams.health import LATENCY
+from streams.tracing import ANSWERED_WITH, HEADER, Span, SpanKind, said_of, span, told
 
+log = structlog.get_logger()
+
+HEADER_BYTES = HEADER.encode()
 BODY_LIMIT = 4 * 1024 * 1024
 HEADERS = [
     (b"cache-control", b"no-store"),
@@ -32,7 +37,13 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        start, size = time.perf_counter(), 0
+        said = [value.decode("latin-1") for name, value in scope["headers"] if name == HEADER_BYTES]
+        with span(scope["method"], said, SpanKind.SERVER) as begun:
+            await self._answer(scope, receive, send, begun)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, begun: Span) -> None:
+        start, size, status = time.perf_counter(), 0, 0
+        under = (ANSWERED_WITH, said_of(begun.get_span_context()).encode())
 
         async def bounded() -> Message:
             nonlocal size
@@ -43,10 +54,15 @@ class Edge:
             return message
 
         async def answered(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *HEADERS]
+                message["headers"] = [*message["headers"], *HEADERS, under]
+                status = message["status"]
             await send(message)
             if message["type"] == "http.response.body" and not message.get("more_body") and (route := scope.get("route")):
-                LATENCY.labels(route.path).observe(time.perf_counter() - start)
+                seconds = time.perf_counter() - start
+                LATENCY.labels(route.path).observe(seconds)
+                told(begun, f"{scope['method']} {route.path}", status)
+                log.debug("answered", what=f"{scope['method']} {route.path}", status=status, seconds=round(seconds, 4))
 
         await self._app(scope, bounded, answered)

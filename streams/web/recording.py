@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime
+from itertools import islice
 from uuid import uuid4
 
 from domain.access import looked
@@ -12,6 +13,7 @@ from projections.deciding import with_probability
 from streams.cloudevents import EVENT_LIMIT, write, write_batch
 from streams.journal import source_key
 from streams.routing import shard_of
+from streams.tracing import LINKS, present
 from streams.web.doors import Doors
 from streams.web.gate import Look
 from streams.web.problems import Problem
@@ -28,6 +30,7 @@ class Recording:
     def __init__(self, doors: Doors) -> None:
         self._doors = doors
         self._waiting: dict[int, list[bytes]] = {}
+        self._traces: dict[int, dict[str, None]] = {}
 
     async def add(self, stream: str, decided: OfferDecided, now: datetime) -> None:
         """Send a decision, with how likely its first offer was."""
@@ -43,7 +46,10 @@ class Recording:
     def _add(self, event: Proposed) -> None:
         if not self._waiting:
             asyncio.get_running_loop().call_later(MOMENT, self.flush)
-        self._waiting.setdefault(shard_of(event.stream, self._doors.shards), []).append(write(event))
+        shard = shard_of(event.stream, self._doors.shards)
+        self._waiting.setdefault(shard, []).append(write(event))
+        if under := present():
+            self._traces.setdefault(shard, {})[under] = None
 
     def make_room(self) -> None:
         """Raises a 503 while too much waits for the journal. What is gathered when a process is killed is told and not recorded."""
@@ -53,8 +59,9 @@ class Recording:
     def flush(self) -> None:
         """Send what waits."""
         waiting, self._waiting = self._waiting, {}
+        traces, self._traces = self._traces, {}
         for shard, events in waiting.items():
-            self._doors.courier.submit(shard, write_batch(events), batch=True)
+            self._doors.courier.submit(shard, write_batch(events), batch=True, traces=[*islice(traces.get(shard, ()), LINKS)])
 
 
 def adopt(catalogue: Catalogue, doors: Doors) -> None:

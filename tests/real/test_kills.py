@@ -6,10 +6,9 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import IO
 
 import pytest
 
@@ -20,7 +19,7 @@ from streams.routing import spread
 from streams.sources.synth import SOURCE, Bank, synth
 from tests.conftest import TIERFOLD, environment_of, wait_until
 from tests.path.test_faults import comparable
-from tests.real.conftest import Real
+from tests.real.conftest import Real, write_slowly
 
 pytestmark = pytest.mark.real
 
@@ -86,7 +85,7 @@ def _kill_while_feeding(running: Real, bank: Path) -> Counter[str]:
     for part, victim in enumerate(victims[:KILLS]):
         some = lines[len(lines) * part // KILLS : len(lines) * (part + 1) // KILLS]
         feeding = subprocess.Popen([*TIERFOLD, "feed", "-", "--json"], env=environment_of(running.settings), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-        writing = threading.Thread(target=_write_slowly, args=(feeding.stdin, some))
+        writing = threading.Thread(target=write_slowly, args=(feeding.stdin, some))
         writing.start()
         time.sleep(chance.uniform(1.0, 2.0))
         fed_meanwhile += feeding.poll() is None
@@ -97,15 +96,6 @@ def _kill_while_feeding(running: Real, bank: Path) -> Counter[str]:
         assert feeding.wait(timeout=300) == 0
     assert fed_meanwhile > KILLS // 2, "hardly anything was fed while processes were killed"
     return killed
-
-
-def _write_slowly(into: IO[bytes], lines: Sequence[bytes]) -> None:
-    """Write lines over some seconds, so that there is time to kill somebody meanwhile."""
-    with into:
-        for place in range(0, len(lines), at_once := max(1, len(lines) // 25)):
-            into.write(b"\n".join(lines[place : place + at_once]) + b"\n")
-            into.flush()
-            time.sleep(0.1)
 
 
 def _wait_for_another(running: Real, victim: str, gone: int) -> None:
