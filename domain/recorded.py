@@ -15,6 +15,10 @@ REACTIONS = "tierfold/reactions"
 """The source of what follows from events."""
 
 
+PLAIN = (str, int, bool, float, type(None), date, datetime)
+"""What has nothing in it that could be in another order."""
+
+
 class Proposed(NamedTuple):
     """An interaction at the front door, valid but not yet recorded.
 
@@ -74,12 +78,15 @@ def in_order(value: Any) -> Any:
     >>> in_order(({"b": 1, "a": {"d": 2, "c": 3}},))
     ({'a': {'c': 3, 'd': 2}, 'b': 1},)
     """
-    if isinstance(value, dict):
+    kind = type(value)
+    if kind in PLAIN:
+        return value
+    if kind is dict:
         return {key: in_order(value[key]) for key in sorted(value)}
-    if type(value) is tuple:
+    if kind is tuple:
         return tuple(map(in_order, value))
     if isinstance(value, BaseModel):
-        return value.model_copy(update={name: in_order(getattr(value, name)) for name in type(value).model_fields})
+        return value.model_copy(update={name: in_order(each) for name, each in value.__dict__.items()})
     if is_dataclass(value) and not isinstance(value, type):
         return replace(value, **{each.name: in_order(getattr(value, each.name)) for each in fields(value)})
     return value

@@ -26,7 +26,7 @@ class Projection(Generic[S]):
     initial: S
     evolve: Callable[[S, Any], S]
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The name of what it fills: another version fills another place."""
         return f"{self.name}@{self.version}"
@@ -37,7 +37,11 @@ class Projection(Generic[S]):
 
     def decode(self, stored: bytes) -> S:
         """A state from its spelling."""
-        return msgspec.json.decode(stored, type=type(self.initial))
+        return self._decoder.decode(stored)
+
+    @cached_property
+    def _decoder(self) -> "msgspec.json.Decoder[S]":
+        return msgspec.json.Decoder(type(self.initial))
 
 
 class Run(NamedTuple):

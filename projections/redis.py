@@ -7,10 +7,12 @@ so that one script may touch them in a cluster too.
 import asyncio
 import json
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple, cast
 
-from redis.asyncio import Redis
+from redis.asyncio import Connection, ConnectionPool, Redis
+from redis.connection import HiredisRespSerializer
 from redis.exceptions import RedisError
 
 from projections.store import Kept, Place, Reached, new_life
@@ -77,11 +79,20 @@ class Room(NamedTuple):
     channels: tuple[str, ...]
 
 
+class _Connection(Connection):
+    """A connection whose commands are put together by hiredis, as the library's other client has it: a save has thousands of words."""
+
+    def pack_command(self, *args: Any) -> list[bytes]:
+        """A command in Redis's protocol."""
+        return cast("list[bytes]", HiredisRespSerializer().pack(*args))
+
+
 class RedisStore:
     """Read models in Redis, at a URL such as `redis://127.0.0.1:6379/0`."""
 
     def __init__(self, url: str) -> None:
-        self._redis: Redis = Redis.from_url(url, protocol=2, socket_timeout=30)
+        pool = ConnectionPool.from_url(url, connection_class=_Connection, protocol=2, socket_timeout=30)
+        self._redis: Redis = Redis.from_pool(pool)
         self._save = self._redis.register_script(SAVE)
         self._amend = self._redis.register_script(AMEND)
         self._reserve = self._redis.register_script(RESERVE)
@@ -143,7 +154,7 @@ class RedisStore:
         found: asyncio.Future[list[Any]] = loop.create_future()
         if not self._wanted:
             loop.call_soon(self._read_wanted)
-        self._wanted.append(([_key(place, key, stream) for place, key, stream in wanted], found))
+        self._wanted.append(([_prefix(place, key) + stream for place, key, stream in wanted], found))
         return [_kept(value) for value in await found]
 
     def _read_wanted(self) -> None:
@@ -168,7 +179,7 @@ class RedisStore:
     async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
         """Save states and move the shard, all or nothing."""
         keys = [_key(place, name) for name in ("upto", "life", "streams", "beat")]
-        keys += [_key(place, key, stream) for key, stream in states]
+        keys += [_prefix(place, key) + stream for key, stream in states]
         values = [b"%d %b" % kept for kept in states.values()]
         members = sorted({stream for _, stream in states})
         return bool(await self._save(keys=keys, args=[*expected, upto, *values, *members]))
@@ -234,6 +245,12 @@ class RedisStore:
 
 def _key(place: Place, *names: str) -> str:
     return ":".join((f"tierfold:{{{place.shard}}}", place.group, *names))
+
+
+@lru_cache(maxsize=4096)
+def _prefix(place: Place, key: str) -> str:
+    """What stands before the stream in the name of a state: the same for thousands of them."""
+    return _key(place, key, "")
 
 
 def _places(place: Place, stream: str) -> str:

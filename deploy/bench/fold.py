@@ -74,7 +74,8 @@ async def folded(store: Store, groups: tuple[Group, Group], journal: Journal, me
     """Fold these messages of each shard; gives the seconds that it took."""
     facts, tiers = groups
     open_batch.cache_clear()
-    foldings = {shard: (Folding(facts, shard, store, journal), Deriving(tiers, shard, store, journal)) for shard in messages}
+    firsts = {shard: Folding(facts, shard, store, journal) for shard in messages}
+    foldings = {shard: (first, Deriving(tiers, shard, store, journal, of=first)) for shard, first in firsts.items()}
 
     async def follow(shard: int) -> None:
         for value in messages[shard]:

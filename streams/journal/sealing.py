@@ -5,7 +5,8 @@ event can be proven, ordered and counted by whoever cannot read it. It is the as
 that is moved behind another head does not open.
 """
 
-from base64 import b64decode, b64encode
+from base64 import b64encode
+from binascii import a2b_base64
 from collections.abc import Sequence
 
 from streams.journal.codec import version_of
@@ -68,7 +69,7 @@ def _open(row: Row, place: int, key: Key | None) -> Row:
         return Row(row.position, FORGOTTEN, FORGOTTEN, b"")
     head = row.state[:place]
     try:
-        said = key.open(b64decode(row.state[place + len(SEALED) : -2]), head)
+        said = key.open(a2b_base64(row.state[place + len(SEALED) : -2]), head)
     except ValueError as error:
         raise ValueError(f"the event at position {row.position} cannot be opened: {error}") from error
     return Row(row.position, row.stream, row.topic, head + DATA + said + b"}")
