@@ -23,13 +23,13 @@ from projections.projection import Group, States
 from projections.store import Kept, Place, Store
 from projections.versions import Present, base_of, policy_of
 from replay.past import events_of
-from streams.journal import FORGOTTEN, Journal, Row, Shard
+from streams.journal import FORGOTTEN, Journal, Newer, Row, Shard
 from streams.keyring import NoKey
 
 RANGE = 10_000
 """Positions that one digest covers."""
-UNREADABLE = (msgspec.DecodeError, pydantic.ValidationError, UnicodeDecodeError, KeyError)
-"""What decoding bytes may raise that nobody wrote as an event."""
+UNREADABLE = (msgspec.DecodeError, pydantic.ValidationError, UnicodeDecodeError, KeyError, Newer)
+"""What decoding bytes may raise that nobody wrote as an event, or that only a newer release can read."""
 MENTIONED = 100
 """Findings that are kept in full; the others are counted."""
 
@@ -103,8 +103,9 @@ def rows_verified(shard: Shard, rows: Sequence[Row]) -> list[Finding]:
     for row in _opened(shard, rows, found):
         try:
             event = row.event()
-        except UNREADABLE:
-            found.append(Finding("event", shard.number, f"position {row.position}", "cannot be read"))
+        except UNREADABLE as error:
+            said = str(error) if isinstance(error, Newer) else "cannot be read"
+            found.append(Finding("event", shard.number, f"position {row.position}", said))
             continue
         if event.stream != row.stream:
             found.append(Finding("event", shard.number, f"position {row.position}", "says another stream than it lies in"))

@@ -1,6 +1,6 @@
 """The journal: every interaction, appended once, in order, for ever. The only door to the eventsourcing recorders."""
 
-from streams.journal.codec import decode, part_decoder, previous_of, recorded_at_of
+from streams.journal.codec import Newer, decode, part_decoder, previous_of, recorded_at_of
 from streams.journal.journal import Journal
 from streams.journal.outcomes import Arrival, Counts, Refused, Rejected, source_key
 from streams.journal.quarantine import Entry
@@ -19,6 +19,7 @@ __all__ = [
     "Known",
     "Leaf",
     "LogOffset",
+    "Newer",
     "Refused",
     "Rejected",
     "Row",

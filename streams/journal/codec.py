@@ -42,6 +42,10 @@ class Envelope(Head, frozen=True, kw_only=True):
     data: msgspec.Raw
 
 
+class Newer(ValueError):
+    """An event of a type that this release does not know: a newer one has recorded it."""
+
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Envelope)
 _head_decoder = msgspec.json.Decoder(Head)
@@ -101,13 +105,15 @@ def version_of(stored: bytes) -> int:
 def decode(position: int, stored: bytes) -> Recorded:
     """The event in stored bytes, brought to the newest shape of its type.
 
-    Raises `msgspec.DecodeError` or `pydantic.ValidationError` if the bytes are not an event's, or still sealed.
+    Raises `Newer`, and `msgspec.DecodeError` or `pydantic.ValidationError` if the bytes are not an event's, or still sealed.
     """
     found = _decoder.decode(stored)
     topic, data = found.type, bytes(found.data)
     if topic in UPCASTERS:
         topic, shape = upcast(topic, msgspec.json.decode(data))
         data = msgspec.json.encode(shape)
+    if topic not in TOPICS:
+        raise Newer(f"events of type {topic} are newer than this release: upgrade it")
     event = TOPICS[topic].__pydantic_validator__.validate_json(data)
     return Recorded(
         position, found.stream, found.version, found.source, found.id, found.occurred_at, found.business_date, found.recorded_at, found.cause, event

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from fastapi.telemetry import TelemetryConfig
 
 from projections.redis import RedisError
+from streams.journal import Newer
 from streams.web.customers import add_customers
 from streams.web.doors import Doors, as_json
 from streams.web.edge import Edge
@@ -56,6 +57,10 @@ def web(doors: Doors) -> FastAPI:
     @app.exception_handler(RedisError)
     async def unavailable(_request: Request, _error: RedisError) -> JSONResponse:
         return answer(503, "the read models are not reachable; try again")
+
+    @app.exception_handler(Newer)
+    async def older(_request: Request, error: Newer) -> JSONResponse:
+        return answer(503, str(error))
 
     app.add_middleware(Edge)
     return app

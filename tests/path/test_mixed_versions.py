@@ -1,0 +1,104 @@
+"""Agents of an older release meet events of a newer one: they wait at them, lose nothing, and the newer release goes on from there."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from domain.campaigns import EventAttended
+from domain.catalogue import topic_of
+from domain.customers import ChannelVisited
+from projections.customers import CUSTOMERS
+from projections.offers import REACTIONS
+from projections.redis import RedisStore
+from projections.store import Place
+from streams.cloudevents import write
+from streams.routing import shard_of
+from tests.conftest import Running, proposed, settings_in, wait_until
+
+NEWCOMER = "customer:4711"
+OTHER = next(name for number in range(100) if shard_of(name := f"customer:{number}", 4) != shard_of(NEWCOMER, 4))
+"""Somebody in another of the four shards."""
+OLDER = f"""
+import sys
+from pathlib import Path
+if sys.argv[1:] == ["agents"] and (Path(__file__).parent / "older").exists():
+    from domain.catalogue import TOPICS
+    del TOPICS["{topic_of(EventAttended)}"]
+"""
+"""Python runs this in every process: while the file `older` is there, agents are of a release that did not know one type of event."""
+
+
+@pytest.fixture
+def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The file that makes agents older."""
+    (folder := tmp_path / "release").mkdir()
+    (folder / "sitecustomize.py").write_text(OLDER)
+    (file := folder / "older").touch()
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    return file
+
+
+@pytest.fixture
+def running(older: Path, tmp_path: Path) -> Iterator[Running]:
+    """A stack whose agents are older than its intake."""
+    assert older.is_file()
+    made = Running(settings_in(tmp_path / "data"))
+    made.start()
+    yield made
+    made.kill_all()
+
+
+def test_old_agents_wait_at_new_events_and_new_agents_go_on(running: Running, older: Path) -> None:
+    """The shard of the new event stands still in the one group that has to know it; all else goes on; after the upgrade all is as rebuilt."""
+    shard = shard_of(NEWCOMER, running.settings.shards)
+    _fed(running, write(proposed(ChannelVisited(channel="app"), "before", NEWCOMER)))
+    running.settle()
+    _fed(running, write(proposed(EventAttended(event="gala"), "new", NEWCOMER)), write(proposed(ChannelVisited(channel="app"), "behind", NEWCOMER)))
+    _fed(running, write(proposed(ChannelVisited(channel="app"), "beside", OTHER)))
+    wait_until(lambda: any(said["event"] == "shard_not_folded" for said in _logged(running)))
+    wait_until(lambda: _behind(running, Place(shard, REACTIONS.name)) == 0)
+
+    assert {(said["group"], said["shard"], said["error"]) for said in _logged(running)} == {(CUSTOMERS.name, shard, "Newer")}
+    assert _behind(running, Place(shard, CUSTOMERS.name)) >= 2
+    assert _profile(running, NEWCOMER)["channels"] == {"app": 1}
+    wait_until(lambda: _profile(running, OTHER)["channels"] == {"app": 1})
+
+    older.unlink()
+    running.kill("agents")
+    running.settle()
+    assert _profile(running, NEWCOMER)["channels"] == {"app": 2}
+    assert _profile(running, NEWCOMER)["attended"] == 1
+    assert running.report("digest") == running.report("digest", "--rebuild")
+
+
+def _fed(running: Running, *events: bytes) -> None:
+    done = running.run("feed", "-", input=b"\n".join(events))
+    assert done.returncode == 0, done.stderr
+
+
+def _logged(running: Running) -> list[dict[str, object]]:
+    """What agents said of shards that they could not fold."""
+    lines = (running.settings.data_dir / "logs" / "agents.log").read_text().splitlines()
+    return [said for line in lines if line.startswith("{") and (said := json.loads(line))["event"] == "shard_not_folded"]
+
+
+def _behind(running: Running, place: Place) -> int:
+    """How many events of the journal are not folded."""
+    from deploy.compose import journal_of
+
+    async def upto() -> int:
+        store = RedisStore(running.settings.redis)
+        try:
+            return await store.upto(place)
+        finally:
+            await store.close()
+
+    return journal_of(running.settings)[place.shard].head() - asyncio.run(upto())
+
+
+def _profile(running: Running, stream: str) -> dict[str, object]:
+    found = running.client.get(f"/v1/customers/{stream.partition(':')[2]}")
+    return dict(found.json()["profile"]) if found.status_code == 200 else {"channels": {}}
