@@ -123,6 +123,24 @@ def test_after_a_broker_was_lost_a_partition_not_used_before_works_too(forgetful
         assert [row.event().id for row in sqlite_journal[1].read(0, 10)] == ["b"]
 
 
+def test_what_another_broker_has_is_not_taken_for_what_the_first_one_had(forgetful: Forgetful, sqlite_journal: Journal) -> None:
+    """The journal has tracked the first one's log up to 9; a message at 0 of its successor's is in no journal yet, whatever the number says."""
+    names = [f"{number}".encode() for number in range(10)]
+    with Courier(forgetful.broker, sqlite_journal) as courier, Courier(forgetful.broker, sqlite_journal) as other:
+        sent = [courier.submit(0, b"a"), *(other.submit(1, name) for name in names)]
+        for partition, wanted in enumerate((1, len(names))):
+            journal_all(forgetful.broker, sqlite_journal, partition, wanted)
+        assert not wait(sent, timeout=10).not_done
+        forgetful.kill()
+        forgetful.start()
+        second = courier.submit(1, b"another")
+        with pytest.raises(NotYet):
+            second.result(timeout=2)
+
+        journal_all(forgetful.broker, sqlite_journal, 1, 1)
+        assert second.result(timeout=10).offset >= 0
+
+
 def test_what_no_broker_takes_holds_up_nothing(forgetful: Forgetful) -> None:
     """Seventeen megabytes fail by themselves, and what was handed in after them is delivered."""
     with Courier(forgetful.broker, None) as courier:
