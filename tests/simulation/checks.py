@@ -99,8 +99,8 @@ def _proven(shard: Shard) -> None:
 def _published(world: World, shard: Shard) -> None:
     """Whatever was published is in the journal, to the byte, and the last of it goes up to its end."""
     rows, messages = {row.position: row for row in shard.stored(0, 1_000_000)}, world.broker.messages[TopicPartition(RECORDED, shard.number)]
-    if decode_batch(messages[-1].value).upto != shard.head():
-        raise Violation(f"not all was published: up to {decode_batch(messages[-1].value).upto} of {shard.head()} of shard {shard.number}")
+    if (upto := decode_batch(messages[-1].value).upto if messages else 0) != shard.head():
+        raise Violation(f"not all was published: up to {upto} of {shard.head()} of shard {shard.number}")
     for message in messages:
         for row in decode_batch(message.value).rows:
             if rows.get(row.position) != row:

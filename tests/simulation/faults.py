@@ -1,7 +1,11 @@
 """When does what break? Drawn from a seed, counted, and over when the world is to come to rest."""
 
 from collections import Counter
+from collections.abc import Sequence
 from random import Random
+from typing import TypeVar
+
+T = TypeVar("T")
 
 RATES = {
     "poll fails": 0.01,
@@ -23,6 +27,7 @@ RATES = {
     "agents get a batch again": 0.05,
     "another worker folds too": 0.02,
     "fed again": 0.05,
+    "strayed": 0.05,
     "poison": 0.02,
     "clock goes back": 0.05,
 }
@@ -40,13 +45,17 @@ class Faults:
 
     def strikes(self, name: str) -> bool:
         """Whether it happens now."""
-        struck = not self.over and self._chance.random() < self._rates.get(name, 0.0)
+        struck = not self.over and name in self._rates and self._chance.random() < self._rates[name]
         self.happened[name] += struck
         return struck
 
     def upto(self, most: int) -> int:
         """A number from one to `most`."""
         return self._chance.randint(1, most)
+
+    def any(self, some: Sequence[T]) -> T:
+        """One of these."""
+        return self._chance.choice(some)
 
     def pauses(self) -> int:
         """For how many turns somebody does nothing."""

@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Mapping
 
 import pytest
 
@@ -17,8 +18,10 @@ FIRST = int(os.environ.get("TIERFOLD_TEST_SEED", "0"))
 AT_ONCE = 100
 FOUND_WITHIN = 300
 """Seeds within which a mutation is found."""
-FAILED_ONCE = (79, 96, 106, 1048)
+FAILED_ONCE = (79, 96, 106, 1048, 2017)
 """Seeds in which something was wrong once, and is mended."""
+OF_THEN = {name: rate for name, rate in RATES.items() if name != "strayed"}
+"""The faults that there were when they failed: with another one each seed is another run."""
 
 
 def test_no_seed_violates_what_must_hold() -> None:
@@ -37,7 +40,7 @@ def test_no_seed_violates_what_must_hold() -> None:
 @pytest.mark.parametrize("seed", FAILED_ONCE)
 def test_what_failed_once_does_not_fail_again(seed: int) -> None:
     """Seeds that found something."""
-    assert simulate([seed])[1] == []
+    assert violation(seed, calm(seed % BANKS), OF_THEN) is None
 
 
 def test_the_same_seed_is_the_same_run() -> None:
@@ -51,18 +54,18 @@ def test_every_mutation_is_found(name: str) -> None:
     """Code that is wrong in one small way violates something within a few seeds; the right code does not in the seed that finds it."""
     undisturbed = [calm(number) for number in range(BANKS)]
     with mutated(MUTATIONS[name]):
-        found = next(filter(None, (violation(seed, undisturbed[seed % BANKS]) for seed in range(FOUND_WITHIN))), None)
+        found = next(filter(None, (violation(seed, undisturbed[seed % BANKS], OF_THEN) for seed in range(FOUND_WITHIN))), None)
     assert found, f"nothing was wrong in {FOUND_WITHIN} seeds although {name}"
 
     seed, said = found
     print(f"{name}: {said}")
-    assert violation(seed, undisturbed[seed % BANKS]) is None
+    assert violation(seed, undisturbed[seed % BANKS], OF_THEN) is None
 
 
-def violation(seed: int, undisturbed: Outcome) -> tuple[int, str] | None:
+def violation(seed: int, undisturbed: Outcome, rates: Mapping[str, float]) -> tuple[int, str] | None:
     """The seed and what was violated in it, if anything was."""
     try:
-        run(seed, bank(seed % BANKS), RATES, undisturbed)
+        run(seed, bank(seed % BANKS), rates, undisturbed)
     except Violation as said:
         return seed, str(said)
     return None

@@ -300,6 +300,8 @@ class World:
                 if lost is not None:  # a core system keeps what is not journalled, as the README says of a broker that keeps nothing
                     at[number] = lost
                     del sent[number][lost:]
+                if sent[number] and not self._untracked(*sent[number][0]) and self.faults.strikes("strayed"):  # once more, by another's partition
+                    self.broker.producer().send(INTERACTIONS, value=self.faults.any(messages[0]), partition=(number + 1) % SHARDS)
                 if at[number] < len(messages):
                     found = self._send(number, write_batch(messages[at[number]]))
                     if found.error is None:
