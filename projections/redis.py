@@ -15,41 +15,39 @@ from redis.asyncio import Connection, ConnectionPool, Redis
 from redis.connection import HiredisRespSerializer
 from redis.exceptions import RedisError
 
-from projections.store import Kept, Place, Reached, new_life
+from projections.store import Kept, Place, Reached, new_etag
 
 __all__ = ["RedisError", "RedisStore"]
 
 BEAT_LASTS = 15
 """Seconds after which a worker that says nothing counts as gone."""
 
-THERE = "if (redis.call('GET', KEYS[1]) or '0') ~= ARGV[1] or redis.call('GET', KEYS[2]) ~= ARGV[2] then return 0 end"
-"""Saves nothing for whoever does not know where the shard is, and in which life."""
-SAVE = f"""
-{THERE}
-local held = ARGV[1] == ARGV[3]
-for i = 5, #KEYS do
-  local had = held and redis.call('GET', KEYS[i])
-  if not had or tonumber(string.match(had, '^%d+')) <= tonumber(string.match(ARGV[i - 1], '^%d+')) then redis.call('SET', KEYS[i], ARGV[i - 1]) end
-end
-for i = #KEYS, #ARGV do redis.call('SADD', KEYS[3], ARGV[i]) end
+MOVE = """
+if (redis.call('GET', KEYS[1]) or '0') ~= ARGV[1] or redis.call('GET', KEYS[2]) ~= ARGV[2] then return 0 end
 redis.call('SET', KEYS[1], ARGV[3])
+redis.call('SET', KEYS[2], ARGV[4])
+"""
+"""Move a shard; whoever does not know where it is, and the tag of its last save, saves nothing."""
+SAVE = f"""
+{MOVE}
+for i = 5, #KEYS do redis.call('SET', KEYS[i], ARGV[i]) end
+for i = #KEYS + 1, #ARGV do redis.call('SADD', KEYS[3], ARGV[i]) end
 redis.call('SET', KEYS[4], 1, 'EX', {BEAT_LASTS})
 return 1
 """
 
 
 AMEND = f"""
-{THERE}
-for i = 4, #KEYS do redis.call('SREM', KEYS[3], ARGV[2 * i - 4]) end
+{MOVE}
+for i = 4, #KEYS do redis.call('SREM', KEYS[3], ARGV[2 * i - 2]) end
 for i = 4, #KEYS do
-  if ARGV[2 * i - 5] == '' then
+  if ARGV[2 * i - 3] == '' then
     redis.call('DEL', KEYS[i])
   else
-    redis.call('SET', KEYS[i], ARGV[2 * i - 5])
-    redis.call('SADD', KEYS[3], ARGV[2 * i - 4])
+    redis.call('SET', KEYS[i], ARGV[2 * i - 3])
+    redis.call('SADD', KEYS[3], ARGV[2 * i - 2])
   end
 end
-redis.call('SET', KEYS[1], math.max(0, ARGV[1] - 1))
 return 1
 """
 """Put states in the place of others, and let whoever folds the shard take its states up anew."""
@@ -120,13 +118,13 @@ class RedisStore:
         return int(await self._redis.get(_key(place, "upto")) or 0)
 
     async def reached(self, place: Place) -> Reached:
-        """How far a group has read a shard, and in which life, which is begun if there is none."""
-        keys = [_key(place, name) for name in ("upto", "life")]
+        """How far a group has read a shard, and the tag of its last save, which is drawn if there is none."""
+        keys = [_key(place, name) for name in ("upto", "etag")]
         while True:
-            upto, life = await self._redis.mget(keys)
-            if life is not None:
-                return Reached(int(upto or 0), cast("bytes", life).decode())
-            await self._redis.set(keys[1], new_life(), nx=True)
+            upto, etag = await self._redis.mget(keys)
+            if etag is not None:
+                return Reached(int(upto or 0), cast("bytes", etag).decode())
+            await self._redis.set(keys[1], new_etag(), nx=True)
 
     async def uptos(self, places: Sequence[Place]) -> list[int]:
         """How far several groups have read their shards."""
@@ -176,19 +174,20 @@ class RedisStore:
             if not found.done():
                 found.set_result(some)
 
-    async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
+    async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> Reached | None:
         """Save states and move the shard, all or nothing."""
-        keys = [_key(place, name) for name in ("upto", "life", "streams", "beat")]
+        keys = [_key(place, name) for name in ("upto", "etag", "streams", "beat")]
         keys += [_prefix(place, key) + stream for key, stream in states]
         values = [b"%d %b" % kept for kept in states.values()]
         members = sorted({stream for _, stream in states})
-        return bool(await self._save(keys=keys, args=[*expected, upto, *values, *members]))
+        moved = Reached(upto, new_etag())
+        return moved if await self._save(keys=keys, args=[*expected, *moved, *values, *members]) else None
 
     async def amend(self, place: Place, expected: Reached, states: Mapping[tuple[str, str], Kept | None]) -> bool:
         """Put states in the place of others, all or nothing."""
-        keys = [*(_key(place, name) for name in ("upto", "life", "streams")), *(_key(place, key, stream) for key, stream in states)]
+        keys = [*(_key(place, name) for name in ("upto", "etag", "streams")), *(_key(place, key, stream) for key, stream in states)]
         said = [part for (_, stream), kept in states.items() for part in (b"%d %b" % kept if kept else b"", stream)]
-        if not await self._amend(keys=keys, args=[*expected, *said]):
+        if not await self._amend(keys=keys, args=[*expected, max(0, expected.upto - 1), new_etag(), *said]):
             return False
         if gone := {stream for _, stream in states} - {stream for (_, stream), kept in states.items() if kept}:
             await self._redis.delete(*(_places(place, stream) for stream in gone))
@@ -227,7 +226,7 @@ class RedisStore:
 
     async def forget(self, place: Place, keys: Sequence[str]) -> None:
         """Remove the states of these keys, and that anything was ever folded here; the position goes first, so that nobody goes on from it."""
-        await self._redis.delete(_key(place, "upto"), _key(place, "life"))
+        await self._redis.delete(_key(place, "upto"), _key(place, "etag"))
         async for streams in self.streams(place):
             await self._redis.delete(*(_key(place, key, stream) for stream in streams for key in keys))
         await self._redis.delete(*(_key(place, name) for name in ("streams", "beat")))

@@ -1,10 +1,11 @@
 """Where are folded states kept? What every read-model store promises, and one in memory.
 
-A state is kept with `upto`, the position of the last event folded into it. A shard's position in a group moves by
-compare-and-set: who does not know the present one, saves nothing. So an old writer that wakes up does no harm.
+A state is kept with `upto`, the position of the last event folded into it. What a shard's group has is saved by
+compare-and-set: whoever does not know its tag, which every save draws anew, saves nothing. So an old writer that wakes up
+does no harm, and two who fold the same do not mix.
 
-Trap: a store that was lost is at position 0, as one that has not begun. So positions have a life, drawn when a shard is
-begun: who knows position 0 of another life, saves nothing either.
+Trap: a position alone does not do. A store that was lost is at 0, as one that has not begun; one that came back from a
+snapshot may be at the very position at which others have saved some of their streams since.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -27,14 +28,14 @@ class Place(NamedTuple):
 
 
 class Reached(NamedTuple):
-    """How far a group has read a shard, and in which life."""
+    """How far a group has read a shard, and the tag of its last save."""
 
     upto: int
-    life: str
+    etag: str
 
 
-def new_life() -> str:
-    """A name that no life had before."""
+def new_etag() -> str:
+    """A tag that no save had before."""
     return uuid4().hex
 
 
@@ -45,7 +46,7 @@ class Store(Protocol):
         """How far a group has read a shard; 0 if it has not begun."""
 
     async def reached(self, place: Place) -> Reached:
-        """How far a group has read a shard, for whoever means to move it: a life is begun if there is none."""
+        """How far a group has read a shard, for whoever means to save; a tag is drawn if there is none."""
 
     async def load(self, place: Place, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
         """The states under `(key, stream)`, in the order asked for."""
@@ -53,11 +54,10 @@ class Store(Protocol):
     async def read(self, wanted: Sequence[tuple[Place, str, str]]) -> list[Kept | None]:
         """States of several places at once, by place, key and stream."""
 
-    async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
-        """Save states by `(key, stream)` and move the shard from `expected` to `upto`, in the same life, all or nothing.
+    async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> Reached | None:
+        """Save states by `(key, stream)` and move the shard to `upto`, all or nothing; gives what it has reached then.
 
-        False, and nothing saved, if the shard is not at `expected`. While the shard stays where it is, a state that
-        was folded further is not replaced: another worker may be saving the same streams.
+        None, and nothing saved, if the shard is not at `expected`.
         """
 
     async def amend(self, place: Place, expected: Reached, states: Mapping[tuple[str, str], Kept | None]) -> bool:
@@ -76,7 +76,7 @@ class MemoryStore:
 
     def __init__(self, folded: Iterable[tuple[Place, int, dict[tuple[str, str], Kept]]] = ()) -> None:
         self._upto: dict[Place, int] = {}
-        self._lives: dict[Place, str] = {}
+        self._etags: dict[Place, str] = {}
         self._states: dict[Place, dict[tuple[str, str], Kept]] = {}
         for place, upto, states in folded:
             self._upto[place], self._states[place] = upto, states
@@ -86,8 +86,8 @@ class MemoryStore:
         return self._upto.get(place, 0)
 
     async def reached(self, place: Place) -> Reached:
-        """How far a group has read a shard, and in which life."""
-        return Reached(self._upto.get(place, 0), self._lives.setdefault(place, new_life()))
+        """How far a group has read a shard, and the tag of its last save."""
+        return Reached(self._upto.get(place, 0), self._etags.setdefault(place, new_etag()))
 
     async def load(self, place: Place, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
         """The states under `(key, stream)`."""
@@ -97,15 +97,12 @@ class MemoryStore:
         """States of several places."""
         return [self._states.get(place, {}).get((key, stream)) for place, key, stream in wanted]
 
-    async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
+    async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> Reached | None:
         """Save states and move the shard, all or nothing."""
         if not self._is_at(place, expected):
-            return False
-        kept = self._states.setdefault(place, {})
-        held = expected.upto == upto
-        kept.update({name: state for name, state in states.items() if not (held and name in kept and kept[name].upto > state.upto)})
-        self._upto[place] = upto
-        return True
+            return None
+        self._states.setdefault(place, {}).update(states)
+        return self._moved(place, upto)
 
     async def amend(self, place: Place, expected: Reached, states: Mapping[tuple[str, str], Kept | None]) -> bool:
         """Put states in the place of others, all or nothing."""
@@ -117,7 +114,7 @@ class MemoryStore:
                 kept.pop(name, None)
             else:
                 kept[name] = state
-        self._upto[place] = max(0, expected.upto - 1)
+        self._moved(place, max(0, expected.upto - 1))
         return True
 
     async def streams(self, place: Place) -> AsyncIterator[list[str]]:
@@ -125,4 +122,8 @@ class MemoryStore:
         yield sorted({stream for _, stream in self._states.get(place, {})})
 
     def _is_at(self, place: Place, expected: Reached) -> bool:
-        return (self._upto.get(place, 0), self._lives.get(place)) == expected
+        return (self._upto.get(place, 0), self._etags.get(place)) == expected
+
+    def _moved(self, place: Place, upto: int) -> Reached:
+        self._upto[place], self._etags[place] = upto, new_etag()
+        return Reached(upto, self._etags[place])

@@ -82,14 +82,18 @@ class _Filling:
             known = [stream async for some in self._store.streams(self._place) for stream in some] if len(parts) > 1 else []
             streams = streams_in(parts, known)
             for start in range(0, len(streams), SAVED_AT_ONCE):
-                if not await self._folded(streams[start : start + SAVED_AT_ONCE], parts, after, reader.upto):
+                saved = await self._folded(streams[start : start + SAVED_AT_ONCE], parts, after, reader.upto)
+                if saved is None:
                     return False
-            if reader.upto != after.upto and not await self._store.save(self._place, after, reader.upto, {}):
-                return False
-            after = Reached(reader.upto, after.life)
+                after = saved
+            if reader.upto != after.upto:
+                moved = await self._store.save(self._place, after, reader.upto, {})
+                if moved is None:
+                    return False
+                after = moved
         return True
 
-    async def _folded(self, streams: Sequence[str], parts: list[Part], after: Reached, upto: int) -> bool:
+    async def _folded(self, streams: Sequence[str], parts: list[Part], after: Reached, upto: int) -> Reached | None:
         """Fold a stretch into some streams and save them; the position stays until all have it."""
         if len(self._cache) > CACHED:
             self._cache.clear()

@@ -28,7 +28,6 @@ class Deriving(Folding):
         self._source = Place(shard, group.source.group)
         self._part = group.source.part
         self._of = of
-        self._source_life = ""
         self._until = 0
 
     async def _advance(self, batch: Batch) -> int:
@@ -37,8 +36,7 @@ class Deriving(Folding):
         if batch.after <= self._upto < batch.upto and not any(row.topic in (self.group.topics or ()) for row in batch.rows):
             await self._save({}, batch.upto)
             return 0
-        source, self._source_life = await self._store.reached(self._source)
-        to = min(batch.upto, source)
+        to = min(batch.upto, await self._store.upto(self._source))
         folded = 0
         while self._upto < to:
             whole = batch.after <= self._upto and batch.upto == to
@@ -84,8 +82,7 @@ class Deriving(Folding):
 
     async def _source_must_be_there(self) -> None:
         """Trap: what is read of a source that was lost between two looks, its streams or its states, is not what it was up to there."""
-        source, life = await self._store.reached(self._source)
-        if source < self._until or life != self._source_life:
+        if await self._store.upto(self._source) < self._until:
             self._forget()
             raise Superseded
 

@@ -52,7 +52,7 @@ class Folding:
         self._lean = lean(group)
         self._topics = sorted(group.topics or ()) if group.everyone is None else []
         self._upto: int | None = None
-        self._life = ""
+        self._etag = ""
         self._moved = 0.0
         self._cache: dict[str, Held] = {}
         self._busy = asyncio.Lock()
@@ -81,7 +81,7 @@ class Folding:
         if self._upto is not None and time.monotonic() - self._moved < IDLE_AFTER:
             return 0
         async with self._busy:
-            if await self._store.reached(self.place) != (self._upto, self._life):
+            if await self._store.reached(self.place) != (self._upto, self._etag):
                 self._forget()  # the read models were lost, or another worker has moved them on
         return await self.catch_up()
 
@@ -103,7 +103,7 @@ class Folding:
 
     async def _take_up(self) -> None:
         if self._upto is None:
-            self._upto, self._life = await self._store.reached(self.place)
+            self._upto, self._etag = await self._store.reached(self.place)
 
     async def _heal(self, to: int) -> int:
         """Read what is missing from the journal; a journal that is behind the batch has no more to give."""
@@ -154,7 +154,7 @@ class Folding:
 
     async def _must_be_here(self) -> None:
         """Trap: read models that were lost while all streams were looked for have fewer streams, and the shard would say that it has folded them all."""
-        if await self._store.reached(self.place) != (self._upto, self._life):
+        if await self._store.reached(self.place) != (self._upto, self._etag):
             self._forget()
             raise Superseded
 
@@ -172,9 +172,6 @@ class Folding:
         beside = await self._beside(missing)
         for index, stream in enumerate(missing):
             self._cache[stream] = Held.of(self.group, found[index * len(parts) : (index + 1) * len(parts)], beside[index])
-        assert self._upto is not None
-        if any(self._cache[stream].upto > self._upto for stream in missing):
-            await self._must_be_here()  # trap: what another worker has folded further would be taken for done, and lost with it nobody folds it
 
     async def _beside(self, streams: Sequence[str]) -> list[States]:
         """What is read of another group, for each of these streams."""
@@ -184,12 +181,15 @@ class Folding:
         assert self._upto is not None
         parts = self.group.parts
         states = {(parts[part].key, stream): self._cache[stream].kept(self.group, part) for stream, some in changed.items() for part in some}
-        if (states or upto != self._upto) and not await self._store.save(self.place, Reached(self._upto, self._life), upto, states):
+        if not states and upto == self._upto:
+            return
+        moved = await self._store.save(self.place, Reached(self._upto, self._etag), upto, states)
+        if moved is None:
             self._forget()
             raise Superseded
         if upto != self._upto:
             self._moved = time.monotonic()
-        self._upto = upto
+        self._upto, self._etag = moved
 
     @property
     def _context(self) -> Context:

@@ -31,17 +31,17 @@ async def test_who_does_not_know_the_position_saves_nothing(store: Store) -> Non
     assert await store.upto(PLACE) == 7
 
 
-async def test_who_knows_a_position_of_another_life_saves_nothing(store: Store) -> None:
-    """A store that was lost begins at 0, as one that has not begun: only its life tells the two apart."""
+async def test_who_knows_the_position_and_not_the_tag_saves_nothing(store: Store) -> None:
+    """A store that was lost begins at 0, as one that has not begun: only its tag tells the two apart."""
     begun = await store.reached(PLACE)
 
     assert begun == await store.reached(PLACE)
-    assert not await store.save(PLACE, begun._replace(life="another"), 7, {NAME: Kept(7, b"old")})
-    assert not await store.amend(PLACE, begun._replace(life="another"), {NAME: Kept(7, b"old")})
+    assert not await store.save(PLACE, begun._replace(etag="another"), 7, {NAME: Kept(7, b"old")})
+    assert not await store.amend(PLACE, begun._replace(etag="another"), {NAME: Kept(7, b"old")})
     assert await store.load(PLACE, [NAME]) == [None]
 
 
-async def test_a_redis_that_was_emptied_begins_another_life(redis_url: str) -> None:
+async def test_a_redis_that_was_emptied_begins_with_another_tag(redis_url: str) -> None:
     """Whoever read nothing before, and means to save what they folded, has to look again."""
     store = RedisStore(redis_url)
     before = await store.reached(PLACE)
@@ -50,8 +50,20 @@ async def test_a_redis_that_was_emptied_begins_another_life(redis_url: str) -> N
     assert not await store.save(PLACE, before, 7, {NAME: Kept(7, b"old")})
     after = await store.reached(PLACE)
     assert (before.upto, after.upto) == (0, 0)
-    assert before.life != after.life
+    assert before.etag != after.etag
     await store.close()
+
+
+async def test_two_who_save_at_one_position_do_not_mix(store: Store) -> None:
+    """One event for everyone is saved in several steps: whoever comes between them has to look again."""
+    begun = await store.reached(PLACE)
+    first = await store.save(PLACE, begun, 0, {NAME: Kept(9, b"one")})
+
+    assert await store.save(PLACE, begun, 0, {NAME: Kept(7, b"other")}) is None
+    assert first == await store.reached(PLACE)
+    assert first is not None
+    assert await store.save(PLACE, first, 9, {})
+    assert await store.load(PLACE, [NAME]) == [Kept(9, b"one")]
 
 
 async def test_a_position_may_stay_where_it_is(store: Store) -> None:

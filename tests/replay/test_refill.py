@@ -68,6 +68,7 @@ async def test_a_filling_that_is_killed_goes_on_with_stretches_of_any_other_leng
     for shard in journal:
         with suppress(ConnectionError):
             await fill(CUSTOMERS, shard.number, journal, store, at_once=first)
+    store.spare()
     for shard in journal:
         await fill(CUSTOMERS, shard.number, journal, store, at_once=second)
 

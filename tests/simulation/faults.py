@@ -28,6 +28,8 @@ RATES = {
     "another worker folds too": 0.02,
     "fed again": 0.05,
     "strayed": 0.05,
+    "Redis writes a snapshot": 0.02,
+    "Redis goes back to its snapshot": 0.004,
     "poison": 0.02,
     "clock goes back": 0.05,
 }

@@ -70,8 +70,8 @@ MUTATIONS: dict[str, Sequence[Edit]] = {
         Edit(Folding, "_forget", "self._cache.clear()", "pass"),
     ],
     "what is derived does not wait for what it is derived from": [
-        Edit(Deriving, "_advance", "min(batch.upto, source)", "batch.upto"),
-        Edit(Deriving, "_source_must_be_there", "if source < self._until or life != self._source_life:", "if False:"),
+        Edit(Deriving, "_advance", "min(batch.upto, await self._store.upto(self._source))", "batch.upto"),
+        Edit(Deriving, "_source_must_be_there", "if await self._store.upto(self._source) < self._until:", "if False:"),
     ],
     "two fold one shard at once": [
         Edit(Folding, "advance", "async with self._busy:", "if True:"),
@@ -89,7 +89,7 @@ MUTATIONS: dict[str, Sequence[Edit]] = {
         Edit(Folding, "_sweep", "await self._must_be_here()", "pass"),
     ],
     "what is derived does not look whether its source was lost": [
-        Edit(Deriving, "_source_must_be_there", "if source < self._until or life != self._source_life:", "if False:"),
+        Edit(Deriving, "_source_must_be_there", "if await self._store.upto(self._source) < self._until:", "if False:"),
     ],
     "nobody looks who owns a shard": [
         Edit(sqlite, "write_beside", "if not execute(FENCE, (beside.epoch,)):", "if False:"),

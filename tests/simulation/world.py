@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -98,19 +99,26 @@ class Store(MemoryStore):
         super().__init__()
         self._faults = faults
         self._heads = heads
+        self._snapshot: tuple[Any, Any, Any] = ({}, {}, {})
+
+    def _back_to(self, upto: dict[Place, int], etags: dict[Place, str], states: dict[Place, dict[tuple[str, str], Kept]]) -> None:
+        """As after a crash: what was saved since then is gone, positions and states together."""
+        self._upto, self._etags, self._states = upto, etags, states
 
     async def load(self, place: Place, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
         """The states, a turn later."""
         await asyncio.sleep(0)
         return await super().load(place, wanted)
 
-    async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
+    async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> Reached | None:
         """Save, a turn later, or not."""
         await asyncio.sleep(0)
         if self._faults.strikes("Redis loses everything"):
-            self._upto.clear()
-            self._lives.clear()
-            self._states.clear()
+            self._back_to({}, {}, {})
+        if self._faults.strikes("Redis writes a snapshot"):
+            self._snapshot = deepcopy((self._upto, self._etags, self._states))
+        if self._faults.strikes("Redis goes back to its snapshot"):
+            self._back_to(*deepcopy(self._snapshot))
         if self._faults.strikes("save refused"):
             raise ConnectionError("a fault that was asked for")
         saved = await super().save(place, expected, upto, states)

@@ -148,27 +148,17 @@ async def test_what_is_derived_is_never_ahead_of_its_source(groups: list[Group],
 
 
 class Overtaken(MemoryStore):
-    """A store in which another worker saves its states just before a worker's first save, and moves the position just after it."""
+    """A store in which another worker comes between a worker and its first save."""
 
     def __init__(self) -> None:
         super().__init__()
         self.other: Callable[[], Awaitable[object]] | None = None
-        self._moves: list[tuple[Place, Reached, int]] | None = None
 
-    async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
-        if self._moves is not None and expected.upto != upto:
-            self._moves.append((place, expected, upto))
-            return True
+    async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> Reached | None:
         other, self.other = self.other, None
-        moves: list[tuple[Place, Reached, int]] = []
         if other is not None:
-            self._moves = moves
             await other()
-            self._moves = None
-        saved = await super().save(place, expected, upto, states)
-        for move in moves:
-            assert await super().save(*move, {})
-        return saved
+        return await super().save(place, expected, upto, states)
 
 
 async def test_a_worker_that_is_behind_does_not_put_back_what_another_has_folded_further(groups: list[Group], sqlite_journal: Journal) -> None:
@@ -187,15 +177,6 @@ async def test_a_worker_that_is_behind_does_not_put_back_what_another_has_folded
 
     assert await store.upto(Place(0, groups[1].name)) == head
     assert await digests(groups, store, 1) == await undisturbed(groups, sqlite_journal)
-
-
-async def test_a_state_folded_further_is_not_replaced_while_the_position_stays(store: Store) -> None:
-    """Where compare-and-set does not fence, each state's own position does."""
-    place, name = Place(0, "g"), ("tier@1", "customer:1")
-    assert await store.save(place, await store.reached(place), 0, {name: Kept(9, b"{}")})
-    assert await store.save(place, await store.reached(place), 0, {name: Kept(7, b"[]")})
-
-    assert await store.load(place, [name]) == [Kept(9, b"{}")]
 
 
 def test_a_batch_fits_a_message(sqlite_journal: Journal) -> None:

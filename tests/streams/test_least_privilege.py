@@ -139,15 +139,15 @@ async def test_agents_save_lookups_read_and_strangers_get_nowhere(guarded_redis:
     agents, web, guard = (store_as(guarded_redis, user) for user in ("agents", "web", "guard"))
     place, kept = Place(0, "customers@1"), {("profile@1", "customer:1"): Kept(1, b"{}")}
 
-    reached = await agents.reached(place)
-    assert await agents.save(place, reached, 1, kept)
+    moved = await agents.save(place, await agents.reached(place), 1, kept)
+    assert moved == await web.reached(place)
     assert await web.load(place, [("profile@1", "customer:1")]) == [Kept(1, b"{}")]
     assert await web.reserve(place, "customer:1", "d", "sms", 60, (), [Room(1, ("sms",))]) is None
     await web.release(place, "customer:1", "d", "sms")
     assert await guard.upto(place) == 1
     await guard.note("guard", b"{}")
-    with pytest.raises(redis.exceptions.RedisError):
-        await web.save(place, reached._replace(upto=1), 2, kept)
+    with pytest.raises(redis.exceptions.RedisError, match="can.t run this command"):
+        await web.save(place, moved, 2, kept)
     for user in (agents, web, guard):
         with pytest.raises(redis.exceptions.NoPermissionError):
             await user.clear()

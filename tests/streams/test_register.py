@@ -38,7 +38,7 @@ class Watched(MemoryStore):
         super().__init__()
         self.pointers: list[dict[str, str]] = []
 
-    async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> bool:
+    async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> Reached | None:
         self.pointers += [LIVE.decode(kept.state).versions for (key, _), kept in states.items() if key == LIVE.key]
         return await super().save(place, expected, upto, states)
 
