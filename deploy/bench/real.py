@@ -25,14 +25,15 @@ from streams.journal import Shard
 
 
 def on_real_components(events: dict[int, list[bytes]]) -> list[Figure]:
-    """Events a second into the journal by an intake alone, and from the feed into Redis by all processes; and how long a commit takes."""
-    alone, waits = zip(*(_intake_alone(events) for _ in range(REPEATS)), strict=True)
+    """Events a second into the journal by an intake alone, and from the feed into Redis by all processes; how long a commit takes, and how much disk."""
+    alone, waits, sizes = zip(*(_intake_alone(events) for _ in range(REPEATS)), strict=True)
     whole = [_everything(events) for _ in range(REPEATS)]
     commits = sorted(wait for some in waits for wait in some)
     return [
         Figure("real_ingest", statistics.median(alone), "events/s"),
         Figure("real_append_p50_ms", at(commits, 0.5), "ms"),
         Figure("real_append_p99_ms", at(commits, 0.99), "ms"),
+        Figure("real_disk_per_million", statistics.median(sizes) * 1e6 / 2**30, "GiB"),
         Figure("real_end_to_end", statistics.median(whole), "events/s", {"ingest alone": statistics.median(alone)}),
     ]
 
@@ -49,8 +50,8 @@ def _started(shards: int) -> Iterator[Settings]:
             yield settings
 
 
-def _intake_alone(events: dict[int, list[bytes]]) -> tuple[float, list[float]]:
-    """Events a second, and what each commit took, in milliseconds."""
+def _intake_alone(events: dict[int, list[bytes]]) -> tuple[float, list[float], float]:
+    """Events a second, what each commit took, in milliseconds, and the bytes of tables and indexes for an event."""
     count, waits, record = sum(map(len, events.values())), list[float](), Shard.record
 
     def timed(shard: Shard, *given: Any) -> Any:
@@ -61,14 +62,18 @@ def _intake_alone(events: dict[int, list[bytes]]) -> tuple[float, list[float]]:
 
     with _started(len(events)) as settings, patch.object(Shard, "record", timed):
         fill(broker_of(settings), events)
-        journal = journal_of(settings)
-        begun = time.perf_counter()
+        journal, tables = journal_of(settings), settings.data_dir.parent / "components" / "postgres" / "data" / "base"
+        before, begun = _size(tables), time.perf_counter()
         with running_intake(broker_of(settings), journal):
             while journal.counts().arrived < count:
                 threading.Event().wait(0.02)
             seconds = time.perf_counter() - begun
         journal.close()
-    return count / seconds, waits
+        return count / seconds, waits, (_size(tables) - before) / count
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _everything(events: dict[int, list[bytes]]) -> float:
