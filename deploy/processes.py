@@ -104,7 +104,7 @@ def run_web(settings: Settings) -> None:
     add_wholes_past(app, journal, privacy)
     add_decisions(app, journal, privacy, begun_with(settings))
     add_trying(app, partial(tried, settings))
-    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False, server_header=False, proxy_headers=False)
+    uvicorn.run(app, host=settings.host, port=settings.port, log_config=None, log_level="warning", access_log=False, server_header=False, proxy_headers=False)
 
 
 def run_guard(settings: Settings) -> None:
@@ -146,7 +146,7 @@ def run_witness(settings: Settings, logs: Path, folder: Path) -> None:
 
     signer = signer_of(settings, WITNESS)
     app = witness_app(Witness(folder, signer, public_keys(settings, logs), lambda: datetime.now(UTC)))
-    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False, server_header=False, proxy_headers=False)
+    uvicorn.run(app, host=settings.host, port=settings.port, log_config=None, log_level="warning", access_log=False, server_header=False, proxy_headers=False)
 
 
 def collect_seldom() -> None:

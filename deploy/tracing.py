@@ -8,9 +8,10 @@ ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 
 
 def set_up_traces(process: str) -> None:
-    """Send this process's spans, as OTLP over HTTP, where `OTEL_EXPORTER_OTLP_ENDPOINT` says; all other settings are OpenTelemetry's too.
+    """Send this process's spans, as OTLP over HTTP, where `OTEL_EXPORTER_OTLP_ENDPOINT` says.
 
-    Raises `Mendable` where the packages for it are missing.
+    Headers, time-outs, sampler, batches, resource attributes and `OTEL_SERVICE_NAME` are OpenTelemetry's own variables too. A process that ends
+    does not wait for its last spans: a collector that is away keeps nobody. Raises `Mendable` where the packages for it are missing.
     """
     if not any(map(os.environ.get, ENDPOINTS)):
         return
@@ -23,6 +24,7 @@ def set_up_traces(process: str) -> None:
         raise Mendable("spans are to be sent, and the packages for it are missing: install tierfold[tracing]") from error
     from opentelemetry import trace
 
-    provider = TracerProvider(resource=Resource.create({"service.name": f"tierfold-{process}", "service.namespace": "tierfold"}))
+    name = os.environ.get("OTEL_SERVICE_NAME", f"tierfold-{process}")
+    provider = TracerProvider(resource=Resource.create({"service.name": name, "service.namespace": "tierfold"}), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)

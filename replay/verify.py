@@ -30,6 +30,7 @@ RANGE = 10_000
 """Positions that one digest covers."""
 UNREADABLE = (msgspec.DecodeError, pydantic.ValidationError, UnicodeDecodeError, KeyError, Newer)
 """What decoding bytes may raise that nobody wrote as an event, or that only a newer release can read."""
+MISFILED = "says another type than it is filed under"
 MENTIONED = 100
 """Findings that are kept in full; the others are counted."""
 
@@ -104,13 +105,12 @@ def rows_verified(shard: Shard, rows: Sequence[Row]) -> list[Finding]:
         try:
             event = row.event()
         except UNREADABLE as error:
-            said = str(error) if isinstance(error, Newer) else "cannot be read"
-            found.append(Finding("event", shard.number, f"position {row.position}", said))
+            found.append(Finding("event", shard.number, f"position {row.position}", _unread(error, row)))
             continue
         if event.stream != row.stream:
             found.append(Finding("event", shard.number, f"position {row.position}", "says another stream than it lies in"))
         if row.topic not in UPCASTERS and row.topic != TOPIC_BY_EVENT[type(event.data)]:
-            found.append(Finding("event", shard.number, f"position {row.position}", "says another type than it is filed under"))
+            found.append(Finding("event", shard.number, f"position {row.position}", MISFILED))
         if row.topic not in UPCASTERS:
             events.append(event)
     noted = list(zip(events, shard.identified([_as_proposed(event) for event in events]), strict=True))
@@ -122,6 +122,13 @@ def rows_verified(shard: Shard, rows: Sequence[Row]) -> list[Finding]:
         elif there.content != identity.content:
             found.append(Finding("event", shard.number, f"position {event.position}", "is not what its sender said"))
     return found
+
+
+def _unread(error: Exception, row: Row) -> str:
+    """Why an event could not be read, as far as that can be told: one of a type that is not known may be newer, or not what it was."""
+    if not isinstance(error, Newer):
+        return "cannot be read"
+    return str(error) if error.topic == row.topic else MISFILED
 
 
 def _opened(shard: Shard, rows: Sequence[Row], found: list[Finding]) -> list[Row]:
@@ -173,8 +180,8 @@ async def states_verified(
         try:
             sound = not reached or await asyncio.to_thread(_matches, journal, history, first, group, stream, reached, kept)
             said = "is not what its history comes to"
-        except UNREADABLE:
-            sound, said = False, "has a history that cannot be read"
+        except UNREADABLE as error:
+            sound, said = False, str(error) if isinstance(error, Newer) else "has a history that cannot be read"
         yield len(kept), [] if sound else [Finding("state", shard.number, f"{group.name} {stream}", said)]
 
 

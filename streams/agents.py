@@ -102,7 +102,7 @@ def _add_agent(app: faust.App, recorded: Any, name: str, journal: Journal, carry
     async def fold(batches: Any) -> AsyncIterator[int]:
         async for event in batches.events():
             message = event.message
-            with span("fold", heard(message.headers or ()), SpanKind.CONSUMER):
+            with span("fold", heard(message.headers or ()), SpanKind.CONSUMER, {"tierfold.group": name, "tierfold.shard": message.partition}):
                 folded = await carrying.advance(message.partition, open_batch(journal[message.partition], event.value))
                 log.debug("batch_folded", group=name, shard=message.partition, events=folded)
             yield folded

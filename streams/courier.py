@@ -20,7 +20,7 @@ import structlog
 from streams.cloudevents import BATCH, STRUCTURED
 from streams.journal import Journal
 from streams.kafka import INTERACTIONS, MESSAGE_LIMIT, Broker, InvalidTopicError, KafkaError, KafkaProducer, MessageSizeTooLargeError, RecordListTooLargeError
-from streams.tracing import HEADER, present
+from streams.tracing import HEADER, headers
 from streams.vouching import Vouching
 
 log = structlog.get_logger()
@@ -78,7 +78,7 @@ class Courier:
     def submit(self, partition: int, value: bytes, *, batch: bool = False, traces: Sequence[str] = ()) -> "Future[Delivered]":
         """Send a structured CloudEvent, or a batch of them, under the present trace or those it comes of; the future is done when it is safe."""
         own = [self._vouching.header(value)] if self._vouching else []
-        under = [(HEADER, each.encode()) for each in traces or filter(None, [present()])]
+        under = [(HEADER, each.encode()) for each in traces] or headers()
         return self.forward(partition, value, [("content-type", (BATCH if batch else STRUCTURED).encode()), *own, *under])
 
     def forward(self, partition: int, value: bytes, headers: list[tuple[str, bytes]], key: bytes | None = None) -> "Future[Delivered]":

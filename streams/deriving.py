@@ -12,7 +12,7 @@ from domain.recorded import Recorded
 from projections.projection import Group, States
 from projections.store import Place, Store
 from streams.batch import Batch
-from streams.folding import SWEEP_AT_ONCE, Folding, Superseded
+from streams.folding import SWEEP_AT_ONCE, Folding
 from streams.journal import Journal, Row
 
 READ_AT_ONCE = 50_000
@@ -61,11 +61,12 @@ class Deriving(Folding):
                 own.setdefault(row.stream, []).append(row.event())
             elif self.group.everyone and row.stream.startswith("shard:") and self.group.everyone((event := row.event()).data):
                 shared.append(event)
+        if own or shared:
+            await self._claim()
         if shared:
             async for streams in self._store.streams(self._source):
                 await self._fold_some({stream: sorted([*own.pop(stream, ()), *shared], key=attrgetter("position")) for stream in streams})
         await self._fold_some(own)
-        await self._source_must_be_there()
         await self._save({}, upto)
         return len(rows)
 
@@ -74,17 +75,19 @@ class Deriving(Folding):
         for start in range(0, len(streams), self._sweep_at_once):
             some = streams[start : start + self._sweep_at_once]
             await self._load(some)
-            await self._source_must_be_there()
             changed = {stream: self._cache[stream].sweep(self.group, stream, events[stream], []) for stream in some}
             assert self._upto is not None
             await self._save(changed, self._upto)
             self._cache.clear()  # the source moves on: what was read of it is soon of yesterday
 
-    async def _source_must_be_there(self) -> None:
-        """Trap: what is read of a source that was lost between two looks, its streams or its states, is not what it was up to there."""
-        if await self._store.upto(self._source) < self._until:
-            self._forget()
-            raise Superseded
+    async def _claim(self) -> None:
+        """Draw another tag before the source is read, which has come far enough.
+
+        Trap: a store that is lost now, or goes back to a snapshot in which the source has not come so far, does not have this tag, so that
+        nothing can be saved of what is read of it then.
+        """
+        assert self._upto is not None
+        await self._put({}, self._upto)
 
     async def _beside(self, streams: Sequence[str]) -> list[States]:
         known = {stream: state for stream in streams if self._of and (state := self._of.at_hand(stream, self._part, self._until)) is not None}

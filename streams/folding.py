@@ -14,7 +14,7 @@ import structlog
 
 from domain.recorded import Proposed, Recorded
 from projections.projection import Group, Projection, States
-from projections.store import Place, Reached, Store
+from projections.store import Kept, Place, Reached, Store
 from streams.batch import Batch
 from streams.context import Context
 from streams.folded import Held, lean, stretches
@@ -183,6 +183,11 @@ class Folding:
         states = {(parts[part].key, stream): self._cache[stream].kept(self.group, part) for stream, some in changed.items() for part in some}
         if not states and upto == self._upto:
             return
+        await self._put(states, upto)
+
+    async def _put(self, states: Mapping[tuple[str, str], Kept], upto: int) -> None:
+        """Save, or learn that somebody else has."""
+        assert self._upto is not None
         moved = await self._store.save(self.place, Reached(self._upto, self._etag), upto, states)
         if moved is None:
             self._forget()

@@ -22,7 +22,7 @@ from streams.kafka import INTERACTIONS, RECORDED, Broker, ConsumerRebalanceListe
 from streams.metrics import COMMIT_EVENTS, COMMIT_SECONDS, OUTCOMES, PULSE, TAKEN
 from streams.routing import shard_of, spread
 from streams.screen import Screen
-from streams.tracing import HEADER, SpanKind, heard, present, span
+from streams.tracing import SpanKind, headers, heard, span
 from streams.vouching import Vouching, is_own_word
 
 log = structlog.get_logger()
@@ -161,7 +161,7 @@ class Intake(ConsumerRebalanceListener):
         return arrival.read.stream != BANK and shard_of(arrival.read.stream, self._shards) == partition
 
     def _commit_under(self, traces: Sequence[str], partition: int, arrivals: list[Arrival], strays: list[Arrival], offset: int) -> None:
-        with span("record", traces, SpanKind.CONSUMER):
+        with span("record", traces, SpanKind.CONSUMER, {"tierfold.shard": partition, "tierfold.arrivals": len(arrivals)}):
             self._commit(partition, arrivals, strays, offset)
 
     def _commit(self, partition: int, arrivals: list[Arrival], strays: list[Arrival], offset: int) -> None:
@@ -184,11 +184,11 @@ class Intake(ConsumerRebalanceListener):
 
     def _send_on(self, copy: Proposed) -> Any:
         value = write(copy)
-        headers = [("content-type", STRUCTURED.encode()), self._vouching.header(value), *_under()]  # whoever sent it may say it: see `_judged`
-        return self._producer.send(INTERACTIONS, value=value, partition=shard_of(copy.stream, self._shards), headers=headers)
+        own = [("content-type", STRUCTURED.encode()), self._vouching.header(value), *headers()]  # whoever sent it may say it: see `_judged`
+        return self._producer.send(INTERACTIONS, value=value, partition=shard_of(copy.stream, self._shards), headers=own)
 
     def _publish(self, partition: int, batch: Batch) -> None:
-        self._published.append(self._producer.send(RECORDED, value=encode_batch(batch), partition=partition, headers=_under()))
+        self._published.append(self._producer.send(RECORDED, value=encode_batch(batch), partition=partition, headers=headers()))
 
     def _check_published(self) -> None:
         """Raise if a batch could not be published."""
@@ -220,11 +220,6 @@ class Intake(ConsumerRebalanceListener):
             return decode_batch(last.value).upto
         finally:
             reader.close()
-
-
-def _under() -> list[tuple[str, bytes]]:
-    """The header that says under which trace something is sent."""
-    return [(HEADER, said.encode())] if (said := present()) else []
 
 
 def _sent_with(message: Any, item: Item) -> str | None:

@@ -5,40 +5,46 @@ is a customer's number, and none says what somebody did.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 
 import structlog
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, StatusCode, TraceFlags
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, NonRecordingSpan, Span, SpanContext, SpanKind, StatusCode, TraceFlags
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-__all__ = ["ANSWERED_WITH", "HEADER", "LINKS", "Span", "SpanKind", "heard", "id_of", "present", "said_of", "span", "told"]
+__all__ = ["ANSWERED_WITH", "HEADER", "LINKS", "Span", "SpanKind", "headers", "heard", "id_of", "present", "said_of", "span", "told"]
 
 HEADER = "traceparent"
 """As W3C Trace Context names it; of a message from several traces there are several."""
 ANSWERED_WITH = b"traceresponse"
-"""The header of an answer, as W3C Trace Context level 2 proposes it."""
+"""The header of an answer, as the draft of W3C Trace Context level 3 has it."""
 LINKS = 32
-"""Traces that a span names at most, where it goes on with what several began."""
+"""Traces that are looked at, where something goes on with what several began."""
+LONGEST = 512
+"""Characters of a header that is read."""
 _PROPAGATOR = TraceContextTextMapPropagator()
 _TRACER = trace.get_tracer("tierfold")
 
 
 @contextmanager
-def span(name: str, said: Sequence[str] = (), kind: SpanKind = SpanKind.INTERNAL) -> Iterator[Span]:
-    """A span that goes on with the trace that is said; with the present one if none is; of several it is a new trace that names them.
+def span(name: str, said: Sequence[str], kind: SpanKind, about: Mapping[str, str | int] | None = None) -> Iterator[Span]:
+    """A span that goes on with the trace that is said, if all that it comes of says the same one; else a new trace, with links to those that are said.
 
-    Every line of a log within has its id as `trace`, and the ids of several as `traces`.
+    `said` has a word for each message or request that it comes of, empty where that says nothing. Whatever is going on around it does not matter:
+    a connection that is kept has requests of many. Every line of a log within has the trace's id as `trace`, and those of the links as `traces`.
     """
-    found = {context.trace_id: context for each in said if (context := _read(each)).is_valid}
-    several = list(found.values())[:LINKS] if len(found) > 1 else []
-    parent = Context() if several else _within(*found.values())
-    begun = _TRACER.start_span(name, parent, kind, links=[Link(context) for context in several])
+    found = [_read(each) for each in islice(dict.fromkeys(said), LINKS)]
+    known = [context for context in found if context.is_valid]
+    goes_on = len(known) == len(found) == 1
+    parent = trace.set_span_in_context(NonRecordingSpan(known[0]), Context()) if goes_on else Context()
+    links = [] if goes_on else known
+    begun = _TRACER.start_span(name, parent, kind, about, [Link(context) for context in links])
     if not begun.get_span_context().is_valid:
         begun = NonRecordingSpan(_drawn())
-    ids = {"trace": id_of(begun), **({"traces": [f"{each.trace_id:032x}" for each in several]} if several else {})}
+    ids = {"trace": id_of(begun), **({"traces": [f"{each.trace_id:032x}" for each in links]} if links else {})}
     kept = {"end_on_exit": True, "record_exception": False, "set_status_on_exception": False}  # what an error says may be somebody's data
     with trace.use_span(begun, **kept), structlog.contextvars.bound_contextvars(**ids):
         try:
@@ -64,23 +70,30 @@ def id_of(begun: Span) -> str:
     return f"{begun.get_span_context().trace_id:032x}"
 
 
-def told(begun: Span, name: str, status: int) -> None:
-    """What a question was, by its route, and how it was answered."""
-    begun.update_name(name)
-    begun.set_attributes({"http.route": name.partition(" ")[2], "http.response.status_code": status})
+def told(begun: Span, method: str, route: str, status: int) -> None:
+    """What was asked, by its route, and how it was answered."""
+    begun.update_name(f"{method} {route}")
+    begun.set_attributes({"http.request.method": method, "http.route": route, "http.response.status_code": status})
+    if status >= 500:
+        begun.set_status(StatusCode.ERROR)
 
 
-def heard(headers: Sequence[tuple[str, bytes | None]]) -> list[str]:
-    """The traces that the headers of a message name."""
-    return [content.decode("ascii", "replace") for name, content in headers if name == HEADER and content]
+def headers() -> list[tuple[str, bytes]]:
+    """The header that says, of a message that is sent, under which trace it is; none outside of all traces."""
+    return [(HEADER, said.encode())] if (said := present()) else []
 
 
-def _within(context: SpanContext | None = None) -> Context | None:
-    return trace.set_span_in_context(NonRecordingSpan(context), Context()) if context else None
+def heard(given: Sequence[tuple[str, bytes | None]]) -> list[str]:
+    """The traces that the headers of a message name; an empty word where they name none."""
+    return [content.decode("ascii", "replace") for name, content in given if name == HEADER and content] or [""]
 
 
 def _read(said: str) -> SpanContext:
-    return trace.get_current_span(_PROPAGATOR.extract({HEADER: said}, Context())).get_span_context()
+    """What a header says, of whose flags all but the known one are dropped; the invalid one if it cannot be read."""
+    if not 0 < len(said) <= LONGEST:
+        return INVALID_SPAN_CONTEXT
+    found = trace.get_current_span(_PROPAGATOR.extract({HEADER: said}, Context())).get_span_context()
+    return SpanContext(found.trace_id, found.span_id, is_remote=True, trace_flags=TraceFlags(found.trace_flags & TraceFlags.SAMPLED))
 
 
 def _drawn() -> SpanContext:

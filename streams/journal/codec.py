@@ -43,7 +43,11 @@ class Envelope(Head, frozen=True, kw_only=True):
 
 
 class Newer(ValueError):
-    """An event of a type that this release does not know: a newer one has recorded it."""
+    """An event of a type that this release does not know."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(f"this release does not know the type {topic}: a newer one may have recorded it")
+        self.topic = topic
 
 
 _encoder = msgspec.json.Encoder()
@@ -113,7 +117,7 @@ def decode(position: int, stored: bytes) -> Recorded:
         topic, shape = upcast(topic, msgspec.json.decode(data))
         data = msgspec.json.encode(shape)
     if topic not in TOPICS:
-        raise Newer(f"events of type {topic} are newer than this release: upgrade it")
+        raise Newer(topic)
     event = TOPICS[topic].__pydantic_validator__.validate_json(data)
     return Recorded(
         position, found.stream, found.version, found.source, found.id, found.occurred_at, found.business_date, found.recorded_at, found.cause, event

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streams.health import LATENCY
 from streams.tracing import ANSWERED_WITH, HEADER, Span, SpanKind, said_of, span, told
+from streams.web.problems import answer
 
 log = structlog.get_logger()
 
@@ -37,7 +38,7 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        said = [value.decode("latin-1") for name, value in scope["headers"] if name == HEADER_BYTES]
+        said = [value.decode("latin-1") for name, value in scope["headers"] if name == HEADER_BYTES] or [""]
         with span(scope["method"], said, SpanKind.SERVER) as begun:
             await self._answer(scope, receive, send, begun)
 
@@ -62,7 +63,13 @@ class Edge:
             if message["type"] == "http.response.body" and not message.get("more_body") and (route := scope.get("route")):
                 seconds = time.perf_counter() - start
                 LATENCY.labels(route.path).observe(seconds)
-                told(begun, f"{scope['method']} {route.path}", status)
+                told(begun, scope["method"], route.path, status)
                 log.debug("answered", what=f"{scope['method']} {route.path}", status=status, seconds=round(seconds, 4))
 
-        await self._app(scope, bounded, answered)
+        try:
+            await self._app(scope, bounded, answered)
+        except Exception:
+            if status:
+                raise
+            log.exception("not_answered", what=scope["method"])
+            await answer(500, "something is broken here, and was logged")(scope, receive, answered)

@@ -64,14 +64,14 @@ MUTATIONS: dict[str, Sequence[Edit]] = {
         Edit(Folding, "_fold_streams", "await self._save(changed, upto)\n", "await self._send(proposed)\n"),
     ],
     "a worker that was superseded goes on": [
-        Edit(Folding, "_save", "raise Superseded", "pass"),
+        Edit(Folding, "_put", "raise Superseded", "return"),
     ],
     "a worker keeps what it has folded and could not save": [
         Edit(Folding, "_forget", "self._cache.clear()", "pass"),
     ],
     "what is derived does not wait for what it is derived from": [
         Edit(Deriving, "_advance", "min(batch.upto, await self._store.upto(self._source))", "batch.upto"),
-        Edit(Deriving, "_source_must_be_there", "if await self._store.upto(self._source) < self._until:", "if False:"),
+        Edit(Deriving, "_claim", "await self._put({}, self._upto)", "pass"),
     ],
     "two fold one shard at once": [
         Edit(Folding, "advance", "async with self._busy:", "if True:"),
@@ -89,7 +89,7 @@ MUTATIONS: dict[str, Sequence[Edit]] = {
         Edit(Folding, "_sweep", "await self._must_be_here()", "pass"),
     ],
     "what is derived does not look whether its source was lost": [
-        Edit(Deriving, "_source_must_be_there", "if await self._store.upto(self._source) < self._until:", "if False:"),
+        Edit(Deriving, "_claim", "await self._put({}, self._upto)", "pass"),
     ],
     "nobody looks who owns a shard": [
         Edit(sqlite, "write_beside", "if not execute(FENCE, (beside.epoch,)):", "if False:"),

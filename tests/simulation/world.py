@@ -115,6 +115,7 @@ class Store(MemoryStore):
         await asyncio.sleep(0)
         if self._faults.strikes("Redis loses everything"):
             self._back_to({}, {}, {})
+            self._snapshot = ({}, {}, {})
         if self._faults.strikes("Redis writes a snapshot"):
             self._snapshot = deepcopy((self._upto, self._etags, self._states))
         if self._faults.strikes("Redis goes back to its snapshot"):
