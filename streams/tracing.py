@@ -37,8 +37,8 @@ def span(name: str, said: Sequence[str], kind: SpanKind, about: Mapping[str, str
     a connection that is kept has requests of many. Every line of a log within has the trace's id as `trace`, and those of the links as `traces`.
     """
     found = [_read(each) for each in islice(dict.fromkeys(said), LINKS)]
-    known = [context for context in found if context.is_valid]
-    goes_on = len(known) == len(found) == 1
+    known = list({context.trace_id: context for context in found if context.is_valid}.values())
+    goes_on = len(known) == 1 and all(context.is_valid for context in found)
     parent = trace.set_span_in_context(NonRecordingSpan(known[0]), Context()) if goes_on else Context()
     links = [] if goes_on else known
     begun = _TRACER.start_span(name, parent, kind, about, [Link(context) for context in links])

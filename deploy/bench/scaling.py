@@ -24,6 +24,10 @@ WIDTHS = (1, 2, 4)
 """Shards, each with a process of its own."""
 
 
+COMING, WAKING = 5.0, 0.5
+"""Seconds in which new processes have come, and those that are there have heard."""
+
+
 class Done(NamedTuple):
     """When something was begun and ended, by the clock that all processes of a machine share, and what came of it."""
 
@@ -52,28 +56,36 @@ def _rates(width: int) -> tuple[float, float]:
         folder = Path(name)
         settings = settings_in(folder)
         journal = Journal(f"sqlite://{folder}/journal", width, keyring_in(folder))
-        made = [each.result() for each in [processes.submit(_record, journal, shard, raws) for shard, raws in events.items()]]
+        at = time.perf_counter() + COMING
+        made = [each.result() for each in [processes.submit(_record, journal, shard, raws, at) for shard, raws in events.items()]]
         address = settings.redis.removeprefix("redis://").removesuffix("/0")
         with started(embedded.redis_command(settings, folder), folder / "redis.log", address):
-            ended = [processes.submit(_fold, settings, journal, shard, done.found) for shard, done in zip(events, made, strict=True)]
+            at = time.perf_counter() + WAKING
+            ended = [processes.submit(_fold, settings, journal, shard, done.found, at) for shard, done in zip(events, made, strict=True)]
             return count / _seconds(made), count / _seconds([each.result() for each in ended])
 
 
-def _record(journal: Journal, shard: int, raws: list[bytes]) -> Done:
-    begun = time.perf_counter()
+def _record(journal: Journal, shard: int, raws: list[bytes], at: float) -> Done:
+    begun = _together(at)
     found = recorded(journal, shard, raws)
     return Done(begun, time.perf_counter(), found)
 
 
-def _fold(settings: Settings, journal: Journal, shard: int, messages: list[bytes]) -> Done:
+def _fold(settings: Settings, journal: Journal, shard: int, messages: list[bytes], at: float) -> Done:
     async def fold() -> Done:
-        store, begun = RedisStore(settings.redis), time.perf_counter()
+        store, begun = RedisStore(settings.redis), _together(at)
         await folded(store, fold_groups(settings), journal, {shard: messages})
         ended = time.perf_counter()
         await store.close()
         return Done(begun, ended)
 
     return asyncio.run(fold())
+
+
+def _together(at: float) -> float:
+    """Wait until all have come, so that each has a process of its own, and nobody's start counts; gives when that is."""
+    time.sleep(max(0.0, at - time.perf_counter()))
+    return time.perf_counter()
 
 
 def _seconds(all_: Iterable[Done]) -> float:

@@ -1,10 +1,11 @@
-"""Agents of an older release meet events of a newer one: they wait at them, lose nothing, and the newer release goes on from there."""
+"""Agents and lookups of an older release meet events of a newer one: they wait, or say so, and the newer release goes on from there."""
 
 import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from domain.campaigns import EventAttended
@@ -24,16 +25,16 @@ OTHER = next(name for number in range(100) if shard_of(name := f"customer:{numbe
 OLDER = f"""
 import sys
 from pathlib import Path
-if sys.argv[1:] == ["agents"] and (Path(__file__).parent / "older").exists():
+if sys.argv[1:] in (["agents"], ["web"]) and (Path(__file__).parent / "older").exists():
     from domain.catalogue import TOPICS
     del TOPICS["{topic_of(EventAttended)}"]
 """
-"""Python runs this in every process: while the file `older` is there, agents are of a release that did not know one type of event."""
+"""Python runs this in every process: while the file `older` is there, agents and web are of a release that did not know one type of event."""
 
 
 @pytest.fixture
 def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The file that makes agents older."""
+    """The file that makes them older."""
     (folder := tmp_path / "release").mkdir()
     (folder / "sitecustomize.py").write_text(OLDER)
     (file := folder / "older").touch()
@@ -43,7 +44,7 @@ def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def running(older: Path, tmp_path: Path) -> Iterator[Running]:
-    """A stack whose agents are older than its intake."""
+    """A stack whose agents and web are older than its intake."""
     assert older.is_file()
     made = Running(settings_in(tmp_path / "data"))
     made.start()
@@ -66,12 +67,25 @@ def test_old_agents_wait_at_new_events_and_new_agents_go_on(running: Running, ol
     assert _profile(running, NEWCOMER)["channels"] == {"app": 1}
     wait_until(lambda: _profile(running, OTHER)["channels"] == {"app": 1})
 
+    refused = running.client.get(f"/v1/customers/{NEWCOMER.partition(':')[2]}/history")
+    assert refused.status_code == 503
+    assert "does not know the type" in refused.json()["detail"]
+
     older.unlink()
     running.kill("agents")
+    running.kill("web")
+    wait_until(lambda: _served(running, f"/v1/customers/{NEWCOMER.partition(':')[2]}/history"))
     running.settle()
     assert _profile(running, NEWCOMER)["channels"] == {"app": 2}
     assert _profile(running, NEWCOMER)["attended"] == 1
     assert running.report("digest") == running.report("digest", "--rebuild")
+
+
+def _served(running: Running, path: str) -> bool:
+    try:
+        return running.client.get(path).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def _fed(running: Running, *events: bytes) -> None:

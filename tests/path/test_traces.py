@@ -16,6 +16,8 @@ from tests.conftest import Running, proposed, settings_in, wait_until
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CUSTOMER = "47110815"
+ABOUT_SOMEBODY = "GET /v1/customers/{customer}/tier"
+"""A question in whose path the customer's number was."""
 
 
 class Collector(ThreadingHTTPServer):
@@ -78,12 +80,14 @@ def test_one_trace_from_the_question_to_the_fold(traced: Running, collector: Col
     traced.client.get(f"/v1/customers/{CUSTOMER}/tier").raise_for_status()
 
     wait_until(lambda: set(_names(collector)) >= {"tierfold-web", "tierfold-intake", "tierfold-agents"})
+    wait_until(lambda: any(each.name == ABOUT_SOMEBODY for each in collector.spans()["tierfold-web"]))
     names = _names(collector)
     assert names["tierfold-web"] == {"POST /v1/interactions"}
     assert names["tierfold-intake"] == {"record"}
     assert names["tierfold-agents"] == {"fold"}
     for process, event_name in (("web", "answered"), ("intake", "batch_recorded"), ("agents", "batch_folded")):
         assert event_name in _lines(traced, process), process
+        assert CUSTOMER not in (traced.settings.data_dir / "logs" / f"{process}.log").read_text(), process
     assert all(CUSTOMER.encode() not in body for body in collector.bodies)
 
 

@@ -73,7 +73,7 @@ def test_what_comes_twice_late_and_shuffled_to_workers_that_come_and_go(beside: 
     assert counts.already >= len(sent) - len(events) > len(events) * TWICE * 0.9
     assert late > len(events) * LATE * 0.9
     assert counts.quarantined == POISON
-    assert all(taken)
+    assert (running.settings.data_dir / "logs" / "intake.log").read_text().count("shard_claimed") > running.settings.shards, "they did not come back"
     assert counts.balanced()
     assert running.report("digest") == running.report("digest", "--rebuild")
     for proof in (("audit", "verify-journal"), ("replay", "verify")):
@@ -109,7 +109,7 @@ def _taken_over(running: Real, folder: Path, *, asleep: bool) -> int:
     with _stopped(sleepers), _another(running, folder, "intake") as log, _another(running, folder, "agents"):
         wanted = running.settings.shards if asleep else 1
         wait_until(lambda: log.read_text().count("shard_claimed") >= wanted, 60)
-        threading.Event().wait(1.0)
+        time.sleep(1.0)
     return log.read_text().count("shard_claimed")
 
 

@@ -67,6 +67,7 @@ async def test_what_is_sound_is_found_sound(journal: Journal, running: Present) 
 
 FIRST = "(SELECT rowid FROM stored_events WHERE originator_id LIKE 'customer:%' ORDER BY rowid LIMIT 1)"
 PAID = "(SELECT rowid FROM stored_events WHERE topic = 'transaction-posted.v1' AND CAST(state AS TEXT) NOT LIKE '%\"amount\":-%' LIMIT 1)"
+RENAMED = "CAST(replace(CAST(state AS TEXT), 'transaction-posted.v1', 'dream-told.v1') AS BLOB)"
 ALTERED: dict[str, tuple[str, str]] = {
     "an amount": (
         f"UPDATE stored_events SET state = CAST(replace(CAST(state AS TEXT), '\"amount\":', '\"amount\":1') AS BLOB) WHERE rowid = {PAID}",
@@ -76,6 +77,14 @@ ALTERED: dict[str, tuple[str, str]] = {
     "an event that is gone": (f"DELETE FROM stored_events WHERE rowid = {FIRST}", "were counted"),
     "an event of somebody else": (f"UPDATE stored_events SET originator_id = 'customer:x' WHERE rowid = {FIRST}", "says another stream"),
     "a type that it is filed under": (f"UPDATE stored_events SET topic = 'survey-answered.v1' WHERE rowid = {FIRST}", "says another type"),
+    "a type that nobody knows": (
+        f"UPDATE stored_events SET topic = 'dream-told.v1', state = {RENAMED} WHERE rowid = {PAID}",
+        "does not know the type dream-told.v1",
+    ),
+    "a type that nobody knows, in the bytes alone": (
+        f"UPDATE stored_events SET state = {RENAMED} WHERE rowid = {PAID}",
+        "says another type",
+    ),
     "a source id that is gone": ("DELETE FROM sources WHERE source_key = (SELECT source_key FROM sources LIMIT 1)", "was not recorded under this name"),
     "quarantine that is gone": ("DELETE FROM quarantine", "were counted"),
 }
