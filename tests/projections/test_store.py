@@ -66,6 +66,34 @@ async def test_two_who_save_at_one_position_do_not_mix(store: Store) -> None:
     assert await store.load(PLACE, [NAME]) == [Kept(9, b"one")]
 
 
+async def test_states_are_amended_and_whoever_folds_looks_again(store: Store) -> None:
+    """Of one stream nothing is left, of another a part; the position stays, and who knew it saves nothing."""
+    one, other, parts = "customer:1", "customer:2", ("profile@1", "ledger@1")
+    known = await store.save(PLACE, await store.reached(PLACE), 7, {(part, stream): Kept(7, b"was") for stream in (one, other) for part in parts})
+    assert known is not None
+    amended = {(parts[0], one): None, (parts[1], one): None, (parts[0], other): Kept(6, b"is"), (parts[1], other): None}
+
+    assert await store.amend(PLACE, known, amended)
+    assert await store.load(PLACE, list(amended)) == [None, None, Kept(6, b"is"), None]
+    assert {stream async for some in store.streams(PLACE) for stream in some} == {other}
+    assert await store.upto(PLACE) == 7
+    assert await store.save(PLACE, known, 8, {}) is None
+
+
+async def test_a_group_that_is_forgotten_begins_anew(redis_url: str) -> None:
+    """No state, no stream and no position is left, and whoever knew one saves nothing."""
+    store, names = RedisStore(redis_url), [(part, f"customer:{number}") for number in range(1_200) for part in ("profile@1", "ledger@1")]
+    await store.clear()
+    known = await store.save(PLACE, await store.reached(PLACE), 7, dict.fromkeys(names, Kept(7, b"x")))
+    assert known is not None
+    await store.forget(PLACE, ["profile@1", "ledger@1"])
+
+    assert await store.save(PLACE, known, 8, {}) is None
+    assert await store.load(PLACE, names) == [None] * len(names)
+    assert (await store.upto(PLACE), await store.count(PLACE)) == (0, 0)
+    await store.close()
+
+
 async def test_a_position_may_stay_where_it_is(store: Store) -> None:
     """One event for everyone is saved in several steps."""
     assert await store.save(PLACE, await store.reached(PLACE), 0, {NAME: Kept(9, b"x")})

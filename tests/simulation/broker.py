@@ -110,22 +110,32 @@ class Consumer:
 
 
 class Producer:
-    """Appends; some messages arrive twice, some not at all, and some without a word of it."""
+    """Appends; some messages arrive twice, some not at all, and some without a word of it.
+
+    As the real one it keeps order: where a message failed, those behind it in its partition fail too.
+    """
 
     def __init__(self, broker: Broker, faults: Faults) -> None:
         self._broker = broker
         self._faults = faults
+        self._failed: set[TopicPartition] = set()
 
     def send(self, topic: str, value: bytes, key: bytes | None = None, partition: int = 0, headers: list[tuple[str, bytes]] | None = None) -> Sent:
         """Append a message."""
-        if self._faults.strikes("send fails"):
-            return Sent(-1, KafkaError("a fault that was asked for"))
-        log = self._broker.messages[TopicPartition(topic, partition)]
+        place = TopicPartition(topic, partition)
+        if place in self._failed or self._faults.strikes("send fails"):
+            return self._failing(place)
+        log = self._broker.messages[place]
         for _ in range(2 if self._faults.strikes("sent twice") else 1):
             log.append(Message(len(log), key, value, headers or []))
         if self._faults.strikes("acknowledgement lost"):
-            return Sent(-1, KafkaError("a fault that was asked for"))
+            return self._failing(place)
         return Sent(len(log) - 1)
+
+    def _failing(self, place: TopicPartition) -> Sent:
+        if self._faults.knows("strayed"):
+            self._failed.add(place)
+        return Sent(-1, KafkaError("a fault that was asked for"))
 
     def close(self, timeout: float | None = None) -> None:
         """Nothing to let go."""

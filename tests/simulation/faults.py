@@ -1,11 +1,7 @@
 """When does what break? Drawn from a seed, counted, and over when the world is to come to rest."""
 
 from collections import Counter
-from collections.abc import Sequence
 from random import Random
-from typing import TypeVar
-
-T = TypeVar("T")
 
 RATES = {
     "poll fails": 0.01,
@@ -55,9 +51,9 @@ class Faults:
         """A number from one to `most`."""
         return self._chance.randint(1, most)
 
-    def any(self, some: Sequence[T]) -> T:
-        """One of these."""
-        return self._chance.choice(some)
+    def knows(self, name: str) -> bool:
+        """Whether it may happen at all."""
+        return name in self._rates
 
     def pauses(self) -> int:
         """For how many turns somebody does nothing."""

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
+from projections.store import MemoryStore
 from streams.deriving import Deriving
 from streams.folded import Held
 from streams.folding import Folding
@@ -64,13 +65,14 @@ MUTATIONS: dict[str, Sequence[Edit]] = {
         Edit(Folding, "_fold_streams", "await self._save(changed, upto)\n", "await self._send(proposed)\n"),
     ],
     "a worker that was superseded goes on": [
-        Edit(Folding, "_put", "raise Superseded", "return"),
+        Edit(Folding, "_put", "self._etag), upto, states)", "self._etag), upto, states) or Reached(upto, (await self._store.reached(self.place)).etag)"),
     ],
     "a worker keeps what it has folded and could not save": [
         Edit(Folding, "_forget", "self._cache.clear()", "pass"),
     ],
     "what is derived does not wait for what it is derived from": [
         Edit(Deriving, "_advance", "min(batch.upto, await self._store.upto(self._source))", "batch.upto"),
+        Edit(Deriving, "_claim", "if await self._store.upto(self._source) < self._until:", "if False:"),
         Edit(Deriving, "_claim", "await self._put({}, self._upto)", "pass"),
     ],
     "two fold one shard at once": [
@@ -90,6 +92,16 @@ MUTATIONS: dict[str, Sequence[Edit]] = {
     ],
     "what is derived does not look whether its source was lost": [
         Edit(Deriving, "_claim", "await self._put({}, self._upto)", "pass"),
+    ],
+    "a position is believed without its tag": [
+        Edit(MemoryStore, "_is_at", "(self._upto.get(place, 0), self._etags.get(place)) == expected", "self._upto.get(place, 0) == expected.upto"),
+        Edit(Folding, "_must_be_here", "!= (self._upto, self._etag)", "[0] != self._upto"),
+    ],
+    "what is read is not looked at before it is told": [
+        Edit(Folding, "_load", "await self._must_be_here()", "pass"),
+    ],
+    "strays are let go": [
+        Edit(Intake, "_commit", "self._forward(strays)", "pass"),
     ],
     "nobody looks who owns a shard": [
         Edit(sqlite, "write_beside", "if not execute(FENCE, (beside.epoch,)):", "if False:"),

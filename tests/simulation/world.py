@@ -4,7 +4,7 @@ One thread and one loop without timers: the same seed gives the same run.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from copy import deepcopy
@@ -22,13 +22,13 @@ from projections.projection import Group
 from projections.store import Kept, MemoryStore, Place, Reached
 from projections.wholes import WHOLES
 from streams.batch import open_batch
-from streams.cloudevents import BATCH, write, write_batch
+from streams.cloudevents import BATCH, read_event, write, write_batch
 from streams.courier import Delivered
 from streams.deriving import Deriving
 from streams.emitting import emitter
 from streams.folding import IDLE_AFTER, Folding, Superseded
 from streams.intake import Intake
-from streams.journal import Fenced, Journal, Shard
+from streams.journal import Fenced, Journal, Shard, source_key
 from streams.kafka import INTERACTIONS, RECORDED, KafkaError, TopicPartition
 from streams.routing import shard_of, spread
 from streams.screen import Screen
@@ -42,6 +42,7 @@ DISTURBED = 3_000
 """Turns after which nothing breaks any more."""
 PATIENCE = 6_000
 """Turns within which everything must have come to rest."""
+LOST, SNAPSHOT, BACK = "Redis loses everything", "Redis writes a snapshot", "Redis goes back to its snapshot"
 POISON = b"\xff not an event"
 POLICY = read_policy(POLICIES / "tiers" / "bohai-retail.yaml")
 GROUPS: tuple[Group, ...] = (CUSTOMERS, standings("simulated", POLICY), REACTIONS, WHOLES)
@@ -105,21 +106,52 @@ class Store(MemoryStore):
         """As after a crash: what was saved since then is gone, positions and states together."""
         self._upto, self._etags, self._states = upto, etags, states
 
+    def _lose(self) -> None:
+        """Snapshots too: what a flush leaves on disk is nothing."""
+        self._back_to({}, {}, {})
+        self._snapshot = ({}, {}, {})
+
     async def load(self, place: Place, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
         """The states, a turn later."""
         await asyncio.sleep(0)
+        self._disturb()
         return await super().load(place, wanted)
+
+    async def upto(self, place: Place) -> int:
+        """The position, a turn later."""
+        if self._faults.knows(BACK):
+            await asyncio.sleep(0)
+        return await super().upto(place)
+
+    async def reached(self, place: Place) -> Reached:
+        """Position and tag, a turn later."""
+        if self._faults.knows(BACK):
+            await asyncio.sleep(0)
+        self._disturb()
+        return await super().reached(place)
+
+    async def streams(self, place: Place) -> AsyncIterator[list[str]]:
+        """Every stream, a turn later."""
+        if self._faults.knows(BACK):
+            await asyncio.sleep(0)
+        self._disturb()
+        async for some in super().streams(place):
+            yield some
+
+    def _disturb(self) -> None:
+        if self._faults.knows(BACK) and self._faults.strikes(LOST):
+            self._lose()
+        if self._faults.strikes(SNAPSHOT):
+            self._snapshot = deepcopy((self._upto, self._etags, self._states))
+        if self._faults.strikes(BACK):
+            self._back_to(*deepcopy(self._snapshot))
 
     async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> Reached | None:
         """Save, a turn later, or not."""
         await asyncio.sleep(0)
-        if self._faults.strikes("Redis loses everything"):
-            self._back_to({}, {}, {})
-            self._snapshot = ({}, {}, {})
-        if self._faults.strikes("Redis writes a snapshot"):
-            self._snapshot = deepcopy((self._upto, self._etags, self._states))
-        if self._faults.strikes("Redis goes back to its snapshot"):
-            self._back_to(*deepcopy(self._snapshot))
+        if self._faults.strikes(LOST):
+            self._lose()
+        self._disturb()
         if self._faults.strikes("save refused"):
             raise ConnectionError("a fault that was asked for")
         saved = await super().save(place, expected, upto, states)
@@ -309,9 +341,11 @@ class World:
                 if lost is not None:  # a core system keeps what is not journalled, as the README says of a broker that keeps nothing
                     at[number] = lost
                     del sent[number][lost:]
-                if sent[number] and not self._untracked(*sent[number][0]) and self.faults.strikes("strayed"):  # once more, by another's partition
-                    self.broker.producer().send(INTERACTIONS, value=self.faults.any(messages[0]), partition=(number + 1) % SHARDS)
-                if at[number] < len(messages):
+                if at[number] < len(messages) and self.faults.strikes("strayed"):
+                    if await self._strayed(number, messages[at[number]]):
+                        sent[number].append((log, -1))
+                        at[number] += 1
+                elif at[number] < len(messages):
                     found = self._send(number, write_batch(messages[at[number]]))
                     if found.error is None:
                         sent[number].append((log, found.offset))
@@ -321,6 +355,20 @@ class World:
                     sent[number].clear()
                     at[number] = 0
             await self.pause()
+
+    async def _strayed(self, number: int, events: Sequence[bytes]) -> bool:
+        """Send a message by another's partition alone, and wait until the journal has it; False if it has to be sent again."""
+        logs, read = self.broker.logs(), [read_event(raw) for raw in events]
+        keys = [source_key(event.source, event.id) for event in read if isinstance(event, Proposed)]
+        value = write_batch(events)
+        headers = [("content-type", BATCH.encode()), VOUCHING.header(value)]
+        if self.broker.producer().send(INTERACTIONS, value=value, partition=(number + 1) % SHARDS, headers=headers).error is not None:
+            return False
+        while len(self.journal[number].known(keys)) < len(events):
+            if self.broker.logs() != logs:
+                return False
+            await self.pause()
+        return True
 
     def _untracked(self, log: str, offset: int) -> bool:
         return offset > self.tracked.get(log, -1)

@@ -148,16 +148,22 @@ async def test_what_is_derived_is_never_ahead_of_its_source(groups: list[Group],
 
 
 class Overtaken(MemoryStore):
-    """A store in which another worker comes between a worker and its first save."""
+    """A store in which another worker comes between a worker and its first save: its states are saved, and the position stays."""
 
     def __init__(self) -> None:
         super().__init__()
         self.other: Callable[[], Awaitable[object]] | None = None
+        self._stays = False
 
     async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> Reached | None:
         other, self.other = self.other, None
+        if self._stays and upto != expected.upto:
+            raise ConnectionError("killed before it moves")
         if other is not None:
-            await other()
+            self._stays = True
+            with suppress(ConnectionError):
+                await other()
+            self._stays = False
         return await super().save(place, expected, upto, states)
 
 
