@@ -19,6 +19,7 @@ from projections.store import Kept, Place, Reached, new_etag
 
 __all__ = ["RedisError", "RedisStore"]
 
+FORGOTTEN_AT_ONCE = 500
 BEAT_LASTS = 15
 """Seconds after which a worker that says nothing counts as gone."""
 
@@ -51,6 +52,15 @@ end
 return 1
 """
 """Put states in the place of others, and let whoever folds the shard take its states up anew."""
+FORGET = """
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+local gone = redis.call('SPOP', KEYS[4], ARGV[1])
+for _, stream in ipairs(gone) do
+  for i = 2, #ARGV do redis.call('DEL', ARGV[i] .. stream) end
+end
+return #gone
+"""
+"""Remove the states of some streams, and each time the position: whoever saved in between has to begin anew."""
 RESERVE = """
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', redis.call('TIME')[1])
 local known = cjson.decode(ARGV[4])
@@ -93,6 +103,7 @@ class RedisStore:
         self._redis: Redis = Redis.from_pool(pool)
         self._save = self._redis.register_script(SAVE)
         self._amend = self._redis.register_script(AMEND)
+        self._forget = self._redis.register_script(FORGET)
         self._reserve = self._redis.register_script(RESERVE)
         self._wanted: list[tuple[list[str], asyncio.Future[list[Any]]]] = []
         self._reading: set[asyncio.Task[None]] = set()
@@ -187,7 +198,7 @@ class RedisStore:
         """Put states in the place of others, all or nothing."""
         keys = [*(_key(place, name) for name in ("upto", "etag", "streams")), *(_key(place, key, stream) for key, stream in states)]
         said = [part for (_, stream), kept in states.items() for part in (b"%d %b" % kept if kept else b"", stream)]
-        if not await self._amend(keys=keys, args=[*expected, max(0, expected.upto - 1), new_etag(), *said]):
+        if not await self._amend(keys=keys, args=[*expected, expected.upto, new_etag(), *said]):
             return False
         if gone := {stream for _, stream in states} - {stream for (_, stream), kept in states.items() if kept}:
             await self._redis.delete(*(_places(place, stream) for stream in gone))
@@ -225,11 +236,11 @@ class RedisStore:
         return int(await cast("Any", self._redis.scard(_key(place, "streams"))))
 
     async def forget(self, place: Place, keys: Sequence[str]) -> None:
-        """Remove the states of these keys, and that anything was ever folded here; the position goes first, so that nobody goes on from it."""
-        await self._redis.delete(_key(place, "upto"), _key(place, "etag"))
-        async for streams in self.streams(place):
-            await self._redis.delete(*(_key(place, key, stream) for stream in streams for key in keys))
-        await self._redis.delete(*(_key(place, name) for name in ("streams", "beat")))
+        """Remove the states of these keys, and that anything was ever folded here."""
+        names = [_key(place, name) for name in ("upto", "etag", "beat", "streams")]
+        prefixes = [_prefix(place, key) for key in keys]
+        while await self._forget(keys=names, args=[FORGOTTEN_AT_ONCE, *prefixes]):
+            pass
 
     async def streams(self, place: Place) -> AsyncIterator[list[str]]:
         """Every stream with a state; one may come twice."""

@@ -63,7 +63,7 @@ class Store(Protocol):
     async def amend(self, place: Place, expected: Reached, states: Mapping[tuple[str, str], Kept | None]) -> bool:
         """Put states in the place of those there are, or of None nothing; for a history that was shortened.
 
-        The shard moves back by one position, so that whoever folds it takes its states up anew. False, and nothing is
+        The shard stays where it is, under another tag, so that whoever folds it takes its states up anew. False, and nothing is
         changed, if the shard is not at `expected`.
         """
 
@@ -114,7 +114,7 @@ class MemoryStore:
                 kept.pop(name, None)
             else:
                 kept[name] = state
-        self._moved(place, max(0, expected.upto - 1))
+        self._moved(place, expected.upto)
         return True
 
     async def streams(self, place: Place) -> AsyncIterator[list[str]]:

@@ -68,13 +68,15 @@ async def found_wrong(store: Store, journal: Journal, present: Present, streams:
 
 async def _amended(store: Store, group: Group, anew: Sequence["_Anew"], shard: int) -> int:
     place = Place(shard, group.name)
+    folded, states = -1, dict[tuple[str, str], Kept | None]()
     for _ in range(ATTEMPTS):
         reached = await store.reached(place)
+        if reached.upto != folded:
+            for each in anew:
+                states |= await asyncio.to_thread(each.at, reached.upto)
+            folded, reached = reached.upto, await store.reached(place)
         there = await store.load(place, [(part.key, each.stream) for each in anew for part in group.parts])
-        states: dict[tuple[str, str], Kept | None] = {}
-        for each in anew:
-            states |= await asyncio.to_thread(each.at, reached.upto)
-        if reached.upto == 0 or await store.amend(place, reached, states):
+        if reached.upto == folded and await store.amend(place, reached, states):
             return sum(any(there[at : at + len(group.parts)]) for at in range(0, len(there), len(group.parts)))
         await asyncio.sleep(PAUSE)
     raise Unsettled(f"shard {shard}: {group.name} moves too fast; give the command again when there is less to do")

@@ -14,6 +14,7 @@ from replay.past import events_of
 from replay.pool import pool
 from replay.stretch import AT_ONCE, Part, Reader, folded_on, streams_in
 from streams.deriving import Deriving
+from streams.folding import Superseded
 from streams.journal import Journal
 
 SAVED_AT_ONCE = 500
@@ -49,10 +50,21 @@ async def _filled(group: Group, shard: int, journal: Journal, store: RedisStore)
         if group.source is None:
             await fill(group, shard, journal, store)
         else:
-            await Deriving(group, shard, store, journal).catch_up()
+            await _derived(Deriving(group, shard, store, journal))
     finally:
         await store.close()
         journal.close()
+
+
+async def _derived(deriving: Deriving) -> None:
+    """Catch up, however often somebody else saves in between."""
+    while True:
+        try:
+            await deriving.catch_up()
+        except Superseded:
+            await asyncio.sleep(WAITED)
+        else:
+            return
 
 
 async def fill(group: Group, shard: int, journal: Journal, store: Store, at_once: int = AT_ONCE) -> None:
@@ -63,7 +75,7 @@ async def fill(group: Group, shard: int, journal: Journal, store: Store, at_once
 
 
 class _Filling:
-    """One group over one shard, while nobody else moves it."""
+    """One group over one shard."""
 
     def __init__(self, group: Group, shard: int, journal: Journal, store: Store, at_once: int) -> None:
         self._group = group
@@ -108,7 +120,7 @@ class _Filling:
             self._cache[stream] = states
             if ahead.get(stream, upto) > upto:
                 del self._cache[stream]  # it is further than this stretch, and has to be found ahead of the next one too
-        return await self._store.save(self._place, after, after.upto, changed)
+        return await self._store.save(self._place, after, after.upto, changed) if changed else after
 
     async def _load(self, streams: Sequence[str], after: int) -> dict[str, int]:
         """Take up states that are kept; gives those that were folded beyond the position by somebody who did not get to move it, and how far."""

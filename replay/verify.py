@@ -178,7 +178,7 @@ async def states_verified(
         reached = await store.upto(place)
         kept = await store.load(place, [(part.key, stream) for part in group.parts])
         try:
-            sound = not reached or await asyncio.to_thread(_matches, journal, history, first, group, stream, reached, kept)
+            sound = await asyncio.to_thread(_matches, journal, history, first, group, stream, reached, kept)
             said = "is not what its history comes to"
         except UNREADABLE as error:
             sound, said = False, str(error) if isinstance(error, Newer) else "has a history that cannot be read"

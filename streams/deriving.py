@@ -12,7 +12,7 @@ from domain.recorded import Recorded
 from projections.projection import Group, States
 from projections.store import Place, Store
 from streams.batch import Batch
-from streams.folding import SWEEP_AT_ONCE, Folding
+from streams.folding import SWEEP_AT_ONCE, Folding, Superseded
 from streams.journal import Journal, Row
 
 READ_AT_ONCE = 50_000
@@ -81,13 +81,16 @@ class Deriving(Folding):
             self._cache.clear()  # the source moves on: what was read of it is soon of yesterday
 
     async def _claim(self) -> None:
-        """Draw another tag before the source is read, which has come far enough.
+        """Draw another tag, and only then look whether the source has come far enough.
 
-        Trap: a store that is lost now, or goes back to a snapshot in which the source has not come so far, does not have this tag, so that
+        Trap: a store that is lost behind this, or goes back to a snapshot in which the source has not come so far, does not have this tag, so that
         nothing can be saved of what is read of it then.
         """
         assert self._upto is not None
         await self._put({}, self._upto)
+        if await self._store.upto(self._source) < self._until:
+            self._forget()
+            raise Superseded
 
     async def _beside(self, streams: Sequence[str]) -> list[States]:
         known = {stream: state for stream in streams if self._of and (state := self._of.at_hand(stream, self._part, self._until)) is not None}

@@ -153,7 +153,11 @@ class Folding:
         await self._save({}, event.position)
 
     async def _must_be_here(self) -> None:
-        """Trap: read models that were lost while all streams were looked for have fewer streams, and the shard would say that it has folded them all."""
+        """Whether what was read is what there is.
+
+        Trap: read models that were lost, or went back to a snapshot, since this shard was taken up have other states and fewer streams. What follows
+        from these would be sent, and stay, before saving fails.
+        """
         if await self._store.reached(self.place) != (self._upto, self._etag):
             self._forget()
             raise Superseded
@@ -170,6 +174,8 @@ class Folding:
         parts = self.group.parts
         found = await self._store.load(self.place, [(part.key, stream) for stream in missing for part in parts])
         beside = await self._beside(missing)
+        if missing:
+            await self._must_be_here()
         for index, stream in enumerate(missing):
             self._cache[stream] = Held.of(self.group, found[index * len(parts) : (index + 1) * len(parts)], beside[index])
 

@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -93,6 +92,10 @@ class Clock:
         return BEGUN + timedelta(seconds=self.now) - back
 
 
+Saved = tuple[dict[Place, int], dict[Place, str], dict[Place, dict[tuple[str, str], Kept]]]
+"""Positions, tags and states of a store."""
+
+
 class Store(MemoryStore):
     """A Redis that refuses, whose replies are lost, and that loses everything."""
 
@@ -100,7 +103,7 @@ class Store(MemoryStore):
         super().__init__()
         self._faults = faults
         self._heads = heads
-        self._snapshot: tuple[Any, Any, Any] = ({}, {}, {})
+        self._snapshot: Saved = ({}, {}, {})
 
     def _back_to(self, upto: dict[Place, int], etags: dict[Place, str], states: dict[Place, dict[tuple[str, str], Kept]]) -> None:
         """As after a crash: what was saved since then is gone, positions and states together."""
@@ -142,9 +145,9 @@ class Store(MemoryStore):
         if self._faults.knows(BACK) and self._faults.strikes(LOST):
             self._lose()
         if self._faults.strikes(SNAPSHOT):
-            self._snapshot = deepcopy((self._upto, self._etags, self._states))
+            self._snapshot = _copied(self._upto, self._etags, self._states)
         if self._faults.strikes(BACK):
-            self._back_to(*deepcopy(self._snapshot))
+            self._back_to(*_copied(*self._snapshot))
 
     async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> Reached | None:
         """Save, a turn later, or not."""
@@ -160,6 +163,10 @@ class Store(MemoryStore):
         if self._faults.strikes("reply to a save lost"):
             raise ConnectionError("a fault that was asked for")
         return saved
+
+
+def _copied(upto: dict[Place, int], etags: dict[Place, str], states: dict[Place, dict[tuple[str, str], Kept]]) -> Saved:
+    return dict(upto), dict(etags), {place: dict(some) for place, some in states.items()}
 
 
 class Recorder:
