@@ -155,16 +155,25 @@ class RedisStore:
         """The states under `(key, stream)`."""
         return await self.read([(place, *name) for name in wanted])
 
+    async def load_at(self, place: Place, expected: Reached, wanted: Sequence[tuple[str, str]]) -> list[Kept | None] | None:
+        """The same, all at one moment, or None if the shard is not at `expected` then."""
+        names = [_key(place, name) for name in ("upto", "etag")]
+        upto, etag, *found = await self._values([*names, *(_prefix(place, key) + stream for key, stream in wanted)])
+        return [_kept(value) for value in found] if (upto or b"0", etag) == (b"%d" % expected.upto, expected.etag.encode()) else None
+
     async def read(self, wanted: Sequence[tuple[Place, str, str]]) -> list[Kept | None]:
         """States of several places; what many ask for at the same moment is read at once."""
-        if not wanted:
+        return [_kept(value) for value in await self._values([_prefix(place, key) + stream for place, key, stream in wanted])]
+
+    async def _values(self, keys: list[str]) -> list[Any]:
+        if not keys:
             return []
         loop = asyncio.get_running_loop()
         found: asyncio.Future[list[Any]] = loop.create_future()
         if not self._wanted:
             loop.call_soon(self._read_wanted)
-        self._wanted.append(([_prefix(place, key) + stream for place, key, stream in wanted], found))
-        return [_kept(value) for value in await found]
+        self._wanted.append((keys, found))
+        return await found
 
     def _read_wanted(self) -> None:
         wanted, self._wanted = self._wanted, []

@@ -51,6 +51,9 @@ class Store(Protocol):
     async def load(self, place: Place, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
         """The states under `(key, stream)`, in the order asked for."""
 
+    async def load_at(self, place: Place, expected: Reached, wanted: Sequence[tuple[str, str]]) -> list[Kept | None] | None:
+        """The same, all at one moment, or None if the shard is not at `expected` then."""
+
     async def read(self, wanted: Sequence[tuple[Place, str, str]]) -> list[Kept | None]:
         """States of several places at once, by place, key and stream."""
 
@@ -92,6 +95,10 @@ class MemoryStore:
     async def load(self, place: Place, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
         """The states under `(key, stream)`."""
         return await self.read([(place, *name) for name in wanted])
+
+    async def load_at(self, place: Place, expected: Reached, wanted: Sequence[tuple[str, str]]) -> list[Kept | None] | None:
+        """The same, or None if the shard is not at `expected`."""
+        return await self.load(place, wanted) if self._is_at(place, expected) else None
 
     async def read(self, wanted: Sequence[tuple[Place, str, str]]) -> list[Kept | None]:
         """States of several places."""

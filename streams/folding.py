@@ -143,7 +143,8 @@ class Folding:
             some = streams[start : start + self._sweep_at_once]
             await self._load(some)
             proposed: list[tuple[int, Proposed]] = []
-            changed = {stream: self._cache[stream].sweep(self.group, stream, [event], proposed) for stream in some}
+            there = [stream for stream in some if self._cache[stream].upto]  # others are of a time that was undone
+            changed = {stream: self._cache[stream].sweep(self.group, stream, [event], proposed) for stream in there}
             await self._send(proposed)
             assert self._upto is not None
             await self._save(changed, self._upto)
@@ -153,11 +154,7 @@ class Folding:
         await self._save({}, event.position)
 
     async def _must_be_here(self) -> None:
-        """Whether what was read is what there is.
-
-        Trap: read models that were lost, or went back to a snapshot, since this shard was taken up have other states and fewer streams. What follows
-        from these would be sent, and stay, before saving fails.
-        """
+        """Trap: read models that were lost while all streams were looked for have fewer streams, and the shard would say that it has folded them all."""
         if await self._store.reached(self.place) != (self._upto, self._etag):
             self._forget()
             raise Superseded
@@ -172,12 +169,23 @@ class Folding:
             self._cache.clear()
         missing = sorted({*streams} - self._cache.keys())
         parts = self.group.parts
-        found = await self._store.load(self.place, [(part.key, stream) for stream in missing for part in parts])
+        found = await self._found([(part.key, stream) for stream in missing for part in parts])
         beside = await self._beside(missing)
-        if missing:
-            await self._must_be_here()
         for index, stream in enumerate(missing):
             self._cache[stream] = Held.of(self.group, found[index * len(parts) : (index + 1) * len(parts)], beside[index])
+
+    async def _found(self, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
+        """States as they are where this shard is.
+
+        Trap: read models that were lost, or went back to a snapshot, or were saved by another worker, since the shard was taken up have other states.
+        What follows from these would be sent, and stay, before saving fails.
+        """
+        assert self._upto is not None
+        found = await self._store.load_at(self.place, Reached(self._upto, self._etag), wanted) if wanted else []
+        if found is None:
+            self._forget()
+            raise Superseded
+        return found
 
     async def _beside(self, streams: Sequence[str]) -> list[States]:
         """What is read of another group, for each of these streams."""

@@ -38,6 +38,8 @@ async def test_who_knows_the_position_and_not_the_tag_saves_nothing(store: Store
     assert begun == await store.reached(PLACE)
     assert not await store.save(PLACE, begun._replace(etag="another"), 7, {NAME: Kept(7, b"old")})
     assert not await store.amend(PLACE, begun._replace(etag="another"), {NAME: Kept(7, b"old")})
+    assert await store.load_at(PLACE, begun._replace(etag="another"), [NAME]) is None
+    assert await store.load_at(PLACE, begun, [NAME]) == [None]
     assert await store.load(PLACE, [NAME]) == [None]
 
 

@@ -120,6 +120,12 @@ class Store(MemoryStore):
         self._disturb()
         return await super().load(place, wanted)
 
+    async def load_at(self, place: Place, expected: Reached, wanted: Sequence[tuple[str, str]]) -> list[Kept | None] | None:
+        """The same, all at one moment."""
+        await asyncio.sleep(0)
+        self._disturb()
+        return await MemoryStore.load(self, place, wanted) if self._is_at(place, expected) else None
+
     async def upto(self, place: Place) -> int:
         """The position, a turn later."""
         if self._faults.knows(BACK):
