@@ -19,7 +19,7 @@ AT_ONCE = 100
 FOUND_WITHIN = 300
 """Seeds within which a mutation is found."""
 FOUND_FROM = {
-    "what is derived does not look whether its source was lost": 287,
+    "what is derived does not look whether its source was lost": 1086,
     "a shard says that it has folded all without looking whether they are there": 344,
     "what is read is not looked at before it is told": 553,
 }
