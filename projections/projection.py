@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -15,6 +15,11 @@ S = TypeVar("S")
 States = tuple[Any, ...]
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+@lru_cache(maxsize=64)
+def _decoder(kind: type[S]) -> "msgspec.json.Decoder[S]":
+    return msgspec.json.Decoder(kind)
 
 
 @dataclass(frozen=True)
@@ -37,11 +42,7 @@ class Projection(Generic[S]):
 
     def decode(self, stored: bytes) -> S:
         """A state from its spelling."""
-        return self._decoder.decode(stored)
-
-    @cached_property
-    def _decoder(self) -> "msgspec.json.Decoder[S]":
-        return msgspec.json.Decoder(type(self.initial))
+        return _decoder(type(self.initial)).decode(stored)
 
 
 class Run(NamedTuple):
