@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -18,7 +18,7 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 @lru_cache(maxsize=64)
-def _decoder(kind: type[S]) -> "msgspec.json.Decoder[S]":
+def _decoder(kind: Any) -> "msgspec.json.Decoder[Any]":
     return msgspec.json.Decoder(kind)
 
 
@@ -42,7 +42,7 @@ class Projection(Generic[S]):
 
     def decode(self, stored: bytes) -> S:
         """A state from its spelling."""
-        return _decoder(type(self.initial)).decode(stored)
+        return cast("S", _decoder(type(self.initial)).decode(stored))
 
 
 class Run(NamedTuple):
