@@ -42,7 +42,8 @@ class Projection(Generic[S]):
 
     def decode(self, stored: bytes) -> S:
         """A state from its spelling."""
-        return cast("S", _decoder(type(self.initial)).decode(stored))
+        kind: Any = type(self.initial)
+        return cast("S", _decoder(kind).decode(stored))
 
 
 class Run(NamedTuple):
