@@ -73,7 +73,6 @@ MUTATIONS: dict[str, Sequence[Edit]] = {
     "what is derived does not wait for what it is derived from": [
         Edit(Deriving, "_advance", "min(batch.upto, await self._store.upto(self._source))", "batch.upto"),
         Edit(Deriving, "_claim", "if await self._store.upto(self._source) < self._until:", "if False:"),
-        Edit(Deriving, "_claim", "await self._put({}, self._upto)", "pass"),
     ],
     "two fold one shard at once": [
         Edit(Folding, "advance", "async with self._busy:", "if True:"),
