@@ -39,6 +39,11 @@ def jars(folder: Path) -> Path:
     return there
 
 
+def cluster_of(folder: Path) -> str:
+    """The name of the cluster in a folder, as Kafka wants one: 22 characters of base64 for URLs."""
+    return urlsafe_b64encode(uuid.uuid5(uuid.NAMESPACE_URL, str(folder)).bytes).decode().rstrip("=")
+
+
 class Kafka:
     """A broker for every second port in a folder; each is also a controller, on the port behind its own.
 
@@ -60,7 +65,7 @@ class Kafka:
 
     def start(self) -> None:
         """Format what is new, start all brokers, wait until they answer. Raises `Missing`."""
-        cluster = urlsafe_b64encode(uuid.uuid5(uuid.NAMESPACE_URL, str(self._folder)).bytes).decode().rstrip("=")
+        cluster = cluster_of(self._folder)
         for number, broker in enumerate(self.brokers, start=1):
             self._format(number, cluster)
             broker.start()
@@ -119,7 +124,7 @@ class Kafka:
         return home
 
     def _format(self, number: int, cluster: str) -> None:
-        """Trap: the first users have to be there before anybody can be let in to make them."""
+        """Trap: the first users have to be there before anybody can be let in to make them; and a cluster's name may begin with a dash."""
         home = self._home(number)
         properties = home / "server.properties"
         properties.touch(mode=0o600)
@@ -127,7 +132,7 @@ class Kafka:
         if (home / "data" / "meta.properties").is_file():
             return
         users = [f"--add-scram={SCRAM}=[name={user},password={password}]" for user, password in self._passwords.items()]
-        command = self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties), *users)
+        command = self._java("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(properties), *users)
         done = subprocess.run(command, capture_output=True, check=False)
         if done.returncode:
             raise Missing(f"Kafka's storage cannot be made: {(done.stdout + done.stderr).decode(errors='replace').strip()[-500:]}")

@@ -6,11 +6,13 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import httpx
 import pytest
 
+from deploy.components.kafka import Kafka, cluster_of, jars
 from deploy.components.together import Components, Missing
 from tests.conftest import TIERFOLD, free_port, wait_until
 from tests.real.conftest import TOOLS
@@ -63,6 +65,17 @@ def test_our_processes_run_beside_them_with_several_workers(home: Path) -> None:
         assert up.wait(timeout=60) == 0
     finally:
         parts.stop()
+
+
+def test_a_cluster_whose_name_begins_with_a_dash_starts(home: Path) -> None:
+    """One folder in 64 gives such a name, which must not be taken for an option."""
+    folder = next(folder for number in count() if cluster_of(folder := home.resolve() / f"kafka-{number}").startswith("-"))
+    kafka = Kafka(folder, jars(TOOLS), [free_port(), free_port()], {})
+    try:
+        kafka.start()
+        assert kafka.tool("kafka-topics.sh", "--list").strip() == ""
+    finally:
+        kafka.stop()
 
 
 def test_a_folder_stays_as_it_was_made(home: Path) -> None:
