@@ -142,7 +142,7 @@ class MemberContacted(Interaction):
 class ExampleLabelled(Interaction):
     """An answer to an offer, beside what was known when the offer was decided: one example for its model.
 
-    `propensity` and `score` are what the model said then, calibrated and before.
+    `propensity` and `score` are what the model said then, calibrated and before; `model` is its name and how many examples it had learnt.
     """
 
     concerns = ("model",)
@@ -154,6 +154,7 @@ class ExampleLabelled(Interaction):
     accepted: bool
     propensity: Probability | None = later(None)
     score: float | None = later(None)
+    model: Line | None = later(None)
 
 
 class ModelDrifted(Interaction):

@@ -7,7 +7,7 @@ on exactly like one that was not.
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
-from math import isfinite, log
+from math import fsum, isfinite, log
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -32,7 +32,8 @@ SLOWEST = 1 / 3_000
 """The share of the latest example in the means and variances, at least: what numbers are usual may change."""
 LEAST = 1e-6
 """No propensity is nearer to 0 or 1 when its loss is taken."""
-LOSS_FADING = 1 / 500
+LATELY = 1 / 500
+"""The share of the latest example in the means of what was of late: the loss, and how stale answers are."""
 
 
 def evolve(model: Model, event: Recorded) -> Model:
@@ -82,6 +83,8 @@ def learnt(kept: Kept | None) -> Learnt:
 def _tried(ready: Ready | None) -> None:
     """Ask a model for everything that it knows; raises `ValueError` or `ArithmeticError` for numbers that cannot be."""
     assert ready is not None
+    if ready.model.weights.keys() != ready.model.behind.keys():
+        raise ValueError("it has weights without means")
     everything = Shared(tuple((name, 0) for name in ready.model.usual), tuple((name, CATEGORY) for name in ready.model.weights))
     likely, score, answers = ready.propensity(everything)
     counts = ready.model.counts
@@ -103,27 +106,58 @@ def _learnt(model: Model, example: ExampleLabelled, at: datetime) -> Model:
     features, usual = shared(example.features), _used_to(model, example.features)
     numbers = ((name, usual[name].apart(value)) for name, value in features.numbers)
     row = dict(sorted((*features.categories, *numbers)))  # always in one order: river's sum of floats depends on it
+    said, score = _said(model, example, features)
+    loss = -log(max(LEAST, said if example.accepted else 1 - said))
+    share = max(LATELY, 1 / (model.examples + 1))
+    return changed(
+        _regressed(model, row, answer=example.accepted),
+        examples=model.examples + 1,
+        accepted=model.accepted + example.accepted,
+        usual=usual,
+        stale=model.stale + (_stale(model, example) - model.stale) * share,
+        counts=calibration.counted(model.counts, score + model.steadiness * (_score(model, row) - score), example.accepted),
+        said=calibration.counted(model.said, calibration.log_odds(said), example.accepted),
+        loss=model.loss + (loss - model.loss) * share,
+        window=drift.seen(model.window, loss),
+        last=at,
+    )
+
+
+def _regressed(model: Model, row: dict[str, float], *, answer: bool) -> Model:
+    """Weights and intercept after one more example, and how far behind the mean of each is."""
     regression = _regression(model, row)
-    regression.learn_one(row, example.accepted)
+    regression.learn_one(row, answer)
+    intercept, weights = float(regression.intercept), {name: float(regression._weights[name]) for name in row}  # noqa: SLF001
+    before = model.examples
+    behind = {name: model.behind.get(name, 0.0) + before * (weight - model.weights.get(name, 0.0)) for name, weight in weights.items()}
+    return changed(
+        model,
+        weights={**model.weights, **weights},
+        squares={**model.squares, **{name: float(regression.optimizer.g2[name]) for name in row}},
+        behind={**model.behind, **behind},
+        intercept=intercept,
+        behind_intercept=model.behind_intercept + before * (intercept - model.intercept),
+    )
+
+
+def _said(model: Model, example: ExampleLabelled, features: Shared) -> tuple[float, float]:
+    """The probability and the score when the offer was decided; where they are not known, what the model says now."""
     said, score = example.propensity, example.score
     if said is None or score is None:
         now = Ready(model).propensity(features)
         said, score = now[0] if said is None else said, now[1] if score is None else score
-    loss = -log(max(LEAST, said if example.accepted else 1 - said))
-    return changed(
-        model,
-        examples=model.examples + 1,
-        accepted=model.accepted + example.accepted,
-        usual=usual,
-        weights={**model.weights, **{name: float(regression._weights[name]) for name in row}},  # noqa: SLF001
-        squares={**model.squares, **{name: float(regression.optimizer.g2[name]) for name in row}},
-        intercept=float(regression.intercept),
-        counts=calibration.counted(model.counts, score, example.accepted),
-        said=calibration.counted(model.said, calibration.log_odds(said), example.accepted),
-        loss=model.loss + (loss - model.loss) * max(LOSS_FADING, 1 / (model.examples + 1)),
-        window=drift.seen(model.window, loss),
-        last=at,
-    )
+    return said, score
+
+
+def _score(model: Model, row: dict[str, float]) -> float:
+    """The log-odds by what was learnt of late."""
+    return fsum((model.intercept, *(model.weights.get(name, 0.0) * value for name, value in row.items())))
+
+
+def _stale(model: Model, example: ExampleLabelled) -> float:
+    """How many examples were learnt since the offer was decided; where that is not known, as many as usual."""
+    learnt_then = (example.model or "").rpartition("/")[2]
+    return max(0, model.examples - int(learnt_then)) if learnt_then.isdecimal() else model.stale
 
 
 def _used_to(model: Model, features: Features) -> dict[str, Usual]:
@@ -150,11 +184,11 @@ def _regression(model: Model, row: Iterable[str]) -> "linear_model.LogisticRegre
     return regression
 
 
-MODEL = Projection("model", 2, Model(), evolve)
+MODEL = Projection("model", 3, Model(), evolve)
 
 
 def _evolve_all(states: States, event: Recorded) -> States:
     return (evolve(states[0], event),)
 
 
-MODELS = Group("models@2", ("model",), (MODEL,), _evolve_all, frozenset({topic_of(ExampleLabelled)}), react=react)
+MODELS = Group("models@3", ("model",), (MODEL,), _evolve_all, frozenset({topic_of(ExampleLabelled)}), react=react)

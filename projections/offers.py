@@ -30,10 +30,11 @@ Answer = OfferAccepted | OfferDeclined | OfferLapsed
 
 @dataclass(frozen=True)
 class Shown:
-    """One offer of a decision: what its model said, and how far it has come."""
+    """One offer of a decision: what its model said, which model that was, and how far it has come."""
 
     propensity: float | None = None
     score: float | None = None
+    model: str | None = None
     state: Literal["decided", "presented", "lapsing"] = "decided"
 
 
@@ -120,6 +121,7 @@ class Said(msgspec.Struct, gc=False):
 
     offer: str
     propensity: float
+    model: str
     score: float | None = None
 
 
@@ -153,7 +155,7 @@ def _decided(offers: Offers, decided: OfferDecided | Decision, at: datetime) -> 
     if not shown:
         return offers
     said = {candidate.offer: candidate for candidate in decided.candidates}
-    of_each = {offer: Shown(said[offer].propensity, said[offer].score) if offer in said else Shown() for offer in shown}
+    of_each = {offer: Shown(said[offer].propensity, said[offer].score, said[offer].model) if offer in said else Shown() for offer in shown}
     opened = _newest({**offers.open, decided.decision: Open(decided.features, at, decided.answer_by, of_each)})
     if decided.present_by is None:
         return changed(offers, open=opened)
@@ -237,6 +239,7 @@ def _example(stream: str, answer: Answer, opened: Open) -> ExampleLabelled:
         accepted=isinstance(answer, OfferAccepted),
         propensity=shown.propensity,
         score=shown.score,
+        model=shown.model,
     )
 
 
@@ -259,7 +262,7 @@ def _name(event: Recorded) -> str:
 
 ANSWERED = (OfferDecided, OfferPresented, OfferAccepted, OfferDeclined, OfferLapsed)
 TOPICS = frozenset(topic_of(event) for event in (*ANSWERED, CampaignTouched, MemberContacted, HouseholdJoined, HouseholdLeft))
-OFFERS = Projection("offers", 2, Offers(), evolve)
+OFFERS = Projection("offers", 3, Offers(), evolve)
 
 
 def _evolve_all(states: States, event: Recorded) -> States:
@@ -277,4 +280,4 @@ def _evolve_decided(states: States, events: Sequence[Decided]) -> States:
 
 RUNS = {topic_of(OfferDecided): Run(Decided, _evolve_decided)}
 """What there is most of: as many as there are questions."""
-REACTIONS = Group("reactions@2", ("customer", "household"), (OFFERS,), _evolve_all, TOPICS, everyone=ends_a_day, react=react, runs=RUNS)
+REACTIONS = Group("reactions@3", ("customer", "household"), (OFFERS,), _evolve_all, TOPICS, everyone=ends_a_day, react=react, runs=RUNS)

@@ -1,7 +1,8 @@
 """How likely is a yes, by what a model has learnt? Its numbers, what all models share of their work, and the answer.
 
 A number is seen by its deviations from what is usual, and roughly as a category; the score is calibrated by what came of
-scores like it.
+scores like it. What was learnt of late tells most where answers come soon; where many examples are learnt between a decision
+and its answer, it is over before it is known, and the mean of all that was learnt tells more.
 """
 
 from dataclasses import dataclass, field
@@ -22,6 +23,10 @@ CATEGORY = 0.7
 """What a category counts, beside numbers of deviation one."""
 NARROWEST = 0.05
 """The least deviation, as a share of the mean: a number that hardly ever changed says little when it does."""
+
+
+STALE = 500
+"""Examples learnt between a decision and its answer at which the mean of all counts for half."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +51,10 @@ class Usual:
 class Model:
     """A logistic regression with AdaGrad: its numbers per feature; what came of its scores, and whether its loss has changed.
 
-    `counts` is by the score when the offer was decided, for calibration; `said` by what was said then, for measuring;
-    `loss` is the mean log-loss of that over the last examples or so.
+    `behind` is by how much the mean of a weight over all examples is behind it, times the examples (`behind_intercept` that of
+    the intercept); `stale` how many examples are learnt between a decision and its answer. `counts` is by the score, for
+    calibration; `said` by what was said when the offer was decided, for measuring; `loss` is the mean log-loss of that over the
+    last examples or so.
     """
 
     examples: int = 0
@@ -55,12 +62,20 @@ class Model:
     usual: dict[str, Usual] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
     squares: dict[str, float] = field(default_factory=dict)
+    behind: dict[str, float] = field(default_factory=dict)
     intercept: float = INTERCEPT
+    behind_intercept: float = 0.0
+    stale: float = 0.0
     counts: Counts = field(default_factory=Counts)
     said: Counts = field(default_factory=Counts)
     loss: float = 0.0
     window: drift.Window = field(default_factory=drift.Window)
     last: datetime | None = None
+
+    @property
+    def steadiness(self) -> float:
+        """The share of all that was ever learnt in what is said, beside what was learnt of late: 0 where answers come at once."""
+        return self.stale / (self.stale + STALE)
 
 
 class Shared(NamedTuple):
@@ -78,7 +93,8 @@ class Ready:
 
     def propensity(self, features: Shared) -> tuple[float, float, float]:
         """The calibrated probability of a yes, the log-odds before calibration, and how many answers there are to such log-odds."""
-        terms, weights, usual = [self.model.intercept], self.model.weights, self._usual
+        (intercept, weights), usual = self._steadied, self._usual
+        terms = [intercept]
         terms += [weights[name] * value for name, value in features.categories if name in weights]
         terms += [weights[name] * usual[name].apart(value) for name, value in features.numbers if name in usual]
         score = fsum(terms)  # exact, so that the order does not matter
@@ -86,10 +102,18 @@ class Ready:
 
     def reasons(self, features: Shared) -> tuple[str, ...]:
         """The features that speak for a yes, the strongest first."""
-        weights, usual = self.model.weights, self._usual
+        (_, weights), usual = self._steadied, self._usual
         said = [(weights.get(name, 0.0) * value, name) for name, value in features.categories]
         said += [(weights[name] * usual[name].apart(value), name) for name, value in features.numbers if name in usual]
         return tuple(name for weight, name in sorted(said, reverse=True) if weight > 0)
+
+    @cached_property
+    def _steadied(self) -> tuple[float, dict[str, float]]:
+        """The intercept and the weights, so far towards their means over all examples as answers are stale."""
+        model = self.model
+        if not (part := model.steadiness / max(1, model.examples)):
+            return model.intercept, model.weights
+        return model.intercept - part * model.behind_intercept, {name: weight - part * model.behind[name] for name, weight in model.weights.items()}
 
     @cached_property
     def _usual(self) -> dict[str, Usual]:

@@ -1,10 +1,12 @@
 """How well does a model learn? UCI Bank Marketing in time order, fed as decisions and answers, each scored before its answer is known.
 
 Peers in the same run: a batch logistic regression fitted again every hundred rows on the last 20,000 whose answers are known,
-and Pega's adaptive naive Bayes. `duration` is never used: it is not known before the call.
+Pega's adaptive naive Bayes, and the mere share of yes among the last answers known, which tells how much of an error is drift.
+`duration` is never used: it is not known before the call.
 """
 
 import csv
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,16 +21,17 @@ from deploy.bench.parts import Figure
 from domain.interaction import Interaction
 from domain.offers import Candidate, Features, OfferAccepted, OfferDecided, OfferDeclined, OfferPresented
 from domain.recorded import Proposed, Recorded
-from projections.model import MODEL
+from projections.model import MODEL, learnt_from
 from projections.offers import REACTIONS
 from projections.projection import States
-from projections.propensity import Model, Ready, shared
+from projections.propensity import Model, shared
 from replay.measures import alift, auc, calibration_error, log_loss, top_half
 
 DELAYS = (0, 50, 500, 2_000)
 SCORED_FROM = 20_000
 WINDOW = 20_000
 AGAIN = 100
+RATES = (200, 2_000, 20_000)
 OFFER = "term-deposit"
 NUMBERS = ("age", "campaign", "pdays", "previous", "emp.var.rate", "cons.price.idx", "cons.conf.idx", "euribor3m", "nr.employed")
 CATEGORIES = ("job", "marital", "education", "default", "housing", "loan", "contact", "month", "day_of_week", "poutcome")
@@ -75,8 +78,10 @@ class Ours:
 
     def propensity(self, number: int, row: Row) -> float:
         """Decided by what is learnt so far."""
-        likely, score, _ = Ready(self.model).propensity(shared(row.features))
-        said = Candidate(offer=OFFER, propensity=likely, value=1, priority=likely, model=MODEL.key, score=score)
+        learnt = learnt_from(self.model, self._learnt)
+        assert learnt.ready is not None
+        likely, score, _ = learnt.ready.propensity(shared(row.features))
+        said = Candidate(offer=OFFER, propensity=likely, value=1, priority=likely, model=learnt.label, score=score)
         decided = OfferDecided(
             decision=f"d{number}", channel="call", offer=OFFER, offers=(OFFER,), candidates=(said,), features=row.features, catalogue="uci@1"
         )
@@ -146,6 +151,21 @@ class Batch:
         self._fitted = columns.fit([row.features for row in window], [row.accepted for row in window])
 
 
+class Rate:
+    """The share of yes among so many last answers, whoever is asked for."""
+
+    def __init__(self, window: int) -> None:
+        self._last: deque[bool] = deque(maxlen=window)
+
+    def propensity(self, _number: int, _row: Row) -> float:
+        """The probability of a yes, as if there were one more yes and one more no."""
+        return (1 + sum(self._last)) / (2 + len(self._last))
+
+    def learn(self, _number: int, row: Row) -> None:
+        """One answer more."""
+        self._last.append(row.accepted)
+
+
 def prequential(learner: Learner, contacts: Sequence[Row], delay: int) -> list[float]:
     """What was said of each contact before its answer, which is known so many contacts later."""
     said = []
@@ -165,6 +185,7 @@ def bank_marketing(path: Path, delays: Sequence[int] = DELAYS) -> list[Figure]:
     figures = []
     for delay in delays:
         learners: dict[str, Learner] = {"ours": Ours(), "batch, fitted every 100": Batch(), "adaptive naive Bayes": Bayes()}
+        learners |= {f"share of yes, last {window:,}": Rate(window) for window in RATES}
         said = {name: np.array(prequential(learner, contacts, delay)[SCORED_FROM:]) for name, learner in learners.items()}
         for name, measure in MEASURES.items():
             found = {learner: measure(values, came) for learner, values in said.items()}

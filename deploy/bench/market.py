@@ -86,17 +86,24 @@ def first(decided: OfferDecided, _chance: Random) -> Candidate:
     return decided.candidates[0]
 
 
+def by_lot(decided: OfferDecided, chance: Random) -> Candidate:
+    """Anything that the bank may show."""
+    return chance.choice(decided.candidates)
+
+
 def now_and_then_by_lot(decided: OfferDecided, chance: Random) -> Candidate:
     """What the bank would show, or with a small probability anything."""
-    return chance.choice(decided.candidates) if chance.random() < EPSILON else decided.candidates[0]
+    return by_lot(decided, chance) if chance.random() < EPSILON else decided.candidates[0]
 
 
-WAYS: dict[str, tuple[bool, Choose]] = {"ours": (True, first), "epsilon-greedy": (False, now_and_then_by_lot), "no exploration": (False, first)}
+Way = tuple[bool, Choose]
+"""Whether the bank draws, and what is shown of what it decided."""
+WAYS: dict[str, Way] = {"ours": (True, first), "epsilon-greedy": (False, now_and_then_by_lot), "no exploration": (False, first)}
 
 
-def simulate(way: str, seed: int, policy: TierPolicy, steps: int = STEPS) -> Run:
+def simulate(way: Way, seed: int, policy: TierPolicy, steps: int = STEPS) -> Run:
     """One run of the market under one way of choosing; answers come fifty steps late."""
-    explored, choose = WAYS[way]
+    explored, choose = way
     market, chance, run = Market(seed), Random(seed * 7), Run()  # noqa: S311
     shelves = [_shelf(explored, [name for name in VALUES if name != NEW]), _shelf(explored, list(VALUES))]
     models = dict.fromkeys(VALUES, MODEL.initial)
@@ -122,6 +129,7 @@ def simulate(way: str, seed: int, policy: TierPolicy, steps: int = STEPS) -> Run
             accepted=accepted,
             propensity=chosen.propensity,
             score=chosen.score,
+            model=chosen.model,
         )
         answers.append((chosen.offer, example))
         run.examples.append((chosen.offer, example))
@@ -133,7 +141,7 @@ def simulate(way: str, seed: int, policy: TierPolicy, steps: int = STEPS) -> Run
 
 def market(policy: TierPolicy, plot: Path | None = None) -> list[Figure]:
     """The regret of each way, cumulated over the market's life: the median of some seeds; and the plot, if it is asked for."""
-    runs = {way: [simulate(way, seed, policy) for seed in SEEDS] for way in WAYS}
+    runs = {name: [simulate(way, seed, policy) for seed in SEEDS] for name, way in WAYS.items()}
     totals = {way: median(sum(run.regret) for run in some) for way, some in runs.items()}
     found = median(run.new_to_those_who_like_it / max(1, run.new_to_those_who_like_it + run.new_to_others) for run in runs["ours"])
     if plot is not None:

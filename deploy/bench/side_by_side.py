@@ -1,11 +1,15 @@
-"""Ours and Pega's adaptive naive Bayes on the same stream: offers shown in the simulated market, answers known fifty steps later."""
+"""Ours and Pega's adaptive naive Bayes on the same streams: offers shown in the simulated market, answers known fifty steps later.
+
+One stream is what our own models chose, the other was chosen by lot. Whoever chooses by what it says is asked most where it says
+too much, which lifts the calibration error of the one that chose and not the other's; nobody has that burden where lots choose.
+"""
 
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from deploy.bench.market import DELAY, SEEDS, VALUES, simulate
+from deploy.bench.market import DELAY, SEEDS, VALUES, WAYS, Way, by_lot, simulate
 from deploy.bench.naive_bayes import NaiveBayes
 from deploy.bench.parts import Figure
 from domain.offers import ExampleLabelled
@@ -15,14 +19,21 @@ from replay.measures import by_response, calibration_error, log_loss
 Said = dict[str, list[tuple[str, float, bool]]]
 
 
+STREAMS: dict[str, Way] = {"market": WAYS["epsilon-greedy"], "market_by_lot": (False, by_lot)}
+
+
 def side_by_side(policy: TierPolicy) -> list[Figure]:
-    """AUC by offer weighted by responses, log-loss and calibration error, over all seeds together."""
+    """AUC by offer weighted by responses, log-loss and calibration error of each stream, over all seeds together."""
+    return [figure for name, way in STREAMS.items() for figure in _figures(name, way, policy)]
+
+
+def _figures(stream: str, way: Way, policy: TierPolicy) -> list[Figure]:
     said: Said = {"ours": [], "naive": []}
     for seed in SEEDS:
-        for name, offer, likely, accepted in _said(simulate("epsilon-greedy", seed, policy).examples):
+        for name, offer, likely, accepted in _said(simulate(way, seed, policy).examples):
             said[name].append((f"{seed}/{offer}", likely, accepted))
     found = {name: _measured(some) for name, some in said.items()}
-    return [Figure(f"market_{measure}", found["ours"][measure], "", {}, {"adaptive naive Bayes": found["naive"][measure]}) for measure in found["ours"]]
+    return [Figure(f"{stream}_{measure}", found["ours"][measure], "", {}, {"adaptive naive Bayes": found["naive"][measure]}) for measure in found["ours"]]
 
 
 def _said(examples: list[tuple[str, ExampleLabelled]]) -> Iterator[tuple[str, str, float, bool]]:

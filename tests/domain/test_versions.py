@@ -82,7 +82,7 @@ REFUSED: dict[str, tuple[Sequence[Interaction], Interaction, str]] = {
     "standings before any was adopted": ([], PROPOSED, "no tier policy was adopted yet"),
     "standings without a policy, before any was adopted": ([], PROPOSED.model_copy(update={"policy": None}), "no tier policy was adopted yet"),
     "adopting twice": ([ADOPTED], ADOPTED, "has its first version already"),
-    "adopting what knows no policy": ([], ADOPTED.model_copy(update={"group": "models@2"}), "has its first version already"),
+    "adopting what knows no policy": ([], ADOPTED.model_copy(update={"group": "models@3"}), "has its first version already"),
     "adopting what is no policy": ([], ADOPTED.model_copy(update={"policy": {}}), "the policy cannot be used"),
     "what is no policy": ([ADOPTED], PROPOSED.model_copy(update={"policy": {"a": 1}}), "the policy cannot be used"),
     "the best of a company group": ([ADOPTED], PROPOSED.model_copy(update={"policy": SCOPED}), "the best member counts for households alone"),
@@ -107,7 +107,7 @@ REFUSED: dict[str, tuple[Sequence[Interaction], Interaction, str]] = {
         "the policy of v2 is effective from 2026-03-03 on",
     ),
     "standings without a policy": ([ADOPTED], PROPOSED.model_copy(update={"policy": None}), "come with a tier policy"),
-    "a policy for what knows none": ([], PROPOSED.model_copy(update={"group": "models@2"}), "no others do"),
+    "a policy for what knows none": ([], PROPOSED.model_copy(update={"group": "models@3"}), "no others do"),
 }
 
 
@@ -130,9 +130,9 @@ def test_what_was_adopted_may_be_promoted_again() -> None:
 
 def test_what_knows_no_policy_needs_no_approval() -> None:
     """The same folds over the same journal: the digests say whether it is right."""
-    made = after(VersionProposed(group="models@2", version="2", by="ops"), VersionPromoted(group="models@2", version="2", by="ops"))
+    made = after(VersionProposed(group="models@3", version="2", by="ops"), VersionPromoted(group="models@3", version="2", by="ops"))
 
-    assert (made.lineup("models@2").live, made.lineup("models@2").before) == ("2", ORIGINAL)
+    assert (made.lineup("models@3").live, made.lineup("models@3").before) == ("2", ORIGINAL)
 
 
 def test_a_withdrawn_version_is_carried_no_longer_and_may_come_again() -> None:

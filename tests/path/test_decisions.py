@@ -131,7 +131,7 @@ def test_decisions_are_made_again_and_models_rebuilt_alike_after_kills(running: 
     assert (again["again"], again["different"]) == (again["recorded"], 0), again
     assert again["recorded"] > 250
     assert live == rebuilt
-    assert live["model@2"] != "0" * 64
+    assert live["model@3"] != "0" * 64
 
 
 def test_two_channels_that_ask_at_once_never_exceed_a_cap(client: httpx.Client) -> None:
@@ -186,7 +186,7 @@ def test_a_broken_model_takes_no_lookup_down(client: httpx.Client, running: Runn
     name = newcomer(client)
     redis = Redis.from_url(running.settings.redis)
     stream = "model:home-insurance"
-    key = f"tierfold:{{{shard_of(stream, running.settings.shards)}}}:models@2:model@2:{stream}"
+    key = f"tierfold:{{{shard_of(stream, running.settings.shards)}}}:models@3:model@3:{stream}"
     kept = redis.get(key)
     redis.set(key, b'9 {"examples": "many"}')
     deadline = time.monotonic() + 20

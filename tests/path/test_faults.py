@@ -20,7 +20,7 @@ from tests.conftest import TIERFOLD, Running, environment_of, settings_in
 pytestmark = pytest.mark.faults
 
 BANK = Bank(customers=400, months=4, seed=7)
-MODEL = "model@2"
+MODEL = "model@3"
 """The order in which a model's examples come from several shards is a fact of each run, as DECISIONS says: there live
 must equal rebuilt. From one shard there is one order, and two runs must agree on the model too."""
 

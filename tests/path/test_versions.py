@@ -228,8 +228,8 @@ def test_fifty_promotions_under_load_show_no_reader_two_versions_at_once(running
 ENGINES: dict[str, tuple[str, ...]] = {
     "ledger": ("profile@1", "ledger@1", "months@1"),
     "tier": ("tier@1",),
-    "offers": ("offers@2",),
-    "model": ("model@2",),
+    "offers": ("offers@3",),
+    "model": ("model@3",),
     "whole": ("whole@1", "calendar@1"),
 }
 

@@ -72,12 +72,12 @@ def test_what_was_shown_and_not_answered_lapses_once() -> None:
 
 
 def test_a_lapse_is_a_no_with_what_was_known_at_the_decision() -> None:
-    """The example has the features, the propensity and the score of then."""
+    """The example has the features, the propensity, the score and the model of then."""
     states = after(*SHOWN, closed(DAY + timedelta(days=10), 20))
     [example] = follows(states, recorded(OfferLapsed(decision="d1", offer="fund"), 21, day=DAY + timedelta(days=10)))
 
     assert example.data == ExampleLabelled(
-        offer="fund", decision="d1", customer="customer:1", features={"age": 41}, accepted=False, propensity=0.25, score=-1.0
+        offer="fund", decision="d1", customer="customer:1", features={"age": 41}, accepted=False, propensity=0.25, score=-1.0, model="m"
     )
 
 

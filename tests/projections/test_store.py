@@ -107,7 +107,7 @@ async def test_shards_and_groups_do_not_touch(store: Store) -> None:
     await store.save(PLACE, await store.reached(PLACE), 7, {NAME: Kept(7, b"x")})
 
     assert await store.upto(Place(2, "customers@1")) == 0
-    assert await store.upto(Place(3, "models@2")) == 0
+    assert await store.upto(Place(3, "models@3")) == 0
 
 
 async def test_every_stream_is_listed(store: Store) -> None:

@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from deploy.bench.bank_marketing import Bayes, Ours, Row, prequential
-from deploy.bench.market import simulate
+from deploy.bench.market import WAYS, simulate
 from deploy.bench.naive_bayes import NaiveBayes
 from deploy.bench.open_bandit import evaluated, logged
 from domain.offering import Catalogue
@@ -151,4 +151,4 @@ def test_a_model_learns_what_there_is_to_learn_before_the_answer_is_asked_for() 
 
 def test_trying_pays_in_a_market(bohai: TierPolicy) -> None:
     """Fewer regrets than without trying, in a short life of the market."""
-    assert sum(simulate("ours", 1, bohai, 6_000).regret) < sum(simulate("no exploration", 1, bohai, 6_000).regret)
+    assert sum(simulate(WAYS["ours"], 1, bohai, 6_000).regret) < sum(simulate(WAYS["no exploration"], 1, bohai, 6_000).regret)

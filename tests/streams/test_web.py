@@ -189,7 +189,7 @@ def _the_answer_is_learnt(client: httpx.Client, stack: Running, name: str, shown
 
     eventually(likelier)
     stack.settle()
-    assert stack.report("digest")["model@2"] == stack.report("digest", "--rebuild")["model@2"]
+    assert stack.report("digest")["model@3"] == stack.report("digest", "--rebuild")["model@3"]
 
 
 def test_a_withdrawn_consent_drops_every_offer(client: httpx.Client) -> None:
