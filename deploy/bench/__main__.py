@@ -1,7 +1,10 @@
-"""`make bench`: measure, print a table, write bench.json and bench.svg."""
+"""`make bench`: measure, print a table of each part as it comes, write bench.json and bench.svg; some parts alone with `ARGS="fold lookups"`."""
 
+import argparse
 import json
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +20,37 @@ DATA = Path("../shared/data")
 """Real data, where it lies beside the project."""
 
 
-def main(out: Path) -> None:
-    """Measure everything; more than half an hour. Data that is not beside the project is left out."""
-    # Processes that fold beside this one read this file anew: what only this one needs is imported here.
+def main() -> None:
+    """Measure what is asked for; everything takes more than half an hour. What is measured is written after each part, so that none is lost."""
+    # Processes that fold beside this one read this file anew: what only this one needs is imported here and below.
+    from deploy.bench.parts import machine, versions
+    from deploy.bench.plots import drawn
+    from deploy.logs import set_up_logs
+    from deploy.processes import collect_seldom
+
+    parts = _parts()
+    asked = argparse.ArgumentParser(prog="make bench", description="Measure tierfold beside its ceilings and peers, on this machine.")
+    asked.add_argument("parts", nargs="*", metavar="PART", help=f"what to measure, everything by default: {', '.join(parts)}")
+    asked.add_argument("--out", type=Path, default=Path("bench.json"), help="the file to write; the picture goes beside it")
+    given = asked.parse_args()
+    if unknown := sorted({*given.parts} - parts.keys()):
+        asked.error(f"there is no part {unknown[0]}: choose from {', '.join(parts)}")
+    set_up_logs("error", "bench")
+    collect_seldom()
+    console = Console(width=None if sys.stdout.isatty() else WIDE)
+    figures: list[Figure] = []
+    for name in given.parts or parts:
+        found = parts[name]()
+        figures += found
+        console.print(_table(name, found))
+        document = {"figures": [figure.as_json() for figure in figures], "machine": machine(), "versions": versions()}
+        given.out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        given.out.with_suffix(".svg").write_text(drawn(figures), encoding="utf-8")
+    console.print(f"written to {given.out} and {given.out.with_suffix('.svg')}")
+
+
+def _parts() -> "dict[str, Callable[[], list[Figure]]]":
+    """What can be measured, by name, in the order in which everything is. Data that is not beside the project is left out."""
     from deploy.bench.bank_marketing import bank_marketing
     from deploy.bench.bundle import bundle
     from deploy.bench.fold import fold
@@ -29,9 +60,8 @@ def main(out: Path) -> None:
     from deploy.bench.loss import loss
     from deploy.bench.market import market
     from deploy.bench.open_bandit import open_bandit
-    from deploy.bench.parts import events_by_shard, machine, versions
+    from deploy.bench.parts import events_by_shard
     from deploy.bench.path import end_to_end, latency
-    from deploy.bench.plots import drawn
     from deploy.bench.real import on_real_components
     from deploy.bench.rebuild import rebuild
     from deploy.bench.remade import remade
@@ -39,32 +69,36 @@ def main(out: Path) -> None:
     from deploy.bench.side_by_side import side_by_side
     from deploy.bench.what_if import what_if
     from deploy.files import read_policy
-    from deploy.logs import set_up_logs
-    from deploy.processes import collect_seldom
     from deploy.settings import POLICIES
     from streams.sources.synth import Bank
 
-    set_up_logs("error", "bench")
-    collect_seldom()
-    console = Console(width=None if sys.stdout.isatty() else WIDE)
-    events = events_by_shard(Bank(customers=2_000, months=4, seed=1), SHARDS)
-    console.print(f"{sum(map(len, events.values())):,} events of a synthetic bank, {SHARDS} shards")
-    into, folded = ingest(events), fold(events)
-    whole = end_to_end(events, {"ingest alone": into.value, "fold alone": folded.value}, folded.peers)
     policy = read_policy(POLICIES / "tiers" / "bohai-retail.yaml")
-    beside = [*scaling(), *on_real_components(events), *live_fold(), *loss()]
-    figures = [into, folded, whole, *beside, *latency(), *lookups(), *remade(), *what_if(), *rebuild(), *bundle(), *market(policy), *side_by_side(policy)]
-    figures += bank_marketing(DATA / "bank-marketing-first-30000.csv") if DATA.is_dir() else []
-    figures += open_bandit(DATA / "obd") if DATA.is_dir() else []
-    console.print(_table(figures))
-    document = {"figures": [figure.as_json() for figure in figures], "machine": machine(), "versions": versions()}
-    out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    (picture := out.with_suffix(".svg")).write_text(drawn(figures), encoding="utf-8")
-    console.print(f"written to {out} and {picture}")
+    bank = cache(lambda: events_by_shard(Bank(customers=2_000, months=4, seed=1), SHARDS))
+    into, folded = cache(lambda: ingest(bank())), cache(lambda: fold(bank()))
+    parts: dict[str, Callable[[], list[Figure]]] = {
+        "ingest": lambda: [into()],
+        "fold": lambda: [folded()],
+        "end-to-end": lambda: [end_to_end(bank(), {"ingest alone": into().value, "fold alone": folded().value}, folded().peers)],
+        "scaling": scaling,
+        "real": lambda: on_real_components(bank()),
+        "live-fold": live_fold,
+        "loss": loss,
+        "latency": latency,
+        "lookups": lookups,
+        "remade": remade,
+        "what-if": what_if,
+        "rebuild": rebuild,
+        "bundle": bundle,
+        "market": lambda: [*market(policy), *side_by_side(policy)],
+    }
+    if DATA.is_dir():
+        parts["bank-marketing"] = lambda: bank_marketing(DATA / "bank-marketing-first-30000.csv")
+        parts["open-bandit"] = lambda: open_bandit(DATA / "obd")
+    return parts
 
 
-def _table(figures: "list[Figure]") -> Table:
-    table = Table("figure", "value", "unit", "beside", "there", "ratio")
+def _table(title: str, figures: "list[Figure]") -> Table:
+    table = Table("figure", "value", "unit", "beside", "there", "ratio", title=title)
     for figure in figures:
         table.add_row(figure.name, _said(figure.value), figure.unit, "", "", "")
         for kind, others in (("ceiling", figure.ceilings), ("peer", figure.peers)):
@@ -78,4 +112,4 @@ def _said(value: float) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "bench.json"))
+    main()

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -135,3 +136,11 @@ def test_an_empty_catalogue_is_one(tmp_path: Path) -> None:
     empty.write_text("catalogue: none\nversion: 1\ncurrency: CNY\noffers: []\n")
 
     assert read_catalogue(empty).offers == ()
+
+
+def test_a_part_of_the_bench_that_is_not_there_is_named_beside_those_that_are() -> None:
+    """Before anything is measured."""
+    done = subprocess.run([sys.executable, "-m", "deploy.bench", "fold", "speed"], capture_output=True, check=False)
+
+    assert done.returncode == 2
+    assert b"there is no part speed: choose from ingest, fold," in done.stderr
