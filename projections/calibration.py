@@ -53,7 +53,7 @@ def bin_of(score: float) -> int:
     >>> bin_of(0.3), bin_of(-100.0)
     (1, -40)
     """
-    return max(-ENDS, min(ENDS, round(score / WIDTH)))
+    return round(max(-ENDS * WIDTH, min(ENDS * WIDTH, score)) / WIDTH)
 
 
 def chance(score: float) -> float:

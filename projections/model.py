@@ -18,7 +18,7 @@ from domain.offers import ExampleLabelled, Features, ModelDrifted
 from domain.recorded import Proposed, Recorded, following
 from projections import calibration, drift
 from projections.projection import Group, Projection, States
-from projections.propensity import CATEGORY, Model, Ready, Shared, Usual, shared
+from projections.propensity import CATEGORY, LATE, Model, Ready, Shared, Usual, between, shared
 from projections.store import Kept
 
 if TYPE_CHECKING:
@@ -33,14 +33,18 @@ SLOWEST = 1 / 3_000
 LEAST = 1e-6
 """No propensity is nearer to 0 or 1 when its loss is taken."""
 LATELY = 1 / 500
-"""The share of the latest example in the means of what was of late: the loss, and how stale answers are."""
+"""The share of the latest example in the means of what was of late: the loss, and how late answers come."""
+LONG = 1 / 5_000
+"""The share of the latest example in the mean of a weight, at least."""
+LARGEST = 1e6
+"""No weight is larger in a model that has learnt from what there is."""
 
 
 def evolve(model: Model, event: Recorded) -> Model:
     """The model after one more labelled example."""
     match event.data:
         case ExampleLabelled() as example:
-            return _learnt(model, example, event.occurred_at)
+            return changed(_learnt(model, example, event.occurred_at), version=event.version)
         case _:
             return model
 
@@ -64,8 +68,8 @@ class Learnt(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The name a decision refers to it by: the model's version, and how many examples it has seen."""
-        return f"{MODEL.key}/{self.ready.model.examples}" if self.ready else "none"
+        """The name a decision refers to it by: the version of the projection, and that of the last example it has learnt from."""
+        return f"{MODEL.key}/{self.ready.model.version}" if self.ready else "none"
 
 
 def learnt(kept: Kept | None) -> Learnt:
@@ -83,12 +87,14 @@ def learnt(kept: Kept | None) -> Learnt:
 def _tried(ready: Ready | None) -> None:
     """Ask a model for everything that it knows; raises `ValueError` or `ArithmeticError` for numbers that cannot be."""
     assert ready is not None
-    if ready.model.weights.keys() != ready.model.behind.keys():
+    model = ready.model
+    if model.weights.keys() != model.steady.keys():
         raise ValueError("it has weights without means")
-    everything = Shared(tuple((name, 0) for name in ready.model.usual), tuple((name, CATEGORY) for name in ready.model.weights))
+    everything = Shared(tuple((name, 0) for name in model.usual), tuple((name, CATEGORY) for name in model.weights))
     likely, score, answers = ready.propensity(everything)
-    counts = ready.model.counts
-    if not (0 <= likely <= 1 and isfinite(score) and isfinite(answers) and min((0.0, *counts.yes.values(), *counts.no.values())) >= 0):
+    small = all(abs(weight) <= LARGEST for weight in (ready.intercept, *ready.weights.values()))
+    counted = min((0.0, *model.counts.yes.values(), *model.counts.no.values(), model.examples, model.version)) >= 0
+    if not (small and counted and 0 <= model.steadiness <= 1 and 0 <= likely <= 1 and isfinite(score) and isfinite(answers)):
         raise ValueError("its numbers cannot be")
 
 
@@ -114,29 +120,30 @@ def _learnt(model: Model, example: ExampleLabelled, at: datetime) -> Model:
         examples=model.examples + 1,
         accepted=model.accepted + example.accepted,
         usual=usual,
-        stale=model.stale + (_stale(model, example) - model.stale) * share,
-        counts=calibration.counted(model.counts, score + model.steadiness * (_score(model, row) - score), example.accepted),
+        steadiness=between(model.steadiness, _lateness(model, example), share),
+        counts=calibration.counted(model.counts, _calibrated_by(model, score, row), example.accepted),
         said=calibration.counted(model.said, calibration.log_odds(said), example.accepted),
-        loss=model.loss + (loss - model.loss) * share,
+        loss=between(model.loss, loss, share),
         window=drift.seen(model.window, loss),
         last=at,
     )
 
 
 def _regressed(model: Model, row: dict[str, float], *, answer: bool) -> Model:
-    """Weights and intercept after one more example, and how far behind the mean of each is."""
+    """Weights and intercept after one more example, and the mean of each."""
     regression = _regression(model, row)
     regression.learn_one(row, answer)
     intercept, weights = float(regression.intercept), {name: float(regression._weights[name]) for name in row}  # noqa: SLF001
-    before = model.examples
-    behind = {name: model.behind.get(name, 0.0) + before * (weight - model.weights.get(name, 0.0)) for name, weight in weights.items()}
+    had = {name: model.had.get(name, 0) + 1 for name in row}
+    steady = {name: between(model.steady.get(name, 0.0), weight, max(LONG, 1 / had[name])) for name, weight in weights.items()}
     return changed(
         model,
         weights={**model.weights, **weights},
         squares={**model.squares, **{name: float(regression.optimizer.g2[name]) for name in row}},
-        behind={**model.behind, **behind},
+        steady={**model.steady, **steady},
+        had={**model.had, **had},
         intercept=intercept,
-        behind_intercept=model.behind_intercept + before * (intercept - model.intercept),
+        steady_intercept=between(model.steady_intercept, intercept, max(LONG, 1 / (model.examples + 1))),
     )
 
 
@@ -149,15 +156,26 @@ def _said(model: Model, example: ExampleLabelled, features: Shared) -> tuple[flo
     return said, score
 
 
-def _score(model: Model, row: dict[str, float]) -> float:
-    """The log-odds by what was learnt of late."""
-    return fsum((model.intercept, *(model.weights.get(name, 0.0) * value for name, value in row.items())))
+def _calibrated_by(model: Model, score: float, row: dict[str, float]) -> float:
+    """The score under which an answer is counted: that of then, and so far as answers come late that of the latest weights.
+
+    The score of then was of a model that is as old as the answer is late, and what it is asked for next is as late again.
+    What the model would say now, steady as it is, in its place was worse on streams with jumps.
+    """
+    return between(score, fsum((model.intercept, *(model.weights.get(name, 0.0) * value for name, value in row.items()))), model.steadiness)
 
 
-def _stale(model: Model, example: ExampleLabelled) -> float:
-    """How many examples were learnt since the offer was decided; where that is not known, as many as usual."""
-    learnt_then = (example.model or "").rpartition("/")[2]
-    return max(0, model.examples - int(learnt_then)) if learnt_then.isdecimal() else model.stale
+def _lateness(model: Model, example: ExampleLabelled) -> float:
+    """How late an answer is, from 0 to 1, by what was learnt since the offer was decided; where that is not known, as late as usual.
+
+    Versions of the stream are counted, not examples: forgetting leaves them as they were. A model that knew nothing then may
+    just not have been read.
+    """
+    name, _, version = (example.model or "").rpartition("/")
+    if not (name.startswith(f"{MODEL.name}@") and version.isdecimal() and int(version)):
+        return model.steadiness
+    since = max(0, model.version - int(version))
+    return since / (since + LATE)
 
 
 def _used_to(model: Model, features: Features) -> dict[str, Usual]:

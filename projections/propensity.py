@@ -2,7 +2,7 @@
 
 A number is seen by its deviations from what is usual, and roughly as a category; the score is calibrated by what came of
 scores like it. What was learnt of late tells most where answers come soon; where many examples are learnt between a decision
-and its answer, it is over before it is known, and the mean of all that was learnt tells more.
+and its answer, it is over before it is known, and the mean of what was learnt for long tells more.
 """
 
 from dataclasses import dataclass, field
@@ -25,8 +25,8 @@ NARROWEST = 0.05
 """The least deviation, as a share of the mean: a number that hardly ever changed says little when it does."""
 
 
-STALE = 500
-"""Examples learnt between a decision and its answer at which the mean of all counts for half."""
+LATE = 500
+"""Examples learnt between a decision and its answer at which the means of weights count for half."""
 
 
 @dataclass(frozen=True)
@@ -51,31 +51,28 @@ class Usual:
 class Model:
     """A logistic regression with AdaGrad: its numbers per feature; what came of its scores, and whether its loss has changed.
 
-    `behind` is by how much the mean of a weight over all examples is behind it, times the examples (`behind_intercept` that of
-    the intercept); `stale` how many examples are learnt between a decision and its answer. `counts` is by the score, for
-    calibration; `said` by what was said when the offer was decided, for measuring; `loss` is the mean log-loss of that over the
-    last examples or so.
+    `steady` has the mean of each weight over the last examples that had its feature, `had` how many had it; `steadiness` is the
+    share of these means in what is said, 0 where answers come at once. `version` is that of the last example in the model's stream.
+    `counts` is by the score, for calibration; `said` by what was said when the offer was decided, for measuring; `loss` is the
+    mean log-loss of that over the last examples or so.
     """
 
+    version: int = 0
     examples: int = 0
     accepted: int = 0
     usual: dict[str, Usual] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
     squares: dict[str, float] = field(default_factory=dict)
-    behind: dict[str, float] = field(default_factory=dict)
+    steady: dict[str, float] = field(default_factory=dict)
+    had: dict[str, int] = field(default_factory=dict)
     intercept: float = INTERCEPT
-    behind_intercept: float = 0.0
-    stale: float = 0.0
+    steady_intercept: float = INTERCEPT
+    steadiness: float = 0.0
     counts: Counts = field(default_factory=Counts)
     said: Counts = field(default_factory=Counts)
     loss: float = 0.0
     window: drift.Window = field(default_factory=drift.Window)
     last: datetime | None = None
-
-    @property
-    def steadiness(self) -> float:
-        """The share of all that was ever learnt in what is said, beside what was learnt of late: 0 where answers come at once."""
-        return self.stale / (self.stale + STALE)
 
 
 class Shared(NamedTuple):
@@ -93,8 +90,8 @@ class Ready:
 
     def propensity(self, features: Shared) -> tuple[float, float, float]:
         """The calibrated probability of a yes, the log-odds before calibration, and how many answers there are to such log-odds."""
-        (intercept, weights), usual = self._steadied, self._usual
-        terms = [intercept]
+        weights, usual = self.weights, self._usual
+        terms = [self.intercept]
         terms += [weights[name] * value for name, value in features.categories if name in weights]
         terms += [weights[name] * usual[name].apart(value) for name, value in features.numbers if name in usual]
         score = fsum(terms)  # exact, so that the order does not matter
@@ -102,18 +99,21 @@ class Ready:
 
     def reasons(self, features: Shared) -> tuple[str, ...]:
         """The features that speak for a yes, the strongest first."""
-        (_, weights), usual = self._steadied, self._usual
+        weights, usual = self.weights, self._usual
         said = [(weights.get(name, 0.0) * value, name) for name, value in features.categories]
         said += [(weights[name] * usual[name].apart(value), name) for name, value in features.numbers if name in usual]
         return tuple(name for weight, name in sorted(said, reverse=True) if weight > 0)
 
     @cached_property
-    def _steadied(self) -> tuple[float, dict[str, float]]:
-        """The intercept and the weights, so far towards their means over all examples as answers are stale."""
+    def intercept(self) -> float:
+        """The log-odds of whom nothing is known."""
+        return between(self.model.intercept, self.model.steady_intercept, self.model.steadiness)
+
+    @cached_property
+    def weights(self) -> dict[str, float]:
+        """What each feature counts: so far from its latest weight towards the mean as answers come late."""
         model = self.model
-        if not (part := model.steadiness / max(1, model.examples)):
-            return model.intercept, model.weights
-        return model.intercept - part * model.behind_intercept, {name: weight - part * model.behind[name] for name, weight in model.weights.items()}
+        return {name: between(weight, model.steady[name], model.steadiness) for name, weight in model.weights.items()}
 
     @cached_property
     def _usual(self) -> dict[str, Usual]:
@@ -143,6 +143,15 @@ def quality(model: Model) -> Quality:
     """How good a model was of late."""
     auc, error = calibration.auc(model.said), calibration.error(model.said)
     return Quality(model.examples, model.accepted, auc, model.loss if model.examples else None, error, model.window.changes, model.last)
+
+
+def between(one: float, other: float, share: float) -> float:
+    """What lies between two numbers, at a share of the way.
+
+    >>> between(2.0, 4.0, 0.25)
+    2.5
+    """
+    return one + (other - one) * share
 
 
 def shared(features: Features) -> Shared:
