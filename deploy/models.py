@@ -49,15 +49,16 @@ def list_models(data_dir: DataDir = None, as_json: Json = False) -> None:
 
 @models.command("show")
 def show_model(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Show one model: its digest, what is usual, the strongest weights, and what it says calibrated."""
+    """Show one model: its digest, how good it was of late, how steady late answers make it, and the weights that count most."""
     from projections.model import MODEL
     from projections.projection import digest
-    from projections.propensity import quality
+    from projections.propensity import Ready, quality
 
     model = _read(settings_of(data_dir), name)
-    weights = dict(sorted(model.weights.items(), key=lambda each: -abs(each[1]))[:STRONGEST])
+    ready = Ready(model)
+    weights = dict(sorted(ready.weights.items(), key=lambda each: -abs(each[1]))[:STRONGEST])
     said = {"model": name, "version": MODEL.key, "digest": digest([(f"model:{name}", MODEL.encode(model))]), **quality(model)._asdict()}
-    show({**said, "last": str(model.last), "intercept": model.intercept, "weights": weights}, as_json)
+    show({**said, "last": str(model.last), "steadiness": model.steadiness, "intercept": ready.intercept, "weights": weights}, as_json)
 
 
 @models.command()

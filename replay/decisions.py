@@ -26,6 +26,12 @@ UNASKED = learnt_from(MODEL.initial, 0)
 """The model of an offer that did not pass the funnel: nobody asked what it had learnt."""
 
 
+OURS = frozenset({CUSTOMERS.name, REACTIONS.name, STANDINGS, MODEL.key})
+"""What this release can fold again."""
+STREAMS = ("household:", "model:")
+"""Whose positions a decision names beside those of the customer's groups."""
+
+
 class Unknown(ValueError):
     """The journal does not have something that a decision was made by."""
 
@@ -80,9 +86,8 @@ class Decisions:
         catalogue = self._catalogues.get(decided.catalogue)
         if catalogue is None:
             raise Unknown(f"the journal does not have the catalogue {decided.catalogue}")
-        others = {candidate.model.rpartition("/")[0] for candidate in decided.candidates} - {MODEL.key, ""}
-        if others:
-            raise Unknown(f"it was decided by {', '.join(sorted(others))}, and this release has {MODEL.key}")
+        if others := _decided_by(decided) - OURS:
+            raise Unknown(f"it was decided by {', '.join(sorted(others))}, and this release has {', '.join(sorted(OURS))}")
         models = {offer.offer: self._model(offer.offer, decided) for offer in catalogue.offers}
         asked = Asked(decided.decision, decided.channel, event.occurred_at, decided.limit, decided.personalised, decided.full, decided.asked)
         made = decide_offer(self._customer(event.stream, decided.upto), self._households(decided.upto), catalogue, models, asked)
@@ -108,7 +113,7 @@ class Decisions:
             raise Unknown(f"the journal does not have the tier policy {standings}")
         profile, ledger, months = self._states(CUSTOMERS, stream, folded)
         standing = self._states(customers_under(policy), stream, tiered)[TIER]
-        of_the_customer = {name: position for name, position in upto.items() if not name.startswith(("household:", "model:"))}
+        of_the_customer = {name: position for name, position in upto.items() if not name.startswith(STREAMS)}
         return Customer(stream, profile, ledger, months, standing, self._states(REACTIONS, stream, reacted)[0], policy, of_the_customer)
 
     def _households(self, upto: Mapping[str, int]) -> Iterable[Household]:
@@ -159,3 +164,9 @@ def _compared(event: Recorded, then: OfferDecided, now: OfferDecided, shard: int
     recorded, again = then.model_dump(mode="json"), now.model_dump(mode="json")
     differs = tuple(sorted(name for name in recorded.keys() | again.keys() if recorded.get(name) != again.get(name)))
     return Remade(then.decision, event.stream, event.occurred_at.isoformat(), shard, event.position, stored == made, differs, recorded, again)
+
+
+def _decided_by(decided: OfferDecided) -> set[str]:
+    """The groups and the models that a decision was made by, with their versions."""
+    groups = {name.partition("/")[0] for name in decided.upto if not name.startswith(STREAMS)}
+    return (groups | {candidate.model.rpartition("/")[0] for candidate in decided.candidates}) - {""}

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ DATA = Path("../shared/data")
 
 
 def main() -> None:
-    """Measure what is asked for; everything takes more than half an hour. What is measured is written after each part, so that none is lost."""
+    """Measure what is asked for; everything takes more than half an hour. Each part is written when it is measured, in the place of what was there of it."""
     # Processes that fold beside this one read this file anew: what only this one needs is imported here and below.
     from deploy.bench.parts import machine, versions
     from deploy.bench.plots import drawn
@@ -38,14 +38,14 @@ def main() -> None:
     set_up_logs("error", "bench")
     collect_seldom()
     console = Console(width=None if sys.stdout.isatty() else WIDE)
-    figures: list[Figure] = []
+    figures = _measured_before(given.out)
     for name in given.parts or parts:
-        found = parts[name]()
-        figures += found
-        console.print(_table(name, found))
-        document = {"figures": [figure.as_json() for figure in figures], "machine": machine(), "versions": versions()}
+        found = {figure.name: figure for figure in parts[name]()}
+        figures |= found
+        console.print(_table(name, found.values()))
+        document = {"figures": [figure.as_json() for figure in figures.values()], "machine": machine(), "versions": versions()}
         given.out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        given.out.with_suffix(".svg").write_text(drawn(figures), encoding="utf-8")
+        given.out.with_suffix(".svg").write_text(drawn([*figures.values()]), encoding="utf-8")
     console.print(f"written to {given.out} and {given.out.with_suffix('.svg')}")
 
 
@@ -97,7 +97,15 @@ def _parts() -> "dict[str, Callable[[], list[Figure]]]":
     return parts
 
 
-def _table(title: str, figures: "list[Figure]") -> Table:
+def _measured_before(out: Path) -> "dict[str, Figure]":
+    """The figures of an earlier run, by name."""
+    from deploy.bench.parts import Figure
+
+    known = json.loads(out.read_text(encoding="utf-8"))["figures"] if out.is_file() else []
+    return {figure["name"]: Figure(**figure) for figure in known}
+
+
+def _table(title: str, figures: "Iterable[Figure]") -> Table:
     table = Table("figure", "value", "unit", "beside", "there", "ratio", title=title)
     for figure in figures:
         table.add_row(figure.name, _said(figure.value), figure.unit, "", "", "")
