@@ -9,6 +9,8 @@ command -v redis-server > /dev/null || missing="$missing redis-server"
 # and what checks the manifests and alerts
 command -v kubectl > /dev/null || missing="$missing kubernetes-client"
 command -v promtool > /dev/null || missing="$missing prometheus"
+# and what lets a clock step
+command -v cc > /dev/null || missing="$missing gcc libc6-dev"
 [ -n "$missing" ] || exit 0
 command -v apt-get > /dev/null || { echo "install these with your package manager:$missing" >&2; exit 1; }
 as_root=""

@@ -1,4 +1,4 @@
-"""Events twice, late and shuffled, shards that change hands, workers that sleep: afterwards each once, and in the order in which they came."""
+"""Events twice, late and shuffled, shards that change hands, workers that sleep, clocks that step: afterwards each once, in the order in which they came."""
 
 import os
 import random
@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import pytest
@@ -36,6 +36,9 @@ HANDS = 3
 """How often the shards change hands."""
 FED_FOR = 30.0
 """Seconds over which the bank is fed."""
+STEPS = (timedelta(hours=2), timedelta(hours=-3), timedelta(days=40), timedelta())
+"""Where the wall clock stands meanwhile, from where it belongs."""
+CLOCK = Path(__file__).with_name("clock.c")
 
 
 def disordered(events: Sequence[Proposed], chance: random.Random) -> list[Proposed]:
@@ -78,6 +81,49 @@ def test_what_comes_twice_late_and_shuffled_to_workers_that_come_and_go(beside: 
     assert running.report("digest") == running.report("digest", "--rebuild")
     for proof in (("audit", "verify-journal"), ("replay", "verify")):
         assert running.run(*proof).returncode == 0, proof
+
+
+def test_clocks_that_step_forth_and_back(beside: Callable[..., Real], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wall clock of all our processes steps by hours and weeks while a bank is fed: every event once, in order, at whatever time."""
+    events = sorted(synth(BANK), key=lambda event: event.occurred_at)
+    running = beside()
+    assert running.stop() == 0
+    clock, shim = tmp_path / "clock", tmp_path / "clock.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", shim, CLOCK], check=True)
+    _step(clock, timedelta())
+    with monkeypatch.context() as stepping:
+        stepping.setenv("LD_PRELOAD", str(shim))
+        stepping.setenv("CLOCK_AHEAD", str(clock))
+        running.start()
+    feeding = subprocess.Popen([*TIERFOLD, "feed", "-", "--json"], env=environment_of(running.settings), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    writing = threading.Thread(target=write_slowly, args=(feeding.stdin, [write(event) for event in events], FED_FOR))
+    writing.start()
+    for step in STEPS:
+        time.sleep(FED_FOR / (len(STEPS) + 2))
+        _step(clock, step)
+    fed_meanwhile = writing.is_alive()
+    writing.join()
+    assert feeding.wait(timeout=300) == 0
+    wait_until(lambda: _recorded(running) == _first_copies(events, running.settings.shards), 120)
+    running.settle()
+
+    moments = [[event.recorded_at for event in shard.events(())] for shard in journal_of(running.settings)]
+    steps = [later - earlier for some in moments for earlier, later in pairwise(some)]
+    print(f"{len(events)} events; recorded between {min(map(min, moments))} and {max(map(max, moments))}; from one to the next {min(steps)} to {max(steps)}")
+    assert fed_meanwhile
+    assert max(steps) > timedelta(days=39)
+    assert min(steps) < -timedelta(days=39)
+    assert running.counts().balanced()
+    assert running.report("digest") == running.report("digest", "--rebuild")
+    for proof in (("audit", "verify-journal"), ("replay", "verify")):
+        assert running.run(*proof).returncode == 0, proof
+
+
+def _step(clock: Path, ahead: timedelta) -> None:
+    """Put the wall clock so far ahead of where it belongs."""
+    new = clock.with_suffix(".new")
+    new.write_text(str(int(ahead.total_seconds())), encoding="ascii")
+    new.replace(clock)
 
 
 def _first_copies(sent: Sequence[Proposed], shards: int) -> list[list[str]]:
