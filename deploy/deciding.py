@@ -69,14 +69,16 @@ def verify_decisions(
 
 def verified(decisions: "Decisions", events: "list[Recorded]", advance: Callable[[int], None]) -> dict[str, Any]:
     """How many of these decisions come out the same, and which do not."""
-    from replay.decisions import Forgotten, Unknown
+    from replay.decisions import Forgotten, OtherRelease, Unknown
 
-    begun, remade, unknown, forgotten = time.monotonic(), list["Remade"](), list[str](), 0
+    begun, remade, unknown, forgotten, others = time.monotonic(), list["Remade"](), list[str](), 0, 0
     for event in sorted(events, key=lambda event: event.recorded_at):
         try:
             remade.append(decisions.again(event))
         except Forgotten:
             forgotten += 1
+        except OtherRelease:
+            others += 1
         except Unknown as error:
             unknown.append(f"{event.id}: {error}")
         advance(1)
@@ -87,6 +89,7 @@ def verified(decisions: "Decisions", events: "list[Recorded]", advance: Callable
         "different": len(different),
         "unknown": len(unknown),
         "forgotten": forgotten,
+        "by_other_releases": others,
         "why": unknown[:DIFFERENT],
         "which": [{"decision": each.decision, "shard": each.shard, "position": each.position, "fields": each.differs} for each in different[:DIFFERENT]],
         "seconds": round(time.monotonic() - begun, 1),

@@ -142,7 +142,8 @@ class MemberContacted(Interaction):
 class ExampleLabelled(Interaction):
     """An answer to an offer, beside what was known when the offer was decided: one example for its model.
 
-    `propensity` and `score` are what the model said then, calibrated and before; `model` is its name and how many examples it had learnt.
+    `propensity` and `score` are what the model said then, calibrated and before; `model` is its name and the version of the last
+    example that it had learnt from.
     """
 
     concerns = ("model",)

@@ -88,12 +88,13 @@ def _tried(ready: Ready | None) -> None:
     """Ask a model for everything that it knows; raises `ValueError` or `ArithmeticError` for numbers that cannot be."""
     assert ready is not None
     model = ready.model
-    if model.weights.keys() != model.steady.keys():
+    if not model.weights.keys() == model.steady.keys() == model.had.keys():
         raise ValueError("it has weights without means")
     everything = Shared(tuple((name, 0) for name in model.usual), tuple((name, CATEGORY) for name in model.weights))
     likely, score, answers = ready.propensity(everything)
     small = all(abs(weight) <= LARGEST for weight in (ready.intercept, *ready.weights.values()))
-    counted = min((0.0, *model.counts.yes.values(), *model.counts.no.values(), model.examples, model.version)) >= 0
+    counted = min((0.0, *model.counts.yes.values(), *model.counts.no.values(), *model.squares.values(), model.examples, model.version)) >= 0
+    counted = counted and min(model.had.values(), default=1) >= 1
     if not (small and counted and 0 <= model.steadiness <= 1 and 0 <= likely <= 1 and isfinite(score) and isfinite(answers)):
         raise ValueError("its numbers cannot be")
 
@@ -172,7 +173,7 @@ def _lateness(model: Model, example: ExampleLabelled) -> float:
     just not have been read.
     """
     name, _, version = (example.model or "").rpartition("/")
-    if not (name.startswith(f"{MODEL.name}@") and version.isdecimal() and int(version)):
+    if not (name == MODEL.key and version.isdecimal() and int(version)):
         return model.steadiness
     since = max(0, model.version - int(version))
     return since / (since + LATE)

@@ -36,6 +36,10 @@ class Unknown(ValueError):
     """The journal does not have something that a decision was made by."""
 
 
+class OtherRelease(Unknown):
+    """A decision that another release made, by groups or models of other versions: that one can make it again."""
+
+
 class Forgotten(Unknown):
     """Something that a decision was made by had learnt from customers who were forgotten since: it cannot be made again, and need not be."""
 
@@ -87,7 +91,7 @@ class Decisions:
         if catalogue is None:
             raise Unknown(f"the journal does not have the catalogue {decided.catalogue}")
         if others := _decided_by(decided) - OURS:
-            raise Unknown(f"it was decided by {', '.join(sorted(others))}, and this release has {', '.join(sorted(OURS))}")
+            raise OtherRelease(f"it was decided by {', '.join(sorted(others))}, and this release has {', '.join(sorted(OURS))}")
         models = {offer.offer: self._model(offer.offer, decided) for offer in catalogue.offers}
         asked = Asked(decided.decision, decided.channel, event.occurred_at, decided.limit, decided.personalised, decided.full, decided.asked)
         made = decide_offer(self._customer(event.stream, decided.upto), self._households(decided.upto), catalogue, models, asked)

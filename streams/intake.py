@@ -139,7 +139,7 @@ class Intake(ConsumerRebalanceListener):
             items, is_ours = read_message(message.key, message.value, message.headers), self._vouching.holds(message.value, message.headers)
             traces += heard(message.headers)
             for number, item in enumerate(items):
-                arrival = Arrival(message.offset, number, item.raw, self._judged(item, is_ours=is_ours), _sent_with(message, item))
+                arrival = Arrival(message.offset, number, item.raw, self._judged(item, is_ours=is_ours), _sent_with(message, item, is_ours=is_ours))
                 (arrivals if self._is_at_home(arrival, partition) else strays).append(arrival)
             if len(arrivals) >= COMMIT_LIMIT:
                 self._commit_under(traces, partition, arrivals, strays, message.offset)
@@ -222,13 +222,15 @@ class Intake(ConsumerRebalanceListener):
             reader.close()
 
 
-def _sent_with(message: Any, item: Item) -> str | None:
-    """Key and headers of a message that is rejected as a whole, as JSON: with its bytes, all that there was of it."""
-    if not isinstance(item.read, Rejected) or (message.value and item.raw != message.value):
+def _sent_with(message: Any, item: Item, *, is_ours: bool) -> str | None:
+    """What there was beside the bytes of what is rejected, as JSON: whether it was our own word; key and headers, if all of the message is rejected."""
+    if not isinstance(item.read, Rejected):
         return None
-    headers = {name: (content or b"").decode("utf-8", "replace") for name, content in message.headers}
-    key = message.key.decode("utf-8", "replace") if message.key is not None else None
-    return json.dumps({"key": key, "headers": headers}).replace("\\u0000", "?")
+    said: dict[str, Any] = {"ours": True} if is_ours else {}
+    if not message.value or item.raw == message.value:
+        said["headers"] = {name: (content or b"").decode("utf-8", "replace") for name, content in message.headers}
+        said["key"] = message.key.decode("utf-8", "replace") if message.key is not None else None
+    return json.dumps(said).replace("\\u0000", "?") if said else None
 
 
 def log_commit(partition: int, counts: Counts) -> None:

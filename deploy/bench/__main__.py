@@ -3,10 +3,10 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -38,14 +38,14 @@ def main() -> None:
     set_up_logs("error", "bench")
     collect_seldom()
     console = Console(width=None if sys.stdout.isatty() else WIDE)
-    figures = _measured_before(given.out)
+    here = {"machine": machine(), "versions": versions()}
+    measured = _measured_before(given.out, here)
     for name in given.parts or parts:
-        found = {figure.name: figure for figure in parts[name]()}
-        figures |= found
-        console.print(_table(name, found.values()))
-        document = {"figures": [figure.as_json() for figure in figures.values()], "machine": machine(), "versions": versions()}
+        measured[name] = parts[name]()
+        console.print(_table(name, measured[name]))
+        document = {**here, "parts": {name: [figure.as_json() for figure in figures] for name, figures in measured.items()}}
         given.out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        given.out.with_suffix(".svg").write_text(drawn([*figures.values()]), encoding="utf-8")
+        given.out.with_suffix(".svg").write_text(drawn([figure for figures in measured.values() for figure in figures]), encoding="utf-8")
     console.print(f"written to {given.out} and {given.out.with_suffix('.svg')}")
 
 
@@ -97,15 +97,17 @@ def _parts() -> "dict[str, Callable[[], list[Figure]]]":
     return parts
 
 
-def _measured_before(out: Path) -> "dict[str, Figure]":
-    """The figures of an earlier run, by name."""
+def _measured_before(out: Path, here: dict[str, Any]) -> "dict[str, list[Figure]]":
+    """The figures of an earlier run, by part; none if that was on another machine, or with other versions."""
     from deploy.bench.parts import Figure
 
-    known = json.loads(out.read_text(encoding="utf-8"))["figures"] if out.is_file() else []
-    return {figure["name"]: Figure(**figure) for figure in known}
+    known = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else {}
+    if not known.items() >= here.items():
+        return {}
+    return {name: [Figure(**figure) for figure in figures] for name, figures in known["parts"].items()}
 
 
-def _table(title: str, figures: "Iterable[Figure]") -> Table:
+def _table(title: str, figures: "list[Figure]") -> Table:
     table = Table("figure", "value", "unit", "beside", "there", "ratio", title=title)
     for figure in figures:
         table.add_row(figure.name, _said(figure.value), figure.unit, "", "", "")

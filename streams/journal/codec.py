@@ -4,12 +4,13 @@ The bytes are JSON with every field of the envelope, so that a hash over them co
 the hash of the event before in the stream, so that it covers that one too, and so all of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
+from pydantic import ValidationError
 
 from domain.catalogue import TOPIC_BY_EVENT, TOPICS
 from domain.recorded import Proposed, Recorded
@@ -43,10 +44,11 @@ class Envelope(Head, frozen=True, kw_only=True):
 
 
 class Newer(ValueError):
-    """An event of a type that this release does not know."""
+    """An event of a type, or with fields, that this release does not know."""
 
-    def __init__(self, topic: str) -> None:
-        super().__init__(f"this release does not know the type {topic}: a newer one may have recorded it")
+    def __init__(self, topic: str, fields: Sequence[str] = ()) -> None:
+        what = f"the type {topic}" if not fields else f"{', '.join(fields)} of the type {topic}"
+        super().__init__(f"this release does not know {what}: a newer one may have recorded it")
         self.topic = topic
 
 
@@ -118,7 +120,18 @@ def decode(position: int, stored: bytes) -> Recorded:
         data = msgspec.json.encode(shape)
     if topic not in TOPICS:
         raise Newer(topic)
-    event = TOPICS[topic].__pydantic_validator__.validate_json(data)
+    try:
+        event = TOPICS[topic].__pydantic_validator__.validate_json(data)
+    except ValidationError as error:
+        if unknown := _more_than_known(error):
+            raise Newer(topic, unknown) from None
+        raise
     return Recorded(
         position, found.stream, found.version, found.source, found.id, found.occurred_at, found.business_date, found.recorded_at, found.cause, event
     )
+
+
+def _more_than_known(error: ValidationError) -> list[str]:
+    """The fields that are too many, if nothing else is wrong."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return [".".join(map(str, each["loc"])) for each in found] if all(each["type"] == "extra_forbidden" for each in found) else []

@@ -314,7 +314,10 @@ def test_products_that_suitability_limits_are_never_drawn_for(bohai: TierPolicy)
     assert {each.offer: each.drawn is None for each in decided.candidates} == {"a-plan": False, "b-fund": True, "c-shares": True, "d-notice": False}
 
 
-IMPOSSIBLE = b'{"weights": {"age": 1e308, "b=1": 1e308}, "steady": {"age": 0.0, "b=1": 0.0}, "usual": {"age": {"mean": 1.0, "variance": -1.0}}}'
+IMPOSSIBLE = (
+    b'{"weights": {"age": 1e308, "b=1": 1e308}, "steady": {"age": 0.0, "b=1": 0.0}, "had": {"age": 1, "b=1": 1},'
+    b' "usual": {"age": {"mean": 1.0, "variance": -1.0}}}'
+)
 
 
 NEGATIVE = b'{"counts": {"yes": {"0": -9.0}, "no": {"0": 3.0}}}'

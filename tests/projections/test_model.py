@@ -24,7 +24,7 @@ SCORE_THEN = -2.0
 def taught(model: Model, answers: list[bool], late: int | None = None, known: dict[str, int] = KNOWN) -> Model:
     """The model after these answers, each to a decision so many examples ago."""
     for accepted in answers:
-        name = None if late is None else f"model@1/{max(1, model.version - late)}"
+        name = None if late is None else f"{MODEL.key}/{max(1, model.version - late)}"
         said = ExampleLabelled(offer="a", decision="d", customer="customer:1", features=known, accepted=accepted, propensity=0.1, score=SCORE_THEN, model=name)
         model = MODEL.evolve(model, recorded(said, model.version + 1, stream="model:a"))
     return model
@@ -96,7 +96,7 @@ def test_how_late_answers_come_is_learnt_from_the_models_that_decided() -> None:
     assert taught(MODEL.initial, [True] * 100, 0).steadiness == 0.0
 
 
-@pytest.mark.parametrize("name", ["none", "model@3/", "model@3/0", "model@3/-1", "champion/3", "2024", "m"])
+@pytest.mark.parametrize("name", ["none", "model@3/", "model@3/0", "model@3/-1", "model@2/7", "champion/3", "2024", "m"])
 def test_a_name_that_is_none_of_ours_or_of_a_model_that_knew_nothing_tells_nothing(name: str) -> None:
     """What is journalled is learnt from, whoever wrote it."""
     late = taught(MODEL.initial, [True] * 600, 500)
@@ -120,11 +120,14 @@ def broken(**fields: Any) -> bytes:
 
 IMPOSSIBLE: list[tuple[str, dict[str, Any]]] = [
     ("it has weights without means", {"steady": {"age": 0.0}}),
+    ("it has weights without means", {"had": {"age": 1}}),
+    ("its numbers cannot be", {"had": {"a=1": 0}, "weights": {"a=1": 0.0}, "steady": {"a=1": 0.0}}),
+    ("its numbers cannot be", {"squares": {"age": -1.0}}),
     ("its numbers cannot be", {"steadiness": 1.5}),
     ("its numbers cannot be", {"steadiness": -0.5}),
     ("its numbers cannot be", {"examples": -3}),
-    ("its numbers cannot be", {"weights": {"a=1": 1e308, "b=1": -1e308}, "steady": {"a=1": 0.0, "b=1": 0.0}}),
-    ("its numbers cannot be", {"weights": {"a=1": 0.0}, "steady": {"a=1": -1.7e308}, "steadiness": 0.9}),
+    ("its numbers cannot be", {"weights": {"a=1": 1e308, "b=1": -1e308}, "steady": {"a=1": 0.0, "b=1": 0.0}, "had": {"a=1": 1, "b=1": 1}}),
+    ("its numbers cannot be", {"weights": {"a=1": 0.0}, "steady": {"a=1": -1.7e308}, "had": {"a=1": 1}, "steadiness": 0.9}),
 ]
 
 

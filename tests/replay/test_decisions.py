@@ -15,7 +15,7 @@ from projections.customers import CUSTOMERS, STANDINGS
 from projections.model import MODEL
 from projections.offers import REACTIONS
 from projections.versions import name_of
-from replay.decisions import Decisions, Unknown
+from replay.decisions import Decisions, OtherRelease
 from streams.journal import Arrival, Journal, LogOffset
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -51,7 +51,7 @@ def test_a_decision_by_a_group_that_this_release_does_not_have_is_not_made_again
     event = made.find("d1")
 
     assert event is not None
-    with pytest.raises(Unknown, match=f"decided by .*{other}.*, and this release has {CUSTOMERS.name}"):
+    with pytest.raises(OtherRelease, match=f"decided by .*{other}.*, and this release has {CUSTOMERS.name}"):
         made.again(event)
 
 
@@ -61,5 +61,5 @@ def test_a_decision_by_another_version_of_a_model_is_not_made_again(journal: Jou
     event = made.find("d1")
 
     assert event is not None
-    with pytest.raises(Unknown, match="model@1"):
+    with pytest.raises(OtherRelease, match="model@1"):
         made.again(event)
