@@ -36,6 +36,8 @@ HANDS = 3
 """How often the shards change hands."""
 FED_FOR = 30.0
 """Seconds over which the bank is fed."""
+STEPPING_FOR = 15.0
+"""Seconds over which the bank is fed while clocks step."""
 STEPS = (timedelta(hours=2), timedelta(hours=-3), timedelta(days=40), timedelta())
 """Where the wall clock stands meanwhile, from where it belongs."""
 CLOCK = Path(__file__).with_name("clock.c")
@@ -96,10 +98,10 @@ def test_clocks_that_step_forth_and_back(beside: Callable[..., Real], tmp_path: 
         stepping.setenv("CLOCK_AHEAD", str(clock))
         running.start()
     feeding = subprocess.Popen([*TIERFOLD, "feed", "-", "--json"], env=environment_of(running.settings), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-    writing = threading.Thread(target=write_slowly, args=(feeding.stdin, [write(event) for event in events], FED_FOR))
+    writing = threading.Thread(target=write_slowly, args=(feeding.stdin, [write(event) for event in events], STEPPING_FOR))
     writing.start()
     for step in STEPS:
-        time.sleep(FED_FOR / (len(STEPS) + 2))
+        time.sleep(STEPPING_FOR / (len(STEPS) + 2))
         _step(clock, step)
     fed_meanwhile = writing.is_alive()
     writing.join()
