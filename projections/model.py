@@ -6,7 +6,6 @@ on exactly like one that was not.
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime
 from math import fsum, isfinite, log
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -44,7 +43,7 @@ def evolve(model: Model, event: Recorded) -> Model:
     """The model after one more labelled example."""
     match event.data:
         case ExampleLabelled() as example:
-            return changed(_learnt(model, example, event.occurred_at), version=event.version)
+            return _learnt(model, example, event)
         case _:
             return model
 
@@ -109,7 +108,7 @@ def prepare() -> None:
     _regression(Model(), ())
 
 
-def _learnt(model: Model, example: ExampleLabelled, at: datetime) -> Model:
+def _learnt(model: Model, example: ExampleLabelled, event: Recorded) -> Model:
     features, usual = shared(example.features), _used_to(model, example.features)
     numbers = ((name, usual[name].apart(value)) for name, value in features.numbers)
     row = dict(sorted((*features.categories, *numbers)))  # always in one order: river's sum of floats depends on it
@@ -118,6 +117,7 @@ def _learnt(model: Model, example: ExampleLabelled, at: datetime) -> Model:
     share = max(LATELY, 1 / (model.examples + 1))
     return changed(
         _regressed(model, row, answer=example.accepted),
+        version=event.version,
         examples=model.examples + 1,
         accepted=model.accepted + example.accepted,
         usual=usual,
@@ -126,7 +126,7 @@ def _learnt(model: Model, example: ExampleLabelled, at: datetime) -> Model:
         said=calibration.counted(model.said, calibration.log_odds(said), example.accepted),
         loss=between(model.loss, loss, share),
         window=drift.seen(model.window, loss),
-        last=at,
+        last=event.occurred_at,
     )
 
 

@@ -23,8 +23,6 @@ CATEGORY = 0.7
 """What a category counts, beside numbers of deviation one."""
 NARROWEST = 0.05
 """The least deviation, as a share of the mean: a number that hardly ever changed says little when it does."""
-
-
 LATE = 500
 """Examples learnt between a decision and its answer at which the means of weights count for half."""
 

@@ -104,7 +104,7 @@ def _measured_before(out: Path, here: dict[str, Any]) -> "dict[str, list[Figure]
     known = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else {}
     if not known.items() >= here.items():
         return {}
-    return {name: [Figure(**figure) for figure in figures] for name, figures in known["parts"].items()}
+    return {name: [Figure(**figure) for figure in figures] for name, figures in known.get("parts", {}).items()}
 
 
 def _table(title: str, figures: "list[Figure]") -> Table:

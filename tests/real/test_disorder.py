@@ -86,7 +86,7 @@ def test_what_comes_twice_late_and_shuffled_to_workers_that_come_and_go(beside: 
 
 
 def test_clocks_that_step_forth_and_back(beside: Callable[..., Real], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The wall clock of all our processes steps by hours and weeks while a bank is fed: every event once, in order, at whatever time."""
+    """The wall clock of every process that `up` starts steps by hours and weeks while a bank is fed: every event once, in order, at whatever time."""
     events = sorted(synth(BANK), key=lambda event: event.occurred_at)
     running = beside()
     assert running.stop() == 0
