@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from deploy.console import Mendable
 from deploy.settings import Settings
-from domain.access import Caller
-from replay.notes import Public, Signer
+from deploy.terminal import Mendable
+from domain.access.roles import Caller
+from replay.evidence.signed_note import Public, Signer
+from streams.ingest.signature import Vouching
 from streams.keyring import EnvironmentMaster, FileMaster, Keyring, Master, TransitMaster
-from streams.tokens import Tokens, key_set, minted
-from streams.vouching import Vouching
+from streams.web.security.tokens import Tokens, key_set, minted
 
 NOTARY, BUNDLES, WITNESS, TOKENS = "notary", "bundles", "witness", "tokens"
 PATIENCE = 5.0

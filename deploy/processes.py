@@ -8,8 +8,8 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from deploy.compose import broker_of, courier_of, journal_of
 from deploy.settings import Settings
+from deploy.wiring import broker_of, courier_of, journal_of, notary_of
 
 HAND_OVER = 0.0005
 """Seconds after which the thread that sends decisions lets those who answer go on; Python's own are ten times as many."""
@@ -22,18 +22,18 @@ GUARD_NICE = 19
 def tell(settings: Settings, process: str, within: float = 60.0) -> None:
     """Let this process answer how it is, where settings say so; it is alive while it gets on within so many seconds."""
     if settings.metrics_port is not None:
-        from streams.metrics import serve
+        from streams.observability.metrics import serve
 
         serve(process, within, settings.metrics_host, settings.metrics_port)
 
 
 def run_intake(settings: Settings) -> None:
     """Take messages into the journal until a signal."""
-    from deploy.files import read_privacy
     from deploy.keys import vouching_of
-    from streams.intake import Intake
-    from streams.kafka import GROUP
-    from streams.screen import Screen
+    from deploy.policy_files import read_privacy
+    from streams.broker.kafka import GROUP
+    from streams.ingest.intake import Intake
+    from streams.ingest.screening import Screen
 
     collect_seldom()
     tell(settings, "intake")
@@ -48,11 +48,11 @@ def run_intake(settings: Settings) -> None:
 def run_agents(settings: Settings) -> None:
     """Fold, learn and react until a signal."""
     collect_seldom()
-    from deploy.groups import register_of
-    from projections.model import prepare
+    from deploy.active_groups import register_of
+    from projections.models.learner import prepare
     from projections.redis import RedisStore
-    from streams.agents import run, worker
-    from streams.emitting import emitter
+    from streams.folds.agents import run, worker
+    from streams.publish.reactions import emitter
 
     prepare()
     tell(settings, "agents")
@@ -69,14 +69,14 @@ def run_web(settings: Settings) -> None:
 
     import uvicorn
 
-    from deploy.files import read_catalogue, read_privacy
-    from deploy.groups import begun_with, policy_in_force, register_of, tried
+    from deploy.active_groups import begun_with, policy_in_force, register_of, tried
     from deploy.keys import tokens_of
+    from deploy.policy_files import read_catalogue, read_privacy
     from projections.redis import RedisStore
-    from replay.trying import add_trying
-    from replay.web import add_decisions, add_past, add_wholes_past
-    from streams.health import Health
-    from streams.lookups import Lookups
+    from replay.web.history import add_decisions, add_past, add_wholes_past
+    from replay.web.what_if import add_trying
+    from streams.queries.health import Health
+    from streams.queries.lookups import Lookups
     from streams.web import Doors, adopt, web
 
     collect_seldom()
@@ -111,9 +111,9 @@ def run_guard(settings: Settings) -> None:
     """Verify everything, round after round, until a signal."""
     import asyncio
 
-    from deploy.groups import register_of
+    from deploy.active_groups import register_of
     from projections.redis import RedisStore
-    from replay.guard import Guard
+    from replay.rebuild.guard import Guard
 
     os.nice(GUARD_NICE)
     tell(settings, "guard", LONG)
@@ -125,8 +125,6 @@ def run_guard(settings: Settings) -> None:
 
 def run_notary(settings: Settings) -> None:
     """Sign the heads of all shards, and take a census a day, until a signal."""
-    from deploy.auditing import notary_of
-
     tell(settings, "notary", LONG)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -141,8 +139,8 @@ def run_witness(settings: Settings, logs: Path, folder: Path) -> None:
     import uvicorn
 
     from deploy.keys import WITNESS, public_keys, signer_of
-    from replay.witness import Witness
-    from replay.witnessing import witness_app
+    from replay.evidence.witness import Witness
+    from replay.evidence.witness_http import witness_app
 
     signer = signer_of(settings, WITNESS)
     app = witness_app(Witness(folder, signer, public_keys(settings, logs), lambda: datetime.now(UTC)))

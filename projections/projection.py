@@ -8,8 +8,8 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
 
-from domain.interaction import Interaction
-from domain.recorded import Proposed, Recorded
+from domain.envelope import Proposed, Recorded
+from domain.event import Interaction
 
 S = TypeVar("S")
 States = tuple[Any, ...]

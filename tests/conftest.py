@@ -20,17 +20,17 @@ import httpx
 import pytest
 from hypothesis import settings as hypothesis_settings
 
-from deploy import embedded
-from deploy.compose import journal_of
-from deploy.files import read_catalogue, read_policy
+from deploy.embedded import services as embedded
 from deploy.keys import token_for
+from deploy.operations.summary import wait_until_settled
+from deploy.policy_files import read_catalogue, read_policy
 from deploy.settings import POLICIES, Settings
-from deploy.summary import wait_until_settled
-from domain.access import ANYBODY, ROLES, Caller, Role
-from domain.interaction import Interaction
-from domain.offering import Catalogue
-from domain.policy import TierPolicy
-from domain.recorded import Proposed, Recorded
+from deploy.wiring import journal_of
+from domain.access.roles import ANYBODY, ROLES, Caller, Role
+from domain.envelope import Proposed, Recorded
+from domain.event import Interaction
+from domain.offers.catalogue import Catalogue
+from domain.tiering.policy import TierPolicy
 from projections.redis import RedisStore
 from projections.store import Kept, MemoryStore, Place, Reached, Store
 from streams.journal import Counts, Journal

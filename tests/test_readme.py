@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from streams.cloudevents import read_event, write
+from streams.ingest.cloudevents import read_event, write
 from streams.journal import Rejected
 from streams.sources.synth import Bank, synth
 from tests.conftest import TIERFOLD, Running, environment_of, free_port, wait_for

@@ -10,11 +10,11 @@ from eventsourcing.sqlite import SQLiteDatastore, SQLiteProcessRecorder
 from faust.transport.drivers import aiokafka as driver
 from kafka.record.util import calc_crc32c
 
-from domain.policy import TierPolicy
+from domain.tiering.policy import TierPolicy
 from projections.redis import RedisStore
-from streams.agents import FETCH_WAIT_MS, worker
+from streams.folds.active_groups import Register
+from streams.folds.agents import FETCH_WAIT_MS, worker
 from streams.journal import Journal
-from streams.register import Register
 
 
 def test_tracking_refuses_an_offset_that_does_not_rise(tmp_path: Path) -> None:

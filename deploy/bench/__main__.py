@@ -25,7 +25,7 @@ def main() -> None:
     # Processes that fold beside this one read this file anew: what only this one needs is imported here and below.
     from deploy.bench.parts import machine, versions
     from deploy.bench.plots import drawn
-    from deploy.logs import set_up_logs
+    from deploy.observability.logs import set_up_logs
     from deploy.processes import collect_seldom
 
     parts = _parts()
@@ -68,7 +68,7 @@ def _parts() -> "dict[str, Callable[[], list[Figure]]]":
     from deploy.bench.scaling import scaling
     from deploy.bench.side_by_side import side_by_side
     from deploy.bench.what_if import what_if
-    from deploy.files import read_policy
+    from deploy.policy_files import read_policy
     from deploy.settings import POLICIES
     from streams.sources.synth import Bank
 

@@ -18,14 +18,14 @@ import numpy as np
 
 from deploy.bench.naive_bayes import NaiveBayes
 from deploy.bench.parts import Figure
-from domain.interaction import Interaction
-from domain.offers import Candidate, Features, OfferAccepted, OfferDecided, OfferDeclined, OfferPresented
-from domain.recorded import Proposed, Recorded
-from projections.model import MODEL, learnt_from
-from projections.offers import REACTIONS
+from domain.envelope import Proposed, Recorded
+from domain.event import Interaction
+from domain.offers.events import Candidate, Features, OfferAccepted, OfferDecided, OfferDeclined, OfferPresented
+from projections.models.learner import MODEL, learnt_from
+from projections.models.propensity import Model, shared
+from projections.offers.responses import REACTIONS
 from projections.projection import States
-from projections.propensity import Model, shared
-from replay.measures import alift, auc, calibration_error, log_loss, top_half
+from replay.evaluation.metrics import alift, auc, calibration_error, log_loss, top_half
 
 DELAYS = (0, 50, 500, 2_000)
 SCORED_FROM = 20_000

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from deploy.bench.parts import Figure, median
 from deploy.bench.path import event_of
-from deploy.files import read_policy
+from deploy.policy_files import read_policy
 from deploy.settings import POLICIES
-from domain.recorded import Proposed
-from replay.audited import audit
-from replay.bundle import Maker
-from replay.notary import Notary
-from replay.notes import Signer
-from streams.cloudevents import read_event
+from domain.envelope import Proposed
+from replay.evidence.bundle import Maker
+from replay.evidence.notary import Notary
+from replay.evidence.signed_note import Signer
+from replay.evidence.verify_bundle import audit
+from streams.ingest.cloudevents import read_event
 from streams.journal import Arrival, Journal, LogOffset
 
 EVENTS = 200_000

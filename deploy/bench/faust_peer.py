@@ -18,13 +18,13 @@ import faust
 import msgspec
 
 from deploy.processes import collect_seldom
-from domain.accounts import TransactionPosted
-from domain.catalogue import TOPIC_BY_EVENT
-from domain.recorded import Recorded
+from domain.accounts.events import TransactionPosted
+from domain.envelope import Recorded
+from domain.event_types import TOPIC_BY_EVENT
 from projections.projection import Group, Projection, Run, States
 from projections.store import MemoryStore
-from streams.batch import decode_batch
-from streams.folding import Folding
+from streams.broker.batch import decode_batch
+from streams.folds.shard_fold import Folding
 from streams.journal import Journal
 
 

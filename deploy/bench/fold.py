@@ -9,20 +9,20 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deploy import embedded
 from deploy.bench.parts import Figure, keyring_in, median, settings_in, started
-from deploy.files import read_policy
+from deploy.embedded import services as embedded
+from deploy.policy_files import read_policy
 from deploy.settings import Settings
-from projections.customers import CUSTOMERS, standings
+from projections.customers.group import CUSTOMERS, standings
 from projections.projection import Group
 from projections.redis import RedisStore
 from projections.store import MemoryStore, Store
-from streams.batch import Batch, batches, encode_batch, open_batch
-from streams.cloudevents import read_event
-from streams.deriving import Deriving
-from streams.folding import Folding
+from streams.broker.batch import Batch, batches, encode_batch, open_batch
+from streams.broker.kafka import Broker
+from streams.folds.derived_fold import Deriving
+from streams.folds.shard_fold import Folding
+from streams.ingest.cloudevents import read_event
 from streams.journal import Arrival, Journal, LogOffset
-from streams.kafka import Broker
 
 AT_ONCE = 1000
 PEER_EVENTS = 20_000

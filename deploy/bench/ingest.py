@@ -12,17 +12,17 @@ from unittest.mock import patch
 from eventsourcing.persistence import StoredEvent, Tracking
 from eventsourcing.sqlite import SQLiteDatastore, SQLiteProcessRecorder
 
-from deploy import embedded
 from deploy.bench.parts import Figure, keyring_in, median, settings_in, started
-from deploy.files import read_privacy
+from deploy.embedded import services as embedded
+from deploy.policy_files import read_privacy
 from deploy.settings import POLICIES
-from streams.cloudevents import BATCH, write_batch
-from streams.intake import COMMIT_LIMIT, Intake
+from streams.broker.kafka import INTERACTIONS, Broker, TopicPartition
+from streams.ingest.cloudevents import BATCH, write_batch
+from streams.ingest.intake import COMMIT_LIMIT, Intake
+from streams.ingest.screening import Screen
+from streams.ingest.signature import Vouching
 from streams.journal import Journal
 from streams.journal.merkle import Tree
-from streams.kafka import INTERACTIONS, Broker, TopicPartition
-from streams.screen import Screen
-from streams.vouching import Vouching
 
 IN_ONE_MESSAGE = 250
 

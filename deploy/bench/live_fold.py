@@ -16,12 +16,12 @@ from pathlib import Path
 from deploy.bench.parts import REPEATS, Figure, median
 from deploy.components.kafka import Kafka, jars
 from deploy.components.program import free_ports
-from domain.accounts import TransactionPosted
-from domain.recorded import Proposed
-from streams.batch import Batch, encode_batch
-from streams.cloudevents import write, write_batch
+from domain.accounts.events import TransactionPosted
+from domain.envelope import Proposed
+from streams.broker.batch import Batch, encode_batch
+from streams.broker.kafka import Broker
+from streams.ingest.cloudevents import write, write_batch
 from streams.journal import Arrival, Journal, LogOffset, Row
-from streams.kafka import Broker
 
 PEERS = Path(__file__).parent / "peers"
 PYTHON = Path(".peers/bin/python").absolute()

@@ -19,24 +19,24 @@ import yaml
 
 from deploy.bench.parts import Figure, settings_in
 from deploy.bench.path import at, event_of
-from deploy.files import read_catalogue, read_policy
+from deploy.embedded.supervisor import running
 from deploy.keys import token_for
+from deploy.operations.summary import wait_until_ready
+from deploy.policy_files import read_catalogue, read_policy
 from deploy.settings import POLICIES, Settings
-from deploy.summary import wait_until_ready
-from deploy.up import running
-from domain.access import ANYBODY, Caller
-from domain.offers import ExampleLabelled
-from domain.recorded import Proposed, Recorded
-from projections.customers import CUSTOMERS, TIER, customers_under, standings
-from projections.model import MODEL, MODELS
-from projections.offers import OFFERS, REACTIONS
+from domain.access.roles import ANYBODY, Caller
+from domain.envelope import Proposed, Recorded
+from domain.offers.events import ExampleLabelled
+from projections.customers.group import CUSTOMERS, TIER, customers_under, standings
+from projections.models.learner import MODEL, MODELS
+from projections.offers.responses import OFFERS, REACTIONS
 from projections.projection import Group
 from projections.redis import RedisStore
+from projections.rollout.versions import name_of
 from projections.store import Kept, Place
-from projections.versions import name_of
-from streams.cloudevents import BATCH, write_batch
-from streams.kafka import INTERACTIONS, Broker
-from streams.routing import shard_of
+from streams.broker.kafka import INTERACTIONS, Broker
+from streams.broker.routing import shard_of
+from streams.ingest.cloudevents import BATCH, write_batch
 from streams.sources.synth import Bank, synth
 
 KNOWN = 1_000_000

@@ -9,17 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy.bench.parts import Figure, settings_in
-from deploy.compose import journal_of
-from deploy.digesting import live_digests, rebuilt_digests
+from deploy.embedded.supervisor import running
+from deploy.operations.digest import live_digests, rebuilt_digests
+from deploy.operations.summary import wait_until_settled
 from deploy.settings import Settings
-from deploy.summary import wait_until_settled
-from deploy.up import running
-from domain.accounts import AccountOpened, TransactionPosted
-from domain.customers import CustomerOnboarded
-from domain.recorded import Proposed
+from deploy.wiring import journal_of
+from domain.accounts.events import AccountOpened, TransactionPosted
+from domain.customers.events import CustomerOnboarded
+from domain.envelope import Proposed
 from projections.redis import RedisStore
+from streams.broker.routing import shard_of
 from streams.journal import Arrival, LogOffset, Shard
-from streams.routing import shard_of
 
 KNOWN = 1_000_000
 AT_ONCE = 5_000

@@ -14,18 +14,18 @@ from random import Random
 from statistics import median
 
 from deploy.bench.parts import Figure
-from domain.offering import Catalogue
-from domain.offers import Candidate, ExampleLabelled, OfferDecided
-from domain.policy import TierPolicy
-from domain.recorded import Recorded
-from domain.tiering import Standing
-from projections.deciding import Asked, decide_offer
-from projections.ledger import LEDGER
-from projections.model import MODEL, Learnt, learnt_from
-from projections.months import MONTHS
-from projections.offers import OFFERS
-from projections.picture import Customer
-from projections.profile import Profile
+from domain.envelope import Recorded
+from domain.offers.catalogue import Catalogue
+from domain.offers.events import Candidate, ExampleLabelled, OfferDecided
+from domain.tiering.assessment import Standing
+from domain.tiering.policy import TierPolicy
+from projections.accounts.ledger import LEDGER
+from projections.accounts.months import MONTHS
+from projections.customers.profile import Profile
+from projections.models.learner import MODEL, Learnt, learnt_from
+from projections.offers.responses import OFFERS
+from projections.views.customer import Customer
+from projections.views.decision import Asked, decide_offer
 
 STEPS = 12_000
 SEEDS = (1, 2, 3, 4, 5)

@@ -9,8 +9,8 @@ from bisect import bisect_right
 from collections import Counter
 from math import log
 
-from domain.offers import Features
-from projections.calibration import pooled
+from domain.offers.events import Features
+from projections.models.calibration import pooled
 
 BEGINNING = 500
 """Examples by which the bins of numbers are found; before them there is one."""

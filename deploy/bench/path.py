@@ -10,19 +10,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy.bench.parts import REPEATS, Figure, settings_in
-from deploy.feeding import feed_all
+from deploy.embedded.supervisor import running
+from deploy.operations.feed import feed_all
+from deploy.operations.summary import wait_until_ready, wait_until_settled
 from deploy.settings import Settings
-from deploy.summary import wait_until_ready, wait_until_settled
-from deploy.up import running
-from domain.accounts import TransactionPosted
-from domain.customers import ChannelVisited
-from domain.recorded import Proposed
-from projections.customers import CUSTOMERS
+from domain.accounts.events import TransactionPosted
+from domain.customers.events import ChannelVisited
+from domain.envelope import Proposed
+from projections.customers.group import CUSTOMERS
 from projections.redis import RedisStore
 from projections.store import Place
-from streams.cloudevents import write
-from streams.kafka import INTERACTIONS, Broker, KafkaConsumer, KafkaProducer, TopicPartition
-from streams.routing import shard_of
+from streams.broker.kafka import INTERACTIONS, Broker, KafkaConsumer, KafkaProducer, TopicPartition
+from streams.broker.routing import shard_of
+from streams.ingest.cloudevents import write
 
 RATE = 1_000
 SECONDS = 12

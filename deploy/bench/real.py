@@ -16,11 +16,11 @@ from deploy.bench.live_fold import TOOLS
 from deploy.bench.parts import REPEATS, Figure, free_port
 from deploy.bench.path import at
 from deploy.components.together import components
-from deploy.compose import broker_of, journal_of
-from deploy.feeding import feed_all
+from deploy.embedded.supervisor import running
+from deploy.operations.feed import feed_all
+from deploy.operations.summary import wait_until_ready, wait_until_settled
 from deploy.settings import Settings
-from deploy.summary import wait_until_ready, wait_until_settled
-from deploy.up import running
+from deploy.wiring import broker_of, journal_of
 from streams.journal import Shard
 
 

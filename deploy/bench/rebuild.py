@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deploy import embedded
 from deploy.bench.parts import Figure, events_by_shard, median, settings_in, started
-from deploy.files import read_policy
+from deploy.embedded import services as embedded
+from deploy.policy_files import read_policy
 from deploy.settings import POLICIES
-from projections.customers import CUSTOMERS, standings
+from projections.customers.group import CUSTOMERS, standings
 from projections.projection import Group
-from replay.pool import pool
-from replay.rebuild import rebuild as fold_anew
-from replay.refill import Refill
-from streams.cloudevents import read_event
+from replay.rebuild.in_memory import rebuild as fold_anew
+from replay.rebuild.in_place import Refill
+from replay.rebuild.workers import pool
+from streams.ingest.cloudevents import read_event
 from streams.journal import Arrival, Journal, LogOffset, Row
 from streams.sources.synth import Bank
 

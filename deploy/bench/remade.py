@@ -12,17 +12,17 @@ import msgspec
 
 from deploy.bench.lookups import ask
 from deploy.bench.parts import Figure, settings_in
-from deploy.compose import existing_journal
-from deploy.deciding import verified
-from deploy.feeding import feed_all
-from deploy.files import read_policy
+from deploy.cli.decisions import verified
+from deploy.embedded.supervisor import running
+from deploy.operations.feed import feed_all
+from deploy.operations.summary import wait_until_ready, wait_until_settled
+from deploy.policy_files import read_policy
 from deploy.settings import Settings
-from deploy.summary import wait_until_ready, wait_until_settled
-from deploy.up import running
-from domain.offers import OfferAccepted, OfferDeclined, OfferPresented
-from domain.recorded import Proposed
-from replay.decisions import Decisions
-from streams.cloudevents import write
+from deploy.wiring import existing_journal
+from domain.envelope import Proposed
+from domain.offers.events import OfferAccepted, OfferDeclined, OfferPresented
+from replay.history.redecide import Decisions
+from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
 
 BANK = Bank(customers=1_000, months=3, seed=9)

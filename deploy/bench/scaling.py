@@ -10,12 +10,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from deploy import embedded
 from deploy.bench.fold import fold_groups, folded, recorded
 from deploy.bench.parts import REPEATS, Figure, events_by_shard, keyring_in, settings_in, started
+from deploy.embedded import services as embedded
 from deploy.settings import Settings
 from projections.redis import RedisStore
-from replay.pool import die_with_parent
+from replay.rebuild.workers import die_with_parent
 from streams.journal import Journal
 from streams.sources.synth import Bank
 

@@ -12,9 +12,9 @@ import numpy as np
 from deploy.bench.market import DELAY, SEEDS, VALUES, WAYS, Way, by_lot, simulate
 from deploy.bench.naive_bayes import NaiveBayes
 from deploy.bench.parts import Figure
-from domain.offers import ExampleLabelled
-from domain.policy import TierPolicy
-from replay.measures import by_response, calibration_error, log_loss
+from domain.offers.events import ExampleLabelled
+from domain.tiering.policy import TierPolicy
+from replay.evaluation.metrics import by_response, calibration_error, log_loss
 
 Said = dict[str, list[tuple[str, float, bool]]]
 

@@ -15,14 +15,14 @@ import numpy as np
 import yaml
 
 from deploy.bench.parts import REPEATS, Figure
-from deploy.files import read_policy
+from deploy.policy_files import read_policy
 from deploy.settings import POLICIES
-from domain.days import days_in
-from domain.policy import TierPolicy
-from domain.tiering import Standing, assess
-from replay.columns import Columns, month_named, month_number
-from replay.compiled import standings
-from replay.facts import keep, kept
+from domain.calendar import days_in
+from domain.tiering.assessment import Standing, assess
+from domain.tiering.policy import TierPolicy
+from replay.what_if.columns import Columns, month_named, month_number
+from replay.what_if.compiled import standings
+from replay.what_if.snapshot import keep, kept
 
 CUSTOMERS = 1_000_000
 MONTHS = 24

@@ -11,8 +11,8 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.console import Mendable
-from replay.pool import die_with_parent
+from deploy.terminal import Mendable
+from replay.rebuild.workers import die_with_parent
 
 PATIENCE = 90.0
 

@@ -12,8 +12,8 @@ from typing import TypeVar
 import msgspec
 from pydantic import ValidationError
 
-from domain.catalogue import TOPIC_BY_EVENT, TOPICS
-from domain.recorded import Proposed, Recorded
+from domain.envelope import Proposed, Recorded
+from domain.event_types import TOPIC_BY_EVENT, TOPICS
 from domain.upcasters import UPCASTERS, upcast
 
 P = TypeVar("P")

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from domain.catalogue import TOPIC_BY_EVENT
-from domain.recorded import Proposed
+from domain.envelope import Proposed
+from domain.event_types import TOPIC_BY_EVENT
 from streams.journal.codec import canonical
 from streams.keyring import Key
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from domain.recorded import Proposed
+from domain.envelope import Proposed
 from streams.journal.outcomes import Arrival, Rejected
 from streams.keyring import Key, Keyring
 

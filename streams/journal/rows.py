@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from domain.recorded import Recorded
+from domain.envelope import Recorded
 from streams.journal.codec import decode
 
 FORGOTTEN = "forgotten"

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, Protocol
 
 from eventsourcing.persistence import StoredEvent, Tracking
 
-from domain.catalogue import TOPIC_BY_EVENT
-from domain.recorded import Proposed, Recorded
+from domain.envelope import Proposed, Recorded
+from domain.event_types import TOPIC_BY_EVENT
 from streams.journal.codec import head as head_of
 from streams.journal.merkle import BLOCK, BLOCK_LEVEL, Tree, leaf_hash
 from streams.journal.outcomes import Arrival, Counts, Fresh, Identity, Refused, Rejected, decide, identify

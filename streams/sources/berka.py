@@ -12,11 +12,11 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from domain.accounts import AccountOpened, LoanGranted, ProductOpened, StandingOrderPlaced, TransactionPosted
-from domain.customers import CustomerOnboarded, Gender
-from domain.days import DayClosed
-from domain.interaction import BANK, Interaction
-from domain.recorded import Proposed
+from domain.accounts.events import AccountOpened, LoanGranted, ProductOpened, StandingOrderPlaced, TransactionPosted
+from domain.calendar import DayClosed
+from domain.customers.events import CustomerOnboarded, Gender
+from domain.envelope import Proposed
+from domain.event import BANK, Interaction
 
 SOURCE = "berka"
 CURRENCY = "CZK"

@@ -12,10 +12,11 @@ from itertools import pairwise
 from random import Random
 from typing import NamedTuple
 
-from domain.accounts import AccountOpened, AccountShared, BalanceReported, ProductOpened, TransactionPosted
-from domain.cases import ComplaintAnswered, ComplaintClosed, ComplaintOpened, FeedbackGiven, SurveyAnswered
-from domain.currencies import ExchangeRateFixed
-from domain.customers import (
+from domain.accounts.events import AccountOpened, AccountShared, BalanceReported, ProductOpened, TransactionPosted
+from domain.accounts.exchange import ExchangeRateFixed
+from domain.calendar import DayClosed, days_in, first_day, next_month
+from domain.cases.events import ComplaintAnswered, ComplaintClosed, ComplaintOpened, FeedbackGiven, SurveyAnswered
+from domain.customers.events import (
     ChannelVisited,
     ConsentGranted,
     ConsentWithdrawn,
@@ -26,11 +27,10 @@ from domain.customers import (
     RiskGrade,
     RiskProfileAssessed,
 )
-from domain.days import DayClosed, days_in, first_day, next_month
-from domain.interaction import BANK, Interaction
-from domain.offers import OfferAccepted, OfferDecided, OfferDeclined, OfferPresented
-from domain.recorded import Proposed
-from domain.relations import CompanyGroupJoined, HouseholdJoined, HouseholdLeft, ManagerAssigned
+from domain.envelope import Proposed
+from domain.event import BANK, Interaction
+from domain.households.relations import CompanyGroupJoined, HouseholdJoined, HouseholdLeft, ManagerAssigned
+from domain.offers.events import OfferAccepted, OfferDecided, OfferDeclined, OfferPresented
 
 SOURCE = "synth"
 FIRST_MONTH = "2026-01"

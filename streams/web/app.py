@@ -10,16 +10,16 @@ from fastapi.telemetry import TelemetryConfig
 
 from projections.redis import RedisError
 from streams.journal import Newer
-from streams.web.customers import add_customers
-from streams.web.doors import Doors, as_json
-from streams.web.edge import Edge
-from streams.web.gate import Gate, guarded_by
-from streams.web.interactions import add_interactions
-from streams.web.offers import add_offers
-from streams.web.probes import add_probes
+from streams.web.api.customers import add_customers
+from streams.web.api.households import add_wholes
+from streams.web.api.interactions import add_interactions
+from streams.web.api.offers import add_offers
+from streams.web.api.probes import add_probes
+from streams.web.dependencies import Doors, as_json
+from streams.web.middleware import Edge
 from streams.web.problems import STATUSES, add_problems, answer, problems
 from streams.web.recording import Recording
-from streams.web.wholes import add_wholes
+from streams.web.security.authorize import Gate, guarded_by
 
 NO_SPANS: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """The framework's own spans would have paths in them, and with these the customers' numbers: see `Edge`."""

@@ -5,18 +5,18 @@ from datetime import datetime
 from itertools import islice
 from uuid import uuid4
 
-from domain.access import looked
-from domain.offering import Catalogue
-from domain.offers import CATALOGUES, DECISIONS, CatalogueAdopted, OfferDecided
-from domain.recorded import Proposed
-from projections.deciding import with_probability
-from streams.cloudevents import EVENT_LIMIT, write, write_batch
+from domain.access.roles import looked
+from domain.envelope import Proposed
+from domain.offers.catalogue import Catalogue
+from domain.offers.events import CATALOGUES, DECISIONS, CatalogueAdopted, OfferDecided
+from projections.views.decision import with_probability
+from streams.broker.routing import shard_of
+from streams.ingest.cloudevents import EVENT_LIMIT, write, write_batch
 from streams.journal import source_key
-from streams.routing import shard_of
-from streams.tracing import LINKS, present
-from streams.web.doors import Doors
-from streams.web.gate import Look
+from streams.observability.tracing import LINKS, present
+from streams.web.dependencies import Doors
 from streams.web.problems import Problem
+from streams.web.security.authorize import Look
 
 WAITING = 2_000
 """Messages of decisions and looks that may be on their way to the journal."""

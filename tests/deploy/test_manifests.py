@@ -10,7 +10,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from deploy.cli import app
+from deploy.cli.main import app
 from deploy.settings import Settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

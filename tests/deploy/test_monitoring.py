@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from streams.health import LATENCY
-from streams.metrics import REGISTRY
+from streams.observability.metrics import REGISTRY
+from streams.queries.health import LATENCY
 from tests.conftest import Running
 
 ROOT = Path(__file__).parents[2]

@@ -14,18 +14,18 @@ import httpx
 import jwt
 import pytest
 
-from domain.access import ROLES, Role
-from domain.accounts import AccountOpened
-from domain.catalogue import EVENTS
-from domain.customers import ContactStated, CreditRated, CustomerOnboarded, ProfileFactStated
-from domain.days import DayClosed
-from domain.interaction import BANK, Interaction
-from domain.recorded import Proposed
-from domain.relations import HouseholdJoined, ManagerAssigned, ManagerVisited
-from domain.tiering import TierOverridden
-from streams.cloudevents import BATCH, STRUCTURED, write, write_batch
-from streams.kafka import INTERACTIONS, Broker
-from streams.routing import shard_of
+from domain.access.roles import ROLES, Role
+from domain.accounts.events import AccountOpened
+from domain.calendar import DayClosed
+from domain.customers.events import ContactStated, CreditRated, CustomerOnboarded, ProfileFactStated
+from domain.envelope import Proposed
+from domain.event import BANK, Interaction
+from domain.event_types import EVENTS
+from domain.households.relations import HouseholdJoined, ManagerAssigned, ManagerVisited
+from domain.tiering.assessment import TierOverridden
+from streams.broker.kafka import INTERACTIONS, Broker
+from streams.broker.routing import shard_of
+from streams.ingest.cloudevents import BATCH, STRUCTURED, write, write_batch
 from tests.conftest import NOON, TODAY, Running, proposed, settings_in
 
 OWN, OTHERS, UNKNOWN = "own", "others", "unknown"

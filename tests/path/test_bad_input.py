@@ -5,10 +5,10 @@ import random
 from pathlib import Path
 from typing import Any
 
-from deploy.compose import courier_of, journal_of
-from domain.tiering import TierOverridden
-from streams.cloudevents import write
-from streams.kafka import Broker
+from deploy.wiring import courier_of, journal_of
+from domain.tiering.assessment import TierOverridden
+from streams.broker.kafka import Broker
+from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
 from tests.conftest import Running, proposed
 

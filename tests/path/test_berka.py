@@ -11,18 +11,18 @@ from typing import Any
 import duckdb
 import pytest
 
-from deploy.compose import journal_of
-from deploy.files import read_policy
-from deploy.switching import rebuilt, run
-from domain.accounts import TransactionPosted
-from domain.ledger import Ledger
-from projections.customers import CUSTOMERS, customers_under
-from projections.ledger import LEDGER
-from projections.months import MONTHS, Months
+from deploy.operations.rollout import rebuilt, run
+from deploy.policy_files import read_policy
+from deploy.wiring import journal_of
+from domain.accounts.events import TransactionPosted
+from domain.accounts.ledger import Ledger
+from projections.accounts.ledger import LEDGER
+from projections.accounts.months import MONTHS, Months
+from projections.customers.group import CUSTOMERS, customers_under
 from projections.projection import Projection, digest
 from projections.redis import RedisStore
 from projections.store import Place
-from replay.past import as_of
+from replay.history.as_of import as_of
 from tests.conftest import Running, settings_in
 
 TRANSACTIONS = 28_205

@@ -13,14 +13,14 @@ import httpx
 import pytest
 from redis import Redis
 
-from deploy.compose import journal_of
-from domain.customers import ConsentGranted, ConsentWithdrawn, CustomerOnboarded, RiskProfileAssessed
-from domain.interaction import Interaction
-from domain.offers import OfferAccepted, OfferDeclined, OfferPresented
-from domain.recorded import Proposed
-from domain.relations import HouseholdJoined
-from streams.cloudevents import BATCH, write, write_batch
-from streams.routing import shard_of
+from deploy.wiring import journal_of
+from domain.customers.events import ConsentGranted, ConsentWithdrawn, CustomerOnboarded, RiskProfileAssessed
+from domain.envelope import Proposed
+from domain.event import Interaction
+from domain.households.relations import HouseholdJoined
+from domain.offers.events import OfferAccepted, OfferDeclined, OfferPresented
+from streams.broker.routing import shard_of
+from streams.ingest.cloudevents import BATCH, write, write_batch
 from streams.sources.synth import Bank, synth
 from tests.conftest import Running, settings_in, stranger
 
@@ -212,7 +212,7 @@ def test_an_unknown_decision_and_an_unknown_channel_are_answered_clearly(client:
 
 def test_the_journal_has_the_catalogue_that_decisions_name(client: httpx.Client, running: Running) -> None:
     """Once, however often the lookups are started."""
-    from replay.decisions import catalogues
+    from replay.history.redecide import catalogues
 
     running.kill("web")
     label = ask(client, newcomer(client))["catalogue"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from projections.redis import RedisStore
-from streams.cloudevents import write
+from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
 from tests.conftest import TIERFOLD, Running, environment_of, settings_in
 

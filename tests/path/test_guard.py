@@ -7,7 +7,7 @@ from pathlib import Path
 
 import redis
 
-from streams.cloudevents import write
+from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
 from tests.conftest import Running
 

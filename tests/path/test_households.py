@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from deploy.settings import POLICIES
-from streams.cloudevents import write
+from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
 from tests.conftest import Running, settings_in
 

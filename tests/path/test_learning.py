@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from deploy.bench.bank_marketing import OFFER, Ours, Row, prequential, rows
-from projections.model import MODEL
+from projections.models.learner import MODEL
 from projections.projection import digest
-from streams.cloudevents import write
+from streams.ingest.cloudevents import write
 from tests.conftest import Running, settings_in
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "bank-marketing-first-30000.csv"

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from deploy.compose import keyring_of
-from domain.customers import ContactStated, CustomerLeft, CustomerOnboarded
-from domain.days import DayClosed
-from domain.interaction import BANK, Interaction
-from domain.recorded import Proposed
-from domain.relations import HouseholdJoined
-from replay.erasures import Erasures
-from streams.cloudevents import BATCH, write, write_batch
+from deploy.wiring import keyring_of
+from domain.calendar import DayClosed
+from domain.customers.events import ContactStated, CustomerLeft, CustomerOnboarded
+from domain.envelope import Proposed
+from domain.event import BANK, Interaction
+from domain.households.relations import HouseholdJoined
+from replay.erasure.register import Erasures
+from streams.ingest.cloudevents import BATCH, write, write_batch
 from streams.sources.synth import Bank, synth
 from tests.conftest import Running, settings_in
 

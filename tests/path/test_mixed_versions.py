@@ -8,15 +8,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from domain.campaigns import EventAttended
-from domain.catalogue import topic_of
-from domain.customers import ChannelVisited
-from projections.customers import CUSTOMERS
-from projections.offers import REACTIONS
+from domain.campaigns.events import EventAttended
+from domain.customers.events import ChannelVisited
+from domain.event_types import topic_of
+from projections.customers.group import CUSTOMERS
+from projections.offers.responses import REACTIONS
 from projections.redis import RedisStore
 from projections.store import Place
-from streams.cloudevents import write
-from streams.routing import shard_of
+from streams.broker.routing import shard_of
+from streams.ingest.cloudevents import write
 from tests.conftest import Running, proposed, settings_in, wait_until
 
 NEWCOMER = "customer:4711"
@@ -101,7 +101,7 @@ def _logged(running: Running) -> list[dict[str, object]]:
 
 def _behind(running: Running, place: Place) -> int:
     """How many events of the journal are not folded."""
-    from deploy.compose import journal_of
+    from deploy.wiring import journal_of
 
     async def upto() -> int:
         store = RedisStore(running.settings.redis)

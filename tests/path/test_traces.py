@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from domain.customers import ChannelVisited
-from streams.cloudevents import STRUCTURED, write
+from domain.customers.events import ChannelVisited
+from streams.ingest.cloudevents import STRUCTURED, write
 from tests.conftest import Running, proposed, settings_in, wait_until
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"

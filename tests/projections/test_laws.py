@@ -9,33 +9,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.files import read_policy
+from deploy.policy_files import read_policy
 from deploy.settings import POLICIES
-from domain.accounts import AccountClosed, AccountOpened, AccountShared, BalanceReported, ProductClosed, ProductOpened, TransactionPosted
-from domain.campaigns import CampaignTouched
-from domain.cases import ComplaintClosed, ComplaintOpened
-from domain.catalogue import topic_of
-from domain.customers import ChannelVisited, ConsentGranted, ConsentWithdrawn, ContactStated, CustomerOnboarded, IdentitiesMerged, IdentitiesUnmerged
-from domain.days import DayClosed
-from domain.households import Member, Membership, summed
-from domain.interaction import Interaction
-from domain.offers import ExampleLabelled, MemberContacted, OfferAccepted, OfferDecided, OfferDeclined, OfferLapsed, OfferPresented
-from domain.recorded import Proposed, Recorded
-from domain.relations import HouseholdJoined, HouseholdLeft
-from domain.tiering import TierOverridden
-from domain.wholes import MemberMonthReported, MembershipChanged, MonthReported, ShardMonthReported, WholeMonthClosed
-from projections.customers import CUSTOMERS, customers_under
-from projections.model import MODELS
-from projections.offers import REACTIONS
+from domain.accounts.events import AccountClosed, AccountOpened, AccountShared, BalanceReported, ProductClosed, ProductOpened, TransactionPosted
+from domain.calendar import DayClosed
+from domain.campaigns.events import CampaignTouched
+from domain.cases.events import ComplaintClosed, ComplaintOpened
+from domain.customers.events import ChannelVisited, ConsentGranted, ConsentWithdrawn, ContactStated, CustomerOnboarded, IdentitiesMerged, IdentitiesUnmerged
+from domain.envelope import Proposed, Recorded
+from domain.event import Interaction
+from domain.event_types import topic_of
+from domain.households.events import MemberMonthReported, MembershipChanged, MonthReported, ShardMonthReported, WholeMonthClosed
+from domain.households.membership import Member, Membership, summed
+from domain.households.relations import HouseholdJoined, HouseholdLeft
+from domain.offers.events import ExampleLabelled, MemberContacted, OfferAccepted, OfferDecided, OfferDeclined, OfferLapsed, OfferPresented
+from domain.tiering.assessment import TierOverridden
+from projections.customers.group import CUSTOMERS, customers_under
+from projections.households.totals import WHOLES
+from projections.models.learner import MODELS
+from projections.offers.responses import REACTIONS
 from projections.projection import Group, States
-from projections.versions import STEPS
-from projections.wholes import WHOLES
-from streams.folded import evolved, lean
+from projections.rollout.versions import STEPS
+from streams.folds.stream_state import evolved, lean
 from streams.journal import Row
 from streams.journal.codec import canonical, head
 from streams.journal.sealing import closed
 from tests.conftest import NOON, recorded
-from tests.domain.months import month
+from tests.domain.accounts.months import month
 
 RULES = [read_policy(POLICIES / "tiers" / f"{name}.yaml") for name in ("bohai-retail", "hsbc-premier")]
 GROUPS = (CUSTOMERS, *(replace(customers_under(rule), name=rule.label) for rule in RULES), REACTIONS, MODELS, STEPS, WHOLES)

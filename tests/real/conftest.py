@@ -15,7 +15,7 @@ from deploy.components.postgres import ACCOUNT
 from deploy.components.program import account
 from deploy.components.together import Components, components
 from deploy.settings import Settings
-from streams.kafka import Broker
+from streams.broker.kafka import Broker
 from tests.conftest import Running, free_port
 
 TOOLS = Path(__file__).parents[2] / ".components" / "tools"

@@ -13,11 +13,11 @@ from kafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from deploy.components.kafka import ADMIN, USERS
 from deploy.components.together import Components
-from deploy.compose import journal_of
 from deploy.settings import Settings
-from domain.customers import ChannelVisited
-from streams.cloudevents import write
-from streams.kafka import INTERACTIONS, MESSAGE_LIMIT, RECORDED, Broker, TopicPartition
+from deploy.wiring import journal_of
+from domain.customers.events import ChannelVisited
+from streams.broker.kafka import INTERACTIONS, MESSAGE_LIMIT, RECORDED, Broker, TopicPartition
+from streams.ingest.cloudevents import write
 from tests.conftest import TIERFOLD, Running, proposed, wait_until
 from tests.real.conftest import settings_beside, started
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from deploy.compose import broker_of, journal_of
-from domain.customers import ChannelVisited
-from streams.cloudevents import write
-from streams.courier import Courier, Delivered
-from streams.routing import shard_of
+from deploy.wiring import broker_of, journal_of
+from domain.customers.events import ChannelVisited
+from streams.broker.routing import shard_of
+from streams.ingest.cloudevents import write
+from streams.publish.confirmed_producer import Courier, Delivered
 from tests.conftest import proposed, wait_until
 from tests.real.conftest import Real
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.compose import journal_of
-from domain.customers import ChannelVisited
-from streams.cloudevents import write
+from deploy.wiring import journal_of
+from domain.customers.events import ChannelVisited
+from streams.ingest.cloudevents import write
 from tests.conftest import proposed, wait_until
 from tests.real.conftest import Real
 

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.compose import broker_of, journal_of
-from domain.recorded import Proposed
-from streams.cloudevents import write
-from streams.kafka import INTERACTIONS
-from streams.routing import shard_of, spread
+from deploy.wiring import broker_of, journal_of
+from domain.envelope import Proposed
+from streams.broker.kafka import INTERACTIONS
+from streams.broker.routing import shard_of, spread
+from streams.ingest.cloudevents import write
 from streams.sources.synth import SOURCE, Bank, synth
 from tests.conftest import TIERFOLD, environment_of, wait_until
 from tests.real.conftest import Real, write_slowly

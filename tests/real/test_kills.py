@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.compose import journal_of
-from domain.recorded import Proposed
-from streams.cloudevents import read_event, write
-from streams.routing import spread
+from deploy.wiring import journal_of
+from domain.envelope import Proposed
+from streams.broker.routing import spread
+from streams.ingest.cloudevents import read_event, write
 from streams.sources.synth import SOURCE, Bank, synth
 from tests.conftest import TIERFOLD, environment_of, wait_until
 from tests.path.test_faults import comparable

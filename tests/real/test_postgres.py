@@ -13,11 +13,11 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from deploy.compose import journal_of
-from domain.customers import ChannelVisited
-from streams.cloudevents import write
+from deploy.wiring import journal_of
+from domain.customers.events import ChannelVisited
+from streams.broker.kafka import Broker
+from streams.ingest.cloudevents import write
 from streams.journal import Arrival, Journal, LogOffset
-from streams.kafka import Broker
 from tests.conftest import NOON, keyring_in, proposed, wait_until
 from tests.real.conftest import Real, settings_beside, started
 

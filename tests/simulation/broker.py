@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from streams.kafka import INTERACTIONS, KafkaError, Offsets, TopicPartition
+from streams.broker.kafka import INTERACTIONS, KafkaError, Offsets, TopicPartition
 from tests.simulation.faults import Faults
 
 MOST = 4
@@ -38,7 +38,7 @@ class Sent:
 
 
 class Broker:
-    """What `streams.kafka.Broker` is to our code."""
+    """What `streams.broker.kafka.Broker` is to our code."""
 
     def __init__(self, shards: int, faults: Faults) -> None:
         self._shards = shards

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from typing import NamedTuple
 
-from domain.recorded import Proposed, Recorded
-from replay.digests import digests
-from replay.rebuild import rebuild
-from streams.batch import decode_batch
+from domain.envelope import Proposed, Recorded
+from replay.rebuild.digests import digests
+from replay.rebuild.in_memory import rebuild
+from streams.broker.batch import decode_batch
+from streams.broker.kafka import RECORDED, TopicPartition
+from streams.broker.routing import spread
 from streams.journal import Shard, previous_of
 from streams.journal.merkle import leaf_hash
-from streams.kafka import RECORDED, TopicPartition
-from streams.routing import spread
 from tests.simulation.world import GROUPS, POISON, SHARDS, Violation, World
 
 

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from projections.store import MemoryStore
-from streams.deriving import Deriving
-from streams.folded import Held
-from streams.folding import Folding
-from streams.intake import Intake
+from streams.folds.derived_fold import Deriving
+from streams.folds.shard_fold import Folding
+from streams.folds.stream_state import Held
+from streams.ingest.intake import Intake
 from streams.journal import Shard, sqlite
 from streams.journal.sqlite import SQLiteShardRecorder
 

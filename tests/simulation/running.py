@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from structlog.testing import capture_logs
 
-from domain.recorded import Proposed
+from domain.envelope import Proposed
 from streams.sources.synth import Bank, synth
 from tests.simulation.checks import Outcome, check, outcome
 from tests.simulation.faults import RATES
@@ -40,7 +40,7 @@ def run(seed: int, events: tuple[Proposed, ...], rates: Mapping[str, float], und
     world = World(folder, seed, rates)
 
     async def live() -> Outcome:
-        with patch("streams.folding.time", world.clock), capture_logs():  # nobody reads what thousands of worlds say
+        with patch("streams.folds.shard_fold.time", world.clock), capture_logs():  # nobody reads what thousands of worlds say
             await world.run(events)
         if undisturbed is not None:
             await check(world, events, undisturbed)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from replay.pool import pool
+from replay.rebuild.workers import pool
 from tests.simulation.checks import Outcome
 from tests.simulation.faults import RATES
 from tests.simulation.mutations import MUTATIONS, mutated

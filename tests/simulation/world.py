@@ -12,26 +12,26 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from deploy.files import read_policy, read_privacy
+from deploy.policy_files import read_policy, read_privacy
 from deploy.settings import POLICIES
-from domain.recorded import Proposed
-from projections.customers import CUSTOMERS, standings
-from projections.offers import REACTIONS
+from domain.envelope import Proposed
+from projections.customers.group import CUSTOMERS, standings
+from projections.households.totals import WHOLES
+from projections.offers.responses import REACTIONS
 from projections.projection import Group
 from projections.store import Kept, MemoryStore, Place, Reached
-from projections.wholes import WHOLES
-from streams.batch import open_batch
-from streams.cloudevents import BATCH, read_event, write, write_batch
-from streams.courier import Delivered
-from streams.deriving import Deriving
-from streams.emitting import emitter
-from streams.folding import IDLE_AFTER, Folding, Superseded
-from streams.intake import Intake
+from streams.broker.batch import open_batch
+from streams.broker.kafka import INTERACTIONS, RECORDED, KafkaError, TopicPartition
+from streams.broker.routing import shard_of, spread
+from streams.folds.derived_fold import Deriving
+from streams.folds.shard_fold import IDLE_AFTER, Folding, Superseded
+from streams.ingest.cloudevents import BATCH, read_event, write, write_batch
+from streams.ingest.intake import Intake
+from streams.ingest.screening import Screen
+from streams.ingest.signature import Vouching
 from streams.journal import Fenced, Journal, Shard, source_key
-from streams.kafka import INTERACTIONS, RECORDED, KafkaError, TopicPartition
-from streams.routing import shard_of, spread
-from streams.screen import Screen
-from streams.vouching import Vouching
+from streams.publish.confirmed_producer import Delivered
+from streams.publish.reactions import emitter
 from tests.simulation.broker import Broker, Message, Sent
 from tests.simulation.faults import Faults
 
@@ -214,7 +214,7 @@ class Parcel:
 
 
 class Courier:
-    """What `streams.courier.Courier` promises, without its thread: sent until the journal has tracked it, in order."""
+    """What `streams.publish.confirmed_producer.Courier` promises, without its thread: sent until the journal has tracked it, in order."""
 
     def __init__(self, world: "World") -> None:
         self._world = world

@@ -10,8 +10,8 @@ import pytest
 import redis
 from psycopg.conninfo import conninfo_to_dict
 
-from deploy import embedded
-from domain.customers import CustomerOnboarded
+from deploy.embedded import services as embedded
+from domain.customers.events import CustomerOnboarded
 from projections.redis import RedisStore, Room
 from projections.store import Kept, Place
 from streams.journal import Arrival, Journal, LogOffset
@@ -160,7 +160,7 @@ async def test_agents_save_lookups_read_and_strangers_get_nowhere(guarded_redis:
 
 def test_the_rules_for_kafka_are_a_script_that_can_be_read() -> None:
     """Every topic and group that it names is one of ours, and the shell takes it."""
-    from streams.kafka import GROUP, INTERACTIONS, RECORDED
+    from streams.broker.kafka import GROUP, INTERACTIONS, RECORDED
 
     file = DEPLOY / "kafka" / "acls.sh"
     named = set(re.findall(r"--topic (\S+)", file.read_text()))

@@ -1,0 +1,52 @@
+"""Which folds run? What was decided, by the journal; the tier policy of the settings until anything was."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from deploy.policy_files import read_policy
+from deploy.settings import Settings
+from deploy.wiring import has_journal, journal_of
+from domain.rollout.lifecycle import Versions
+from domain.tiering.policy import TierPolicy
+from projections.rollout.versions import Present, policy_then, present
+from projections.store import Store
+from streams.folds.active_groups import Register, decided
+from streams.journal import Journal
+
+if TYPE_CHECKING:
+    from replay.what_if.compare import Comparison
+
+
+def begun_with(settings: Settings) -> TierPolicy:
+    """The tier policy of the settings; raises `BadFile` for one that cannot be used."""
+    return read_policy(settings.policy)
+
+
+def present_of(settings: Settings, journal: Journal | None = None) -> Present:
+    """The groups that run, by the journal; where there is none yet, those that it would begin with."""
+    if journal is None and not has_journal(settings):
+        return present(Versions(), begun_with(settings))
+    return present(decided(journal or journal_of(settings)), begun_with(settings))
+
+
+def policy_in_force(settings: Settings, journal: Journal, on: date | None, at: datetime | None = None) -> TierPolicy:
+    """The tier policy in force on a day, of what was decided by a time, by the journal; neither: today's."""
+    return policy_then(decided(journal), begun_with(settings), on, at)
+
+
+def tried(settings: Settings, candidates: Sequence[TierPolicy]) -> "list[Comparison]":
+    """Each candidate compared with the live policy, over the facts that are kept; raises `BadColumns` where there are none."""
+    from replay.what_if.candidates import what_if
+    from replay.what_if.columns import BadColumns
+    from replay.what_if.snapshot import kept
+
+    columns = kept(settings.facts)
+    if columns is None:
+        raise BadColumns("no facts were gathered yet")
+    return what_if(columns, present_of(settings).policy, candidates)
+
+
+def register_of(settings: Settings, store: Store, journal: Journal) -> Register:
+    """Who tells, at any time, which groups run."""
+    return Register(store, journal, begun_with(settings))

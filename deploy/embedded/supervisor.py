@@ -1,0 +1,260 @@
+"""How does the embedded stack stay up? One supervisor: it starts, watches, restarts, recycles and stops."""
+
+import asyncio
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+import structlog
+
+from deploy.active_groups import begun_with, present_of
+from deploy.embedded import services as embedded
+from deploy.embedded.tokens import write_tokens
+from deploy.policy_files import read_catalogue, read_privacy
+from deploy.settings import Settings
+from deploy.terminal import Mendable
+from deploy.wiring import broker_of, journal_of
+from projections.redis import RedisError, RedisStore
+from projections.store import Place
+from streams.broker.kafka import KafkaError
+
+log = structlog.get_logger()
+
+ON_THE_BROKER = ("intake", "agents")
+"""What is restarted with the broker: its offsets begin anew, and a consumer that did not notice would skip. And what there can be several of."""
+ALONE = ("web", "guard", "notary")
+PATIENT = ("broker", "intake", "agents", "notary")
+"""What works behind the answers: on a small machine whoever waits for one goes first."""
+RECYCLE = "recycle"
+"""The file by which the supervisor is asked to start the broker anew."""
+WATCH_EVERY = 0.2
+MEMORY_EVERY = 5.0
+PATIENCE = 30.0
+STALLED = 40.0
+"""Seconds after their start in which agents must have begun to fold."""
+
+
+class CannotStart(Mendable):
+    """The stack cannot start; says what to do."""
+
+
+class Stack:
+    """Intake, agents, web, guard and notary as children of this process, with a broker and Redis unless they run elsewhere."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._logs = settings.data_dir / "logs"
+        self._workers = [name if number == 1 else f"{name}-{number}" for name in ON_THE_BROKER for number in range(1, settings.workers + 1)]
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._failures: dict[str, int] = {}
+        self._due: dict[str, float] = {}
+        self._lock: IO[str] | None = None
+        begun_with(settings)  # a file that cannot be used is said before anything starts
+        read_catalogue(settings.catalogue)
+        read_privacy(settings.privacy)
+        self._journal = journal_of(settings)
+
+    def start(self) -> None:
+        """Start everything, and give back when the topics are there. Raises `CannotStart`."""
+        self._logs.mkdir(parents=True, exist_ok=True)
+        self._take_folder()
+        _must_be_free(f"{self._settings.host}:{self._settings.port}")
+        if self._settings.token_keys is None:
+            write_tokens(self._settings)
+        if self._settings.embedded:
+            self._start_embedded()
+        for name in (*self._workers, *ALONE):
+            self._start(name)
+
+    def watch(self, stop: threading.Event) -> None:
+        """Restart what dies, recycle a broker that has grown, until told to stop."""
+        memory_due = time.monotonic() + MEMORY_EVERY
+        while not stop.wait(WATCH_EVERY):
+            self._restart_the_dead()
+            if self._settings.embedded:
+                self._recycle_if_asked()
+            if self._settings.embedded and time.monotonic() > memory_due:
+                self._recycle_if_large()
+                self._renew_if_stalled()
+                memory_due = time.monotonic() + MEMORY_EVERY
+
+    def stop(self) -> None:
+        """Stop all children, clients first."""
+        for name in (*ALONE, *self._workers, "broker", "redis"):
+            if child := self._children.pop(name, None):
+                _end(child)
+        if self._lock is not None:
+            self._lock.close()
+
+    def pids(self) -> dict[str, int]:
+        """The process id of every child."""
+        return {name: child.pid for name, child in self._children.items()}
+
+    def recycle(self) -> None:
+        """Start the broker anew, once all that it holds is journalled."""
+        deadline = time.monotonic() + PATIENCE
+        while self._unread() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        log.info("broker_recycled", bytes=embedded.memory_of(self._children["broker"].pid))
+        _end(self._children["broker"])
+        self._renew_broker()
+
+    def _start(self, name: str) -> None:
+        settings = self._settings
+        commands = {
+            "broker": lambda: embedded.broker_command(settings),
+            "redis": lambda: embedded.redis_command(settings, settings.data_dir / "redis"),
+        }
+        kind = name.partition("-")[0]
+        command = commands[name]() if name in commands else [sys.executable, "-m", "deploy.cli", kind]
+        self._children[name] = embedded.start(command, self._logs / f"{name}.log", _environment(settings), patient=kind in PATIENT)
+        self._due[name] = time.monotonic()
+        self._publish_pids()
+
+    def _publish_pids(self) -> None:
+        lines = "".join(f"{name} {pid}\n" for name, pid in self.pids().items())
+        (self._settings.data_dir / "pids").write_text(lines, encoding="ascii")
+
+    def _start_embedded(self) -> None:
+        (self._settings.data_dir / "redis").mkdir(exist_ok=True)
+        for address in (self._settings.broker, self._settings.redis.partition("//")[2].partition("/")[0]):
+            _must_be_free(address)
+        self._start("redis")
+        self._start_broker()
+
+    def _start_broker(self) -> None:
+        self._start("broker")
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                _connect(self._settings.broker)
+                return broker_of(self._settings).create_topics(self._settings.shards)
+            except (KafkaError, OSError) as error:
+                if time.monotonic() > deadline or self._children["broker"].poll() is not None:
+                    raise CannotStart(f"the broker does not answer at {self._settings.broker}: see {self._logs / 'broker.log'}") from error
+                time.sleep(0.05)
+
+    def _restart_the_dead(self) -> None:
+        dead = [name for name, child in self._children.items() if child.poll() is not None]
+        for name in dead:
+            if self._children[name].poll() is None:
+                continue  # started again with the broker just now
+            if time.monotonic() < self._due[name] + min(5.0, 0.2 * self._failures.get(name, 0)):
+                continue
+            self._failures[name] = self._failures.get(name, 0) + 1
+            log.warning("child_restarted", child=name, code=self._children[name].returncode, log=str(self._logs / f"{name}.log"))
+            if name == "broker":
+                self._renew_broker()
+            else:
+                self._start(name)
+
+    def _renew_broker(self) -> None:
+        for name in ON_THE_BROKER:
+            _end(self._children[name], signal.SIGKILL)
+        self._start_broker()
+        for name in ON_THE_BROKER:
+            self._start(name)
+
+    def _recycle_if_large(self) -> None:
+        if embedded.memory_of(self._children["broker"].pid) > self._settings.broker_memory_limit:
+            self._recycled()
+
+    def _recycle_if_asked(self) -> None:
+        """Whoever wants nothing left in the broker of what is journalled leaves a file."""
+        if (asked := self._settings.data_dir / RECYCLE).exists() and self._recycled():
+            asked.unlink()
+
+    def _recycled(self) -> bool:
+        try:
+            self.recycle()
+        except (KafkaError, OSError) as error:  # it died of itself just now: then it is restarted as any child
+            log.warning("recycling_put_off", error=type(error).__name__)
+            return False
+        return True
+
+    def _renew_if_stalled(self) -> None:
+        """Trap: the embedded broker may let a group's members wait for ever. Then all begin anew."""
+        if time.monotonic() - self._due["agents"] > STALLED and not asyncio.run(self._anybody_folds()):
+            log.warning("agents_stalled")
+            _end(self._children["broker"])
+            self._renew_broker()
+
+    async def _anybody_folds(self) -> bool:
+        store = RedisStore(self._settings.redis)
+        try:
+            seen = present_of(self._settings, self._journal).live
+            return any(await store.alive([Place(shard, group.name) for shard in range(self._settings.shards) for group in seen]))
+        except RedisError:
+            return True
+        finally:
+            await store.close()
+
+    def _unread(self) -> int:
+        """Messages that the broker holds and the journal has not tracked."""
+        broker = broker_of(self._settings)
+        logs = broker.logs()
+        return sum(held.end - 1 - self._journal[number].tracked(logs[number]) for number, held in broker.offsets(logs).items())
+
+    def _take_folder(self) -> None:
+        self._lock = (self._settings.data_dir / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise CannotStart(f"another stack is running in {self._settings.data_dir}: stop it, or choose another --data-dir") from error
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """The settings, for a child process."""
+    chosen = settings.model_dump(mode="json", exclude_none=True, exclude={"sasl_password"})
+    chosen["data_dir"] = str(settings.data_dir.resolve())
+    return {f"TIERFOLD_{name.upper()}": str(value) for name, value in chosen.items()}
+
+
+def _must_be_free(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        deadline = time.monotonic() + 5.0
+        while True:
+            try:
+                return probe.bind((host, int(port)))
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise CannotStart(
+                        f"{address} is taken: stop what listens there, or choose another (TIERFOLD_BROKER, TIERFOLD_REDIS, TIERFOLD_PORT)"
+                    ) from error
+                time.sleep(0.2)
+
+
+def _connect(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    socket.create_connection((host, int(port)), timeout=1).close()
+
+
+def _end(child: subprocess.Popen[bytes], how: int = signal.SIGTERM) -> None:
+    if child.poll() is None:
+        os.kill(child.pid, how)
+    try:
+        child.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[Stack]:
+    """The embedded stack, started, and stopped at the end."""
+    stack = Stack(settings)
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.stop()

@@ -1,0 +1,1 @@
+"""How do processes log, and where do spans go?"""

@@ -1,0 +1,89 @@
+"""What must a core system send, and a tier owner write? JSON Schemas and an AsyncAPI document, from the models themselves."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from domain.event_types import PREFIX, TOPICS
+from domain.offers.catalogue import Catalogue
+from domain.tiering.policy import TierPolicy
+from streams.broker.kafka import INTERACTIONS, RECORDED
+from streams.ingest.cloudevents import BATCH, STRUCTURED
+
+WRITTEN: dict[str, type[BaseModel]] = {"tier-policy.schema.json": TierPolicy, "catalogue.schema.json": Catalogue}
+"""What people write, and how it is called."""
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def write_schemas(folder: Path) -> int:
+    """Write `NAME.vN.json` for every type, `asyncapi.yaml`, and a schema of what people write; gives the number of files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for topic in TOPICS:
+        (folder / f"{topic}.json").write_text(json.dumps(event_schema(topic), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / "asyncapi.yaml").write_text(yaml.safe_dump(asyncapi(), sort_keys=False, allow_unicode=True), encoding="utf-8")
+    for name, shape in WRITTEN.items():
+        said = {"$schema": DIALECT, **shape.model_json_schema()}
+        (folder / name).write_text(json.dumps(said, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return len(TOPICS) + 1 + len(WRITTEN)
+
+
+def event_schema(topic: str) -> dict[str, Any]:
+    """The JSON Schema of one event as a structured CloudEvent."""
+    event = TOPICS[topic]
+    data = event.model_json_schema(ref_template="#/$defs/{model}")
+    definitions = data.pop("$defs", {})
+    text = {"type": "string", "minLength": 1, "maxLength": 200}
+    subjects = "|".join("bank" if kind == "bank" else rf"{kind}:[A-Za-z0-9_.\-:/@#]+" for kind in event.concerns)
+    return {
+        "$schema": DIALECT,
+        "title": event.__name__,
+        "description": event.__doc__,
+        "type": "object",
+        "required": ["specversion", "id", "source", "type", "subject", "time", "businessdate", "data"],
+        "properties": {
+            "specversion": {"const": "1.0"},
+            "id": {**text, "description": "With `source`, the name of this event for ever; a resend repeats both."},
+            "source": text,
+            "type": {"const": f"{PREFIX}{topic}"},
+            "subject": {"type": "string", "pattern": f"^({subjects})$", "description": "The stream; also the Kafka key."},
+            "time": {"type": "string", "format": "date-time", "description": "When it happened, with its offset."},
+            "businessdate": {"type": "string", "format": "date", "description": "The bank's own date for it."},
+            "cause": {"type": "string", "description": "`source#id` of the event that this one follows from."},
+            "data": data,
+        },
+        "$defs": definitions,
+    }
+
+
+def asyncapi() -> dict[str, Any]:
+    """The AsyncAPI 3.0 document of the topic that core systems write to."""
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "tierfold interactions",
+            "version": "1",
+            "description": f"CloudEvents 1.0 over Kafka: binary, structured ({STRUCTURED}) or batched ({BATCH}). "
+            f"Key = subject, partitioned by murmur2. `{RECORDED}` is ours and carries what was recorded.",
+        },
+        "channels": {
+            INTERACTIONS: {
+                "address": INTERACTIONS,
+                "messages": {topic.replace(".", "-"): {"$ref": f"#/components/messages/{topic.replace('.', '-')}"} for topic in TOPICS},
+            }
+        },
+        "operations": {"receiveInteraction": {"action": "receive", "channel": {"$ref": f"#/channels/{INTERACTIONS}"}}},
+        "components": {"messages": {topic.replace(".", "-"): _message(topic) for topic in TOPICS}},
+    }
+
+
+def _message(topic: str) -> dict[str, Any]:
+    return {
+        "name": f"{PREFIX}{topic}",
+        "contentType": STRUCTURED,
+        "summary": TOPICS[topic].__doc__,
+        "payload": {"$ref": f"./{topic}.json"},
+        "bindings": {"kafka": {"key": {"type": "string", "description": "The event's subject."}}},
+    }

@@ -1,0 +1,116 @@
+"""How does the bank stand? Tiers, outcomes, lag, digests and a few customers, once everything is folded."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from deploy.active_groups import present_of, register_of
+from deploy.settings import Settings
+from deploy.wiring import broker_of, journal_of
+from projections.customers.group import CUSTOMERS, STANDINGS
+from projections.redis import RedisError, RedisStore
+from projections.rollout.versions import Present
+from projections.store import Place
+from replay.rebuild.digests import digests
+from streams.queries.health import Health, Lag
+from streams.queries.lookups import Lookups
+
+POLL = 0.05
+
+
+class NotSettled(TimeoutError):
+    """The read models did not catch up in time."""
+
+
+async def wait_until_ready(settings: Settings, patience: float = 120.0) -> None:
+    """Wait until the read models answer and every group has read every shard; raises `NotSettled`."""
+    await _with_health(settings, patience, settled=False)
+
+
+async def wait_until_settled(settings: Settings, patience: float = 600.0) -> None:
+    """Wait until all is folded, and what followed from it too; raises `NotSettled`."""
+    await _with_health(settings, patience, settled=True)
+
+
+async def _with_health(settings: Settings, patience: float, *, settled: bool) -> None:
+    store = RedisStore(settings.redis)
+    journal = journal_of(settings)
+    health = Health(journal, store, broker_of(settings), register_of(settings, store, journal), settings.lag_limit)
+    deadline = time.monotonic() + patience
+    before: list[Lag] | None = None
+    try:
+        while time.monotonic() < deadline:
+            lags = await _lags(health)
+            quiet = lags is not None and all(lag.behind == 0 for lag in lags)
+            if quiet and (lags == before if settled else not await health.unfolded()):
+                return
+            before = lags if quiet else None
+            await asyncio.sleep(POLL)
+    finally:
+        await store.close()
+    raise NotSettled(f"the read models did not catch up within {patience:.0f} s: see {settings.data_dir / 'logs'}")
+
+
+async def _lags(health: Health) -> list[Lag] | None:
+    try:
+        return await health.lags()
+    except (RedisError, OSError):
+        return None
+
+
+async def summary(settings: Settings) -> dict[str, Any]:
+    """Outcomes, lag in events, customers, customers by tier, and the digest of every projection."""
+    store, journal = RedisStore(settings.redis), journal_of(settings)
+    seen = present_of(settings, journal)
+    health = Health(journal, store, broker_of(settings), register_of(settings, store, journal), settings.lag_limit)
+    try:
+        tiers = await _tiers(store, seen, settings.shards)
+        found = await digests(seen.live, store, settings.shards)
+        counts, lags = await health.counts(), await health.lags()
+    finally:
+        await store.close()
+    outcomes = {name: getattr(counts, name) for name in counts.__slots__}
+    return {
+        **outcomes,
+        "balanced": counts.balanced(),
+        "lag": sum(lag.behind for lag in lags),
+        "customers": tiers.total(),
+        "tiers": dict(tiers.most_common()),
+        "digests": found,
+    }
+
+
+async def some_customers(settings: Settings, names: Sequence[str]) -> list[dict[str, Any]]:
+    """A few customers in short: tier, watch list, last month's measure."""
+    store = RedisStore(settings.redis)
+    lookups = Lookups(store, register_of(settings, store, journal_of(settings)), settings.shards)
+    try:
+        found = [(name, await lookups.customer(name)) for name in names]
+    finally:
+        await store.close()
+    return [
+        {
+            "customer": name,
+            "tier": who.standing.tier,
+            "since": str(who.standing.since),
+            "watch": who.standing.watch,
+            "seen": who.standing.grounds.seen if who.standing.grounds else {},
+            "accounts": len(who.ledger.accounts),
+            "last_seen": str(who.profile.last_seen),
+        }
+        for name, who in found
+        if who is not None
+    ]
+
+
+async def _tiers(store: RedisStore, seen: Present, shards: int) -> Counter[str]:
+    customers, standings = seen.of(CUSTOMERS.name), seen.of(STANDINGS)
+    [part] = standings.parts
+    tiers: Counter[str] = Counter()
+    for shard in range(shards):
+        streams = {stream async for some in store.streams(Place(shard, customers.name)) for stream in some}
+        kept = await store.load(Place(shard, standings.name), [(part.key, stream) for stream in sorted(streams)])
+        tiers.update(part.decode(one.state).tier or "unassessed" if one else "unassessed" for one in kept)
+    return tiers

@@ -1,0 +1,123 @@
+"""What do the bank's own files say? Tier policies and catalogues, read with errors that name the place."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from deploy.terminal import Mendable
+from domain.access.privacy_policy import PrivacyPolicy, unclassed
+from domain.event_types import EVENTS
+from domain.offers.catalogue import Catalogue
+from domain.rules.conditions import KINDS
+from domain.tiering.assessment import Standing
+from domain.tiering.policy import TierPolicy
+from projections.rollout.versions import BASES, STEPS
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+T = TypeVar("T")
+
+
+class BadFile(Mendable):
+    """A file of the bank's cannot be used; says which, where in it, and why."""
+
+
+def read_policy(path: Path) -> TierPolicy:
+    """The tier policy in a YAML or JSON file; raises `BadFile`."""
+    return _read(path, TypeAdapter(TierPolicy))
+
+
+def read_catalogue(path: Path) -> Catalogue:
+    """The catalogue of offers in a YAML or JSON file; raises `BadFile`."""
+    return _read(path, TypeAdapter(Catalogue))
+
+
+def read_privacy(path: Path) -> PrivacyPolicy:
+    """The privacy policy in a YAML or JSON file; raises `BadFile`, also where a field of ours has no class in it."""
+    policy = _read(path, TypeAdapter(PrivacyPolicy))
+    if wrong := unclassed(policy, {name: event.model_fields for name, event in EVENTS.items()}, state_fields()):
+        raise BadFile("\n".join([f"{path} cannot be used:", *(f"  {line}" for line in wrong)]))
+    return policy
+
+
+def state_fields() -> dict[str, list[str]]:
+    """The fields of every read model, by the name of its projection."""
+    initial = {part.name: part.initial for group in (*BASES, STEPS) for part in group.parts} | {"tier": Standing()}
+    return {name: [field.name for field in fields(state)] for name, state in initial.items()}
+
+
+def _read(path: Path, shape: TypeAdapter[T]) -> T:
+    try:
+        said = yaml.load(path.read_text(encoding="utf-8"), _Strict)  # noqa: S506 - a safe loader
+    except UnicodeDecodeError as error:
+        raise BadFile(f"{path} cannot be read: save it as UTF-8 ({error.reason} at byte {error.start})") from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise BadFile(f"{path} cannot be read: {error}") from error
+    if said is None:
+        raise BadFile(f"{path} cannot be used: it is empty")
+    try:
+        return shape.validate_python(said)
+    except ValidationError as error:
+        found = [f"  {line}" for each in error.errors() for line in _said(each["loc"], _in_words(each))]
+        raise BadFile("\n".join([f"{path} cannot be used:", *dict.fromkeys(found)])) from error
+
+
+PLAIN = {
+    "string_pattern_mismatch": "letters, digits and _ . - : / @ # only (names for people stand under `name`)",
+    "union_tag_not_found": "say which kind it is, `kind: balances` or `kind: points`",
+    "union_tag_invalid": "the kind is `balances` or `points`",
+    "int_parsing": "a whole number is meant, without commas; amounts are in minor units",
+    "int_type": "a whole number is meant; amounts are in minor units",
+    "int_from_float": "a whole number is meant; amounts are in minor units",
+    "model_type": "several words with their values are meant, as `quantity: assets`",
+    "model_attributes_type": "several words with their values are meant, as `kind: balances`",
+}
+"""What an author of a rule can act on, where pydantic speaks to programmers."""
+
+
+def _in_words(fault: "ErrorDetails") -> str:
+    if fault["type"] == "string_pattern_mismatch" and fault["loc"][-1] == "currency":
+        return "a currency has three capital letters, as CNY"
+    return PLAIN.get(fault["type"], fault["msg"])
+
+
+def _said(place: Sequence[str | int], message: str) -> list[str]:
+    """What is wrong at a place; a fault of the whole names its places itself."""
+    if not place:
+        return message.removeprefix("Value error, ").split("; ")
+    return [f"{_named(place)}: {message}"]
+
+
+def _named(place: Sequence[str | int]) -> str:
+    """`tiers[3].reach.at_least`: as it stands in the file, without the names that only the program gives."""
+    words: list[str] = []
+    for number, (before, word) in enumerate(pairwise(("", *place))):
+        inside = before in {"reach", "all_of", "any_of"} or (isinstance(before, int) and len(words) > 2)
+        kind_of_measure = number == 2 and place[0] == "measures" and word in {"balances", "points"}
+        if isinstance(word, int):
+            words.append(f"[{word}]")
+        elif not (inside and word in KINDS) and not kind_of_measure and word != "[key]":
+            words.append(f".{word}")
+    return "".join(words).removeprefix(".")
+
+
+class _Strict(yaml.SafeLoader):
+    """YAML in which nothing is said twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping; raises `YAMLError` for a key that is there before."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a word is meant before the colon", key.start_mark)
+            if key.value in seen:
+                comma = " (a number has no commas)" if key.value.isdecimal() else ""
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value} is said twice{comma}", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)

@@ -1,0 +1,1 @@
+"""How do answers look on paper and in a browser?"""

@@ -1,0 +1,29 @@
+"""How does a bundle look to people? One page that tells a customer's story in order, to be read on a screen or printed."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from deploy.reports.comparison import templates
+from replay.evidence.verify_bundle import Audited, said
+
+
+def story(found: Audited, document: dict[str, Any]) -> bytes:
+    """The page of a bundle that was verified."""
+    events = [_told(index, said(each)) for index, each in enumerate(document["streams"][0]["events"], start=1)]
+    return templates.get_template("story.html").render(found=found, document=document, events=events).encode()
+
+
+def _told(number: int, event: dict[str, Any]) -> dict[str, Any]:
+    return {"number": number, **event, "lines": list(lines("", event["data"]))}
+
+
+def lines(name: str, said: Any) -> Iterator[tuple[str, str]]:
+    """What an event says, a line for each single thing."""
+    if isinstance(said, dict) and said:
+        for key, value in said.items():
+            yield from lines(f"{name}.{key}" if name else key, value)
+    elif isinstance(said, list) and any(isinstance(each, dict) for each in said):
+        for number, each in enumerate(said, start=1):
+            yield from lines(f"{name} {number}", each)
+    elif said not in (None, [], {}):
+        yield name, ", ".join(map(str, said)) if isinstance(said, list) else str(said)

@@ -1,0 +1,1 @@
+"""What does a customer hold, and what moved: accounts, ledgers, months."""

@@ -1,0 +1,1 @@
+"""How did a campaign touch the customer?"""

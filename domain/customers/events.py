@@ -1,0 +1,118 @@
+"""Who is this customer: identity, contacts, consent, risk and rating, each fact with its source."""
+
+from typing import Literal
+
+from domain.event import Channel, Identifier, Interaction, Line, PlausibleDate, Stream, later
+
+RiskGrade = Literal["C1", "C2", "C3", "C4", "C5"]
+Gender = Literal["female", "male", "unstated"]
+Purpose = Literal["service", "marketing", "profiling", "third-party", "financial-marketing"]
+
+
+class CustomerOnboarded(Interaction):
+    """A person or company became a customer."""
+
+    kind: Literal["person", "company"] = "person"
+    name: Line | None = None
+    born: PlausibleDate | None = None
+    gender: Gender = "unstated"
+    region: Line | None = None
+    industry: Line | None = None
+    source: Channel
+
+
+class CustomerLeft(Interaction):
+    """The last contract ended: from here on counts how long the bank must keep what it knows."""
+
+    source: Channel
+
+
+class ProfileFactStated(Interaction):
+    """Somebody stated a basic fact about the customer; the newest statement of a fact is the one in use."""
+
+    fact: Identifier
+    value: Line
+    source: Channel
+
+
+class ContactStated(Interaction):
+    """The customer can be reached at this address over this medium."""
+
+    medium: Literal["phone", "email", "post", "wechat"]
+    value: Line
+    source: Channel
+
+
+class ContactWithdrawn(Interaction):
+    """The customer can no longer be reached over this medium."""
+
+    medium: Literal["phone", "email", "post", "wechat"]
+    source: Channel
+
+
+class PreferenceStated(Interaction):
+    """The customer prefers something: a language, a channel, a time of day."""
+
+    topic: Identifier
+    value: Line
+    source: Channel
+
+
+class ConsentGranted(Interaction):
+    """The customer allowed the use of their data for one purpose, on one channel or on all of them."""
+
+    purpose: Purpose
+    source: Channel
+    channel: Channel | None = later(None)
+
+
+class ConsentWithdrawn(Interaction):
+    """The customer no longer allows the use of their data for one purpose, on one channel or on all of them."""
+
+    purpose: Purpose
+    source: Channel
+    channel: Channel | None = later(None)
+
+
+class RiskProfileAssessed(Interaction):
+    """A suitability assessment graded the customer's capacity for risk, until a date."""
+
+    grade: RiskGrade
+    valid_until: PlausibleDate
+    source: Channel
+
+
+class CreditRated(Interaction):
+    """An agency or the bank itself rated the customer's credit."""
+
+    rating: Identifier
+    agency: Line
+    source: Channel
+
+
+class ServiceUsed(Interaction):
+    """The customer used a service of the bank."""
+
+    service: Identifier
+    channel: Channel
+
+
+class ChannelVisited(Interaction):
+    """The customer came by: opened the app, entered a branch, called."""
+
+    channel: Channel
+    topic: Line | None = None
+
+
+class IdentitiesMerged(Interaction):
+    """Two records turned out to be one person; `other` is listed among their identities."""
+
+    other: Stream
+    reason: Line
+
+
+class IdentitiesUnmerged(Interaction):
+    """A merge was wrong, and is undone."""
+
+    other: Stream
+    reason: Line

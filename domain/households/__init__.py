@@ -1,0 +1,1 @@
+"""Who belongs together, and what do they come to?"""

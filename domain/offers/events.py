@@ -1,0 +1,176 @@
+"""Which offer was made to the customer, why, what became of it, and what there is to learn from the answer."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+
+from domain.access.roles import Purpose, Role
+from domain.event import Channel, Identifier, Interaction, Line, PlausibleDate, Price, Stream, later
+
+FeatureName = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_.\-=]+$")]
+FeatureValue = Annotated[int, Field(ge=-(10**12), le=10**12)]
+Features = Annotated[dict[FeatureName, FeatureValue], Field(max_length=200)]
+"""What was known at the time of a decision, as whole numbers; a category is `name=value` with 1."""
+Probability = Annotated[float, Field(ge=0, le=1)]
+Position = Annotated[int, Field(ge=0)]
+
+DECISIONS = "tierfold/decisions"
+"""The source of the bank's own decisions."""
+CATALOGUES = "policy:catalogues"
+"""The stream that has every catalogue in full."""
+Stage = Literal["eligibility", "applicability", "suitability", "consent", "contact", "exploration"]
+Arm = Literal["usual", "random", "propensity", "no-levers", "eligible"]
+"""How a customer's offers are chosen: as usual, or as one of the hold-outs that show what each part of the choice is worth."""
+
+
+class Candidate(BaseModel):
+    """An offer that passed the funnel: propensity P in 0..1, context C and levers L in percent, value V in minor units.
+
+    `propensity` is the calibrated one, `score` what the model said before calibration (log-odds), `evidence` how many
+    answers stand behind it, `drawn` the draw that took its place in the choice; the priority is P x C x V x L.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    offer: Identifier
+    propensity: Probability
+    value: Price
+    priority: float
+    model: Line
+    score: float | None = later(None)
+    evidence: float = later(0)
+    drawn: Probability | None = later(None)
+    context_percent: int = later(100)
+    levers_percent: int = later(100)
+
+
+class Dropped(BaseModel):
+    """An offer that did not pass the funnel, with the stage and the reason."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    offer: Identifier
+    stage: Stage
+    reason: Line
+
+
+class Asker(BaseModel):
+    """Who asked what to offer, as what, and for what."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    who: Identifier
+    role: Role
+    purpose: Purpose
+
+
+class OfferDecided(Interaction):
+    """The bank decided what to offer: candidates best first, drops with reasons, and all that it decided by.
+
+    `offers` are those to show, at most `limit`; `offer` is the first of them, and `probability` how likely it was to
+    become the first. The draws are seeded with the decision's own number. `upto` has the position that each group of
+    read models had folded for the customer (or the stream that is named behind it), `full` the numbers of the caps that
+    somebody else had just used up, `by_value` why the models had no say, if they had none, and `broken` the models that
+    could not be read. An offer that is not shown by
+    `present_by` gives up its place with the caps; one that is shown is answered by `answer_by` or lapses. `asked` has who
+    asked, as what and for what: a decision is a look at the customer too.
+    """
+
+    decision: Identifier
+    channel: Channel
+    offer: Identifier | None = None
+    candidates: tuple[Candidate, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
+    features: Features
+    catalogue: Line
+    policy: Line | None = None
+    offers: tuple[Identifier, ...] = later(())
+    limit: Annotated[int, Field(ge=1, le=10)] = later(1)
+    arm: Arm = later("usual")
+    probability: Probability | None = later(None)
+    personalised: bool = later(True)
+    by_value: Line | None = later(None)
+    upto: dict[Line, Position] = later({})
+    broken: dict[Identifier, Line] = later({})
+    full: tuple[Annotated[int, Field(ge=0)], ...] = later(())
+    present_by: AwareDatetime | None = later(None)
+    answer_by: PlausibleDate | None = later(None)
+    asked: Asker | None = later(None)
+    model_config = ConfigDict(strict=False)  # a list of candidates may come from JSON or from us
+
+
+class OfferPresented(Interaction):
+    """The offer was shown to the customer."""
+
+    decision: Identifier
+    offer: Identifier
+    channel: Channel
+
+
+class OfferAccepted(Interaction):
+    """The customer said yes."""
+
+    decision: Identifier
+    offer: Identifier
+    channel: Channel
+
+
+class OfferDeclined(Interaction):
+    """The customer said no."""
+
+    decision: Identifier
+    offer: Identifier
+    channel: Channel
+
+
+class OfferLapsed(Interaction):
+    """The customer did not answer in time."""
+
+    decision: Identifier
+    offer: Identifier
+
+
+class MemberContacted(Interaction):
+    """A member of a household was contacted: what the others' caps count."""
+
+    concerns = ("household",)
+    whom = "member"
+    member: Stream
+    channel: Channel
+    at: datetime
+    name: Line
+
+
+class ExampleLabelled(Interaction):
+    """An answer to an offer, beside what was known when the offer was decided: one example for its model.
+
+    `propensity` and `score` are what the model said then, calibrated and before; `model` is its name and the version of the last
+    example that it had learnt from.
+    """
+
+    concerns = ("model",)
+    whom = "customer"
+    offer: Identifier
+    decision: Identifier
+    customer: Stream
+    features: Features
+    accepted: bool
+    propensity: Probability | None = later(None)
+    score: float | None = later(None)
+    model: Line | None = later(None)
+
+
+class ModelDrifted(Interaction):
+    """A model's loss has changed: the mean of the examples before the change, and after it, in thousandths of a nat."""
+
+    concerns = ("model",)
+    examples: Annotated[int, Field(ge=0)]
+    before: int
+    after: int
+
+
+class CatalogueAdopted(Interaction):
+    """From here on decisions may name this catalogue; kept in full, so that each can be made again."""
+
+    concerns = ("policy",)
+    label: Line
+    digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    catalogue: dict[str, JsonValue]

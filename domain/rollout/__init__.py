@@ -1,0 +1,1 @@
+"""Which version of a projection is live, and who decided so?"""

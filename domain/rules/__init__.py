@@ -1,0 +1,1 @@
+"""What is a rule made of? Quantities, and conditions over them."""

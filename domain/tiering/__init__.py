@@ -1,0 +1,1 @@
+"""Which tier does a customer stand in, by which policy?"""

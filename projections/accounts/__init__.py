@@ -1,0 +1,1 @@
+"""What does a customer hold, month by month, and what are other currencies worth?"""

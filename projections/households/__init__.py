@@ -1,0 +1,1 @@
+"""What does a household or company group come to?"""

@@ -1,0 +1,1 @@
+"""What have the models learnt, and how likely do they say a yes is?"""

@@ -1,0 +1,177 @@
+"""How likely is a yes, by what a model has learnt? Its numbers, what all models share of their work, and the answer.
+
+A number is seen by its deviations from what is usual, and roughly as a category; the score is calibrated by what came of
+scores like it. What was learnt of late tells most where answers come soon; where many examples are learnt between a decision
+and its answer, it is over before it is known, and the mean of what was learnt for long tells more.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property, lru_cache
+from math import copysign, fsum, sqrt
+from typing import NamedTuple
+
+from domain.offers.events import Features
+from projections.models import calibration, drift
+from projections.models.calibration import Counts, Curve
+
+INTERCEPT = -2.0
+"""Of a model that has seen nothing: one in eight says yes."""
+BOUND = 4.0
+"""Standard deviations beyond which a number tells no more."""
+CATEGORY = 0.7
+"""What a category counts, beside numbers of deviation one."""
+NARROWEST = 0.05
+"""The least deviation, as a share of the mean: a number that hardly ever changed says little when it does."""
+LATE = 500
+"""Examples learnt between a decision and its answer at which the means of weights count for half."""
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What is usual of a number: its mean and variance."""
+
+    mean: float = 0.0
+    variance: float = 0.0
+
+    @cached_property
+    def deviation(self) -> float:
+        """The standard deviation, or the least that counts."""
+        return max(sqrt(self.variance), NARROWEST * abs(self.mean))
+
+    def apart(self, value: int) -> float:
+        """By how many deviations a number is not what is usual, within bounds."""
+        apart = (value - self.mean) / self.deviation if self.deviation else 0.0
+        return BOUND if apart > BOUND else max(apart, -BOUND)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A logistic regression with AdaGrad: its numbers per feature; what came of its scores, and whether its loss has changed.
+
+    `steady` has the mean of each weight over the last examples that had its feature, `had` how many had it; `steadiness` is the
+    share of these means in what is said, 0 where answers come at once. `version` is that of the last example in the model's stream.
+    `counts` is by the score, for calibration; `said` by what was said when the offer was decided, for measuring; `loss` is the
+    mean log-loss of that over the last examples or so.
+    """
+
+    version: int = 0
+    examples: int = 0
+    accepted: int = 0
+    usual: dict[str, Usual] = field(default_factory=dict)
+    weights: dict[str, float] = field(default_factory=dict)
+    squares: dict[str, float] = field(default_factory=dict)
+    steady: dict[str, float] = field(default_factory=dict)
+    had: dict[str, int] = field(default_factory=dict)
+    intercept: float = INTERCEPT
+    steady_intercept: float = INTERCEPT
+    steadiness: float = 0.0
+    counts: Counts = field(default_factory=Counts)
+    said: Counts = field(default_factory=Counts)
+    loss: float = 0.0
+    window: drift.Window = field(default_factory=drift.Window)
+    last: datetime | None = None
+
+
+class Shared(NamedTuple):
+    """Features as every model sees them: numbers, and the categories that hold, numbers told roughly among them."""
+
+    numbers: tuple[tuple[str, int], ...]
+    categories: tuple[tuple[str, float], ...]
+
+
+class Ready:
+    """A model made ready to answer: the weight of each feature, and the calibration curve."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    def propensity(self, features: Shared) -> tuple[float, float, float]:
+        """The calibrated probability of a yes, the log-odds before calibration, and how many answers there are to such log-odds."""
+        weights, usual = self.weights, self._usual
+        terms = [self.intercept]
+        terms += [weights[name] * value for name, value in features.categories if name in weights]
+        terms += [weights[name] * usual[name].apart(value) for name, value in features.numbers if name in usual]
+        score = fsum(terms)  # exact, so that the order does not matter
+        return self._curve.at(score), score, self._curve.evidence(score)
+
+    def reasons(self, features: Shared) -> tuple[str, ...]:
+        """The features that speak for a yes, the strongest first."""
+        weights, usual = self.weights, self._usual
+        said = [(weights.get(name, 0.0) * value, name) for name, value in features.categories]
+        said += [(weights[name] * usual[name].apart(value), name) for name, value in features.numbers if name in usual]
+        return tuple(name for weight, name in sorted(said, reverse=True) if weight > 0)
+
+    @cached_property
+    def intercept(self) -> float:
+        """The log-odds of whom nothing is known."""
+        return between(self.model.intercept, self.model.steady_intercept, self.model.steadiness)
+
+    @cached_property
+    def weights(self) -> dict[str, float]:
+        """What each feature counts: so far from its latest weight towards the mean as answers come late."""
+        model = self.model
+        return {name: between(weight, model.steady[name], model.steadiness) for name, weight in model.weights.items()}
+
+    @cached_property
+    def _usual(self) -> dict[str, Usual]:
+        return {name: usual for name, usual in self.model.usual.items() if name in self.model.weights}
+
+    @cached_property
+    def _curve(self) -> Curve:
+        return calibration.curve(self.model.counts)
+
+
+class Quality(NamedTuple):
+    """How good a model was of late, by what it said when offers were decided; the area under the curve and the calibration error by bins.
+
+    `drifts` counts how often its loss has changed. None where there is nothing to tell from yet.
+    """
+
+    examples: int
+    accepted: int
+    auc: float | None
+    log_loss: float | None
+    calibration_error: float | None
+    drifts: int
+    last: datetime | None
+
+
+def quality(model: Model) -> Quality:
+    """How good a model was of late."""
+    auc, error = calibration.auc(model.said), calibration.error(model.said)
+    return Quality(model.examples, model.accepted, auc, model.loss if model.examples else None, error, model.window.changes, model.last)
+
+
+def between(one: float, other: float, share: float) -> float:
+    """What lies between two numbers, at a share of the way.
+
+    >>> between(2.0, 4.0, 0.25)
+    2.5
+    """
+    return one + (other - one) * share
+
+
+def shared(features: Features) -> Shared:
+    """What all models share of their work: a number is also a category, told roughly; a category is what it is."""
+    numbers = tuple((name, value) for name, value in features.items() if "=" not in name)
+    categories = [(name, CATEGORY * value) for name, value in features.items() if "=" in name]
+    return Shared(numbers, (*categories, *[(_roughly(name, value), CATEGORY) for name, value in numbers]))
+
+
+@lru_cache(maxsize=1 << 16)
+def _roughly(name: str, value: int) -> str:
+    return f"{name}~{roughly(value)}"
+
+
+def roughly(value: int) -> int:
+    """A number to three digits.
+
+    >>> roughly(-123456), roughly(4857)
+    (-123000, 4860)
+    """
+    digits = len(str(abs(value))) - 3
+    if digits <= 0:
+        return value
+    step = 10**digits
+    return int(copysign((abs(value) + step // 2) // step * step, value))

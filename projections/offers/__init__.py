@@ -1,0 +1,1 @@
+"""What was offered, what was answered, and what is to be offered now?"""

@@ -1,0 +1,283 @@
+"""Which decisions wait for an answer, which offers were answered how, and how often was the customer contacted?"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import reduce
+from typing import Literal, cast
+
+import msgspec
+
+from domain.calendar import DayClosed
+from domain.campaigns.events import CampaignTouched
+from domain.envelope import Proposed, Recorded, following
+from domain.event import Channel, Interaction
+from domain.event_types import topic_of
+from domain.fastcopy import changed
+from domain.households.relations import HouseholdJoined, HouseholdLeft
+from domain.offers import contact_policy as contacts
+from domain.offers.contact_policy import Contacts
+from domain.offers.events import ExampleLabelled, Features, MemberContacted, OfferAccepted, OfferDecided, OfferDeclined, OfferLapsed, OfferPresented
+from projections.projection import Group, Projection, Run, States
+
+KEPT = 20
+"""Decisions kept for one customer of which nothing was shown; an answer to an older one teaches nothing."""
+SHOWN = 60
+"""Decisions kept that were shown and wait for an answer: two a day for a month."""
+
+Answer = OfferAccepted | OfferDeclined | OfferLapsed
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One offer of a decision: what its model said, which model that was, and how far it has come."""
+
+    propensity: float | None = None
+    score: float | None = None
+    model: str | None = None
+    state: Literal["decided", "presented", "lapsing"] = "decided"
+
+
+@dataclass(frozen=True)
+class Open:
+    """A decision that waits for answers: what was known then, when, and until when they are waited for."""
+
+    features: Features
+    at: datetime
+    answer_by: date | None
+    offers: dict[str, Shown]
+
+    @property
+    def shown(self) -> bool:
+        """Whether any of it was shown."""
+        return any(shown.state != "decided" for shown in self.offers.values())
+
+
+@dataclass(frozen=True)
+class Offers:
+    """The open decisions, how often each offer was accepted or not, the last acceptance, the contacts, and the households of a customer.
+
+    Of a household the contacts alone: those of its members.
+    """
+
+    open: dict[str, Open] = field(default_factory=dict)
+    accepted: dict[str, int] = field(default_factory=dict)
+    declined: dict[str, int] = field(default_factory=dict)
+    accepted_at: dict[str, datetime] = field(default_factory=dict)
+    contacts: Contacts = field(default_factory=Contacts)
+    households: tuple[str, ...] = ()
+
+
+def evolve(offers: Offers, event: Recorded) -> Offers:  # noqa: PLR0911, C901 - one line a case
+    """The offers of a customer after one more event."""
+    match event.data:
+        case OfferDecided() as decided:
+            return _decided(offers, decided, event.occurred_at)
+        case OfferPresented(decision=decision, offer=offer, channel=channel):
+            at = _not_before(offers, decision, event.occurred_at)
+            return _contacted(_presented(offers, decision, offer), channel, at, _contact_name(offers, event, at))
+        case CampaignTouched(channel=channel):
+            return _contacted(offers, channel, event.occurred_at, _name(event))
+        case MemberContacted(channel=channel, at=at, name=name):
+            return _contacted(offers, channel, at, name)
+        case OfferAccepted(offer=offer) as answer:
+            return _accepted(_answered(offers, answer), offer, _not_before(offers, answer.decision, event.occurred_at))
+        case OfferDeclined(offer=offer) as answer:
+            return _refused(_answered(offers, answer), "declined", offer, _not_before(offers, answer.decision, event.occurred_at))
+        case OfferLapsed(offer=offer) as answer:
+            return _refused(_answered(offers, answer), "lapsed", offer, event.occurred_at)
+        case HouseholdJoined(household=household):
+            return changed(offers, households=tuple(sorted({*offers.households, household})))
+        case HouseholdLeft(household=household):
+            return changed(offers, households=tuple(sorted({*offers.households} - {household})))
+        case DayClosed(date=day):
+            return _day_over(offers, day)
+        case _:
+            return offers
+
+
+def react(stream: str, before: States, after: States, event: Recorded) -> Iterator[Proposed]:
+    """What follows: an example for a model, a lapse, and that other members of the household hear of a contact."""
+    [had], [has] = before, after
+    match event.data:
+        case OfferAccepted() | OfferDeclined() | OfferLapsed() as answer:
+            opened = had.open.get(answer.decision)
+            if opened is not None and answer.offer in opened.offers and opened.features:  # nobody learns from who is not to be profiled
+                yield following(event, "example", f"model:{answer.offer}", _example(stream, answer, opened))
+        case OfferPresented(channel=channel) | CampaignTouched(channel=channel) if has.contacts is not had.contacts:
+            [made] = set(has.contacts.made[channel]) - set(had.contacts.made.get(channel, ()))
+            for household in has.households:
+                yield _told(stream, household, channel, made, event)
+        case HouseholdJoined(household=household):
+            for channel in sorted(has.contacts.made):
+                yield from (_told(stream, household, channel, made, event) for made in has.contacts.made[channel])
+        case DayClosed():
+            for decision, offer in _lapsing(has) - _lapsing(had):
+                yield following(event, "lapse", stream, OfferLapsed(decision=decision, offer=offer), about=f"{stream}/{decision}/{offer}")
+
+
+class Said(msgspec.Struct, gc=False):
+    """As much of a stored candidate as an answer is learnt from."""
+
+    offer: str
+    propensity: float
+    model: str
+    score: float | None = None
+
+
+class Decision(msgspec.Struct):
+    """As much of a stored decision as its answers need."""
+
+    decision: str
+    channel: str
+    features: dict[str, int]
+    offer: str | None = None
+    offers: tuple[str, ...] = ()
+    candidates: tuple[Said, ...] = ()
+    present_by: datetime | None = None
+    answer_by: date | None = None
+
+
+class Decided(msgspec.Struct):
+    """As much of a stored event as tells what was decided, and when."""
+
+    occurred_at: datetime
+    data: Decision
+
+
+def evolve_decided(offers: Offers, events: Sequence[Decided]) -> Offers:
+    """The offers after several decisions: what `evolve` comes to, one after the other."""
+    return reduce(lambda state, event: _decided(state, event.data, event.occurred_at), events, offers)
+
+
+def _decided(offers: Offers, decided: OfferDecided | Decision, at: datetime) -> Offers:
+    shown = decided.offers or ((decided.offer,) if decided.offer else ())
+    if not shown:
+        return offers
+    said = {candidate.offer: candidate for candidate in decided.candidates}
+    of_each = {offer: Shown(said[offer].propensity, said[offer].score, said[offer].model) if offer in said else Shown() for offer in shown}
+    opened = _newest({**offers.open, decided.decision: Open(decided.features, at, decided.answer_by, of_each)})
+    if decided.present_by is None:
+        return changed(offers, open=opened)
+    return changed(offers, open=opened, contacts=contacts.holding(offers.contacts, decided.decision, decided.channel, decided.present_by))
+
+
+def _presented(offers: Offers, decision: str, offer: str) -> Offers:
+    opened = offers.open.get(decision)
+    if opened is None or offer not in opened.offers or opened.offers[offer].state != "decided":
+        return offers
+    return _with_open(offers, decision, {**opened.offers, offer: changed(opened.offers[offer], state="presented")})
+
+
+def _contacted(offers: Offers, channel: Channel, at: datetime, name: str) -> Offers:
+    after = contacts.contacted(offers.contacts, channel, at, name)
+    return offers if after is offers.contacts else changed(offers, contacts=after)
+
+
+def _accepted(offers: Offers, offer: str, at: datetime) -> Offers:
+    last = max(at, offers.accepted_at.get(offer, at))
+    return changed(offers, accepted=_counted(offers.accepted, offer), accepted_at={**offers.accepted_at, offer: last})
+
+
+def _refused(offers: Offers, outcome: contacts.Outcome, offer: str, at: datetime) -> Offers:
+    return changed(offers, declined=_counted(offers.declined, offer), contacts=contacts.answered(offers.contacts, outcome, offer, at))
+
+
+def _day_over(offers: Offers, day: date) -> Offers:
+    """What was shown and has had its time lapses; what was never shown is forgotten with it."""
+    due = [decision for decision, opened in offers.open.items() if opened.answer_by is not None and opened.answer_by <= day]
+    for decision in due:
+        there = {offer: shown for offer, shown in offers.open[decision].offers.items() if shown.state != "decided"}
+        if any(shown.state == "presented" for shown in there.values()) or len(there) < len(offers.open[decision].offers):
+            offers = _with_open(offers, decision, {offer: changed(shown, state="lapsing") for offer, shown in there.items()})
+    return offers
+
+
+def _lapsing(offers: Offers) -> set[tuple[str, str]]:
+    return {(decision, offer) for decision, opened in offers.open.items() for offer, shown in opened.offers.items() if shown.state == "lapsing"}
+
+
+def _answered(offers: Offers, answer: Answer) -> Offers:
+    opened = offers.open.get(answer.decision)
+    if opened is None or answer.offer not in opened.offers:
+        return offers
+    return _with_open(offers, answer.decision, {offer: shown for offer, shown in opened.offers.items() if offer != answer.offer})
+
+
+def _with_open(offers: Offers, decision: str, shown: dict[str, Shown]) -> Offers:
+    """The open decisions with other offers in one of them; one without any is closed."""
+    others = {key: opened for key, opened in offers.open.items() if key != decision}
+    return changed(offers, open={**others, decision: changed(offers.open[decision], offers=shown)} if shown else others)
+
+
+def _newest(waiting: dict[str, Open]) -> dict[str, Open]:
+    """The latest decisions, as many as are kept of those that were shown and of the others; by time and name: a dict's order is not kept."""
+    for most, some in ((SHOWN, [key for key in waiting if waiting[key].shown]), (KEPT, [key for key in waiting if not waiting[key].shown])):
+        if len(some) > most:
+            oldest = min(some, key=lambda key: (waiting[key].at, key))
+            waiting = {key: each for key, each in waiting.items() if key != oldest}
+    return waiting
+
+
+def _not_before(offers: Offers, decision: str, at: datetime) -> datetime:
+    """Nothing is shown before it was decided, whatever the clock of a channel says."""
+    opened = offers.open.get(decision)
+    return at if opened is None else max(at, opened.at)
+
+
+def _counted(counts: dict[str, int], name: str) -> dict[str, int]:
+    return {**counts, name: counts.get(name, 0) + 1}
+
+
+def _example(stream: str, answer: Answer, opened: Open) -> ExampleLabelled:
+    shown = opened.offers[answer.offer]
+    return ExampleLabelled(
+        offer=answer.offer,
+        decision=answer.decision,
+        customer=stream,
+        features=opened.features,
+        accepted=isinstance(answer, OfferAccepted),
+        propensity=shown.propensity,
+        score=shown.score,
+        model=shown.model,
+    )
+
+
+def _told(stream: str, household: str, channel: str, made: contacts.Contact, event: Recorded) -> Proposed:
+    said = MemberContacted(member=stream, channel=cast("Channel", channel), at=made.at, name=made.name)
+    return following(event, "contact", household, said, about=f"{household}/{channel}/{made.name}")
+
+
+def _contact_name(offers: Offers, event: Recorded, at: datetime) -> str:
+    """What a showing counts as: its decision's contact, or one of its own where that was on another day."""
+    shown = event.data
+    assert isinstance(shown, OfferPresented)
+    known = any(contact.name == shown.decision for contact in offers.contacts.made.get(shown.channel, ()))
+    return shown.decision if not known or contacts.same_contact(offers.contacts, shown.channel, at, shown.decision) else _name(event)
+
+
+def _name(event: Recorded) -> str:
+    return f"{event.source}#{event.id}"
+
+
+ANSWERED = (OfferDecided, OfferPresented, OfferAccepted, OfferDeclined, OfferLapsed)
+TOPICS = frozenset(topic_of(event) for event in (*ANSWERED, CampaignTouched, MemberContacted, HouseholdJoined, HouseholdLeft))
+OFFERS = Projection("offers", 3, Offers(), evolve)
+
+
+def _evolve_all(states: States, event: Recorded) -> States:
+    return (evolve(states[0], event),)
+
+
+def ends_a_day(data: Interaction) -> bool:
+    """Whether this is the end of a day, by which an answer may be late."""
+    return isinstance(data, DayClosed)
+
+
+def _evolve_decided(states: States, events: Sequence[Decided]) -> States:
+    return (evolve_decided(states[0], events),)
+
+
+RUNS = {topic_of(OfferDecided): Run(Decided, _evolve_decided)}
+"""What there is most of: as many as there are questions."""
+REACTIONS = Group("reactions@3", ("customer", "household"), (OFFERS,), _evolve_all, TOPICS, everyone=ends_a_day, react=react, runs=RUNS)

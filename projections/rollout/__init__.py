@@ -1,0 +1,1 @@
+"""Which versions of groups run, and which of them do readers see?"""

@@ -1,0 +1,1 @@
+"""Which tier does the customer stand in?"""

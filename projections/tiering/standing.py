@@ -1,0 +1,67 @@
+"""Which tier does this customer stand in, since when, and on what grounds?"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+
+from domain.accounts.monthly_facts import MonthlyFacts
+from domain.calendar import DayClosed, Month, month_of, next_month
+from domain.envelope import Recorded
+from domain.fastcopy import changed
+from domain.households.events import WholeMonthClosed
+from domain.households.membership import Told
+from domain.tiering.assessment import Standing, TierOverridden, Waiting, assess, awaits, override
+from domain.tiering.policy import TierPolicy
+from projections.projection import Projection
+
+
+def evolve(policy: TierPolicy, standing: Standing, event: Recorded, rows: Mapping[Month, MonthlyFacts]) -> Standing:
+    """The standing after one more event: see `steps`."""
+    for after in steps(policy, standing, event, rows):
+        standing = after
+    return standing
+
+
+def steps(policy: TierPolicy, standing: Standing, event: Recorded, rows: Mapping[Month, MonthlyFacts]) -> Iterator[Standing]:
+    """What a standing becomes by one more event, month by month.
+
+    It may be a tier set by hand; a day's end, with the rows of facts that there are by then; or what the household or
+    company group came to, if an assessment waits for that. Rows are of months without a gap, and never change once they
+    are there; so it does no harm if there are later ones.
+    """
+    match event.data:
+        case TierOverridden() as by_hand:
+            yield override(standing, by_hand)
+        case DayClosed(date=closed):
+            yield from _assessed(policy, standing, rows, month_of(closed))
+        case WholeMonthClosed(month=month) as said if standing.waiting and month in rows and awaits(policy, rows[month]) == said.whole:
+            told = Told(said.whole, said.total, said.shared, said.beside)
+            waiting = changed(standing.waiting, told={**standing.waiting.told, month: told})
+            yield from _assessed(policy, changed(standing, waiting=waiting), rows, waiting.due)
+        case _:
+            pass
+
+
+def _assessed(policy: TierPolicy, standing: Standing, rows: Mapping[Month, MonthlyFacts], closed: Month) -> Iterator[Standing]:
+    """Assess what can be, of the months through `closed`; what cannot yet, waits."""
+    told = standing.waiting.told if standing.waiting else {}
+    month = _following(standing, rows)
+    while month in rows and month <= closed:
+        together: Sequence[MonthlyFacts] = ()
+        if (whole := awaits(policy, rows[month])) is not None:
+            if month not in told or told[month].whole != whole:
+                later = {when: each for when, each in told.items() if when > month}
+                yield changed(standing, waiting=Waiting(max(closed, standing.waiting.due) if standing.waiting else closed, later))
+                return
+            assert policy.scope is not None
+            together = told[month].counting(rows[month], policy.scope.take)
+        standing, month = assess(policy, standing if standing.waiting is None else changed(standing, waiting=None), rows[month], together), next_month(month)
+        yield standing
+
+
+def _following(standing: Standing, rows: Mapping[Month, MonthlyFacts]) -> Month:
+    return next_month(standing.through) if standing.through else min(rows, default="")
+
+
+def tier_under(policy: TierPolicy) -> Projection[Standing]:
+    """The projection of standings under a policy."""
+    return Projection("tier", 1, Standing(), partial(evolve, policy))

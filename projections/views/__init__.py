@@ -1,0 +1,1 @@
+"""What do several read models say together?"""

@@ -1,0 +1,209 @@
+"""What should be offered to this customer now? Decided from folded states, purely: the same states, the same decision."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from random import Random
+from typing import NamedTuple
+
+from domain.accounts.monthly_facts import MonthlyFacts
+from domain.event import Channel
+from domain.offers.applicant import Applicant, Asking, Consented
+from domain.offers.catalogue import BALANCES, Catalogue, Offer
+from domain.offers.events import Arm, Asker, Candidate, Dropped, OfferDecided
+from domain.offers.funnel import funnel_of, in_audience
+from domain.offers.ranking import CHANCE, priority, ranked, standing_of
+from domain.rules.conditions import Case
+from domain.rules.quantities import counts_in
+from domain.tiering.assessment import tier_on
+from projections.customers.profile import traits
+from projections.models.learner import Learnt
+from projections.models.propensity import Shared, shared
+from projections.offers.exploration import draw, probability
+from projections.offers.responses import Offers
+from projections.views.customer import Customer
+from projections.views.features import age_on, features
+
+PERSONAL = ("profiling", "financial-marketing")
+"""The purposes without which nothing that is known of a customer ranks their offers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a channel asks: the decision's number, when (aware, in the bank's zone), how many offers, and whether the customer's data may rank them.
+
+    `full` has the numbers of caps that somebody else has just used up.
+    """
+
+    decision: str
+    channel: Channel
+    now: datetime
+    limit: int = 1
+    personalised: bool = True
+    full: tuple[int, ...] = ()
+    asker: Asker | None = None
+
+
+class Household(NamedTuple):
+    """The contacts of a household, and the position up to which they are folded."""
+
+    name: str
+    offers: Offers
+    upto: int
+
+
+def decide_offer(customer: Customer, households: Iterable[Household], catalogue: Catalogue, models: Mapping[str, Learnt], asked: Asked) -> OfferDecided:
+    """What to offer: funnel, propensity, exploration, arbitration; with every drop and its reason.
+
+    Whoever does not want to be profiled (PIPL art. 24), or where a model cannot be read, gets the same funnel, and what
+    passes it ranked by value alone. The probability of the first is left to `with_probability`, because nobody who waits
+    for an answer needs it.
+    """
+    households = tuple(households)
+    who = applicant(customer, [household.offers for household in households], catalogue, asked)
+    asking = Asking(catalogue, who, asked.channel, asked.full)
+    unasked = _impersonal(asking, asked)
+    arm: Arm = "usual" if unasked else catalogue.arms.of(customer.stream)
+    passed, dropped = _sifted(asking, arm)
+    positions = {f"model:{offer.offer}": models[offer.offer].upto for offer in passed}
+    broken = {offer.offer: why for offer in passed if (why := models[offer.offer].broken)}
+    by_value = unasked or ("a model cannot be read" if broken else None)
+    if broken and arm == "eligible":
+        passed, dropped = _sifted(asking, "usual")
+    seen = {} if unasked else features(customer, asked.channel, asked.now.date())
+    new = [offer for offer in passed if offer.ramp and offer.offer not in broken]
+    late = [offer for offer in new if not in_audience(catalogue.exploration, offer.offer, who.stream, models[offer.offer].accepted)]
+    passed = [offer for offer in passed if offer not in late]
+    dropped += [Dropped(offer=offer.offer, stage="exploration", reason="new, and shown to few so far") for offer in late]
+    weigh = _Weighing(catalogue, asked, "usual" if by_value else arm, None if by_value else shared(seen), Random(asked.decision))  # noqa: S311
+    candidates = ranked((weigh.candidate(offer, models[offer.offer]) for offer in passed), catalogue, weigh.arm, asked.decision)
+    shown = candidates[: asked.limit]
+    return OfferDecided(
+        decision=asked.decision,
+        channel=asked.channel,
+        offer=shown[0].offer if shown else None,
+        offers=tuple(candidate.offer for candidate in shown),
+        candidates=candidates,
+        dropped=tuple(dropped),
+        features=seen,
+        catalogue=catalogue.label,
+        policy=customer.policy.label,
+        limit=asked.limit,
+        arm=weigh.arm,
+        personalised=asked.personalised,
+        by_value=by_value,
+        broken=broken,
+        upto={**customer.upto, **{household.name: household.upto for household in households}, **positions},
+        full=asked.full,
+        present_by=asked.now + timedelta(minutes=catalogue.contact.present_minutes) if shown and catalogue.contact.on(asked.channel) else None,
+        answer_by=asked.now.date() + timedelta(days=max(catalogue.find(each.offer).answer_days for each in shown)) if shown else None,
+        asked=asked.asker,
+    )
+
+
+def with_probability(decided: OfferDecided, catalogue: Catalogue) -> OfferDecided:
+    """The decision with how likely its first offer was to come first."""
+    if not decided.candidates:
+        return decided
+    first, *others = decided.candidates
+    rank = standing_of(catalogue.find(first.offer), decided.arm)
+    rivals = [other for other in others if standing_of(catalogue.find(other.offer), decided.arm) == rank]
+    by_lot = decided.arm in CHANCE and not catalogue.find(first.offer).limited
+    return decided.model_copy(update={"probability": 1 / (1 + len(rivals)) if by_lot else probability(first, rivals, decided.arm)})
+
+
+def applicant(customer: Customer, households: Iterable[Offers], catalogue: Catalogue, asked: Asked) -> Applicant:
+    """What the funnel asks about a customer, at a moment."""
+    profile, today = customer.profile, asked.now.date()
+    facts = customer.months.rows[max(customer.months.rows)] if customer.months.rows else MonthlyFacts("", 0)
+    stage, age = catalogue.life_cycle.stage(facts), age_on(profile.born, today)
+    region, segment = profile.facts.get("region"), profile.facts.get("segment")
+    return Applicant(
+        stream=customer.stream,
+        kind=profile.kind or "person",
+        tier=tier_on(customer.policy, customer.standing, today),
+        now=asked.now,
+        today=today,
+        age=age,
+        region=region.value if region else None,
+        segment=segment.value if segment else None,
+        stage=stage,
+        grade=profile.risk.grade if profile.risk else None,
+        graded_until=profile.risk.valid_until if profile.risk else None,
+        holdings=frozenset(profile.products.values()),
+        consents={key: Consented(fact.value == "granted", fact.at) for key, fact in profile.consents.items()},
+        accepted=customer.offers.accepted_at,
+        contacts=customer.offers.contacts,
+        household=tuple(offers.contacts for offers in households),
+        case=partial(_case, customer, facts, stage, age, catalogue.currency),
+    )
+
+
+def _case(customer: Customer, facts: MonthlyFacts, stage: str, age: int | None, currency: str) -> Case:
+    balances = dict.fromkeys(BALANCES, 0)
+    for account in customer.ledger.accounts.values():
+        if account.currency == currency and not account.closed:
+            balances[f"balance-{account.asset_class}"] += account.balance
+    now = replace(facts, traits=traits(customer.profile))
+    seen = {**counts_in(now, currency), **balances, "balance": sum(balances.values())}
+    return Case(seen if age is None else {**seen, "age": age}, now, stage)
+
+
+def _sifted(asking: Asking, arm: Arm) -> tuple[list[Offer], list[Dropped]]:
+    """What passes the funnel, and what does not; where all that is eligible is held out, what is not applicable passes too."""
+    funnel, passed, dropped = funnel_of(asking.catalogue), list[Offer](), list[Dropped]()
+    for offer in asking.catalogue.offers:
+        drop = funnel.why_not(offer, asking)
+        if drop is not None and arm == "eligible" and drop.stage == "applicability" and not offer.limited:
+            drop = next((each for each in funnel.reasons(offer, asking) if each.stage != "applicability"), None)
+        if drop is None:
+            passed.append(offer)
+        else:
+            dropped.append(drop)
+    return passed, dropped
+
+
+def _impersonal(asking: Asking, asked: Asked) -> str | None:
+    """Why nothing that is known of the customer may rank their offers; None if it may."""
+    if not asked.personalised:
+        return "asked for without personalisation"
+    return next((f"no consent to {purpose}" for purpose in PERSONAL if not asking.agreed(purpose)), None)
+
+
+class _Weighing(NamedTuple):
+    """How candidates are weighed: `seen` is None where the models have no say; `chance` draws one after the other, by the decision's number."""
+
+    catalogue: Catalogue
+    asked: Asked
+    arm: Arm
+    seen: Shared | None
+    chance: Random
+
+    def candidate(self, offer: Offer, learnt: Learnt) -> Candidate:
+        rules = self.catalogue.exploration
+        likely, score, answers = rules.expected_permille / 1000, None, 0.0
+        if self.seen is not None and learnt.ready is not None:
+            said, score, answers = learnt.ready.propensity(self.seen)
+            likely = (likely * rules.weight + said * answers) / (rules.weight + answers)
+        explored = self.seen is not None and rules.on and not offer.limited and self.arm not in CHANCE
+        drawn = draw(self.chance, likely, answers + rules.weight) if explored else None
+        context, value, levers = self._weights(offer)
+        return Candidate(
+            offer=offer.offer,
+            propensity=likely,
+            value=offer.value,
+            priority=priority(likely if drawn is None else drawn, context, value, levers),
+            model=learnt.label,
+            score=score,
+            evidence=answers + rules.weight,
+            drawn=drawn,
+            context_percent=context,
+            levers_percent=levers,
+        )
+
+    def _weights(self, offer: Offer) -> tuple[int, int, int]:
+        """Context, value and levers, as the customer's arm counts them."""
+        if self.arm == "propensity":
+            return 100, 1, 100
+        return self.catalogue.context(self.asked.channel, offer.issue), offer.value, 100 if self.arm == "no-levers" else offer.levers_percent

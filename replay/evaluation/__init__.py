@@ -1,0 +1,1 @@
+"""How good are models and choices? Measured on history."""

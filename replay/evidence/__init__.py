@@ -1,0 +1,1 @@
+"""How is it proven that nothing was changed?"""

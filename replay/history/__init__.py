@@ -1,0 +1,1 @@
+"""What was known then, why, and would it be decided so again?"""

@@ -1,0 +1,37 @@
+"""Who looked at what is known of a customer? Looks from the access journal, and decisions what to offer, which are looks too."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from heapq import merge
+from typing import NamedTuple
+
+from domain.access.roles import DataLookedUp, access_stream
+from domain.offers.events import OfferDecided
+from replay.history.as_of import history
+from streams.broker.routing import shard_of
+from streams.journal import Journal
+
+
+class Looked(NamedTuple):
+    """A look, and when it was."""
+
+    at: datetime
+    look: DataLookedUp
+
+
+def looks_at(journal: Journal, stream: str) -> Iterator[Looked]:
+    """Every look at a customer, household or company group, by the time of it."""
+    return merge(_looks(journal, stream), _decisions(journal, stream), key=lambda each: each.at)
+
+
+def _looks(journal: Journal, about: str) -> Iterator[Looked]:
+    stream = access_stream(about)
+    for event in history(journal[shard_of(stream, len(journal))], stream):
+        if isinstance(event.data, DataLookedUp):
+            yield Looked(event.occurred_at, event.data)
+
+
+def _decisions(journal: Journal, stream: str) -> Iterator[Looked]:
+    for event in history(journal[shard_of(stream, len(journal))], stream):
+        if isinstance(event.data, OfferDecided) and event.data.asked is not None:
+            yield Looked(event.occurred_at, DataLookedUp(**event.data.asked.model_dump(), what="next-best-offer", about=stream))

@@ -1,0 +1,101 @@
+"""What was known of a customer then, as true then? History folded again, up to a time of recording and a business date."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from heapq import merge
+from operator import attrgetter
+
+from domain.accounts.month_end import facts_of, open_month
+from domain.accounts.monthly_facts import MonthlyFacts
+from domain.calendar import Month, month_of
+from domain.envelope import Recorded
+from domain.households.membership import Member, Sums, counted_on, summed
+from projections.customers.group import CUSTOMERS
+from projections.households.totals import WHOLE, WHOLES
+from projections.projection import Group, States
+from streams.broker.routing import shard_of
+from streams.folds.bank_context import Context
+from streams.journal import Journal, Shard
+
+AT_ONCE = 1_000
+
+
+def events_of(
+    journal: Journal, group: Group, stream: str, recorded: datetime | None = None, occurred: date | None = None, upto: int | None = None
+) -> Iterator[Recorded]:
+    """What a group folds for one stream, in the order of the shard: its own events, and those for everyone since its first.
+
+    Only what was recorded at a time or before, what has a business date or an earlier one, and what stands at a position or before.
+    """
+    shard = journal[shard_of(stream, len(journal))]
+    own = history(shard, stream)
+    first = next(own, None)
+    if first is None or (upto is not None and first.position > upto):
+        return
+    context = Context(group, shard)
+    shared = (
+        context.tell(event)
+        for event in history(shard, f"shard:{shard.number}")
+        if event.position > first.position and group.everyone and group.everyone(event.data)
+    )
+    there = False
+    for event in merge((first,), own, shared, key=attrgetter("position")):
+        if upto is not None and event.position > upto:
+            return
+        there = there or (event.stream == stream and _within(event, recorded, occurred))
+        if there and _within(event, recorded, occurred):
+            yield event
+
+
+def as_of(
+    journal: Journal, group: Group, stream: str, recorded: datetime | None = None, occurred: date | None = None, upto: int | None = None
+) -> States | None:
+    """The states of a stream as they were known then, of what was true then; None if nothing was.
+
+    Without any bound these are the live states, to the byte.
+    """
+    states = None
+    for event in events_of(journal, group, stream, recorded, occurred, upto):
+        states = group.evolve(states or group.initial, event)
+    return states
+
+
+@dataclass(frozen=True)
+class Together:
+    """A household or company group as it was: the share of each who belonged to it, what their month came to by then, and the sums."""
+
+    month: Month
+    shares: dict[str, int]
+    months: dict[str, MonthlyFacts]
+    total: Sums
+    shared: Sums
+
+
+def together_as_of(journal: Journal, whole: str, recorded: datetime | None = None, occurred: date | None = None) -> Together | None:
+    """A household or company group as it was known then, of what was true then, summed from its members; None if nothing was."""
+    states = as_of(journal, WHOLES, whole, recorded, occurred)
+    if states is None:
+        return None
+    then = {stream: as_of(journal, CUSTOMERS, stream, recorded, occurred) or CUSTOMERS.initial for stream in sorted(states[WHOLES.parts.index(WHOLE)].members)}
+    opened = [month for _, books, _ in then.values() if (month := open_month(books)) is not None]
+    month = min([*opened, *([month_of(occurred)] if occurred else [])], default="")
+    members: dict[str, Member] = {}
+    for stream, (who, books, closed) in then.items():
+        share = counted_on(who.memberships, occurred or date.max).get(whole)
+        if share is not None and books.since is not None:
+            members[stream] = Member(closed.rows.get(month) or facts_of(books, month), share)
+    shares = {stream: member.share_permille for stream, member in members.items()}
+    months = {stream: member.facts for stream, member in members.items()}
+    return Together(month, shares, months, summed(members.values()), summed(members.values(), by_share=True))
+
+
+def _within(event: Recorded, recorded: datetime | None, occurred: date | None) -> bool:
+    return (recorded is None or event.recorded_at <= recorded) and (occurred is None or event.business_date <= occurred)
+
+
+def history(shard: Shard, stream: str, version: int = 0) -> Iterator[Recorded]:
+    """Every event of a stream behind a version, in order, read some at a time."""
+    while events := shard.history(stream, version, AT_ONCE):
+        yield from events
+        version = events[-1].version

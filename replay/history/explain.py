@@ -1,0 +1,157 @@
+"""Why did this customer stand in this tier on that date? Policy, months and events, from the journal alone."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from domain.accounts.events import BalanceReported, TransactionPosted
+from domain.calendar import Month, first_day, month_of, next_month
+from domain.envelope import Recorded
+from domain.tiering.assessment import Override, Standing, override_on, tier_on
+from domain.tiering.policy import TierPolicy
+from projections.customers.group import MONTHS, TIER, customers_under, ends_a_month
+from projections.projection import States
+from projections.tiering.standing import steps
+from replay.history.as_of import events_of
+from streams.journal import Journal
+
+LARGEST = 5
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A movement behind a month: where it is in the journal, and its amount in minor units."""
+
+    position: int
+    version: int
+    source: str
+    id: str
+    business_date: date
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """An assessment at a month's end: what was measured, what that reached, what became of it, and the events since the one before.
+
+    `whole` is the household or company group that counted too, and `together` what was measured of it.
+    """
+
+    month: str
+    seen: dict[str, int]
+    reached: str
+    before: str | None
+    after: str | None
+    since: date | None
+    effective: date
+    watch: int
+    frozen: bool
+    closed_at_position: int
+    events: int
+    first_version: int | None
+    last_version: int | None
+    largest: tuple[Moved, ...]
+    whole: str | None = None
+    together: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A tier on a date: under which policy, since when, every assessment that led there, and an override if one holds."""
+
+    customer: str
+    on: date
+    tier: str
+    since: date | None
+    watch: int
+    policy: str
+    policy_digest: str
+    override: Override | None
+    assessments: tuple[Assessment, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The explanation with the last assessment first, as a person reads it."""
+        return {**vars(self), "assessments": self.assessments[::-1]}
+
+
+def explain(journal: Journal, policy: TierPolicy, stream: str, on: date) -> Explanation | None:
+    """Why a customer stands where they stand on a date under this policy; None if nothing was recorded of them by then.
+
+    What an assessment led to counts from the day it takes effect.
+    """
+    group = customers_under(policy)
+    states: States | None = None
+    found, behind = [], list[Recorded]()
+    for event in events_of(journal, group, stream, occurred=on):
+        before = states or group.initial
+        states = group.evolve(before, event)
+        if not ends_a_month(event.data):
+            behind.append(event)
+        standing: Standing = before[TIER]
+        for after in steps(policy, standing, event, states[MONTHS].rows):
+            if after.grounds is not None and after.grounds != standing.grounds:
+                of_then, behind = _split(behind, after.grounds.month)
+                found.append(_assessment(standing, after, event, of_then))
+            standing = after
+    return None if states is None else _explanation(policy, stream, on, states[TIER], found)
+
+
+def _split(events: Sequence[Recorded], month: Month) -> tuple[list[Recorded], list[Recorded]]:
+    """The events up to the end of a month, by business date, and those after it."""
+    return [event for event in events if month_of(event.business_date) <= month], [event for event in events if month_of(event.business_date) > month]
+
+
+def _explanation(policy: TierPolicy, stream: str, on: date, standing: Standing, found: list[Assessment]) -> Explanation:
+    """What is in force on the day: an assessment counts from the day that it takes effect."""
+    override = override_on(policy, standing, on)
+    in_force = [each for each in found if each.effective <= on]
+    last = in_force[-1] if in_force else None
+    return Explanation(
+        customer=stream,
+        on=on,
+        tier=tier_on(policy, standing, on),
+        since=last.since if last else None,
+        watch=last.watch if last else 0,
+        policy=policy.label,
+        policy_digest=policy.digest,
+        override=override,
+        assessments=tuple(in_force),
+    )
+
+
+def _assessment(before: Standing, after: Standing, closing: Recorded, behind: list[Recorded]) -> Assessment:
+    assert after.grounds is not None
+    versions = [event.version for event in behind]
+    return Assessment(
+        month=after.grounds.month,
+        seen=after.grounds.seen,
+        reached=after.grounds.reached,
+        before=before.tier,
+        after=after.tier,
+        since=after.since,
+        effective=after.since if after.tier != before.tier and after.since else first_day(next_month(after.grounds.month)),
+        watch=after.watch,
+        frozen=after.grounds.frozen,
+        closed_at_position=closing.position,
+        events=len(behind),
+        first_version=min(versions, default=None),
+        last_version=max(versions, default=None),
+        largest=_largest(behind),
+        whole=after.grounds.whole,
+        together=after.grounds.together,
+    )
+
+
+def _largest(events: Iterable[Recorded]) -> tuple[Moved, ...]:
+    moved = [each for event in events if (each := _moved(event)) is not None]
+    return tuple(sorted(moved, key=lambda each: (-abs(each.amount), each.position))[:LARGEST])
+
+
+def _moved(event: Recorded) -> Moved | None:
+    match event.data:
+        case TransactionPosted(amount=amount, currency=currency) | BalanceReported(balance=amount, currency=currency):
+            return Moved(event.position, event.version, event.source, event.id, event.business_date, amount, currency)
+        case _:
+            return None

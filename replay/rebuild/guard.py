@@ -1,0 +1,97 @@
+"""Who notices when something is no longer what it was, while everything runs? A guard that verifies round after round.
+
+It takes a share of one core and no more; so a round takes as long as the bank is large, and says how long that was.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import msgspec
+import structlog
+
+from projections.redis import RedisStore
+from replay.rebuild.verify import Finding, counts_verified, events_verified, states_verified, streams_of
+from streams.folds.active_groups import Register
+from streams.journal import Journal
+from streams.observability.metrics import PULSE
+from streams.queries.health import GUARD
+
+log = structlog.get_logger()
+
+AT_LEAST = 10.0
+"""Seconds that a round takes, however small the bank."""
+TELL_EVERY = 2.0
+PAUSE = 0.01
+
+
+class Guard:
+    """Verifies everything, again and again, with a share (0 to 1) of one core, and tells what it found."""
+
+    def __init__(self, store: RedisStore, journal: Journal, register: Register, share: float) -> None:
+        self._store = store
+        self._journal = journal
+        self._register = register
+        self._share = share
+        self._now: set[tuple[str, int, str]] = set()
+        self._before: set[tuple[str, int, str]] = set()
+        self._round_seconds = 0.0
+        self._rounds = 0
+        self._told = 0.0
+
+    async def run(self) -> None:
+        """Go round until cancelled; a dependency that is down is waited for."""
+        while True:
+            try:
+                await self._round()
+            except Exception as error:  # noqa: BLE001 - said, and tried again: a guard that is gone guards nothing
+                log.error("round_broken", error=type(error).__name__)  # noqa: TRY400
+                PULSE.beat()
+                await asyncio.sleep(AT_LEAST)
+
+    async def _round(self) -> None:
+        begun = time.monotonic()
+        self._now = set()
+        owed = 0.0
+        worked = time.monotonic()
+        async for findings in self._everything():
+            for finding in findings:
+                self._note(finding)
+            owed += (time.monotonic() - worked) * (1 / self._share - 1)
+            if owed > PAUSE:
+                await asyncio.sleep(owed)
+                owed = 0.0
+            await self._tell()
+            worked = time.monotonic()
+        await asyncio.sleep(max(0.0, AT_LEAST - (time.monotonic() - begun)))
+        self._before, self._round_seconds, self._rounds = self._now, time.monotonic() - begun, self._rounds + 1
+        await self._tell(at_once=True)
+
+    def _note(self, finding: Finding) -> None:
+        name = (finding.kind, finding.shard, finding.where)
+        self._now.add(name)
+        if name not in self._before:
+            log.error("not_as_it_was", kind=finding.kind, shard=finding.shard, where=finding.where, said=finding.said)
+
+    async def _everything(self) -> AsyncIterator[list[Finding]]:
+        """What is found wrong with one thing after the other."""
+        for shard in self._journal:
+            yield await asyncio.to_thread(counts_verified, shard)
+        for shard in self._journal:
+            for group in (await self._register.carried()).carried:
+                streams = await streams_of(self._store, shard, group)
+                async for _, findings in states_verified(self._store, self._journal, self._register.last, group, shard, streams):
+                    yield findings
+            for _, findings in events_verified(shard):
+                yield findings
+
+    async def _tell(self, *, at_once: bool = False) -> None:
+        """Tell what stands: this round's findings, and those of the one before that were not looked at again yet."""
+        if not at_once and time.monotonic() - self._told < TELL_EVERY:
+            return
+        self._told = time.monotonic()
+        PULSE.beat()
+        found = Counter(kind for kind, _, _ in self._now | self._before)
+        said = {"at": time.time(), "rounds": self._rounds, "round_seconds": self._round_seconds, "findings": found}
+        await self._store.note(GUARD, msgspec.json.encode(said))

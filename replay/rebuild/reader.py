@@ -1,0 +1,73 @@
+"""How is a long stretch of a shard folded? Stream by stream, its months one after the other: so a state is at hand for the next one."""
+
+from collections.abc import Callable, Collection, Iterator
+from itertools import chain
+
+from domain.envelope import Recorded
+from projections.projection import Group, States
+from streams.folds.bank_context import Context
+from streams.folds.stream_state import Lean, evolved, lean, stretches
+from streams.journal import Row, Shard
+
+AT_ONCE = 200_000
+"""Rows folded in one go: the longer the stretch, the more of a stream's events are folded together."""
+READ_AT_ONCE = 1_000
+"""Rows that are made lean before the next ones are read: their bytes are still at hand then."""
+
+Part = tuple[dict[str, list[Lean]], Recorded | None]
+"""Rows by stream, and the event for everyone that follows them."""
+
+
+class Reader:
+    """A shard from a position on, in stretches of so many rows. Rows of the types in `keep` are kept; `upto` says how far it is."""
+
+    def __init__(
+        self,
+        group: Group,
+        shard: Shard,
+        after: int = 0,
+        at_once: int = AT_ONCE,
+        keep: Collection[str] = (),
+        progress: Callable[[int], None] = lambda _n: None,
+    ) -> None:
+        self._group = group
+        self._shard = shard
+        self._lean = lean(group)
+        self._context = Context(group, shard)
+        self._at_once = at_once
+        self._keep = keep
+        self._progress = progress
+        self.upto = after
+        self.kept: list[Row] = []
+        self._ended = False
+
+    def __iter__(self) -> Iterator[list[Part]]:
+        while not self._ended:
+            yield [(by_stream, event and self._context.tell(event)) for by_stream, event in stretches(self._group, self._rows(), self._lean)]
+
+    def _rows(self) -> Iterator[Row]:
+        for start in range(0, self._at_once, READ_AT_ONCE):
+            rows = self._shard.read(self.upto, min(READ_AT_ONCE, self._at_once - start))
+            yield from rows
+            if not rows:
+                self._ended = True
+                return
+            self.upto = rows[-1].position
+            self.kept += [row for row in rows if row.topic in self._keep]
+            self._progress(len(rows))
+
+
+def streams_in(parts: list[Part], known: Collection[str]) -> list[str]:
+    """The streams that a stretch concerns: those with rows in it, and if it has an event for everyone all that are known."""
+    return list(dict.fromkeys(chain(known if len(parts) > 1 else (), *(by_stream for by_stream, _ in parts))))
+
+
+def folded_on(group: Group, stream: str, states: States | None, parts: list[Part]) -> States:
+    """The states of one stream after a stretch that concerns it; None are those of a stream that nobody knew before."""
+    for by_stream, event in parts:
+        if stream in by_stream:
+            states = evolved(group, stream, states or group.initial, by_stream[stream], [])
+        if states is not None and event is not None:
+            states = group.evolve(states, event)
+    assert states is not None
+    return states

@@ -1,0 +1,1 @@
+"""How does another version become the one that readers see?"""

@@ -1,0 +1,127 @@
+"""How does everybody stand under two versions, at one common position? Read from the read models while they move on.
+
+A standing changes with a month's end, a tier set by hand and the sum of a household, and by nothing else. So two versions are at a common
+position if no such event lies between where they are and the head of the journal, before and after they were read.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from domain.accounts.monthly_facts import MonthlyFacts
+from domain.tiering.assessment import Standing
+from domain.tiering.policy import TierPolicy
+from projections.projection import Group
+from projections.store import Place, Store
+from replay.what_if.columns import NOTHING, Columns, Numbers, columns_of
+from replay.what_if.compare import Comparison, compare
+from streams.journal import FORGOTTEN, Journal, Row
+
+AT_ONCE = 500
+PAUSE = 0.05
+PATIENCE = 300.0
+
+
+class Unsettled(TimeoutError):
+    """The versions did not come to a common position in time."""
+
+
+class Beside(NamedTuple):
+    """One customer under two versions, and the rows of facts that both saw."""
+
+    stream: str
+    before: Standing
+    after: Standing
+    rows: dict[str, MonthlyFacts]
+
+
+class Read(NamedTuple):
+    """Standings as they were read: tier by place (-1: none), the last row they saw, and the standings themselves."""
+
+    tier: Numbers
+    last: Numbers
+    found: Sequence[Standing]
+
+    def standing(self, policy: TierPolicy, columns: Columns, customer: int) -> Standing:
+        """The standing of one customer; it was read with the policy and the rows beside it."""
+        del policy, columns
+        return self.found[customer]
+
+
+async def beside(store: Store, journal: Journal, before: Group, after: Group) -> AsyncIterator[list[Beside]]:
+    """Everybody who has facts, some at a time, as they stand under two groups of standings with one source."""
+    for shard in range(len(journal)):
+        settled = _Settled(store, journal, before, after, shard)
+        assert after.source is not None
+        seen: set[str] = set()
+        async for streams in store.streams(Place(shard, after.source.group)):
+            fresh = [stream for stream in streams if stream not in seen]
+            seen.update(fresh)
+            for start in range(0, len(fresh), AT_ONCE):
+                yield await settled.read(fresh[start : start + AT_ONCE])
+
+
+class _Settled:
+    """Reads one shard at a common position of two groups."""
+
+    def __init__(self, store: Store, journal: Journal, before: Group, after: Group, shard: int) -> None:
+        assert after.source is not None
+        self._store = store
+        self._shard = journal[shard]
+        self._groups = (before, after)
+        self._places = [Place(shard, group.name) for group in self._groups]
+        self._facts = (Place(shard, after.source.group), after.source.part)
+        self._topics = sorted(after.topics or ())
+
+    async def read(self, streams: Sequence[str]) -> list[Beside]:
+        """These streams at a common position; raises `Unsettled`."""
+        deadline = asyncio.get_running_loop().time() + PATIENCE
+        while asyncio.get_running_loop().time() < deadline:
+            reached = min([await self._store.upto(place) for place in self._places])
+            found = await self._read(streams)
+            if not await self._moving(reached):
+                return found
+            await asyncio.sleep(PAUSE)
+        raise Unsettled(f"shard {self._shard.number}: {' and '.join(group.name for group in self._groups)} did not come to a common position")
+
+    async def _moving(self, reached: int) -> bool:
+        """Whether an event that a standing depends on lies behind this position."""
+        rows = await asyncio.to_thread(self._shard.read, reached, 1_000, None, self._topics)
+        return any(row.topic != FORGOTTEN and (row.stream.startswith("customer:") or self._concerns_all(row)) for row in rows) or len(rows) == 1_000
+
+    def _concerns_all(self, row: Row) -> bool:
+        everyone = self._groups[0].everyone
+        return everyone is not None and everyone(row.event().data)
+
+    async def _read(self, streams: Sequence[str]) -> list[Beside]:
+        place, part = self._facts
+        rows = [part.decode(kept.state).rows if kept else {} for kept in await self._store.load(place, [(part.key, stream) for stream in streams])]
+        stood = []
+        for at, group in zip(self._places, self._groups, strict=True):
+            [tier] = group.parts
+            kept = await self._store.load(at, [(tier.key, stream) for stream in streams])
+            stood.append([tier.decode(one.state) if one else tier.initial for one in kept])
+        return [Beside(*each) for each in zip(streams, *stood, rows, strict=True)]
+
+
+async def compared(
+    store: Store, journal: Journal, versions: tuple[Group, Group], policies: tuple[TierPolicy, TierPolicy], progress: Callable[[int], None]
+) -> Comparison:
+    """Two versions of standings that are carried, compared at one common position of every shard."""
+    found: list[Beside] = []
+    async for some in beside(store, journal, *versions):
+        found += [each for each in some if each.rows]
+        progress(len(some))
+    found.sort(key=lambda each: each.stream)
+    columns = columns_of((each.stream, [each.rows[month] for month in sorted(each.rows)]) for each in found)
+    old, new = policies
+    return compare(columns, old, new, _read(columns, old, [each.before for each in found]), _read(columns, new, [each.after for each in found]))
+
+
+def _read(columns: Columns, policy: TierPolicy, found: Sequence[Standing]) -> Read:
+    places = [policy.place(standing.tier) for standing in found]
+    ends = np.asarray(columns.first[1:])
+    last = np.where(ends > columns.first[:-1], ends - 1, NOTHING)
+    return Read(np.array([NOTHING if place is None else place for place in places], dtype=np.int64), last, found)

@@ -1,0 +1,111 @@
+"""Who is told that a switch moved them, and how fast? Everybody moved, once, at a rate that the operator sets.
+
+What is sent is named after the switch and the customer: whoever is told already is not told again, however often this
+is begun anew.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+from hashlib import sha256
+from zoneinfo import ZoneInfo
+
+from domain.envelope import Proposed
+from domain.rollout.lifecycle import Lineup
+from domain.tiering.assessment import TierChanged, tier_on
+from domain.tiering.policy import TierPolicy
+from projections.customers.group import STANDINGS, standings
+from projections.redis import RedisStore
+from projections.rollout.versions import policy_of
+from replay.rollout.compare_live import Beside, beside
+from streams.broker.routing import shard_of
+from streams.folds.active_groups import decided
+from streams.folds.shard_fold import Emit
+from streams.journal import Journal, source_key
+
+SOURCE = "tierfold/announcements"
+TENTH = 0.1
+STRAGGLERS = 1.0
+"""Seconds after which a roll-back looks for those who were told of the switch before in the last moment."""
+
+
+class Overtaken(RuntimeError):
+    """Another switch came while the last one was being announced."""
+
+
+async def announce(
+    store: RedisStore, journal: Journal, emit: Emit, lineup: Lineup, facts: str, zone: ZoneInfo, rate: int, progress: Callable[[int], None]
+) -> int:
+    """Record a `TierChanged` for everybody whom the last switch moved, so many a second; gives how many have been told in all.
+
+    `facts` is the group that the standings read. After a roll-back only those are told who had been told of the
+    switch before; it looks again until there are no more of them, because that announcement may have been on its way.
+    Raises `Overtaken` when another switch comes meanwhile.
+    """
+    told: set[str] = set()
+    pace = _Pace(rate)
+    while True:
+        before = len(told)
+        async for some in _movers(store, journal, lineup, facts, zone):
+            fresh = [event for event in some if event.stream not in told]
+            for start in range(0, len(fresh), pace.at_once):
+                part = fresh[start : start + pace.at_once]
+                if len(decided(journal).lineup(STANDINGS).switches) != len(lineup.switches):
+                    raise Overtaken("another switch came meanwhile: whom it moves is told by its own announcement")
+                await emit(part)
+                told.update(event.stream for event in part)
+                progress(len(part))
+                await pace.wait(len(part))
+        if not lineup.switches[-1].back or len(told) == before:
+            return len(told)
+        await asyncio.sleep(STRAGGLERS)
+
+
+async def _movers(store: RedisStore, journal: Journal, lineup: Lineup, facts: str, zone: ZoneInfo) -> AsyncIterator[list[Proposed]]:
+    number, switch = len(lineup.switches) - 1, lineup.switches[-1]
+    assert switch.before is not None
+    names = (switch.before, switch.after)
+    policies = [policy_of(lineup.known[name]) for name in names]
+    groups = [standings(name, policy, facts) for name, policy in zip(names, policies, strict=True)]
+    async for some in beside(store, journal, *groups):
+        now = datetime.now(zone)
+        moved = [event for each in some if (event := _moved(each, policies, now, number)) is not None]
+        yield await _of_those_told(journal, moved, number - 1) if switch.back else moved
+
+
+def _moved(each: Beside, policies: Sequence[TierPolicy], now: datetime, number: int) -> Proposed | None:
+    old, new = policies
+    before, after = tier_on(old, each.before, now.date()), tier_on(new, each.after, now.date())
+    if before == after:
+        return None
+    data = TierChanged(before=before, after=after, policy=new.label, effective=now.date())
+    return Proposed(SOURCE, _name(number, each.stream), each.stream, now, now.date(), data, cause=f"{STANDINGS}#{number}")
+
+
+async def _of_those_told(journal: Journal, moved: Sequence[Proposed], number: int) -> list[Proposed]:
+    """Those who had been told of an earlier switch."""
+    told = []
+    for event in moved:
+        key = source_key(SOURCE, _name(number, event.stream))
+        if await asyncio.to_thread(journal[shard_of(event.stream, len(journal))].known, [key]):
+            told.append(event)
+    return told
+
+
+def _name(number: int, stream: str) -> str:
+    return f"switch-{number}/{sha256(stream.encode()).hexdigest()}"
+
+
+class _Pace:
+    """So many a second, a tenth of it at once."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._due = time.monotonic()
+        self.at_once = max(1, int(rate * TENTH))
+
+    async def wait(self, sent: int) -> None:
+        """Wait until so many more may be sent."""
+        self._due = max(self._due, time.monotonic() - TENTH) + sent / self._rate
+        await asyncio.sleep(max(0.0, self._due - time.monotonic()))

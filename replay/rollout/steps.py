@@ -1,0 +1,108 @@
+"""How does another version become the one that readers see? Proposed, approved, promoted, rolled back: each step an event."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+from domain.envelope import Proposed
+from domain.rollout.lifecycle import STREAM, Step, VersionAdopted, refusal
+from domain.tiering.policy import TierPolicy
+from projections.customers.group import STANDINGS
+from projections.projection import Group
+from projections.redis import RedisStore
+from projections.rollout.versions import STEPS, VERSIONS, name_of, present
+from projections.store import Place
+from streams.broker.routing import shard_of
+from streams.folds.active_groups import decided
+from streams.ingest.cloudevents import write
+from streams.journal import Journal, source_key
+from streams.publish.confirmed_producer import Courier
+
+SOURCE = "tierfold/versions"
+PAUSE = 0.01
+
+
+class NotAllowed(ValueError):
+    """A step that is not allowed; says why, and what to do first."""
+
+
+class NotSeen(TimeoutError):
+    """A step is in the journal, and the read models do not show it yet."""
+
+
+class Steps:
+    """Takes steps: each goes through the front door, and is done when it is in the journal and readers see it."""
+
+    def __init__(self, journal: Journal, store: RedisStore, courier: Courier, begun_with: TierPolicy, zone: ZoneInfo, patience: float = 30.0) -> None:
+        self._journal = journal
+        self._store = store
+        self._courier = courier
+        self._begun_with = begun_with
+        self._zone = zone
+        self._patience = patience
+        self._shard = journal[shard_of(STREAM, len(journal))]
+
+    async def take(self, step: Step) -> None:
+        """Take a step; raises `NotAllowed` if it is not, also where somebody else was faster, and `NotSeen` if nobody folds it in time."""
+        lineup = present(decided(self._journal), self._begun_with).lineup if step.group == STANDINGS else decided(self._journal).lineup(step.group)
+        if why := refusal(lineup, step, datetime.now(self._zone).date()):
+            raise NotAllowed(why)
+        if step.group == STANDINGS and STANDINGS not in decided(self._journal).groups:
+            await self._adopt()
+        await self._send(step)
+        await self._seen()
+
+    async def _adopt(self) -> None:
+        """Say what the bank began with, before anything else is said of standings: the policy that the agents fold."""
+        policy = self._begun_with
+        places = [Place(shard.number, f"{STANDINGS}/{name_of(policy)}") for shard in self._journal]
+        if not any(await self._store.alive(places)):
+            raise NotAllowed(f"no agent folds standings under {name_of(policy)}: start the agents, or give this command their TIERFOLD_POLICY")
+        await self._send(VersionAdopted(group=STANDINGS, version=name_of(policy), policy=policy.model_dump(mode="json")))
+
+    async def _send(self, step: Step) -> None:
+        """Send a step, and wait until the journal has it and it was allowed there too."""
+        now = datetime.now(self._zone)
+        event = Proposed(SOURCE, uuid4().hex, STREAM, now, now.date(), step)
+        await asyncio.wrap_future(self._courier.submit(self._shard.number, write(event)))
+        deadline = time.monotonic() + self._patience
+        while not await asyncio.to_thread(self._shard.known, [source_key(event.source, event.id)]):
+            if time.monotonic() > deadline:
+                raise NotSeen("the step was sent, and the journal does not have it yet: is the intake running?")
+            await asyncio.sleep(PAUSE)
+        before = await asyncio.to_thread(decided, self._journal, event.id)
+        if why := refusal(before.lineup(step.group), step, now.date()):
+            raise NotAllowed(f"somebody else was faster: {why}")
+
+    async def _seen(self) -> None:
+        """Wait until the read models say what the journal says."""
+        place, deadline = Place(self._shard.number, STEPS.name), time.monotonic() + self._patience
+        while time.monotonic() < deadline:
+            wanted = await asyncio.to_thread(decided, self._journal)
+            [kept] = await self._store.load(place, [(VERSIONS.key, STREAM)])
+            if kept is not None and kept.state == VERSIONS.encode(wanted):
+                return
+            await asyncio.sleep(PAUSE)
+        raise NotSeen("the step is in the journal, and the agents have not folded it yet: are they running?")
+
+
+async def behind(store: RedisStore, journal: Journal, group: Group) -> int:
+    """How many positions a group is behind the journal, over all shards."""
+    places = [Place(shard.number, group.name) for shard in journal]
+    heads = await asyncio.to_thread(lambda: [shard.head() for shard in journal])
+    return sum(max(0, head - upto) for head, upto in zip(heads, await store.uptos(places), strict=True))
+
+
+async def must_be_whole(store: RedisStore, journal: Journal, groups: Sequence[Group], patience: float = 10.0) -> None:
+    """Wait until versions have all that the journal had just now; raises `NotAllowed` if they do not in time."""
+    heads = await asyncio.to_thread(lambda: [shard.head() for shard in journal])
+    deadline = time.monotonic() + patience
+    for group in groups:
+        places = [Place(shard.number, group.name) for shard in journal]
+        while any(upto < head for upto, head in zip(await store.uptos(places), heads, strict=True)):
+            if time.monotonic() > deadline:
+                raise NotAllowed(f"{group.name} is {await behind(store, journal, group)} events behind: wait until its rebuild is done")
+            await asyncio.sleep(PAUSE)

@@ -1,0 +1,1 @@
+"""Which questions about the past are answered over HTTP?"""

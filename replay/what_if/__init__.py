@@ -1,0 +1,1 @@
+"""What would change under another rule? Columns of facts, and who would move."""

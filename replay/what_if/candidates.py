@@ -1,0 +1,57 @@
+"""What would change under another policy, or with another threshold? Read-only, over the facts of the whole bank."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from domain.rules.conditions import AtLeast
+from domain.tiering.policy import TierPolicy
+from replay.what_if.columns import Columns
+from replay.what_if.compare import Comparison, compare
+from replay.what_if.compiled import standings
+
+
+@dataclass(frozen=True)
+class Point:
+    """With this threshold so many customers would stand in the tier or above."""
+
+    threshold: int
+    customers: int
+
+
+@dataclass(frozen=True)
+class Curve:
+    """How many would stand in a tier of a policy or above, threshold by threshold."""
+
+    policy: str
+    tier: str
+    points: tuple[Point, ...]
+
+
+def what_if(columns: Columns, live: TierPolicy, candidates: Sequence[TierPolicy]) -> list[Comparison]:
+    """Each candidate compared with the policy that is live."""
+    before, *after = standings([live, *candidates], columns)
+    return [compare(columns, live, candidate, before, each) for candidate, each in zip(candidates, after, strict=True)]
+
+
+def sensitivity(columns: Columns, policy: TierPolicy, tier: str, thresholds: Sequence[int]) -> Curve:
+    """How many would stand in a tier or above, for several thresholds of it.
+
+    Raises `ValueError` if the tier has no single threshold, or one of these would make another tier unreachable.
+    """
+    place = policy.place(tier)
+    if not place or not isinstance(policy.tiers[place].reach, AtLeast):
+        raise ValueError(f"{policy.label} has no tier {tier} with a single threshold (quantity and at_least)")
+    found = standings([_with_threshold(policy, place, threshold) for threshold in thresholds], columns)
+    points = (Point(threshold, int((each.tier >= place).sum())) for threshold, each in zip(thresholds, found, strict=True))
+    return Curve(policy.label, tier, tuple(points))
+
+
+def _with_threshold(policy: TierPolicy, place: int, threshold: int) -> TierPolicy:
+    said = policy.model_dump()
+    said["tiers"][place]["reach"]["at_least"] = threshold
+    try:
+        return TierPolicy.model_validate(said)
+    except ValidationError as error:
+        raise ValueError(f"with a threshold of {threshold}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error

@@ -1,0 +1,1 @@
+"""How do recorded events become read models, live?"""

@@ -1,0 +1,123 @@
+"""Which Faust agents are there? One per group of folds, with all its versions; nothing is decided here.
+
+Faust acknowledges a message even when its agent failed, so no state depends on an agent having succeeded: every
+agent believes only the position saved with its states, and a timer brings an idle shard up to the journal.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import faust
+import structlog
+from faust.transport.drivers import aiokafka as driver
+from faust.worker import Worker
+
+from projections.customers.group import CUSTOMERS, STANDINGS
+from projections.households.totals import WHOLES
+from projections.models.learner import MODELS
+from projections.offers.responses import REACTIONS
+from projections.redis import RedisStore
+from projections.rollout.versions import STEPS
+from streams.broker.batch import open_batch
+from streams.broker.kafka import RECORDED
+from streams.folds.active_groups import Register
+from streams.folds.shard_fold import Emit
+from streams.folds.worker import Carrying
+from streams.journal import Journal
+from streams.observability.metrics import PULSE
+from streams.observability.tracing import SpanKind, heard, span
+
+log = structlog.get_logger()
+
+FETCH_WAIT_MS = 20
+LOOK_EVERY = 1.0
+NAME = "tierfold-agents"
+AGENTS = ((CUSTOMERS.name, STANDINGS), (REACTIONS.name, WHOLES.name), (STEPS.name, MODELS.name))
+"""The groups that one agent folds, one after the other: what is derived comes behind what it is derived from."""
+
+
+class _ConsumerThread(driver.AIOKafkaConsumerThread):
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        """Trap: Faust fixes the fetch wait at 1,500 ms, which an in-memory broker waits out."""
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001
+        return consumer
+
+
+class _Consumer(driver.Consumer):
+    def _new_consumer_thread(self) -> Any:
+        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+
+class _Transport(driver.Transport):
+    Consumer = _Consumer
+
+
+def worker(servers: str, store: RedisStore, journal: Journal, emit: Emit, register: Register, security: Mapping[str, Any], folder: Path) -> faust.App:
+    """A Faust app with one agent per group and what is derived from it, over the shards that Kafka gives it.
+
+    `servers` is `host:port,host:port`; `security` is what kafka-python calls it; `folder` is for Faust's own files.
+    """
+    app = faust.App(
+        NAME,
+        broker=[f"kafka://{server}" for server in servers.split(",")],
+        topic_partitions=len(journal),
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        stream_buffer_maxsize=64,
+        datadir=folder,
+        broker_session_timeout=6.0,
+        broker_heartbeat_interval=1.5,
+        broker_rebalance_timeout=10.0,
+        consumer_max_fetch_size=16 * 1024 * 1024,
+        stream_wait_empty=False,
+        broker_credentials=_credentials(security),
+    )
+    app.transport = _Transport(app.conf.broker_consumer, app)
+    recorded = app.topic(RECORDED, value_type=bytes, value_serializer="raw", key_type=bytes, key_serializer="raw")
+    for bases in AGENTS:
+        _add_agent(app, recorded, bases[0], journal, Carrying(bases, store, journal, emit, register))
+    return app
+
+
+def run(app: faust.App) -> None:
+    """Run a worker in this process until a signal."""
+    Worker(app, loglevel="ERROR", override_logging=False).execute_from_commandline()
+
+
+def _credentials(security: Mapping[str, Any]) -> Any:
+    protocol = security.get("security_protocol", "PLAINTEXT")
+    context = ssl.create_default_context(cafile=security.get("ssl_cafile")) if protocol.endswith("SSL") else None
+    if protocol.startswith("SASL"):
+        names = {"mechanism": "sasl_mechanism", "username": "sasl_plain_username", "password": "sasl_plain_password"}
+        return faust.SASLCredentials(ssl_context=context, **{ours: security[theirs] for ours, theirs in names.items()})
+    return faust.SSLCredentials(context) if context else None
+
+
+def _add_agent(app: faust.App, recorded: Any, name: str, journal: Journal, carrying: Carrying) -> None:
+    async def fold(batches: Any) -> AsyncIterator[int]:
+        async for event in batches.events():
+            message = event.message
+            with span("fold", heard(message.headers or ()), SpanKind.CONSUMER, {"tierfold.group": name, "tierfold.shard": message.partition}):
+                folded = await carrying.advance(message.partition, open_batch(journal[message.partition], event.value))
+                log.debug("batch_folded", group=name, shard=message.partition, events=folded)
+            yield folded
+
+    async def catch_up() -> None:
+        PULSE.beat()
+        assigned = {tp.partition for tp in app.consumer.assignment() if tp.topic == RECORDED}
+        await asyncio.gather(*(look_after(partition) for partition in assigned))
+
+    async def look_after(partition: int) -> None:
+        """Trap: an exception in a timer ends the whole worker, and with it the shards that are well."""
+        try:
+            await carrying.look_after(partition)
+        except Exception as error:  # noqa: BLE001 - said, and tried again with the next tick; the lag tells
+            log.error("shard_not_folded", group=name, shard=partition, error=type(error).__name__)  # noqa: TRY400
+
+    app.agent(recorded, name=name, isolated_partitions=True)(fold)
+    app.timer(LOOK_EVERY, name=f"catch_up_{name}")(catch_up)

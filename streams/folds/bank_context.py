@@ -1,0 +1,44 @@
+"""What had a shard's own stream said by a position? Folded from the journal when somebody asks; an event or a few a day."""
+
+from collections import deque
+from typing import Any
+
+from domain.envelope import Recorded
+from projections.projection import Group
+from streams.journal import Shard
+
+
+class Context:
+    """Gives events that concern everyone what their group wants to know beside them."""
+
+    def __init__(self, group: Group, shard: Shard) -> None:
+        self._projection = group.context
+        self._shard = shard
+        self._stream = f"shard:{shard.number}"
+        self._state: Any = None
+        self._reached = self._version = 0
+        self._ahead: deque[Recorded] = deque()
+        self._begin()
+
+    def tell(self, event: Recorded) -> Recorded:
+        """The event with the context as it was at its position."""
+        if self._projection is None:
+            return event
+        if event.position < self._reached:
+            self._begin()
+        while (following := self._following()) is not None and following.position <= event.position:
+            self._state, self._reached = self._projection.evolve(self._state, following), following.position
+            self._ahead.popleft()
+        return event._replace(context=self._state)
+
+    def _begin(self) -> None:
+        self._state = self._projection.initial if self._projection else None
+        self._reached = self._version = 0
+        self._ahead.clear()
+
+    def _following(self) -> Recorded | None:
+        """The next event of the shard's own stream."""
+        if not self._ahead:
+            self._ahead.extend(self._shard.history(self._stream, self._version))
+            self._version = self._ahead[-1].version if self._ahead else self._version
+        return self._ahead[0] if self._ahead else None

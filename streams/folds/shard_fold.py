@@ -1,0 +1,225 @@
+"""How does a group of folds keep up with a shard? Fold what follows, ignore what was seen, heal a gap.
+
+A batch is a nudge that carries a copy. Whether it comes late, twice or not at all, the states end up where the
+journal says, because the only thing believed is the position saved with them.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+import structlog
+
+from domain.envelope import Proposed, Recorded
+from projections.projection import Group, Projection, States
+from projections.store import Kept, Place, Reached, Store
+from streams.broker.batch import Batch
+from streams.folds.bank_context import Context
+from streams.folds.stream_state import Held, lean, stretches
+from streams.journal import Journal, Row
+from streams.observability.metrics import HEALED
+
+log = structlog.get_logger()
+
+READ_AT_ONCE = 2_000
+SWEEP_AT_ONCE = 500
+CACHED = 20_000
+IDLE_AFTER = 3.0
+"""Seconds without a batch after which a shard that is behind heals from the journal."""
+
+Emit = Callable[[Sequence[Proposed]], Awaitable[None]]
+
+
+class Superseded(Exception):
+    """Another worker has moved this shard on; what is remembered of it here is stale."""
+
+
+class Folding:
+    """One group over one shard."""
+
+    def __init__(
+        self, group: Group, shard: int, store: Store, journal: Journal, emit: Emit | None = None, sweep: int = SWEEP_AT_ONCE, at_once: int = READ_AT_ONCE
+    ) -> None:
+        self.group = group
+        self.place = Place(shard, group.name)
+        self._store = store
+        self._journal = journal
+        self._emit = emit
+        self._sweep_at_once = sweep
+        self._at_once = at_once
+        self._lean = lean(group)
+        self._topics = sorted(group.topics or ()) if group.everyone is None else []
+        self._upto: int | None = None
+        self._etag = ""
+        self._moved = 0.0
+        self._cache: dict[str, Held] = {}
+        self._busy = asyncio.Lock()
+        self._told: Context | None = None
+
+    async def advance(self, batch: Batch) -> int:
+        """Bring the shard's states up to a batch; gives the number of events folded."""
+        async with self._busy:
+            try:
+                try:
+                    return await self._advance(batch)
+                except Superseded:
+                    log.info("shard_reloaded", group=self.group.name, shard=self.place.shard)
+                    return await self._advance(batch)
+            except BaseException:
+                self._forget()
+                raise
+
+    def at_hand(self, stream: str, part: Projection[Any], upto: int) -> Any:
+        """The state of a stream that is remembered here, folded up to a position or beyond; None if there is none."""
+        held = self._cache.get(stream) if self._upto is not None and self._upto >= upto else None
+        return None if held is None else held.states[self.group.parts.index(part)]
+
+    async def heal_if_idle(self) -> int:
+        """Catch up, unless batches have moved the shard of late: then more of them are on their way."""
+        if self._upto is not None and time.monotonic() - self._moved < IDLE_AFTER:
+            return 0
+        async with self._busy:
+            if await self._store.reached(self.place) != (self._upto, self._etag):
+                self._forget()  # the read models were lost, or another worker has moved them on
+        return await self.catch_up()
+
+    async def catch_up(self) -> int:
+        """Bring the shard's states up to the journal; gives the number of events folded."""
+        head = await asyncio.to_thread(self._journal[self.place.shard].head)
+        return await self.advance(Batch(head, head, []))
+
+    async def _advance(self, batch: Batch) -> int:
+        await self._take_up()
+        assert self._upto is not None
+        folded = 0
+        if batch.after > self._upto:
+            folded = await self._heal(batch.after)
+        rows = [row for row in batch.rows if row.position > self._upto]
+        if rows:
+            await self._fold(rows, rows[-1].position)
+        return folded + len(rows)
+
+    async def _take_up(self) -> None:
+        if self._upto is None:
+            self._upto, self._etag = await self._store.reached(self.place)
+
+    async def _heal(self, to: int) -> int:
+        """Read what is missing from the journal; a journal that is behind the batch has no more to give."""
+        assert self._upto is not None
+        folded = 0
+        to = min(to, await asyncio.to_thread(self._journal[self.place.shard].head))
+        while self._upto < to:
+            rows = await asyncio.to_thread(self._journal[self.place.shard].read, self._upto, self._at_once, to, self._topics)
+            await self._fold(rows, to if len(rows) < self._at_once else rows[-1].position)
+            folded += len(rows)
+        HEALED.labels(self.group.name).inc(folded)
+        log.debug("gap_healed", group=self.group.name, shard=self.place.shard, events=folded)
+        return folded
+
+    async def _fold(self, rows: Sequence[Row], upto: int) -> None:
+        """Fold all that follows the present position up to another: rows of the streams themselves, and events for everyone."""
+        for by_stream, event in stretches(self.group, rows, keep=_as_it_is):
+            await self._fold_streams(by_stream, event.position - 1 if event else upto)
+            if event is not None:
+                await self._sweep(await asyncio.to_thread(self._context.tell, event))
+
+    async def _fold_streams(self, by_stream: Mapping[str, Sequence[Row]], upto: int) -> None:
+        """Fold rows stream by stream: what happened to one does not change another."""
+        await self._load(by_stream.keys())
+        proposed: list[tuple[int, Proposed]] = []
+        changed = {stream: self._cache[stream].fold(self.group, stream, rows, self._lean, proposed) for stream, rows in by_stream.items()}
+        await self._send(proposed)
+        await self._save(changed, upto)
+
+    async def _sweep(self, event: Recorded) -> None:
+        """Fold one event into every stream of the shard, some at a time, by name; the position moves when all have it.
+
+        In one order, whatever order the store has: what follows from them comes in the same order in every run.
+        """
+        streams = sorted({stream async for some in self._store.streams(self.place) for stream in some})
+        for start in range(0, len(streams), self._sweep_at_once):
+            some = streams[start : start + self._sweep_at_once]
+            await self._load(some)
+            proposed: list[tuple[int, Proposed]] = []
+            there = [stream for stream in some if self._cache[stream].upto]  # others are of a time that was undone
+            changed = {stream: self._cache[stream].sweep(self.group, stream, [event], proposed) for stream in there}
+            await self._send(proposed)
+            assert self._upto is not None
+            await self._save(changed, self._upto)
+        if self.group.swept is not None:
+            await self._must_be_here()
+            await self._send([(event.position, self.group.swept(event, self.place.shard, len(self._journal)))])
+        await self._save({}, event.position)
+
+    async def _must_be_here(self) -> None:
+        """Trap: read models that were lost while all streams were looked for have fewer streams, and the shard would say that it has folded them all."""
+        if await self._store.reached(self.place) != (self._upto, self._etag):
+            self._forget()
+            raise Superseded
+
+    async def _send(self, proposed: Sequence[tuple[int, Proposed]]) -> None:
+        """Send what follows, in the order of its causes, and wait until it is in the journal: only then may the position move."""
+        if proposed and self._emit is not None:
+            await self._emit([each for _, each in sorted(proposed, key=itemgetter(0))])
+
+    async def _load(self, streams: Collection[str]) -> None:
+        if len(self._cache) > CACHED:
+            self._cache.clear()
+        missing = sorted({*streams} - self._cache.keys())
+        parts = self.group.parts
+        found = await self._found([(part.key, stream) for stream in missing for part in parts])
+        beside = await self._beside(missing)
+        for index, stream in enumerate(missing):
+            self._cache[stream] = Held.of(self.group, found[index * len(parts) : (index + 1) * len(parts)], beside[index])
+
+    async def _found(self, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
+        """States as they are where this shard is.
+
+        Trap: read models that were lost, or went back to a snapshot, or were saved by another worker, since the shard was taken up have other states.
+        What follows from these would be sent, and stay, before saving fails.
+        """
+        assert self._upto is not None
+        found = await self._store.load_at(self.place, Reached(self._upto, self._etag), wanted) if wanted else []
+        if found is None:
+            self._forget()
+            raise Superseded
+        return found
+
+    async def _beside(self, streams: Sequence[str]) -> list[States]:
+        """What is read of another group, for each of these streams."""
+        return [() for _ in streams]
+
+    async def _save(self, changed: Mapping[str, Collection[int]], upto: int) -> None:
+        assert self._upto is not None
+        parts = self.group.parts
+        states = {(parts[part].key, stream): self._cache[stream].kept(self.group, part) for stream, some in changed.items() for part in some}
+        if not states and upto == self._upto:
+            return
+        await self._put(states, upto)
+
+    async def _put(self, states: Mapping[tuple[str, str], Kept], upto: int) -> None:
+        """Save, or learn that somebody else has."""
+        assert self._upto is not None
+        moved = await self._store.save(self.place, Reached(self._upto, self._etag), upto, states)
+        if moved is None:
+            self._forget()
+            raise Superseded
+        if upto != self._upto:
+            self._moved = time.monotonic()
+        self._upto, self._etag = moved
+
+    @property
+    def _context(self) -> Context:
+        if self._told is None:
+            self._told = Context(self.group, self._journal[self.place.shard])
+        return self._told
+
+    def _forget(self) -> None:
+        self._upto = None
+        self._cache.clear()
+
+
+def _as_it_is(row: Row) -> Row:
+    return row

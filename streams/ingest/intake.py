@@ -1,0 +1,243 @@
+"""How do messages become events? Read, decide, record, publish; one process for any number of shards.
+
+This is the only writer of the shards it owns. It holds nothing that the journal does not: after any error it
+stops, and whoever starts it again goes on behind the last offset that the journal has tracked.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from domain.envelope import Proposed
+from domain.event import BANK
+from streams.broker.batch import Batch, batches, decode_batch, encode_batch
+from streams.broker.kafka import INTERACTIONS, RECORDED, Broker, ConsumerRebalanceListener, TopicPartition
+from streams.broker.routing import shard_of, spread
+from streams.ingest.cloudevents import STRUCTURED, Item, read_message, write
+from streams.ingest.screening import Screen
+from streams.ingest.signature import Vouching, is_own_word
+from streams.journal import Arrival, Counts, Journal, LogOffset, Refused, Rejected
+from streams.observability.metrics import COMMIT_EVENTS, COMMIT_SECONDS, OUTCOMES, PULSE, TAKEN
+from streams.observability.tracing import SpanKind, headers, heard, span
+
+log = structlog.get_logger()
+
+COMMIT_LIMIT = 1_000
+"""Events in one transaction; a message is never split, so that its offset says all of it."""
+OFFSETS_EVERY = 5.0
+FEW = 200
+"""Messages at once, below which more are waited for: a commit, a message and six saves for a handful of events cost what they do for a thousand."""
+GATHERING = 0.03
+"""Seconds of that."""
+
+
+class LogBroken(Exception):
+    """The broker lost messages before they were journalled: by retention, or because its log was cut."""
+
+
+class Intake(ConsumerRebalanceListener):
+    """Consumes `interactions`, records in the journal, publishes on `recorded`.
+
+    In a consumer `group` it owns the shards that Kafka gives it; without one it owns them all, at once. Either way
+    the journal fences whoever was there before. What the `screen` forbids is refused, and what is our own word is believed if it is
+    vouched for. `fault` is called at named points, for tests of crashes; `clock` says when events are recorded, and may go back.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        journal: Journal,
+        group: str | None,
+        screen: Screen,
+        vouching: Vouching,
+        fault: Callable[[str], None] = lambda _point: None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._broker = broker
+        self._journal = journal
+        self._shards = len(journal)
+        self._screen = screen
+        self._vouching = vouching
+        self._fault = fault
+        self._clock = clock
+        self._group = group
+        self._consumer = broker.consumer(group)
+        self._producer = broker.producer()
+        self._logs = broker.logs()
+        self._published: list[Any] = []
+
+    def run(self, stop: threading.Event) -> None:
+        """Take messages until told to stop. Raises whatever broke; the journal then tells where to go on."""
+        self.begin()
+        offsets_due = time.monotonic() + OFFSETS_EVERY
+        try:
+            while not stop.is_set():
+                if self.turn() < FEW:
+                    stop.wait(GATHERING)
+                if self._group is not None and time.monotonic() > offsets_due:
+                    self._consumer.commit()
+                    offsets_due = time.monotonic() + OFFSETS_EVERY
+        finally:
+            self._producer.close(timeout=5)
+            self._consumer.close()
+
+    def begin(self) -> None:
+        """Join the group, or take all shards."""
+        if self._group is not None:
+            # trap: joined before it knows the topic, kafka-python may be given nothing, join again, and never see what it is given then
+            self._consumer.partitions_for_topic(INTERACTIONS)
+            self._consumer.subscribe([INTERACTIONS], listener=self)
+            return
+        every = [TopicPartition(INTERACTIONS, number) for number in self._logs]
+        self._consumer.assign(every)
+        self.on_partitions_assigned(every)
+
+    def turn(self) -> int:
+        """Take what has arrived into the journal, and give the number of messages; waits a moment where there is none."""
+        arrived = self._consumer.poll(timeout_ms=100)
+        for partition, messages in arrived.items():
+            self._take(partition.partition, messages)
+            TAKEN.labels(partition.partition).inc(len(messages))
+        self._check_published()
+        PULSE.beat()
+        return sum(map(len, arrived.values()))
+
+    def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        """Claim each shard, publish what was recorded but not published, go on behind the tracked offset."""
+        for partition in assigned:
+            number = partition.partition
+            shard = self._journal[number]
+            shard.claim()
+            PULSE.beat()
+            self._publish_missed(number)
+            self._consumer.seek(partition, self._next_offset(partition, shard.tracked(self._logs[number])))
+            log.info("shard_claimed", shard=number, head=shard.head())
+
+    def _next_offset(self, partition: TopicPartition, tracked: int) -> int:
+        """Where to go on; raises `LogBroken` where messages are gone that the journal has not seen."""
+        first, end = self._broker.offsets([partition.partition])[partition.partition]
+        if tracked < 0:
+            return first
+        if not first <= tracked + 1 <= end:
+            raise LogBroken(
+                f"{partition.topic}/{partition.partition} has offsets {first} to {end}, and the journal goes on at {tracked + 1}: messages are"
+                " gone. Have their senders send again, into a topic made anew"
+            )
+        return tracked + 1
+
+    def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
+        """Nothing to do: whoever claims a shard next fences this process."""
+
+    def _take(self, partition: int, messages: Sequence[Any]) -> None:
+        arrivals, strays, traces = list[Arrival](), list[Arrival](), list[str]()
+        for message in messages:
+            items, is_ours = read_message(message.key, message.value, message.headers), self._vouching.holds(message.value, message.headers)
+            traces += heard(message.headers)
+            for number, item in enumerate(items):
+                arrival = Arrival(message.offset, number, item.raw, self._judged(item, is_ours=is_ours), _sent_with(message, item, is_ours=is_ours))
+                (arrivals if self._is_at_home(arrival, partition) else strays).append(arrival)
+            if len(arrivals) >= COMMIT_LIMIT:
+                self._commit_under(traces, partition, arrivals, strays, message.offset)
+                arrivals, strays, traces = [], [], []
+        if arrivals or strays:
+            self._commit_under(traces, partition, arrivals, strays, messages[-1].offset)
+
+    def _judged(self, item: Item, *, is_ours: bool) -> Proposed | Rejected | Refused:
+        """What was read, unless it must not come in, or is not for its sender to say."""
+        if self._screen.forbids(item):
+            return Refused()
+        if not is_ours and isinstance(item.read, Proposed) and is_own_word(item.read):
+            return Rejected("only the bank itself says this, over HTTP or by its commands", "type")
+        return item.read
+
+    def _is_at_home(self, arrival: Arrival, partition: int) -> bool:
+        if not isinstance(arrival.read, Proposed):
+            return True
+        return arrival.read.stream != BANK and shard_of(arrival.read.stream, self._shards) == partition
+
+    def _commit_under(self, traces: Sequence[str], partition: int, arrivals: list[Arrival], strays: list[Arrival], offset: int) -> None:
+        with span("record", traces, SpanKind.CONSUMER, {"tierfold.shard": partition, "tierfold.arrivals": len(arrivals)}):
+            self._commit(partition, arrivals, strays, offset)
+
+    def _commit(self, partition: int, arrivals: list[Arrival], strays: list[Arrival], offset: int) -> None:
+        self._forward(strays)
+        self._fault("before_append")
+        with COMMIT_SECONDS.time():
+            commit = self._journal[partition].record(arrivals, LogOffset(self._logs[partition], offset), self._clock(), len(strays))
+        self._fault("between_append_and_publish")
+        for batch in batches(commit.after, commit.rows):
+            self._publish(partition, batch)
+        self._fault("after_publish")
+        log_commit(partition, commit.counts)
+
+    def _forward(self, strays: Sequence[Arrival]) -> None:
+        """Send strays to their own shards, and wait for that: only then may their offset be passed."""
+        copies = [copy for stray in strays if isinstance(stray.read, Proposed) for copy in spread(stray.read, self._shards)]
+        sent = [self._send_on(copy) for copy in copies]
+        for future in sent:
+            future.get(timeout=30)
+
+    def _send_on(self, copy: Proposed) -> Any:
+        value = write(copy)
+        own = [("content-type", STRUCTURED.encode()), self._vouching.header(value), *headers()]  # whoever sent it may say it: see `_judged`
+        return self._producer.send(INTERACTIONS, value=value, partition=shard_of(copy.stream, self._shards), headers=own)
+
+    def _publish(self, partition: int, batch: Batch) -> None:
+        self._published.append(self._producer.send(RECORDED, value=encode_batch(batch), partition=partition, headers=headers()))
+
+    def _check_published(self) -> None:
+        """Raise if a batch could not be published."""
+        while self._published and self._published[0].is_done:
+            self._published.pop(0).get(timeout=0)
+
+    def _publish_missed(self, number: int) -> None:
+        shard = self._journal[number]
+        after, head = self._last_published(number), shard.head()
+        if after is None:
+            self._publish(number, Batch(head, head, []))
+            return
+        while rows := shard.stored(after, COMMIT_LIMIT, head):
+            for batch in batches(after, rows):
+                self._publish(number, batch)
+            after = rows[-1].position
+
+    def _last_published(self, number: int) -> int | None:
+        """The position up to which `recorded` has this shard; None if the topic has nothing, as after a broker's loss."""
+        partition = TopicPartition(RECORDED, number)
+        reader = self._broker.consumer()
+        try:
+            reader.assign([partition])
+            end = reader.end_offsets([partition])[partition]
+            if end == 0 or end == reader.beginning_offsets([partition])[partition]:
+                return None
+            reader.seek(partition, end - 1)
+            [last] = reader.poll(timeout_ms=10_000, max_records=1)[partition]
+            return decode_batch(last.value).upto
+        finally:
+            reader.close()
+
+
+def _sent_with(message: Any, item: Item, *, is_ours: bool) -> str | None:
+    """What there was beside the bytes of what is rejected, as JSON: whether it was our own word; key and headers, if all of the message is rejected."""
+    if not isinstance(item.read, Rejected):
+        return None
+    said: dict[str, Any] = {"ours": True} if is_ours else {}
+    if not message.value or item.raw == message.value:
+        said["headers"] = {name: (content or b"").decode("utf-8", "replace") for name, content in message.headers}
+        said["key"] = message.key.decode("utf-8", "replace") if message.key is not None else None
+    return json.dumps(said).replace("\\u0000", "?") if said else None
+
+
+def log_commit(partition: int, counts: Counts) -> None:
+    """Say what was committed: counts only, never content."""
+    COMMIT_EVENTS.observe(counts.arrived)
+    for outcome in counts.__slots__:
+        OUTCOMES.labels(outcome).inc(getattr(counts, outcome))
+    if counts.quarantined or counts.forwarded or counts.refused:
+        log.warning("messages_set_aside", shard=partition, quarantined=counts.quarantined, refused=counts.refused, forwarded=counts.forwarded)
+    log.debug("batch_recorded", shard=partition, recorded=counts.recorded, already=counts.already)

@@ -1,0 +1,1 @@
+"""What does each process tell of itself? Metrics and traces."""

@@ -1,0 +1,1 @@
+"""How does an interaction get from here into the journal? Sent, confirmed, or sent again."""

@@ -1,0 +1,49 @@
+"""How does what follows from events become events itself? By the front door, once."""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from domain.envelope import Proposed
+from streams.broker.batch import SIZE_LIMIT
+from streams.broker.routing import shard_of, spread
+from streams.folds.shard_fold import Emit
+from streams.ingest.cloudevents import write, write_batch
+from streams.journal import Journal, source_key
+from streams.publish.confirmed_producer import Courier
+
+AT_ONCE = 1_000
+"""Events in one message, which is how many intake commits at once."""
+
+
+def _parts(events: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Events in order, as many at once as fit a message."""
+    part: list[bytes] = []
+    size = 0
+    for event in events:
+        if part and (len(part) == AT_ONCE or size + len(event) > SIZE_LIMIT):
+            yield part
+            part, size = [], 0
+        part.append(event)
+        size += len(event)
+    if part:
+        yield part
+
+
+def emitter(courier: Courier, journal: Journal, shards: int) -> Emit:
+    """How reactions enter: by the front door, and waited for until they are in the journal.
+
+    What is in the journal already is not sent again, so folding history once more sends nothing.
+    """
+
+    async def emit(proposed: Sequence[Proposed]) -> None:
+        by_shard = sorted((copy for event in proposed for copy in spread(event, shards)), key=lambda event: shard_of(event.stream, shards))
+        waiting = []
+        for shard, events in groupby(by_shard, key=lambda event: shard_of(event.stream, shards)):
+            named = {source_key(event.source, event.id): event for event in events}
+            known = await asyncio.to_thread(journal[shard].known, named)
+            fresh = (write(event) for key, event in named.items() if key not in known)
+            waiting += [asyncio.wrap_future(courier.submit(shard, write_batch(some), batch=True)) for some in _parts(fresh)]
+        await asyncio.gather(*waiting)
+
+    return emit

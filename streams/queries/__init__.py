@@ -1,0 +1,1 @@
+"""What do the read models say, and how is the system doing?"""

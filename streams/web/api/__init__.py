@@ -1,0 +1,1 @@
+"""Which questions are answered over HTTP? One file a subject."""

@@ -1,0 +1,145 @@
+"""How does an interaction come in over HTTP? By the same front door, answered when it is safe."""
+
+import asyncio
+from concurrent.futures import Future
+from typing import Annotated, Any, cast
+
+from fastapi import FastAPI, Header, Request, Response
+from pydantic import BaseModel
+
+from domain.envelope import Proposed
+from streams.broker.routing import shard_of, spread
+from streams.ingest.cloudevents import read_message, write, write_batch
+from streams.ingest.screening import Screen
+from streams.journal import Known, Rejected, source_key
+from streams.publish.confirmed_producer import Delivered
+from streams.web.dependencies import Doors, as_json
+from streams.web.problems import Problem, problems
+
+PATIENCE = 30.0
+"""Seconds that a sender waits for the journal's word."""
+
+
+OUTCOMES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "All were recorded before"},
+    202: {"description": "Accepted, not yet recorded"},
+    **problems({409: "The same source and id was recorded with other content", 410: "Refused: their subject was forgotten, or is restricted"}),
+}
+
+
+CLOUD_EVENT = {
+    "type": "object",
+    "required": ["specversion", "id", "source", "type", "subject", "time", "data"],
+    "properties": {
+        "specversion": {"const": "1.0"},
+        **{name: {"type": "string"} for name in ("id", "source", "type", "subject")},
+        "time": {"type": "string", "format": "date-time"},
+        "businessdate": {"type": "string", "format": "date"},
+        "data": {"type": "object"},
+    },
+}
+BODIES = {
+    "application/cloudevents+json": {"schema": CLOUD_EVENT},
+    "application/cloudevents-batch+json": {"schema": {"type": "array", "items": CLOUD_EVENT, "minItems": 1}},
+}
+"""What is handed in; `tierfold schema` writes what `data` is for each type."""
+
+
+class Receipt(BaseModel):
+    """What became of one posted interaction, and where it is in the journal."""
+
+    source: str
+    id: str
+    outcome: str
+    stream: str
+    shard: int
+    version: int | None = None
+    position: int | None = None
+
+
+def add_interactions(app: FastAPI, doors: Doors) -> None:
+    """Add the way in."""
+    screen = Screen(doors.privacy.refused)
+
+    @app.post(
+        "/v1/interactions",
+        status_code=201,
+        summary="Hand in interactions: one CloudEvent, or a batch",
+        responses=OUTCOMES,
+        openapi_extra={"requestBody": {"content": BODIES, "required": True}},
+    )
+    async def interactions(request: Request, prefer: Annotated[str, Header()] = "") -> Response:
+        events = await _posted(request, doors.shards, screen)
+        before = await _known(doors, events)
+        delivered = [asyncio.wrap_future(future) for future in _submit(doors, events)]
+        if "respond-async" in prefer or not doors.wait_for_journal:
+            if not doors.wait_for_journal:
+                await _safe(delivered)
+            return as_json({"accepted": len(events)}, 202)
+        await _safe(delivered)
+        receipts = await _receipts(doors, events, before)
+        outcomes = {receipt.outcome for receipt in receipts}
+        status = 409 if "conflict" in outcomes else 201 if "recorded" in outcomes else 200
+        if "refused" in outcomes:
+            raise Problem(410, "their subject was forgotten or is restricted, and nothing more is recorded of them", [r.model_dump() for r in receipts])
+        if status == 409:
+            raise Problem(409, "the same source and id was recorded with other content; this one is in quarantine", [r.model_dump() for r in receipts])
+        return as_json([receipt.model_dump() for receipt in receipts], status)
+
+
+def _submit(doors: Doors, events: list[Proposed]) -> "list[Future[Delivered]]":
+    by_shard: dict[int, list[bytes]] = {}
+    for event in events:
+        by_shard.setdefault(shard_of(event.stream, doors.shards), []).append(write(event))
+    return [doors.courier.submit(shard, write_batch(raws), batch=True) for shard, raws in by_shard.items()]
+
+
+async def _safe(delivered: "list[asyncio.Future[Delivered]]") -> None:
+    try:
+        await asyncio.wait_for(asyncio.gather(*delivered), PATIENCE)
+    except TimeoutError:
+        raise Problem(503, "not yet safe: the journal does not take it just now; send it again, which is harmless") from None
+
+
+async def _posted(request: Request, shards: int, screen: Screen) -> list[Proposed]:
+    body = await request.body()
+    headers = [(name.replace("ce-", "ce_", 1), value.encode()) for name, value in request.headers.items()]
+    items = read_message(None, body, headers)
+    if any(map(screen.forbids, items)):
+        raise Problem(422, "nothing was recorded: passwords, biometrics and their like must never be sent here")
+    errors = [{"item": number, "field": item.read.field, "detail": item.read.reason} for number, item in enumerate(items) if isinstance(item.read, Rejected)]
+    if errors:
+        raise Problem(422, "nothing was recorded: these events cannot be read", errors)
+    events = [cast("Proposed", item.read) for item in items]
+    for event in events:
+        await request.state.look.says(event)
+    return [copy for event in events for copy in spread(event, shards)]
+
+
+async def _known(doors: Doors, events: list[Proposed]) -> dict[bytes, Known]:
+    keys: dict[int, list[bytes]] = {}
+    for event in events:
+        keys.setdefault(shard_of(event.stream, doors.shards), []).append(source_key(event.source, event.id))
+    found: dict[bytes, Known] = {}
+    for shard, wanted in keys.items():
+        found.update(await asyncio.to_thread(doors.journal[shard].known, wanted))
+    return found
+
+
+async def _receipts(doors: Doors, events: list[Proposed], before: dict[bytes, Known]) -> list[Receipt]:
+    after = await _known(doors, events)
+    return [await _receipt(doors, event, before, after) for event in events]
+
+
+async def _receipt(doors: Doors, event: Proposed, before: dict[bytes, Known], after: dict[bytes, Known]) -> Receipt:
+    shard, key = shard_of(event.stream, doors.shards), source_key(event.source, event.id)
+    receipt = Receipt(source=event.source, id=event.id, outcome="refused", stream=event.stream, shard=shard)
+    known = after.get(key)
+    if known is None:
+        return receipt
+    [identity] = await asyncio.to_thread(doors.journal[shard].identified, [event])
+    if known.content != identity.content:
+        return receipt.model_copy(update={"outcome": "conflict"})
+    [recorded] = await asyncio.to_thread(doors.journal[shard].history, known.stream, known.version - 1, 1)
+    outcome = "already" if key in before else "recorded"
+    return receipt.model_copy(update={"outcome": outcome, "version": recorded.version, "position": recorded.position})

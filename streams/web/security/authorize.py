@@ -1,0 +1,165 @@
+"""Who is let in? Nobody without a token, but to ask for health; and what they look at is written down."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, cast, get_args
+
+import structlog
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from domain.access.roles import PURPOSES, STATES_PURPOSE, UNMASKED, Caller, DataLookedUp, Purpose, Role, may_say, reaches
+from domain.envelope import Proposed
+from domain.event_types import type_name
+from domain.offers.events import Asker
+from streams.ingest.signature import OURS
+from streams.web.problems import Problem
+from streams.web.security.permissions import GRANTS, SUBJECTS, Grant
+from streams.web.security.rate_limit import Rate
+from streams.web.security.tokens import BadToken, Tokens
+
+log = structlog.get_logger()
+
+PURPOSE = "tierfold-purpose"
+"""The header that says for what somebody's data is looked at."""
+STATED = {
+    "name": PURPOSE,
+    "in": "header",
+    "required": False,
+    "description": "For what; a channel must say it",
+    "schema": {"type": "string", "enum": list(get_args(Purpose))},
+}
+SYSTEMS: tuple[Role, ...] = ("core", "channel", "operator")
+"""Roles of machines; all others are people's, who ask less often."""
+REFUSALS = {401, 403, 429}
+ManagerOf = Callable[[str], Awaitable[str | None]]
+
+
+@dataclass
+class Look:
+    """A question that a caller may ask in some roles; and once it is known about whom, as what they ask, and for what."""
+
+    caller: Caller
+    what: str
+    roles: tuple[Role, ...]
+    stated: str | None
+    manager_of: ManagerOf
+    role: Role | None = None
+    streams: tuple[str, ...] = ()
+
+    async def at(self, stream: str) -> None:
+        """It is about this customer, household or company group; raises a 403 where that is none of the caller's business."""
+        fitting = [role for role in self.roles if self.stated in PURPOSES.get(role, ()) or (self.stated is None and role not in STATES_PURPOSE)]
+        if not fitting:
+            said = sorted({purpose for role in self.roles for purpose in PURPOSES.get(role, ())})
+            raise Problem(403 if self.stated else 400, f"say for what in the header {PURPOSE}: {', '.join(said)}")
+        for role in fitting:
+            if reaches(self.caller, role, stream, await self.manager_of(stream) if role == "manager" else None):
+                self.streams, self.role = (stream,), role
+                return
+        raise Problem(403, "this is no customer of yours")
+
+    def also(self, streams: Iterable[str]) -> None:
+        """The answer tells of these too, as members of what was asked for."""
+        self.streams += tuple(streams)
+
+    @property
+    def unmasked(self) -> bool:
+        """Whether all is shown as it is."""
+        return self.role in UNMASKED
+
+    async def says(self, event: Proposed) -> None:
+        """The caller hands in an event; raises a 403 where it is not for them to say."""
+        name = type_name(type(event.data))
+        if event.source.startswith(OURS):
+            raise Problem(403, f"a source that begins with {OURS} is for tierfold itself")
+        for role in self.roles:
+            if may_say(self.caller, role, event, name, await self.manager_of(event.stream) if role == "manager" else None):
+                return
+        raise Problem(403, f"{name} is not for you to say of {event.stream.partition(':')[0]} {event.stream.partition(':')[2]}")
+
+    def asker(self) -> Asker:
+        """Who asks, for a decision that is itself the record of this look; nothing else is written down of it."""
+        assert self.role is not None
+        self.streams = ()
+        return Asker(who=self.caller.who, role=self.role, purpose=self._purpose(self.role))
+
+    def events(self) -> list[DataLookedUp]:
+        """What is written down of it; nothing if it was about nobody."""
+        if self.role is None:
+            return []
+        return [DataLookedUp(who=self.caller.who, role=self.role, purpose=self._purpose(self.role), what=self.what, about=stream) for stream in self.streams]
+
+    def _purpose(self, role: Role) -> Purpose:
+        return cast("Purpose", self.stated) if self.stated else PURPOSES[role][0]
+
+
+class Gate:
+    """Lets callers in, or does not; `note` writes a look down. `rates` are those of systems and of people, as `2000/second`."""
+
+    def __init__(self, tokens: Tokens, manager_of: ManagerOf, note: Callable[[Look], Awaitable[None]], rates: tuple[str, str]) -> None:
+        self._tokens = tokens
+        self._manager_of = manager_of
+        self.note = note
+        self._rates = tuple(map(Rate, rates))
+
+    async def let_in(self, request: Request, grant: Grant) -> Look:
+        """The look that a request is; raises a 401, 403 or 429."""
+        request.state.who = None
+        caller = await self._caller(request)
+        request.state.who = caller.who
+        self._limited(caller)
+        roles = tuple(role for role in grant.roles if role in caller.roles)
+        if not roles:
+            raise Problem(403, f"this is for {', '.join(grant.roles)}")
+        look = Look(caller, grant.what, roles, request.headers.get(PURPOSE), self._manager_of)
+        for part, kind in SUBJECTS.items():
+            if part in request.path_params:
+                await look.at(f"{kind}:{request.path_params[part]}")
+        return look
+
+    async def _caller(self, request: Request) -> Caller:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise Problem(401, "a bearer token is needed: `tierfold token` makes one", headers={"www-authenticate": "Bearer"})
+        try:
+            return await self._tokens.caller(token.strip())
+        except BadToken as error:
+            raise Problem(401, f"this token lets nobody in: {error}", headers={"www-authenticate": 'Bearer error="invalid_token"'}) from error
+
+    def _limited(self, caller: Caller) -> None:
+        rate = self._rates[not any(role in SYSTEMS for role in caller.roles)]
+        if not rate.allows(caller.who):
+            raise Problem(429, f"no more than {rate.said}", headers={"retry-after": str(rate.seconds)})
+
+
+def guarded_by(gate: Gate) -> type[APIRoute]:
+    """The kind of route that lets nobody in but those who may; one that no grant names cannot be made."""
+
+    class Guarded(APIRoute):
+        def __init__(self, path: str, endpoint: Callable[..., Any], **how: Any) -> None:
+            [method] = how["methods"]
+            self.grant = GRANTS[method, path]
+            if self.grant.roles:
+                asked = [STATED] if any(f"{{{part}}}" in path for part in (*SUBJECTS, "decision")) else []
+                said = {"security": [{"bearer": []}], "x-roles": list(self.grant.roles), "parameters": asked}
+                how["openapi_extra"] = {**(how.get("openapi_extra") or {}), **said}
+            super().__init__(path, endpoint, **how)
+
+        def get_route_handler(self) -> Callable[[Request], Any]:
+            answer, grant = super().get_route_handler(), self.grant
+
+            async def guarded(request: Request) -> Response:
+                try:
+                    request.state.look = look = await gate.let_in(request, grant)
+                    response = await answer(request)
+                except Problem as problem:
+                    if problem.status in REFUSALS:
+                        log.warning("access_denied", who=request.state.who, what=grant.what, status=problem.status)
+                    raise
+                await gate.note(look)
+                return response
+
+            return guarded if grant.roles else answer
+
+    return Guarded

@@ -1,0 +1,153 @@
+"""Who is it that asks? A token says so: OAuth 2 bearer tokens as JWT (RFC 6750, RFC 7519, claims as in RFC 9068). The door to PyJWT."""
+
+import asyncio
+import json
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from typing import Any
+from uuid import uuid4
+
+import jwt
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import TypeAdapter, ValidationError
+
+from domain.access.roles import ROLES, Caller, Role
+from domain.event import Identifier
+
+log = structlog.get_logger()
+
+ALGORITHMS = ("EdDSA", "ES256", "PS256", "RS256")
+"""What a token may be signed with: no shared secrets, and never nothing."""
+REQUIRED = ["exp", "iss", "aud", "sub"]
+LEEWAY = 30
+"""Seconds that two clocks may differ."""
+BELIEVED = 60.0
+"""Seconds for which a token that was found good is not looked at again."""
+KEPT = 10_000
+LOOK_EVERY = 10.0
+"""Seconds between two looks for keys that were not there."""
+RENEW_EVERY = 300.0
+"""Seconds after which keys that may be there no more are looked at again."""
+LONGEST = 4096
+NAMED: TypeAdapter[str] = TypeAdapter(Identifier)
+
+
+class BadToken(ValueError):
+    """A token that lets nobody in; says why, without saying what is in it."""
+
+
+class Tokens:
+    """Reads tokens of one issuer for one audience, by keys in a JWK set (RFC 7517) that `read` gets; raises `BadToken`."""
+
+    def __init__(self, read: Callable[[], str | bytes], issuer: str, audience: str) -> None:
+        self._read = read
+        self._issuer = issuer
+        self._audience = audience
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._looked = -RENEW_EVERY
+        self._looking = asyncio.Lock()
+        self._good: dict[str, tuple[Caller, float]] = {}
+
+    async def caller(self, token: str) -> Caller:
+        """Whom a token speaks for."""
+        known = self._good.get(token)
+        if known is not None and known[1] > time.time():
+            return known[0]
+        if len(token) > LONGEST:
+            raise BadToken("it is too long")
+        try:
+            key = await self._key(str(jwt.get_unverified_header(token).get("kid")))
+            claims = jwt.decode(token, key, ALGORITHMS, {"require": REQUIRED}, issuer=self._issuer, audience=self._audience, leeway=LEEWAY)
+        except jwt.PyJWTError as error:
+            raise BadToken(_reason(error)) from error
+        caller = _caller(claims)
+        if len(self._good) >= KEPT:
+            self._good.clear()
+        self._good[token] = caller, min(time.time() + BELIEVED, float(claims["exp"]) + LEEWAY)
+        return caller
+
+    async def _key(self, name: str) -> jwt.PyJWK:
+        async with self._looking:
+            since = time.monotonic() - self._looked
+            if since > RENEW_EVERY or (name not in self._keys and since > LOOK_EVERY):
+                self._keys, self._looked = await asyncio.to_thread(self._look), time.monotonic()
+        if name not in self._keys:
+            raise BadToken("it is signed by a key that is not known here")
+        return self._keys[name]
+
+    def _look(self) -> dict[str, jwt.PyJWK]:
+        """The keys by their names; as they were where nobody tells."""
+        try:
+            said = json.loads(self._read())["keys"]
+            found = [key for key in map(_public, said) if key is not None]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            log.warning("token_keys_not_read", error=type(error).__name__)
+            return self._keys
+        if not found:
+            log.warning("token_keys_not_read", error="no key of a kind that is allowed")
+        return {str(key.key_id): key for key in found}
+
+
+def _public(said: dict[str, Any]) -> jwt.PyJWK | None:
+    """A key that signs, in a way that is allowed; others in the set are for somebody else."""
+    try:
+        key = jwt.PyJWK(said) if said.get("use", "sig") == "sig" and said.get("kty") in {"OKP", "EC", "RSA"} else None
+    except jwt.PyJWTError:
+        return None
+    return key if key is not None and key.key_id and key.algorithm_name in ALGORITHMS else None
+
+
+def minted(seed: bytes, issuer: str, audience: str, caller: Caller, seconds: int) -> str:
+    """A token for somebody, signed with a key of our own (Ed25519, from a seed of 32 bytes), good for so many seconds."""
+    now = int(time.time())
+    claims: dict[str, Any] = {"iss": issuer, "aud": audience, "sub": caller.who, "roles": list(caller.roles), "iat": now, "exp": now + seconds}
+    claims |= {"jti": uuid4().hex, **({"customer": caller.customer} if caller.customer else {})}
+    return jwt.encode(claims, Ed25519PrivateKey.from_private_bytes(seed), "EdDSA", {"typ": "at+jwt", "kid": _jwk(seed)["kid"]})
+
+
+def key_set(seeds: Sequence[bytes]) -> str:
+    """The public keys of our own, as a JWK set."""
+    return json.dumps({"keys": [_jwk(seed) for seed in seeds]})
+
+
+def _jwk(seed: bytes) -> dict[str, str]:
+    """A public key, under its thumbprint (RFC 7638, RFC 8037)."""
+    public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+    needed = {"crv": "Ed25519", "kty": "OKP", "x": _coded(public)}
+    return {**needed, "alg": "EdDSA", "use": "sig", "kid": _coded(sha256(json.dumps(needed, separators=(",", ":")).encode()).digest())}
+
+
+def _coded(said: bytes) -> str:
+    return urlsafe_b64encode(said).rstrip(b"=").decode()
+
+
+def _caller(claims: dict[str, Any]) -> Caller:
+    """Raises `BadToken` where the claims name no role of ours."""
+    said = claims.get("roles")
+    roles: tuple[Role, ...] = tuple(role for role in ROLES if isinstance(said, list) and role in said)
+    customer = claims.get("customer")
+    if not roles:
+        raise BadToken("it names no role that is known here")
+    if customer is not None and not isinstance(customer, str):
+        raise BadToken("its customer is not a string")
+    try:
+        return Caller(NAMED.validate_python(claims["sub"]), roles, customer)
+    except ValidationError:
+        raise BadToken("its subject is no name: letters, digits and _ . - : / @ # only") from None
+
+
+def _reason(error: jwt.PyJWTError) -> str:
+    """Why, in words that repeat nothing of the token."""
+    reasons = {
+        jwt.ExpiredSignatureError: "it is over",
+        jwt.ImmatureSignatureError: "it is not yet good",
+        jwt.InvalidAudienceError: "it is for somebody else",
+        jwt.InvalidIssuerError: "it is from another issuer",
+        jwt.InvalidAlgorithmError: "it is signed in a way that is not allowed",
+        jwt.MissingRequiredClaimError: f"it lacks one of {', '.join(REQUIRED)}",
+        jwt.InvalidSignatureError: "its signature is not good",
+    }
+    return next((reason for kind, reason in reasons.items() if isinstance(error, kind)), "it cannot be read")

@@ -1,0 +1,83 @@
+"""Every field is classed, and what is masked is masked wherever it stands."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.policy_files import BadFile, read_privacy
+from deploy.settings import POLICIES
+from domain.access.privacy_policy import Classed, masked
+from domain.access.roles import OWN_WORD, SAYS, SIGNED_BY
+from domain.event_types import EVENTS
+
+FILE = POLICIES / "privacy.yaml"
+FACT = {"source": "app", "at": "2026-01-01T00:00:00Z"}
+
+
+def test_the_shipped_policy_classes_every_field() -> None:
+    """Of every event and every read model; C2 with a mask."""
+    policy = read_privacy(FILE)
+
+    assert policy.events.keys() == EVENTS.keys()
+    assert policy.longest == 10
+    assert policy.label == "retail-privacy@1"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda said: said["events"]["customer-onboarded"]["fields"].pop("born"), "events.customer-onboarded.born has no class"),
+        (lambda said: said["events"].pop("feedback-given"), "events.feedback-given has no class"),
+        (lambda said: said["read_models"]["profile"].update(shoe_size="C1"), "read_models.profile.shoe_size is not there"),
+        (lambda said: said["events"]["feedback-given"]["fields"].update(text="C2"), "a C2 field needs a mask"),
+        (lambda said: said["events"]["feedback-given"].update(purpose="fun"), "no purpose fun"),
+    ],
+)
+def test_a_policy_that_says_too_little_or_too_much_stops_the_start(change: Callable[[dict[str, Any]], Any], said: str, tmp_path: Path) -> None:
+    """With the place and the reason."""
+    policy = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    change(policy)
+    file = tmp_path / "privacy.yaml"
+    file.write_text(yaml.safe_dump(policy))
+
+    with pytest.raises(BadFile, match=said):
+        read_privacy(file)
+
+
+def test_a_fact_cannot_be_named_so_that_others_are_shown() -> None:
+    """`value` is a name that somebody may state like any other."""
+    facts = {name: {"value": "欧阳小明", **FACT} for name in ("name", "value", "at", "source")}
+    seen = masked({"facts": Classed("C2", "first")}, {}, {"facts": facts})
+
+    assert {fact["value"] for fact in seen["facts"].values()} == {"欧***"}
+    assert {fact["source"] for fact in seen["facts"].values()} == {"app"}
+
+
+def test_names_are_masked_at_any_depth() -> None:
+    """In months, in standings, in lists of members."""
+    wherever = {"born": Classed("C2", "year"), "features": Classed("C2", "hidden")}
+    said = {"months": {"rows": {"2026-01": {"traits": {"born": "1980-05-17", "kind": "person"}}}}, "all": [{"features": {"age": 46}}]}
+
+    assert masked({}, wherever, said) == {
+        "months": {"rows": {"2026-01": {"traits": {"born": "1980-**-**", "kind": "person"}}}},
+        "all": [{"features": {"age": "***"}}],
+    }
+
+
+def test_accounts_with_the_same_ends_are_all_there() -> None:
+    """Under one star more."""
+    seen = masked({"accounts": Classed("C2", "keys")}, {}, {"accounts": {"62220200000001234": 1, "62220299999991234": 2}})
+
+    assert sorted(seen["accounts"].values()) == [1, 2]
+    assert all("0200000" not in name for name in seen["accounts"])
+
+
+def test_what_roles_may_say_names_events_that_there_are() -> None:
+    """A slip in a name would let nobody, or everybody, say it."""
+    named = set(OWN_WORD).union(SIGNED_BY, *SAYS.values())
+
+    assert named <= EVENTS.keys()
+    assert all(field in EVENTS[name].model_fields for name, field in SIGNED_BY.items())

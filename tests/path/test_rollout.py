@@ -1,0 +1,274 @@
+"""Another rule, from a file to what every reader sees, and back again: beside the live one, while the bank goes on."""
+
+import asyncio
+import signal
+import statistics
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import cycle
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from deploy.operations.digest import live_digests
+from deploy.operations.rollout import Doors, approved, compare, promoted, rebuilt, rolled_back, run, withdrawn
+from deploy.policy_files import read_policy
+from deploy.settings import POLICIES
+from deploy.wiring import journal_of
+from domain.tiering.assessment import TierChanged
+from projections.rollout.versions import name_of
+from streams.ingest.cloudevents import write
+from streams.sources.synth import Bank, synth
+from tests.conftest import TIERFOLD, Running, environment_of, settings_in
+
+LIVE = POLICIES / "tiers" / "bohai-retail.yaml"
+OTHER = POLICIES / "tiers" / "cmb-sunflower.yaml"
+BANK = Bank(customers=300, months=4, seed=2)
+PROMOTIONS = 50
+PACE = 1_000
+
+
+@pytest.fixture(scope="module")
+def bank() -> list[bytes]:
+    """A synthetic bank."""
+    return list(map(write, synth(BANK)))
+
+
+@pytest.fixture
+def running(tmp_path: Path, bank: list[bytes]) -> Iterator[Running]:
+    """A stack that has the first half of the bank."""
+    made = Running(settings_in(tmp_path))
+    made.start()
+    feed(made, bank[: len(bank) // 2])
+    made.settle()
+    yield made
+    made.kill_all()
+
+
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A stack that the tests of engines share, each with its own part of the bank."""
+    made = Running(settings_in(tmp_path_factory.mktemp("lasting")))
+    made.start()
+    yield made
+    made.kill_all()
+
+
+def feed(running: Running, events: list[bytes]) -> None:
+    """Feed some of the bank."""
+    path = running.settings.data_dir / "part.jsonl"
+    path.write_bytes(b"\n".join(events))
+    running.report("feed", str(path))
+
+
+@contextmanager
+def meanwhile(running: Running, events: list[bytes]) -> Iterator[None]:
+    """The bank goes on at a thousand events a second while something else is done; all of it is in at the end."""
+    with subprocess.Popen([*TIERFOLD, "feed", "-"], env=environment_of(running.settings), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as feeding:
+        assert feeding.stdin is not None
+        pacing = threading.Thread(target=_paced, args=(feeding.stdin, events))
+        pacing.start()
+        yield
+        pacing.join()
+        feeding.stdin.close()
+    assert feeding.returncode == 0
+    running.settle()
+
+
+def _paced(into: IO[bytes], events: list[bytes]) -> None:
+    for start in range(0, len(events), PACE // 10):
+        into.write(b"".join(event + b"\n" for event in events[start : start + PACE // 10]))
+        into.flush()
+        time.sleep(0.1)
+
+
+def candidate(folder: Path) -> Path:
+    """The live rule with gold in reach of more people, and less patience."""
+    said = LIVE.read_text(encoding="utf-8").replace("version: 1", "version: 2").replace("at_least: 20000000}", "at_least: 6000000}")
+    path = folder / "candidate.yaml"
+    path.write_text(said.replace("misses_allowed: 3", "misses_allowed: 1"), encoding="utf-8")
+    return path
+
+
+def agree(running: Running, version: str) -> None:
+    """See what a version changes, and approve it."""
+    report = running.report("replay", "compare", "live", version)["digest"]
+    running.report("replay", "approve", version, "--by", "zhang", "--report", report)
+
+
+def told(running: Running) -> Counter[tuple[str, str, str]]:
+    """Everybody who was told of a tier: customer, before, after."""
+    rows = [row for shard in journal_of(running.settings) for row in shard.read(0, 1_000_000) if row.topic == "tier-changed.v1"]
+    events = [row.event() for row in rows]
+    return Counter((event.stream, event.data.before, event.data.after) for event in events if isinstance(event.data, TierChanged))
+
+
+def tiers_in(said: dict[str, Any]) -> set[str]:
+    """Every tier that an answer speaks of."""
+    grounds = said["grounds"] or {"reached": None}
+    return {said["tier"], said["assessed"], grounds["reached"], said["heading"]["tier"], said["outlook"]["below"], said["outlook"]["above"]} - {None}
+
+
+def test_a_rule_is_rebuilt_compared_approved_promoted_and_rolled_back(running: Running, bank: list[bytes], tmp_path: Path) -> None:
+    """What-if, the carried version and a rebuild agree; those who move are told once, and told again when it is taken back."""
+    path = candidate(tmp_path)
+    with meanwhile(running, bank[len(bank) // 2 :]):
+        made = running.report("replay", "rebuild", "tier", "--policy", str(path), "--by", "li")
+    version = made["version"]
+    here = running.report("replay", "rebuild", "tier", "--policy", str(path), "--by", "li", "--engine", "local")
+    compared = running.report("replay", "compare", "live", version, "--parquet", str(tmp_path / "movers.parquet"))
+    [tried] = running.report("replay", "what-if", str(path), "--from-journal")["comparisons"]
+    before = running.report("digest")
+    agree(running, version)
+    promoted = running.report("replay", "promote", version, "--by", "zhang", "--rate", "1000")
+    under_new, told_of_new = running.report("digest"), told(running)
+    back = running.report("replay", "roll-back", "--by", "zhang", "--reason", "a test")
+    told_in_all, after = told(running), running.report("digest")
+
+    assert compared["up"] + compared["down"] > 0
+    assert {name: compared[name] for name in ("counts", "assets", "segments", "movers")} == {
+        name: tried[name] for name in ("counts", "assets", "segments", "movers")
+    }
+    assert (tmp_path / "movers.parquet").read_bytes()[:4] == b"PAR1"
+    assert before["tier@1"] != under_new["tier@1"] == here["digests"]["tier@1"]
+    assert promoted["told"] == told_of_new.total() == len(told_of_new) == compared["up"] + compared["down"]
+    assert back["told"] == promoted["told"]
+    assert told_in_all == told_of_new + Counter((who, new, old) for who, old, new in told_of_new.elements())
+    assert {name: each for name, each in after.items() if name not in ("profile@1", "ledger@1", "live@1", "versions@1")} == {
+        name: each for name, each in before.items() if name not in ("profile@1", "ledger@1", "live@1", "versions@1")
+    }
+    assert after == running.report("digest", "--rebuild")
+
+
+def test_a_roll_back_in_the_middle_of_an_announcement_leaves_nobody_with_a_tier_that_is_gone(running: Running, tmp_path: Path) -> None:
+    """The announcement ends with a word; who was told is told again, and nobody else hears anything."""
+    version = running.report("replay", "rebuild", "tier", "--policy", str(candidate(tmp_path)), "--by", "li")["version"]
+    agree(running, version)
+    words = ["replay", "promote", version, "--by", "zhang", "--rate", "2"]
+    telling = subprocess.Popen([*TIERFOLD, *words], env=environment_of(running.settings), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while told(running).total() < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    run(running.settings, lambda doors: rolled_back(doors, "tier", "zhang", "a test", 1000))
+    _, said = telling.communicate(timeout=60)
+    moves = told(running)
+    there = {who: (before, after) for who, before, after in moves if (who, after, before) in moves}
+
+    assert telling.returncode == 2
+    assert b"another switch came meanwhile" in said
+    assert moves.total() == 2 * len(there) >= 6
+    assert running.report("replay", "announce", "--by", "zhang")["told"] == 0
+
+
+class Reader(threading.Thread):
+    """A channel that asks for tiers without a pause, and notes answers that are none, or of two rules at once."""
+
+    def __init__(self, running: Running, names: dict[str, set[str]]) -> None:
+        super().__init__()
+        self._running = running
+        self._names = names
+        self.stop = threading.Event()
+        self.faults: list[str] = []
+        self.seen: Counter[str] = Counter()
+
+    def run(self) -> None:
+        """Ask until told to stop."""
+        with self._running.calls() as client:
+            there = [number for number in range(100_000, 100_300) if client.get(f"/v1/customers/{number}/tier").status_code == 200]
+            for number in cycle(there):
+                answer = client.get(f"/v1/customers/{number}/tier")
+                if self.stop.is_set():
+                    return
+                if answer.status_code == 200 and tiers_in(answer.json()) <= self._names[answer.json()["policy"]]:
+                    self.seen[answer.json()["policy"]] += 1
+                else:
+                    self.faults.append(answer.text)
+
+
+def test_fifty_promotions_under_load_show_no_reader_two_versions_at_once(running: Running, bank: list[bytes]) -> None:
+    """Two rules with other tiers change places fifty times while the bank goes on: every answer is of one rule, a roll-back (median) below a second."""
+    version = running.report("replay", "rebuild", "tier", "--policy", str(OTHER), "--by", "li")["version"]
+    agree(running, version)
+    names = {policy.label: {tier.tier for tier in policy.tiers} for policy in map(read_policy, (LIVE, OTHER))}
+    waits: list[float] = []
+
+    async def switch(doors: Doors) -> None:
+        for number in range(PROMOTIONS // 2):
+            await promoted(doors, "tier", version, "zhang", 0)
+            begun = time.monotonic()
+            if number % 2 == 0:
+                await rolled_back(doors, "tier", "zhang", "a test", 0)
+                waits.append(time.monotonic() - begun)
+            else:
+                await promoted(doors, "tier", name_of(read_policy(LIVE)), "zhang", 0)
+
+    readers = [Reader(running, names) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    with meanwhile(running, bank[len(bank) // 2 :]):
+        run(running.settings, switch)
+    for reader in readers:
+        reader.stop.set()
+        reader.join()
+    seen = readers[0].seen + readers[1].seen
+
+    assert [reader.faults for reader in readers] == [[], []]
+    assert len(seen) == 2
+    assert min(seen.values()) > 100
+    assert statistics.median(waits) < 1.0
+    assert running.report("digest") == running.report("digest", "--rebuild")
+
+
+ENGINES: dict[str, tuple[str, ...]] = {
+    "ledger": ("profile@1", "ledger@1", "months@1"),
+    "tier": ("tier@1",),
+    "offers": ("offers@3",),
+    "model": ("model@3",),
+    "whole": ("whole@1", "calendar@1"),
+}
+
+
+@pytest.mark.parametrize("projection", ENGINES)
+def test_both_engines_fill_a_version_with_the_live_bytes_while_the_bank_goes_on(lasting: Running, bank: list[bytes], projection: str) -> None:
+    """Agents or processes of one's own: what they make is carried forward, and equals what grew live; promoted, it is what readers see."""
+    part = len(bank) // len(ENGINES)
+    start = [*ENGINES].index(projection) * part
+    with meanwhile(lasting, bank[start : start + part]):
+        made = [run(lasting.settings, lambda doors, here=here: rebuilt(doors, projection, None, "ops", here=here)) for here in (False, True)]  # type: ignore[misc]
+    live = asyncio.run(live_digests(lasting.settings))
+    for each in made:
+        switched = run(lasting.settings, lambda doors, version=each["version"]: _tried(doors, projection, version))  # type: ignore[misc]
+        assert {name: switched[name] for name in ENGINES[projection]} == {name: live[name] for name in ENGINES[projection]}
+
+
+async def _tried(doors: Doors, projection: str, version: str) -> dict[str, str]:
+    """The live digests while a version is live; then as before."""
+    if projection == "tier":
+        report = await compare(doors, "live", version)
+        await approved(doors, version, report.digest, "zhang")
+    await promoted(doors, projection, version, "zhang", 0)
+    found = await live_digests(doors.settings)
+    await rolled_back(doors, projection, "zhang", "a test", 0)
+    await withdrawn(doors, projection, version, "zhang")
+    return found
+
+
+def test_a_rebuild_that_was_killed_goes_on_where_it_was(lasting: Running) -> None:
+    """Kill -9 of the command and with it its processes; begun again it ends as if nothing had been."""
+    command = [*TIERFOLD, "replay", "rebuild", "ledger", "--by", "ops", "--engine", "local"]
+    for patience in (2.5, 3.5):
+        killed = subprocess.Popen(command, env=environment_of(lasting.settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(patience)
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+    made = lasting.report("replay", "rebuild", "ledger", "--by", "ops", "--engine", "local")
+    live = lasting.report("digest")
+
+    assert made["digests"] == {name: live[name] for name in ENGINES["ledger"]}
+    lasting.report("replay", "withdraw", made["version"], "--of", "ledger", "--by", "ops")

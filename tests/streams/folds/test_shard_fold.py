@@ -1,0 +1,199 @@
+"""Whatever the nudges do, the states end where the journal says. Faults are data here."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from domain.accounts.events import TransactionPosted
+from domain.accounts.exchange import ExchangeRateFixed
+from domain.calendar import DayClosed
+from domain.envelope import Proposed
+from domain.tiering.assessment import TierOverridden
+from domain.tiering.policy import TierPolicy
+from projections.customers.group import CUSTOMERS, standings
+from projections.projection import Group
+from projections.store import Kept, MemoryStore, Place, Reached, Store
+from replay.rebuild.digests import digests
+from replay.rebuild.in_memory import rebuild
+from streams.broker.batch import Batch, batches, decode_batch, encode_batch
+from streams.folds.derived_fold import Deriving
+from streams.folds.shard_fold import Folding
+from streams.journal import Arrival, Journal, LogOffset
+from tests.conftest import NOON, Dying, proposed
+
+
+def history() -> list[Proposed]:
+    """Forty days of three customers, with every end of day."""
+    events = []
+    for number in range(40):
+        day = date(2026, 1, 10) + timedelta(days=number)
+        for who in range(3):
+            data = TransactionPosted(
+                transaction=f"{number}-{who}", account=f"a{who}", amount=1000 * (who + 1), currency="USD" if who == 1 else "CNY", kind="card"
+            )
+            events.append(proposed(data, f"{number}-{who}", f"customer:{who}", day))
+        if number == 25:
+            by_hand = TierOverridden(tier="gold", approver="head", reason="known", until=date(2026, 3, 31))
+            events.append(proposed(by_hand, "by-hand", "customer:2", day))
+        rate = ExchangeRateFixed(currency="USD", base="CNY", numerator=700 + number, denominator=100)
+        events.append(proposed(rate, f"rate-{number}", "shard:0", day))
+        events.append(proposed(DayClosed(date=day), f"day-{number}", "shard:0", day))
+    return events
+
+
+def recorded_batches(journal: Journal, at_once: int = 7) -> list[Batch]:
+    """The history in the journal's first shard, and the batches that intake would publish."""
+    journal[0].claim()
+    found, events = [], history()
+    for offset, start in enumerate(range(0, len(events), at_once)):
+        arrivals = [Arrival(offset, item, b"", event) for item, event in enumerate(events[start : start + at_once])]
+        commit = journal[0].record(arrivals, LogOffset("log", offset), NOON)
+        found += batches(commit.after, commit.rows)
+    return found
+
+
+@pytest.fixture
+def groups(bohai: TierPolicy) -> list[Group]:
+    """The group that folds customers, and one that reads what it has folded."""
+    return [CUSTOMERS, standings("v", bohai)]
+
+
+def foldings(groups: list[Group], store: Store, journal: Journal, sweep: int = 500) -> list[Folding]:
+    """One folding for each group, as an agent keeps them: what is derived behind what it is derived from."""
+    facts, tiers = groups
+    first = Folding(facts, 0, store, journal, sweep=sweep)
+    return [first, Deriving(tiers, 0, store, journal, sweep=sweep, of=first)]
+
+
+async def undisturbed(groups: list[Group], journal: Journal) -> dict[str, str]:
+    """The digests of the journal folded by the rebuild, which shares no way with these."""
+    return await digests(groups, rebuild(groups, journal, processes=1), 1)
+
+
+DELIVERIES = {
+    "in order": lambda every: every,
+    "each twice": lambda every: [batch for batch in every for _ in range(2)],
+    "every third lost": lambda every: [batch for number, batch in enumerate(every) if number % 3] + [every[-1]],
+    "all but the last lost": lambda every: every[-1:],
+    "backwards": lambda every: every[::-1],
+    "all, and all again": lambda every: every + every,
+    "the last one first": lambda every: [every[-1], *every],
+}
+
+
+@pytest.mark.parametrize("fault", DELIVERIES)
+async def test_states_end_where_the_journal_says(groups: list[Group], sqlite_journal: Journal, store: Store, fault: str) -> None:
+    """Late, doubled or lost: a nudge can make a state late, never wrong."""
+    delivered = DELIVERIES[fault](recorded_batches(sqlite_journal))
+    chain = foldings(groups, store, sqlite_journal)
+    for batch in delivered:
+        for folding in chain:
+            await folding.advance(decode_batch(encode_batch(batch)))
+
+    assert await digests(groups, store, 1) == await undisturbed(groups, sqlite_journal)
+    assert [await store.upto(Place(0, group.name)) for group in groups] == [sqlite_journal[0].head()] * 2
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(min_value=0, max_value=22), st.booleans()), max_size=25))
+async def test_any_delivery_to_any_two_workers_ends_the_same(
+    groups: list[Group], tmp_path_factory: pytest.TempPathFactory, deliveries: list[tuple[int, bool]]
+) -> None:
+    """Two workers that both think the shard is theirs do each other no harm."""
+    journal = Journal(f"sqlite://{tmp_path_factory.mktemp('journal')}", 1)
+    every = recorded_batches(journal)
+    store = MemoryStore()
+    workers = [foldings(groups, store, journal) for _ in range(2)]
+    for number, second in deliveries:
+        for folding in workers[second]:
+            await folding.advance(every[number % len(every)])
+    for folding in workers[0]:
+        await folding.catch_up()
+
+    assert await digests(groups, store, 1) == await undisturbed(groups, journal)
+
+
+@pytest.mark.parametrize("deadly", range(1, 15))
+async def test_a_crash_before_any_save_counts_nobody_twice(groups: list[Group], sqlite_journal: Journal, deadly: int) -> None:
+    """The month ends for some customers, then the worker dies; the next one ends it for the rest."""
+    store = Dying(deadly)
+    for batch in recorded_batches(sqlite_journal, 50):
+        with suppress(ConnectionError):
+            for folding in foldings(groups, store, sqlite_journal, sweep=1):
+                await folding.advance(batch)
+    for folding in foldings(groups, store, sqlite_journal, sweep=2):
+        await folding.catch_up()
+
+    assert store.died
+    assert await digests(groups, store, 1) == await undisturbed(groups, sqlite_journal)
+
+
+async def test_what_is_derived_is_never_ahead_of_its_source(groups: list[Group], sqlite_journal: Journal) -> None:
+    """A new version that is taken up at any time ends the same; before its source has folded anything, it waits."""
+    every, store = recorded_batches(sqlite_journal), MemoryStore()
+    facts, tiers = foldings(groups, store, sqlite_journal)
+    assert await tiers.catch_up() == 0
+    for batch in every[: len(every) // 2]:
+        await facts.advance(batch)
+    await tiers.catch_up()
+    assert await store.upto(Place(0, groups[1].name)) == await store.upto(Place(0, groups[0].name)) < sqlite_journal[0].head()
+    await facts.catch_up()
+    await tiers.catch_up()
+
+    assert await digests(groups, store, 1) == await undisturbed(groups, sqlite_journal)
+
+
+class Overtaken(MemoryStore):
+    """A store in which another worker comes between a worker and its first save: its states are saved, and the position stays."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.other: Callable[[], Awaitable[object]] | None = None
+        self._stays = False
+
+    async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> Reached | None:
+        other, self.other = self.other, None
+        if self._stays and upto != expected.upto:
+            raise ConnectionError("killed before it moves")
+        if other is not None:
+            self._stays = True
+            with suppress(ConnectionError):
+                await other()
+            self._stays = False
+        return await super().save(place, expected, upto, states)
+
+
+async def test_a_worker_that_is_behind_does_not_put_back_what_another_has_folded_further(groups: list[Group], sqlite_journal: Journal) -> None:
+    """Two workers fill one version, the slow one a shorter stretch, and their saves come between each other."""
+    every, store = recorded_batches(sqlite_journal), Overtaken()
+    facts, slow = foldings(groups, store, sqlite_journal)
+    _, fast = foldings(groups, store, sqlite_journal)
+    for batch in every[:17]:  # behind the end of January, before the tier set by hand
+        await facts.advance(batch)
+    head = sqlite_journal[0].head()
+    so_far = await store.upto(Place(0, groups[0].name))
+    await facts.catch_up()
+    store.other = fast.catch_up
+    await slow.advance(Batch(so_far, so_far, []))
+    await slow.catch_up()
+
+    assert await store.upto(Place(0, groups[1].name)) == head
+    assert await digests(groups, store, 1) == await undisturbed(groups, sqlite_journal)
+
+
+def test_a_batch_fits_a_message(sqlite_journal: Journal) -> None:
+    """A large commit leaves in several batches that follow on each other."""
+    sqlite_journal[0].claim()
+    data = TransactionPosted(transaction="t", account="a", amount=1, currency="CNY", kind="card", counterparty="x" * 300)
+    arrivals = [Arrival(0, number, b"", proposed(data, str(number))) for number in range(3000)]
+    commit = sqlite_journal[0].record(arrivals, LogOffset("log", 0), NOON)
+    parts = list(batches(commit.after, commit.rows))
+
+    assert len(parts) > 1
+    assert all(len(encode_batch(part)) < 1_000_000 for part in parts)
+    assert [part.after for part in parts] == [0, *(part.upto for part in parts[:-1])]
+    assert [row for part in parts for row in part.rows] == commit.rows

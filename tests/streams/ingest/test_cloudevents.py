@@ -1,0 +1,180 @@
+"""What can be read, what is rejected, and that nothing ever raises."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.accounts.events import TransactionPosted
+from streams.ingest.cloudevents import BATCH_LIMIT, EVENT_LIMIT, read_event, read_message, write, write_batch
+from streams.journal import Rejected
+from tests.conftest import proposed
+
+PAID = TransactionPosted(transaction="t1", account="a1", amount=-1250, currency="CNY", kind="card")
+GOOD: dict[str, Any] = json.loads(write(proposed(PAID)))
+
+
+def changed(**attributes: Any) -> bytes:
+    """A good event with some attributes changed; None takes one away."""
+    return json.dumps({name: value for name, value in {**GOOD, **attributes}.items() if value is not None}).encode()
+
+
+def data(**fields: Any) -> bytes:
+    """A good event with some fields of its data changed."""
+    return changed(data={**GOOD["data"], **fields})
+
+
+BAD = [
+    (b"not json", None),
+    (b'{"specversion": "1.0"', None),
+    (b'"\xff\xfe"', None),
+    (b"\xff\xfe{}", None),
+    (b"[" * 5000, None),
+    (b"null", None),
+    (b"7", None),
+    (changed(specversion="0.3"), "specversion"),
+    (changed(specversion=None), "specversion"),
+    (changed(id=None), "id"),
+    (changed(id=""), "id"),
+    (changed(id=5), "id"),
+    (changed(source=None), "source"),
+    (changed(type=None), "type"),
+    (changed(type="tierfold.unheard-of.v1"), "type"),
+    (changed(type="com.other.transaction-posted.v1"), "type"),
+    (changed(type="tierfold.transaction-posted.v99"), "type"),
+    (changed(subject=None), "subject"),
+    (changed(subject="customer 1"), "subject"),
+    (changed(subject="model:fund"), "subject"),
+    (changed(time=None), "time"),
+    (changed(time="yesterday"), "time"),
+    (changed(time="2026-03-02T12:00:00"), "time"),
+    (changed(time="9999-01-01T00:00:00Z"), "time"),
+    (changed(businessdate="1492-01-01"), "businessdate"),
+    (changed(businessdate="2026-02-30"), "businessdate"),
+    (changed(data=None), "data"),
+    (changed(data=[]), "data"),
+    (data(amount="12.50"), "data.amount"),
+    (data(amount=12.5), "data.amount"),
+    (data(amount=10**16), "data.amount"),
+    (data(amount=None), "data.amount"),
+    (data(currency="yuan"), "data.currency"),
+    (data(account=""), "data.account"),
+    (data(surprise=1), "data.surprise"),
+]
+
+
+@pytest.mark.parametrize(("raw", "field"), BAD, ids=[f"{number}-{field}" for number, (_, field) in enumerate(BAD)])
+def test_what_cannot_be_read_is_rejected_and_names_the_field(raw: bytes, field: str | None) -> None:
+    """The reason says what, the field says where, and the original bytes are kept."""
+    [item] = read_message(None, raw)
+
+    assert isinstance(item.read, Rejected)
+    assert item.read.reason
+    assert item.read.field == field
+    assert item.raw == raw
+
+
+def test_a_number_beyond_all_numbers_is_rejected() -> None:
+    """JSON knows 1e999, which Python reads as infinity and could not write again."""
+    candidate = {"offer": "fund", "propensity": 0.5, "value": 1, "priority": 0, "model": "m"}
+    decided = {"decision": "d", "channel": "app", "candidates": [candidate], "features": {}, "catalogue": "c"}
+    raw = changed(type="tierfold.offer-decided.v1", data=decided).replace(b'"priority": 0', b'"priority": 1e999')
+
+    assert read_event(raw) == Rejected("Input should be a finite number", "data.candidates.0.priority")
+
+
+def test_the_day_that_closed_must_be_the_business_date() -> None:
+    """A day closed by mistake, years ahead, would end every month until then."""
+    raw = changed(type="tierfold.day-closed.v1", subject="bank", data={"date": "2199-12-31"})
+
+    assert read_event(raw) == Rejected("the day that closed is not the business date", "data.date")
+
+
+def test_one_bad_event_loses_nothing_else_of_its_batch() -> None:
+    """Each event of a batch stands for itself, with its own original bytes."""
+    good, bad = write(proposed(PAID)), data(amount="x")
+    items = read_message(None, write_batch([good, bad, b"{}", good]))
+
+    assert [isinstance(item.read, Rejected) for item in items] == [False, True, True, False]
+    assert items[1].raw == bad
+
+
+def test_an_event_reads_as_it_was_written() -> None:
+    """Written and read again is the same, Chinese included."""
+    event = proposed(PAID.model_copy(update={"counterparty": "海底捞"}))
+
+    assert read_event(write(event)) == event
+
+
+def test_binary_mode_says_the_same_as_structured_mode() -> None:
+    """Attributes in `ce_` headers, data in the value."""
+    headers = [(f"ce_{name}", str(value).encode()) for name, value in GOOD.items() if name not in ("data", "cause")]
+    [item] = read_message(b"customer:1", json.dumps(GOOD["data"]).encode(), [*headers, ("content-type", b"application/json")])
+
+    assert item.read == proposed(PAID)
+
+
+def test_binary_mode_names_the_field_too() -> None:
+    """A missing header is a missing attribute."""
+    [item] = read_message(None, b"{}", [("ce_specversion", b"1.0"), ("ce_id", b"1")])
+
+    assert isinstance(item.read, Rejected)
+    assert item.read.field == "source"
+
+
+def test_the_key_must_be_the_subject() -> None:
+    """Another key would put a customer's events into another partition."""
+    [item] = read_message(b"customer:2", write(proposed(PAID)))
+
+    assert item.read == Rejected("the message's key is not the event's subject", "subject")
+
+
+def test_a_null_value_is_rejected() -> None:
+    """A tombstone is no interaction."""
+    assert read_message(b"customer:1", None)[0].read == Rejected("the value is null")
+
+
+def test_five_megabytes_are_rejected_and_kept() -> None:
+    """Too large an event says so, and its neighbours in a batch are read."""
+    large, good = data(counterparty="x" * 5_000_000), write(proposed(PAID))
+    items = read_message(None, write_batch([good, large, good]))
+
+    assert [isinstance(item.read, Rejected) for item in items] == [False, True, False]
+    assert items[1].read == Rejected(f"the event has {len(large)} bytes, and {EVENT_LIMIT} is the limit")
+    assert items[1].raw == large
+
+
+def test_a_batch_of_too_many_is_one_entry() -> None:
+    """Two million noughts do not become two million entries."""
+    [item] = read_message(None, b"[" + b",".join([b"0"] * (BATCH_LIMIT + 1)) + b"]")
+
+    assert isinstance(item.read, Rejected)
+
+
+def test_no_reason_holds_what_a_database_refuses() -> None:
+    """PostgreSQL takes no NUL in a text."""
+    for raw in (changed(specversion="\0"), data(**{"\0": 1})):
+        [item] = read_message(None, raw)
+        assert isinstance(item.read, Rejected)
+        assert "\0" not in f"{item.read.reason}{item.read.field}"
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_whatever_raise(raw: bytes) -> None:
+    """Whatever arrives, intake goes on."""
+    assert all(isinstance(item.read, Rejected) for item in read_message(None, raw))
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.sampled_from(sorted(GOOD)), json_values)
+def test_no_attribute_whatever_raises(name: str, value: Any) -> None:
+    """Any JSON in any attribute is either read or rejected."""
+    assert read_message(None, json.dumps({**GOOD, name: value}).encode())

@@ -1,0 +1,96 @@
+"""A token lets in whom its issuer says, by a key of that issuer's, in its time, and nobody else."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+
+from domain.access.roles import Caller
+from streams.web.security.tokens import BadToken, Tokens, key_set, minted
+
+SEED = b"s" * 32
+LI = Caller("li.wei", ("auditor", "operator"))
+RSA, EC, ED = rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP256R1()), Ed25519PrivateKey.generate()
+SIGNED = {"RS256": (RSA, RSAAlgorithm), "PS256": (RSA, RSAAlgorithm), "ES256": (EC, ECAlgorithm), "EdDSA": (ED, OKPAlgorithm)}
+
+
+def caller(token: str, keys: Callable[[], str] = lambda: key_set([SEED])) -> Caller:
+    """Whom a token speaks for, to us."""
+    return asyncio.run(Tokens(keys, "issuer", "tierfold").caller(token))
+
+
+def claims(**other: object) -> dict[str, object]:
+    """Good claims, or others."""
+    return {"iss": "issuer", "aud": "tierfold", "sub": "li.wei", "roles": ["auditor"], "exp": int(time.time()) + 60, **other}
+
+
+def test_a_token_of_our_own_says_who_and_as_what() -> None:
+    """Roles in our order; the customer of a channel."""
+    assert caller(minted(SEED, "issuer", "tierfold", LI, 60)) == LI
+    channel = Caller("app", ("channel",), "4711")
+    assert caller(minted(SEED, "issuer", "tierfold", channel, 60)) == channel
+
+
+@pytest.mark.parametrize("algorithm", SIGNED)
+def test_an_issuers_token_is_read_among_keys_for_other_uses(algorithm: str) -> None:
+    """An ordinary set: keys to encrypt with, shared secrets and kinds that nobody here knows do not hinder those that sign."""
+    private, shape = SIGNED[algorithm]
+    signing = {**json.loads(shape.to_jwk(private.public_key())), "kid": "signs", "use": "sig", "alg": algorithm}
+    others = [
+        {**json.loads(RSAAlgorithm.to_jwk(RSA.public_key())), "kid": "encrypts", "use": "enc", "alg": "RSA-OAEP"},
+        {"kty": "oct", "kid": "shared", "k": "c2VjcmV0", "alg": "HS256"},
+        {"kty": "EC", "kid": "odd", "crv": "P-999", "x": "AA", "y": "AA"},
+        {"kty": "new"},
+    ]
+    token = jwt.encode(claims(), private, algorithm, {"kid": "signs"})
+
+    assert caller(token, lambda: json.dumps({"keys": [*others, signing]})).who == "li.wei"
+
+
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        ({"exp": -60}, "over"),
+        ({"nbf": 600}, "not yet"),
+        ({"aud": "another"}, "somebody else"),
+        ({"iss": "another"}, "another issuer"),
+        ({"exp": None}, "lacks"),
+        ({"roles": ["god"]}, "no role"),
+        ({"roles": "auditor"}, "no role"),
+        ({"sub": "a b"}, "no name"),
+        ({"customer": 7}, "not a string"),
+    ],
+)
+def test_a_token_with_other_claims_lets_nobody_in(other: dict[str, object], why: str) -> None:
+    """Each says why, and nothing of what is in it; times are in seconds from now."""
+    now = int(time.time())
+    timed = {name: now + value if name in {"exp", "nbf"} and isinstance(value, int) else value for name, value in other.items()}
+    said = {name: value for name, value in claims(**timed).items() if value is not None}
+    kid = json.loads(key_set([SEED]))["keys"][0]["kid"]
+    token = jwt.encode(said, Ed25519PrivateKey.from_private_bytes(SEED), "EdDSA", {"kid": kid})
+
+    with pytest.raises(BadToken, match=why):
+        caller(token)
+
+
+def test_a_key_that_is_taken_away_lets_nobody_in_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token that was good is looked at again after a minute, by keys that are looked at again after five."""
+    keys = {"now": key_set([SEED])}
+    tokens = Tokens(lambda: keys["now"], "issuer", "tierfold")
+    token, now, ticks = minted(SEED, "issuer", "tierfold", LI, 3600), time.time(), time.monotonic()
+
+    async def lives() -> None:
+        assert await tokens.caller(token) == LI
+        keys["now"] = key_set([b"t" * 32])
+        monkeypatch.setattr(time, "time", lambda: now + 301)
+        monkeypatch.setattr(time, "monotonic", lambda: ticks + 301)
+        with pytest.raises(BadToken, match="not known"):
+            await tokens.caller(token)
+
+    asyncio.run(lives())
