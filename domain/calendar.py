@@ -1,20 +1,11 @@
-"""When did the bank's day end? Time is an event, so that no fold reads a clock."""
+"""Which month does a day lie in, and which days has a month?"""
 
 import calendar
 from datetime import date
 from functools import lru_cache
 
-from domain.event import Interaction, PlausibleDate
-
 Month = str
 """A calendar month as `YYYY-MM`; sorts as text in order of time."""
-
-
-class DayClosed(Interaction):
-    """The bank's end of day. Sent once to the stream `bank`, recorded once in each shard's own stream."""
-
-    concerns = ("shard", "bank")
-    date: PlausibleDate
 
 
 @lru_cache(maxsize=4096)

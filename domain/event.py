@@ -20,7 +20,14 @@ Price = Annotated[int, Field(ge=0, le=MONEY_LIMIT)]
 PlausibleDate = Annotated[date, Field(ge=date(1850, 1, 1), le=date(2199, 12, 31))]
 
 Channel = Literal["branch", "manager-visit", "form", "web", "app", "social", "partner", "credit-agency", "call", "atm", "core", "email", "sms", "push"]
+Role = Literal["core", "channel", "manager", "supervisor", "tier-owner", "auditor", "privacy-officer", "operator"]
+"""As what somebody calls: a core system, or a person with a task."""
 AssetClass = Literal["deposit", "wealth", "fund", "insurance", "bond", "metal", "loan"]
+
+NOBODY: tuple[Role, ...] = ()
+"""The senders of what the bank itself decides."""
+WITH_CUSTOMERS: tuple[Role, ...] = ("core", "channel", "manager")
+"""The senders of what customers say and do."""
 
 
 def later(default: Any) -> Any:
@@ -36,8 +43,9 @@ class Interaction(BaseModel):
     """Anything that happened between the bank and a customer; named in the past tense, never changed.
 
     Subclasses are the catalogue: the class name in kebab-case is the stable type name, `schema_version`
-    counts its shapes, `concerns` lists the kinds of stream the event may be recorded in, and `whom` names the field
-    that has the stream of the person it is about, where that is not its own.
+    counts its shapes, `concerns` lists the kinds of stream the event may be recorded in, `whom` names the field that has
+    the stream of the person it is about, where that is not its own, `senders` the roles that may hand it in, `signed_by`
+    the field that names the person who says it, and `customer_seen` whether it means that the customer was there.
     Unknown fields and loose types are errors, so that a misspelt field cannot be lost in silence; an error never
     repeats what was given, so that no personal data gets into a log.
     """
@@ -46,3 +54,15 @@ class Interaction(BaseModel):
     schema_version: ClassVar[int] = 1
     concerns: ClassVar[tuple[str, ...]] = ("customer",)
     whom: ClassVar[str | None] = None
+    senders: ClassVar[tuple[Role, ...]] = ("core",)
+    signed_by: ClassVar[str | None] = None
+    customer_seen: ClassVar[bool] = True
+
+
+def is_own_word(event: type[Interaction]) -> bool:
+    """Whether no core system may say this: people or rules decide it here.
+
+    >>> is_own_word(Interaction)
+    False
+    """
+    return "core" not in event.senders

@@ -26,9 +26,9 @@ from deploy.operations.summary import wait_until_settled
 from deploy.policy_files import read_catalogue, read_policy
 from deploy.settings import POLICIES, Settings
 from deploy.wiring import journal_of
-from domain.access.roles import ANYBODY, ROLES, Caller, Role
+from domain.access.roles import ANYBODY, ROLES, Caller
 from domain.envelope import Proposed, Recorded
-from domain.event import Interaction
+from domain.event import Interaction, Role
 from domain.offers.catalogue import Catalogue
 from domain.tiering.policy import TierPolicy
 from projections.redis import RedisStore

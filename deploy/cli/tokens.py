@@ -7,7 +7,9 @@ import typer
 from deploy.embedded.tokens import curl_file
 from deploy.keys import token_for
 from deploy.terminal import DataDir, Mendable, settings_of
-from domain.access.roles import ROLES, Caller, Purpose, Role
+from domain.access.events import Purpose
+from domain.access.roles import ROLES, Caller
+from domain.event import Role
 
 
 def token(

@@ -15,9 +15,9 @@ from deploy.reports.story import lines
 from deploy.settings import Settings
 from deploy.terminal import Mendable
 from deploy.wiring import courier_of
-from domain.access.events import REGISTER, SubjectForgotten
+from domain.access.events import REGISTER, DataLookedUp, SubjectForgotten
 from domain.access.privacy_policy import PrivacyPolicy
-from domain.access.roles import DataLookedUp, looked
+from domain.access.roles import looked
 from domain.envelope import Recorded
 from domain.event_types import TOPIC_BY_EVENT, type_name
 from projections.customers.group import customers_under

@@ -15,17 +15,8 @@ from deploy.settings import Settings
 from deploy.terminal import Mendable, progress
 from deploy.wiring import courier_of, existing_journal
 from domain.fastcopy import changed
-from domain.rollout.lifecycle import (
-    Lineup,
-    Version,
-    VersionAnnounced,
-    VersionApproved,
-    VersionPromoted,
-    VersionProposed,
-    VersionRolledBack,
-    Versions,
-    VersionWithdrawn,
-)
+from domain.rollout.events import VersionAnnounced, VersionApproved, VersionPromoted, VersionProposed, VersionRolledBack, VersionWithdrawn
+from domain.rollout.lifecycle import Lineup, Version, Versions
 from domain.tiering.policy import TierPolicy
 from projections.customers.group import CUSTOMERS, STANDINGS
 from projections.households.totals import WHOLES

@@ -6,13 +6,12 @@ of them (property).
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, get_args
+from typing import get_args
 
+from domain.access.events import DataLookedUp, Purpose
 from domain.envelope import Proposed
-from domain.event import Identifier, Interaction, Stream
+from domain.event import Role
 
-Role = Literal["core", "channel", "manager", "supervisor", "tier-owner", "auditor", "privacy-officer", "operator"]
-Purpose = Literal["service", "marketing", "complaint", "supervision", "audit", "privacy-request"]
 ROLES: tuple[Role, ...] = get_args(Role)
 ACCESSES = "tierfold/access"
 """The source of looks."""
@@ -30,41 +29,6 @@ STATES_PURPOSE: tuple[Role, ...] = ("channel",)
 """Roles that must say for what."""
 UNMASKED: tuple[Role, ...] = ("auditor", "privacy-officer")
 """Roles that see names, numbers and addresses as they are."""
-
-TOLD_BY_CUSTOMERS = frozenset(
-    [
-        *("offer-presented", "offer-accepted", "offer-declined", "channel-visited", "service-used", "coupon-redeemed"),
-        *("consent-granted", "consent-withdrawn", "preference-stated", "feedback-given", "survey-answered", "complaint-opened", "complaint-withdrawn"),
-    ]
-)
-SAYS: dict[Role, frozenset[str]] = {
-    "channel": TOLD_BY_CUSTOMERS,
-    "manager": TOLD_BY_CUSTOMERS | {"manager-visited", "profile-fact-stated", "contact-stated", "contact-withdrawn", "event-attended"},
-    "supervisor": frozenset(["tier-overridden", "manager-assigned", "complaint-assigned", "complaint-extended", "complaint-answered", "complaint-closed"]),
-}
-"""The types of event that each role may hand in; core systems hand in all but what is the bank's own word."""
-OWN_WORD = frozenset(
-    [
-        *("offer-decided", "offer-lapsed", "member-contacted", "example-labelled", "model-drifted", "catalogue-adopted", "tier-overridden", "tier-changed"),
-        *("version-adopted", "version-proposed", "version-approved", "version-promoted", "version-rolled-back", "version-announced", "version-withdrawn"),
-        *("membership-changed", "member-month-reported", "shard-month-reported", "month-reported", "whole-month-closed"),
-        *("subject-forgotten", "subject-restricted", "restriction-lifted", "data-looked-up"),
-    ]
-)
-"""What no core system says: it is decided here, by people or by rules."""
-SIGNED_BY = {"manager-visited": "manager", "tier-overridden": "approver", "complaint-extended": "approver"}
-"""The field that names who says it: nobody says it for somebody else."""
-
-
-class DataLookedUp(Interaction):
-    """Somebody looked at what is known of a customer, household or company group: who, as what, for what, and which question it was."""
-
-    concerns = ("access",)
-    who: Identifier
-    role: Role
-    purpose: Purpose
-    what: Identifier
-    about: Stream
 
 
 @dataclass(frozen=True)
@@ -88,14 +52,12 @@ def reaches(caller: Caller, role: Role, stream: str, manager: str | None) -> boo
     return role != "manager" or manager == caller.manager
 
 
-def may_say(caller: Caller, role: Role, event: Proposed, name: str, manager: str | None) -> bool:
-    """Whether a caller in a role may hand in an event of this name, about a customer whom this manager looks after."""
-    if role == "core":
-        return name not in OWN_WORD
-    if name not in SAYS.get(role, ()) or not reaches(caller, role, event.stream, manager):
+def may_send(caller: Caller, role: Role, event: Proposed, manager: str | None) -> bool:
+    """Whether a caller in a role may hand in an event, about a customer whom this manager looks after."""
+    said = event.data
+    if role not in said.senders or not reaches(caller, role, event.stream, manager):
         return False
-    field = SIGNED_BY.get(name)
-    return field is None or getattr(event.data, field) in {caller.who, caller.manager}
+    return role == "core" or said.signed_by is None or getattr(said, said.signed_by) in {caller.who, caller.manager}
 
 
 def access_stream(about: str) -> str:

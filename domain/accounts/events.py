@@ -4,7 +4,9 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from domain.event import Amount, AssetClass, Currency, Identifier, Interaction, Line, Price
+from domain.event import MONEY_LIMIT, Amount, AssetClass, Currency, Identifier, Interaction, Line, Price
+
+Units = Annotated[int, Field(ge=1, le=MONEY_LIMIT)]
 
 
 class AccountOpened(Interaction):
@@ -69,6 +71,7 @@ class LoanGranted(Interaction):
 class StandingOrderPlaced(Interaction):
     """The customer ordered a regular payment, in minor units."""
 
+    customer_seen = False
     order: Identifier
     account: Identifier
     amount: Price
@@ -79,6 +82,7 @@ class StandingOrderPlaced(Interaction):
 class TransactionPosted(Interaction):
     """Money moved: minor units, positive into the account, negative out of it."""
 
+    customer_seen = False
     transaction: Identifier
     account: Identifier
     amount: Amount
@@ -94,7 +98,21 @@ class BalanceReported(Interaction):
     one never heard of is a deposit.
     """
 
+    customer_seen = False
     account: Identifier
     balance: Amount
     currency: Currency
     asset_class: AssetClass | None = None
+
+
+class ExchangeRateFixed(Interaction):
+    """From the business date on, `denominator` minor units of a currency are worth `numerator` minor units of the bank's base currency.
+
+    Sent once to the stream `bank`, recorded once in each shard's own stream, as `DayClosed` is.
+    """
+
+    concerns = ("shard", "bank")
+    currency: Currency
+    base: Currency
+    numerator: Units
+    denominator: Units

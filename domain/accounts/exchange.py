@@ -2,28 +2,12 @@
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
-from pydantic import Field
-
+from domain.accounts.events import ExchangeRateFixed
 from domain.calendar import Month, days_in
-from domain.event import MONEY_LIMIT, Currency, Interaction
+from domain.event import Currency, Interaction
 from domain.fastcopy import changed
-
-Units = Annotated[int, Field(ge=1, le=MONEY_LIMIT)]
-
-
-class ExchangeRateFixed(Interaction):
-    """From the business date on, `denominator` minor units of a currency are worth `numerator` minor units of the bank's base currency.
-
-    Sent once to the stream `bank`, recorded once in each shard's own stream, as `DayClosed` is.
-    """
-
-    concerns = ("shard", "bank")
-    currency: Currency
-    base: Currency
-    numerator: Units
-    denominator: Units
 
 
 class Rate(NamedTuple):

@@ -1,11 +1,12 @@
 """How did a campaign touch the customer: messages, invitations, coupons."""
 
-from domain.event import Channel, Identifier, Interaction, PlausibleDate, Price
+from domain.event import WITH_CUSTOMERS, Channel, Identifier, Interaction, PlausibleDate, Price
 
 
 class CampaignTouched(Interaction):
     """A campaign reached the customer over a channel."""
 
+    customer_seen = False
     campaign: Identifier
     channel: Channel
 
@@ -13,6 +14,7 @@ class CampaignTouched(Interaction):
 class EventAttended(Interaction):
     """The customer came to a salon, a lecture, an outing."""
 
+    senders = ("core", "manager")
     event: Identifier
     campaign: Identifier | None = None
 
@@ -20,6 +22,7 @@ class EventAttended(Interaction):
 class CouponIssued(Interaction):
     """The customer was given a coupon, worth so many minor units until a date."""
 
+    customer_seen = False
     coupon: Identifier
     campaign: Identifier
     worth: Price
@@ -29,4 +32,5 @@ class CouponIssued(Interaction):
 class CouponRedeemed(Interaction):
     """The customer used a coupon."""
 
+    senders = WITH_CUSTOMERS
     coupon: Identifier

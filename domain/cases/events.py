@@ -1,32 +1,14 @@
-"""What did the customer tell us: surveys, feedback, and complaints with their steps."""
+"""What did the customer complain of? Complaints with their steps."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
-from domain.event import Channel, Identifier, Interaction, Line, PlausibleDate, Stream, Text
-
-
-class SurveyAnswered(Interaction):
-    """The customer answered a survey with a score from 0 to 10."""
-
-    survey: Identifier
-    score: Annotated[int, Field(ge=0, le=10)]
-    comment: Text = ""
-    channel: Channel
-
-
-class FeedbackGiven(Interaction):
-    """The customer said something that is not a complaint."""
-
-    text: Text
-    topic: Identifier | None = None
-    channel: Channel
+from domain.event import WITH_CUSTOMERS, Channel, Identifier, Interaction, Line, PlausibleDate, Stream, Text
 
 
 class ComplaintOpened(Interaction):
     """The customer complained; the clock of the complaint rules starts on the business date."""
 
+    senders = WITH_CUSTOMERS
     case: Identifier
     text: Text
     about: Stream | None = None
@@ -37,6 +19,8 @@ class ComplaintOpened(Interaction):
 class ComplaintAssigned(Interaction):
     """Somebody, never the person complained about, took the complaint."""
 
+    senders = ("core", "supervisor")
+    customer_seen = False
     case: Identifier
     to: Stream
 
@@ -44,6 +28,9 @@ class ComplaintAssigned(Interaction):
 class ComplaintExtended(Interaction):
     """The deadline of a complex complaint moved, with an approval."""
 
+    senders = ("core", "supervisor")
+    signed_by = "approver"
+    customer_seen = False
     case: Identifier
     until: PlausibleDate
     approver: Stream
@@ -52,6 +39,8 @@ class ComplaintExtended(Interaction):
 class ComplaintAnswered(Interaction):
     """The bank decided the complaint and told the customer."""
 
+    senders = ("core", "supervisor")
+    customer_seen = False
     case: Identifier
     text: Text
     upheld: bool
@@ -60,6 +49,8 @@ class ComplaintAnswered(Interaction):
 class ComplaintClosed(Interaction):
     """The complaint is at its end."""
 
+    senders = ("core", "supervisor")
+    customer_seen = False
     case: Identifier
     outcome: Line
 
@@ -67,4 +58,5 @@ class ComplaintClosed(Interaction):
 class ComplaintWithdrawn(Interaction):
     """The customer took the complaint back, which ends it the same day."""
 
+    senders = WITH_CUSTOMERS
     case: Identifier

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from domain.event import Channel, Identifier, Interaction, Line, PlausibleDate, Stream, later
+from domain.event import WITH_CUSTOMERS, Channel, Identifier, Interaction, Line, PlausibleDate, Stream, later
 
 RiskGrade = Literal["C1", "C2", "C3", "C4", "C5"]
 Gender = Literal["female", "male", "unstated"]
@@ -30,6 +30,7 @@ class CustomerLeft(Interaction):
 class ProfileFactStated(Interaction):
     """Somebody stated a basic fact about the customer; the newest statement of a fact is the one in use."""
 
+    senders = ("core", "manager")
     fact: Identifier
     value: Line
     source: Channel
@@ -38,6 +39,7 @@ class ProfileFactStated(Interaction):
 class ContactStated(Interaction):
     """The customer can be reached at this address over this medium."""
 
+    senders = ("core", "manager")
     medium: Literal["phone", "email", "post", "wechat"]
     value: Line
     source: Channel
@@ -46,6 +48,7 @@ class ContactStated(Interaction):
 class ContactWithdrawn(Interaction):
     """The customer can no longer be reached over this medium."""
 
+    senders = ("core", "manager")
     medium: Literal["phone", "email", "post", "wechat"]
     source: Channel
 
@@ -53,6 +56,7 @@ class ContactWithdrawn(Interaction):
 class PreferenceStated(Interaction):
     """The customer prefers something: a language, a channel, a time of day."""
 
+    senders = WITH_CUSTOMERS
     topic: Identifier
     value: Line
     source: Channel
@@ -61,6 +65,7 @@ class PreferenceStated(Interaction):
 class ConsentGranted(Interaction):
     """The customer allowed the use of their data for one purpose, on one channel or on all of them."""
 
+    senders = WITH_CUSTOMERS
     purpose: Purpose
     source: Channel
     channel: Channel | None = later(None)
@@ -69,6 +74,7 @@ class ConsentGranted(Interaction):
 class ConsentWithdrawn(Interaction):
     """The customer no longer allows the use of their data for one purpose, on one channel or on all of them."""
 
+    senders = WITH_CUSTOMERS
     purpose: Purpose
     source: Channel
     channel: Channel | None = later(None)
@@ -85,6 +91,7 @@ class RiskProfileAssessed(Interaction):
 class CreditRated(Interaction):
     """An agency or the bank itself rated the customer's credit."""
 
+    customer_seen = False
     rating: Identifier
     agency: Line
     source: Channel
@@ -93,6 +100,7 @@ class CreditRated(Interaction):
 class ServiceUsed(Interaction):
     """The customer used a service of the bank."""
 
+    senders = WITH_CUSTOMERS
     service: Identifier
     channel: Channel
 
@@ -100,6 +108,7 @@ class ServiceUsed(Interaction):
 class ChannelVisited(Interaction):
     """The customer came by: opened the app, entered a branch, called."""
 
+    senders = WITH_CUSTOMERS
     channel: Channel
     topic: Line | None = None
 

@@ -1,4 +1,4 @@
-"""What happens between customers and what they belong to? Members come and go, report their months, and learn the sum.
+"""What happens between customers and what they belong to? They join and leave, report their months, and learn the sum.
 
 A month of a whole is known when every shard of the bank has said that its own month is: then every member has
 reported. So neither the order in which shards work, nor a slow one, changes any sum.
@@ -9,7 +9,7 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from domain.accounts.monthly_facts import MonthlyFacts
-from domain.event import Interaction, Stream
+from domain.event import NOBODY, Identifier, Interaction, Stream
 from domain.households.membership import MOST_BESIDE, Membership, Sums
 
 MonthName = Annotated[str, StringConstraints(pattern=r"^(1[89]|2[01])[0-9]{2}-(0[1-9]|1[0-2])$")]
@@ -20,6 +20,35 @@ LARGEST = 10**18
 
 KINDS = ("household", "company")
 """The kinds of stream that customers belong to."""
+Household = Annotated[str, StringConstraints(max_length=200, pattern=r"^household:[A-Za-z0-9_.\-:/@#]+$")]
+CompanyGroup = Annotated[str, StringConstraints(max_length=200, pattern=r"^company:[A-Za-z0-9_.\-:/@#]+$")]
+
+
+class HouseholdJoined(Interaction):
+    """The customer belongs to a household, with a share of it in permille."""
+
+    household: Household
+    role: Identifier
+    share_permille: Annotated[int, Field(ge=0, le=1000)] = 1000
+
+
+class HouseholdLeft(Interaction):
+    """The customer no longer belongs to a household."""
+
+    household: Household
+
+
+class CompanyGroupJoined(Interaction):
+    """The company belongs to a group, owned to a share in permille."""
+
+    group: CompanyGroup
+    share_permille: Annotated[int, Field(ge=0, le=1000)] = 1000
+
+
+class CompanyGroupLeft(Interaction):
+    """The company no longer belongs to a group."""
+
+    group: CompanyGroup
 
 
 class MembershipChanged(Interaction):
@@ -27,6 +56,7 @@ class MembershipChanged(Interaction):
 
     concerns = KINDS
     whom = "member"
+    senders = NOBODY
     member: Stream
     held: tuple[Membership, ...]
 
@@ -36,6 +66,7 @@ class MemberMonthReported(Interaction):
 
     concerns = KINDS
     whom = "member"
+    senders = NOBODY
     member: Stream
     share_permille: Permille
     facts: MonthlyFacts
@@ -50,6 +81,7 @@ class ShardMonthReported(Interaction):
     """One of so many shards has closed a month for all its customers, and their reports are recorded."""
 
     concerns = ("month",)
+    senders = NOBODY
     month: MonthName
     shard: ShardNumber
     shards: Annotated[int, Field(ge=1, le=10_000)]
@@ -59,6 +91,7 @@ class MonthReported(Interaction):
     """All shards have closed a month: what members come to together is known. Recorded once in each shard's own stream."""
 
     concerns = ("shard", "bank")
+    senders = NOBODY
     month: MonthName
 
 
@@ -68,6 +101,8 @@ class WholeMonthClosed(Interaction):
     `beside` has the months of the members of a small household one by one, without names.
     """
 
+    senders = NOBODY
+    customer_seen = False
     whole: Stream
     month: MonthName
     members: Annotated[int, Field(ge=1)]

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
-from domain.access.roles import Purpose, Role
-from domain.event import Channel, Identifier, Interaction, Line, PlausibleDate, Price, Stream, later
+from domain.access.events import Purpose
+from domain.event import NOBODY, WITH_CUSTOMERS, Channel, Identifier, Interaction, Line, PlausibleDate, Price, Role, Stream, later
 
 FeatureName = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_.\-=]+$")]
 FeatureValue = Annotated[int, Field(ge=-(10**12), le=10**12)]
@@ -74,6 +74,7 @@ class OfferDecided(Interaction):
     asked, as what and for what: a decision is a look at the customer too.
     """
 
+    senders = NOBODY
     decision: Identifier
     channel: Channel
     offer: Identifier | None = None
@@ -100,6 +101,7 @@ class OfferDecided(Interaction):
 class OfferPresented(Interaction):
     """The offer was shown to the customer."""
 
+    senders = WITH_CUSTOMERS
     decision: Identifier
     offer: Identifier
     channel: Channel
@@ -108,6 +110,7 @@ class OfferPresented(Interaction):
 class OfferAccepted(Interaction):
     """The customer said yes."""
 
+    senders = WITH_CUSTOMERS
     decision: Identifier
     offer: Identifier
     channel: Channel
@@ -116,6 +119,7 @@ class OfferAccepted(Interaction):
 class OfferDeclined(Interaction):
     """The customer said no."""
 
+    senders = WITH_CUSTOMERS
     decision: Identifier
     offer: Identifier
     channel: Channel
@@ -124,6 +128,8 @@ class OfferDeclined(Interaction):
 class OfferLapsed(Interaction):
     """The customer did not answer in time."""
 
+    senders = NOBODY
+    customer_seen = False
     decision: Identifier
     offer: Identifier
 
@@ -133,6 +139,7 @@ class MemberContacted(Interaction):
 
     concerns = ("household",)
     whom = "member"
+    senders = NOBODY
     member: Stream
     channel: Channel
     at: datetime
@@ -148,6 +155,7 @@ class ExampleLabelled(Interaction):
 
     concerns = ("model",)
     whom = "customer"
+    senders = NOBODY
     offer: Identifier
     decision: Identifier
     customer: Stream
@@ -162,6 +170,7 @@ class ModelDrifted(Interaction):
     """A model's loss has changed: the mean of the examples before the change, and after it, in thousandths of a nat."""
 
     concerns = ("model",)
+    senders = NOBODY
     examples: Annotated[int, Field(ge=0)]
     before: int
     after: int
@@ -171,6 +180,7 @@ class CatalogueAdopted(Interaction):
     """From here on decisions may name this catalogue; kept in full, so that each can be made again."""
 
     concerns = ("policy",)
+    senders = NOBODY
     label: Line
     digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     catalogue: dict[str, JsonValue]

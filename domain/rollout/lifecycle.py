@@ -3,84 +3,25 @@
 import json
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, JsonValue, StringConstraints, ValidationError
+from pydantic import ValidationError
 
-from domain.event import Identifier, Interaction, Line
+from domain.event import Interaction
 from domain.fastcopy import changed
+from domain.rollout.events import (
+    ORIGINAL,
+    RULED,
+    Step,
+    VersionAdopted,
+    VersionAnnounced,
+    VersionApproved,
+    VersionPromoted,
+    VersionProposed,
+    VersionRolledBack,
+    VersionWithdrawn,
+)
 from domain.tiering.policy import TierPolicy
-
-STREAM = "policy:versions"
-"""The one stream that says which versions there are: so one state of it is one atomic pointer for all readers."""
-RULED = "standings@1"
-"""The one group whose versions come with a tier policy."""
-ORIGINAL = "original"
-"""The version of a group of projections that is there from the beginning."""
-
-Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-
-
-class Step(Interaction):
-    """A step in the life of a version of a group of projections."""
-
-    concerns = ("policy",)
-    group: Identifier
-
-
-class VersionAdopted(Step):
-    """What a group began with, before anybody could approve: the tier policy that the bank was set up with."""
-
-    version: Identifier
-    policy: dict[str, JsonValue]
-
-
-class VersionProposed(Step):
-    """Another version is to be folded beside the live one; standings come with their tier policy in full."""
-
-    version: Identifier
-    policy: dict[str, JsonValue] | None = None
-    by: Identifier
-
-
-class VersionApproved(Step):
-    """Somebody other than the author saw what the version changes (a comparison, by its digest), and agrees."""
-
-    version: Identifier
-    report: Digest
-    by: Identifier
-
-
-class VersionPromoted(Step):
-    """Readers see this version from now on; the one before is kept."""
-
-    version: Identifier
-    by: Identifier
-
-
-class VersionRolledBack(Step):
-    """Readers see the version before again."""
-
-    by: Identifier
-    reason: Line
-
-
-class VersionAnnounced(Step):
-    """Everybody whom a switch moved was told so: `switch` counts from 0, the adoption."""
-
-    switch: Annotated[int, Field(ge=0)]
-    told: Annotated[int, Field(ge=0)]
-    by: Identifier
-
-
-class VersionWithdrawn(Step):
-    """A version that is neither live nor the one before is no longer carried."""
-
-    version: Identifier
-    by: Identifier
-
-
-STEPS = (VersionAdopted, VersionProposed, VersionApproved, VersionPromoted, VersionRolledBack, VersionAnnounced, VersionWithdrawn)
 
 
 @dataclass(frozen=True)

@@ -6,30 +6,12 @@ from datetime import date, timedelta
 
 from domain.accounts.monthly_facts import MonthlyFacts
 from domain.calendar import Month, first_day, last_day, next_month
-from domain.event import Identifier, Interaction, Line, PlausibleDate
 from domain.fastcopy import changed, made
 from domain.households.membership import Told
 from domain.rules.conditions import Case, met
 from domain.rules.quantities import counts_in, seen_in
+from domain.tiering.events import TierOverridden
 from domain.tiering.policy import TierPolicy
-
-
-class TierOverridden(Interaction):
-    """Somebody entitled to it put the customer into a tier, with a reason, until a date."""
-
-    tier: Identifier
-    approver: Identifier
-    reason: Line
-    until: PlausibleDate
-
-
-class TierChanged(Interaction):
-    """The customer was told of another tier; a record of what was said, which no fold reads back."""
-
-    before: Identifier
-    after: Identifier
-    policy: Line
-    effective: PlausibleDate
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from domain.accounts.exchange import NO_RATES
 from domain.accounts.ledger import Day, Ledger, Part
 from domain.accounts.month_end import month_ended
 from domain.accounts.monthly_facts import MonthlyFacts
-from domain.calendar import DayClosed, month_of
+from domain.bank.events import DayClosed
+from domain.calendar import month_of
 from domain.envelope import Recorded
 from domain.event import Interaction
 from projections.projection import Projection

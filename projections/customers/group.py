@@ -10,7 +10,8 @@ from itertools import chain
 
 from domain.accounts.events import TransactionPosted
 from domain.accounts.ledger import Ledger
-from domain.calendar import DayClosed, ends_month, last_day, month_of
+from domain.bank.events import DayClosed
+from domain.calendar import ends_month, last_day, month_of
 from domain.customers.events import ChannelVisited
 from domain.envelope import Proposed, Recorded, following
 from domain.event import Interaction
@@ -19,8 +20,8 @@ from domain.fastcopy import changed
 from domain.households.events import ShardMonthReported, WholeMonthClosed
 from domain.households.membership import counted_on
 from domain.offers.events import OfferAccepted, OfferDecided, OfferDeclined, OfferPresented
-from domain.rollout.lifecycle import RULED
-from domain.tiering.assessment import TierOverridden
+from domain.rollout.events import RULED
+from domain.tiering.events import TierOverridden
 from domain.tiering.policy import TierPolicy
 from projections.accounts import ledger, months
 from projections.accounts.rates import RATES

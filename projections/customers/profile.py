@@ -8,7 +8,6 @@ from typing import TypeVar
 
 import msgspec
 
-from domain import calendar as days
 from domain.accounts import events as accounts
 from domain.accounts.monthly_facts import Traits
 from domain.campaigns import events as campaigns
@@ -16,12 +15,11 @@ from domain.cases import events as cases
 from domain.customers import events as customers
 from domain.envelope import Recorded
 from domain.fastcopy import changed, made
+from domain.feedback import events as feedback
 from domain.households import events as wholes
 from domain.households import membership as households
-from domain.households import relations
 from domain.households.membership import Membership, Memberships
-from domain.offers import events as offers
-from domain.tiering import assessment as tiering
+from domain.managers import events as managers
 from projections.projection import Projection
 
 V = TypeVar("V")
@@ -74,10 +72,8 @@ class Profile:
 
 def evolve(profile: Profile, event: Recorded) -> Profile:  # noqa: PLR0911, PLR0912, C901 - one line a case
     """The profile after one more event."""
-    if isinstance(event.data, UNSEEN):
-        return profile
     at = event.occurred_at
-    profile = profile if isinstance(event.data, BY_THE_BANK) else _seen(profile, at)
+    profile = _seen(profile, at) if event.data.customer_seen else profile
     match event.data:
         case customers.CustomerOnboarded() as new:
             return _onboarded(profile, new, event)
@@ -105,13 +101,13 @@ def evolve(profile: Profile, event: Recorded) -> Profile:  # noqa: PLR0911, PLR0
             return changed(profile, identities=tuple(sorted({*profile.identities, other})))
         case customers.IdentitiesUnmerged(other=other):
             return changed(profile, identities=tuple(sorted({*profile.identities} - {other})))
-        case relations.HouseholdJoined(household=whole, role=role, share_permille=share):
+        case wholes.HouseholdJoined(household=whole, role=role, share_permille=share):
             return _joined(profile, whole, Membership(share, event.business_date, role=role))
-        case relations.CompanyGroupJoined(group=whole, share_permille=share):
+        case wholes.CompanyGroupJoined(group=whole, share_permille=share):
             return _joined(profile, whole, Membership(share, event.business_date))
-        case relations.HouseholdLeft(household=whole) | relations.CompanyGroupLeft(group=whole):
+        case wholes.HouseholdLeft(household=whole) | wholes.CompanyGroupLeft(group=whole):
             return changed(profile, memberships=households.left(profile.memberships, whole, event.business_date))
-        case relations.ManagerAssigned(manager=manager):
+        case managers.ManagerAssigned(manager=manager):
             return changed(profile, manager=manager)
         case accounts.AccountOpened(account=reference, product=product):
             return changed(profile, products={**profile.products, reference: product})
@@ -121,7 +117,7 @@ def evolve(profile: Profile, event: Recorded) -> Profile:  # noqa: PLR0911, PLR0
             return changed(profile, products={**profile.products, reference: "loan"})
         case accounts.AccountClosed(account=reference) | accounts.ProductClosed(reference=reference):
             return changed(profile, products=_without(profile.products, reference))
-        case cases.SurveyAnswered(score=score):
+        case feedback.SurveyAnswered(score=score):
             return changed(profile, survey_score=score)
         case cases.ComplaintOpened(case=case):
             return changed(profile, open_cases={**profile.open_cases, case: event.business_date})
@@ -135,24 +131,6 @@ def evolve(profile: Profile, event: Recorded) -> Profile:  # noqa: PLR0911, PLR0
             return changed(profile, attended=profile.attended + 1)
         case _:
             return profile
-
-
-UNSEEN = (accounts.TransactionPosted, accounts.BalanceReported, accounts.StandingOrderPlaced, days.DayClosed, wholes.WholeMonthClosed)
-"""What the ledger folds; that a salary arrived, or a day ended, does not mean that the customer was seen."""
-BY_THE_BANK = (
-    offers.OfferLapsed,
-    campaigns.CampaignTouched,
-    campaigns.CouponIssued,
-    relations.ManagerAssigned,
-    customers.CreditRated,
-    cases.ComplaintAssigned,
-    cases.ComplaintExtended,
-    cases.ComplaintAnswered,
-    cases.ComplaintClosed,
-    tiering.TierOverridden,
-    tiering.TierChanged,
-)
-"""What the bank does by itself does not mean that the customer was seen."""
 
 
 class Met(msgspec.Struct, gc=False):

@@ -8,13 +8,13 @@ from typing import Literal, cast
 
 import msgspec
 
-from domain.calendar import DayClosed
+from domain.bank.events import DayClosed
 from domain.campaigns.events import CampaignTouched
 from domain.envelope import Proposed, Recorded, following
 from domain.event import Channel, Interaction
 from domain.event_types import topic_of
 from domain.fastcopy import changed
-from domain.households.relations import HouseholdJoined, HouseholdLeft
+from domain.households.events import HouseholdJoined, HouseholdLeft
 from domain.offers import contact_policy as contacts
 from domain.offers.contact_policy import Contacts
 from domain.offers.events import ExampleLabelled, Features, MemberContacted, OfferAccepted, OfferDecided, OfferDeclined, OfferLapsed, OfferPresented

@@ -9,7 +9,8 @@ from itertools import chain
 from domain.envelope import Recorded
 from domain.event_types import topic_of
 from domain.rollout import lifecycle as versions
-from domain.rollout.lifecycle import ORIGINAL, Lineup, Version, Versions
+from domain.rollout.events import ORIGINAL
+from domain.rollout.lifecycle import Lineup, Version, Versions
 from domain.tiering.policy import TierPolicy
 from projections.customers.group import CUSTOMERS, STANDINGS, standings
 from projections.households.totals import WHOLES
@@ -48,7 +49,7 @@ def _evolve_all(states: States, event: Recorded) -> States:
     return _point(live, after), after
 
 
-TOPICS = frozenset(topic_of(step) for step in versions.STEPS)
+TOPICS = frozenset(topic_of(step) for step in STEPS_TAKEN)
 STEPS = Group("versions@1", ("policy",), (LIVE, VERSIONS), _evolve_all, TOPICS)
 
 

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from domain.accounts.monthly_facts import MonthlyFacts
-from domain.calendar import DayClosed, Month, month_of, next_month
+from domain.bank.events import DayClosed
+from domain.calendar import Month, month_of, next_month
 from domain.envelope import Recorded
 from domain.fastcopy import changed
 from domain.households.events import WholeMonthClosed
 from domain.households.membership import Told
-from domain.tiering.assessment import Standing, TierOverridden, Waiting, assess, awaits, override
+from domain.tiering.assessment import Standing, Waiting, assess, awaits, override
+from domain.tiering.events import TierOverridden
 from domain.tiering.policy import TierPolicy
 from projections.projection import Projection
 

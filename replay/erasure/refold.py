@@ -7,7 +7,7 @@ folded again from the journal, in which they are no more; so what is live is sti
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 
-from domain.households.relations import CompanyGroupJoined, HouseholdJoined
+from domain.households.events import CompanyGroupJoined, HouseholdJoined
 from projections.projection import Group, States
 from projections.rollout.versions import Present
 from projections.store import Kept, Place, Store

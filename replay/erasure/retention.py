@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import NamedTuple
 
-from domain.calendar import DayClosed
+from domain.bank.events import DayClosed
 from domain.customers.events import CustomerLeft, CustomerOnboarded
 from domain.event_types import topic_of
 from replay.history.as_of import history

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from domain.offers.events import CATALOGUES, DECISIONS, OfferDecided
-from domain.rollout.lifecycle import STREAM
+from domain.rollout.events import STREAM
 from domain.tiering.policy import TierPolicy
 from replay.evidence.census import counted_by, entry
 from replay.evidence.folder import Evidence

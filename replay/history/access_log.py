@@ -5,7 +5,8 @@ from datetime import datetime
 from heapq import merge
 from typing import NamedTuple
 
-from domain.access.roles import DataLookedUp, access_stream
+from domain.access.events import DataLookedUp
+from domain.access.roles import access_stream
 from domain.offers.events import OfferDecided
 from replay.history.as_of import history
 from streams.broker.routing import shard_of

@@ -8,7 +8,7 @@ from datetime import date
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from domain.calendar import DayClosed
+from domain.bank.events import DayClosed
 from domain.envelope import Recorded
 from projections.projection import Group, States
 from projections.store import Kept, MemoryStore, Place

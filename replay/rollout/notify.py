@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 
 from domain.envelope import Proposed
 from domain.rollout.lifecycle import Lineup
-from domain.tiering.assessment import TierChanged, tier_on
+from domain.tiering.assessment import tier_on
+from domain.tiering.events import TierChanged
 from domain.tiering.policy import TierPolicy
 from projections.customers.group import STANDINGS, standings
 from projections.redis import RedisStore

@@ -8,7 +8,8 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from domain.envelope import Proposed
-from domain.rollout.lifecycle import STREAM, Step, VersionAdopted, refusal
+from domain.rollout.events import STREAM, Step, VersionAdopted
+from domain.rollout.lifecycle import refusal
 from domain.tiering.policy import TierPolicy
 from projections.customers.group import STANDINGS
 from projections.projection import Group

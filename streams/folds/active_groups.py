@@ -2,7 +2,8 @@
 
 import time
 
-from domain.rollout.lifecycle import STREAM, Versions
+from domain.rollout.events import STREAM
+from domain.rollout.lifecycle import Versions
 from domain.tiering.policy import TierPolicy
 from projections.rollout.versions import LIVE, STEPS, VERSIONS, Present, present
 from projections.store import Kept, Place, Store

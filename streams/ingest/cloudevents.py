@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Raw
 from pydantic import ValidationError
 
-from domain.calendar import DayClosed
+from domain.bank.events import DayClosed
 from domain.envelope import Proposed
 from domain.event_types import PREFIX, TOPIC_BY_EVENT, TOPICS
 from domain.upcasters import UPCASTERS, upcast

@@ -7,11 +7,9 @@ import hmac
 from collections.abc import Sequence
 from hashlib import sha256
 
-from domain.access.roles import OWN_WORD
+from domain import event as events
 from domain.envelope import Proposed
-from domain.event_types import EVENTS
 
-OWN_TYPES = frozenset(EVENTS[name] for name in OWN_WORD)
 HEADER = "tierfold-own"
 OURS = "tierfold/"
 """What a source of our own begins with."""
@@ -35,4 +33,4 @@ class Vouching:
 
 def is_own_word(event: Proposed) -> bool:
     """Whether nobody but we may say this."""
-    return type(event.data) in OWN_TYPES or event.source.startswith(OURS)
+    return events.is_own_word(type(event.data)) or event.source.startswith(OURS)

@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from domain.accounts.events import AccountOpened, LoanGranted, ProductOpened, StandingOrderPlaced, TransactionPosted
-from domain.calendar import DayClosed
+from domain.bank.events import DayClosed
 from domain.customers.events import CustomerOnboarded, Gender
 from domain.envelope import Proposed
 from domain.event import BANK, Interaction

@@ -12,10 +12,10 @@ from itertools import pairwise
 from random import Random
 from typing import NamedTuple
 
-from domain.accounts.events import AccountOpened, AccountShared, BalanceReported, ProductOpened, TransactionPosted
-from domain.accounts.exchange import ExchangeRateFixed
-from domain.calendar import DayClosed, days_in, first_day, next_month
-from domain.cases.events import ComplaintAnswered, ComplaintClosed, ComplaintOpened, FeedbackGiven, SurveyAnswered
+from domain.accounts.events import AccountOpened, AccountShared, BalanceReported, ExchangeRateFixed, ProductOpened, TransactionPosted
+from domain.bank.events import DayClosed
+from domain.calendar import days_in, first_day, next_month
+from domain.cases.events import ComplaintAnswered, ComplaintClosed, ComplaintOpened
 from domain.customers.events import (
     ChannelVisited,
     ConsentGranted,
@@ -29,7 +29,9 @@ from domain.customers.events import (
 )
 from domain.envelope import Proposed
 from domain.event import BANK, Interaction
-from domain.households.relations import CompanyGroupJoined, HouseholdJoined, HouseholdLeft, ManagerAssigned
+from domain.feedback.events import FeedbackGiven, SurveyAnswered
+from domain.households.events import CompanyGroupJoined, HouseholdJoined, HouseholdLeft
+from domain.managers.events import ManagerAssigned
 from domain.offers.events import OfferAccepted, OfferDecided, OfferDeclined, OfferPresented
 
 SOURCE = "synth"

@@ -14,15 +14,16 @@ import httpx
 import jwt
 import pytest
 
-from domain.access.roles import ROLES, Role
+from domain.access.roles import ROLES
 from domain.accounts.events import AccountOpened
-from domain.calendar import DayClosed
+from domain.bank.events import DayClosed
 from domain.customers.events import ContactStated, CreditRated, CustomerOnboarded, ProfileFactStated
 from domain.envelope import Proposed
-from domain.event import BANK, Interaction
+from domain.event import BANK, Interaction, Role
 from domain.event_types import EVENTS
-from domain.households.relations import HouseholdJoined, ManagerAssigned, ManagerVisited
-from domain.tiering.assessment import TierOverridden
+from domain.households.events import HouseholdJoined
+from domain.managers.events import ManagerAssigned, ManagerVisited
+from domain.tiering.events import TierOverridden
 from streams.broker.kafka import INTERACTIONS, Broker
 from streams.broker.routing import shard_of
 from streams.ingest.cloudevents import BATCH, STRUCTURED, write, write_batch

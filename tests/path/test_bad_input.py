@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.wiring import courier_of, journal_of
-from domain.tiering.assessment import TierOverridden
+from domain.tiering.events import TierOverridden
 from streams.broker.kafka import Broker
 from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth

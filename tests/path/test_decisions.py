@@ -17,7 +17,7 @@ from deploy.wiring import journal_of
 from domain.customers.events import ConsentGranted, ConsentWithdrawn, CustomerOnboarded, RiskProfileAssessed
 from domain.envelope import Proposed
 from domain.event import Interaction
-from domain.households.relations import HouseholdJoined
+from domain.households.events import HouseholdJoined
 from domain.offers.events import OfferAccepted, OfferDeclined, OfferPresented
 from streams.broker.routing import shard_of
 from streams.ingest.cloudevents import BATCH, write, write_batch

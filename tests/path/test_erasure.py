@@ -11,11 +11,11 @@ import pytest
 from redis import Redis
 
 from deploy.wiring import keyring_of
-from domain.cases.events import FeedbackGiven
 from domain.customers.events import ConsentGranted, ContactStated, CustomerOnboarded, RiskProfileAssessed
 from domain.envelope import Proposed
 from domain.event import Interaction
-from domain.households.relations import HouseholdJoined
+from domain.feedback.events import FeedbackGiven
+from domain.households.events import HouseholdJoined
 from domain.offers.events import OfferAccepted
 from streams.broker.kafka import INTERACTIONS, RECORDED, Broker, TopicPartition
 from streams.ingest.cloudevents import BATCH, write, write_batch

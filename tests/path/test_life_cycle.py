@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from deploy.wiring import keyring_of
-from domain.calendar import DayClosed
+from domain.bank.events import DayClosed
 from domain.customers.events import ContactStated, CustomerLeft, CustomerOnboarded
 from domain.envelope import Proposed
 from domain.event import BANK, Interaction
-from domain.households.relations import HouseholdJoined
+from domain.households.events import HouseholdJoined
 from replay.erasure.register import Erasures
 from streams.ingest.cloudevents import BATCH, write, write_batch
 from streams.sources.synth import Bank, synth

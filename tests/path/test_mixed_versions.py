@@ -26,7 +26,7 @@ OLDER = f"""
 import sys
 from pathlib import Path
 if sys.argv[1:] in (["agents"], ["web"]) and (Path(__file__).parent / "older").exists():
-    from domain.catalogue import TOPICS
+    from domain.event_types import TOPICS
     del TOPICS["{topic_of(EventAttended)}"]
 """
 """Python runs this in every process: while the file `older` is there, agents and web are of a release that did not know one type of event."""

@@ -20,7 +20,7 @@ from deploy.operations.rollout import Doors, approved, compare, promoted, rebuil
 from deploy.policy_files import read_policy
 from deploy.settings import POLICIES
 from deploy.wiring import journal_of
-from domain.tiering.assessment import TierChanged
+from domain.tiering.events import TierChanged
 from projections.rollout.versions import name_of
 from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth

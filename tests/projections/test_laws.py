@@ -12,18 +12,17 @@ from hypothesis import strategies as st
 from deploy.policy_files import read_policy
 from deploy.settings import POLICIES
 from domain.accounts.events import AccountClosed, AccountOpened, AccountShared, BalanceReported, ProductClosed, ProductOpened, TransactionPosted
-from domain.calendar import DayClosed
+from domain.bank.events import DayClosed
 from domain.campaigns.events import CampaignTouched
 from domain.cases.events import ComplaintClosed, ComplaintOpened
 from domain.customers.events import ChannelVisited, ConsentGranted, ConsentWithdrawn, ContactStated, CustomerOnboarded, IdentitiesMerged, IdentitiesUnmerged
 from domain.envelope import Proposed, Recorded
 from domain.event import Interaction
 from domain.event_types import topic_of
-from domain.households.events import MemberMonthReported, MembershipChanged, MonthReported, ShardMonthReported, WholeMonthClosed
+from domain.households.events import HouseholdJoined, HouseholdLeft, MemberMonthReported, MembershipChanged, MonthReported, ShardMonthReported, WholeMonthClosed
 from domain.households.membership import Member, Membership, summed
-from domain.households.relations import HouseholdJoined, HouseholdLeft
 from domain.offers.events import ExampleLabelled, MemberContacted, OfferAccepted, OfferDecided, OfferDeclined, OfferLapsed, OfferPresented
-from domain.tiering.assessment import TierOverridden
+from domain.tiering.events import TierOverridden
 from projections.customers.group import CUSTOMERS, customers_under
 from projections.households.totals import WHOLES
 from projections.models.learner import MODELS

@@ -8,8 +8,10 @@ import structlog
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from domain.access.roles import PURPOSES, STATES_PURPOSE, UNMASKED, Caller, DataLookedUp, Purpose, Role, may_say, reaches
+from domain.access.events import DataLookedUp, Purpose
+from domain.access.roles import PURPOSES, STATES_PURPOSE, UNMASKED, Caller, may_send, reaches
 from domain.envelope import Proposed
+from domain.event import Role
 from domain.event_types import type_name
 from domain.offers.events import Asker
 from streams.ingest.signature import OURS
@@ -70,13 +72,12 @@ class Look:
 
     async def says(self, event: Proposed) -> None:
         """The caller hands in an event; raises a 403 where it is not for them to say."""
-        name = type_name(type(event.data))
         if event.source.startswith(OURS):
             raise Problem(403, f"a source that begins with {OURS} is for tierfold itself")
         for role in self.roles:
-            if may_say(self.caller, role, event, name, await self.manager_of(event.stream) if role == "manager" else None):
+            if may_send(self.caller, role, event, await self.manager_of(event.stream) if role == "manager" else None):
                 return
-        raise Problem(403, f"{name} is not for you to say of {event.stream.partition(':')[0]} {event.stream.partition(':')[2]}")
+        raise Problem(403, f"{type_name(type(event.data))} is not for you to say of {event.stream.partition(':')[0]} {event.stream.partition(':')[2]}")
 
     def asker(self) -> Asker:
         """Who asks, for a decision that is itself the record of this look; nothing else is written down of it."""

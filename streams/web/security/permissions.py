@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from domain.access.roles import ROLES, Role
+from domain.access.roles import ROLES
+from domain.event import Role
 
 
 class Grant(NamedTuple):

@@ -14,8 +14,8 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import TypeAdapter, ValidationError
 
-from domain.access.roles import ROLES, Caller, Role
-from domain.event import Identifier
+from domain.access.roles import ROLES, Caller
+from domain.event import Identifier, Role
 
 log = structlog.get_logger()
 

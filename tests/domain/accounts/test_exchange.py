@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.accounts.exchange import NO_RATES, ExchangeRateFixed, Rate, Rates, fixed
+from domain.accounts.events import ExchangeRateFixed
+from domain.accounts.exchange import NO_RATES, Rate, Rates, fixed
 from domain.accounts.ledger import Ledger, opened, seen, transacted
 from domain.accounts.month_end import facts_of, month_ended
-from domain.calendar import DayClosed
+from domain.bank.events import DayClosed
 
 JANUARY = "2026-01"
 

@@ -6,7 +6,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.accounts.exchange import ExchangeRateFixed, Rates, fixed
+from domain.accounts.events import ExchangeRateFixed
+from domain.accounts.exchange import Rates, fixed
 from domain.accounts.ledger import Ledger, Part, opened, seen, shared, transacted
 from domain.accounts.month_end import month_ended
 from domain.accounts.monthly_facts import MonthlyFacts

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from domain.event import Interaction
-from domain.rollout.lifecycle import (
+from domain.rollout.events import (
     ORIGINAL,
     VersionAdopted,
     VersionAnnounced,
@@ -14,11 +14,9 @@ from domain.rollout.lifecycle import (
     VersionPromoted,
     VersionProposed,
     VersionRolledBack,
-    Versions,
     VersionWithdrawn,
-    evolve,
-    refusal,
 )
+from domain.rollout.lifecycle import Versions, evolve, refusal
 from tests.conftest import NOON
 
 RULE = {

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.tiering.assessment import Standing, TierOverridden, assess, case_of, level, override, tier_on
+from domain.tiering.assessment import Standing, assess, case_of, level, override, tier_on
+from domain.tiering.events import TierOverridden
 from domain.tiering.outlook import outlook
 from domain.tiering.policy import FastTrack, TierPolicy
 from tests.domain.accounts.months import AFFLUENT, GOLD, MASS, after, month

@@ -6,10 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from domain.accounts.monthly_facts import AssetFacts, MonthlyFacts
-from domain.calendar import DayClosed
+from domain.bank.events import DayClosed
 from domain.campaigns.events import CampaignTouched
 from domain.envelope import Proposed, Recorded
-from domain.households.relations import HouseholdJoined
+from domain.households.events import HouseholdJoined
 from domain.offers.events import Candidate, ExampleLabelled, MemberContacted, OfferAccepted, OfferDecided, OfferDeclined, OfferLapsed, OfferPresented
 from projections.models.forecast import CHURN, DEMAND, FORESEEN, examples, expected, foresee, unlike
 from projections.models.learner import MODEL, MODELS, learnt_from

@@ -6,7 +6,8 @@ from deploy.policy_files import read_policy
 from deploy.settings import POLICIES
 from domain.accounts.ledger import Ledger, seen, transacted
 from domain.accounts.month_end import month_ended
-from domain.tiering.assessment import Standing, TierOverridden, assess, override
+from domain.tiering.assessment import Standing, assess, override
+from domain.tiering.events import TierOverridden
 from domain.tiering.policy import TierPolicy
 from projections.accounts.months import Months
 from projections.customers.profile import Profile

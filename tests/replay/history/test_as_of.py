@@ -9,9 +9,9 @@ import pytest
 from deploy.policy_files import read_policy
 from deploy.settings import POLICIES
 from domain.accounts.events import TransactionPosted
-from domain.calendar import DayClosed
+from domain.bank.events import DayClosed
 from domain.envelope import Proposed
-from domain.tiering.assessment import TierOverridden
+from domain.tiering.events import TierOverridden
 from domain.tiering.policy import TierPolicy
 from projections.customers.group import LEDGER, TIER, customers_under
 from projections.projection import Group

@@ -7,7 +7,6 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from replay.what_if import compare
 
 from deploy.policy_files import read_policy
 from deploy.settings import POLICIES
@@ -15,6 +14,7 @@ from domain.accounts.monthly_facts import MonthlyFacts, Traits
 from domain.calendar import next_month
 from domain.tiering.assessment import Standing, assess
 from domain.tiering.policy import TierPolicy
+from replay.what_if import compare
 from replay.what_if.candidates import sensitivity, what_if
 from replay.what_if.columns import BadColumns, Columns, TooLarge, columns_of, load, save
 from replay.what_if.compare import Comparison

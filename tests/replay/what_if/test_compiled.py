@@ -6,7 +6,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from replay.what_if import compiled
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from domain.rules.conditions import AllOf, AnyOf, AtLeast, AtMost, Condition, Ho
 from domain.rules.quantities import COUNTS, Balances, Points, Scored
 from domain.tiering.assessment import Standing, assess
 from domain.tiering.policy import FastTrack, LifeCycle, Tier, TierPolicy
+from replay.what_if import compiled
 from replay.what_if.columns import Columns, columns_of, load, month_named, month_number, save
 from replay.what_if.compiled import standings
 from tests.conftest import NOON

@@ -3,7 +3,7 @@
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
 
-from domain.calendar import DayClosed
+from domain.bank.events import DayClosed
 from domain.event import BANK
 from streams.broker.routing import shard_of, spread
 from tests.conftest import NOON, proposed

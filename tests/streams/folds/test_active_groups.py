@@ -5,7 +5,7 @@ from pathlib import Path
 
 from domain.customers.events import ChannelVisited
 from domain.event import Interaction
-from domain.rollout.lifecycle import STREAM, VersionAdopted, VersionApproved, VersionPromoted, VersionProposed
+from domain.rollout.events import STREAM, VersionAdopted, VersionApproved, VersionPromoted, VersionProposed
 from domain.tiering.policy import TierPolicy
 from projections.customers.group import STANDINGS
 from projections.rollout.versions import LIVE, STEPS, VERSIONS

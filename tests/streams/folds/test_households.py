@@ -15,11 +15,12 @@ from deploy.policy_files import read_policy
 from deploy.settings import POLICIES
 from domain.accounts.events import TransactionPosted
 from domain.accounts.monthly_facts import MonthlyFacts
-from domain.calendar import DayClosed, days_in, last_day, next_month
+from domain.bank.events import DayClosed
+from domain.calendar import days_in, last_day, next_month
 from domain.customers.events import CustomerOnboarded
 from domain.envelope import Proposed
+from domain.households.events import HouseholdJoined, HouseholdLeft
 from domain.households.membership import Member, summed
-from domain.households.relations import HouseholdJoined, HouseholdLeft
 from domain.tiering.assessment import Standing, Waiting
 from domain.tiering.policy import TierPolicy
 from projections.customers.group import CUSTOMERS, MONTHS, TIER, customers_under, standings

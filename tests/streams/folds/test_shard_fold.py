@@ -8,11 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.accounts.events import TransactionPosted
-from domain.accounts.exchange import ExchangeRateFixed
-from domain.calendar import DayClosed
+from domain.accounts.events import ExchangeRateFixed, TransactionPosted
+from domain.bank.events import DayClosed
 from domain.envelope import Proposed
-from domain.tiering.assessment import TierOverridden
+from domain.tiering.events import TierOverridden
 from domain.tiering.policy import TierPolicy
 from projections.customers.group import CUSTOMERS, standings
 from projections.projection import Group

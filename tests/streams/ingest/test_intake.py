@@ -10,10 +10,10 @@ import pytest
 from kafka.admin import NewTopic
 
 from domain.accounts.events import TransactionPosted
-from domain.calendar import DayClosed
+from domain.bank.events import DayClosed
 from domain.envelope import Proposed
 from domain.event import BANK
-from domain.tiering.assessment import TierOverridden
+from domain.tiering.events import TierOverridden
 from streams.broker.batch import Batch, decode_batch
 from streams.broker.kafka import INTERACTIONS, RECORDED, Broker, TopicPartition
 from streams.broker.routing import shard_of

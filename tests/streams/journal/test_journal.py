@@ -8,8 +8,8 @@ import pytest
 from eventsourcing.persistence import IntegrityError, PersistenceError
 
 from domain.accounts.events import TransactionPosted
-from domain.cases.events import FeedbackGiven
 from domain.envelope import Proposed
+from domain.feedback.events import FeedbackGiven
 from streams.journal import Arrival, Counts, Fenced, Journal, Leaf, LogOffset, Rejected, Shard, previous_of, source_key
 from streams.journal.merkle import BLOCK, leaf_hash, root_over
 from tests.conftest import proposed

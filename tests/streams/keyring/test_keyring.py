@@ -65,7 +65,7 @@ def test_what_is_about_somebody_is_nowhere_in_the_clear(tmp_path: Path) -> None:
 
 def test_a_rule_of_the_bank_is_about_nobody_and_stays_in_the_clear(shard: Shard) -> None:
     """Only what is about somebody has a key."""
-    from domain.accounts.exchange import ExchangeRateFixed
+    from domain.accounts.events import ExchangeRateFixed
 
     record(shard, Proposed("t", "r", "shard:0", NOON, TODAY, ExchangeRateFixed(currency="USD", base="CNY", numerator=7, denominator=1)), offset=1)
 

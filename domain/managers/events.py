@@ -1,0 +1,33 @@
+"""Who looks after this customer: relationship managers, their visits and their training."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from domain.event import Identifier, Interaction, Line, Stream, Text
+
+
+class ManagerAssigned(Interaction):
+    """A relationship manager now looks after the customer."""
+
+    senders = ("core", "supervisor")
+    customer_seen = False
+    manager: Stream
+
+
+class ManagerVisited(Interaction):
+    """A relationship manager met the customer."""
+
+    senders = ("core", "manager")
+    signed_by = "manager"
+    manager: Stream
+    purpose: Line
+    outcome: Text = ""
+
+
+class TrainingCompleted(Interaction):
+    """A relationship manager completed a course."""
+
+    concerns = ("manager",)
+    course: Identifier
+    score: Annotated[int, Field(ge=0, le=100)]
