@@ -9,7 +9,8 @@ from deploy.settings import Settings
 from deploy.wiring import has_journal, journal_of
 from domain.rollout.lifecycle import Versions
 from domain.tiering.policy import TierPolicy
-from projections.rollout.versions import Present, policy_then, present
+from projections.registry import Present, present
+from projections.rollout.versions import policy_then
 from projections.store import Store
 from streams.folds.active_groups import Register, decided
 from streams.journal import Journal

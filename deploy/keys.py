@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from deploy.settings import Settings
-from deploy.terminal import Mendable
+from deploy.terminal import UserError
 from domain.access.roles import Caller
 from replay.evidence.signed_note import Public, Signer
 from streams.ingest.signature import Vouching
@@ -26,14 +26,14 @@ HEARD = 2.0
 
 
 def signer_of(settings: Settings, role: str) -> Signer:
-    """The signer of a role; raises `Mendable` for a key that cannot be read."""
+    """The signer of a role; raises `UserError` for a key that cannot be read."""
     file = settings.keys_dir / role
     if not file.exists():
         _make(settings, role, file)
     try:
         return Signer.read(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise Mendable(f"the key in {file} cannot be used: {error}") from error
+        raise UserError(f"the key in {file} cannot be used: {error}") from error
 
 
 def public_keys(settings: Settings, file: Path | None = None) -> list[Public]:
@@ -46,7 +46,7 @@ def public_keys(settings: Settings, file: Path | None = None) -> list[Public]:
     try:
         return [Public.read(line) for line in lines if line.strip() and not line.startswith("#")]
     except ValueError as error:
-        raise Mendable(f"{file or settings.keys_dir}: {error}") from error
+        raise UserError(f"{file or settings.keys_dir}: {error}") from error
 
 
 def master_of(settings: Settings) -> Master:
@@ -86,7 +86,7 @@ def with_another_master(settings: Settings, keyring: Keyring) -> str:
 
 @contextmanager
 def alone(lock: Path) -> Iterator[None]:
-    """Nobody else does on this machine what has this lock; raises `Mendable` where somebody does.
+    """Nobody else does on this machine what has this lock; raises `UserError` where somebody does.
 
     Trap: of two rotations at once each would destroy the master by which the other has wrapped everything.
     """
@@ -94,7 +94,7 @@ def alone(lock: Path) -> Iterator[None]:
         try:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise Mendable(f"another command does the like just now ({lock}): try again when it is done") from error
+            raise UserError(f"another command does the like just now ({lock}): try again when it is done") from error
         yield
 
 
@@ -117,16 +117,16 @@ def tokens_of(settings: Settings) -> Tokens:
         seed = _token_seed(settings)
         return Tokens(lambda: key_set([seed]), settings.token_issuer, settings.token_audience)
     if "://" in where and not where.startswith("https://"):
-        raise Mendable(f"TIERFOLD_TOKEN_KEYS is a file or https://…, not {where.partition('://')[0]}://")
+        raise UserError(f"TIERFOLD_TOKEN_KEYS is a file or https://…, not {where.partition('://')[0]}://")
     if where.startswith("https://"):
         return Tokens(partial(_fetched, where), settings.token_issuer, settings.token_audience)
     return Tokens(Path(where).read_bytes, settings.token_issuer, settings.token_audience)
 
 
 def token_for(settings: Settings, caller: Caller, hours: float) -> str:
-    """A token for somebody, signed with a key of our own; raises `Mendable` where another issuer's are asked for."""
+    """A token for somebody, signed with a key of our own; raises `UserError` where another issuer's are asked for."""
     if settings.token_keys is not None:
-        raise Mendable(f"tokens come from {settings.token_issuer} (TIERFOLD_TOKEN_KEYS is set): ask there")
+        raise UserError(f"tokens come from {settings.token_issuer} (TIERFOLD_TOKEN_KEYS is set): ask there")
     return minted(_token_seed(settings), settings.token_issuer, settings.token_audience, caller, round(hours * 3600))
 
 
@@ -140,13 +140,13 @@ def _token_seed(settings: Settings) -> bytes:
 
 
 def _secret(file: Path) -> bytes:
-    """Thirty-two bytes in a file, made at their first use; raises `Mendable`."""
+    """Thirty-two bytes in a file, made at their first use; raises `UserError`."""
     if not file.exists():
         _put(file, secrets.token_hex(32))
     try:
         return bytes.fromhex(file.read_text(encoding="ascii"))
     except (OSError, ValueError) as error:
-        raise Mendable(f"the key in {file} cannot be used: {error}") from error
+        raise UserError(f"the key in {file} cannot be used: {error}") from error
 
 
 def _fetched(url: str) -> bytes:

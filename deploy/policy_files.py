@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from deploy.terminal import Mendable
+from deploy.terminal import UserError
 from domain.access.privacy_policy import PrivacyPolicy, unclassed
 from domain.event_types import EVENTS
 from domain.offers.catalogue import Catalogue
 from domain.rules.conditions import KINDS
-from domain.tiering.assessment import Standing
 from domain.tiering.policy import TierPolicy
-from projections.rollout.versions import BASES, STEPS
+from projections.registry import initial_states
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class BadFile(Mendable):
+class BadFile(UserError):
     """A file of the bank's cannot be used; says which, where in it, and why."""
 
 
@@ -48,7 +47,7 @@ def read_privacy(path: Path) -> PrivacyPolicy:
 
 def state_fields() -> dict[str, list[str]]:
     """The fields of every read model, by the name of its projection."""
-    initial = {part.name: part.initial for group in (*BASES, STEPS) for part in group.parts} | {"tier": Standing()}
+    initial = initial_states()
     return {name: [field.name for field in fields(state)] for name, state in initial.items()}
 
 

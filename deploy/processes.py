@@ -77,14 +77,14 @@ def run_web(settings: Settings) -> None:
     from replay.web.what_if import add_trying
     from streams.queries.health import Health
     from streams.queries.lookups import Lookups
-    from streams.web import Doors, adopt, web
+    from streams.web import WebDependencies, adopt, web
 
     collect_seldom()
     sys.setswitchinterval(HAND_OVER)
     catalogue, privacy = read_catalogue(settings.catalogue), read_privacy(settings.privacy)
     journal, store = journal_of(settings), RedisStore(settings.redis)
     register = register_of(settings, store, journal)
-    doors = Doors(
+    doors = WebDependencies(
         store=store,
         journal=journal,
         courier=courier_of(settings, journal),

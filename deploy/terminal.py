@@ -26,7 +26,7 @@ def settings_of(data_dir: Path | None = None) -> Settings:
     return Settings(data_dir=data_dir) if data_dir else Settings()
 
 
-class Mendable(Exception):
+class UserError(Exception):
     """Something that whoever gave the command can mend; says what to do."""
 
 

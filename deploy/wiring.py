@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from deploy.keys import NOTARY, master_of, signer_of, vouching_of
 from deploy.settings import Settings
-from deploy.terminal import Mendable
+from deploy.terminal import UserError
 from replay.erasure.register import Erasures
 from streams.broker.kafka import Broker
 from streams.journal import Journal
 from streams.keyring import Keyring
-from streams.publish.confirmed_producer import Courier
+from streams.publish.confirmed_producer import ConfirmedProducer
 
 if TYPE_CHECKING:
     from replay.evidence.notary import Notary
@@ -23,22 +23,22 @@ def broker_of(settings: Settings) -> Broker:
 
 
 def journal_of(settings: Settings, *, restored: bool = False, for_auditors: bool = False) -> Journal:
-    """The journal, with the keys by which it is sealed; raises `Mendable` as `keyring_of` does."""
+    """The journal, with the keys by which it is sealed; raises `UserError` as `keyring_of` does."""
     return Journal(settings.journal_url, settings.shards, keyring_of(settings, restored=restored, for_auditors=for_auditors))
 
 
 def keyring_of(settings: Settings, *, restored: bool = False, for_auditors: bool = False) -> Keyring:
-    """The keys of the customers, `for_auditors` also of those who are restricted; raises `Mendable` for a master key that cannot be used.
+    """The keys of the customers, `for_auditors` also of those who are restricted; raises `UserError` for a master key that cannot be used.
 
     And, unless they are known to be `restored`, for keys of those who were forgotten: nobody may serve with these.
     """
     try:
         keyring = Keyring(settings.vault_url, master_of(settings), for_auditors=for_auditors)
     except (OSError, ValueError) as error:
-        raise Mendable(f"the master key cannot be used: {error}") from error
+        raise UserError(f"the master key cannot be used: {error}") from error
     gone = {erased.subject for erased in Erasures(settings.erasures_file).all()}
     if not restored and (back := gone - keyring.destroyed(gone)):
-        raise Mendable(f"these keys come from a backup: {len(back)} customers who were forgotten are in them again. Run `tierfold privacy replay` first")
+        raise UserError(f"these keys come from a backup: {len(back)} customers who were forgotten are in them again. Run `tierfold privacy replay` first")
     return keyring
 
 
@@ -48,25 +48,25 @@ def has_journal(settings: Settings) -> bool:
 
 
 def existing_journal(settings: Settings, *, restored: bool = False, for_auditors: bool = False) -> Journal:
-    """The journal, for those who only read it; raises `Mendable` if there is none."""
+    """The journal, for those who only read it; raises `UserError` if there is none."""
     if not has_journal(settings):
-        raise Mendable(f"there is no journal in {settings.journal_url.removeprefix('sqlite://')}: name the right --data-dir")
+        raise UserError(f"there is no journal in {settings.journal_url.removeprefix('sqlite://')}: name the right --data-dir")
     return journal_of(settings, restored=restored, for_auditors=for_auditors)
 
 
-def courier_of(settings: Settings, journal: Journal) -> Courier:
+def courier_of(settings: Settings, journal: Journal) -> ConfirmedProducer:
     """The front door: what is sent through it is safe in the journal, or in a broker that keeps its word."""
-    return Courier(broker_of(settings), None if settings.broker_keeps else journal, vouching_of(settings))
+    return ConfirmedProducer(broker_of(settings), None if settings.broker_keeps else journal, vouching_of(settings))
 
 
 def notary_of(settings: Settings) -> "Notary":
-    """The notary; raises `Mendable` for keys that cannot be read."""
+    """The notary; raises `UserError` for keys that cannot be read."""
     from replay.evidence.notary import Notary
     from replay.evidence.signed_note import Public
     from replay.evidence.witness_http import RemoteWitness
 
     if (settings.witness is None) != (settings.witness_key is None):
-        raise Mendable("a witness needs both TIERFOLD_WITNESS and TIERFOLD_WITNESS_KEY")
+        raise UserError("a witness needs both TIERFOLD_WITNESS and TIERFOLD_WITNESS_KEY")
     witness = RemoteWitness(settings.witness, Public.read(settings.witness_key)) if settings.witness and settings.witness_key else None
     every = timedelta(seconds=settings.checkpoint_seconds)
     signer = signer_of(settings, NOTARY)

@@ -26,14 +26,19 @@ def type_name(event: type[Interaction]) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "-", event.__name__).lower()
 
 
-def topic_of(event: type[Interaction]) -> str:
+def type_key(event: type[Interaction]) -> str:
     """The name with its schema version, as it is stored.
 
     >>> from domain.bank.events import DayClosed
-    >>> topic_of(DayClosed)
+    >>> type_key(DayClosed)
     'day-closed.v1'
     """
     return f"{type_name(event)}.v{event.schema_version}"
+
+
+def type_keys(*events: type[Interaction]) -> frozenset[str]:
+    """The names of several event types, as they are stored."""
+    return frozenset(type_key(event) for event in events)
 
 
 def _found() -> Iterator[type[Interaction]]:
@@ -49,5 +54,5 @@ def _found() -> Iterator[type[Interaction]]:
 
 EVENTS: dict[str, type[Interaction]] = {type_name(event): event for event in _found()}
 """Stable name to model."""
-TOPICS: dict[str, type[Interaction]] = {topic_of(event): event for event in EVENTS.values()}
-TOPIC_BY_EVENT: dict[type[Interaction], str] = {event: topic for topic, event in TOPICS.items()}
+EVENT_BY_TYPE: dict[str, type[Interaction]] = {type_key(event): event for event in EVENTS.values()}
+TYPE_BY_EVENT: dict[type[Interaction], str] = {event: event_type for event_type, event in EVENT_BY_TYPE.items()}

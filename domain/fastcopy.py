@@ -11,7 +11,7 @@ def changed(state: S, /, **fields: Any) -> S:
     What `dataclasses.replace` does, without running `__init__`: ten times as fast on a state of twenty fields,
     and this is the innermost step of every fold. Raises `TypeError` for a field that the state does not have.
 
-    >>> from domain.ledger import Account
+    >>> from domain.accounts.ledger import Account
     >>> changed(Account("deposit", "CNY"), balance=5).balance
     5
     """
@@ -30,7 +30,7 @@ def made(kind: type[S], /, **fields: Any) -> S:
 
     What calling the class does, without an `object.__setattr__` for each field: two thirds of the time.
 
-    >>> from domain.ledger import Account
+    >>> from domain.accounts.ledger import Account
     >>> made(Account, asset_class="deposit", currency="CNY", balance=5, closed=False, days={}, stated=None).balance
     5
     """

@@ -14,15 +14,15 @@ UPCASTERS: dict[str, Upcaster] = {}
 """From `name.vN` to the function that makes it `name.vN+1`."""
 
 
-def upcast(topic: str, shape: Shape, upcasters: Mapping[str, Upcaster] = UPCASTERS) -> tuple[str, Shape]:
+def upcast(event_type: str, shape: Shape, upcasters: Mapping[str, Upcaster] = UPCASTERS) -> tuple[str, Shape]:
     """Bring stored data to the newest version of its type.
 
     >>> renamed = {"salon-held.v1": lambda old: {"event": old["salon"]}}
     >>> upcast("salon-held.v1", {"salon": "tea"}, renamed)
     ('salon-held.v2', {'event': 'tea'})
     """
-    while topic in upcasters:
-        shape = upcasters[topic](shape)
-        name, version = topic.rsplit(".v", 1)
-        topic = f"{name}.v{int(version) + 1}"
-    return topic, shape
+    while event_type in upcasters:
+        shape = upcasters[event_type](shape)
+        name, version = event_type.rsplit(".v", 1)
+        event_type = f"{name}.v{int(version) + 1}"
+    return event_type, shape

@@ -54,7 +54,7 @@ class Run(NamedTuple):
     """
 
     shape: type
-    evolve: Callable[[States, Sequence[Any]], States]
+    evolve: Callable[[Any, Sequence[Any]], States]
 
 
 class Source(NamedTuple):
@@ -68,31 +68,32 @@ class Source(NamedTuple):
 class Group:
     """Projections that are advanced together over the streams of some kinds, with one position per shard.
 
-    `evolve` folds an event into all their states at once. `topics` names the stored types that matter to it; None
-    means all but those in `deaf`. `everyone` tells which events of the shard itself (a day that closed) concern every stream in it,
-    and `react` what should follow from an event, given the stream and its states before and after; `swept` what the
-    shard, one of so many, has to say when all its streams have folded an event that concerns everyone. `runs` has the
-    stored types that are folded many at once, where nothing follows from them. `context` is folded over the shard's own
-    stream, and comes with the events that concern everyone, as it is at their position. A group with a `source` reads a
-    state of another group, which comes behind its own in the states that are folded, and never folds further than that
-    group has.
+    `states` names the states of one stream: a tuple class with a field for each of `parts`, and behind them one for what
+    is read of each of the `sources`. `evolve` folds an event into all of them at once, and `react` says what should follow
+    from an event, given the stream and its states before and after. `event_types` names the stored types that matter;
+    None means all but the `ignored_types`. `is_broadcast` tells which events of the shard itself (a day that closed) concern
+    every stream in it, and `after_broadcast` what the shard, one of so many, has to say when all its streams have folded
+    one. `runs` has the stored types that are folded many at once, where nothing follows from them. `context` is folded
+    over the shard's own stream, and comes with the broadcast events, as it is at their position. A group with `sources`
+    reads a state of each of these groups, and never folds further than they have; its streams are those of the first.
     """
 
     name: str
     kinds: tuple[str, ...]
+    states: Callable[..., States]
     parts: tuple[Projection[Any], ...]
-    evolve: Callable[[States, Recorded], States]
-    topics: frozenset[str] | None = None
-    everyone: Callable[[Interaction], bool] | None = None
-    react: Callable[[str, States, States, Recorded], Iterable[Proposed]] | None = None
-    swept: Callable[[Recorded, int, int], Proposed] | None = None
+    evolve: Callable[[Any, Recorded], States]
+    event_types: frozenset[str] | None = None
+    is_broadcast: Callable[[Interaction], bool] | None = None
+    react: Callable[[str, Any, Any, Recorded], Iterable[Proposed]] | None = None
+    after_broadcast: Callable[[Recorded, int, int], Proposed] | None = None
     runs: Mapping[str, Run] = field(default_factory=dict)
     context: Projection[Any] | None = None
-    source: Source | None = None
-    deaf: frozenset[str] = frozenset()
+    sources: tuple[Source, ...] = ()
+    ignored_types: frozenset[str] = frozenset()
 
     @cached_property
-    def folds(self) -> dict[type, Callable[[States, Sequence[Any]], States]]:
+    def folds(self) -> dict[type, Callable[[Any, Sequence[Any]], States]]:
         """What folds many events at once, by their shape."""
         found = dict(self.runs.values())
         if len(found) != len(set(self.runs.values())):
@@ -103,15 +104,10 @@ class Group:
         """Whether a stream is one of those that are folded."""
         return stream.partition(":")[0] in self.kinds
 
-    @property
+    @cached_property
     def initial(self) -> States:
         """The states before any event."""
-        return tuple(part.initial for part in self.read)
-
-    @property
-    def read(self) -> tuple[Projection[Any], ...]:
-        """Whose states are folded: its own, and what it reads of another group."""
-        return self.parts if self.source is None else (*self.parts, self.source.part)
+        return self.states(*(part.initial for part in self.parts), *(source.part.initial for source in self.sources))
 
 
 def digest(states: Iterable[tuple[str, bytes]]) -> str:

@@ -15,11 +15,11 @@ from redis.asyncio import Connection, ConnectionPool, Redis
 from redis.connection import HiredisRespSerializer
 from redis.exceptions import RedisError
 
-from projections.store import Kept, Place, Reached, new_etag
+from projections.store import GroupShard, Progress, StoredState, new_etag
 
 __all__ = ["RedisError", "RedisStore"]
 
-FORGOTTEN_AT_ONCE = 500
+ERASED_STREAMS = 500
 BEAT_LASTS = 15
 """Seconds after which a worker that says nothing counts as gone."""
 
@@ -124,44 +124,44 @@ class RedisStore:
         """Forget everything; the agents then fold it again from the journal."""
         await self._redis.flushdb()
 
-    async def upto(self, place: Place) -> int:
+    async def upto(self, place: GroupShard) -> int:
         """How far a group has read a shard."""
         return int(await self._redis.get(_key(place, "upto")) or 0)
 
-    async def reached(self, place: Place) -> Reached:
+    async def reached(self, place: GroupShard) -> Progress:
         """How far a group has read a shard, and the tag of its last save, which is drawn if there is none."""
         keys = [_key(place, name) for name in ("upto", "etag")]
         while True:
             upto, etag = await self._redis.mget(keys)
             if etag is not None:
-                return Reached(int(upto or 0), cast("bytes", etag).decode())
+                return Progress(int(upto or 0), cast("bytes", etag).decode())
             await self._redis.set(keys[1], new_etag(), nx=True)
 
-    async def uptos(self, places: Sequence[Place]) -> list[int]:
+    async def uptos(self, places: Sequence[GroupShard]) -> list[int]:
         """How far several groups have read their shards."""
         found = await self._redis.mget([_key(place, "upto") for place in places])
         return [int(upto or 0) for upto in found]
 
-    async def beat(self, place: Place) -> None:
+    async def beat(self, place: GroupShard) -> None:
         """Say that a worker folds this shard just now."""
         await self._redis.set(_key(place, "beat"), 1, ex=BEAT_LASTS)
 
-    async def alive(self, places: Sequence[Place]) -> list[bool]:
+    async def alive(self, places: Sequence[GroupShard]) -> list[bool]:
         """Which of these shards a worker has folded within the last seconds."""
         found = await self._redis.mget([_key(place, "beat") for place in places])
         return [beat is not None for beat in found]
 
-    async def load(self, place: Place, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
+    async def load(self, place: GroupShard, wanted: Sequence[tuple[str, str]]) -> list[StoredState | None]:
         """The states under `(key, stream)`."""
         return await self.read([(place, *name) for name in wanted])
 
-    async def load_at(self, place: Place, expected: Reached, wanted: Sequence[tuple[str, str]]) -> list[Kept | None] | None:
+    async def load_at(self, place: GroupShard, expected: Progress, wanted: Sequence[tuple[str, str]]) -> list[StoredState | None] | None:
         """The same, all at one moment, or None if the shard is not at `expected` then."""
         names = [_key(place, name) for name in ("upto", "etag")]
         upto, etag, *found = await self._values([*names, *(_prefix(place, key) + stream for key, stream in wanted)])
         return [_kept(value) for value in found] if (upto or b"0", etag) == (b"%d" % expected.upto, expected.etag.encode()) else None
 
-    async def read(self, wanted: Sequence[tuple[Place, str, str]]) -> list[Kept | None]:
+    async def read(self, wanted: Sequence[tuple[GroupShard, str, str]]) -> list[StoredState | None]:
         """States of several places; what many ask for at the same moment is read at once."""
         return [_kept(value) for value in await self._values([_prefix(place, key) + stream for place, key, stream in wanted])]
 
@@ -194,16 +194,16 @@ class RedisStore:
             if not found.done():
                 found.set_result(some)
 
-    async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> Reached | None:
+    async def save(self, place: GroupShard, expected: Progress, upto: int, states: Mapping[tuple[str, str], StoredState]) -> Progress | None:
         """Save states and move the shard, all or nothing."""
         keys = [_key(place, name) for name in ("upto", "etag", "streams", "beat")]
         keys += [_prefix(place, key) + stream for key, stream in states]
         values = [b"%d %b" % kept for kept in states.values()]
         members = sorted({stream for _, stream in states})
-        moved = Reached(upto, new_etag())
+        moved = Progress(upto, new_etag())
         return moved if await self._save(keys=keys, args=[*expected, *moved, *values, *members]) else None
 
-    async def amend(self, place: Place, expected: Reached, states: Mapping[tuple[str, str], Kept | None]) -> bool:
+    async def amend(self, place: GroupShard, expected: Progress, states: Mapping[tuple[str, str], StoredState | None]) -> bool:
         """Put states in the place of others, all or nothing."""
         keys = [*(_key(place, name) for name in ("upto", "etag", "streams")), *(_key(place, key, stream) for key, stream in states)]
         said = [part for (_, stream), kept in states.items() for part in (b"%d %b" % kept if kept else b"", stream)]
@@ -217,7 +217,7 @@ class RedisStore:
         """Write what is there to where it is kept, over what was there before."""
         await self._redis.save()
 
-    async def reserve(self, place: Place, stream: str, name: str, channel: str, seconds: int, known: Collection[str], caps: Sequence[Room]) -> int | None:
+    async def reserve(self, place: GroupShard, stream: str, name: str, channel: str, seconds: int, known: Collection[str], caps: Sequence[Room]) -> int | None:
         """Hold a place for a contact, so that two who ask at once never exceed a cap; None, or the number of the cap that is reached.
 
         `known` names the contacts that the room of the caps has been reduced by already. The place is given up after so many seconds.
@@ -228,7 +228,7 @@ class RedisStore:
         reached = int(await self._reserve(keys=[_places(place, stream)], args=[name, channel, seconds, *said]))
         return reached - 1 if reached else None
 
-    async def release(self, place: Place, stream: str, name: str, channel: str) -> None:
+    async def release(self, place: GroupShard, stream: str, name: str, channel: str) -> None:
         """Give up a place that was held."""
         await cast("Any", self._redis.zrem(_places(place, stream), f"{channel} {name}"))
 
@@ -240,18 +240,18 @@ class RedisStore:
         """What a process said of itself last."""
         return cast("bytes | None", await self._redis.get(f"tierfold:{name}"))
 
-    async def count(self, place: Place) -> int:
+    async def count(self, place: GroupShard) -> int:
         """How many streams have a state."""
         return int(await cast("Any", self._redis.scard(_key(place, "streams"))))
 
-    async def forget(self, place: Place, keys: Sequence[str]) -> None:
+    async def forget(self, place: GroupShard, keys: Sequence[str]) -> None:
         """Remove the states of these keys, and that anything was ever folded here."""
         names = [_key(place, name) for name in ("upto", "etag", "beat", "streams")]
         prefixes = [_prefix(place, key) for key in keys]
-        while await self._forget(keys=names, args=[FORGOTTEN_AT_ONCE, *prefixes]):
+        while await self._forget(keys=names, args=[ERASED_STREAMS, *prefixes]):
             pass
 
-    async def streams(self, place: Place) -> AsyncIterator[list[str]]:
+    async def streams(self, place: GroupShard) -> AsyncIterator[list[str]]:
         """Every stream with a state; one may come twice."""
         cursor = 0
         while True:
@@ -262,22 +262,22 @@ class RedisStore:
                 return
 
 
-def _key(place: Place, *names: str) -> str:
+def _key(place: GroupShard, *names: str) -> str:
     return ":".join((f"tierfold:{{{place.shard}}}", place.group, *names))
 
 
 @lru_cache(maxsize=4096)
-def _prefix(place: Place, key: str) -> str:
+def _prefix(place: GroupShard, key: str) -> str:
     """What stands before the stream in the name of a state: the same for thousands of them."""
     return _key(place, key, "")
 
 
-def _places(place: Place, stream: str) -> str:
+def _places(place: GroupShard, stream: str) -> str:
     return _key(place, "places", stream)
 
 
-def _kept(value: bytes | str | None) -> Kept | None:
+def _kept(value: bytes | str | None) -> StoredState | None:
     if value is None or isinstance(value, str):
         return None
     upto, _, state = value.partition(b" ")
-    return Kept(int(upto), state) if upto.isdigit() else Kept(0, value)  # what cannot be read is told by whoever decodes it
+    return StoredState(int(upto), state) if upto.isdigit() else StoredState(0, value)  # what cannot be read is told by whoever decodes it

@@ -13,21 +13,21 @@ from typing import NamedTuple, Protocol
 from uuid import uuid4
 
 
-class Kept(NamedTuple):
+class StoredState(NamedTuple):
     """A state as it is kept: the position folded last, and the bytes."""
 
     upto: int
     state: bytes
 
 
-class Place(NamedTuple):
+class GroupShard(NamedTuple):
     """Where the states of a group are, for one shard."""
 
     shard: int
     group: str
 
 
-class Reached(NamedTuple):
+class Progress(NamedTuple):
     """How far a group has read a shard, and the tag of its last save."""
 
     upto: int
@@ -42,76 +42,76 @@ def new_etag() -> str:
 class Store(Protocol):
     """A read-model store. `key` is `projection@version`; a stream's states lie beside each other."""
 
-    async def upto(self, place: Place) -> int:
+    async def upto(self, place: GroupShard) -> int:
         """How far a group has read a shard; 0 if it has not begun."""
 
-    async def reached(self, place: Place) -> Reached:
+    async def reached(self, place: GroupShard) -> Progress:
         """How far a group has read a shard, for whoever means to save; a tag is drawn if there is none."""
 
-    async def load(self, place: Place, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
+    async def load(self, place: GroupShard, wanted: Sequence[tuple[str, str]]) -> list[StoredState | None]:
         """The states under `(key, stream)`, in the order asked for."""
 
-    async def load_at(self, place: Place, expected: Reached, wanted: Sequence[tuple[str, str]]) -> list[Kept | None] | None:
+    async def load_at(self, place: GroupShard, expected: Progress, wanted: Sequence[tuple[str, str]]) -> list[StoredState | None] | None:
         """The same, all at one moment, or None if the shard is not at `expected` then."""
 
-    async def read(self, wanted: Sequence[tuple[Place, str, str]]) -> list[Kept | None]:
+    async def read(self, wanted: Sequence[tuple[GroupShard, str, str]]) -> list[StoredState | None]:
         """States of several places at once, by place, key and stream."""
 
-    async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> Reached | None:
+    async def save(self, place: GroupShard, expected: Progress, upto: int, states: Mapping[tuple[str, str], StoredState]) -> Progress | None:
         """Save states by `(key, stream)` and move the shard to `upto`, all or nothing; gives what it has reached then.
 
         None, and nothing saved, if the shard is not at `expected`.
         """
 
-    async def amend(self, place: Place, expected: Reached, states: Mapping[tuple[str, str], Kept | None]) -> bool:
+    async def amend(self, place: GroupShard, expected: Progress, states: Mapping[tuple[str, str], StoredState | None]) -> bool:
         """Put states in the place of those there are, or of None nothing; for a history that was shortened.
 
         The shard stays where it is, under another tag, so that whoever folds it takes its states up anew. False, and nothing is
         changed, if the shard is not at `expected`.
         """
 
-    def streams(self, place: Place) -> AsyncIterator[list[str]]:
+    def streams(self, place: GroupShard) -> AsyncIterator[list[str]]:
         """Every stream with a state, some at a time; one may come twice."""
 
 
 class MemoryStore:
     """Read models in memory: for rebuilding beside the live ones, and for looking back."""
 
-    def __init__(self, folded: Iterable[tuple[Place, int, dict[tuple[str, str], Kept]]] = ()) -> None:
-        self._upto: dict[Place, int] = {}
-        self._etags: dict[Place, str] = {}
-        self._states: dict[Place, dict[tuple[str, str], Kept]] = {}
+    def __init__(self, folded: Iterable[tuple[GroupShard, int, dict[tuple[str, str], StoredState]]] = ()) -> None:
+        self._upto: dict[GroupShard, int] = {}
+        self._etags: dict[GroupShard, str] = {}
+        self._states: dict[GroupShard, dict[tuple[str, str], StoredState]] = {}
         for place, upto, states in folded:
             self._upto[place], self._states[place] = upto, states
 
-    async def upto(self, place: Place) -> int:
+    async def upto(self, place: GroupShard) -> int:
         """How far a group has read a shard."""
         return self._upto.get(place, 0)
 
-    async def reached(self, place: Place) -> Reached:
+    async def reached(self, place: GroupShard) -> Progress:
         """How far a group has read a shard, and the tag of its last save."""
-        return Reached(self._upto.get(place, 0), self._etags.setdefault(place, new_etag()))
+        return Progress(self._upto.get(place, 0), self._etags.setdefault(place, new_etag()))
 
-    async def load(self, place: Place, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
+    async def load(self, place: GroupShard, wanted: Sequence[tuple[str, str]]) -> list[StoredState | None]:
         """The states under `(key, stream)`."""
         return await self.read([(place, *name) for name in wanted])
 
-    async def load_at(self, place: Place, expected: Reached, wanted: Sequence[tuple[str, str]]) -> list[Kept | None] | None:
+    async def load_at(self, place: GroupShard, expected: Progress, wanted: Sequence[tuple[str, str]]) -> list[StoredState | None] | None:
         """The same, or None if the shard is not at `expected`."""
         return await self.load(place, wanted) if self._is_at(place, expected) else None
 
-    async def read(self, wanted: Sequence[tuple[Place, str, str]]) -> list[Kept | None]:
+    async def read(self, wanted: Sequence[tuple[GroupShard, str, str]]) -> list[StoredState | None]:
         """States of several places."""
         return [self._states.get(place, {}).get((key, stream)) for place, key, stream in wanted]
 
-    async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> Reached | None:
+    async def save(self, place: GroupShard, expected: Progress, upto: int, states: Mapping[tuple[str, str], StoredState]) -> Progress | None:
         """Save states and move the shard, all or nothing."""
         if not self._is_at(place, expected):
             return None
         self._states.setdefault(place, {}).update(states)
         return self._moved(place, upto)
 
-    async def amend(self, place: Place, expected: Reached, states: Mapping[tuple[str, str], Kept | None]) -> bool:
+    async def amend(self, place: GroupShard, expected: Progress, states: Mapping[tuple[str, str], StoredState | None]) -> bool:
         """Put states in the place of others, all or nothing."""
         if not self._is_at(place, expected):
             return False
@@ -124,13 +124,13 @@ class MemoryStore:
         self._moved(place, expected.upto)
         return True
 
-    async def streams(self, place: Place) -> AsyncIterator[list[str]]:
+    async def streams(self, place: GroupShard) -> AsyncIterator[list[str]]:
         """Every stream with a state."""
         yield sorted({stream for _, stream in self._states.get(place, {})})
 
-    def _is_at(self, place: Place, expected: Reached) -> bool:
+    def _is_at(self, place: GroupShard, expected: Progress) -> bool:
         return (self._upto.get(place, 0), self._etags.get(place)) == expected
 
-    def _moved(self, place: Place, upto: int) -> Reached:
+    def _moved(self, place: GroupShard, upto: int) -> Progress:
         self._upto[place], self._etags[place] = upto, new_etag()
-        return Reached(upto, self._etags[place])
+        return Progress(upto, self._etags[place])

@@ -32,7 +32,7 @@ from domain.event import Interaction, Role
 from domain.offers.catalogue import Catalogue
 from domain.tiering.policy import TierPolicy
 from projections.redis import RedisStore
-from projections.store import Kept, MemoryStore, Place, Reached, Store
+from projections.store import GroupShard, MemoryStore, Progress, Store, StoredState
 from streams.journal import Counts, Journal
 from streams.keyring import FileMaster, Keyring
 
@@ -224,7 +224,7 @@ class Dying(MemoryStore):
         """Kill nobody any more."""
         self._saves_left = 0
 
-    async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> Reached | None:
+    async def save(self, place: GroupShard, expected: Progress, upto: int, states: Mapping[tuple[str, str], StoredState]) -> Progress | None:
         self._saves_left -= 1  # below zero nobody is killed
         if self._saves_left == 0:
             self.died = True

@@ -23,7 +23,7 @@ from domain.event import Interaction
 from domain.offers.events import Candidate, Features, OfferAccepted, OfferDecided, OfferDeclined, OfferPresented
 from projections.models.learner import MODEL, learnt_from
 from projections.models.propensity import Model, shared
-from projections.offers.responses import REACTIONS
+from projections.offers.group import REACTIONS
 from projections.projection import States
 from replay.evaluation.metrics import alift, auc, calibration_error, log_loss, top_half
 

@@ -1,8 +1,8 @@
 """One Faust worker with one agent, that sums payments by customer: as Faust's manual shows it, with a table, or with our own folding.
 
-    python -m deploy.bench.faust_peer agent|table|folding BROKER TOPIC EVENTS AT_ONCE RESULT
+    python -m deploy.bench.faust_peer agent|table|folding BROKER TOPIC EVENTS BATCH RESULT
 
-reads `EVENTS` events from a topic, `AT_ONCE` in a message, and writes events a second, from the first to the last, into `RESULT`.
+reads `EVENTS` events from a topic, `BATCH` in a message, and writes events a second, from the first to the last, into `RESULT`.
 """
 
 import os
@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import faust
 import msgspec
@@ -20,11 +20,11 @@ import msgspec
 from deploy.processes import collect_seldom
 from domain.accounts.events import TransactionPosted
 from domain.envelope import Recorded
-from domain.event_types import TOPIC_BY_EVENT
-from projections.projection import Group, Projection, Run, States
+from domain.event_types import TYPE_BY_EVENT
+from projections.projection import Group, Projection, Run
 from projections.store import MemoryStore
 from streams.broker.batch import decode_batch
-from streams.folds.shard_fold import Folding
+from streams.folds.shard_fold import ShardFold
 from streams.journal import Journal
 
 
@@ -55,17 +55,28 @@ class Posted(msgspec.Struct, gc=False):
     data: Amount
 
 
-def _sum(states: States, payments: Sequence[Posted]) -> States:
-    [before] = states
-    return (Sum(before.count + len(payments), before.total + sum(each.data.amount for each in payments)),)
+class Sums(NamedTuple):
+    """What the payments of a customer come to."""
+
+    sum: Sum
 
 
-def _evolve(states: States, event: Recorded) -> States:
+def _sum(states: Sums, payments: Sequence[Posted]) -> Sums:
+    before = states.sum
+    return Sums(Sum(before.count + len(payments), before.total + sum(each.data.amount for each in payments)))
+
+
+def _evolve(states: Sums, event: Recorded) -> Sums:
     raise NotImplementedError(f"there are only payments, and they are folded many at once, not {event.data}")
 
 
 SUMS = Group(
-    "sums@1", ("customer",), (Projection("sum", 1, Sum(), lambda before, _event: before),), _evolve, runs={TOPIC_BY_EVENT[TransactionPosted]: Run(Posted, _sum)}
+    "sums@1",
+    ("customer",),
+    Sums,
+    (Projection("sum", 1, Sum(), lambda before, _event: before),),
+    _evolve,
+    runs={TYPE_BY_EVENT[TransactionPosted]: Run(Posted, _sum)},
 )
 
 
@@ -116,7 +127,7 @@ def _summing(table: Any, at_once: int) -> Callable[[bytes], Awaitable[int]]:
 
 
 def _folding(home: str) -> Callable[[bytes], Awaitable[int]]:
-    folding = Folding(SUMS, 0, MemoryStore(), Journal(f"sqlite://{home}/journal", 1))
+    folding = ShardFold(SUMS, 0, MemoryStore(), Journal(f"sqlite://{home}/journal", 1))
 
     async def fold(value: bytes) -> int:
         return await folding.advance(decode_batch(value))

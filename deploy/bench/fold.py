@@ -13,18 +13,20 @@ from deploy.bench.parts import Figure, keyring_in, median, settings_in, started
 from deploy.embedded import services as embedded
 from deploy.policy_files import read_policy
 from deploy.settings import Settings
-from projections.customers.group import CUSTOMERS, standings
+from projections.cases.complaints import CASES
+from projections.customers.group import CUSTOMERS
 from projections.projection import Group
 from projections.redis import RedisStore
 from projections.store import MemoryStore, Store
+from projections.tiering.standing import standings
 from streams.broker.batch import Batch, batches, encode_batch, open_batch
 from streams.broker.kafka import Broker
-from streams.folds.derived_fold import Deriving
-from streams.folds.shard_fold import Folding
+from streams.folds.derived_fold import DerivedFold
+from streams.folds.shard_fold import ShardFold
 from streams.ingest.cloudevents import read_event
 from streams.journal import Arrival, Journal, LogOffset
 
-AT_ONCE = 1000
+BATCH_EVENTS = 1000
 PEER_EVENTS = 20_000
 PEER_TOPIC = "peer"
 
@@ -46,23 +48,23 @@ def fold(events: dict[int, list[bytes]]) -> Figure:
     return Figure("fold", value, "events/s", {"without Redis": without, "opening and decoding alone": decoded}, peers)
 
 
-def fold_groups(settings: Settings) -> tuple[Group, Group]:
-    """What is folded: the facts of customers, and their standings under the shipped policy."""
-    return CUSTOMERS, standings("bench", read_policy(settings.policy))
+def fold_groups(settings: Settings) -> tuple[Group, Group, Group]:
+    """What is folded: the facts of customers, their complaints, and their standings under the shipped policy."""
+    return CUSTOMERS, CASES, standings("bench", read_policy(settings.policy), CUSTOMERS.name)
 
 
 def recorded(journal: Journal, shard: int, raws: list[bytes]) -> list[bytes]:
     """The messages that intake would publish for these events."""
     journal[shard].claim()
     found: list[bytes] = []
-    for offset, start in enumerate(range(0, len(raws), AT_ONCE)):
-        arrivals = [Arrival(offset, item, raw, read_event(raw)) for item, raw in enumerate(raws[start : start + AT_ONCE])]
+    for offset, start in enumerate(range(0, len(raws), BATCH_EVENTS)):
+        arrivals = [Arrival(offset, item, raw, read_event(raw)) for item, raw in enumerate(raws[start : start + BATCH_EVENTS])]
         commit = journal[shard].record(arrivals, LogOffset("bench", offset), datetime.now(UTC))
         found += map(encode_batch, batches(commit.after, commit.rows))
     return found
 
 
-async def _in_redis(settings: Settings, groups: tuple[Group, Group], journal: Journal, messages: dict[int, list[bytes]]) -> float:
+async def _in_redis(settings: Settings, groups: tuple[Group, Group, Group], journal: Journal, messages: dict[int, list[bytes]]) -> float:
     store = RedisStore(settings.redis)
     await store.clear()
     seconds = await folded(store, groups, journal, messages)
@@ -70,12 +72,12 @@ async def _in_redis(settings: Settings, groups: tuple[Group, Group], journal: Jo
     return seconds
 
 
-async def folded(store: Store, groups: tuple[Group, Group], journal: Journal, messages: dict[int, list[bytes]]) -> float:
+async def folded(store: Store, groups: tuple[Group, Group, Group], journal: Journal, messages: dict[int, list[bytes]]) -> float:
     """Fold these messages of each shard; gives the seconds that it took."""
-    facts, tiers = groups
+    *sources, tiers = groups
     open_batch.cache_clear()
-    firsts = {shard: Folding(facts, shard, store, journal) for shard in messages}
-    foldings = {shard: (first, Deriving(tiers, shard, store, journal, of=first)) for shard, first in firsts.items()}
+    of = {shard: {group.name: ShardFold(group, shard, store, journal) for group in sources} for shard in messages}
+    foldings = {shard: (*firsts.values(), DerivedFold(tiers, shard, store, journal, of=firsts)) for shard, firsts in of.items()}
 
     async def follow(shard: int) -> None:
         for value in messages[shard]:

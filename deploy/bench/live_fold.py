@@ -31,8 +31,8 @@ TOOLS = Path(".components/tools")
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CUSTOMERS = 500
 DIFFERENT = 20_000
-AT_ONCE = 1_000
-EVENTS = {1: 200_000, AT_ONCE: 2_000_000}
+BATCH_EVENTS = 1_000
+EVENTS = {1: 200_000, BATCH_EVENTS: 2_000_000}
 """Events of a run, by how many there are in a message."""
 PATIENCE = 180.0
 
@@ -100,8 +100,8 @@ def _recorded(folder: Path, events: int, at_once: int) -> Iterator[bytes]:
 def _rows(folder: Path) -> list[Row]:
     shard, found = Journal(f"sqlite://{folder}", 1)[0], list[Row]()
     shard.claim()
-    for offset, first in enumerate(range(0, DIFFERENT, AT_ONCE)):
-        arrivals = [Arrival(offset, number, b"", _payment(number)) for number in range(first, first + AT_ONCE)]
+    for offset, first in enumerate(range(0, DIFFERENT, BATCH_EVENTS)):
+        arrivals = [Arrival(offset, number, b"", _payment(number)) for number in range(first, first + BATCH_EVENTS)]
         found += shard.record(arrivals, LogOffset("bench", offset), NOON).rows
     shard.close()
     return found

@@ -27,13 +27,17 @@ from deploy.settings import POLICIES, Settings
 from domain.access.roles import ANYBODY, Caller
 from domain.envelope import Proposed, Recorded
 from domain.offers.events import ExampleLabelled
-from projections.customers.group import CUSTOMERS, TIER, customers_under, standings
-from projections.models.learner import MODEL, MODELS
-from projections.offers.responses import OFFERS, REACTIONS
+from projections.customers.group import CUSTOMERS
+from projections.customers.history import customers_under
+from projections.models.group import MODELS
+from projections.models.learner import MODEL
+from projections.offers.group import REACTIONS
+from projections.offers.responses import OFFERS
 from projections.projection import Group
 from projections.redis import RedisStore
 from projections.rollout.versions import name_of
-from projections.store import Kept, Place
+from projections.store import GroupShard, StoredState
+from projections.tiering.standing import standings
 from streams.broker.kafka import INTERACTIONS, Broker
 from streams.broker.routing import shard_of
 from streams.ingest.cloudevents import BATCH, write_batch
@@ -51,7 +55,7 @@ EASILY = 300
 ASKED = 100_000
 WARMING = 3_000
 CONNECTIONS = 16
-SAVED_AT_ONCE = 200
+SAVED_CUSTOMERS = 200
 SHELF = 20
 EXAMPLES = 400
 PATIENCE = 20.0
@@ -123,42 +127,43 @@ def _shelf() -> dict[str, Any]:
 async def _load(settings: Settings, known: int) -> None:
     """Read models of so many customers, folded from a synthetic bank's and written under names of their own; and models that have learnt."""
     store, policy = RedisStore(settings.redis), read_policy(settings.policy)
-    whole, tiers = customers_under(policy), standings(name_of(policy), policy)
+    whole, tiers = customers_under(policy), standings(name_of(policy), policy, CUSTOMERS.name)
     histories: dict[str, list[Proposed]] = {}
     for event in synth(TEMPLATES):
         histories.setdefault(event.stream, []).append(event)
     people = [events for stream, events in histories.items() if stream.startswith("customer:")]
     closing = histories["bank"]
     templates = [_kept(whole, tiers, sorted([*events, *closing], key=lambda event: event.occurred_at)) for events in people]
-    for begun in range(0, known, SAVED_AT_ONCE * settings.shards):
-        await asyncio.gather(*_saves(store, settings.shards, templates, range(begun, min(known, begun + SAVED_AT_ONCE * settings.shards))))
+    for begun in range(0, known, SAVED_CUSTOMERS * settings.shards):
+        await asyncio.gather(*_saves(store, settings.shards, templates, range(begun, min(known, begun + SAVED_CUSTOMERS * settings.shards))))
     await _load_models(store, settings)
     await store.quiet()
     await store.close()
 
 
-def _kept(whole: Group, tiers: Group, events: Sequence[Proposed]) -> dict[tuple[str, str], Kept]:
+def _kept(whole: Group, tiers: Group, events: Sequence[Proposed]) -> dict[tuple[str, str], StoredState]:
     """The states of one customer, by group and part."""
-    facts, answers = whole.initial, REACTIONS.initial
+    facts: Any = whole.initial
+    answers: Any = REACTIONS.initial
     for number, event in enumerate(events, start=1):
         recorded = Recorded(number, event.stream, number, event.source, event.id, event.occurred_at, event.business_date, event.occurred_at, None, event.data)
         facts, answers = whole.evolve(facts, recorded), REACTIONS.evolve(answers, recorded)
     parts = {(CUSTOMERS.name, part.key): part.encode(state) for part, state in zip(CUSTOMERS.parts, facts, strict=False)}
-    parts[tiers.name, tiers.parts[0].key] = tiers.parts[0].encode(facts[TIER])
+    parts[tiers.name, tiers.parts[0].key] = tiers.parts[0].encode(facts.standing)
     parts[REACTIONS.name, OFFERS.key] = OFFERS.encode(answers[0])
-    return {name: Kept(0, state) for name, state in parts.items()}
+    return {name: StoredState(0, state) for name, state in parts.items()}
 
 
-def _saves(store: RedisStore, shards: int, templates: Sequence[dict[tuple[str, str], Kept]], numbers: range) -> Iterator[Any]:
-    by_place: dict[Place, dict[tuple[str, str], Kept]] = {}
+def _saves(store: RedisStore, shards: int, templates: Sequence[dict[tuple[str, str], StoredState]], numbers: range) -> Iterator[Any]:
+    by_place: dict[GroupShard, dict[tuple[str, str], StoredState]] = {}
     for number in numbers:
         stream = f"customer:{number}"
         for (group, key), kept in templates[number % len(templates)].items():
-            by_place.setdefault(Place(shard_of(stream, shards), group), {})[key, stream] = kept
+            by_place.setdefault(GroupShard(shard_of(stream, shards), group), {})[key, stream] = kept
     return (_save(store, place, states) for place, states in by_place.items())
 
 
-async def _save(store: RedisStore, place: Place, states: Mapping[tuple[str, str], Kept]) -> None:
+async def _save(store: RedisStore, place: GroupShard, states: Mapping[tuple[str, str], StoredState]) -> None:
     """Beside what is there, at whatever position the shard is just now."""
     while not await store.save(place, reached := await store.reached(place), reached.upto, states):
         continue
@@ -180,7 +185,7 @@ async def _load_models(store: RedisStore, settings: Settings) -> None:
             example = ExampleLabelled(offer=offer.offer, decision=f"{number}", customer="customer:0", features=known, accepted=chance.random() < 0.1)
             at_noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
             state = MODEL.evolve(state, Recorded(number, stream, number, "bench", f"{number}", at_noon, at_noon.date(), at_noon, None, example))
-        await _save(store, Place(shard_of(stream, settings.shards), MODELS.name), {(MODEL.key, stream): Kept(0, MODEL.encode(state))})
+        await _save(store, GroupShard(shard_of(stream, settings.shards), MODELS.name), {(MODEL.key, stream): StoredState(0, MODEL.encode(state))})
 
 
 @asynccontextmanager
@@ -259,7 +264,7 @@ async def _bare_reads(settings: Settings, chance: random.Random, known: int, tim
             if (early := due - time.perf_counter()) > 0:
                 await asyncio.sleep(early)
             stream = f"customer:{chance.randrange(known)}"
-            await store.load(Place(shard_of(stream, settings.shards), CUSTOMERS.name), [(CUSTOMERS.parts[0].key, stream)])
+            await store.load(GroupShard(shard_of(stream, settings.shards), CUSTOMERS.name), [(CUSTOMERS.parts[0].key, stream)])
             waits.append((time.perf_counter() - due) * 1000)
 
     await asyncio.gather(*(reader() for _ in range(CONNECTIONS)))

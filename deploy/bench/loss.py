@@ -22,7 +22,7 @@ from streams.broker.routing import shard_of
 from streams.journal import Arrival, LogOffset, Shard
 
 KNOWN = 1_000_000
-AT_ONCE = 5_000
+SAVED_STATES = 5_000
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 PATIENCE = 1_800.0
 
@@ -61,7 +61,7 @@ def _fill(shard: Shard, shards: int, known: int) -> int:
     shard.claim()
     mine = (event for number in range(known) if shard_of(f"customer:{number}", shards) == shard.number for event in _history(number))
     offset = 0
-    while some := list(itertools.islice(mine, AT_ONCE)):
+    while some := list(itertools.islice(mine, SAVED_STATES)):
         shard.record([Arrival(offset, item, b"", event) for item, event in enumerate(some)], LogOffset("bench", offset), NOON)
         offset += 1
     return shard.head()

@@ -19,7 +19,7 @@ from domain.customers.events import ChannelVisited
 from domain.envelope import Proposed
 from projections.customers.group import CUSTOMERS
 from projections.redis import RedisStore
-from projections.store import Place
+from projections.store import GroupShard
 from streams.broker.kafka import INTERACTIONS, Broker, KafkaConsumer, KafkaProducer, TopicPartition
 from streams.broker.routing import shard_of
 from streams.ingest.cloudevents import write
@@ -88,7 +88,7 @@ async def _load(settings: Settings, seconds: int) -> list[float]:
         produced = time.perf_counter()
         produce(producer, stream, settings.shards)
         if probe:
-            probes.append(asyncio.create_task(_readable(store, Place(shard_of(stream, settings.shards), CUSTOMERS.name), stream, produced)))
+            probes.append(asyncio.create_task(_readable(store, GroupShard(shard_of(stream, settings.shards), CUSTOMERS.name), stream, produced)))
     waits = await asyncio.gather(*probes)
     producer.close()
     await store.close()
@@ -108,14 +108,14 @@ def event_of(stream: str, name: str) -> tuple[str, bytes]:
     return stream, write(Proposed("bench", f"b{name}", stream, now, now.date(), data if "p" not in stream else ChannelVisited(channel="app")))
 
 
-async def _readable(store: RedisStore, place: Place, stream: str, produced: float) -> float:
+async def _readable(store: RedisStore, place: GroupShard, stream: str, produced: float) -> float:
     while (await store.load(place, [("profile@1", stream)]))[0] is None:
         await asyncio.sleep(0.002)
     return (time.perf_counter() - produced) * 1000
 
 
 async def _bare_reads(settings: Settings, count: int = 2_000) -> list[float]:
-    store, place = RedisStore(settings.redis), Place(0, CUSTOMERS.name)
+    store, place = RedisStore(settings.redis), GroupShard(0, CUSTOMERS.name)
 
     async def read() -> None:
         await store.load(place, [("profile@1", "customer:1")])

@@ -12,8 +12,10 @@ from deploy.bench.parts import Figure, events_by_shard, median, settings_in, sta
 from deploy.embedded import services as embedded
 from deploy.policy_files import read_policy
 from deploy.settings import POLICIES
-from projections.customers.group import CUSTOMERS, standings
+from projections.cases.complaints import CASES
+from projections.customers.group import CUSTOMERS
 from projections.projection import Group
+from projections.tiering.standing import standings
 from replay.rebuild.in_memory import rebuild as fold_anew
 from replay.rebuild.in_place import Refill
 from replay.rebuild.workers import pool
@@ -24,7 +26,7 @@ from streams.sources.synth import Bank
 SHARDS = 2
 BANK = Bank(customers=400, months=24, seed=1)
 SIZES = (1_000_000, 5_000_000)
-READ_AT_ONCE = 50_000
+CHUNK_ROWS = 50_000
 
 
 def rebuild() -> list[Figure]:
@@ -33,7 +35,7 @@ def rebuild() -> list[Figure]:
     In memory, as `digest --rebuild` and `what-if --from-journal` do; and as new versions in Redis, as `replay rebuild` does:
     the facts, and then the tiers that follow from them.
     """
-    groups = (CUSTOMERS, standings("bench", read_policy(POLICIES / "tiers" / "bohai-retail.yaml")))
+    groups = (CUSTOMERS, CASES, standings("bench", read_policy(POLICIES / "tiers" / "bohai-retail.yaml"), CUSTOMERS.name))
     with tempfile.TemporaryDirectory() as name:
         rows = _rows(Path(name) / "one")
         journals = {size: _journal(Path(name) / str(size), rows, size) for size in SIZES}
@@ -101,12 +103,12 @@ def _copied(rows: list[Row], copies: int) -> Iterator[tuple[str, int, str, bytes
     for row in rows:
         version = versions[row.stream] = versions.get(row.stream, 0) + 1
         if row.stream.startswith("shard:"):
-            yield row.stream, version, row.topic, row.state
+            yield row.stream, version, row.event_type, row.state
             continue
         kind, _, name = row.stream.partition(":")
         for number in range(copies):
             stream = f"{kind}:{number}-{name}"
-            yield stream, version, row.topic, row.state.replace(row.stream.encode(), stream.encode())
+            yield stream, version, row.event_type, row.state.replace(row.stream.encode(), stream.encode())
 
 
 def _on_all_cores(look: Callable[[str, int], int], journal: Journal) -> None:
@@ -125,7 +127,7 @@ def _decode(url: str, shard: int) -> int:
 
 def _stretches(url: str, shard: int) -> Iterator[list[Row]]:
     after, opened = 0, Journal(url, SHARDS)[shard]
-    while rows := opened.read(after, READ_AT_ONCE):
+    while rows := opened.read(after, CHUNK_ROWS):
         yield rows
         after = rows[-1].position
 

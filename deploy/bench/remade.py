@@ -28,7 +28,7 @@ from streams.sources.synth import Bank, synth
 BANK = Bank(customers=1_000, months=3, seed=9)
 DECISIONS = 10_500
 SAMPLE = 10_000
-AT_ONCE = 1_500
+ASKED_CUSTOMERS = 1_500
 """Questions between two lots of answers."""
 CHANNELS = ("app", "web", "branch", "call", "email", "sms")
 
@@ -50,7 +50,7 @@ def remade() -> list[Figure]:
             asyncio.run(wait_until_ready(settings))
             feed_all(settings, list(map(write, synth(BANK))), lambda _count: None)
             asyncio.run(wait_until_settled(settings))
-            for _ in range(0, DECISIONS, AT_ONCE):
+            for _ in range(0, DECISIONS, ASKED_CUSTOMERS):
                 _ask_and_answer(settings, chance)
             asyncio.run(wait_until_settled(settings))
             journal = existing_journal(settings)
@@ -70,7 +70,7 @@ def _ask_and_answer(settings: Settings, chance: random.Random) -> None:
         person = 100_000 + chance.randrange(BANK.customers)
         return f"/v1/customers/{person}/next-best-offer?channel={chance.choice(CHANNELS)}&limit={chance.randrange(1, 4)}"
 
-    asyncio.run(ask(settings, question, AT_ONCE, None, lambda body: heard.append(msgspec.json.decode(body, type=Answered))))
+    asyncio.run(ask(settings, question, ASKED_CUSTOMERS, None, lambda body: heard.append(msgspec.json.decode(body, type=Answered))))
     feed_all(settings, [event for each in heard if each.offer for event in _answers(each, chance)], lambda _count: None)
 
 

@@ -13,27 +13,17 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.keys import BUNDLES, NOTARY, public_keys, signer_of
-from deploy.observability.logs import set_up_logs
-from deploy.terminal import DataDir, Json, Mendable, errors, progress, settings_of, show
+from deploy.terminal import DataDir, Json, UserError, errors, progress, settings_of, show
 from deploy.wiring import existing_journal, notary_of
 
 if TYPE_CHECKING:
     from replay.rebuild.verify import Finding
-
-audit = typer.Typer(name="audit", no_args_is_help=True, help="Prove that nothing was changed; make and verify bundles for auditors.")
 
 Customer = Annotated[str, typer.Argument(help="The customer's number, without `customer:`.")]
 File = Annotated[Path, typer.Argument(help="A bundle.", exists=True, dir_okay=False)]
 Keys = Annotated[Path | None, typer.Option("--keys", help="Public keys to trust, one a line; default: the bank's own.", exists=True, dir_okay=False)]
 
 
-@audit.callback()
-def begin() -> None:
-    """Say what goes wrong, and nothing else, on standard error."""
-    set_up_logs("warning", "audit")
-
-
-@audit.command()
 def keys(data_dir: DataDir = None) -> None:
     """Print the public keys, one a line: hand them to auditors, once, by a way that nobody else can change."""
     settings = settings_of(data_dir)
@@ -43,7 +33,6 @@ def keys(data_dir: DataDir = None) -> None:
         print(public)
 
 
-@audit.command()
 def sign(data_dir: DataDir = None, as_json: Json = False) -> None:
     """Sign the heads of all shards and take a census now, where no notary is running."""
     from replay.evidence.notary import Busy
@@ -53,13 +42,12 @@ def sign(data_dir: DataDir = None, as_json: Json = False) -> None:
     try:
         doubts = notary_of(settings).sign()
     except Busy as error:
-        raise Mendable(f"a notary is running: it signs what is new within {settings.checkpoint_seconds} seconds") from error
+        raise UserError(f"a notary is running: it signs what is new within {settings.checkpoint_seconds} seconds") from error
     show({"shards": settings.shards, "doubted": doubts}, as_json)
     if doubts:
         raise typer.Exit(1)
 
 
-@audit.command("verify-journal")
 def verify_journal(keys: Keys = None, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Hold every event to its hash, its stream and the signed checkpoints; name the position of each that was changed."""
     from replay.evidence.folder import Evidence
@@ -85,7 +73,6 @@ def verify_journal(keys: Keys = None, data_dir: DataDir = None, as_json: Json = 
         raise typer.Exit(1)
 
 
-@audit.command()
 def bundle(
     customer: Customer,
     out: Annotated[Path | None, typer.Option("--out", help="Where to write it; default: CUSTOMER.bundle here.")] = None,
@@ -105,7 +92,7 @@ def bundle(
     try:
         made = maker.bundle(f"customer:{customer}", now, policy_in_force(settings, journal, now.date()))
     except NotYet as why:
-        raise Mendable(str(why)) from why
+        raise UserError(str(why)) from why
     audited(made.content, trusted)
     file = out or Path(f"{customer.replace('/', '_')}.bundle")
     file.write_bytes(made.content)
@@ -114,7 +101,6 @@ def bundle(
         errors.print(f"{made.newer} events are newer than the last checkpoint, and not in it")
 
 
-@audit.command()
 def verify(file: File, keys: Keys = None, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Verify a bundle offline: nothing is needed but public keys."""
     with _doubts(file):
@@ -124,7 +110,6 @@ def verify(file: File, keys: Keys = None, data_dir: DataDir = None, as_json: Jso
     show({"verified": True, **asdict(found)}, as_json)
 
 
-@audit.command()
 def report(
     file: File,
     out: Annotated[Path | None, typer.Option("--out", help="Where to write it; default: beside the bundle, as .html.")] = None,
@@ -145,16 +130,15 @@ def report(
 @contextmanager
 def _doubts(file: Path) -> Iterator[None]:
     """A bundle that does not prove what it says is told by its name, and ends the command with 1."""
-    from replay.evidence.signed_note import Doubtful
+    from replay.evidence.signed_note import ProofError
 
     try:
         yield
-    except Doubtful as doubt:
+    except ProofError as doubt:
         errors.print(f"[bold red]{file} is not verified:[/] {doubt}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from doubt
 
 
-@audit.command()
 def certificate(
     file: Annotated[Path, typer.Argument(help="A certificate of the privacy office.", exists=True, dir_okay=False)],
     keys: Keys = None,
@@ -168,7 +152,6 @@ def certificate(
         print(opened(file.read_text(encoding="utf-8"), trusted).text, end="")
 
 
-@audit.command()
 def access(customer: Customer, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Say who looked at what is known of a customer: when, as what, for what, and which question it was."""
     from replay.history.access_log import looks_at

@@ -9,22 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deploy.active_groups import begun_with
-from deploy.cli.rollout import replay
 from deploy.cli.tables import print_decision
-from deploy.terminal import DataDir, Json, Mendable, progress, settings_of, show
+from deploy.terminal import DataDir, Json, UserError, progress, settings_of, show
 from deploy.wiring import existing_journal
 
 if TYPE_CHECKING:
     from domain.envelope import Recorded
     from replay.history.redecide import Decisions, Remade
 
-__all__ = ["replay"]
-
 DIFFERENT = 10
 """Decisions that are named where they came out otherwise."""
 
 
-@replay.command("explain-decision")
 def explain_decision(decision: Annotated[str, typer.Argument(help="The decision's number.")], data_dir: DataDir = None, as_json: Json = False) -> None:
     """Say why something was offered: the decision as recorded, made once more from the journal, and compared byte for byte."""
     from replay.history.redecide import Decisions, Unknown
@@ -33,11 +29,11 @@ def explain_decision(decision: Annotated[str, typer.Argument(help="The decision'
     decisions = Decisions(existing_journal(settings), begun_with(settings))
     event = decisions.find(decision)
     if event is None:
-        raise Mendable(f"no decision {decision} is recorded")
+        raise UserError(f"no decision {decision} is recorded")
     try:
         found = decisions.again(event)
     except Unknown as error:
-        raise Mendable(f"it cannot be made once more: {error}") from error
+        raise UserError(f"it cannot be made once more: {error}") from error
     if as_json:
         show(asdict(found), as_json)
     else:
@@ -46,7 +42,6 @@ def explain_decision(decision: Annotated[str, typer.Argument(help="The decision'
         raise typer.Exit(1)
 
 
-@replay.command("verify-decisions")
 def verify_decisions(
     sample: Annotated[int, typer.Option("--sample", min=0, help="How many, drawn at random; 0: all.")] = 0,
     seed: Annotated[int, typer.Option("--seed", help="Of the draw.")] = 1,

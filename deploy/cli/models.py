@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deploy.cli.tables import print_arms, print_estimates, print_models
-from deploy.observability.logs import set_up_logs
 from deploy.policy_files import read_catalogue
-from deploy.terminal import DataDir, Json, Mendable, progress, settings_of, show
+from deploy.terminal import DataDir, Json, UserError, progress, settings_of, show
 from deploy.wiring import existing_journal
 
 if TYPE_CHECKING:
@@ -20,20 +19,11 @@ if TYPE_CHECKING:
     from projections.models.propensity import Model
     from streams.journal import Journal
 
-models = typer.Typer(name="models", no_args_is_help=True, help="What the models have learnt, how good they are, and what choosing is worth.")
-
 Name = Annotated[str, typer.Argument(help="The model, as `tierfold models list` names it: an offer, foresight/churn, foresight/demand/wealth.")]
 OTHER = "Another catalogue: what its values, contexts and levers would have earned."
 STRONGEST = 12
 
 
-@models.callback()
-def begin() -> None:
-    """Say what goes wrong, and nothing else, on standard error."""
-    set_up_logs("warning", "models")
-
-
-@models.command("list")
 def list_models(data_dir: DataDir = None, as_json: Json = False) -> None:
     """Show every model that has learnt something: how good it was of late, and whether its loss has changed."""
     from projections.models.propensity import quality
@@ -47,7 +37,6 @@ def list_models(data_dir: DataDir = None, as_json: Json = False) -> None:
         print_models(found)
 
 
-@models.command("show")
 def show_model(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Show one model: its digest, how good it was of late, how steady late answers make it, and the weights that count most."""
     from projections.models.learner import MODEL
@@ -61,7 +50,6 @@ def show_model(name: Name, data_dir: DataDir = None, as_json: Json = False) -> N
     show({**said, "last": str(model.last), "steadiness": model.steadiness, "intercept": ready.intercept, "weights": weights}, as_json)
 
 
-@models.command()
 def evaluate(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Measure a model by the journal: what it said before each answer was known, beside what came, exactly.
 
@@ -81,12 +69,11 @@ def evaluate(name: Name, data_dir: DataDir = None, as_json: Json = False) -> Non
             model = MODEL.evolve(model, event)
             advance(1)
     if not 0 < sum(came) < len(came):
-        raise Mendable(f"{name} has {sum(came)} yes among {len(came)} answers: there is nothing to measure yet")
+        raise UserError(f"{name} has {sum(came)} yes among {len(came)} answers: there is nothing to measure yet")
     found = {measure.__name__: measure(likely, came) for measure in (auc, alift, top_half, log_loss, calibration_error)}
     show({"model": name, "answers": len(came), "accepted": sum(came), **found}, as_json)
 
 
-@models.command()
 def rebuild(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Learn a model anew from the journal, example by example, and compare it with the live one: they must be equal."""
     from projections.models.learner import MODEL
@@ -106,7 +93,6 @@ def rebuild(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None
         raise typer.Exit(1)
 
 
-@models.command()
 def value(
     catalogue: Annotated[Path | None, typer.Option("--catalogue", help=OTHER)] = None,
     data_dir: DataDir = None,
@@ -149,9 +135,9 @@ def _read(settings: "Settings", name: str) -> "Model":
 def _found(settings: "Settings", name: str) -> "Learnt":
     found = _live(settings, [name])[name]
     if found.ready is None:
-        raise Mendable(f"the model {name} cannot be read: {found.broken}. `tierfold replay rebuild model --by NAME` learns it anew")
+        raise UserError(f"the model {name} cannot be read: {found.broken}. `tierfold replay rebuild model --by NAME` learns it anew")
     if not found.ready.model.examples:
-        raise Mendable(f"no model {name} has learnt anything: `tierfold models list` has those that have")
+        raise UserError(f"no model {name} has learnt anything: `tierfold models list` has those that have")
     return found
 
 
@@ -166,7 +152,7 @@ def _live(settings: "Settings", names: list[str]) -> "dict[str, Learnt]":
             await store.ping()
             return await Lookups(store, register_of(settings, store, existing_journal(settings)), settings.shards).models(names)
         except RedisError as error:
-            raise Mendable(f"Redis at {settings.redis} does not answer: is the stack up?") from error
+            raise UserError(f"Redis at {settings.redis} does not answer: is the stack up?") from error
         finally:
             await store.close()
 

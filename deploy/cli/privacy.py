@@ -10,22 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deploy.keys import alone, with_another_master
-from deploy.observability.logs import set_up_logs
 from deploy.policy_files import read_privacy
 from deploy.settings import Settings
-from deploy.terminal import DataDir, Json, Mendable, errors, settings_of, show
+from deploy.terminal import DataDir, Json, UserError, errors, settings_of, show
 from deploy.wiring import existing_journal
 from domain.access.redaction import numbers_in
 from replay.erasure.register import Erasures
 from streams.broker.routing import shard_of
 
 if TYPE_CHECKING:
-    from deploy.operations.erasure import Certificate, Ordered
-    from streams.journal import Journal
+    from replay.erasure.commands import Certificate, ErasureDependencies, Order
 
-    Doing = Callable[[Settings, Journal, Ordered], Coroutine[Any, Any, Certificate]]
-
-privacy = typer.Typer(name="privacy", no_args_is_help=True, help="Report, export, restrict and forget what is known of customers.")
+    Command = Callable[[ErasureDependencies, Order], Coroutine[Any, Any, Certificate]]
 
 By = Annotated[str, typer.Option("--by", help="Who decided it.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is recorded, so name nobody.")]
@@ -33,29 +29,22 @@ Customers = Annotated[list[str] | None, typer.Argument(help="Their numbers, with
 OfFile = Annotated[Path | None, typer.Option("--file", help="A file with more of them, one a line.", exists=True, dir_okay=False)]
 
 
-@privacy.callback()
-def begin() -> None:
-    """Say what goes wrong, and nothing else, on standard error."""
-    set_up_logs("warning", "privacy")
-
-
-@privacy.command()
 def report(
     html: Annotated[Path | None, typer.Option("--html", help="Write it as a page, to be read or printed.", dir_okay=False)] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Say what is known, why, how long, who was forgotten, and which risks were seen: the policy beside what is held."""
-    from deploy.operations.disclosure import held, report_page
+    from deploy.reports.privacy import report_page
+    from replay.erasure.disclosure import privacy_report
 
     settings = settings_of(data_dir)
-    found = held(existing_journal(settings, for_auditors=True), read_privacy(settings.privacy))
+    found = privacy_report(existing_journal(settings, for_auditors=True), read_privacy(settings.privacy))
     if html is not None:
         html.write_bytes(report_page(found))
     show(found if as_json else {name: value for name, value in found.items() if not isinstance(value, dict | list)}, as_json)
 
 
-@privacy.command()
 def export(
     customer: Annotated[str, typer.Argument(help="The customer's number, without `customer:`.")],
     by: By,
@@ -65,11 +54,14 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write what is in a customer's own stream, and follows from it, for the customer. That it was done is in the access journal."""
-    from deploy.operations.disclosure import export_page, known_of, note
+    from deploy.active_groups import policy_in_force
+    from deploy.operations.disclosure import note
+    from deploy.reports.privacy import export_page
+    from replay.erasure.disclosure import known_of
 
     settings = settings_of(data_dir)
     journal = existing_journal(settings, for_auditors=True)
-    found = known_of(settings, journal, read_privacy(settings.privacy), customer)
+    found = known_of(journal, read_privacy(settings.privacy), policy_in_force(settings, journal, None, None), customer)
     asyncio.run(note(settings, journal, customer, by))
     out.write_text(json.dumps(found, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
     if html is not None:
@@ -77,25 +69,22 @@ def export(
     show({"customer": customer, "events": len(found["events"]), "looks": len(found["looks"]), "file": str(out)}, as_json)
 
 
-@privacy.command()
 def restrict(by: By, reason: Reason, customers: Customers = None, file: OfFile = None, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Let nobody but auditors read what is known of customers: what must be kept, and not be used."""
-    from deploy.operations.erasure import restricted
+    from replay.erasure import commands
 
     settings = settings_of(data_dir)
-    _do(restricted, settings, _named(settings, customers, file), (by, reason), as_json)
+    _do(commands.restrict, settings, _named(settings, customers, file), (by, reason), as_json)
 
 
-@privacy.command()
 def lift(by: By, reason: Reason, customers: Customers = None, file: OfFile = None, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Let what is known of restricted customers be used again."""
-    from deploy.operations.erasure import lifted
+    from replay.erasure import commands
 
     settings = settings_of(data_dir)
-    _do(lifted, settings, _named(settings, customers, file), (by, reason), as_json)
+    _do(commands.lift, settings, _named(settings, customers, file), (by, reason), as_json)
 
 
-@privacy.command()
 def forget(
     by: By,
     reason: Reason,
@@ -106,7 +95,7 @@ def forget(
     as_json: Json = False,
 ) -> None:
     """Destroy the keys of customers, and all that was made of what they open. There is no way back."""
-    from deploy.operations.erasure import forgotten
+    from replay.erasure import commands
     from replay.erasure.retention import due as whose_time_is_over
 
     settings = settings_of(data_dir)
@@ -115,14 +104,13 @@ def forget(
         policy = read_privacy(settings.privacy)
         over = {left.stream for left in whose_time_is_over(existing_journal(settings, for_auditors=True), policy.longest)}
         if kept := [subject for subject in subjects if subject not in over]:
-            raise Mendable(
+            raise UserError(
                 f"{len(kept)} of them, {kept[0]} first, have not left {policy.longest} years ago ({policy.label}): `tierfold privacy restrict` them"
                 " until then, or say --early if nothing of them has to be kept"
             )
-    _do(forgotten, settings, subjects, (by, reason), as_json)
+    _do(commands.erase, settings, subjects, (by, reason), as_json)
 
 
-@privacy.command()
 def due(
     do: Annotated[bool, typer.Option("--forget", help="Forget them.")] = False,
     by: By = "retention",
@@ -130,7 +118,7 @@ def due(
     as_json: Json = False,
 ) -> None:
     """Say whose time is over by the last day that closed, and with --forget forget them; to be run once a day, after the bank's end of day."""
-    from deploy.operations.erasure import forgotten
+    from replay.erasure import commands
     from replay.erasure.retention import due as whose_time_is_over
     from replay.erasure.retention import last_day_closed
 
@@ -138,26 +126,24 @@ def due(
     journal, policy = existing_journal(settings, for_auditors=True), read_privacy(settings.privacy)
     left = whose_time_is_over(journal, policy.longest)
     if do and left:
-        _do(forgotten, settings, [each.stream for each in left], (by, f"left {policy.longest} years ago ({policy.label})"), as_json)
+        _do(commands.erase, settings, [each.stream for each in left], (by, f"left {policy.longest} years ago ({policy.label})"), as_json)
     else:
         gone = [{"customer": each.stream, "left": str(each.left), "until": str(each.until)} for each in left]
         show({"by": str(last_day_closed(journal)), "due": gone}, as_json)
 
 
-@privacy.command()
 def replay(by: By = "restore", data_dir: DataDir = None, as_json: Json = False) -> None:
     """Forget again all who are in the register: after anything was restored (keys, journal, Redis), before it serves, and after a command was stopped."""
-    from deploy.operations.erasure import forgotten
+    from replay.erasure import commands
 
     settings = settings_of(data_dir)
     subjects = sorted({erased.subject for erased in Erasures(settings.erasures_file).all()})
     if subjects:
-        _do(forgotten, settings, subjects, (by, "forgotten before"), as_json)
+        _do(commands.erase, settings, subjects, (by, "forgotten before"), as_json)
     else:
         show({"subjects": []}, as_json)
 
 
-@privacy.command()
 def rotate(data_dir: DataDir = None, as_json: Json = False) -> None:
     """Let another master key follow: every customer's key is wrapped by it, and the one before is destroyed."""
     settings = settings_of(data_dir)
@@ -167,30 +153,36 @@ def rotate(data_dir: DataDir = None, as_json: Json = False) -> None:
 
 
 def _named(settings: Settings, customers: list[str] | None, file: Path | None) -> list[str]:
-    """The streams of those who are named; raises `Mendable` for nobody, and for somebody of whom nothing was ever recorded."""
+    """The streams of those who are named; raises `UserError` for nobody, and for somebody of whom nothing was ever recorded."""
     named = [*(customers or []), *(file.read_text(encoding="utf-8").split() if file else [])]
     if not named:
-        raise Mendable("name customers, or a --file of them")
+        raise UserError("name customers, or a --file of them")
     journal, subjects = existing_journal(settings), [f"customer:{name}" for name in dict.fromkeys(named)]
     for subject in subjects:
         if not journal[shard_of(subject, len(journal))].rows(subject, limit=1):
-            raise Mendable(f"nothing was ever recorded of {subject}: a customer's number stands without `customer:` here")
+            raise UserError(f"nothing was ever recorded of {subject}: a customer's number stands without `customer:` here")
     return subjects
 
 
-def _do(doing: "Doing", settings: Settings, subjects: list[str], why: tuple[str, str], as_json: bool) -> None:
-    from deploy.operations.erasure import Ordered, certified, reachable
+def _do(command: "Command", settings: Settings, subjects: list[str], why: tuple[str, str], as_json: bool) -> None:
+    from deploy.operations.erasure import certified, dependencies_of, reachable
+    from replay.erasure.commands import Order
 
     if found := next(numbers_in(why[1]), None):
-        raise Mendable(f"the reason has the number of a {found.kind.replace('-', ' ')} in it, and is recorded for ever: say it without")
+        raise UserError(f"the reason has the number of a {found.kind.replace('-', ' ')} in it, and is recorded for ever: say it without")
     if not "".join(why).isprintable():
-        raise Mendable("who decided it and why stand on one line each")
-    order, journal = Ordered(subjects, *why), existing_journal(settings, restored=True)
+        raise UserError("who decided it and why stand on one line each")
+    order, journal = Order(subjects, *why), existing_journal(settings, restored=True)
     folder = settings.data_dir / "certificates"
+
+    async def act() -> "Certificate":
+        async with dependencies_of(settings, journal) as deps:
+            return await command(deps, order)
+
     folder.mkdir(parents=True, exist_ok=True)
     with alone(folder / ".lock"):
         asyncio.run(reachable(settings, order))
-        certificate = asyncio.run(doing(settings, journal, order))
+        certificate = asyncio.run(act())
     file = folder / f"{certificate.done}-{certificate.at.replace(':', '')}.txt"
     file.write_text(certified(settings, certificate), encoding="utf-8")
     if as_json:

@@ -17,12 +17,9 @@ from deploy.terminal import DataDir, Json, settings_of, show
 if TYPE_CHECKING:
     from streams.journal import Entry
 
-quarantine = typer.Typer(name="quarantine", no_args_is_help=True, help="What could not be recorded: list, show, re-drive.")
-
 Name = Annotated[str, typer.Argument(help="SHARD/NUMBER, as in the list.")]
 
 
-@quarantine.command("list")
 def list_entries(
     data_dir: DataDir = None,
     every: Annotated[bool, typer.Option("--all", help="Also what was re-driven.")] = False,
@@ -40,13 +37,11 @@ def list_entries(
     Console().print(table)
 
 
-@quarantine.command("show")
 def show_entry(name: Name, data_dir: DataDir = None) -> None:
     """Write the original bytes of one entry to standard output."""
     sys.stdout.buffer.write(_find(settings_of(data_dir), name).original)
 
 
-@quarantine.command("re-drive")
 def re_drive(
     name: Name,
     mended: Annotated[Path | None, typer.Option("--with", help="A file with the mended event, instead of the original bytes.", exists=True)] = None,

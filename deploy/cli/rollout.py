@@ -2,19 +2,23 @@
 
 from dataclasses import asdict
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from deploy.cli.tables import print_comparison
-from deploy.cli.what_if import Csv, Html, Parquet, replay
+from deploy.cli.what_if import Csv, Html, Parquet
 from deploy.policy_files import read_policy
 from deploy.terminal import DataDir, Json, settings_of, show
+from projections.registry import REBUILT
 
-__all__ = ["replay"]
+if TYPE_CHECKING:
+    from replay.rollout import commands
+    from replay.rollout.commands import RolloutDependencies
 
 
 class Engine(StrEnum):
@@ -24,37 +28,26 @@ class Engine(StrEnum):
     LOCAL = "local"
 
 
-class Projected(StrEnum):
-    """The projections that have versions; those that are folded together are rebuilt together."""
-
-    PROFILE = "profile"
-    LEDGER = "ledger"
-    MONTHS = "months"
-    TIER = "tier"
-    OFFERS = "offers"
-    MODEL = "model"
-    WHOLE = "whole"
-
-
+Projected = StrEnum("Projected", {name.upper(): name for name in REBUILT})  # type: ignore[misc]
+TIER = Projected("tier")
 Of = Annotated[Projected, typer.Option("--of", help="Of which projection.")]
 Name = Annotated[str, typer.Argument(help="The version, as `tierfold replay versions` names it.")]
 By = Annotated[str, typer.Option("--by", help="Who decides this.")]
 Rate = Annotated[int, typer.Option("--rate", min=0, help="How many customers a second are told that their tier changed; 0 tells nobody.")]
 
 
-@replay.command()
 def versions(data_dir: DataDir = None, as_json: Json = False) -> None:
     """List the versions of every group: which is live, which was before, who approved, how far each is."""
-    from deploy.operations.rollout import listed, run
+    from deploy.operations.rollout import run
+    from replay.rollout.commands import lineups
 
-    found = run(settings_of(data_dir), listed)
+    found = run(settings_of(data_dir), lineups)
     if as_json:
         show(found, as_json)
     else:
         Console(markup=False, highlight=False).print(_table(found))
 
 
-@replay.command()
 def rebuild(
     projection: Annotated[Projected, typer.Argument(help="Which projection; those that are folded together are rebuilt together.")],
     by: By,
@@ -67,15 +60,21 @@ def rebuild(
 
     Processes of this machine that were killed go on where they were when it is begun again; agents go on by themselves.
     """
-    from deploy.operations.rollout import rebuilt, run
+    from deploy.operations.rollout import refill_of, run
+    from replay.rollout import commands
 
-    if policy is not None and projection is not Projected.TIER:
+    if policy is not None and projection is not TIER:
         raise typer.BadParameter("--policy is for tiers: no other projection knows a policy")
     said = read_policy(policy) if policy else None
-    show(run(settings_of(data_dir), lambda doors: rebuilt(doors, projection, said, by, here=engine is Engine.LOCAL)), as_json)
+    settings = settings_of(data_dir)
+
+    async def act(deps: "commands.RolloutDependencies") -> dict[str, Any]:
+        refill = partial(refill_of, settings, deps) if engine is Engine.LOCAL else None
+        return await commands.rebuild(deps, projection, said, by, refill)
+
+    show(run(settings, act), as_json)
 
 
-@replay.command()
 def compare(
     old: Annotated[str, typer.Argument(help="A version of tiers, or `live`.")],
     new: Annotated[str, typer.Argument(help="Another one.")],
@@ -86,10 +85,11 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare two versions of tiers that are carried, at one common position: who stands where, who moves, and why."""
-    from deploy.operations.rollout import compare, run
+    from deploy.operations.rollout import run
     from deploy.reports.comparison import write
+    from replay.rollout import commands
 
-    found = run(settings_of(data_dir), lambda doors: compare(doors, old, new))
+    found = run(settings_of(data_dir), lambda deps: commands.compare(deps, old, new))
     write([found], None, html, csv, parquet)
     if as_json:
         show({**asdict(found), "digest": found.digest}, as_json)
@@ -97,7 +97,6 @@ def compare(
         print_comparison(found)
 
 
-@replay.command()
 def approve(
     version: Name,
     by: By,
@@ -106,43 +105,43 @@ def approve(
     as_json: Json = False,
 ) -> None:
     """Agree to a version, having seen what it changes. Whoever brought it, or wrote its policy, cannot."""
-    from deploy.operations.rollout import approved, run
+    from deploy.operations.rollout import run
+    from replay.rollout import commands
 
-    show(run(settings_of(data_dir), lambda doors: approved(doors, version, report, by)), as_json)
+    show(run(settings_of(data_dir), lambda deps: commands.approve(deps, version, report, by)), as_json)
 
 
-@replay.command()
-def promote(version: Name, by: By, rate: Rate = 100, of: Of = Projected.TIER, data_dir: DataDir = None, as_json: Json = False) -> None:
+def promote(version: Name, by: By, rate: Rate = 100, of: Of = TIER, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Let readers see a version, at once and all of it; then tell those whose tier changed, at a rate."""
-    from deploy.operations.rollout import promoted, run
+    from deploy.operations.rollout import run
+    from replay.rollout import commands
 
-    show(run(settings_of(data_dir), lambda doors: promoted(doors, of, version, by, rate)), as_json)
+    show(run(settings_of(data_dir), lambda deps: commands.promote(deps, of, version, by, rate)), as_json)
 
 
-@replay.command("roll-back")
 def roll_back(
     by: By,
     reason: Annotated[str, typer.Option("--reason", help="Why.")],
     rate: Rate = 100,
-    of: Of = Projected.TIER,
+    of: Of = TIER,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Let readers see the version before again; then tell those who had been told of another tier."""
-    from deploy.operations.rollout import rolled_back, run
+    from deploy.operations.rollout import run
+    from replay.rollout import commands
 
-    show(run(settings_of(data_dir), lambda doors: rolled_back(doors, of, by, reason, rate)), as_json)
+    show(run(settings_of(data_dir), lambda deps: commands.roll_back(deps, of, by, reason, rate)), as_json)
 
 
-@replay.command()
 def announce(by: By, rate: Rate = 100, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Go on telling those whom the last switch moved, where that was interrupted."""
-    from deploy.operations.rollout import announced, run
+    from deploy.operations.rollout import run
+    from replay.rollout import commands
 
-    show({"told": run(settings_of(data_dir), lambda doors: announced(doors, by, rate))}, as_json)
+    show({"told": run(settings_of(data_dir), lambda deps: commands.announce(deps, by, rate))}, as_json)
 
 
-@replay.command()
 def verify(
     sample: Annotated[int | None, typer.Option("--sample", min=1, help="Look at the states of so many streams a shard and group; all, if not said.")] = None,
     ranges: Annotated[bool, typer.Option("--ranges", help="Also show count and digest of every range of positions.")] = False,
@@ -150,9 +149,15 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Hold every event to what was noted when it came, and every live state to its own history. Exit code 1 if anything differs."""
-    from deploy.operations.rollout import run, verified
+    from deploy.operations.rollout import run
+    from replay.rebuild import verify
 
-    found = run(settings_of(data_dir), lambda doors: verified(doors, sample, ranges=ranges))
+    async def act(deps: "RolloutDependencies") -> dict[str, Any]:
+        with deps.progress("verified", None) as advance:
+            return asdict(await verify.verify(deps.store, deps.journal, deps.present(), sample, advance))
+
+    found = run(settings_of(data_dir), act)
+    found = found if ranges else {name: each for name, each in found.items() if name != "ranges"}
     if as_json:
         show(found, as_json)
     else:
@@ -163,12 +168,12 @@ def verify(
         raise typer.Exit(1)
 
 
-@replay.command()
-def withdraw(version: Name, by: By, of: Of = Projected.TIER, data_dir: DataDir = None, as_json: Json = False) -> None:
+def withdraw(version: Name, by: By, of: Of = TIER, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Carry a version no longer, and remove its states; what it was stays in the journal."""
-    from deploy.operations.rollout import run, withdrawn
+    from deploy.operations.rollout import run
+    from replay.rollout import commands
 
-    show(run(settings_of(data_dir), lambda doors: withdrawn(doors, of, version, by)), as_json)
+    show(run(settings_of(data_dir), lambda deps: commands.withdraw(deps, of, version, by)), as_json)
 
 
 def _findings(found: dict[str, Any]) -> Table:

@@ -6,7 +6,7 @@ import typer
 
 from deploy.embedded.tokens import curl_file
 from deploy.keys import token_for
-from deploy.terminal import DataDir, Mendable, settings_of
+from deploy.terminal import DataDir, UserError, settings_of
 from domain.access.events import Purpose
 from domain.access.roles import ROLES, Caller
 from domain.event import Role
@@ -24,8 +24,8 @@ def token(
     """Print a token for somebody, signed with a key of our own. Whoever has it is them until it is over."""
     roles: tuple[Role, ...] = tuple(each for each in ROLES if each in role)
     if unknown := sorted({*role} - {*ROLES}):
-        raise Mendable(f"there is no role {', '.join(unknown)}: {', '.join(ROLES)}")
+        raise UserError(f"there is no role {', '.join(unknown)}: {', '.join(ROLES)}")
     if roles == ("channel",) and customer is None:
-        raise Mendable("a channel asks for one customer: name the --customer, or say --customer '*'")
+        raise UserError("a channel asks for one customer: name the --customer, or say --customer '*'")
     said = token_for(settings_of(data_dir), Caller(who, roles, customer), hours)
     print(curl_file(said, purpose), end="") if curl else print(said)

@@ -11,18 +11,15 @@ from zoneinfo import ZoneInfo
 import typer
 
 from deploy.cli.tables import print_comparison, print_curve, print_explanation
-from deploy.observability.logs import set_up_logs
 from deploy.policy_files import read_policy
 from deploy.settings import Settings
-from deploy.terminal import DataDir, Json, Mendable, errors, progress, settings_of, show
+from deploy.terminal import DataDir, Json, UserError, errors, progress, settings_of, show
 from deploy.wiring import existing_journal
 
 if TYPE_CHECKING:
     from domain.tiering.policy import TierPolicy
     from replay.what_if.columns import Columns
     from streams.journal import Journal
-
-replay = typer.Typer(name="replay", no_args_is_help=True, help="Try a rule on history, approve it, switch, go back; ask why, rebuild, verify.")
 
 Files = Annotated[list[Path], typer.Argument(help="Tier policies to try, YAML or JSON.")]
 FromJournal = Annotated[bool, typer.Option("--from-journal", help="Fold the facts from raw events, instead of reading those that are kept.")]
@@ -45,13 +42,6 @@ On = Annotated[datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help=
 MOST_POINTS = 100
 
 
-@replay.callback()
-def begin() -> None:
-    """Say what goes wrong, and nothing else, on standard error."""
-    set_up_logs("warning", "replay")
-
-
-@replay.command()
 def facts(from_journal: FromJournal = False, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Gather the monthly facts of every customer, for `what-if` to read."""
     settings = settings_of(data_dir)
@@ -59,7 +49,6 @@ def facts(from_journal: FromJournal = False, data_dir: DataDir = None, as_json: 
     show({"customers": len(columns), "months": columns.rows, "folder": str(settings.facts)}, as_json)
 
 
-@replay.command("what-if")
 def what_if(
     files: Files,
     vary: Vary = None,
@@ -95,7 +84,6 @@ def what_if(
         print_curve(curve)
 
 
-@replay.command("as-of")
 def as_of(whom: Whom, recorded: Recorded = None, occurred: Occurred = None, policy: Named = None, data_dir: DataDir = None) -> None:
     """Show a customer as known then, of what was true then, as JSON; with neither bound, as known now.
 
@@ -103,7 +91,7 @@ def as_of(whom: Whom, recorded: Recorded = None, occurred: Occurred = None, poli
     """
     import msgspec
 
-    from projections.customers.group import customers_under
+    from projections.customers.history import customers_under
     from replay.history.as_of import as_of, together_as_of
 
     settings = settings_of(data_dir)
@@ -118,11 +106,10 @@ def as_of(whom: Whom, recorded: Recorded = None, occurred: Occurred = None, poli
         states = as_of(journal, group, f"customer:{whom}", then, day)
         shown = {"customer": whom, **{part.name: state for part, state in zip(group.parts, states, strict=True)}} if states else None
     if shown is None:
-        raise Mendable(f"nothing was recorded of {whom} by then")
+        raise UserError(f"nothing was recorded of {whom} by then")
     print(msgspec.json.encode(shown, order="deterministic").decode())
 
 
-@replay.command()
 def explain(customer: Customer, on: On = None, policy: Named = None, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Say why a customer stood in which tier on a date: policy, months, events; from the journal alone."""
     from replay.history.explain import explain
@@ -132,7 +119,7 @@ def explain(customer: Customer, on: On = None, policy: Named = None, data_dir: D
     day = on.date() if on else datetime.now(ZoneInfo(settings.timezone)).date()
     found = explain(journal, _policy_then(settings, journal, policy, on), f"customer:{customer}", day)
     if found is None:
-        raise Mendable(f"nothing was recorded of customer {customer} by {day}")
+        raise UserError(f"nothing was recorded of customer {customer} by {day}")
     if as_json:
         import msgspec
 
@@ -157,7 +144,7 @@ def _facts(settings: Settings, *, refresh: bool, from_journal: bool) -> "Columns
     try:
         found = None if refresh or from_journal else kept(settings.facts)
     except ValueError as error:
-        raise Mendable(f"{error}: gather the facts again, with --refresh or --from-journal") from error
+        raise UserError(f"{error}: gather the facts again, with --refresh or --from-journal") from error
     return _gather(settings, from_journal=from_journal) if found is None else found
 
 
@@ -167,33 +154,35 @@ def _gather(settings: Settings, *, from_journal: bool) -> "Columns":
 
     columns = asyncio.run(_from_journal(settings) if from_journal else _from_read_models(settings))
     if columns.rows == 0:
-        raise Mendable("no customer has a month that ended: there is nothing to try a rule on yet")
+        raise UserError("no customer has a month that ended: there is nothing to try a rule on yet")
     keep(columns, settings.facts, datetime.now(UTC))
     return columns
 
 
 async def _from_journal(settings: Settings) -> "Columns":
+    from projections.cases.complaints import CASES
     from projections.customers.group import CUSTOMERS
     from replay.rebuild.in_memory import rebuild
     from replay.what_if.snapshot import gathered
 
     with progress("events folded") as advance:
-        store = rebuild((CUSTOMERS,), existing_journal(settings), advance)
-    return await gathered(store, CUSTOMERS, settings.shards)
+        store = rebuild((CUSTOMERS, CASES), existing_journal(settings), advance)
+    return await gathered(store, CUSTOMERS, CASES, settings.shards)
 
 
 async def _from_read_models(settings: Settings) -> "Columns":
     from deploy.active_groups import present_of
+    from projections.cases.complaints import CASES
     from projections.customers.group import CUSTOMERS
     from projections.redis import RedisError, RedisStore
     from replay.what_if.snapshot import gathered
 
-    live = RedisStore(settings.redis)
+    live, seen = RedisStore(settings.redis), present_of(settings)
     try:
         with progress("customers read") as advance:
-            return await gathered(live, present_of(settings).of(CUSTOMERS.name), settings.shards, advance)
+            return await gathered(live, seen.of(CUSTOMERS.name), seen.of(CASES.name), settings.shards, advance)
     except RedisError as error:
-        raise Mendable(f"the read models do not answer ({error}): start them, or ask --from-journal") from error
+        raise UserError(f"the read models do not answer ({error}): start them, or ask --from-journal") from error
     finally:
         await live.close()
 

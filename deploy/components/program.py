@@ -11,13 +11,13 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.terminal import Mendable
+from deploy.terminal import UserError
 from replay.rebuild.workers import die_with_parent
 
 PATIENCE = 90.0
 
 
-class Missing(Mendable):
+class Missing(UserError):
     """A program that is needed is not on this machine, or does not start; says what to do."""
 
 

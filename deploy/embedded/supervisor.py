@@ -20,10 +20,10 @@ from deploy.embedded import services as embedded
 from deploy.embedded.tokens import write_tokens
 from deploy.policy_files import read_catalogue, read_privacy
 from deploy.settings import Settings
-from deploy.terminal import Mendable
+from deploy.terminal import UserError
 from deploy.wiring import broker_of, journal_of
 from projections.redis import RedisError, RedisStore
-from projections.store import Place
+from projections.store import GroupShard
 from streams.broker.kafka import KafkaError
 
 log = structlog.get_logger()
@@ -42,7 +42,7 @@ STALLED = 40.0
 """Seconds after their start in which agents must have begun to fold."""
 
 
-class CannotStart(Mendable):
+class CannotStart(UserError):
     """The stack cannot start; says what to do."""
 
 
@@ -191,7 +191,7 @@ class Stack:
         store = RedisStore(self._settings.redis)
         try:
             seen = present_of(self._settings, self._journal).live
-            return any(await store.alive([Place(shard, group.name) for shard in range(self._settings.shards) for group in seen]))
+            return any(await store.alive([GroupShard(shard, group.name) for shard in range(self._settings.shards) for group in seen]))
         except RedisError:
             return True
         finally:

@@ -2,7 +2,7 @@
 
 import os
 
-from deploy.terminal import Mendable
+from deploy.terminal import UserError
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
@@ -11,7 +11,7 @@ def set_up_traces(process: str) -> None:
     """Send this process's spans, as OTLP over HTTP, where `OTEL_EXPORTER_OTLP_ENDPOINT` says.
 
     Headers, time-outs, sampler, batches, resource attributes and `OTEL_SERVICE_NAME` are OpenTelemetry's own variables too. A process that ends
-    does not wait for its last spans: a collector that is away keeps nobody. Raises `Mendable` where the packages for it are missing.
+    does not wait for its last spans: a collector that is away keeps nobody. Raises `UserError` where the packages for it are missing.
     """
     if not any(map(os.environ.get, ENDPOINTS)):
         return
@@ -21,7 +21,7 @@ def set_up_traces(process: str) -> None:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError as error:
-        raise Mendable("spans are to be sent, and the packages for it are missing: install tierfold[tracing]") from error
+        raise UserError("spans are to be sent, and the packages for it are missing: install tierfold[tracing]") from error
     from opentelemetry import trace
 
     name = os.environ.get("OTEL_SERVICE_NAME", f"tierfold-{process}")

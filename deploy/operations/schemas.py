@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from domain.event_types import PREFIX, TOPICS
+from domain.event_types import EVENT_BY_TYPE, PREFIX
 from domain.offers.catalogue import Catalogue
 from domain.tiering.policy import TierPolicy
 from streams.broker.kafka import INTERACTIONS, RECORDED
@@ -21,18 +21,18 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def write_schemas(folder: Path) -> int:
     """Write `NAME.vN.json` for every type, `asyncapi.yaml`, and a schema of what people write; gives the number of files."""
     folder.mkdir(parents=True, exist_ok=True)
-    for topic in TOPICS:
-        (folder / f"{topic}.json").write_text(json.dumps(event_schema(topic), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    for event_type in EVENT_BY_TYPE:
+        (folder / f"{event_type}.json").write_text(json.dumps(event_schema(event_type), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / "asyncapi.yaml").write_text(yaml.safe_dump(asyncapi(), sort_keys=False, allow_unicode=True), encoding="utf-8")
     for name, shape in WRITTEN.items():
         said = {"$schema": DIALECT, **shape.model_json_schema()}
         (folder / name).write_text(json.dumps(said, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return len(TOPICS) + 1 + len(WRITTEN)
+    return len(EVENT_BY_TYPE) + 1 + len(WRITTEN)
 
 
-def event_schema(topic: str) -> dict[str, Any]:
+def event_schema(event_type: str) -> dict[str, Any]:
     """The JSON Schema of one event as a structured CloudEvent."""
-    event = TOPICS[topic]
+    event = EVENT_BY_TYPE[event_type]
     data = event.model_json_schema(ref_template="#/$defs/{model}")
     definitions = data.pop("$defs", {})
     text = {"type": "string", "minLength": 1, "maxLength": 200}
@@ -47,7 +47,7 @@ def event_schema(topic: str) -> dict[str, Any]:
             "specversion": {"const": "1.0"},
             "id": {**text, "description": "With `source`, the name of this event for ever; a resend repeats both."},
             "source": text,
-            "type": {"const": f"{PREFIX}{topic}"},
+            "type": {"const": f"{PREFIX}{event_type}"},
             "subject": {"type": "string", "pattern": f"^({subjects})$", "description": "The stream; also the Kafka key."},
             "time": {"type": "string", "format": "date-time", "description": "When it happened, with its offset."},
             "businessdate": {"type": "string", "format": "date", "description": "The bank's own date for it."},
@@ -71,19 +71,19 @@ def asyncapi() -> dict[str, Any]:
         "channels": {
             INTERACTIONS: {
                 "address": INTERACTIONS,
-                "messages": {topic.replace(".", "-"): {"$ref": f"#/components/messages/{topic.replace('.', '-')}"} for topic in TOPICS},
+                "messages": {event_type.replace(".", "-"): {"$ref": f"#/components/messages/{event_type.replace('.', '-')}"} for event_type in EVENT_BY_TYPE},
             }
         },
         "operations": {"receiveInteraction": {"action": "receive", "channel": {"$ref": f"#/channels/{INTERACTIONS}"}}},
-        "components": {"messages": {topic.replace(".", "-"): _message(topic) for topic in TOPICS}},
+        "components": {"messages": {event_type.replace(".", "-"): _message(event_type) for event_type in EVENT_BY_TYPE}},
     }
 
 
-def _message(topic: str) -> dict[str, Any]:
+def _message(event_type: str) -> dict[str, Any]:
     return {
-        "name": f"{PREFIX}{topic}",
+        "name": f"{PREFIX}{event_type}",
         "contentType": STRUCTURED,
-        "summary": TOPICS[topic].__doc__,
-        "payload": {"$ref": f"./{topic}.json"},
+        "summary": EVENT_BY_TYPE[event_type].__doc__,
+        "payload": {"$ref": f"./{event_type}.json"},
         "bindings": {"kafka": {"key": {"type": "string", "description": "The event's subject."}}},
     }

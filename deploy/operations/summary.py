@@ -9,10 +9,11 @@ from typing import Any
 from deploy.active_groups import present_of, register_of
 from deploy.settings import Settings
 from deploy.wiring import broker_of, journal_of
-from projections.customers.group import CUSTOMERS, STANDINGS
+from projections.customers.group import CUSTOMERS
 from projections.redis import RedisError, RedisStore
-from projections.rollout.versions import Present
-from projections.store import Place
+from projections.registry import Present
+from projections.store import GroupShard
+from projections.tiering.standing import STANDINGS
 from replay.rebuild.digests import digests
 from streams.queries.health import Health, Lag
 from streams.queries.lookups import Lookups
@@ -110,7 +111,7 @@ async def _tiers(store: RedisStore, seen: Present, shards: int) -> Counter[str]:
     [part] = standings.parts
     tiers: Counter[str] = Counter()
     for shard in range(shards):
-        streams = {stream async for some in store.streams(Place(shard, customers.name)) for stream in some}
-        kept = await store.load(Place(shard, standings.name), [(part.key, stream) for stream in sorted(streams)])
+        streams = {stream async for some in store.streams(GroupShard(shard, customers.name)) for stream in some}
+        kept = await store.load(GroupShard(shard, standings.name), [(part.key, stream) for stream in sorted(streams)])
         tiers.update(part.decode(one.state).tier or "unassessed" if one else "unassessed" for one in kept)
     return tiers

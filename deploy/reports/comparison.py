@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
-from deploy.terminal import Mendable, errors
+from deploy.terminal import UserError, errors
 from replay.what_if.candidates import Curve
 from replay.what_if.compare import Comparison
 
@@ -16,7 +16,7 @@ COLUMNS = ("policy", "customer", "before", "after", "month", "assets", "seen", "
 
 
 def write(found: Sequence[Comparison], curve: Curve | None, html: Path | None, csv: Path | None, parquet: Path | None) -> None:
-    """Write what was asked for; raises `Mendable` where that cannot be."""
+    """Write what was asked for; raises `UserError` where that cannot be."""
     wanted: tuple[tuple[Path | None, str, Callable[[], bytes]], ...] = (
         (html, "report", lambda: as_html(found, curve)),
         (csv, "movers", lambda: as_csv(found)),
@@ -27,7 +27,7 @@ def write(found: Sequence[Comparison], curve: Curve | None, html: Path | None, c
             try:
                 path.write_bytes(content())
             except OSError as error:
-                raise Mendable(f"the {word} cannot be written to {path}: {error.strerror}") from error
+                raise UserError(f"the {word} cannot be written to {path}: {error.strerror}") from error
             errors.print(f"{word}: {path}", soft_wrap=True, markup=False)
 
 

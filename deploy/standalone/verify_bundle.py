@@ -22,14 +22,14 @@ Point = tuple[int, int, int, int]
 Key = tuple[str, bytes, int, bytes]
 
 
-class Doubtful(Exception):
+class ProofError(Exception):
     """The bundle does not prove what it says."""
 
 
 def must(held: object, said: str) -> None:
     """Raise what is doubtful, unless something holds."""
     if not held:
-        raise Doubtful(said)
+        raise ProofError(said)
 
 
 # Ed25519: points as (X, Y, Z, T) with x = X/Z, y = Y/Z, T = XY/Z
@@ -257,7 +257,7 @@ def main() -> int:
     try:
         keys = [key_of(line) for line in Path(sys.argv[2]).read_text(encoding="utf-8").splitlines() if line.strip() and not line.startswith("#")]
         print("\n".join(verify(Path(sys.argv[1]).read_bytes(), keys)))
-    except Doubtful as doubt:
+    except ProofError as doubt:
         print(f"not verified: {doubt}")
         return 1
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:

@@ -71,7 +71,7 @@ class Contact(NamedTuple):
     name: str
 
 
-class Place(NamedTuple):
+class Slot(NamedTuple):
     """A place that a decision holds until it is shown, or until its time is over."""
 
     channel: str
@@ -83,7 +83,7 @@ class Contacts:
     """The latest contacts by channel, oldest first; the places held by decisions; when which offer was declined or lapsed, by `outcome/offer`."""
 
     made: dict[str, tuple[Contact, ...]] = field(default_factory=dict)
-    held: dict[str, Place] = field(default_factory=dict)
+    held: dict[str, Slot] = field(default_factory=dict)
     outcomes: dict[str, tuple[datetime, ...]] = field(default_factory=dict)
 
 
@@ -103,7 +103,7 @@ def same_contact(contacts: Contacts, channel: str, at: datetime, name: str) -> b
 
 def holding(contacts: Contacts, decision: str, channel: str, until: datetime) -> Contacts:
     """The contacts after a decision that holds a place; the places that end last are remembered."""
-    held = {**contacts.held, decision: Place(channel, until)}
+    held = {**contacts.held, decision: Slot(channel, until)}
     if len(held) > KEPT:
         held = _without(held, min(held, key=lambda name: (held[name].until, name)))
     return changed(contacts, held=held)
@@ -149,5 +149,5 @@ def _windows(times: tuple[datetime, ...], length: int) -> Iterator[tuple[datetim
     return zip(times, islice(times, length - 1, None), strict=False)
 
 
-def _without(held: Mapping[str, Place], name: str) -> dict[str, Place]:
+def _without(held: Mapping[str, Slot], name: str) -> dict[str, Slot]:
     return {key: place for key, place in held.items() if key != name}

@@ -98,7 +98,7 @@ def assess(policy: TierPolicy, standing: Standing, facts: MonthlyFacts, together
 def stepped(policy: TierPolicy, standing: Standing, reached: int, grounds: Grounds) -> Standing:
     """Up, or watched, or down, by what an assessment reached."""
     effective = first_day(next_month(grounds.month))
-    held = policy.place(standing.tier)
+    held = policy.rank(standing.tier)
     standing = changed(standing, grounds=grounds, policy=policy.label)
     if held is None or reached > held:
         since = effective if policy.up == "next-month" else effective - timedelta(days=1)
@@ -141,7 +141,7 @@ def override(standing: Standing, event: TierOverridden) -> Standing:
 def override_on(policy: TierPolicy, standing: Standing, day: date) -> Override | None:
     """The override in force on a day, while it lasts and if the policy knows its tier."""
     override = standing.override
-    return override if override is not None and day <= override.until and policy.place(override.tier) is not None else None
+    return override if override is not None and day <= override.until and policy.rank(override.tier) is not None else None
 
 
 def tier_on(policy: TierPolicy, standing: Standing, day: date) -> str:

@@ -39,7 +39,7 @@ def outlook(policy: TierPolicy, standing: Standing, facts: MonthlyFacts) -> Outl
 
     What is missing is said of the customer, or of the household or group where that is nearer, as it last was.
     """
-    held, case = policy.place(standing.tier) or 0, case_now(policy, standing, facts)
+    held, case = policy.rank(standing.tier) or 0, case_now(policy, standing, facts)
     above = policy.tiers[held + 1] if held + 1 < len(policy.tiers) else None
     gaps = missing(above.reach, case) if above and above.reach else []
     reach = policy.tiers[held].reach

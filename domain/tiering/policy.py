@@ -163,7 +163,7 @@ class TierPolicy(BaseModel):
         """Where a fall from a tier leads, when a lower one is reached."""
         return reached if (self.tiers[place].drop_to or self.drop_to) == "level" else place - 1
 
-    def place(self, tier: str | None) -> int | None:
+    def rank(self, tier: str | None) -> int | None:
         """Where a tier stands among the tiers, from the lowest; None for one that the policy does not know."""
         return None if tier is None else self._places.get(tier)
 

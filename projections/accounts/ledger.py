@@ -26,7 +26,7 @@ def advance(state: Ledger, event: Recorded) -> tuple[Ledger, tuple[MonthlyFacts,
     """The ledger after one more event, and a row of facts for each month that the event closed."""
     match event.data:
         case DayClosed(date=closed):
-            return month_ended(state, month_of(closed), event.context or NO_RATES)
+            return month_ended(state, month_of(closed), event.context.rates if event.context else NO_RATES)
         case data:
             day = event.business_date.isoformat()
             return _held(ledger.seen(state, day[:7]), data, day), ()

@@ -11,11 +11,9 @@ import msgspec
 from domain.accounts import events as accounts
 from domain.accounts.monthly_facts import Traits
 from domain.campaigns import events as campaigns
-from domain.cases import events as cases
 from domain.customers import events as customers
 from domain.envelope import Recorded
 from domain.fastcopy import changed, made
-from domain.feedback import events as feedback
 from domain.households import events as wholes
 from domain.households import membership as households
 from domain.households.membership import Membership, Memberships
@@ -62,11 +60,6 @@ class Profile:
     identities: tuple[str, ...] = ()
     memberships: Memberships = field(default_factory=dict)
     manager: str | None = None
-    open_cases: dict[str, date] = field(default_factory=dict)
-    cases_closed: int = 0
-    survey_score: int | None = None
-    coupons: dict[str, int] = field(default_factory=dict)
-    attended: int = 0
     last_seen: datetime | None = None
 
 
@@ -117,18 +110,6 @@ def evolve(profile: Profile, event: Recorded) -> Profile:  # noqa: PLR0911, PLR0
             return changed(profile, products={**profile.products, reference: "loan"})
         case accounts.AccountClosed(account=reference) | accounts.ProductClosed(reference=reference):
             return changed(profile, products=_without(profile.products, reference))
-        case feedback.SurveyAnswered(score=score):
-            return changed(profile, survey_score=score)
-        case cases.ComplaintOpened(case=case):
-            return changed(profile, open_cases={**profile.open_cases, case: event.business_date})
-        case cases.ComplaintClosed(case=case) | cases.ComplaintWithdrawn(case=case):
-            return changed(profile, open_cases=_without(profile.open_cases, case), cases_closed=profile.cases_closed + 1)
-        case campaigns.CouponIssued(coupon=coupon, worth=worth):
-            return changed(profile, coupons={**profile.coupons, coupon: worth})
-        case campaigns.CouponRedeemed(coupon=coupon):
-            return changed(profile, coupons=_without(profile.coupons, coupon))
-        case campaigns.EventAttended():
-            return changed(profile, attended=profile.attended + 1)
         case _:
             return profile
 
@@ -166,7 +147,7 @@ def evolve_visited(profile: Profile, events: Sequence[Visited]) -> Profile:
 
 
 def traits(profile: Profile) -> Traits:
-    """What tiering may ask of a customer beside money, as it is known now."""
+    """What tiering may ask of a customer beside money and complaints, as it is known now."""
     industry, region = profile.facts.get("industry"), profile.facts.get("region")
     return made(
         Traits,
@@ -176,7 +157,7 @@ def traits(profile: Profile) -> Traits:
         region=region.value if region else None,
         born=profile.born,
         holdings=tuple(sorted(set(profile.products.values()))),
-        open_cases=len(profile.open_cases),
+        open_cases=0,
     )
 
 
@@ -238,4 +219,4 @@ def _without(entries: dict[str, V], name: str) -> dict[str, V]:
     return {key: value for key, value in entries.items() if key != name}
 
 
-PROFILE = Projection("profile", 1, Profile(), evolve)
+PROFILE = Projection("profile", 2, Profile(), evolve)

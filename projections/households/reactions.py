@@ -1,24 +1,37 @@
-"""What must others learn of a customer? Households and company groups: who belongs to them when, and what a member's month came to."""
+"""What follows from what a household or company group came to? Members learn the sum, and the bank that all its shards have reported."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from domain.accounts.monthly_facts import MonthlyFacts
 from domain.calendar import Month
 from domain.envelope import Proposed, Recorded, following
-from domain.households.events import MemberMonthReported, MembershipChanged
-from domain.households.membership import Memberships
+from domain.event import BANK
+from domain.households.events import MonthReported, ShardMonthReported, WholeMonthClosed
+from domain.households.membership import MOST_BESIDE, Member, without_names
+from projections.households.states import Totals
+from projections.households.totals import Summed
 
 
-def moved(stream: str, before: Memberships, after: Memberships, event: Recorded) -> Iterator[Proposed]:
-    """What the wholes learn when a customer's memberships change."""
-    for whole in sorted(before.keys() | after.keys()):
-        if before.get(whole, ()) != (now := after.get(whole, ())):
-            yield following(event, "member", whole, MembershipChanged(member=stream, held=now), whole)
+def react(stream: str, before: Totals, after: Totals, event: Recorded) -> Iterator[Proposed]:
+    """Members learn what the whole came to; the bank learns that all its shards have reported a month."""
+    match event.data:
+        case MonthReported(month=month) if month in before.whole.reported:
+            yield from _month_closed(stream, month, after.whole.months[month], before.whole.reported[month], event)
+        case ShardMonthReported(month=month, shards=shards) if len(before.calendar.shards) < shards <= len(after.calendar.shards):
+            yield following(event, "month", BANK, MonthReported(month=month))
+        case _:
+            pass
 
 
-def reported(stream: str, rows: Mapping[Month, MonthlyFacts], event: Recorded) -> Iterator[Proposed]:
-    """What the wholes learn of months that closed; amounts in an order of their own, so that telling twice is telling the same."""
-    for month in sorted(rows):
-        for whole, share in rows[month].wholes.items():
-            said = MemberMonthReported.model_construct(member=stream, share_permille=share, facts=rows[month])
-            yield following(event, "report", whole, said, f"{stream} {month} {whole}")
+def _month_closed(stream: str, month: Month, sums: Summed, reported: dict[str, Member], event: Recorded) -> Iterator[Proposed]:
+    beside = _beside(stream, reported)
+    for member in sorted(reported):
+        closed = WholeMonthClosed.model_construct(whole=stream, month=month, members=sums.members, total=sums.total, shared=sums.shared, beside=beside)
+        yield following(event, "whole", member, closed, f"{stream} {month} {member}")
+
+
+def _beside(stream: str, reported: dict[str, Member]) -> tuple[MonthlyFacts, ...]:
+    """The members' months one by one, where that is told."""
+    if not stream.startswith("household:") or len(reported) > MOST_BESIDE:
+        return ()
+    return without_names(member.facts for member in reported.values())

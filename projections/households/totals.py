@@ -4,18 +4,14 @@ A month is summed when every shard of the bank has reported it, and then each me
 month, counts the shards.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from domain.accounts.monthly_facts import MonthlyFacts
 from domain.calendar import Month
-from domain.envelope import Proposed, Recorded, following
-from domain.event import BANK, Interaction
+from domain.envelope import Recorded
 from domain.fastcopy import changed
-from domain.households import events as wholes
-from domain.households.events import MemberMonthReported, MembershipChanged, MonthReported, ShardMonthReported, WholeMonthClosed
-from domain.households.membership import MOST_BESIDE, Member, Membership, Sums, summed, without_names
-from projections.projection import Group, Projection, States
+from domain.households.events import MemberMonthReported, MembershipChanged, MonthReported, ShardMonthReported
+from domain.households.membership import Member, Membership, Sums, summed
+from projections.projection import Projection
 
 
 @dataclass(frozen=True)
@@ -28,7 +24,7 @@ class Summed:
 
 
 @dataclass(frozen=True)
-class Whole:
+class CustomerGroup:
     """A household or company group: members by stream, what they have reported of months that are not summed yet, and sums."""
 
     members: dict[str, tuple[Membership, ...]] = field(default_factory=dict)
@@ -43,7 +39,7 @@ class Calendar:
     shards: frozenset[int] = frozenset()
 
 
-def evolve(whole: Whole, event: Recorded) -> Whole:
+def evolve(whole: CustomerGroup, event: Recorded) -> CustomerGroup:
     """The whole after one more event. A member's report of a month comes before the bank's word that all shards have reported it."""
     match event.data:
         case MembershipChanged(member=member, held=held):
@@ -73,43 +69,5 @@ def _sums(reported: dict[str, Member]) -> Summed:
     return Summed(len(members), summed(members), summed(members, by_share=True))
 
 
-WHOLE = Projection("whole", 1, Whole(), evolve)
+WHOLE = Projection("whole", 1, CustomerGroup(), evolve)
 CALENDAR = Projection("calendar", 1, Calendar(), count)
-
-
-def _evolve_all(states: States, event: Recorded) -> States:
-    whole, calendar = states
-    return evolve(whole, event), count(calendar, event)
-
-
-def react(stream: str, before: States, after: States, event: Recorded) -> Iterator[Proposed]:
-    """Members learn what the whole came to; the bank learns that all its shards have reported a month."""
-    match event.data:
-        case MonthReported(month=month) if month in before[0].reported:
-            yield from _told(stream, month, after[0].months[month], before[0].reported[month], event)
-        case ShardMonthReported(month=month, shards=shards) if len(before[1].shards) < shards <= len(after[1].shards):
-            yield following(event, "month", BANK, MonthReported(month=month))
-        case _:
-            pass
-
-
-def _told(stream: str, month: Month, sums: Summed, reported: dict[str, Member], event: Recorded) -> Iterator[Proposed]:
-    beside = _beside(stream, reported)
-    for member in sorted(reported):
-        said = WholeMonthClosed.model_construct(whole=stream, month=month, members=sums.members, total=sums.total, shared=sums.shared, beside=beside)
-        yield following(event, "whole", member, said, f"{stream} {month} {member}")
-
-
-def _beside(stream: str, reported: dict[str, Member]) -> tuple[MonthlyFacts, ...]:
-    """The members' months one by one, where that is told."""
-    if not stream.startswith("household:") or len(reported) > MOST_BESIDE:
-        return ()
-    return without_names(member.facts for member in reported.values())
-
-
-def all_reported(data: Interaction) -> bool:
-    """Whether this says that every shard has reported a month, which concerns every whole."""
-    return isinstance(data, MonthReported)
-
-
-WHOLES = Group("wholes@1", (*wholes.KINDS, "month"), (WHOLE, CALENDAR), _evolve_all, everyone=all_reported, react=react)

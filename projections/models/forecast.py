@@ -122,7 +122,6 @@ def month_features(rows: Rows, month: Month) -> Features:
         "products": facts.products,
         "tenure-months": facts.tenure_months,
         "streak": facts.streak,
-        "open-cases": facts.traits.open_cases,
     }
     return {**numbers, f"kind={facts.traits.kind or 'person'}": 1, f"month={int(month[5:])}": 1}
 

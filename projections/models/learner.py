@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from domain.envelope import Proposed, Recorded, following
-from domain.event_types import topic_of
+from domain.envelope import Recorded
 from domain.fastcopy import changed
-from domain.offers.events import ExampleLabelled, Features, ModelDrifted
+from domain.offers.events import ExampleLabelled, Features
 from projections.models import calibration, drift
 from projections.models.propensity import CATEGORY, LATE, Model, Ready, Shared, Usual, between, shared
-from projections.projection import Group, Projection, States
-from projections.store import Kept
+from projections.projection import Projection
+from projections.store import StoredState
 
 if TYPE_CHECKING:
     from river import linear_model
@@ -48,15 +47,6 @@ def evolve(model: Model, event: Recorded) -> Model:
             return model
 
 
-def react(_stream: str, before: States, after: States, event: Recorded) -> tuple[Proposed, ...]:
-    """A change of the loss is an event of the model's own."""
-    had, has = before[0].window, after[0].window
-    if has.changes == had.changes:
-        return ()
-    said = ModelDrifted(examples=after[0].examples, before=round(has.before * 1000), after=round(has.after * 1000))
-    return (following(event, "drift", event.stream, said),)
-
-
 class Learnt(NamedTuple):
     """What a model has learnt, up to a position; `broken` says why it cannot be read, if it cannot."""
 
@@ -71,7 +61,7 @@ class Learnt(NamedTuple):
         return f"{MODEL.key}/{self.ready.model.version}" if self.ready else "none"
 
 
-def learnt(kept: Kept | None) -> Learnt:
+def learnt(kept: StoredState | None) -> Learnt:
     """What a kept state has learnt; a state that cannot be read is broken, and no more than that."""
     if kept is None:
         return learnt_from(MODEL.initial, 0)
@@ -204,10 +194,3 @@ def _regression(model: Model, row: Iterable[str]) -> "linear_model.LogisticRegre
 
 
 MODEL = Projection("model", 3, Model(), evolve)
-
-
-def _evolve_all(states: States, event: Recorded) -> States:
-    return (evolve(states[0], event),)
-
-
-MODELS = Group("models@3", ("model",), (MODEL,), _evolve_all, frozenset({topic_of(ExampleLabelled)}), react=react)

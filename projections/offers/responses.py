@@ -1,24 +1,23 @@
 """Which decisions wait for an answer, which offers were answered how, and how often was the customer contacted?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import reduce
-from typing import Literal, cast
+from typing import Literal
 
 import msgspec
 
 from domain.bank.events import DayClosed
 from domain.campaigns.events import CampaignTouched
-from domain.envelope import Proposed, Recorded, following
-from domain.event import Channel, Interaction
-from domain.event_types import topic_of
+from domain.envelope import Recorded
+from domain.event import Channel
 from domain.fastcopy import changed
 from domain.households.events import HouseholdJoined, HouseholdLeft
 from domain.offers import contact_policy as contacts
 from domain.offers.contact_policy import Contacts
-from domain.offers.events import ExampleLabelled, Features, MemberContacted, OfferAccepted, OfferDecided, OfferDeclined, OfferLapsed, OfferPresented
-from projections.projection import Group, Projection, Run, States
+from domain.offers.events import Features, MemberContacted, OfferAccepted, OfferDecided, OfferDeclined, OfferLapsed, OfferPresented
+from projections.projection import Projection
 
 KEPT = 20
 """Decisions kept for one customer of which nothing was shown; an answer to an older one teaches nothing."""
@@ -94,26 +93,6 @@ def evolve(offers: Offers, event: Recorded) -> Offers:  # noqa: PLR0911, C901 - 
             return _day_over(offers, day)
         case _:
             return offers
-
-
-def react(stream: str, before: States, after: States, event: Recorded) -> Iterator[Proposed]:
-    """What follows: an example for a model, a lapse, and that other members of the household hear of a contact."""
-    [had], [has] = before, after
-    match event.data:
-        case OfferAccepted() | OfferDeclined() | OfferLapsed() as answer:
-            opened = had.open.get(answer.decision)
-            if opened is not None and answer.offer in opened.offers and opened.features:  # nobody learns from who is not to be profiled
-                yield following(event, "example", f"model:{answer.offer}", _example(stream, answer, opened))
-        case OfferPresented(channel=channel) | CampaignTouched(channel=channel) if has.contacts is not had.contacts:
-            [made] = set(has.contacts.made[channel]) - set(had.contacts.made.get(channel, ()))
-            for household in has.households:
-                yield _told(stream, household, channel, made, event)
-        case HouseholdJoined(household=household):
-            for channel in sorted(has.contacts.made):
-                yield from (_told(stream, household, channel, made, event) for made in has.contacts.made[channel])
-        case DayClosed():
-            for decision, offer in _lapsing(has) - _lapsing(had):
-                yield following(event, "lapse", stream, OfferLapsed(decision=decision, offer=offer), about=f"{stream}/{decision}/{offer}")
 
 
 class Said(msgspec.Struct, gc=False):
@@ -193,10 +172,6 @@ def _day_over(offers: Offers, day: date) -> Offers:
     return offers
 
 
-def _lapsing(offers: Offers) -> set[tuple[str, str]]:
-    return {(decision, offer) for decision, opened in offers.open.items() for offer, shown in opened.offers.items() if shown.state == "lapsing"}
-
-
 def _answered(offers: Offers, answer: Answer) -> Offers:
     opened = offers.open.get(answer.decision)
     if opened is None or answer.offer not in opened.offers:
@@ -229,25 +204,6 @@ def _counted(counts: dict[str, int], name: str) -> dict[str, int]:
     return {**counts, name: counts.get(name, 0) + 1}
 
 
-def _example(stream: str, answer: Answer, opened: Open) -> ExampleLabelled:
-    shown = opened.offers[answer.offer]
-    return ExampleLabelled(
-        offer=answer.offer,
-        decision=answer.decision,
-        customer=stream,
-        features=opened.features,
-        accepted=isinstance(answer, OfferAccepted),
-        propensity=shown.propensity,
-        score=shown.score,
-        model=shown.model,
-    )
-
-
-def _told(stream: str, household: str, channel: str, made: contacts.Contact, event: Recorded) -> Proposed:
-    said = MemberContacted(member=stream, channel=cast("Channel", channel), at=made.at, name=made.name)
-    return following(event, "contact", household, said, about=f"{household}/{channel}/{made.name}")
-
-
 def _contact_name(offers: Offers, event: Recorded, at: datetime) -> str:
     """What a showing counts as: its decision's contact, or one of its own where that was on another day."""
     shown = event.data
@@ -260,24 +216,4 @@ def _name(event: Recorded) -> str:
     return f"{event.source}#{event.id}"
 
 
-ANSWERED = (OfferDecided, OfferPresented, OfferAccepted, OfferDeclined, OfferLapsed)
-TOPICS = frozenset(topic_of(event) for event in (*ANSWERED, CampaignTouched, MemberContacted, HouseholdJoined, HouseholdLeft))
 OFFERS = Projection("offers", 3, Offers(), evolve)
-
-
-def _evolve_all(states: States, event: Recorded) -> States:
-    return (evolve(states[0], event),)
-
-
-def ends_a_day(data: Interaction) -> bool:
-    """Whether this is the end of a day, by which an answer may be late."""
-    return isinstance(data, DayClosed)
-
-
-def _evolve_decided(states: States, events: Sequence[Decided]) -> States:
-    return (evolve_decided(states[0], events),)
-
-
-RUNS = {topic_of(OfferDecided): Run(Decided, _evolve_decided)}
-"""What there is most of: as many as there are questions."""
-REACTIONS = Group("reactions@3", ("customer", "household"), (OFFERS,), _evolve_all, TOPICS, everyone=ends_a_day, react=react, runs=RUNS)

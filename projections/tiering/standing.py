@@ -2,18 +2,24 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from domain.accounts.monthly_facts import MonthlyFacts
 from domain.bank.events import DayClosed
 from domain.calendar import Month, month_of, next_month
 from domain.envelope import Recorded
+from domain.event_types import type_keys
 from domain.fastcopy import changed
 from domain.households.events import WholeMonthClosed
 from domain.households.membership import Told
+from domain.rollout.events import RULED
 from domain.tiering.assessment import Standing, Waiting, assess, awaits, override
 from domain.tiering.events import TierOverridden
 from domain.tiering.policy import TierPolicy
-from projections.projection import Projection
+from projections.accounts.months import MONTHS, Months
+from projections.bank.context import ends_a_month
+from projections.cases.complaints import CASES, COMPLAINTS, Complaints, with_disputes
+from projections.projection import Group, Projection, Source
 
 
 def evolve(policy: TierPolicy, standing: Standing, event: Recorded, rows: Mapping[Month, MonthlyFacts]) -> Standing:
@@ -67,3 +73,35 @@ def _following(standing: Standing, rows: Mapping[Month, MonthlyFacts]) -> Month:
 def tier_under(policy: TierPolicy) -> Projection[Standing]:
     """The projection of standings under a policy."""
     return Projection("tier", 1, Standing(), partial(evolve, policy))
+
+
+class States(NamedTuple):
+    """The standing of a customer, and what it is made from: the months, and the complaints that were open at their ends."""
+
+    standing: Standing
+    months: Months
+    complaints: Complaints
+
+
+def _stand(policy: TierPolicy, states: States, event: Recorded) -> States:
+    rows = with_disputes(states.months.rows, states.complaints)
+    return States(evolve(policy, states.standing, event, rows), states.months, states.complaints)
+
+
+EVENT_TYPES = type_keys(TierOverridden, DayClosed, WholeMonthClosed)
+STANDINGS = RULED
+"""What a group of standings is called, before the version and its policy."""
+
+
+def standings(version: str, policy: TierPolicy, facts: str, cases: str = CASES.name) -> Group:
+    """The group that folds standings under a policy, from what the groups `facts` and `cases` have folded."""
+    return Group(
+        f"{STANDINGS}/{version}",
+        ("customer",),
+        States,
+        (tier_under(policy),),
+        partial(_stand, policy),
+        EVENT_TYPES,
+        is_broadcast=ends_a_month,
+        sources=(Source(facts, MONTHS), Source(cases, COMPLAINTS)),
+    )

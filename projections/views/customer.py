@@ -4,10 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from domain.accounts.ledger import Ledger
+from domain.accounts.monthly_facts import MonthlyFacts, Traits
+from domain.calendar import Month
+from domain.fastcopy import changed
 from domain.tiering.assessment import Standing
 from domain.tiering.policy import TierPolicy
 from projections.accounts.months import Months
-from projections.customers.profile import Profile
+from projections.campaigns.benefits import Benefits
+from projections.cases.complaints import Complaints, with_disputes
+from projections.customers.profile import Profile, traits
+from projections.feedback.surveys import Surveys
 from projections.offers.responses import Offers
 
 
@@ -23,3 +29,16 @@ class Customer:
     offers: Offers
     policy: TierPolicy
     upto: Mapping[str, int] = field(default_factory=dict)
+    complaints: Complaints = field(default_factory=Complaints)
+    benefits: Benefits = field(default_factory=Benefits)
+    surveys: Surveys = field(default_factory=Surveys)
+
+    @property
+    def rows(self) -> Mapping[Month, MonthlyFacts]:
+        """The months, each with how many complaints were open at its end."""
+        return with_disputes(self.months.rows, self.complaints)
+
+    @property
+    def traits(self) -> Traits:
+        """What tiering may ask beside money, as it is known now."""
+        return changed(traits(self.profile), open_cases=len(self.complaints.open))

@@ -17,7 +17,6 @@ from domain.offers.ranking import CHANCE, priority, ranked, standing_of
 from domain.rules.conditions import Case
 from domain.rules.quantities import counts_in
 from domain.tiering.assessment import tier_on
-from projections.customers.profile import traits
 from projections.models.learner import Learnt
 from projections.models.propensity import Shared, shared
 from projections.offers.exploration import draw, probability
@@ -116,7 +115,7 @@ def with_probability(decided: OfferDecided, catalogue: Catalogue) -> OfferDecide
 def applicant(customer: Customer, households: Iterable[Offers], catalogue: Catalogue, asked: Asked) -> Applicant:
     """What the funnel asks about a customer, at a moment."""
     profile, today = customer.profile, asked.now.date()
-    facts = customer.months.rows[max(customer.months.rows)] if customer.months.rows else MonthlyFacts("", 0)
+    facts = customer.rows[max(customer.months.rows)] if customer.months.rows else MonthlyFacts("", 0)
     stage, age = catalogue.life_cycle.stage(facts), age_on(profile.born, today)
     region, segment = profile.facts.get("region"), profile.facts.get("segment")
     return Applicant(
@@ -145,7 +144,7 @@ def _case(customer: Customer, facts: MonthlyFacts, stage: str, age: int | None, 
     for account in customer.ledger.accounts.values():
         if account.currency == currency and not account.closed:
             balances[f"balance-{account.asset_class}"] += account.balance
-    now = replace(facts, traits=traits(customer.profile))
+    now = replace(facts, traits=customer.traits)
     seen = {**counts_in(now, currency), **balances, "balance": sum(balances.values())}
     return Case(seen if age is None else {**seen, "age": age}, now, stage)
 

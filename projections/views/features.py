@@ -24,7 +24,7 @@ def features(customer: Customer, channel: str, today: date) -> Features:
         "assets-bits": sum(max(account.balance, 0) for account in customer.ledger.accounts.values()).bit_length(),
         "products": len(profile.products),
         "days-unseen": max(0, min(seen, UNSEEN)),
-        "open-cases": len(profile.open_cases),
+        "open-cases": len(customer.complaints.open),
         "accepted-before": sum(offers.accepted.values()),
         "declined-before": sum(offers.declined.values()),
         **{f"visits-{name}-bits": number.bit_length() for name, number in profile.channels.items()},

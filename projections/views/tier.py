@@ -11,7 +11,6 @@ from domain.households.membership import counted_on
 from domain.tiering.assessment import Grounds, Override, Standing, case_of, judged, override_on, tier_on
 from domain.tiering.outlook import Outlook, heading, next_assessment, outlook
 from domain.tiering.policy import TierPolicy
-from projections.customers.profile import traits
 from projections.views.customer import Customer
 
 LAST = 12
@@ -71,7 +70,7 @@ def answer(customer: Customer, today: date) -> Answer:
     """How a customer stands on a day, by the read models."""
     standing, policy = customer.standing, customer.policy
     in_force = tier_on(policy, standing, today)
-    tier = policy.tiers[policy.place(in_force) or 0]
+    tier = policy.tiers[policy.rank(in_force) or 0]
     month = _open_month(customer, today)
     by_hand = override_on(policy, standing, today)
     assessed_holds = by_hand is None and standing.since is not None and standing.since <= today
@@ -83,7 +82,7 @@ def answer(customer: Customer, today: date) -> Answer:
         assessed_since=standing.since,
         watch=standing.watch,
         grounds=standing.grounds,
-        months={name: _measured(policy, customer.months.rows[name]) for name in sorted(customer.months.rows)[-LAST:]},
+        months={name: _measured(policy, customer.rows[name]) for name in sorted(customer.months.rows)[-LAST:]},
         waiting=standing.waiting.due if standing.waiting else None,
         override=by_hand,
         outlook=outlook(policy, standing, month),
@@ -108,7 +107,7 @@ def _heading(policy: TierPolicy, standing: Standing, month: MonthlyFacts) -> Hea
 def _open_month(customer: Customer, today: date) -> MonthlyFacts:
     ledger = customer.ledger
     month = open_month(ledger) or month_of(today)
-    return replace(facts_of(ledger, month), traits=traits(customer.profile), wholes=counted_on(customer.profile.memberships, last_day(month)))
+    return replace(facts_of(ledger, month), traits=customer.traits, wholes=counted_on(customer.profile.memberships, last_day(month)))
 
 
 def _seen(policy: TierPolicy, facts: MonthlyFacts) -> dict[str, int]:

@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from domain.households.events import CompanyGroupJoined, HouseholdJoined
 from projections.projection import Group, States
-from projections.rollout.versions import Present
-from projections.store import Kept, Place, Store
+from projections.registry import Present
+from projections.store import GroupShard, Store, StoredState
 from replay.history.as_of import as_of, history
 from replay.rebuild.verify import Finding, folded_by, states_verified
 from streams.broker.routing import shard_of
@@ -67,8 +67,8 @@ async def found_wrong(store: Store, journal: Journal, present: Present, streams:
 
 
 async def _amended(store: Store, group: Group, anew: Sequence["_Anew"], shard: int) -> int:
-    place = Place(shard, group.name)
-    folded, states = -1, dict[tuple[str, str], Kept | None]()
+    place = GroupShard(shard, group.name)
+    folded, states = -1, dict[tuple[str, str], StoredState | None]()
     for _ in range(ATTEMPTS):
         reached = await store.reached(place)
         if reached.upto != folded:
@@ -96,15 +96,17 @@ class _Anew:
         self._states: States | None = None
         self._version = 0
 
-    def at(self, upto: int) -> Mapping[tuple[str, str], Kept | None]:
+    def at(self, upto: int) -> Mapping[tuple[str, str], StoredState | None]:
         """The states as they are kept at a position."""
-        if self._whole.everyone is None:
+        if self._whole.is_broadcast is None:
             self._go_on(upto)
         else:
             self._states = as_of(self._journal, self._whole, self.stream, upto=upto)
         parts = self._group.parts
         mine = (self._states or self._whole.initial)[self._first : self._first + len(parts)]
-        return {(part.key, self.stream): None if state == part.initial else Kept(upto, part.encode(state)) for part, state in zip(parts, mine, strict=True)}
+        return {
+            (part.key, self.stream): None if state == part.initial else StoredState(upto, part.encode(state)) for part, state in zip(parts, mine, strict=True)
+        }
 
     def _go_on(self, upto: int) -> None:
         for event in history(self._journal[shard_of(self.stream, len(self._journal))], self.stream, self._version):

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from domain.bank.events import DayClosed
 from domain.customers.events import CustomerLeft, CustomerOnboarded
-from domain.event_types import topic_of
+from domain.event_types import type_key
 from replay.history.as_of import history
 from streams.journal import Journal
 
-TOPICS = [topic_of(CustomerLeft), topic_of(CustomerOnboarded)]
+EVENT_TYPES = [type_key(CustomerLeft), type_key(CustomerOnboarded)]
 
 
 class Left(NamedTuple):
@@ -25,7 +25,7 @@ def all_who_left(journal: Journal, years: int) -> Iterator[Left]:
     """Everybody who left and did not come back, with the end of so many years."""
     for shard in journal:
         found: dict[str, date] = {}
-        for event in shard.events(TOPICS):
+        for event in shard.events(EVENT_TYPES):
             if isinstance(event.data, CustomerLeft):
                 found[event.stream] = event.business_date
             else:

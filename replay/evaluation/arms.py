@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from statistics import fmean
 
-from domain.event_types import topic_of
+from domain.event_types import type_key
 from domain.offers.catalogue import Catalogue
 from domain.offers.events import DECISIONS, Arm, Candidate, OfferAccepted, OfferDecided, OfferDeclined, OfferLapsed
 from domain.offers.ranking import CHANCE, priority, ranked, standing_of
@@ -16,7 +16,7 @@ from streams.journal import Journal
 SLACK = timedelta(days=7)
 MOST = 100_000
 """Decisions that are waited for before those are let go whose time is over."""
-TOPICS = [topic_of(event) for event in (OfferDecided, OfferAccepted, OfferDeclined, OfferLapsed)]
+EVENT_TYPES = [type_key(event) for event in (OfferDecided, OfferAccepted, OfferDeclined, OfferLapsed)]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def outcomes(journal: Journal) -> Iterator[Outcome]:
     for shard in journal:
         waiting: dict[str, OfferDecided] = {}
         most = MOST
-        for event in shard.events(TOPICS):
+        for event in shard.events(EVENT_TYPES):
             match event.data:
                 case OfferDecided() as decided if event.source == DECISIONS and decided.candidates:
                     waiting[decided.decision] = decided

@@ -22,7 +22,7 @@ from domain.tiering.policy import TierPolicy
 from replay.evidence.census import counted_by, entry
 from replay.evidence.folder import Evidence
 from replay.evidence.proofs import Proofs
-from replay.evidence.signed_note import Checkpoint, Doubtful, Public, Signer, opened, signed
+from replay.evidence.signed_note import Checkpoint, ProofError, Public, Signer, opened, signed
 from replay.history.as_of import history
 from replay.history.explain import explain
 from replay.history.redecide import Decisions, Unknown
@@ -33,7 +33,7 @@ from streams.journal.merkle import inclusion, leaf_hash, root_over
 FORMAT = "tierfold-bundle@1"
 EARLIER = 32
 """Checkpoints before the last one that are shown to be its beginning."""
-AT_ONCE = 1_000
+HISTORY_EVENTS = 1_000
 
 
 class NotYet(ValueError):
@@ -157,7 +157,7 @@ class _ShardProven:
         end = End(len(counted), leaf_hash(counted[-1].state))
         here = leaf_hash(entry(stream, end))
         if here not in self._entries:
-            raise Doubtful(f"{stream} does not end where the census of {self._census.at.date() if self._census else None} counted it: verify the journal")
+            raise ProofError(f"{stream} does not end where the census of {self._census.at.date() if self._census else None} counted it: verify the journal")
         index = self._entries.index(here)
         return {
             "version": end.version,
@@ -169,7 +169,7 @@ class _ShardProven:
 
 def _rows(shard: Shard, stream: str) -> Iterator[Row]:
     version = 0
-    while rows := shard.rows(stream, version, AT_ONCE):
+    while rows := shard.rows(stream, version, HISTORY_EVENTS):
         yield from rows
         version += len(rows)
 

@@ -13,7 +13,7 @@ from streams.journal import Leaf
 
 RECORD = struct.Struct(">q32s")
 """A leaf: the position of an event, and the hash of its stored bytes."""
-AT_ONCE = 8_192
+CHUNK_LEAVES = 8_192
 HASH = 32
 END = "\n\n"
 """What a note in a file ends with: two empty lines, which no note has within."""
@@ -36,7 +36,7 @@ class Evidence:
             return
         with self._leaves.open("rb") as file:
             file.seek(begin * RECORD.size)
-            while some := file.read(RECORD.size * AT_ONCE):
+            while some := file.read(RECORD.size * CHUNK_LEAVES):
                 yield from (Leaf(*record) for record in RECORD.iter_unpack(some[: len(some) // RECORD.size * RECORD.size]))
 
     def checkpoints(self) -> list[str]:

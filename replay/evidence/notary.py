@@ -19,7 +19,7 @@ import structlog
 from replay.evidence.census import counted, counted_by, entries
 from replay.evidence.folder import Evidence
 from replay.evidence.proofs import Proofs
-from replay.evidence.signed_note import Checkpoint, Doubtful, Public, Signer, opened, signed
+from replay.evidence.signed_note import Checkpoint, ProofError, Public, Signer, opened, signed
 from replay.evidence.verify_journal import differences
 from replay.evidence.witness import Behind, cosigned
 from streams.journal import Journal, Leaf, Shard
@@ -29,7 +29,7 @@ from streams.observability.metrics import DOUBTED, PULSE, SIGNED
 log = structlog.get_logger()
 
 LOOK_EVERY = 1.0
-AT_ONCE = 10_000
+CHUNK_LEAVES = 10_000
 DAY = timedelta(days=1)
 
 
@@ -61,8 +61,8 @@ class Book:
         self.counted = self._last(self._evidence.censuses())
 
     def look(self, *, force: bool, events: int, every: timedelta, now: datetime) -> str | None:
-        """Read what is new; the text of a signed checkpoint if one is due. Raises `Doubtful` if what is stored is not what was appended."""
-        while leaves := list(islice(self.shard.leaves(self._tree.size), AT_ONCE)):
+        """Read what is new; the text of a signed checkpoint if one is due. Raises `ProofError` if what is stored is not what was appended."""
+        while leaves := list(islice(self.shard.leaves(self._tree.size), CHUNK_LEAVES)):
             self._take(leaves)
         fresh = self._tree.size - (self.signed.size if self.signed else 0)
         late = self.signed is None or now - self.signed.at >= every
@@ -98,7 +98,7 @@ class Book:
         PULSE.beat()
         rows = self.shard.stored(self._after, leaves[-1].position - self._after, leaves[-1].position)
         if wrong := differences(leaves, [Leaf(row.position, leaf_hash(row.state)) for row in rows]):
-            raise Doubtful(f"position {wrong[0].first} {wrong[0].said} since it was appended")
+            raise ProofError(f"position {wrong[0].first} {wrong[0].said} since it was appended")
         for leaf in leaves:
             self._tree.append(leaf.hash)
         self._pending += leaves
@@ -111,9 +111,9 @@ class Book:
             self._tree.append(leaf)
             self._after = position
             if last and self._tree.size == last.size and self._tree.root != last.root:
-                raise Doubtful(f"the evidence of {self.origin} does not come to the root that was signed last")
+                raise ProofError(f"the evidence of {self.origin} does not come to the root that was signed last")
         if last and self._tree.size < last.size:
-            raise Doubtful(f"the evidence of {self.origin} has {self._tree.size} leaves, and {last.size} were signed")
+            raise ProofError(f"the evidence of {self.origin} has {self._tree.size} leaves, and {last.size} were signed")
         return last
 
     def _last(self, notes: Sequence[str]) -> Checkpoint | None:
@@ -162,7 +162,7 @@ class Notary:
             if shard.number not in self._doubted:
                 try:
                     self._look(shard, force=force)
-                except Doubtful as doubt:
+                except ProofError as doubt:
                     self._doubted[shard.number] = str(doubt)
                     DOUBTED.set(len(self._doubted))
                     log.error("not_vouched_for", shard=shard.number, said=str(doubt))  # noqa: TRY400 - the sentence says it
@@ -191,6 +191,6 @@ class Notary:
                     return cosigned(note, line, self._witness.public)
                 except Behind as behind:
                     old = behind.size
-        except (Doubtful, OSError) as error:
+        except (ProofError, OSError) as error:
             log.error("not_witnessed", shard=shard.number, said=str(error))  # noqa: TRY400
         return note

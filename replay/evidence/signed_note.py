@@ -21,7 +21,7 @@ OWN = "PRIVATE+KEY+"
 DASH = "\u2014 "
 
 
-class Doubtful(ValueError):
+class ProofError(ValueError):
     """Something that was to prove something does not; says what, and why."""
 
 
@@ -90,13 +90,13 @@ class Public:
         return f"{self.name}+{self.id.hex()}+{_coded(self.kind + self.key)}"
 
     def check(self, text: str, signature: bytes) -> datetime | None:
-        """When it was cosigned, None if only signed; raises `Doubtful` if this key did not sign the text."""
+        """When it was cosigned, None if only signed; raises `ProofError` if this key did not sign the text."""
         at = int.from_bytes(signature[:8], "big") if self.kind == COSIGNS else None
         said, signature = (text.encode(), signature) if at is None else (_cosigned(text, at), signature[8:])
         try:
             Ed25519PublicKey.from_public_bytes(self.key).verify(signature, said)
         except InvalidSignature as error:
-            raise Doubtful(f"the signature of {self.name} is not over this text") from error
+            raise ProofError(f"the signature of {self.name} is not over this text") from error
         return None if at is None else datetime.fromtimestamp(at, UTC)
 
 
@@ -114,10 +114,10 @@ def signed(text: str, lines: Iterable[str]) -> str:
 
 
 def opened(note: str, keys: Iterable[Public]) -> Opened:
-    """A note that at least one of these keys has signed, and that none of them has signed wrongly; raises `Doubtful` for any other."""
+    """A note that at least one of these keys has signed, and that none of them has signed wrongly; raises `ProofError` for any other."""
     text, gap, signatures = note.rpartition("\n\n")
     if not gap or not signatures.endswith("\n"):
-        raise Doubtful("this is no signed note")
+        raise ProofError("this is no signed note")
     text += "\n"
     by: dict[str, datetime | None] = {}
     known = {(key.name, key.id): key for key in keys}
@@ -125,11 +125,11 @@ def opened(note: str, keys: Iterable[Public]) -> Opened:
         name, _, coded = line.removeprefix(DASH).partition(" ")
         signature = _decoded(coded)
         if line[: len(DASH)] != DASH or signature is None or len(signature) < 68:
-            raise Doubtful("a signature line cannot be read")
+            raise ProofError("a signature line cannot be read")
         if (key := known.get((name, signature[:4]))) is not None:
             by[name] = key.check(text, signature[4:])
     if not by:
-        raise Doubtful("nobody whose key is known has signed this")
+        raise ProofError("nobody whose key is known has signed this")
     return Opened(text, by)
 
 
@@ -149,14 +149,14 @@ class Checkpoint:
 
     @classmethod
     def read(cls, text: str) -> "Checkpoint":
-        """The checkpoint in the body of a note; raises `Doubtful` if there is none."""
+        """The checkpoint in the body of a note; raises `ProofError` if there is none."""
         try:
             origin, size, root, at, *more = text.removesuffix("\n").split("\n")
             found = cls(origin, int(size), base64.b64decode(root, validate=True), datetime.fromisoformat(at.removeprefix("time ")), tuple(more))
         except ValueError as error:
-            raise Doubtful("this is no checkpoint") from error
+            raise ProofError("this is no checkpoint") from error
         if found.text() != text or len(found.root) != 32 or not all(found.more):
-            raise Doubtful("this is no checkpoint")
+            raise ProofError("this is no checkpoint")
         return found
 
 

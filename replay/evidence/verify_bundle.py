@@ -13,7 +13,7 @@ import msgspec
 from domain.offers.events import DECISIONS
 from replay.evidence.bundle import FORMAT, split
 from replay.evidence.census import counted_by, entry
-from replay.evidence.signed_note import COSIGNS, Checkpoint, Doubtful, Opened, Public, opened
+from replay.evidence.signed_note import COSIGNS, Checkpoint, Opened, ProofError, Public, opened
 from streams.journal import End
 from streams.journal.merkle import is_consistent, is_included, leaf_hash
 from streams.keyring import commitment
@@ -41,26 +41,26 @@ class Audited:
 
 
 def audit(content: bytes, keys: Sequence[Public]) -> tuple[Audited, dict[str, Any]]:
-    """What a bundle proves, and the document in it; raises `Doubtful` with the first thing that it does not prove."""
+    """What a bundle proves, and the document in it; raises `ProofError` with the first thing that it does not prove."""
     try:
         note, body = split(content)
         document = _document(opened(note, keys).text, body)
         return _audited(document, keys), document
-    except Doubtful:
+    except ProofError:
         raise
     except UNPROVEN as error:
-        raise Doubtful(f"this is no bundle that can be read ({type(error).__name__})") from error
+        raise ProofError(f"this is no bundle that can be read ({type(error).__name__})") from error
 
 
 def _document(text: str, body: bytes) -> dict[str, Any]:
     format_, customer, digest = text.removesuffix("\n").split("\n")
     if format_ != FORMAT:
-        raise Doubtful(f"this is {format_}, and only {FORMAT} can be verified")
+        raise ProofError(f"this is {format_}, and only {FORMAT} can be verified")
     if digest != f"sha256 {sha256(body).hexdigest()}":
-        raise Doubtful("the document is not the one that was signed")
+        raise ProofError("the document is not the one that was signed")
     found: dict[str, Any] = msgspec.json.decode(body)
     if found["customer"] != customer or found["streams"][0]["stream"] != customer:
-        raise Doubtful(f"the document is not about {customer}")
+        raise ProofError(f"the document is not about {customer}")
     return found
 
 
@@ -88,7 +88,7 @@ class _Shard:
         earlier = [_signed(each["note"], "shard", keys)[0] for each in shown["earlier"]]
         for (old, new), each in zip(pairwise([*earlier, self.head]), shown["earlier"], strict=True):
             if old.origin != new.origin or not is_consistent(old.size, old.root, new.size, new.root, _bytes(each["proof"])):
-                raise Doubtful(f"the checkpoint of {new.at.isoformat()} does not follow on that of {old.at.isoformat()}")
+                raise ProofError(f"the checkpoint of {new.at.isoformat()} does not follow on that of {old.at.isoformat()}")
 
     def follow(self, shown: Mapping[str, Any]) -> int:
         """How many events of a stream are proven, each behind the other."""
@@ -98,11 +98,11 @@ class _Shard:
             stored, index = event["stored"].encode(), event["index"]
             head, leaf = msgspec.json.decode(stored), leaf_hash(stored)
             if (head["stream"], head["version"]) != (stream, version) or index <= before:
-                raise Doubtful(f"{stream}: where event {version} should be is {head['version']} of {head['stream']}")
+                raise ProofError(f"{stream}: where event {version} should be is {head['version']} of {head['stream']}")
             if (base64.b64decode(head["previous"]) if "previous" in head else None) != previous:
-                raise Doubtful(f"{stream}: event {version} does not follow on the one before")
+                raise ProofError(f"{stream}: event {version} does not follow on the one before")
             if not is_included(leaf, index, self.head.size, _bytes(event["path"]), self.head.root):
-                raise Doubtful(f"{stream}: event {version} is not in what was signed")
+                raise ProofError(f"{stream}: event {version} is not in what was signed")
             previous, before = leaf, index
             hashes += [leaf] if index < counted else []
         self._count(stream, hashes, shown["census"])
@@ -112,11 +112,11 @@ class _Shard:
         """Whether the stream had just these events when the census was taken."""
         if self.census is None or not hashes:
             if shown:
-                raise Doubtful(f"{stream}: is said to be counted, and was not")
+                raise ProofError(f"{stream}: is said to be counted, and was not")
             return
         end = End(len(hashes), hashes[-1])
         if shown is None or not is_included(leaf_hash(entry(stream, end)), shown["index"], self.census.size, _bytes(shown["path"]), self.census.root):
-            raise Doubtful(f"{stream}: had not {len(hashes)} events when the census was taken")
+            raise ProofError(f"{stream}: had not {len(hashes)} events when the census was taken")
 
 
 def _signed(note: str, kind: str, keys: Sequence[Public]) -> tuple[Checkpoint, Opened]:
@@ -125,7 +125,7 @@ def _signed(note: str, kind: str, keys: Sequence[Public]) -> tuple[Checkpoint, O
     found = Checkpoint.read(opened_note.text)
     by, _, what = found.origin.rpartition(f"/{kind}/")
     if not what or by not in {key.name for key in keys if key.kind != COSIGNS} & opened_note.by.keys():
-        raise Doubtful(f"a checkpoint of {found.origin} is not signed by {by or 'it'}")
+        raise ProofError(f"a checkpoint of {found.origin} is not signed by {by or 'it'}")
     return found, opened_note
 
 
@@ -137,9 +137,9 @@ def _explained(document: Mapping[str, Any]) -> tuple[int, int]:
     for decision, event in proven.items():
         each = explained.get(decision)
         if each is None or each["version"] != event["version"]:
-            raise Doubtful(f"the decision {decision} is not explained")
+            raise ProofError(f"the decision {decision} is not explained")
         if "recorded" in each and any(each["recorded"].get(name) != value for name, value in (event["data"] or {}).items()):
-            raise Doubtful(f"the decision {decision} is not explained as it was recorded")
+            raise ProofError(f"the decision {decision} is not explained as it was recorded")
     return len(proven), sum(explained[decision]["equal"] for decision in proven)
 
 
@@ -150,7 +150,7 @@ def said(event: Mapping[str, Any]) -> dict[str, Any]:
         found.pop("sealed")
         found["data"] = msgspec.json.decode(event["said"]) if "said" in event else None
         if "said" in event and commitment(event["said"].encode(), base64.b64decode(event["salt"])) != base64.b64decode(found["digest"]):
-            raise Doubtful(f"{found['stream']}: event {found['version']} does not say what is shown")
+            raise ProofError(f"{found['stream']}: event {found['version']} does not say what is shown")
     return found
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from replay.evidence.folder import Evidence
-from replay.evidence.signed_note import Checkpoint, Doubtful, Public, opened
+from replay.evidence.signed_note import Checkpoint, ProofError, Public, opened
 from replay.rebuild.verify import Finding
 from streams.journal import Leaf, Row, Shard, previous_of
 from streams.journal.merkle import Tree, leaf_hash
@@ -115,8 +115,8 @@ def _heads(shard: Shard, evidence: Evidence, origin: str, keys: Sequence[Public]
         try:
             found = Checkpoint.read(opened(note, keys).text)
             if found.origin != origin:
-                raise Doubtful(f"is of {found.origin}")
-        except Doubtful as doubt:
+                raise ProofError(f"is of {found.origin}")
+        except ProofError as doubt:
             doubts.append(Finding("checkpoint", shard.number, f"checkpoint {number}", str(doubt)))
         else:
             heads.setdefault(found.size, []).append((f"checkpoint {number} of {found.at.isoformat()}", found.root))

@@ -13,7 +13,7 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
-from replay.evidence.signed_note import Checkpoint, Doubtful, Opened, Public, Signer, opened, signed
+from replay.evidence.signed_note import Checkpoint, Opened, ProofError, Public, Signer, opened, signed
 from streams.journal.merkle import is_consistent
 
 PROOF_LIMIT = 63
@@ -40,7 +40,7 @@ class Witness:
     def cosign(self, old: int, proof: Sequence[bytes], note: str) -> str:
         """The signature line of a checkpoint that follows, by a proof, on the one of `old` leaves.
 
-        Raises `Behind` where that is not the last one seen, and `Doubtful` for what is not signed by a known log or does not follow.
+        Raises `Behind` where that is not the last one seen, and `ProofError` for what is not signed by a known log or does not follow.
         """
         found = Checkpoint.read(opened(note, self._logs).text)
         file = self._folder / sha256(found.origin.encode()).hexdigest()
@@ -50,7 +50,7 @@ class Witness:
             if old != (seen.size if seen else 0):
                 raise Behind(seen.size if seen else 0)
             if seen and not is_consistent(seen.size, seen.root, found.size, found.root, proof):
-                raise Doubtful(f"{found.origin}: {found.size} does not follow on {seen.size}")
+                raise ProofError(f"{found.origin}: {found.size} does not follow on {seen.size}")
             _put(file, note)
         return self._signer.cosign(found.text(), self._now())
 
@@ -75,21 +75,21 @@ def asked(old: int, proof: Sequence[bytes], note: str) -> str:
 
 
 def read_question(body: str) -> tuple[int, list[bytes], str]:
-    """What a witness is asked: the size to begin from, the proof, and the checkpoint; raises `Doubtful` if it cannot be read."""
+    """What a witness is asked: the size to begin from, the proof, and the checkpoint; raises `ProofError` if it cannot be read."""
     head, gap, note = body.partition("\n\n")
     first, *steps = head.split("\n")
     try:
         old = int(first.removeprefix("old "))
         proof = [base64.b64decode(step, validate=True) for step in steps]
     except (ValueError, binascii.Error) as error:
-        raise Doubtful("this is no question to a witness") from error
+        raise ProofError("this is no question to a witness") from error
     if not gap or not first.startswith("old ") or old < 0 or len(proof) > PROOF_LIMIT:
-        raise Doubtful("this is no question to a witness")
+        raise ProofError("this is no question to a witness")
     return old, proof, note
 
 
 def cosigned(note: str, line: str, witness: Public) -> str:
-    """A checkpoint with a witness's line behind the others; raises `Doubtful` if the witness did not sign it."""
+    """A checkpoint with a witness's line behind the others; raises `ProofError` if the witness did not sign it."""
     text, _, lines = note.rpartition("\n\n")
     both = signed(f"{text}\n", [lines, line])
     found: Opened = opened(both, [witness])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fastapi import FastAPI, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from replay.evidence.signed_note import Doubtful, Public
+from replay.evidence.signed_note import ProofError, Public
 from replay.evidence.witness import Behind, Witness, asked, read_question
 
 PATH = "/add-checkpoint"
@@ -26,7 +26,7 @@ class RemoteWitness:
         self.public = public
 
     def cosign(self, old: int, proof: Sequence[bytes], note: str) -> str:
-        """The signature line of a checkpoint; raises `Behind`, `Doubtful` where the witness refuses, and `OSError` where it cannot be asked."""
+        """The signature line of a checkpoint; raises `Behind`, `ProofError` where the witness refuses, and `OSError` where it cannot be asked."""
         question = urllib.request.Request(self._url, asked(old, proof, note).encode(), {"content-type": "text/plain"})  # noqa: S310 - http only, see above
         try:
             with urllib.request.urlopen(question, timeout=PATIENCE) as answer:  # noqa: S310
@@ -35,7 +35,7 @@ class RemoteWitness:
             said = error.read(QUESTION_LIMIT).decode("utf-8", "replace")
             if error.code == 409 and error.headers.get_content_type() == SIZE:
                 raise Behind(int(said)) from error
-            raise Doubtful(f"the witness refuses ({error.code}): {said}") from error
+            raise ProofError(f"the witness refuses ({error.code}): {said}") from error
 
 
 def witness_app(witness: Witness) -> FastAPI:
@@ -54,7 +54,7 @@ def witness_app(witness: Witness) -> FastAPI:
             return Response(await run_in_threadpool(witness.cosign, old, proof, note), media_type="text/plain")
         except Behind as behind:
             return Response(f"{behind.size}\n", 409, media_type=SIZE)
-        except (Doubtful, UnicodeDecodeError) as doubt:
+        except (ProofError, UnicodeDecodeError) as doubt:
             return Response(f"{doubt}\n", 422, media_type="text/plain")
 
     @app.get("/healthz")

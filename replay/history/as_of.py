@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from heapq import merge
 from operator import attrgetter
+from typing import Any
 
 from domain.accounts.month_end import facts_of, open_month
 from domain.accounts.monthly_facts import MonthlyFacts
@@ -12,13 +13,13 @@ from domain.calendar import Month, month_of
 from domain.envelope import Recorded
 from domain.households.membership import Member, Sums, counted_on, summed
 from projections.customers.group import CUSTOMERS
-from projections.households.totals import WHOLE, WHOLES
-from projections.projection import Group, States
+from projections.households.group import WHOLES
+from projections.projection import Group
 from streams.broker.routing import shard_of
 from streams.folds.bank_context import Context
 from streams.journal import Journal, Shard
 
-AT_ONCE = 1_000
+HISTORY_EVENTS = 1_000
 
 
 def events_of(
@@ -37,7 +38,7 @@ def events_of(
     shared = (
         context.tell(event)
         for event in history(shard, f"shard:{shard.number}")
-        if event.position > first.position and group.everyone and group.everyone(event.data)
+        if event.position > first.position and group.is_broadcast and group.is_broadcast(event.data)
     )
     there = False
     for event in merge((first,), own, shared, key=attrgetter("position")):
@@ -48,9 +49,7 @@ def events_of(
             yield event
 
 
-def as_of(
-    journal: Journal, group: Group, stream: str, recorded: datetime | None = None, occurred: date | None = None, upto: int | None = None
-) -> States | None:
+def as_of(journal: Journal, group: Group, stream: str, recorded: datetime | None = None, occurred: date | None = None, upto: int | None = None) -> Any:
     """The states of a stream as they were known then, of what was true then; None if nothing was.
 
     Without any bound these are the live states, to the byte.
@@ -77,7 +76,7 @@ def together_as_of(journal: Journal, whole: str, recorded: datetime | None = Non
     states = as_of(journal, WHOLES, whole, recorded, occurred)
     if states is None:
         return None
-    then = {stream: as_of(journal, CUSTOMERS, stream, recorded, occurred) or CUSTOMERS.initial for stream in sorted(states[WHOLES.parts.index(WHOLE)].members)}
+    then = {stream: as_of(journal, CUSTOMERS, stream, recorded, occurred) or CUSTOMERS.initial for stream in sorted(states.whole.members)}
     opened = [month for _, books, _ in then.values() if (month := open_month(books)) is not None]
     month = min([*opened, *([month_of(occurred)] if occurred else [])], default="")
     members: dict[str, Member] = {}
@@ -96,6 +95,6 @@ def _within(event: Recorded, recorded: datetime | None, occurred: date | None) -
 
 def history(shard: Shard, stream: str, version: int = 0) -> Iterator[Recorded]:
     """Every event of a stream behind a version, in order, read some at a time."""
-    while events := shard.history(stream, version, AT_ONCE):
+    while events := shard.history(stream, version, HISTORY_EVENTS):
         yield from events
         version = events[-1].version

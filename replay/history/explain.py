@@ -3,15 +3,16 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 from domain.accounts.events import BalanceReported, TransactionPosted
 from domain.calendar import Month, first_day, month_of, next_month
 from domain.envelope import Recorded
 from domain.tiering.assessment import Override, Standing, override_on, tier_on
 from domain.tiering.policy import TierPolicy
-from projections.customers.group import MONTHS, TIER, customers_under, ends_a_month
-from projections.projection import States
+from projections.bank.context import ends_a_month
+from projections.cases.complaints import with_disputes
+from projections.customers.history import History, customers_under
 from projections.tiering.standing import steps
 from replay.history.as_of import events_of
 from streams.journal import Journal
@@ -82,20 +83,20 @@ def explain(journal: Journal, policy: TierPolicy, stream: str, on: date) -> Expl
     What an assessment led to counts from the day it takes effect.
     """
     group = customers_under(policy)
-    states: States | None = None
+    states: History | None = None
     found, behind = [], list[Recorded]()
     for event in events_of(journal, group, stream, occurred=on):
-        before = states or group.initial
-        states = group.evolve(before, event)
+        before = states or cast("History", group.initial)
+        states = cast("History", group.evolve(before, event))
         if not ends_a_month(event.data):
             behind.append(event)
-        standing: Standing = before[TIER]
-        for after in steps(policy, standing, event, states[MONTHS].rows):
+        standing: Standing = before.standing
+        for after in steps(policy, standing, event, with_disputes(states.months.rows, states.complaints)):
             if after.grounds is not None and after.grounds != standing.grounds:
                 of_then, behind = _split(behind, after.grounds.month)
                 found.append(_assessment(standing, after, event, of_then))
             standing = after
-    return None if states is None else _explanation(policy, stream, on, states[TIER], found)
+    return None if states is None else _explanation(policy, stream, on, states.standing, found)
 
 
 def _split(events: Sequence[Recorded], month: Month) -> tuple[list[Recorded], list[Recorded]]:

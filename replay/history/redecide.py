@@ -5,16 +5,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.envelope import Recorded
-from domain.event_types import topic_of
+from domain.event_types import type_key
 from domain.offers.catalogue import Catalogue
 from domain.offers.events import CATALOGUES, DECISIONS, CatalogueAdopted, OfferDecided
 from domain.tiering.policy import TierPolicy
-from projections.customers.group import CUSTOMERS, STANDINGS, TIER, customers_under
+from projections.cases.complaints import CASES
+from projections.customers.group import CUSTOMERS
+from projections.customers.history import customers_under
 from projections.models.learner import MODEL, Learnt, learnt_from
 from projections.models.propensity import Model
-from projections.offers.responses import REACTIONS
-from projections.projection import Group, States
+from projections.offers.group import REACTIONS
+from projections.projection import Group
+from projections.registry import DECIDING
 from projections.rollout.versions import name_of, policy_of
+from projections.tiering.standing import STANDINGS
 from projections.views.customer import Customer
 from projections.views.decision import Asked, Household, decide_offer, with_probability
 from replay.history.as_of import as_of, history
@@ -26,7 +30,7 @@ UNASKED = learnt_from(MODEL.initial, 0)
 """The model of an offer that did not pass the funnel: nobody asked what it had learnt."""
 
 
-OURS = frozenset({CUSTOMERS.name, REACTIONS.name, STANDINGS, MODEL.key})
+OURS = frozenset({*DECIDING, MODEL.key})
 """What this release can fold again."""
 STREAMS = ("household:", "model:")
 """Whose positions a decision names beside those of the customer's groups."""
@@ -80,7 +84,7 @@ class Decisions:
     def all(self) -> Iterator[Recorded]:
         """Every decision of ours in the journal, shard by shard, in order."""
         for shard in self._journal:
-            yield from (event for event in shard.events([topic_of(OfferDecided)]) if event.source == DECISIONS)
+            yield from (event for event in shard.events([type_key(OfferDecided)]) if event.source == DECISIONS)
 
     def again(self, event: Recorded) -> Remade:
         """Decide once more, by what was known then; raises `Unknown` where the journal does not have what it was decided by, any more or at all."""
@@ -104,26 +108,36 @@ class Decisions:
         """Whether something that a stream held by a position was forgotten since."""
         shard, version = self._journal[shard_of(stream, len(self._journal))], 0
         while rows := shard.rows(stream, version):
-            if any(row.topic == FORGOTTEN and row.position <= upto for row in shard.opened(rows)):
+            if any(row.event_type == FORGOTTEN and row.position <= upto for row in shard.opened(rows)):
                 return True
             version += len(rows)
         return False
 
     def _customer(self, stream: str, upto: Mapping[str, int]) -> Customer:
         groups = {name.partition("/")[0]: (name, position) for name, position in upto.items()}
-        (standings, tiered), (_, folded), (_, reacted) = groups[STANDINGS], groups[CUSTOMERS.name], groups[REACTIONS.name]
+        standings, tiered = groups[STANDINGS]
         policy = self._policies.get(standings.removeprefix(f"{STANDINGS}/"))
         if policy is None:
             raise Unknown(f"the journal does not have the tier policy {standings}")
-        profile, ledger, months = self._states(CUSTOMERS, stream, folded)
-        standing = self._states(customers_under(policy), stream, tiered)[TIER]
+        facts, cases, offers = (self._states(group, stream, groups[group.name][1]) for group in (CUSTOMERS, CASES, REACTIONS))
+        standing = self._states(customers_under(policy), stream, tiered).standing
         of_the_customer = {name: position for name, position in upto.items() if not name.startswith(STREAMS)}
-        return Customer(stream, profile, ledger, months, standing, self._states(REACTIONS, stream, reacted)[0], policy, of_the_customer)
+        return Customer(
+            stream=stream,
+            profile=facts.profile,
+            ledger=facts.ledger,
+            months=facts.months,
+            standing=standing,
+            offers=offers.offers,
+            complaints=cases.complaints,
+            policy=policy,
+            upto=of_the_customer,
+        )
 
     def _households(self, upto: Mapping[str, int]) -> Iterable[Household]:
-        return [Household(name, self._states(REACTIONS, name, position)[0], position) for name, position in upto.items() if name.startswith("household:")]
+        return [Household(name, self._states(REACTIONS, name, position).offers, position) for name, position in upto.items() if name.startswith("household:")]
 
-    def _states(self, group: Group, stream: str, upto: int) -> States:
+    def _states(self, group: Group, stream: str, upto: int) -> Any:
         return as_of(self._journal, group, stream, upto=upto) or group.initial
 
     def _model(self, offer: str, decided: OfferDecided) -> Learnt:

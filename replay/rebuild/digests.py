@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from projections.projection import Group, digest
-from projections.store import Place, Store
+from projections.store import GroupShard, Store
 
-AT_ONCE = 500
+CHUNK_STREAMS = 500
 
 
 async def digests(groups: Sequence[Group], store: Store, shards: int) -> dict[str, str]:
@@ -15,16 +15,16 @@ async def digests(groups: Sequence[Group], store: Store, shards: int) -> dict[st
         for part in group.parts:
             states: dict[str, bytes] = {}
             for shard in range(shards):
-                states.update(await _states(store, Place(shard, group.name), part.key))
+                states.update(await _states(store, GroupShard(shard, group.name), part.key))
             found[part.key] = digest(states.items())
     return found
 
 
-async def _states(store: Store, place: Place, key: str) -> dict[str, bytes]:
+async def _states(store: Store, place: GroupShard, key: str) -> dict[str, bytes]:
     states: dict[str, bytes] = {}
     async for streams in store.streams(place):
-        for start in range(0, len(streams), AT_ONCE):
-            some = streams[start : start + AT_ONCE]
+        for start in range(0, len(streams), CHUNK_STREAMS):
+            some = streams[start : start + CHUNK_STREAMS]
             kept = await store.load(place, [(key, stream) for stream in some])
             states.update({stream: one.state for stream, one in zip(some, kept, strict=True) if one})
     return states

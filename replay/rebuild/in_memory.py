@@ -11,20 +11,21 @@ from typing import Any, NamedTuple
 from domain.bank.events import DayClosed
 from domain.envelope import Recorded
 from projections.projection import Group, States
-from projections.store import Kept, MemoryStore, Place
+from projections.store import GroupShard, MemoryStore, StoredState
 from replay.rebuild.reader import Reader, folded_on, streams_in
 from replay.rebuild.workers import pool
 from streams.journal import Journal, Row, Shard
 
 LOOK_EVERY = 0.2
 
-Folded = tuple[Place, int, dict[tuple[str, str], Kept]]
+Folded = tuple[GroupShard, int, dict[tuple[str, str], StoredState]]
 
 
 class Task(NamedTuple):
-    """A group over a shard, and the groups that read what it has folded."""
+    """A group over a shard, and the groups that read what it has folded, with the others that these read."""
 
     group: Group
+    beside: tuple[Group, ...]
     derived: tuple[Group, ...]
     shard: int
 
@@ -35,9 +36,10 @@ def rebuild(groups: Sequence[Group], journal: Journal, progress: Callable[[int],
     A group with a source is folded with its source, which must be among the groups. With more than one process (as
     many as there are cores) each takes one shard at a time.
     """
-    sources = [group for group in groups if group.source is None]
-    derived = {group.name: tuple(each for each in groups if each.source and each.source.group == group.name) for group in sources}
-    tasks = [Task(group, derived[group.name], shard) for group in sources for shard in range(len(journal))]
+    sources = {group.name: group for group in groups if not group.sources}
+    derived = {name: tuple(each for each in groups if each.sources and each.sources[0].group == name) for name in sources}
+    beside = {name: tuple({source.group: sources[source.group] for each in derived[name] for source in each.sources[1:]}.values()) for name in sources}
+    tasks = [Task(sources[name], beside[name], derived[name], shard) for name in sources for shard in range(len(journal))]
     if processes == 1 or len(tasks) == 1:
         return MemoryStore(each for task in tasks for each in _folded(task, journal[task.shard], progress))
     return MemoryStore(_in_processes(tasks, journal, progress))
@@ -61,23 +63,24 @@ def fold_shard(group: Group, shard: Shard, progress: Callable[[int], None], keep
     return History(reader.upto, found, reader.kept)
 
 
-def derive(group: Group, history: History, source: Group) -> dict[str, States]:
-    """The states of a group that reads what another one has folded, for every stream of it."""
-    assert group.source is not None
-    place = source.parts.index(group.source.part)
+def derive(group: Group, histories: Mapping[str, History], sources: Mapping[str, Group]) -> dict[str, States]:
+    """The states of a group that reads what others have folded (by name), for every stream of the first of these."""
+    first = histories[group.sources[0].group]
+    read = [(histories[source.group].states, sources[source.group].parts.index(source.part), source.part.initial) for source in group.sources]
     own: dict[str, list[Recorded]] = {}
     shared: list[Recorded] = []
-    for event in (row.event() for row in history.rows if row.topic in (group.topics or ())):
+    for event in (row.event() for row in first.rows if row.event_type in (group.event_types or ())):
         if group.concerned(event.stream):
             own.setdefault(event.stream, []).append(event)
-        elif group.everyone and group.everyone(event.data) and (not shared or _day(event) > _day(shared[-1])):
+        elif group.is_broadcast and group.is_broadcast(event.data) and (not shared or _day(event) > _day(shared[-1])):
             shared.append(event)  # an older month's end, told again, changes nothing
     found = {}
-    for stream, states in history.states.items():
-        read: States = (*(part.initial for part in group.parts), states[place])
+    for stream in first.states:
+        of_sources = [states[stream][place] if stream in states else initial for states, place, initial in read]
+        states = group.states(*(part.initial for part in group.parts), *of_sources)
         for event in _in_turn(own.get(stream, ()), shared):
-            read = group.evolve(read, event)
-        found[stream] = read[: len(group.parts)]
+            states = group.evolve(states, event)
+        found[stream] = states[: len(group.parts)]
     return found
 
 
@@ -101,20 +104,22 @@ def _in_turn(own: Sequence[Recorded], shared: Sequence[Recorded]) -> Iterator[Re
 
 
 def _folded(task: Task, shard: Shard, progress: Callable[[int], None]) -> list[Folded]:
-    keep = frozenset(topic for group in task.derived for topic in group.topics or ())
+    keep = frozenset(event_type for group in task.derived for event_type in group.event_types or ())
     history = fold_shard(task.group, shard, progress, keep)
-    of_derived = [_kept(group, shard, history.upto, derive(group, history, task.group)) for group in task.derived]
-    return [_kept(task.group, shard, history.upto, history.states), *of_derived]
+    sources = {group.name: group for group in (task.group, *task.beside)}
+    histories = {task.group.name: history, **{group.name: fold_shard(group, shard, lambda _n: None) for group in task.beside}}
+    of_derived = [_stored(group, shard, history.upto, derive(group, histories, sources)) for group in task.derived]
+    return [_stored(task.group, shard, history.upto, history.states), *of_derived]
 
 
-def _kept(group: Group, shard: Shard, upto: int, found: Mapping[str, States]) -> Folded:
+def _stored(group: Group, shard: Shard, upto: int, found: Mapping[str, States]) -> Folded:
     states = {
-        (part.key, stream): Kept(upto, part.encode(state))
+        (part.key, stream): StoredState(upto, part.encode(state))
         for stream, each in found.items()
         for part, state in zip(group.parts, each, strict=True)
         if state is not part.initial
     }
-    return Place(shard.number, group.name), upto, states
+    return GroupShard(shard.number, group.name), upto, states
 
 
 def _in_processes(tasks: Sequence[Task], journal: Journal, progress: Callable[[int], None]) -> Iterable[Folded]:

@@ -9,15 +9,15 @@ from concurrent.futures import Future, wait
 
 from projections.projection import Group, States
 from projections.redis import RedisStore
-from projections.store import Kept, Place, Reached, Store
+from projections.store import GroupShard, Progress, Store, StoredState
 from replay.history.as_of import events_of
-from replay.rebuild.reader import AT_ONCE, Part, Reader, folded_on, streams_in
+from replay.rebuild.reader import CHUNK_ROWS, Part, Reader, folded_on, streams_in
 from replay.rebuild.workers import pool
-from streams.folds.derived_fold import Deriving
+from streams.folds.derived_fold import DerivedFold
 from streams.folds.shard_fold import Superseded
 from streams.journal import Journal
 
-SAVED_AT_ONCE = 500
+SAVED_STREAMS = 500
 CACHED = 20_000
 WAITED = 0.2
 
@@ -47,16 +47,16 @@ def _fill(group: Group, shard: int, journal: Journal, redis: str) -> None:
 
 async def _filled(group: Group, shard: int, journal: Journal, store: RedisStore) -> None:
     try:
-        if group.source is None:
+        if not group.sources:
             await fill(group, shard, journal, store)
         else:
-            await _derived(Deriving(group, shard, store, journal))
+            await _derived(DerivedFold(group, shard, store, journal))
     finally:
         await store.close()
         journal.close()
 
 
-async def _derived(deriving: Deriving) -> None:
+async def _derived(deriving: DerivedFold) -> None:
     """Catch up, however often somebody else saves in between."""
     while True:
         try:
@@ -67,7 +67,7 @@ async def _derived(deriving: Deriving) -> None:
             return
 
 
-async def fill(group: Group, shard: int, journal: Journal, store: Store, at_once: int = AT_ONCE) -> None:
+async def fill(group: Group, shard: int, journal: Journal, store: Store, at_once: int = CHUNK_ROWS) -> None:
     """Bring the states of a shard up to the journal, in stretches of so many rows. Nothing is sent: reactions do not run."""
     filling = _Filling(group, shard, journal, store, at_once)
     while not await filling.ended():
@@ -79,7 +79,7 @@ class _Filling:
 
     def __init__(self, group: Group, shard: int, journal: Journal, store: Store, at_once: int) -> None:
         self._group = group
-        self._place = Place(shard, group.name)
+        self._place = GroupShard(shard, group.name)
         self._journal = journal
         self._store = store
         self._at_once = at_once
@@ -93,8 +93,8 @@ class _Filling:
         for parts in reader:
             known = [stream async for some in self._store.streams(self._place) for stream in some] if len(parts) > 1 else []
             streams = streams_in(parts, known)
-            for start in range(0, len(streams), SAVED_AT_ONCE):
-                saved = await self._folded(streams[start : start + SAVED_AT_ONCE], parts, after, reader.upto)
+            for start in range(0, len(streams), SAVED_STREAMS):
+                saved = await self._folded(streams[start : start + SAVED_STREAMS], parts, after, reader.upto)
                 if saved is None:
                     return False
                 after = saved
@@ -105,18 +105,18 @@ class _Filling:
                 after = moved
         return True
 
-    async def _folded(self, streams: Sequence[str], parts: list[Part], after: Reached, upto: int) -> Reached | None:
+    async def _folded(self, streams: Sequence[str], parts: list[Part], after: Progress, upto: int) -> Progress | None:
         """Fold a stretch into some streams and save them; the position stays until all have it."""
         if len(self._cache) > CACHED:
             self._cache.clear()
         ahead = await self._load([stream for stream in streams if stream not in self._cache], after.upto)
-        changed: dict[tuple[str, str], Kept] = {}
+        changed: dict[tuple[str, str], StoredState] = {}
         for stream in streams:
             before = self._cache.get(stream)
             states = self._again(stream, before, ahead[stream], upto) if stream in ahead else folded_on(self._group, stream, before, parts)
             for part, was, state in zip(self._group.parts, before or self._group.initial, states, strict=True):
                 if state is not was:
-                    changed[part.key, stream] = Kept(upto, part.encode(state))
+                    changed[part.key, stream] = StoredState(upto, part.encode(state))
             self._cache[stream] = states
             if ahead.get(stream, upto) > upto:
                 del self._cache[stream]  # it is further than this stretch, and has to be found ahead of the next one too

@@ -6,15 +6,15 @@ from itertools import chain
 from domain.envelope import Recorded
 from projections.projection import Group, States
 from streams.folds.bank_context import Context
-from streams.folds.stream_state import Lean, evolved, lean, stretches
+from streams.folds.stream_state import Partial, evolved, partial, stretches
 from streams.journal import Row, Shard
 
-AT_ONCE = 200_000
+CHUNK_ROWS = 200_000
 """Rows folded in one go: the longer the stretch, the more of a stream's events are folded together."""
-READ_AT_ONCE = 1_000
+READ_ROWS = 1_000
 """Rows that are made lean before the next ones are read: their bytes are still at hand then."""
 
-Part = tuple[dict[str, list[Lean]], Recorded | None]
+Part = tuple[dict[str, list[Partial]], Recorded | None]
 """Rows by stream, and the event for everyone that follows them."""
 
 
@@ -26,13 +26,13 @@ class Reader:
         group: Group,
         shard: Shard,
         after: int = 0,
-        at_once: int = AT_ONCE,
+        at_once: int = CHUNK_ROWS,
         keep: Collection[str] = (),
         progress: Callable[[int], None] = lambda _n: None,
     ) -> None:
         self._group = group
         self._shard = shard
-        self._lean = lean(group)
+        self._lean = partial(group)
         self._context = Context(group, shard)
         self._at_once = at_once
         self._keep = keep
@@ -46,14 +46,14 @@ class Reader:
             yield [(by_stream, event and self._context.tell(event)) for by_stream, event in stretches(self._group, self._rows(), self._lean)]
 
     def _rows(self) -> Iterator[Row]:
-        for start in range(0, self._at_once, READ_AT_ONCE):
-            rows = self._shard.read(self.upto, min(READ_AT_ONCE, self._at_once - start))
+        for start in range(0, self._at_once, READ_ROWS):
+            rows = self._shard.read(self.upto, min(READ_ROWS, self._at_once - start))
             yield from rows
             if not rows:
                 self._ended = True
                 return
             self.upto = rows[-1].position
-            self.kept += [row for row in rows if row.topic in self._keep]
+            self.kept += [row for row in rows if row.event_type in self._keep]
             self._progress(len(rows))
 
 

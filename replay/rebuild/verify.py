@@ -16,12 +16,14 @@ import msgspec
 import pydantic
 
 from domain.envelope import Proposed, Recorded
-from domain.event_types import TOPIC_BY_EVENT
+from domain.event_types import TYPE_BY_EVENT
 from domain.upcasters import UPCASTERS
-from projections.customers.group import STANDINGS, customers_under
+from projections.customers.history import customers_under
 from projections.projection import Group, States
-from projections.rollout.versions import Present, base_of, policy_of
-from projections.store import Kept, Place, Store
+from projections.registry import Present, base_of
+from projections.rollout.versions import policy_of
+from projections.store import GroupShard, Store, StoredState
+from projections.tiering.standing import STANDINGS
 from replay.history.as_of import events_of
 from streams.journal import FORGOTTEN, Journal, Newer, Row, Shard
 from streams.keyring import NoKey
@@ -109,9 +111,9 @@ def rows_verified(shard: Shard, rows: Sequence[Row]) -> list[Finding]:
             continue
         if event.stream != row.stream:
             found.append(Finding("event", shard.number, f"position {row.position}", "says another stream than it lies in"))
-        if row.topic not in UPCASTERS and row.topic != TOPIC_BY_EVENT[type(event.data)]:
+        if row.event_type not in UPCASTERS and row.event_type != TYPE_BY_EVENT[type(event.data)]:
             found.append(Finding("event", shard.number, f"position {row.position}", MISFILED))
-        if row.topic not in UPCASTERS:
+        if row.event_type not in UPCASTERS:
             events.append(event)
     noted = list(zip(events, shard.identified([_as_proposed(event) for event in events]), strict=True))
     known = shard.known(identity.key for _, identity in noted)
@@ -128,13 +130,13 @@ def _unread(error: Exception, row: Row) -> str:
     """Why an event could not be read, as far as that can be told: one of a type that is not known may be newer, or not what it was."""
     if not isinstance(error, Newer):
         return "cannot be read"
-    return str(error) if error.topic == row.topic else MISFILED
+    return str(error) if error.event_type == row.event_type else MISFILED
 
 
 def _opened(shard: Shard, rows: Sequence[Row], found: list[Finding]) -> list[Row]:
     """Rows that can be decoded, less those that were forgotten; those that do not open are noted."""
     try:
-        return [row for row in shard.opened(rows) if row.topic != FORGOTTEN]
+        return [row for row in shard.opened(rows) if row.event_type != FORGOTTEN]
     except NoKey:
         raise
     except (ValueError, AttributeError):
@@ -164,7 +166,7 @@ def counts_verified(shard: Shard) -> list[Finding]:
 async def streams_of(store: Store, shard: Shard, group: Group) -> list[str]:
     """Every stream of a group: those of the journal, and those that only the read models know."""
     journalled = [stream for kind in group.kinds for stream in await asyncio.to_thread(shard.streams, kind)]
-    kept = {stream async for some in store.streams(Place(shard.number, group.name)) for stream in some}
+    kept = {stream async for some in store.streams(GroupShard(shard.number, group.name)) for stream in some}
     return sorted({*journalled, *kept})
 
 
@@ -173,7 +175,7 @@ async def states_verified(
 ) -> AsyncIterator[tuple[int, list[Finding]]]:
     """Whether the states of streams are what their history comes to, one stream at a time; gives how many states were looked at."""
     history, first = folded_by(present, group)
-    place = Place(shard.number, group.name)
+    place = GroupShard(shard.number, group.name)
     for stream in streams:
         reached = await store.upto(place)
         kept = await store.load(place, [(part.key, stream) for part in group.parts])
@@ -194,7 +196,7 @@ def folded_by(present: Present, group: Group) -> tuple[Group, int]:
     return history, len(history.parts) - 1
 
 
-def _matches(journal: Journal, history: Group, first: int, group: Group, stream: str, reached: int, kept: Sequence[Kept | None]) -> bool:
+def _matches(journal: Journal, history: Group, first: int, group: Group, stream: str, reached: int, kept: Sequence[StoredState | None]) -> bool:
     """Whether states are those of some position from `reached` on: they may have moved on while they were read."""
     states = history.initial
     for event in events_of(journal, history, stream):
@@ -204,7 +206,7 @@ def _matches(journal: Journal, history: Group, first: int, group: Group, stream:
     return _same(group, states[first : first + len(kept)], kept)
 
 
-def _same(group: Group, states: States, kept: Sequence[Kept | None]) -> bool:
+def _same(group: Group, states: States, kept: Sequence[StoredState | None]) -> bool:
     return all(one.state == part.encode(state) if one else state == part.initial for part, state, one in zip(group.parts, states, kept, strict=True))
 
 

@@ -13,13 +13,16 @@ import numpy as np
 from domain.accounts.monthly_facts import MonthlyFacts
 from domain.tiering.assessment import Standing
 from domain.tiering.policy import TierPolicy
+from projections.accounts.months import MONTHS
+from projections.cases.complaints import COMPLAINTS
 from projections.projection import Group
-from projections.store import Place, Store
+from projections.store import GroupShard, Store
 from replay.what_if.columns import NOTHING, Columns, Numbers, columns_of
 from replay.what_if.compare import Comparison, compare
+from replay.what_if.snapshot import rows_of
 from streams.journal import FORGOTTEN, Journal, Row
 
-AT_ONCE = 500
+CHUNK_STREAMS = 500
 PAUSE = 0.05
 PATIENCE = 300.0
 
@@ -54,26 +57,26 @@ async def beside(store: Store, journal: Journal, before: Group, after: Group) ->
     """Everybody who has facts, some at a time, as they stand under two groups of standings with one source."""
     for shard in range(len(journal)):
         settled = _Settled(store, journal, before, after, shard)
-        assert after.source is not None
+        assert after.sources
         seen: set[str] = set()
-        async for streams in store.streams(Place(shard, after.source.group)):
+        async for streams in store.streams(GroupShard(shard, after.sources[0].group)):
             fresh = [stream for stream in streams if stream not in seen]
             seen.update(fresh)
-            for start in range(0, len(fresh), AT_ONCE):
-                yield await settled.read(fresh[start : start + AT_ONCE])
+            for start in range(0, len(fresh), CHUNK_STREAMS):
+                yield await settled.read(fresh[start : start + CHUNK_STREAMS])
 
 
 class _Settled:
     """Reads one shard at a common position of two groups."""
 
     def __init__(self, store: Store, journal: Journal, before: Group, after: Group, shard: int) -> None:
-        assert after.source is not None
+        assert after.sources
         self._store = store
         self._shard = journal[shard]
         self._groups = (before, after)
-        self._places = [Place(shard, group.name) for group in self._groups]
-        self._facts = (Place(shard, after.source.group), after.source.part)
-        self._topics = sorted(after.topics or ())
+        self._places = [GroupShard(shard, group.name) for group in self._groups]
+        self._facts, self._cases = (GroupShard(shard, source.group) for source in after.sources)
+        self._event_types = sorted(after.event_types or ())
 
     async def read(self, streams: Sequence[str]) -> list[Beside]:
         """These streams at a common position; raises `Unsettled`."""
@@ -88,16 +91,17 @@ class _Settled:
 
     async def _moving(self, reached: int) -> bool:
         """Whether an event that a standing depends on lies behind this position."""
-        rows = await asyncio.to_thread(self._shard.read, reached, 1_000, None, self._topics)
-        return any(row.topic != FORGOTTEN and (row.stream.startswith("customer:") or self._concerns_all(row)) for row in rows) or len(rows) == 1_000
+        rows = await asyncio.to_thread(self._shard.read, reached, 1_000, None, self._event_types)
+        return any(row.event_type != FORGOTTEN and (row.stream.startswith("customer:") or self._concerns_all(row)) for row in rows) or len(rows) == 1_000
 
     def _concerns_all(self, row: Row) -> bool:
-        everyone = self._groups[0].everyone
-        return everyone is not None and everyone(row.event().data)
+        is_broadcast = self._groups[0].is_broadcast
+        return is_broadcast is not None and is_broadcast(row.event().data)
 
     async def _read(self, streams: Sequence[str]) -> list[Beside]:
-        place, part = self._facts
-        rows = [part.decode(kept.state).rows if kept else {} for kept in await self._store.load(place, [(part.key, stream) for stream in streams])]
+        months = await self._store.load(self._facts, [(MONTHS.key, stream) for stream in streams])
+        said = await self._store.load(self._cases, [(COMPLAINTS.key, stream) for stream in streams])
+        rows = [rows_of(*both) for both in zip(months, said, strict=True)]
         stood = []
         for at, group in zip(self._places, self._groups, strict=True):
             [tier] = group.parts
@@ -106,7 +110,7 @@ class _Settled:
         return [Beside(*each) for each in zip(streams, *stood, rows, strict=True)]
 
 
-async def compared(
+async def compare_versions(
     store: Store, journal: Journal, versions: tuple[Group, Group], policies: tuple[TierPolicy, TierPolicy], progress: Callable[[int], None]
 ) -> Comparison:
     """Two versions of standings that are carried, compared at one common position of every shard."""
@@ -121,7 +125,7 @@ async def compared(
 
 
 def _read(columns: Columns, policy: TierPolicy, found: Sequence[Standing]) -> Read:
-    places = [policy.place(standing.tier) for standing in found]
+    places = [policy.rank(standing.tier) for standing in found]
     ends = np.asarray(columns.first[1:])
     last = np.where(ends > columns.first[:-1], ends - 1, NOTHING)
     return Read(np.array([NOTHING if place is None else place for place in places], dtype=np.int64), last, found)

@@ -16,9 +16,9 @@ from domain.rollout.lifecycle import Lineup
 from domain.tiering.assessment import tier_on
 from domain.tiering.events import TierChanged
 from domain.tiering.policy import TierPolicy
-from projections.customers.group import STANDINGS, standings
 from projections.redis import RedisStore
 from projections.rollout.versions import policy_of
+from projections.tiering.standing import STANDINGS, standings
 from replay.rollout.compare_live import Beside, beside
 from streams.broker.routing import shard_of
 from streams.folds.active_groups import decided
@@ -31,11 +31,11 @@ STRAGGLERS = 1.0
 """Seconds after which a roll-back looks for those who were told of the switch before in the last moment."""
 
 
-class Overtaken(RuntimeError):
+class Overtaken(ValueError):
     """Another switch came while the last one was being announced."""
 
 
-async def announce(
+async def notify_moved(
     store: RedisStore, journal: Journal, emit: Emit, lineup: Lineup, facts: str, zone: ZoneInfo, rate: int, progress: Callable[[int], None]
 ) -> int:
     """Record a `TierChanged` for everybody whom the last switch moved, so many a second; gives how many have been told in all.

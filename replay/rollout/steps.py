@@ -11,16 +11,17 @@ from domain.envelope import Proposed
 from domain.rollout.events import STREAM, Step, VersionAdopted
 from domain.rollout.lifecycle import refusal
 from domain.tiering.policy import TierPolicy
-from projections.customers.group import STANDINGS
 from projections.projection import Group
 from projections.redis import RedisStore
-from projections.rollout.versions import STEPS, VERSIONS, name_of, present
-from projections.store import Place
+from projections.registry import present
+from projections.rollout.versions import STEPS, VERSIONS, name_of
+from projections.store import GroupShard
+from projections.tiering.standing import STANDINGS
 from streams.broker.routing import shard_of
 from streams.folds.active_groups import decided
 from streams.ingest.cloudevents import write
 from streams.journal import Journal, source_key
-from streams.publish.confirmed_producer import Courier
+from streams.publish.confirmed_producer import ConfirmedProducer
 
 SOURCE = "tierfold/versions"
 PAUSE = 0.01
@@ -37,7 +38,7 @@ class NotSeen(TimeoutError):
 class Steps:
     """Takes steps: each goes through the front door, and is done when it is in the journal and readers see it."""
 
-    def __init__(self, journal: Journal, store: RedisStore, courier: Courier, begun_with: TierPolicy, zone: ZoneInfo, patience: float = 30.0) -> None:
+    def __init__(self, journal: Journal, store: RedisStore, courier: ConfirmedProducer, begun_with: TierPolicy, zone: ZoneInfo, patience: float = 30.0) -> None:
         self._journal = journal
         self._store = store
         self._courier = courier
@@ -59,7 +60,7 @@ class Steps:
     async def _adopt(self) -> None:
         """Say what the bank began with, before anything else is said of standings: the policy that the agents fold."""
         policy = self._begun_with
-        places = [Place(shard.number, f"{STANDINGS}/{name_of(policy)}") for shard in self._journal]
+        places = [GroupShard(shard.number, f"{STANDINGS}/{name_of(policy)}") for shard in self._journal]
         if not any(await self._store.alive(places)):
             raise NotAllowed(f"no agent folds standings under {name_of(policy)}: start the agents, or give this command their TIERFOLD_POLICY")
         await self._send(VersionAdopted(group=STANDINGS, version=name_of(policy), policy=policy.model_dump(mode="json")))
@@ -80,7 +81,7 @@ class Steps:
 
     async def _seen(self) -> None:
         """Wait until the read models say what the journal says."""
-        place, deadline = Place(self._shard.number, STEPS.name), time.monotonic() + self._patience
+        place, deadline = GroupShard(self._shard.number, STEPS.name), time.monotonic() + self._patience
         while time.monotonic() < deadline:
             wanted = await asyncio.to_thread(decided, self._journal)
             [kept] = await self._store.load(place, [(VERSIONS.key, STREAM)])
@@ -92,7 +93,7 @@ class Steps:
 
 async def behind(store: RedisStore, journal: Journal, group: Group) -> int:
     """How many positions a group is behind the journal, over all shards."""
-    places = [Place(shard.number, group.name) for shard in journal]
+    places = [GroupShard(shard.number, group.name) for shard in journal]
     heads = await asyncio.to_thread(lambda: [shard.head() for shard in journal])
     return sum(max(0, head - upto) for head, upto in zip(heads, await store.uptos(places), strict=True))
 
@@ -102,7 +103,7 @@ async def must_be_whole(store: RedisStore, journal: Journal, groups: Sequence[Gr
     heads = await asyncio.to_thread(lambda: [shard.head() for shard in journal])
     deadline = time.monotonic() + patience
     for group in groups:
-        places = [Place(shard.number, group.name) for shard in journal]
+        places = [GroupShard(shard.number, group.name) for shard in journal]
         while any(upto < head for upto, head in zip(await store.uptos(places), heads, strict=True)):
             if time.monotonic() > deadline:
                 raise NotAllowed(f"{group.name} is {await behind(store, journal, group)} events behind: wait until its rebuild is done")

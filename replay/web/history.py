@@ -10,7 +10,7 @@ from fastapi import FastAPI, Path, Query, Request, Response
 from domain.access.privacy_policy import PrivacyPolicy
 from domain.envelope import Recorded
 from domain.tiering.policy import TierPolicy
-from projections.customers.group import customers_under
+from projections.customers.history import customers_under
 from replay.history.as_of import as_of, together_as_of
 from replay.history.explain import explain
 from replay.history.redecide import Decisions, Forgotten, Remade, Unknown

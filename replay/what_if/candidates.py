@@ -40,7 +40,7 @@ def sensitivity(columns: Columns, policy: TierPolicy, tier: str, thresholds: Seq
 
     Raises `ValueError` if the tier has no single threshold, or one of these would make another tier unreachable.
     """
-    place = policy.place(tier)
+    place = policy.rank(tier)
     if not place or not isinstance(policy.tiers[place].reach, AtLeast):
         raise ValueError(f"{policy.label} has no tier {tier} with a single threshold (quantity and at_least)")
     found = standings([_with_threshold(policy, place, threshold) for threshold in thresholds], columns)

@@ -261,7 +261,7 @@ def _reasons(new: TierPolicy, standing: Standing, facts: MonthlyFacts, before: s
 
     Who stands in a tier without reaching it has not yet missed it often enough, or came down by one step.
     """
-    case, place, place_before = case_now(new, standing, facts), new.place(standing.tier), new.place(before)
+    case, place, place_before = case_now(new, standing, facts), new.rank(standing.tier), new.rank(before)
     reach = new.tiers[place].reach if place is not None else None
     asked = new.tiers[place_before].reach if place_before is not None else None
     lacks = asked if reach is None else reach

@@ -22,7 +22,7 @@ from replay.what_if.households import Wholes
 from replay.what_if.rows import Rows, Weighting
 
 THREADS = 2
-AT_ONCE = 10_000
+CHUNK_CUSTOMERS = 10_000
 """Customers that every policy looks at in turn, while their rows are at hand."""
 
 
@@ -62,13 +62,13 @@ def standings(policies: Sequence[TierPolicy], columns: Columns) -> list[Standing
     beside = [_of_wholes(policy, columns, each.wholes) if each.wholes else None for policy, each in zip(policies, found, strict=True)]
 
     def part(start: int) -> None:
-        stop = min(start + AT_ONCE, len(columns))
+        stop = min(start + CHUNK_CUSTOMERS, len(columns))
         shared: dict[Weighting, Numbers] = {}
         for policy, each, levels in zip(policies, found, beside, strict=True):
             _assess(policy, columns, shared, start, stop, levels, each)
 
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(part, range(0, len(columns), AT_ONCE)))
+        list(pool.map(part, range(0, len(columns), CHUNK_CUSTOMERS)))
     return found
 
 
@@ -81,7 +81,7 @@ def _of_wholes(policy: TierPolicy, columns: Columns, wholes: Wholes) -> Numbers:
     """The level that each row reaches together with others; below any for a row that counts in no whole."""
     assert policy.scope is not None
     counted = columns if policy.scope.take == "max" else wholes.together
-    edges = [int(columns.first[start]) for start in (*range(0, len(columns), AT_ONCE), len(columns))]
+    edges = [int(columns.first[start]) for start in (*range(0, len(columns), CHUNK_CUSTOMERS), len(columns))]
     levels = np.concatenate([Rows(counted, *each, policy, {}).level() for each in pairwise(edges)])
     return wholes.best(levels) if policy.scope.take == "max" else np.where(wholes.group == NOTHING, NOTHING, levels)
 

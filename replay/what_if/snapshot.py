@@ -1,37 +1,46 @@
 """What facts are there of the whole bank? Gathered into columns from wherever months are kept."""
 
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
 from domain.accounts.monthly_facts import MonthlyFacts
+from domain.calendar import Month
 from projections.accounts.months import MONTHS
+from projections.cases.complaints import COMPLAINTS, with_disputes
 from projections.projection import Group
-from projections.store import Place, Store
+from projections.store import GroupShard, Store, StoredState
 from replay.what_if.columns import BadColumns, Columns, columns_of, load, save
 
-AT_ONCE = 1_000
+CHUNK_STREAMS = 1_000
 
 
-async def gathered(store: Store, group: Group, shards: int, progress: Callable[[int], None] = lambda _n: None) -> Columns:
+async def gathered(store: Store, facts: Group, cases: Group, shards: int, progress: Callable[[int], None] = lambda _n: None) -> Columns:
     """The facts of every customer who has any in a store, by name; live, or rebuilt in memory."""
     found: dict[str, list[MonthlyFacts]] = {}
     for shard in range(shards):
-        async for streams, rows in _months(store, Place(shard, group.name)):
+        async for streams, rows in _months(store, GroupShard(shard, facts.name), GroupShard(shard, cases.name)):
             found.update({stream: months for stream, months in zip(streams, rows, strict=True) if months})
             progress(len(streams))
     return columns_of((name, found[name]) for name in sorted(found))
 
 
-async def _months(store: Store, place: Place) -> AsyncIterator[tuple[list[str], list[list[MonthlyFacts]]]]:
+async def _months(store: Store, place: GroupShard, cases: GroupShard) -> AsyncIterator[tuple[list[str], list[list[MonthlyFacts]]]]:
     async for streams in store.streams(place):
-        for start in range(0, len(streams), AT_ONCE):
-            some = streams[start : start + AT_ONCE]
+        for start in range(0, len(streams), CHUNK_STREAMS):
+            some = streams[start : start + CHUNK_STREAMS]
             kept = await store.load(place, [(MONTHS.key, stream) for stream in some])
-            rows = [MONTHS.decode(one.state).rows if one else {} for one in kept]
+            said = await store.load(cases, [(COMPLAINTS.key, stream) for stream in some])
+            rows = [rows_of(months, complaints) for months, complaints in zip(kept, said, strict=True)]
             yield some, [[months[name] for name in sorted(months)] for months in rows]
+
+
+def rows_of(months: StoredState | None, complaints: StoredState | None) -> Mapping[Month, MonthlyFacts]:
+    """The months of a customer as they are kept, each with how many complaints were open at its end."""
+    rows = MONTHS.decode(months.state).rows if months else {}
+    return with_disputes(rows, COMPLAINTS.decode(complaints.state)) if complaints else rows
 
 
 def keep(columns: Columns, folder: Path, gathered_at: datetime) -> None:

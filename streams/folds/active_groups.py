@@ -5,8 +5,9 @@ import time
 from domain.rollout.events import STREAM
 from domain.rollout.lifecycle import Versions
 from domain.tiering.policy import TierPolicy
-from projections.rollout.versions import LIVE, STEPS, VERSIONS, Present, present
-from projections.store import Kept, Place, Store
+from projections.registry import Present, present
+from projections.rollout.versions import LIVE, STEPS, VERSIONS
+from projections.store import GroupShard, Store, StoredState
 from streams.broker.routing import shard_of
 from streams.journal import Journal
 
@@ -21,7 +22,7 @@ class Register:
         self._store = store
         self._journal = journal
         self._begun_with = begun_with
-        self._place = Place(shard_of(STREAM, len(journal)), STEPS.name)
+        self._place = GroupShard(shard_of(STREAM, len(journal)), STEPS.name)
         self.pointer = (self._place, LIVE.key, STREAM)
         self._pointer: bytes | None = None
         self._state: bytes | None = None
@@ -33,7 +34,7 @@ class Register:
         [pointer] = await self._store.read([self.pointer])
         return await self.pointed(pointer)
 
-    async def pointed(self, pointer: Kept | None) -> Present:
+    async def pointed(self, pointer: StoredState | None) -> Present:
         """What readers see, by the state of the pointer: nothing more is read as long as it has not moved."""
         if pointer is None:
             return self._from_journal()

@@ -15,17 +15,13 @@ import structlog
 from faust.transport.drivers import aiokafka as driver
 from faust.worker import Worker
 
-from projections.customers.group import CUSTOMERS, STANDINGS
-from projections.households.totals import WHOLES
-from projections.models.learner import MODELS
-from projections.offers.responses import REACTIONS
 from projections.redis import RedisStore
-from projections.rollout.versions import STEPS
+from projections.registry import AGENTS
 from streams.broker.batch import open_batch
 from streams.broker.kafka import RECORDED
 from streams.folds.active_groups import Register
 from streams.folds.shard_fold import Emit
-from streams.folds.worker import Carrying
+from streams.folds.worker import FoldWorker
 from streams.journal import Journal
 from streams.observability.metrics import PULSE
 from streams.observability.tracing import SpanKind, heard, span
@@ -35,8 +31,6 @@ log = structlog.get_logger()
 FETCH_WAIT_MS = 20
 LOOK_EVERY = 1.0
 NAME = "tierfold-agents"
-AGENTS = ((CUSTOMERS.name, STANDINGS), (REACTIONS.name, WHOLES.name), (STEPS.name, MODELS.name))
-"""The groups that one agent folds, one after the other: what is derived comes behind what it is derived from."""
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -79,8 +73,8 @@ def worker(servers: str, store: RedisStore, journal: Journal, emit: Emit, regist
     )
     app.transport = _Transport(app.conf.broker_consumer, app)
     recorded = app.topic(RECORDED, value_type=bytes, value_serializer="raw", key_type=bytes, key_serializer="raw")
-    for bases in AGENTS:
-        _add_agent(app, recorded, bases[0], journal, Carrying(bases, store, journal, emit, register))
+    for name, bases in AGENTS.items():
+        _add_agent(app, recorded, name, journal, FoldWorker(bases, store, journal, emit, register))
     return app
 
 
@@ -98,7 +92,7 @@ def _credentials(security: Mapping[str, Any]) -> Any:
     return faust.SSLCredentials(context) if context else None
 
 
-def _add_agent(app: faust.App, recorded: Any, name: str, journal: Journal, carrying: Carrying) -> None:
+def _add_agent(app: faust.App, recorded: Any, name: str, journal: Journal, carrying: FoldWorker) -> None:
     async def fold(batches: Any) -> AsyncIterator[int]:
         async for event in batches.events():
             message = event.message

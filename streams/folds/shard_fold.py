@@ -14,17 +14,17 @@ import structlog
 
 from domain.envelope import Proposed, Recorded
 from projections.projection import Group, Projection, States
-from projections.store import Kept, Place, Reached, Store
+from projections.store import GroupShard, Progress, Store, StoredState
 from streams.broker.batch import Batch
 from streams.folds.bank_context import Context
-from streams.folds.stream_state import Held, lean, stretches
+from streams.folds.stream_state import StreamState, partial, stretches
 from streams.journal import Journal, Row
 from streams.observability.metrics import HEALED
 
 log = structlog.get_logger()
 
-READ_AT_ONCE = 2_000
-SWEEP_AT_ONCE = 500
+CHUNK_ROWS = 2_000
+BROADCAST_STREAMS = 500
 CACHED = 20_000
 IDLE_AFTER = 3.0
 """Seconds without a batch after which a shard that is behind heals from the journal."""
@@ -36,25 +36,32 @@ class Superseded(Exception):
     """Another worker has moved this shard on; what is remembered of it here is stale."""
 
 
-class Folding:
+class ShardFold:
     """One group over one shard."""
 
     def __init__(
-        self, group: Group, shard: int, store: Store, journal: Journal, emit: Emit | None = None, sweep: int = SWEEP_AT_ONCE, at_once: int = READ_AT_ONCE
+        self,
+        group: Group,
+        shard: int,
+        store: Store,
+        journal: Journal,
+        emit: Emit | None = None,
+        broadcast_streams: int = BROADCAST_STREAMS,
+        at_once: int = CHUNK_ROWS,
     ) -> None:
         self.group = group
-        self.place = Place(shard, group.name)
+        self.place = GroupShard(shard, group.name)
         self._store = store
         self._journal = journal
         self._emit = emit
-        self._sweep_at_once = sweep
+        self._broadcast_streams = broadcast_streams
         self._at_once = at_once
-        self._lean = lean(group)
-        self._topics = sorted(group.topics or ()) if group.everyone is None else []
+        self._lean = partial(group)
+        self._event_types = sorted(group.event_types or ()) if group.is_broadcast is None else []
         self._upto: int | None = None
         self._etag = ""
         self._moved = 0.0
-        self._cache: dict[str, Held] = {}
+        self._cache: dict[str, StreamState] = {}
         self._busy = asyncio.Lock()
         self._told: Context | None = None
 
@@ -111,7 +118,7 @@ class Folding:
         folded = 0
         to = min(to, await asyncio.to_thread(self._journal[self.place.shard].head))
         while self._upto < to:
-            rows = await asyncio.to_thread(self._journal[self.place.shard].read, self._upto, self._at_once, to, self._topics)
+            rows = await asyncio.to_thread(self._journal[self.place.shard].read, self._upto, self._at_once, to, self._event_types)
             await self._fold(rows, to if len(rows) < self._at_once else rows[-1].position)
             folded += len(rows)
         HEALED.labels(self.group.name).inc(folded)
@@ -123,7 +130,7 @@ class Folding:
         for by_stream, event in stretches(self.group, rows, keep=_as_it_is):
             await self._fold_streams(by_stream, event.position - 1 if event else upto)
             if event is not None:
-                await self._sweep(await asyncio.to_thread(self._context.tell, event))
+                await self._broadcast(await asyncio.to_thread(self._context.tell, event))
 
     async def _fold_streams(self, by_stream: Mapping[str, Sequence[Row]], upto: int) -> None:
         """Fold rows stream by stream: what happened to one does not change another."""
@@ -133,24 +140,24 @@ class Folding:
         await self._send(proposed)
         await self._save(changed, upto)
 
-    async def _sweep(self, event: Recorded) -> None:
+    async def _broadcast(self, event: Recorded) -> None:
         """Fold one event into every stream of the shard, some at a time, by name; the position moves when all have it.
 
         In one order, whatever order the store has: what follows from them comes in the same order in every run.
         """
         streams = sorted({stream async for some in self._store.streams(self.place) for stream in some})
-        for start in range(0, len(streams), self._sweep_at_once):
-            some = streams[start : start + self._sweep_at_once]
+        for start in range(0, len(streams), self._broadcast_streams):
+            some = streams[start : start + self._broadcast_streams]
             await self._load(some)
             proposed: list[tuple[int, Proposed]] = []
             there = [stream for stream in some if self._cache[stream].upto]  # others are of a time that was undone
-            changed = {stream: self._cache[stream].sweep(self.group, stream, [event], proposed) for stream in there}
+            changed = {stream: self._cache[stream].broadcast(self.group, stream, [event], proposed) for stream in there}
             await self._send(proposed)
             assert self._upto is not None
             await self._save(changed, self._upto)
-        if self.group.swept is not None:
+        if self.group.after_broadcast is not None:
             await self._must_be_here()
-            await self._send([(event.position, self.group.swept(event, self.place.shard, len(self._journal)))])
+            await self._send([(event.position, self.group.after_broadcast(event, self.place.shard, len(self._journal)))])
         await self._save({}, event.position)
 
     async def _must_be_here(self) -> None:
@@ -170,39 +177,39 @@ class Folding:
         missing = sorted({*streams} - self._cache.keys())
         parts = self.group.parts
         found = await self._found([(part.key, stream) for stream in missing for part in parts])
-        beside = await self._beside(missing)
+        of_sources = await self._of_sources(missing)
         for index, stream in enumerate(missing):
-            self._cache[stream] = Held.of(self.group, found[index * len(parts) : (index + 1) * len(parts)], beside[index])
+            self._cache[stream] = StreamState.of(self.group, found[index * len(parts) : (index + 1) * len(parts)], of_sources[index])
 
-    async def _found(self, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
+    async def _found(self, wanted: Sequence[tuple[str, str]]) -> list[StoredState | None]:
         """States as they are where this shard is.
 
         Trap: read models that were lost, or went back to a snapshot, or were saved by another worker, since the shard was taken up have other states.
         What follows from these would be sent, and stay, before saving fails.
         """
         assert self._upto is not None
-        found = await self._store.load_at(self.place, Reached(self._upto, self._etag), wanted) if wanted else []
+        found = await self._store.load_at(self.place, Progress(self._upto, self._etag), wanted) if wanted else []
         if found is None:
             self._forget()
             raise Superseded
         return found
 
-    async def _beside(self, streams: Sequence[str]) -> list[States]:
-        """What is read of another group, for each of these streams."""
+    async def _of_sources(self, streams: Sequence[str]) -> list[States]:
+        """What is read of other groups, for each of these streams."""
         return [() for _ in streams]
 
     async def _save(self, changed: Mapping[str, Collection[int]], upto: int) -> None:
         assert self._upto is not None
         parts = self.group.parts
-        states = {(parts[part].key, stream): self._cache[stream].kept(self.group, part) for stream, some in changed.items() for part in some}
+        states = {(parts[part].key, stream): self._cache[stream].stored(self.group, part) for stream, some in changed.items() for part in some}
         if not states and upto == self._upto:
             return
         await self._put(states, upto)
 
-    async def _put(self, states: Mapping[tuple[str, str], Kept], upto: int) -> None:
+    async def _put(self, states: Mapping[tuple[str, str], StoredState], upto: int) -> None:
         """Save, or learn that somebody else has."""
         assert self._upto is not None
-        moved = await self._store.save(self.place, Reached(self._upto, self._etag), upto, states)
+        moved = await self._store.save(self.place, Progress(self._upto, self._etag), upto, states)
         if moved is None:
             self._forget()
             raise Superseded

@@ -5,15 +5,15 @@ from typing import Any, TypeVar
 
 from domain.envelope import Proposed, Recorded
 from projections.projection import Group, States
-from projections.store import Kept
+from projections.store import StoredState
 from streams.journal import Row, part_decoder
 
-Lean = Any
+Partial = Any
 """A row, or as much of its event as is needed to fold it with others of its kind."""
 T = TypeVar("T")
 
 
-class Held:
+class StreamState:
     """The states of one stream, and the last position folded into any of them."""
 
     __slots__ = ("states", "upto")
@@ -23,20 +23,22 @@ class Held:
         self.upto = upto
 
     @classmethod
-    def of(cls, group: Group, found: Sequence[Kept | None], beside: States = ()) -> "Held":
-        states = tuple(part.decode(kept.state) if kept else part.initial for part, kept in zip(group.parts, found, strict=True))
-        return cls((*states, *beside), max((kept.upto for kept in found if kept), default=0))
+    def of(cls, group: Group, found: Sequence[StoredState | None], of_sources: States = ()) -> "StreamState":
+        """The states that were found, initial where there is none, and behind them what was read of the group's sources."""
+        own = [part.decode(kept.state) if kept else part.initial for part, kept in zip(group.parts, found, strict=True)]
+        of_sources = of_sources or tuple(source.part.initial for source in group.sources)
+        return cls(group.states(*own, *of_sources), max((kept.upto for kept in found if kept), default=0))
 
-    def fold(self, group: Group, stream: str, rows: Sequence[Row], made_lean: Callable[[Row], Lean], proposed: list[tuple[int, Proposed]]) -> list[int]:
+    def fold(self, group: Group, stream: str, rows: Sequence[Row], as_partial: Callable[[Row], Partial], proposed: list[tuple[int, Proposed]]) -> list[int]:
         """Fold the rows that are not folded yet, noting what should follow from which position; gives which parts they changed."""
         fresh = [row for row in rows if row.position > self.upto]
         if not fresh:
             return []
-        before, self.states = self.states, evolved(group, stream, self.states, map(made_lean, fresh), proposed)
+        before, self.states = self.states, evolved(group, stream, self.states, map(as_partial, fresh), proposed)
         self.upto = fresh[-1].position
         return _changed(before, self.states)
 
-    def sweep(self, group: Group, stream: str, events: Iterable[Recorded], proposed: list[tuple[int, Proposed]]) -> list[int]:
+    def broadcast(self, group: Group, stream: str, events: Iterable[Recorded], proposed: list[tuple[int, Proposed]]) -> list[int]:
         """Fold events in order, less those that are folded, noting what should follow; gives which parts they changed."""
         before = self.states
         for event in events:
@@ -45,44 +47,46 @@ class Held:
                 self.upto = event.position
         return _changed(before, self.states)
 
-    def kept(self, group: Group, part: int) -> Kept:
+    def stored(self, group: Group, part: int) -> StoredState:
         """One of the states, as it is kept."""
-        return Kept(self.upto, group.parts[part].encode(self.states[part]))
+        return StoredState(self.upto, group.parts[part].encode(self.states[part]))
 
 
-def decoded(group: Group, found: Sequence[Kept | None]) -> tuple[Any, ...]:
+def decoded(group: Group, found: Sequence[StoredState | None]) -> Any:
     """The states that a reader found, initial where there is none."""
-    return Held.of(group, found).states
+    return StreamState.of(group, found).states
 
 
 def stretches(group: Group, rows: Iterable[Row], keep: Callable[[Row], T]) -> Iterator[tuple[dict[str, list[T]], Recorded | None]]:
     """What is kept of the rows that matter to a group, by stream, each time up to the next event that concerns everyone; the last up to the end."""
     by_stream: dict[str, list[T]] = {}
     for row in rows:
-        if row.topic in group.deaf or (group.topics is not None and row.topic not in group.topics and not row.stream.startswith("shard:")):
+        if row.event_type in group.ignored_types or (
+            group.event_types is not None and row.event_type not in group.event_types and not row.stream.startswith("shard:")
+        ):
             continue
         if (known := by_stream.get(row.stream)) is not None:
             known.append(keep(row))
         elif group.concerned(row.stream):
             by_stream[row.stream] = [keep(row)]
-        elif group.everyone and row.stream.startswith("shard:") and group.everyone((event := row.event()).data):
+        elif group.is_broadcast and row.stream.startswith("shard:") and group.is_broadcast((event := row.event()).data):
             yield by_stream, event
             by_stream = {}
     yield by_stream, None
 
 
-def lean(group: Group) -> Callable[[Row], Lean]:
+def partial(group: Group) -> Callable[[Row], Partial]:
     """What makes a row lean: as much of its event as is needed to fold it with others of its kind, or else all that there is."""
-    decoders = {topic: part_decoder(run.shape) for topic, run in group.runs.items()}
+    decoders = {event_type: part_decoder(run.shape) for event_type, run in group.runs.items()}
 
-    def made_lean(row: Row) -> Lean:
-        decode = decoders.get(row.topic)
+    def as_partial(row: Row) -> Partial:
+        decode = decoders.get(row.event_type)
         return row if decode is None else decode(row.state)
 
-    return made_lean
+    return as_partial
 
 
-def evolved(group: Group, stream: str, states: States, rows: Iterable[Lean], proposed: list[tuple[int, Proposed]]) -> States:
+def evolved(group: Group, stream: str, states: States, rows: Iterable[Partial], proposed: list[tuple[int, Proposed]]) -> States:
     """The states of one stream after more of its rows; what should follow from them is added to `proposed`, by position."""
     waiting: dict[type, list[Any]] = {}
     for row in rows:

@@ -8,19 +8,19 @@ import structlog
 
 from projections.projection import Group
 from projections.redis import RedisStore
-from projections.rollout.versions import base_of
-from projections.store import Place
+from projections.registry import base_of
+from projections.store import GroupShard
 from streams.broker.batch import Batch
 from streams.folds.active_groups import Register
-from streams.folds.derived_fold import Deriving
-from streams.folds.shard_fold import Emit, Folding
+from streams.folds.derived_fold import DerivedFold
+from streams.folds.shard_fold import Emit, ShardFold
 from streams.journal import Journal
 from streams.observability.metrics import FOLD_FAILURES, FOLD_SECONDS, FOLDED
 
 log = structlog.get_logger()
 
 
-class Carrying:
+class FoldWorker:
     """The foldings of one kind of group and what is derived from it, version by version, for the shards of this worker.
 
     A version that has caught up with its shard once is kept in step by batches; one that has not yet is filled from
@@ -33,15 +33,15 @@ class Carrying:
         self._journal = journal
         self._emit = emit
         self._register = register
-        self._foldings: dict[Place, Folding] = {}
-        self._filling: dict[Place, asyncio.Task[None]] = {}
-        self._in_step: set[Place] = set()
+        self._foldings: dict[GroupShard, ShardFold] = {}
+        self._filling: dict[GroupShard, asyncio.Task[None]] = {}
+        self._in_step: set[GroupShard] = set()
 
     async def advance(self, shard: int, batch: Batch) -> int:
         """Bring all versions that are in step up to a batch; gives the number of events folded."""
         folded = 0
         for group in self._mine(self._register.last.carried):
-            place = Place(shard, group.name)
+            place = GroupShard(shard, group.name)
             if place in self._in_step:
                 with self._told(place), FOLD_SECONDS.labels(group.name).time():
                     count = await self._folding(group, place).advance(batch)
@@ -52,7 +52,7 @@ class Carrying:
     async def look_after(self, shard: int) -> None:
         """Take up what is new, let go what is withdrawn, and catch up where no batch came of late."""
         groups = self._mine((await self._register.carried()).carried)
-        wanted = {Place(shard, group.name): group for group in groups}
+        wanted = {GroupShard(shard, group.name): group for group in groups}
         self._let_go({place for place in self._foldings if place.shard == shard} - wanted.keys())
         for place, group in wanted.items():
             with self._told(place):
@@ -66,25 +66,26 @@ class Carrying:
     def _mine(self, groups: Iterable[Group]) -> list[Group]:
         return [group for group in groups if base_of(group) in self._bases]
 
-    def _folding(self, group: Group, place: Place) -> Folding:
+    def _folding(self, group: Group, place: GroupShard) -> ShardFold:
         known = self._foldings.get(place)
-        if known is None or known.group.source != group.source:
+        if known is None or known.group.sources != group.sources:
             self._in_step.discard(place)
             known = self._foldings[place] = self._made(group, place.shard)
         return known
 
-    def _made(self, group: Group, shard: int) -> Folding:
-        if group.source is None:
-            return Folding(group, shard, self._store, self._journal, self._emit)
-        return Deriving(group, shard, self._store, self._journal, of=self._foldings.get(Place(shard, group.source.group)))
+    def _made(self, group: Group, shard: int) -> ShardFold:
+        if not group.sources:
+            return ShardFold(group, shard, self._store, self._journal, self._emit)
+        of = {source.group: fold for source in group.sources if (fold := self._foldings.get(GroupShard(shard, source.group)))}
+        return DerivedFold(group, shard, self._store, self._journal, of=of)
 
-    async def _fill(self, folding: Folding, place: Place) -> None:
+    async def _fill(self, folding: ShardFold, place: GroupShard) -> None:
         with self._told(place):
             await folding.catch_up()
             self._in_step.add(place)
 
     @contextmanager
-    def _told(self, place: Place) -> Iterator[None]:
+    def _told(self, place: GroupShard) -> Iterator[None]:
         """One version that fails keeps no other waiting: it is said, and filled again with the next look; the lag tells."""
         try:
             yield
@@ -93,7 +94,7 @@ class Carrying:
             FOLD_FAILURES.labels(place.group).inc()
             log.error("shard_not_folded", group=place.group, shard=place.shard, error=type(error).__name__)  # noqa: TRY400
 
-    def _let_go(self, places: Iterable[Place]) -> None:
+    def _let_go(self, places: Iterable[GroupShard]) -> None:
         for place in places:
             self._in_step.discard(place)
             if task := self._filling.pop(place, None):

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from domain.bank.events import DayClosed
 from domain.envelope import Proposed
-from domain.event_types import PREFIX, TOPIC_BY_EVENT, TOPICS
+from domain.event_types import EVENT_BY_TYPE, PREFIX, TYPE_BY_EVENT
 from domain.upcasters import UPCASTERS, upcast
 from streams.journal import Rejected
 
@@ -27,7 +27,7 @@ BATCH_LIMIT = 10_000
 SUBJECT = re.compile(r"bank|shard:[0-9]{1,4}|(?!shard:)[a-z]+:[A-Za-z0-9_.\-:/@#]{1,190}")
 YEARS = range(1850, 2200)
 APART = timedelta(days=366)
-READABLE = {PREFIX + topic: topic for topic in (*UPCASTERS, *TOPICS)}
+READABLE = {PREFIX + event_type: event_type for event_type in (*UPCASTERS, *EVENT_BY_TYPE)}
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Headers = Sequence[tuple[str, bytes | None]]
@@ -92,7 +92,7 @@ def write(event: Proposed) -> bytes:
             specversion="1.0",
             id=event.id,
             source=event.source,
-            type=PREFIX + TOPIC_BY_EVENT[type(event.data)],
+            type=PREFIX + TYPE_BY_EVENT[type(event.data)],
             subject=event.stream,
             time=event.occurred_at,
             businessdate=event.business_date,
@@ -128,8 +128,8 @@ def _read_binary(named: Mapping[str, str], value: bytes) -> Proposed | Rejected:
 
 
 def _interpret(event: CloudEvent) -> Proposed | Rejected:
-    topic = READABLE.get(event.type)
-    if topic is None:
+    event_type = READABLE.get(event.type)
+    if event_type is None:
         return Rejected("this type is not in the catalogue", "type")
     if not SUBJECT.fullmatch(event.subject):
         return Rejected("a subject is `bank` or `kind:name`, as in customer:1001", "subject")
@@ -141,18 +141,18 @@ def _interpret(event: CloudEvent) -> Proposed | Rejected:
         return Rejected("data is missing", "data")
     if abs(event.time.date() - event.businessdate) > APART:
         return Rejected(f"the business date is more than {APART.days} days from the time", "businessdate")
-    return _with_data(event, topic, data)
+    return _with_data(event, event_type, data)
 
 
-def _with_data(event: CloudEvent, topic: str, data: bytes) -> Proposed | Rejected:
+def _with_data(event: CloudEvent, event_type: str, data: bytes) -> Proposed | Rejected:
     try:
-        if topic in UPCASTERS:
-            topic, shape = upcast(topic, msgspec.json.decode(data))
+        if event_type in UPCASTERS:
+            event_type, shape = upcast(event_type, msgspec.json.decode(data))
             data = _encode(shape)
     except Exception as error:  # noqa: BLE001 - an old shape that its upcaster does not know may fail in any way
-        return Rejected(f"not the shape of {topic}: {type(error).__name__}", "data")
+        return Rejected(f"not the shape of {event_type}: {type(error).__name__}", "data")
     try:
-        interaction = TOPICS[topic].__pydantic_validator__.validate_json(data)
+        interaction = EVENT_BY_TYPE[event_type].__pydantic_validator__.validate_json(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         return Rejected(first["msg"], ".".join(["data", *map(str, first["loc"])]).replace("\0", "?"))

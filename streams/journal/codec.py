@@ -13,7 +13,7 @@ import msgspec
 from pydantic import ValidationError
 
 from domain.envelope import Proposed, Recorded
-from domain.event_types import TOPIC_BY_EVENT, TOPICS
+from domain.event_types import EVENT_BY_TYPE, TYPE_BY_EVENT
 from domain.upcasters import UPCASTERS, upcast
 
 P = TypeVar("P")
@@ -46,10 +46,10 @@ class Envelope(Head, frozen=True, kw_only=True):
 class Newer(ValueError):
     """An event of a type, or with fields, that this release does not know."""
 
-    def __init__(self, topic: str, fields: Sequence[str] = ()) -> None:
-        what = f"the type {topic}" if not fields else f"{', '.join(fields)} of the type {topic}"
+    def __init__(self, event_type: str, fields: Sequence[str] = ()) -> None:
+        what = f"the type {event_type}" if not fields else f"{', '.join(fields)} of the type {event_type}"
         super().__init__(f"this release does not know {what}: a newer one may have recorded it")
-        self.topic = topic
+        self.event_type = event_type
 
 
 _encoder = msgspec.json.Encoder()
@@ -69,7 +69,7 @@ def head(event: Proposed, version: int, recorded_at: datetime, previous: bytes |
     """
     said = _encoder.encode(
         Head(
-            type=TOPIC_BY_EVENT[type(event.data)],
+            type=TYPE_BY_EVENT[type(event.data)],
             stream=event.stream,
             version=version,
             source=event.source,
@@ -114,17 +114,17 @@ def decode(position: int, stored: bytes) -> Recorded:
     Raises `Newer`, and `msgspec.DecodeError` or `pydantic.ValidationError` if the bytes are not an event's, or still sealed.
     """
     found = _decoder.decode(stored)
-    topic, data = found.type, bytes(found.data)
-    if topic in UPCASTERS:
-        topic, shape = upcast(topic, msgspec.json.decode(data))
+    event_type, data = found.type, bytes(found.data)
+    if event_type in UPCASTERS:
+        event_type, shape = upcast(event_type, msgspec.json.decode(data))
         data = msgspec.json.encode(shape)
-    if topic not in TOPICS:
-        raise Newer(topic)
+    if event_type not in EVENT_BY_TYPE:
+        raise Newer(event_type)
     try:
-        event = TOPICS[topic].__pydantic_validator__.validate_json(data)
+        event = EVENT_BY_TYPE[event_type].__pydantic_validator__.validate_json(data)
     except ValidationError as error:
         if unknown := _more_than_known(error):
-            raise Newer(topic, unknown) from None
+            raise Newer(event_type, unknown) from None
         raise
     return Recorded(
         position, found.stream, found.version, found.source, found.id, found.occurred_at, found.business_date, found.recorded_at, found.cause, event

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from domain.envelope import Proposed
-from domain.event_types import TOPIC_BY_EVENT
+from domain.event_types import TYPE_BY_EVENT
 from streams.journal.codec import canonical
 from streams.keyring import Key
 
@@ -93,7 +93,7 @@ def source_key(source: str, event_id: str) -> bytes:
 def identify(event: Proposed, key: Key | None = None) -> Identity:
     """Name and content of an event; the content is all that the sender said, digested by the subject's key if there is one."""
     data = canonical(event)
-    said = _encode((TOPIC_BY_EVENT[type(event.data)], event.stream, event.occurred_at, event.business_date, event.cause, data))
+    said = _encode((TYPE_BY_EVENT[type(event.data)], event.stream, event.occurred_at, event.business_date, event.cause, data))
     return Identity(source_key(event.source, event.id), _digest(said) if key is None else key.digest(said), data, key)
 
 

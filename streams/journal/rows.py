@@ -16,7 +16,7 @@ class Row(NamedTuple):
 
     position: int
     stream: str
-    topic: str
+    event_type: str
     state: bytes
 
     def event(self) -> Recorded:

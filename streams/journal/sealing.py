@@ -52,7 +52,7 @@ def told(rows: Sequence[Row], keyring: Keyring | None) -> list[tuple[bytes, byte
         return [None] * len(rows)
     places = [row.state.rfind(SEALED) for row in rows]
     return [
-        None if place < 0 or open_.topic == FORGOTTEN else (open_.state[place + len(DATA) : -1], _salt(row, place, keyring))
+        None if place < 0 or open_.event_type == FORGOTTEN else (open_.state[place + len(DATA) : -1], _salt(row, place, keyring))
         for row, open_, place in zip(rows, plain, places, strict=True)
     ]
 
@@ -72,7 +72,7 @@ def _open(row: Row, place: int, key: Key | None) -> Row:
         said = key.open(a2b_base64(row.state[place + len(SEALED) : -2]), head)
     except ValueError as error:
         raise ValueError(f"the event at position {row.position} cannot be opened: {error}") from error
-    return Row(row.position, row.stream, row.topic, head + DATA + said + b"}")
+    return Row(row.position, row.stream, row.event_type, head + DATA + said + b"}")
 
 
 def _subject(row: Row, place: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from eventsourcing.persistence import StoredEvent, Tracking
 
 from domain.envelope import Proposed, Recorded
-from domain.event_types import TOPIC_BY_EVENT
+from domain.event_types import TYPE_BY_EVENT
 from streams.journal.codec import head as head_of
 from streams.journal.merkle import BLOCK, BLOCK_LEVEL, Tree, leaf_hash
 from streams.journal.outcomes import Arrival, Counts, Fresh, Identity, Refused, Rejected, decide, identify
@@ -155,7 +155,7 @@ class Shard:
             state = _state(event, version + 1, now, previous, identity)
             hashes.append(leaf_hash(state))
             self._ends[event.stream] = End(version + 1, hashes[-1])
-            stored.append(StoredEvent(event.stream, version + 1, TOPIC_BY_EVENT[type(event.data)], state))
+            stored.append(StoredEvent(event.stream, version + 1, TYPE_BY_EVENT[type(event.data)], state))
             sources.append((identity.key, identity.content, event.stream, version + 1))
         return stored, sources, hashes
 
@@ -187,15 +187,15 @@ class Shard:
         """The position of the last event, 0 if there is none."""
         return self._recorder.max_notification_id() or 0
 
-    def read(self, after: int, limit: int, upto: int | None = None, topics: Sequence[str] = ()) -> list[Row]:
+    def read(self, after: int, limit: int, upto: int | None = None, event_types: Sequence[str] = ()) -> list[Row]:
         """The next rows behind a position, opened, in order; only those of some stored types, if any are named."""
-        return self.opened(self.stored(after, limit, upto, topics))
+        return self.opened(self.stored(after, limit, upto, event_types))
 
-    def events(self, topics: Sequence[str]) -> Iterator[Recorded]:
+    def events(self, event_types: Sequence[str]) -> Iterator[Recorded]:
         """Every event of some stored types, in order, less those that were forgotten."""
         after = 0
-        while rows := self.read(after, AT_ONCE, topics=topics):
-            yield from (row.event() for row in rows if row.topic != FORGOTTEN)
+        while rows := self.read(after, CHUNK_EVENTS, event_types=event_types):
+            yield from (row.event() for row in rows if row.event_type != FORGOTTEN)
             after = rows[-1].position
 
     def opened(self, rows: Sequence[Row]) -> list[Row]:
@@ -206,17 +206,17 @@ class Shard:
         """What sealed rows say, with the salts by which that can be checked; None for all others, and what was forgotten."""
         return told(rows, self._keyring)
 
-    def stored(self, after: int, limit: int, upto: int | None = None, topics: Sequence[str] = ()) -> list[Row]:
+    def stored(self, after: int, limit: int, upto: int | None = None, event_types: Sequence[str] = ()) -> list[Row]:
         """The next rows behind a position as they are stored, in order."""
-        among = f"AND topic IN {placeholders(len(topics))} " if topics else ""
+        among = f"AND topic IN {placeholders(len(event_types))} " if event_types else ""
         sql = READ.format(p="{p}", position=self._recorder.position, among=among)
         bounds = (after, LAST_POSITION if upto is None else upto)
-        return list(map(row_of, self._recorder.query(sql, (*bounds, *topics, limit))))
+        return list(map(row_of, self._recorder.query(sql, (*bounds, *event_types, limit))))
 
     def history(self, stream: str, after_version: int = 0, limit: int = 1000) -> list[Recorded]:
         """The events of one stream, in order, less those that were forgotten."""
         while rows := self.rows(stream, after_version, limit):
-            if events := [row.event() for row in self.opened(rows) if row.topic != FORGOTTEN]:
+            if events := [row.event() for row in self.opened(rows) if row.event_type != FORGOTTEN]:
                 return events
             after_version += len(rows)
         return []
@@ -224,7 +224,7 @@ class Shard:
     def rows(self, stream: str, after_version: int = 0, limit: int = 1000) -> list[Row]:
         """The events of one stream as they are stored, in order."""
         sql = HISTORY.format(p="{p}", position=self._recorder.position)
-        return [Row(position, stream, topic, bytes(state)) for position, topic, state in self._recorder.query(sql, (stream, after_version, limit))]
+        return [Row(position, stream, event_type, bytes(state)) for position, event_type, state in self._recorder.query(sql, (stream, after_version, limit))]
 
     def known(self, keys: Iterable[bytes]) -> dict[bytes, Known]:
         """Which of these source keys are journalled, and where."""
@@ -306,7 +306,7 @@ def _state(event: Proposed, version: int, now: datetime, previous: bytes | None,
     return closed(head_of(event, version, now, previous, identity.seal.algorithm, digest), identity.data, identity.seal)
 
 
-AT_ONCE = 1_000
+CHUNK_EVENTS = 1_000
 HASH = 32
 ENDS_KEPT = 500_000
 ENDS = (

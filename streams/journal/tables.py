@@ -49,7 +49,7 @@ LEAVES = "INSERT INTO {p}leaves VALUES (%s, %s, %s)"
 BLOCKS = "INSERT INTO {p}blocks VALUES (%s, %s)"
 REDRIVEN = "UPDATE {p}quarantine SET redriven_at = %s WHERE number = %s RETURNING number"
 
-AT_ONCE = 500
+CHUNK_KEYS = 500
 
 
 class Fenced(Exception):
@@ -80,7 +80,7 @@ def placeholders(count: int) -> str:
     return f"({','.join(['%s'] * count)})"
 
 
-def chunks(rows: Sequence[Any], size: int = AT_ONCE) -> Iterator[Sequence[Any]]:
+def chunks(rows: Sequence[Any], size: int = CHUNK_KEYS) -> Iterator[Sequence[Any]]:
     """The rows, a few at a time."""
     for start in range(0, len(rows), size):
         yield rows[start : start + size]

@@ -16,7 +16,7 @@ from streams.keyring.tables import CHANGED, CHANGES, COUNTS, DESTROY, DESTROYED,
 
 AT_HAND = 200_000
 KEY = 32
-AT_ONCE = 500
+CHUNK_KEYS = 500
 LOOK_EVERY = 1.0
 """Seconds after which a process has heard that a key was destroyed."""
 
@@ -145,7 +145,7 @@ class Keyring:
         """Wrap anew what another master has wrapped; gives how many keys. Whoever is stopped in between goes on where it was."""
         self._master = self._master.again()
         count = 0
-        while rows := self._tables.query(OF_OTHERS, (self._master.name, AT_ONCE)):
+        while rows := self._tables.query(OF_OTHERS, (self._master.name, CHUNK_KEYS)):
             wrapped = [(self._master.wrap(subject, self._master.unwrap(subject, bytes(old))), self._master.name, subject) for subject, old in rows]
             self._tables.change((REWRAP, wrapped))
             count += len(wrapped)
@@ -195,7 +195,7 @@ class Keyring:
 
 
 def _some(subjects: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (subjects[start : start + AT_ONCE] for start in range(0, len(subjects), AT_ONCE))
+    return (subjects[start : start + CHUNK_KEYS] for start in range(0, len(subjects), CHUNK_KEYS))
 
 
 def _among(sql: str, some: Sequence[str]) -> str:

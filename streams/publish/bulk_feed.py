@@ -16,7 +16,7 @@ from domain.event import BANK
 from streams.broker.routing import shard_of, spread
 from streams.ingest.cloudevents import EVENT_LIMIT, read_event, write, write_batch
 from streams.journal import Rejected
-from streams.publish.confirmed_producer import Courier, Delivered
+from streams.publish.confirmed_producer import ConfirmedProducer, Delivered
 
 BATCH_EVENTS = 250
 BATCH_BYTES = 256 * 1024
@@ -36,7 +36,7 @@ _subject = msgspec.json.Decoder(_Subject)
 class Parts:
     """What waits to be sent to each shard."""
 
-    def __init__(self, courier: Courier, shards: int, progress: Callable[[int], None]) -> None:
+    def __init__(self, courier: ConfirmedProducer, shards: int, progress: Callable[[int], None]) -> None:
         self._courier = courier
         self._shards = shards
         self._progress = progress
@@ -101,7 +101,7 @@ class Parts:
             self.unsendable += events
 
 
-def feed(raws: Iterable[bytes | None], courier: Courier, shards: int, progress: Callable[[int], None] = lambda _n: None) -> Parts:
+def feed(raws: Iterable[bytes | None], courier: ConfirmedProducer, shards: int, progress: Callable[[int], None] = lambda _n: None) -> Parts:
     """Send CloudEvents and wait until they are safe; None among them means that nothing more is to be had just now."""
     parts = Parts(courier, shards, progress)
     for raw in raws:

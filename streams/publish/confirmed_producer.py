@@ -51,7 +51,7 @@ class Delivered(NamedTuple):
 
 
 @dataclass(eq=False, slots=True)
-class Parcel:
+class Message:
     """A message on its way."""
 
     partition: int
@@ -62,7 +62,7 @@ class Parcel:
     sent: Any = None
 
 
-class Courier:
+class ConfirmedProducer:
     """Delivers messages to `interactions` from a thread of its own; one order per partition.
 
     With a `journal`, delivered means journalled; without one, the broker's word (`acks=all`) is enough. Trap: a producer
@@ -74,8 +74,8 @@ class Courier:
         self._broker = broker
         self._vouching = vouching
         self._journal = journal
-        self._new: deque[Parcel] = deque()
-        self._open: dict[int, deque[Parcel]] = {}
+        self._new: deque[Message] = deque()
+        self._open: dict[int, deque[Message]] = {}
         self._logs: dict[int, str] = {}
         self._producer: KafkaProducer | None = None
         self._progress = 0.0
@@ -95,7 +95,7 @@ class Courier:
 
         What no broker will ever take is not sent: its future has the error, and nothing waits behind it.
         """
-        parcel = Parcel(partition, value, headers, key)
+        parcel = Message(partition, value, headers, key)
         parcel.done.set_running_or_notify_cancel()  # who stops waiting does not stop the delivery
         if len(value) > SENDABLE:
             parcel.done.set_exception(MessageSizeTooLargeError(f"the message has {len(value)} bytes, and {SENDABLE} is the limit"))
@@ -159,7 +159,7 @@ class Courier:
             for parcel in parcels:
                 self._send(parcel)
 
-    def _send(self, parcel: Parcel) -> None:
+    def _send(self, parcel: Message) -> None:
         assert self._producer is not None
         parcel.sent = self._producer.send(INTERACTIONS, value=parcel.value, key=parcel.key, partition=parcel.partition, headers=parcel.headers)
 
@@ -172,7 +172,7 @@ class Courier:
                 raise KafkaError("the topic was made anew")
             self._progress = time.monotonic()
 
-    def _confirm_partition(self, partition: int, parcels: deque[Parcel]) -> None:
+    def _confirm_partition(self, partition: int, parcels: deque[Message]) -> None:
         name = self._logs[partition]
         safe = None if self._journal is None else self._journal[partition].tracked(name)
         while parcels and parcels[0].sent.is_done:

@@ -10,9 +10,9 @@ from streams.broker.routing import shard_of, spread
 from streams.folds.shard_fold import Emit
 from streams.ingest.cloudevents import write, write_batch
 from streams.journal import Journal, source_key
-from streams.publish.confirmed_producer import Courier
+from streams.publish.confirmed_producer import ConfirmedProducer
 
-AT_ONCE = 1_000
+BATCH_EVENTS = 1_000
 """Events in one message, which is how many intake commits at once."""
 
 
@@ -21,7 +21,7 @@ def _parts(events: Iterable[bytes]) -> Iterator[list[bytes]]:
     part: list[bytes] = []
     size = 0
     for event in events:
-        if part and (len(part) == AT_ONCE or size + len(event) > SIZE_LIMIT):
+        if part and (len(part) == BATCH_EVENTS or size + len(event) > SIZE_LIMIT):
             yield part
             part, size = [], 0
         part.append(event)
@@ -30,7 +30,7 @@ def _parts(events: Iterable[bytes]) -> Iterator[list[bytes]]:
         yield part
 
 
-def emitter(courier: Courier, journal: Journal, shards: int) -> Emit:
+def emitter(courier: ConfirmedProducer, journal: Journal, shards: int) -> Emit:
     """How reactions enter: by the front door, and waited for until they are in the journal.
 
     What is in the journal already is not sent again, so folding history once more sends nothing.

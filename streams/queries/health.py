@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from projections.models.learner import Learnt
 from projections.models.propensity import quality
 from projections.redis import RedisError, RedisStore
-from projections.store import Place
+from projections.store import GroupShard
 from streams.broker.kafka import Broker, KafkaError
 from streams.folds.active_groups import Register
 from streams.journal import Counts, Journal, Shard, recorded_at_of
@@ -97,14 +97,14 @@ class Health:
         faults += [f"read models: {lag.group} is ahead of the journal on shard {lag.shard}" for lag in lags if lag.behind < 0]
         return faults + await asyncio.to_thread(self._ask_broker)
 
-    async def unfolded(self) -> list[Place]:
+    async def unfolded(self) -> list[GroupShard]:
         """The shards that no worker folds just now, by group."""
         places = await self._places(carried=False)
         return [place for place, alive in zip(places, await self._store.alive(places), strict=True) if not alive]
 
-    async def _places(self, *, carried: bool) -> list[Place]:
+    async def _places(self, *, carried: bool) -> list[GroupShard]:
         groups = (await self._register.carried()).carried if carried else (await self._register.live()).live
-        return [Place(shard.number, group.name) for group in groups for shard in self._journal]
+        return [GroupShard(shard.number, group.name) for group in groups for shard in self._journal]
 
     async def counts(self) -> Counts:
         """The outcomes of all arrivals."""

@@ -5,15 +5,22 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
+from typing import Any
 
-from projections.customers.group import CUSTOMERS, STANDINGS
-from projections.households.totals import WHOLE, WHOLES, Whole
-from projections.models.learner import MODELS, Learnt, learnt
-from projections.offers.responses import OFFERS, REACTIONS
-from projections.projection import Group, States
+from projections.campaigns.benefits import CAMPAIGNS
+from projections.cases.complaints import CASES
+from projections.customers.group import CUSTOMERS
+from projections.feedback.surveys import FEEDBACK
+from projections.households.group import WHOLES
+from projections.households.totals import CustomerGroup
+from projections.models.group import MODELS
+from projections.models.learner import Learnt, learnt
+from projections.offers.group import REACTIONS
+from projections.projection import Group
 from projections.redis import RedisError
-from projections.rollout.versions import Present
-from projections.store import Kept, Place, Store
+from projections.registry import DECIDING, OF_CUSTOMER, Present
+from projections.store import GroupShard, Store, StoredState
+from projections.tiering.standing import STANDINGS
 from projections.views.customer import Customer
 from projections.views.decision import Household
 from streams.broker.routing import shard_of
@@ -25,8 +32,6 @@ FRESH = 0.5
 STALE = 5.0
 """Seconds after which nobody is answered by it any more before that look."""
 UNKNOWN = learnt(None)
-ASKED = (CUSTOMERS.name, STANDINGS, REACTIONS.name)
-"""The groups that together say all of a customer."""
 
 
 class Lookups:
@@ -36,7 +41,7 @@ class Lookups:
         self._store = store
         self._register = register
         self._shards = shards
-        self._models: dict[str, tuple[Kept, Learnt]] = {}
+        self._models: dict[str, tuple[StoredState, Learnt]] = {}
         self._looked = -STALE
         self._looking: asyncio.Task[None] | None = None
 
@@ -55,25 +60,39 @@ class Lookups:
         who = await self.customer(name) if kind == "customer" else None
         return who.profile.manager if who else None
 
-    def _places(self, seen: Present, stream: str) -> list[tuple[Place, str, str]]:
+    def _places(self, seen: Present, stream: str) -> list[tuple[GroupShard, str, str]]:
         """Where all that is known of a customer is kept."""
         shard = shard_of(stream, self._shards)
-        return [(Place(shard, group.name), part.key, stream) for group in map(seen.of, ASKED) for part in group.parts]
+        return [(GroupShard(shard, group.name), part.key, stream) for group in map(seen.of, OF_CUSTOMER) for part in group.parts]
 
-    def _customer(self, seen: Present, stream: str, found: Sequence[Kept | None]) -> Customer:
-        rest, states, upto = iter(found), list[States](), dict[str, int]()
-        for group in map(seen.of, ASKED):
+    def _customer(self, seen: Present, stream: str, found: Sequence[StoredState | None]) -> Customer:
+        rest, states, upto = iter(found), dict[str, Any](), dict[str, int]()
+        for base in OF_CUSTOMER:
+            group = seen.of(base)
             kept = list(islice(rest, len(group.parts)))
-            states.append(decoded(group, kept))
-            upto[group.name] = _upto(kept)
-        (profile, ledger, months), [standing], [offers] = states
-        return Customer(stream, profile, ledger, months, standing, offers, seen.policy, upto)
+            states[base] = decoded(group, kept)
+            if base in DECIDING:
+                upto[group.name] = _upto(kept)
+        facts = states[CUSTOMERS.name]
+        return Customer(
+            stream=stream,
+            profile=facts.profile,
+            ledger=facts.ledger,
+            months=facts.months,
+            standing=states[STANDINGS].standing,
+            offers=states[REACTIONS.name].offers,
+            complaints=states[CASES.name].complaints,
+            benefits=states[CAMPAIGNS.name].benefits,
+            surveys=states[FEEDBACK.name].surveys,
+            policy=seen.policy,
+            upto=upto,
+        )
 
-    async def whole(self, stream: str) -> Whole | None:
+    async def whole(self, stream: str) -> CustomerGroup | None:
         """A household or company group, or None if nobody ever belonged to it."""
         group = (await self._register.live()).of(WHOLES.name)
         kept = await self._kept(group, stream)
-        return decoded(group, kept)[group.parts.index(WHOLE)] if any(kept) else None
+        return decoded(group, kept).whole if any(kept) else None
 
     async def households(self, names: Iterable[str]) -> list[Household]:
         """The contacts of households."""
@@ -104,13 +123,13 @@ class Lookups:
 
     async def _household(self, group: Group, name: str) -> Household:
         kept = await self._kept(group, name)
-        return Household(name, decoded(group, kept)[group.parts.index(OFFERS)], _upto(kept))
+        return Household(name, decoded(group, kept).offers, _upto(kept))
 
-    async def _kept(self, group: Group, stream: str) -> list[Kept | None]:
-        place = Place(shard_of(stream, self._shards), group.name)
+    async def _kept(self, group: Group, stream: str) -> list[StoredState | None]:
+        place = GroupShard(shard_of(stream, self._shards), group.name)
         return await self._store.load(place, [(part.key, stream) for part in group.parts])
 
 
-def _upto(kept: Iterable[Kept | None]) -> int:
+def _upto(kept: Iterable[StoredState | None]) -> int:
     """The position of the last event that was folded into any of these states."""
     return max((each.upto for each in kept if each), default=0)

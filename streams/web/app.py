@@ -15,19 +15,19 @@ from streams.web.api.households import add_wholes
 from streams.web.api.interactions import add_interactions
 from streams.web.api.offers import add_offers
 from streams.web.api.probes import add_probes
-from streams.web.dependencies import Doors, as_json
-from streams.web.middleware import Edge
+from streams.web.dependencies import WebDependencies, as_json
+from streams.web.middleware import Middleware
 from streams.web.problems import STATUSES, add_problems, answer, problems
 from streams.web.recording import Recording
-from streams.web.security.authorize import Gate, guarded_by
+from streams.web.security.authorize import Authorize, guarded_by
 
 NO_SPANS: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
-"""The framework's own spans would have paths in them, and with these the customers' numbers: see `Edge`."""
+"""The framework's own spans would have paths in them, and with these the customers' numbers: see `Middleware`."""
 LAST_WORDS = 5.0
 """Seconds that decisions still on their way are waited for at the end."""
 
 
-def web(doors: Doors) -> FastAPI:
+def web(doors: WebDependencies) -> FastAPI:
     """The app; it describes itself at `/openapi.json`."""
     recording = Recording(doors)
 
@@ -40,7 +40,7 @@ def web(doors: Doors) -> FastAPI:
 
     about = "Tiers, folded from history: lookups and the front door. Nobody is answered without a token, but who asks for health."
     app = FastAPI(title="tierfold", description=about, version="1", lifespan=life, responses=problems(STATUSES), openapi_url=None, telemetry=NO_SPANS)
-    app.router.route_class = guarded_by(Gate(doors.tokens, doors.lookups.manager, recording.looked, doors.rates))
+    app.router.route_class = guarded_by(Authorize(doors.tokens, doors.lookups.manager, recording.looked, doors.rates))
     add_problems(app)
     add_customers(app, doors)
     add_wholes(app, doors)
@@ -62,5 +62,5 @@ def web(doors: Doors) -> FastAPI:
     async def older(_request: Request, error: Newer) -> JSONResponse:
         return answer(503, str(error))
 
-    app.add_middleware(Edge)
+    app.add_middleware(Middleware)
     return app

@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 
 from domain.offers.contact_policy import Contacts, taken
 from domain.offers.events import OfferDecided
-from projections.offers.responses import REACTIONS
+from projections.offers.group import REACTIONS
 from projections.redis import Room
-from projections.store import Place
+from projections.store import GroupShard
 from projections.views.customer import Customer
 from projections.views.decision import Asked, Household
 from streams.broker.routing import shard_of
-from streams.web.dependencies import Doors
+from streams.web.dependencies import WebDependencies
 
 GRACE = 300
 """Seconds that a place is held beyond its time by what is folded, so that word of what was shown has arrived."""
@@ -19,7 +19,7 @@ UNHEARD = 24 * 3600
 """Seconds that a customer's is held beyond its time while the decision itself is not folded yet; a household does not hear of decisions."""
 
 
-async def reserve(doors: Doors, who: Customer, households: Sequence[Household], decided: OfferDecided, asked: Asked) -> int | None:
+async def reserve(doors: WebDependencies, who: Customer, households: Sequence[Household], decided: OfferDecided, asked: Asked) -> int | None:
     """Hold a place of the customer and of each household; None, or the number of the cap that somebody else has used up just now."""
     policy, own = doors.catalogue.contact, who.offers.contacts
     held: list[str] = []
@@ -29,12 +29,12 @@ async def reserve(doors: Doors, who: Customer, households: Sequence[Household], 
         caps = {number: cap for number, cap in enumerate(policy.caps) if cap.of in kinds and asked.channel in cap.channels}
         counted = {number: taken(cap, everybody, asked.now) for number, cap in caps.items()}
         rooms = [Room(cap.at_most - len(counted[number]), cap.channels) for number, cap in caps.items()]
-        place, beyond = Place(shard_of(stream, doors.shards), REACTIONS.name), UNHEARD if of == "customer" else GRACE
+        place, beyond = GroupShard(shard_of(stream, doors.shards), REACTIONS.name), UNHEARD if of == "customer" else GRACE
         known = {name for names in counted.values() for _, name in names} | _over(own, asked.now)
         reached = await doors.store.reserve(place, stream, decided.decision, asked.channel, policy.present_minutes * 60 + beyond, known, rooms)
         if reached is not None:
             for other in held:
-                await doors.store.release(Place(shard_of(other, doors.shards), REACTIONS.name), other, decided.decision, asked.channel)
+                await doors.store.release(GroupShard(shard_of(other, doors.shards), REACTIONS.name), other, decided.decision, asked.channel)
             return list(caps)[reached]
         held.append(stream)
     return None

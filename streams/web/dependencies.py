@@ -13,19 +13,19 @@ from domain.offers.catalogue import Catalogue
 from projections.models.forecast import FORESEEN
 from projections.redis import RedisStore
 from streams.journal import Journal
-from streams.publish.confirmed_producer import Courier
+from streams.publish.confirmed_producer import ConfirmedProducer
 from streams.queries.health import Health
 from streams.queries.lookups import Lookups
 from streams.web.security.tokens import Tokens
 
 
 @dataclass(frozen=True)
-class Doors:
+class WebDependencies:
     """What the lookups reach, put together elsewhere."""
 
     store: RedisStore
     journal: Journal
-    courier: Courier
+    courier: ConfirmedProducer
     health: Health
     lookups: Lookups
     catalogue: Catalogue

@@ -27,7 +27,7 @@ HEADERS = [
 """As the OWASP REST security cheat sheet has them."""
 
 
-class Edge:
+class Middleware:
     """Bounds what comes in, and adds to what goes out."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -14,9 +14,9 @@ from streams.broker.routing import shard_of
 from streams.ingest.cloudevents import EVENT_LIMIT, write, write_batch
 from streams.journal import source_key
 from streams.observability.tracing import LINKS, present
-from streams.web.dependencies import Doors
+from streams.web.dependencies import WebDependencies
 from streams.web.problems import Problem
-from streams.web.security.authorize import Look
+from streams.web.security.authorize import Access
 
 WAITING = 2_000
 """Messages of decisions and looks that may be on their way to the journal."""
@@ -27,7 +27,7 @@ MOMENT = 0.05
 class Recording:
     """What was decided and looked at, on its way to the journal: those of a moment go together, and nobody waits for them."""
 
-    def __init__(self, doors: Doors) -> None:
+    def __init__(self, doors: WebDependencies) -> None:
         self._doors = doors
         self._waiting: dict[int, list[bytes]] = {}
         self._traces: dict[int, dict[str, None]] = {}
@@ -36,7 +36,7 @@ class Recording:
         """Send a decision, with how likely its first offer was."""
         self._add(Proposed(DECISIONS, decided.decision, stream, now, now.date(), with_probability(decided, self._doors.catalogue)))
 
-    async def looked(self, look: Look) -> None:
+    async def looked(self, look: Access) -> None:
         """Send word that somebody looked at what is known of somebody."""
         if events := look.events():
             self.make_room()
@@ -64,7 +64,7 @@ class Recording:
             self._doors.courier.submit(shard, write_batch(events), batch=True, traces=[*islice(traces.get(shard, ()), LINKS)])
 
 
-def adopt(catalogue: Catalogue, doors: Doors) -> None:
+def adopt(catalogue: Catalogue, doors: WebDependencies) -> None:
     """Put the catalogue into the journal, unless it is there: decisions that name it can be made again."""
     shard = shard_of(CATALOGUES, doors.shards)
     if not doors.journal[shard].known([source_key(DECISIONS, catalogue.digest)]):

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from domain.envelope import Proposed
-from domain.event_types import TOPICS
+from domain.event_types import EVENT_BY_TYPE
 from streams.journal import decode
 from streams.journal.codec import canonical, head
 from streams.journal.sealing import closed
@@ -14,10 +14,10 @@ from streams.journal.sealing import closed
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.json"))
 
 
-@pytest.mark.parametrize("topic", TOPICS)
-def test_every_type_has_a_golden_payload(topic: str) -> None:
+@pytest.mark.parametrize("event_type", EVENT_BY_TYPE)
+def test_every_type_has_a_golden_payload(event_type: str) -> None:
     """A new type, or a new version of one, comes with the bytes that it is stored as."""
-    assert topic in {path.stem for path in GOLDEN}
+    assert event_type in {path.stem for path in GOLDEN}
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
@@ -28,7 +28,7 @@ def test_a_golden_payload_reads_and_is_written_the_same(path: Path) -> None:
     again = Proposed(event.source, event.id, event.stream, event.occurred_at, event.business_date, event.data, event.cause)
 
     assert event.position == 7
-    if path.stem in TOPICS:
+    if path.stem in EVENT_BY_TYPE:
         assert closed(head(again, event.version, event.recorded_at, None), canonical(again)) == stored
 
 

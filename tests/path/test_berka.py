@@ -5,24 +5,27 @@ import csv
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
-from deploy.operations.rollout import rebuilt, run
+from deploy.operations.rollout import refill_of, run
 from deploy.policy_files import read_policy
 from deploy.wiring import journal_of
 from domain.accounts.events import TransactionPosted
 from domain.accounts.ledger import Ledger
 from projections.accounts.ledger import LEDGER
 from projections.accounts.months import MONTHS, Months
-from projections.customers.group import CUSTOMERS, customers_under
+from projections.customers.group import CUSTOMERS
+from projections.customers.history import customers_under
 from projections.projection import Projection, digest
 from projections.redis import RedisStore
-from projections.store import Place
+from projections.store import GroupShard
 from replay.history.as_of import as_of
+from replay.rollout.commands import rebuild
 from tests.conftest import Running, settings_in
 
 TRANSACTIONS = 28_205
@@ -43,7 +46,7 @@ async def states(running: Running, part: Projection[Any]) -> dict[str, Any]:
     """Every live state of a projection, by stream."""
     store, found = RedisStore(running.settings.redis), {}
     for shard in range(running.settings.shards):
-        place = Place(shard, CUSTOMERS.name)
+        place = GroupShard(shard, CUSTOMERS.name)
         async for streams in store.streams(place):
             kept = await store.load(place, [(part.key, stream) for stream in streams])
             found.update({stream: part.decode(one.state) for stream, one in zip(streams, kept, strict=True) if one})
@@ -61,7 +64,7 @@ def test_every_transaction_is_recorded(fed: Running) -> None:
     """28,205 of them, none lost, none twice, all outcomes in balance."""
     events = [row for shard in journal_of(fed.settings) for row in shard.read(0, 100_000)]
 
-    assert sum(row.topic == "transaction-posted.v1" for row in events) == TRANSACTIONS
+    assert sum(row.event_type == "transaction-posted.v1" for row in events) == TRANSACTIONS
     assert fed.counts().recorded == fed.counts().arrived == len(events)
     assert {type(row.event().data) for row in events} >= {TransactionPosted}
 
@@ -169,7 +172,10 @@ def test_as_of_now_and_both_engines_come_to_the_live_bytes(fed: Running) -> None
         for place, part in enumerate(group.parts)
     }
     made = [
-        run(fed.settings, lambda doors, projection=projection, here=here: rebuilt(doors, projection, None, "ops", here=here))["digests"]  # type: ignore[misc]
+        run(
+            fed.settings,
+            lambda deps, projection=projection, here=here: rebuild(deps, projection, None, "ops", partial(refill_of, fed.settings, deps) if here else None),
+        )["digests"]  # type: ignore[misc]
         for projection in ("ledger", "tier")
         for here in (False, True)
     ]

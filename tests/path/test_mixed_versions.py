@@ -4,17 +4,19 @@ import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from domain.campaigns.events import EventAttended
 from domain.customers.events import ChannelVisited
-from domain.event_types import topic_of
+from domain.event_types import type_key
+from projections.campaigns.benefits import CAMPAIGNS
 from projections.customers.group import CUSTOMERS
-from projections.offers.responses import REACTIONS
+from projections.offers.group import REACTIONS
 from projections.redis import RedisStore
-from projections.store import Place
+from projections.store import GroupShard
 from streams.broker.routing import shard_of
 from streams.ingest.cloudevents import write
 from tests.conftest import Running, proposed, settings_in, wait_until
@@ -26,8 +28,8 @@ OLDER = f"""
 import sys
 from pathlib import Path
 if sys.argv[1:] in (["agents"], ["web"]) and (Path(__file__).parent / "older").exists():
-    from domain.event_types import TOPICS
-    del TOPICS["{topic_of(EventAttended)}"]
+    from domain.event_types import EVENT_BY_TYPE
+    del EVENT_BY_TYPE["{type_key(EventAttended)}"]
 """
 """Python runs this in every process: while the file `older` is there, agents and web are of a release that did not know one type of event."""
 
@@ -53,17 +55,17 @@ def running(older: Path, tmp_path: Path) -> Iterator[Running]:
 
 
 def test_old_agents_wait_at_new_events_and_new_agents_go_on(running: Running, older: Path) -> None:
-    """The shard of the new event stands still in the one group that has to know it; all else goes on; after the upgrade all is as rebuilt."""
+    """The shard of the new event stands still in the groups that have to know it; all else goes on; after the upgrade all is as rebuilt."""
     shard = shard_of(NEWCOMER, running.settings.shards)
     _fed(running, write(proposed(ChannelVisited(channel="app"), "before", NEWCOMER)))
     running.settle()
     _fed(running, write(proposed(EventAttended(event="gala"), "new", NEWCOMER)), write(proposed(ChannelVisited(channel="app"), "behind", NEWCOMER)))
     _fed(running, write(proposed(ChannelVisited(channel="app"), "beside", OTHER)))
     wait_until(lambda: any(said["event"] == "shard_not_folded" for said in _logged(running)))
-    wait_until(lambda: _behind(running, Place(shard, REACTIONS.name)) == 0)
+    wait_until(lambda: _behind(running, GroupShard(shard, REACTIONS.name)) == 0)
 
-    assert {(said["group"], said["shard"], said["error"]) for said in _logged(running)} == {(CUSTOMERS.name, shard, "Newer")}
-    assert _behind(running, Place(shard, CUSTOMERS.name)) >= 2
+    assert {(said["group"], said["shard"], said["error"]) for said in _logged(running)} == {(group.name, shard, "Newer") for group in (CUSTOMERS, CAMPAIGNS)}
+    assert _behind(running, GroupShard(shard, CUSTOMERS.name)) >= 2
     assert _profile(running, NEWCOMER)["channels"] == {"app": 1}
     wait_until(lambda: _profile(running, OTHER)["channels"] == {"app": 1})
 
@@ -77,7 +79,7 @@ def test_old_agents_wait_at_new_events_and_new_agents_go_on(running: Running, ol
     wait_until(lambda: _served(running, f"/v1/customers/{NEWCOMER.partition(':')[2]}/history"))
     running.settle()
     assert _profile(running, NEWCOMER)["channels"] == {"app": 2}
-    assert _profile(running, NEWCOMER)["attended"] == 1
+    assert _picture(running, NEWCOMER)["benefits"]["attended"] == 1
     assert running.report("digest") == running.report("digest", "--rebuild")
 
 
@@ -99,7 +101,7 @@ def _logged(running: Running) -> list[dict[str, object]]:
     return [said for line in lines if line.startswith("{") and (said := json.loads(line))["event"] == "shard_not_folded"]
 
 
-def _behind(running: Running, place: Place) -> int:
+def _behind(running: Running, place: GroupShard) -> int:
     """How many events of the journal are not folded."""
     from deploy.wiring import journal_of
 
@@ -114,5 +116,9 @@ def _behind(running: Running, place: Place) -> int:
 
 
 def _profile(running: Running, stream: str) -> dict[str, object]:
+    return dict(_picture(running, stream).get("profile", {"channels": {}}))
+
+
+def _picture(running: Running, stream: str) -> dict[str, Any]:
     found = running.client.get(f"/v1/customers/{stream.partition(':')[2]}")
-    return dict(found.json()["profile"]) if found.status_code == 200 else {"channels": {}}
+    return dict(found.json()) if found.status_code == 200 else {}

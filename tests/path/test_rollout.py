@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import IO, Any
@@ -16,12 +17,14 @@ from typing import IO, Any
 import pytest
 
 from deploy.operations.digest import live_digests
-from deploy.operations.rollout import Doors, approved, compare, promoted, rebuilt, rolled_back, run, withdrawn
+from deploy.operations.rollout import refill_of, run
 from deploy.policy_files import read_policy
-from deploy.settings import POLICIES
+from deploy.settings import POLICIES, Settings
 from deploy.wiring import journal_of
 from domain.tiering.events import TierChanged
 from projections.rollout.versions import name_of
+from replay.rollout import commands
+from replay.rollout.commands import RolloutDependencies
 from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
 from tests.conftest import TIERFOLD, Running, environment_of, settings_in
@@ -103,7 +106,7 @@ def agree(running: Running, version: str) -> None:
 
 def told(running: Running) -> Counter[tuple[str, str, str]]:
     """Everybody who was told of a tier: customer, before, after."""
-    rows = [row for shard in journal_of(running.settings) for row in shard.read(0, 1_000_000) if row.topic == "tier-changed.v1"]
+    rows = [row for shard in journal_of(running.settings) for row in shard.read(0, 1_000_000) if row.event_type == "tier-changed.v1"]
     events = [row.event() for row in rows]
     return Counter((event.stream, event.data.before, event.data.after) for event in events if isinstance(event.data, TierChanged))
 
@@ -155,7 +158,7 @@ def test_a_roll_back_in_the_middle_of_an_announcement_leaves_nobody_with_a_tier_
     while told(running).total() < 3:
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    run(running.settings, lambda doors: rolled_back(doors, "tier", "zhang", "a test", 1000))
+    run(running.settings, lambda deps: commands.roll_back(deps, "tier", "zhang", "a test", 1000))
     _, said = telling.communicate(timeout=60)
     moves = told(running)
     there = {who: (before, after) for who, before, after in moves if (who, after, before) in moves}
@@ -198,15 +201,15 @@ def test_fifty_promotions_under_load_show_no_reader_two_versions_at_once(running
     names = {policy.label: {tier.tier for tier in policy.tiers} for policy in map(read_policy, (LIVE, OTHER))}
     waits: list[float] = []
 
-    async def switch(doors: Doors) -> None:
+    async def switch(deps: RolloutDependencies) -> None:
         for number in range(PROMOTIONS // 2):
-            await promoted(doors, "tier", version, "zhang", 0)
+            await commands.promote(deps, "tier", version, "zhang", 0)
             begun = time.monotonic()
             if number % 2 == 0:
-                await rolled_back(doors, "tier", "zhang", "a test", 0)
+                await commands.roll_back(deps, "tier", "zhang", "a test", 0)
                 waits.append(time.monotonic() - begun)
             else:
-                await promoted(doors, "tier", name_of(read_policy(LIVE)), "zhang", 0)
+                await commands.promote(deps, "tier", name_of(read_policy(LIVE)), "zhang", 0)
 
     readers = [Reader(running, names) for _ in range(2)]
     for reader in readers:
@@ -240,22 +243,28 @@ def test_both_engines_fill_a_version_with_the_live_bytes_while_the_bank_goes_on(
     part = len(bank) // len(ENGINES)
     start = [*ENGINES].index(projection) * part
     with meanwhile(lasting, bank[start : start + part]):
-        made = [run(lasting.settings, lambda doors, here=here: rebuilt(doors, projection, None, "ops", here=here)) for here in (False, True)]  # type: ignore[misc]
+        made = [
+            run(
+                lasting.settings,
+                lambda deps, here=here: commands.rebuild(deps, projection, None, "ops", partial(refill_of, lasting.settings, deps) if here else None),
+            )
+            for here in (False, True)
+        ]  # type: ignore[misc]
     live = asyncio.run(live_digests(lasting.settings))
     for each in made:
-        switched = run(lasting.settings, lambda doors, version=each["version"]: _tried(doors, projection, version))  # type: ignore[misc]
+        switched = run(lasting.settings, lambda deps, version=each["version"]: _tried(deps, lasting.settings, projection, version))  # type: ignore[misc]
         assert {name: switched[name] for name in ENGINES[projection]} == {name: live[name] for name in ENGINES[projection]}
 
 
-async def _tried(doors: Doors, projection: str, version: str) -> dict[str, str]:
+async def _tried(deps: RolloutDependencies, settings: Settings, projection: str, version: str) -> dict[str, str]:
     """The live digests while a version is live; then as before."""
     if projection == "tier":
-        report = await compare(doors, "live", version)
-        await approved(doors, version, report.digest, "zhang")
-    await promoted(doors, projection, version, "zhang", 0)
-    found = await live_digests(doors.settings)
-    await rolled_back(doors, projection, "zhang", "a test", 0)
-    await withdrawn(doors, projection, version, "zhang")
+        report = await commands.compare(deps, "live", version)
+        await commands.approve(deps, version, report.digest, "zhang")
+    await commands.promote(deps, projection, version, "zhang", 0)
+    found = await live_digests(settings)
+    await commands.roll_back(deps, projection, "zhang", "a test", 0)
+    await commands.withdraw(deps, projection, version, "zhang")
     return found
 
 

@@ -18,18 +18,16 @@ from domain.cases.events import ComplaintClosed, ComplaintOpened
 from domain.customers.events import ChannelVisited, ConsentGranted, ConsentWithdrawn, ContactStated, CustomerOnboarded, IdentitiesMerged, IdentitiesUnmerged
 from domain.envelope import Proposed, Recorded
 from domain.event import Interaction
-from domain.event_types import topic_of
+from domain.event_types import type_key
 from domain.households.events import HouseholdJoined, HouseholdLeft, MemberMonthReported, MembershipChanged, MonthReported, ShardMonthReported, WholeMonthClosed
 from domain.households.membership import Member, Membership, summed
 from domain.offers.events import ExampleLabelled, MemberContacted, OfferAccepted, OfferDecided, OfferDeclined, OfferLapsed, OfferPresented
 from domain.tiering.events import TierOverridden
-from projections.customers.group import CUSTOMERS, customers_under
-from projections.households.totals import WHOLES
-from projections.models.learner import MODELS
-from projections.offers.responses import REACTIONS
+from projections.customers.history import customers_under
+from projections.offers.group import REACTIONS
 from projections.projection import Group, States
-from projections.rollout.versions import STEPS
-from streams.folds.stream_state import evolved, lean
+from projections.registry import GROUPS as REGISTERED
+from streams.folds.stream_state import evolved, partial
 from streams.journal import Row
 from streams.journal.codec import canonical, head
 from streams.journal.sealing import closed
@@ -37,7 +35,7 @@ from tests.conftest import NOON, recorded
 from tests.domain.accounts.months import month
 
 RULES = [read_policy(POLICIES / "tiers" / f"{name}.yaml") for name in ("bohai-retail", "hsbc-premier")]
-GROUPS = (CUSTOMERS, *(replace(customers_under(rule), name=rule.label) for rule in RULES), REACTIONS, MODELS, STEPS, WHOLES)
+GROUPS = (*(entry.group for entry in REGISTERED if entry.group), *(replace(customers_under(rule), name=rule.label) for rule in RULES))
 
 names = st.sampled_from(["a", "b", "c"])
 amounts = st.integers(min_value=-(10**12), max_value=10**12)
@@ -124,7 +122,7 @@ def spelt(group: Group, states: States) -> list[bytes]:
 
 def revived(group: Group, states: States) -> States:
     """The states after being kept and read again."""
-    return tuple(part.decode(state) for part, state in zip(group.parts, spelt(group, states), strict=True))
+    return group.states(*(part.decode(state) for part, state in zip(group.parts, spelt(group, states), strict=True)))
 
 
 @every_group
@@ -149,7 +147,7 @@ def stored(event: Recorded) -> Row:
     return Row(
         event.position,
         event.stream,
-        topic_of(type(event.data)),
+        type_key(type(event.data)),
         closed(head(proposed, event.version, event.recorded_at, None), canonical(proposed)),
     )
 
@@ -164,7 +162,7 @@ with_runs = st.lists(st.tuples(st.one_of(transactions, transactions, transaction
 @given(with_runs)
 def test_rows_folded_many_at_once_come_to_what_their_events_do_one_by_one(group: Group, history: list[Recorded]) -> None:
     """A shorter way, the same bytes."""
-    assert spelt(group, evolved(group, "customer:1", group.initial, map(lean(group), map(stored, history)), [])) == spelt(group, fold(group, history))
+    assert spelt(group, evolved(group, "customer:1", group.initial, map(partial(group), map(stored, history)), [])) == spelt(group, fold(group, history))
 
 
 @every_group

@@ -1,9 +1,9 @@
 """What every read-model store promises; memory and Redis alike."""
 
 from projections.redis import RedisStore
-from projections.store import Kept, Place, Store
+from projections.store import GroupShard, Store, StoredState
 
-PLACE = Place(3, "customers@1")
+PLACE = GroupShard(3, "customers@1")
 NAME = ("profile@1", "customer:1")
 
 
@@ -15,19 +15,19 @@ async def test_a_new_shard_has_read_nothing(store: Store) -> None:
 
 async def test_what_is_saved_is_loaded(store: Store) -> None:
     """States and position are there together."""
-    assert await store.save(PLACE, await store.reached(PLACE), 7, {NAME: Kept(7, b'{"a": 1}')})
+    assert await store.save(PLACE, await store.reached(PLACE), 7, {NAME: StoredState(7, b'{"a": 1}')})
 
     assert await store.upto(PLACE) == 7
-    assert await store.load(PLACE, [("ledger@1", "customer:1"), NAME]) == [None, Kept(7, b'{"a": 1}')]
+    assert await store.load(PLACE, [("ledger@1", "customer:1"), NAME]) == [None, StoredState(7, b'{"a": 1}')]
 
 
 async def test_who_does_not_know_the_position_saves_nothing(store: Store) -> None:
     """A writer that slept while another went on cannot put old states back."""
     slept = await store.reached(PLACE)
-    await store.save(PLACE, slept, 7, {NAME: Kept(7, b"new")})
+    await store.save(PLACE, slept, 7, {NAME: StoredState(7, b"new")})
 
-    assert not await store.save(PLACE, slept, 5, {NAME: Kept(5, b"old")})
-    assert await store.load(PLACE, [NAME]) == [Kept(7, b"new")]
+    assert not await store.save(PLACE, slept, 5, {NAME: StoredState(5, b"old")})
+    assert await store.load(PLACE, [NAME]) == [StoredState(7, b"new")]
     assert await store.upto(PLACE) == 7
 
 
@@ -36,8 +36,8 @@ async def test_who_knows_the_position_and_not_the_tag_saves_nothing(store: Store
     begun = await store.reached(PLACE)
 
     assert begun == await store.reached(PLACE)
-    assert not await store.save(PLACE, begun._replace(etag="another"), 7, {NAME: Kept(7, b"old")})
-    assert not await store.amend(PLACE, begun._replace(etag="another"), {NAME: Kept(7, b"old")})
+    assert not await store.save(PLACE, begun._replace(etag="another"), 7, {NAME: StoredState(7, b"old")})
+    assert not await store.amend(PLACE, begun._replace(etag="another"), {NAME: StoredState(7, b"old")})
     assert await store.load_at(PLACE, begun._replace(etag="another"), [NAME]) is None
     assert await store.load_at(PLACE, begun, [NAME]) == [None]
     assert await store.load(PLACE, [NAME]) == [None]
@@ -49,7 +49,7 @@ async def test_a_redis_that_was_emptied_begins_with_another_tag(redis_url: str) 
     before = await store.reached(PLACE)
     await store.clear()
 
-    assert not await store.save(PLACE, before, 7, {NAME: Kept(7, b"old")})
+    assert not await store.save(PLACE, before, 7, {NAME: StoredState(7, b"old")})
     after = await store.reached(PLACE)
     assert (before.upto, after.upto) == (0, 0)
     assert before.etag != after.etag
@@ -59,24 +59,24 @@ async def test_a_redis_that_was_emptied_begins_with_another_tag(redis_url: str) 
 async def test_two_who_save_at_one_position_do_not_mix(store: Store) -> None:
     """One event for everyone is saved in several steps: whoever comes between them has to look again."""
     begun = await store.reached(PLACE)
-    first = await store.save(PLACE, begun, 0, {NAME: Kept(9, b"one")})
+    first = await store.save(PLACE, begun, 0, {NAME: StoredState(9, b"one")})
 
-    assert await store.save(PLACE, begun, 0, {NAME: Kept(7, b"other")}) is None
+    assert await store.save(PLACE, begun, 0, {NAME: StoredState(7, b"other")}) is None
     assert first == await store.reached(PLACE)
     assert first is not None
     assert await store.save(PLACE, first, 9, {})
-    assert await store.load(PLACE, [NAME]) == [Kept(9, b"one")]
+    assert await store.load(PLACE, [NAME]) == [StoredState(9, b"one")]
 
 
 async def test_states_are_amended_and_whoever_folds_looks_again(store: Store) -> None:
     """Of one stream nothing is left, of another a part; the position stays, and who knew it saves nothing."""
     one, other, parts = "customer:1", "customer:2", ("profile@1", "ledger@1")
-    known = await store.save(PLACE, await store.reached(PLACE), 7, {(part, stream): Kept(7, b"was") for stream in (one, other) for part in parts})
+    known = await store.save(PLACE, await store.reached(PLACE), 7, {(part, stream): StoredState(7, b"was") for stream in (one, other) for part in parts})
     assert known is not None
-    amended = {(parts[0], one): None, (parts[1], one): None, (parts[0], other): Kept(6, b"is"), (parts[1], other): None}
+    amended = {(parts[0], one): None, (parts[1], one): None, (parts[0], other): StoredState(6, b"is"), (parts[1], other): None}
 
     assert await store.amend(PLACE, known, amended)
-    assert await store.load(PLACE, list(amended)) == [None, None, Kept(6, b"is"), None]
+    assert await store.load(PLACE, list(amended)) == [None, None, StoredState(6, b"is"), None]
     assert {stream async for some in store.streams(PLACE) for stream in some} == {other}
     assert await store.upto(PLACE) == 7
     assert await store.save(PLACE, known, 8, {}) is None
@@ -86,7 +86,7 @@ async def test_a_group_that_is_forgotten_begins_anew(redis_url: str) -> None:
     """No state, no stream and no position is left, and whoever knew one saves nothing."""
     store, names = RedisStore(redis_url), [(part, f"customer:{number}") for number in range(1_200) for part in ("profile@1", "ledger@1")]
     await store.clear()
-    known = await store.save(PLACE, await store.reached(PLACE), 7, dict.fromkeys(names, Kept(7, b"x")))
+    known = await store.save(PLACE, await store.reached(PLACE), 7, dict.fromkeys(names, StoredState(7, b"x")))
     assert known is not None
     await store.forget(PLACE, ["profile@1", "ledger@1"])
 
@@ -98,21 +98,21 @@ async def test_a_group_that_is_forgotten_begins_anew(redis_url: str) -> None:
 
 async def test_a_position_may_stay_where_it_is(store: Store) -> None:
     """One event for everyone is saved in several steps."""
-    assert await store.save(PLACE, await store.reached(PLACE), 0, {NAME: Kept(9, b"x")})
+    assert await store.save(PLACE, await store.reached(PLACE), 0, {NAME: StoredState(9, b"x")})
     assert await store.upto(PLACE) == 0
 
 
 async def test_shards_and_groups_do_not_touch(store: Store) -> None:
     """Each has its own position."""
-    await store.save(PLACE, await store.reached(PLACE), 7, {NAME: Kept(7, b"x")})
+    await store.save(PLACE, await store.reached(PLACE), 7, {NAME: StoredState(7, b"x")})
 
-    assert await store.upto(Place(2, "customers@1")) == 0
-    assert await store.upto(Place(3, "models@3")) == 0
+    assert await store.upto(GroupShard(2, "customers@1")) == 0
+    assert await store.upto(GroupShard(3, "models@3")) == 0
 
 
 async def test_every_stream_is_listed(store: Store) -> None:
     """Nobody is forgotten at the end of a month."""
     wanted = {f"customer:{number}" for number in range(2500)}
-    await store.save(PLACE, await store.reached(PLACE), 1, {("profile@1", stream): Kept(1, b"{}") for stream in wanted})
+    await store.save(PLACE, await store.reached(PLACE), 1, {("profile@1", stream): StoredState(1, b"{}") for stream in wanted})
 
     assert {stream async for some in store.streams(PLACE) for stream in some} == wanted

@@ -14,7 +14,7 @@ from deploy.wiring import broker_of, journal_of
 from domain.customers.events import ChannelVisited
 from streams.broker.routing import shard_of
 from streams.ingest.cloudevents import write
-from streams.publish.confirmed_producer import Courier, Delivered
+from streams.publish.confirmed_producer import ConfirmedProducer, Delivered
 from tests.conftest import proposed, wait_until
 from tests.real.conftest import Real
 
@@ -31,7 +31,7 @@ RECOVERY = 30.0
 class Sender:
     """Sends visits of ever new customers, one after another, and knows which were acknowledged when."""
 
-    courier: Courier
+    courier: ConfirmedProducer
     shards: int
     sent: list[tuple[str, int, "Future[Delivered]"]] = field(default_factory=list)
     acknowledged: dict[str, tuple[int, float]] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Sender:
 def sending(running: Real) -> Iterator[Sender]:
     """A sender in the background; at the end all that was sent has been acknowledged."""
     stop = threading.Event()
-    with Courier(broker_of(running.settings), None) as courier:
+    with ConfirmedProducer(broker_of(running.settings), None) as courier:
         sender = Sender(courier, running.settings.shards)
         thread = threading.Thread(target=sender.run, args=(stop,))
         thread.start()

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from projections.store import MemoryStore
-from streams.folds.derived_fold import Deriving
-from streams.folds.shard_fold import Folding
-from streams.folds.stream_state import Held
+from streams.folds.derived_fold import DerivedFold
+from streams.folds.shard_fold import ShardFold
+from streams.folds.stream_state import StreamState
 from streams.ingest.intake import Intake
 from streams.journal import Shard, sqlite
 from streams.journal.sqlite import SQLiteShardRecorder
@@ -27,11 +27,11 @@ class Edit(NamedTuple):
 
 MUTATIONS: dict[str, Sequence[Edit]] = {
     "what was folded is folded again": [
-        Edit(Folding, "_advance", "[row for row in batch.rows if row.position > self._upto]", "list(batch.rows)"),
-        Edit(Held, "fold", "[row for row in rows if row.position > self.upto]", "list(rows)"),
+        Edit(ShardFold, "_advance", "[row for row in batch.rows if row.position > self._upto]", "list(batch.rows)"),
+        Edit(StreamState, "fold", "[row for row in rows if row.position > self.upto]", "list(rows)"),
     ],
     "a gap is taken for nothing": [
-        Edit(Folding, "_advance", "if batch.after > self._upto:", "if False:"),
+        Edit(ShardFold, "_advance", "if batch.after > self._upto:", "if False:"),
     ],
     "an append that failed is published": [
         Edit(Shard, "record", "self._recorder.insert_events(", "hopefully(self._recorder.insert_events, self._head)("),
@@ -61,21 +61,21 @@ MUTATIONS: dict[str, Sequence[Edit]] = {
         Edit(Intake, "_next_offset", "return tracked + 1", "return end"),
     ],
     "the position moves before what follows is in the journal": [
-        Edit(Folding, "_fold_streams", "await self._send(proposed)", "await self._save(changed, upto)"),
-        Edit(Folding, "_fold_streams", "await self._save(changed, upto)\n", "await self._send(proposed)\n"),
+        Edit(ShardFold, "_fold_streams", "await self._send(proposed)", "await self._save(changed, upto)"),
+        Edit(ShardFold, "_fold_streams", "await self._save(changed, upto)\n", "await self._send(proposed)\n"),
     ],
     "a worker that was superseded goes on": [
-        Edit(Folding, "_put", "self._etag), upto, states)", "self._etag), upto, states) or Reached(upto, (await self._store.reached(self.place)).etag)"),
+        Edit(ShardFold, "_put", "self._etag), upto, states)", "self._etag), upto, states) or Progress(upto, (await self._store.reached(self.place)).etag)"),
     ],
     "a worker keeps what it has folded and could not save": [
-        Edit(Folding, "_forget", "self._cache.clear()", "pass"),
+        Edit(ShardFold, "_forget", "self._cache.clear()", "pass"),
     ],
     "what is derived does not wait for what it is derived from": [
-        Edit(Deriving, "_advance", "min(batch.upto, await self._store.upto(self._source))", "batch.upto"),
-        Edit(Deriving, "_claim", "if await self._store.upto(self._source) < self._until:", "if False:"),
+        Edit(DerivedFold, "_advance", "min(batch.upto, await self._store.upto(self._source))", "batch.upto"),
+        Edit(DerivedFold, "_claim", "if await self._store.upto(self._source) < self._until:", "if False:"),
     ],
     "two fold one shard at once": [
-        Edit(Folding, "advance", "async with self._busy:", "if True:"),
+        Edit(ShardFold, "advance", "async with self._busy:", "if True:"),
     ],
     "nothing is published": [
         Edit(Intake, "_commit", "self._publish(partition, batch)", "pass"),
@@ -87,17 +87,17 @@ MUTATIONS: dict[str, Sequence[Edit]] = {
         Edit(Intake, "turn", "self._check_published()", "pass"),
     ],
     "a shard says that it has folded all without looking whether they are there": [
-        Edit(Folding, "_sweep", "await self._must_be_here()", "pass"),
+        Edit(ShardFold, "_broadcast", "await self._must_be_here()", "pass"),
     ],
     "what is derived does not look whether its source was lost": [
-        Edit(Deriving, "_claim", "await self._put({}, self._upto)", "pass"),
+        Edit(DerivedFold, "_claim", "await self._put({}, self._upto)", "pass"),
     ],
     "a position is believed without its tag": [
         Edit(MemoryStore, "_is_at", "(self._upto.get(place, 0), self._etags.get(place)) == expected", "self._upto.get(place, 0) == expected.upto"),
-        Edit(Folding, "_must_be_here", "!= (self._upto, self._etag)", "[0] != self._upto"),
+        Edit(ShardFold, "_must_be_here", "!= (self._upto, self._etag)", "[0] != self._upto"),
     ],
     "what is read is not looked at before it is told": [
-        Edit(Folding, "_found", "self._store.load_at(self.place, Reached(self._upto, self._etag), wanted)", "self._store.load(self.place, wanted)"),
+        Edit(ShardFold, "_found", "self._store.load_at(self.place, Progress(self._upto, self._etag), wanted)", "self._store.load(self.place, wanted)"),
     ],
     "strays are let go": [
         Edit(Intake, "_commit", "self._forward(strays)", "pass"),

@@ -15,7 +15,7 @@ from tests.simulation.world import Violation
 
 SEEDS = int(os.environ.get("TIERFOLD_TEST_SEEDS", "300"))
 FIRST = int(os.environ.get("TIERFOLD_TEST_SEED", "0"))
-AT_ONCE = 100
+CHUNK_SEEDS = 100
 FOUND_WITHIN = 300
 """Seeds within which a mutation is found."""
 FOUND_FROM = {
@@ -33,9 +33,9 @@ OF_THEN = {name: rate for name, rate in RATES.items() if name not in NEW}
 
 def test_no_seed_violates_what_must_hold() -> None:
     """So many seeds on all cores; each kind of fault happened in them."""
-    starts = range(FIRST, FIRST + SEEDS, AT_ONCE)
+    starts = range(FIRST, FIRST + SEEDS, CHUNK_SEEDS)
     with pool(len(starts)) as processes:
-        futures = [processes.submit(simulate, range(start, min(start + AT_ONCE, FIRST + SEEDS))) for start in starts]
+        futures = [processes.submit(simulate, range(start, min(start + CHUNK_SEEDS, FIRST + SEEDS))) for start in starts]
         found = [each.result() for each in futures]
     happened, violations = sum((counts for counts, _ in found), Counter[str]()), [said for _, some in found for said in some]
 

@@ -15,16 +15,18 @@ from typing import Any
 from deploy.policy_files import read_policy, read_privacy
 from deploy.settings import POLICIES
 from domain.envelope import Proposed
-from projections.customers.group import CUSTOMERS, standings
-from projections.households.totals import WHOLES
-from projections.offers.responses import REACTIONS
+from projections.cases.complaints import CASES
+from projections.customers.group import CUSTOMERS
+from projections.households.group import WHOLES
+from projections.offers.group import REACTIONS
 from projections.projection import Group
-from projections.store import Kept, MemoryStore, Place, Reached
+from projections.store import GroupShard, MemoryStore, Progress, StoredState
+from projections.tiering.standing import standings
 from streams.broker.batch import open_batch
 from streams.broker.kafka import INTERACTIONS, RECORDED, KafkaError, TopicPartition
 from streams.broker.routing import shard_of, spread
-from streams.folds.derived_fold import Deriving
-from streams.folds.shard_fold import IDLE_AFTER, Folding, Superseded
+from streams.folds.derived_fold import DerivedFold
+from streams.folds.shard_fold import IDLE_AFTER, ShardFold, Superseded
 from streams.ingest.cloudevents import BATCH, read_event, write, write_batch
 from streams.ingest.intake import Intake
 from streams.ingest.screening import Screen
@@ -44,7 +46,7 @@ PATIENCE = 6_000
 LOST, SNAPSHOT, BACK = "Redis loses everything", "Redis writes a snapshot", "Redis goes back to its snapshot"
 POISON = b"\xff not an event"
 POLICY = read_policy(POLICIES / "tiers" / "bohai-retail.yaml")
-GROUPS: tuple[Group, ...] = (CUSTOMERS, standings("simulated", POLICY), REACTIONS, WHOLES)
+GROUPS: tuple[Group, ...] = (CUSTOMERS, CASES, standings("simulated", POLICY, CUSTOMERS.name), REACTIONS, WHOLES)
 SCREEN = Screen(read_privacy(POLICIES / "privacy.yaml").refused)
 VOUCHING = Vouching(bytes(32))
 BEGUN = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -92,7 +94,7 @@ class Clock:
         return BEGUN + timedelta(seconds=self.now) - back
 
 
-Saved = tuple[dict[Place, int], dict[Place, str], dict[Place, dict[tuple[str, str], Kept]]]
+Saved = tuple[dict[GroupShard, int], dict[GroupShard, str], dict[GroupShard, dict[tuple[str, str], StoredState]]]
 """Positions, tags and states of a store."""
 
 
@@ -105,7 +107,7 @@ class Store(MemoryStore):
         self._heads = heads
         self._snapshot: Saved = ({}, {}, {})
 
-    def _back_to(self, upto: dict[Place, int], etags: dict[Place, str], states: dict[Place, dict[tuple[str, str], Kept]]) -> None:
+    def _back_to(self, upto: dict[GroupShard, int], etags: dict[GroupShard, str], states: dict[GroupShard, dict[tuple[str, str], StoredState]]) -> None:
         """As after a crash: what was saved since then is gone, positions and states together."""
         self._upto, self._etags, self._states = upto, etags, states
 
@@ -114,32 +116,32 @@ class Store(MemoryStore):
         self._back_to({}, {}, {})
         self._snapshot = ({}, {}, {})
 
-    async def load(self, place: Place, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
+    async def load(self, place: GroupShard, wanted: Sequence[tuple[str, str]]) -> list[StoredState | None]:
         """The states, a turn later."""
         await asyncio.sleep(0)
         self._disturb()
         return await super().load(place, wanted)
 
-    async def load_at(self, place: Place, expected: Reached, wanted: Sequence[tuple[str, str]]) -> list[Kept | None] | None:
+    async def load_at(self, place: GroupShard, expected: Progress, wanted: Sequence[tuple[str, str]]) -> list[StoredState | None] | None:
         """The same, all at one moment."""
         await asyncio.sleep(0)
         self._disturb()
         return await MemoryStore.load(self, place, wanted) if self._is_at(place, expected) else None
 
-    async def upto(self, place: Place) -> int:
+    async def upto(self, place: GroupShard) -> int:
         """The position, a turn later."""
         if self._faults.knows(BACK):
             await asyncio.sleep(0)
         return await super().upto(place)
 
-    async def reached(self, place: Place) -> Reached:
+    async def reached(self, place: GroupShard) -> Progress:
         """Position and tag, a turn later."""
         if self._faults.knows(BACK):
             await asyncio.sleep(0)
         self._disturb()
         return await super().reached(place)
 
-    async def streams(self, place: Place) -> AsyncIterator[list[str]]:
+    async def streams(self, place: GroupShard) -> AsyncIterator[list[str]]:
         """Every stream, a turn later."""
         if self._faults.knows(BACK):
             await asyncio.sleep(0)
@@ -155,7 +157,7 @@ class Store(MemoryStore):
         if self._faults.strikes(BACK):
             self._back_to(*_copied(*self._snapshot))
 
-    async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> Reached | None:
+    async def save(self, place: GroupShard, expected: Progress, upto: int, states: Mapping[tuple[str, str], StoredState]) -> Progress | None:
         """Save, a turn later, or not."""
         await asyncio.sleep(0)
         if self._faults.strikes(LOST):
@@ -171,7 +173,7 @@ class Store(MemoryStore):
         return saved
 
 
-def _copied(upto: dict[Place, int], etags: dict[Place, str], states: dict[Place, dict[tuple[str, str], Kept]]) -> Saved:
+def _copied(upto: dict[GroupShard, int], etags: dict[GroupShard, str], states: dict[GroupShard, dict[tuple[str, str], StoredState]]) -> Saved:
     return dict(upto), dict(etags), {place: dict(some) for place, some in states.items()}
 
 
@@ -203,7 +205,7 @@ class Recorder:
 
 
 @dataclass
-class Parcel:
+class Submitted:
     """A message of our own on its way."""
 
     partition: int
@@ -213,17 +215,17 @@ class Parcel:
     sent: Sent | None = None
 
 
-class Courier:
-    """What `streams.publish.confirmed_producer.Courier` promises, without its thread: sent until the journal has tracked it, in order."""
+class ConfirmedProducer:
+    """What `streams.publish.confirmed_producer.ConfirmedProducer` promises, without its thread: sent until the journal has tracked it, in order."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
-        self.parcels: dict[int, list[Parcel]] = {number: [] for number in range(SHARDS)}
+        self.parcels: dict[int, list[Submitted]] = {number: [] for number in range(SHARDS)}
 
     def submit(self, partition: int, value: bytes, *, batch: bool = False) -> "Future[Delivered]":
         """Send a batch of events of our own."""
         assert batch
-        parcel = Parcel(partition, value, Future())
+        parcel = Submitted(partition, value, Future())
         parcel.done.set_running_or_notify_cancel()  # as the real one: who stops waiting does not stop the delivery
         self.parcels[partition].append(parcel)
         return parcel.done
@@ -245,15 +247,15 @@ class Worker:
     """The agents of one shard in one process: foldings, and the courier of what follows. What waits in it is gone with it."""
 
     def __init__(self, world: "World", shard: int) -> None:
-        self.courier = Courier(world)
+        self.courier = ConfirmedProducer(world)
         self.at = 0
         self._world = world
         self._shard = shard
-        customers, tiers, reactions, wholes = GROUPS
+        customers, cases, tiers, reactions, wholes = GROUPS
         emit = emitter(self.courier, world.journal, SHARDS)  # type: ignore[arg-type] - it submits, and no more is asked of it
-        first = Folding(customers, shard, world.store, world.journal, emit, sweep=1)
-        others = [Folding(group, shard, world.store, world.journal, emit, sweep=1) for group in (reactions, wholes)]
-        self._foldings = [first, Deriving(tiers, shard, world.store, world.journal, sweep=1, of=first), *others]
+        folds = {group.name: ShardFold(group, shard, world.store, world.journal, emit, broadcast_streams=1) for group in (customers, cases, reactions, wholes)}
+        derived = DerivedFold(tiers, shard, world.store, world.journal, broadcast_streams=1, of=folds)
+        self._foldings = [folds[customers.name], folds[cases.name], derived, folds[reactions.name], folds[wholes.name]]
 
     async def fold(self, at: int) -> None:
         """Take what was published, from a place on; what goes wrong with it is acknowledged all the same."""
@@ -341,7 +343,7 @@ class World:
         waiting = any(any(worker.courier.parcels.values()) for worker in self.workers.values())
         return taken and not waiting and not any((await self._lags()).values())
 
-    async def _lags(self) -> dict[Place, int]:
+    async def _lags(self) -> dict[GroupShard, int]:
         return {place: self.heads[place.shard] - await self.store.upto(place) for shard in range(SHARDS) for place in _places(shard)}
 
     async def _core_systems(self) -> None:
@@ -469,8 +471,8 @@ class World:
             await asyncio.sleep(0)
 
 
-def _places(shard: int) -> list[Place]:
-    return [Place(shard, group.name) for group in GROUPS]
+def _places(shard: int) -> list[GroupShard]:
+    return [GroupShard(shard, group.name) for group in GROUPS]
 
 
 def _messages(events: Sequence[Proposed], faults: Faults) -> dict[int, list[list[bytes]]]:

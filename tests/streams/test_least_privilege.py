@@ -13,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from deploy.embedded import services as embedded
 from domain.customers.events import CustomerOnboarded
 from projections.redis import RedisStore, Room
-from projections.store import Kept, Place
+from projections.store import GroupShard, StoredState
 from streams.journal import Arrival, Journal, LogOffset
 from streams.keyring import Keyring
 from tests.conftest import NOON, free_port, master_in, proposed, settings_in, wait_for
@@ -137,11 +137,11 @@ def store_as(url: str, user: str) -> RedisStore:
 async def test_agents_save_lookups_read_and_strangers_get_nowhere(guarded_redis: str) -> None:
     """Lookups read states and hold places with the caps; they cannot set a state, nor empty the store (that they can let one expire is said in SECURITY)."""
     agents, web, guard = (store_as(guarded_redis, user) for user in ("agents", "web", "guard"))
-    place, kept = Place(0, "customers@1"), {("profile@1", "customer:1"): Kept(1, b"{}")}
+    place, kept = GroupShard(0, "customers@1"), {("profile@1", "customer:1"): StoredState(1, b"{}")}
 
     moved = await agents.save(place, await agents.reached(place), 1, kept)
     assert moved == await web.reached(place)
-    assert await web.load(place, [("profile@1", "customer:1")]) == [Kept(1, b"{}")]
+    assert await web.load(place, [("profile@1", "customer:1")]) == [StoredState(1, b"{}")]
     assert await web.reserve(place, "customer:1", "d", "sms", 60, (), [Room(1, ("sms",))]) is None
     await web.release(place, "customer:1", "d", "sms")
     assert await guard.upto(place) == 1

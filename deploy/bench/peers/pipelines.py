@@ -1,8 +1,8 @@
 """Pipelines as the manuals of Quix Streams and Bytewax show them, that sum payments by customer; apart from our code, with versions of their own.
 
-    python pipelines.py quix|bytewax BROKER TOPIC EVENTS AT_ONCE RESULT
+    python pipelines.py quix|bytewax BROKER TOPIC EVENTS BATCH RESULT
 
-reads `EVENTS` events from a topic, `AT_ONCE` in a message, and writes events a second, from the first to the last, into `RESULT`.
+reads `EVENTS` events from a topic, `BATCH` in a message, and writes events a second, from the first to the last, into `RESULT`.
 """
 
 import gc

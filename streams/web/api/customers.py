@@ -7,18 +7,18 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Path, Query, Request, Response
 
 from domain.envelope import Recorded
-from domain.event_types import TOPIC_BY_EVENT
+from domain.event_types import TYPE_BY_EVENT
 from projections.views.customer import Customer
 from projections.views.tier import Answer, answer
 from streams.broker.routing import shard_of
-from streams.web.dependencies import Doors, as_json
+from streams.web.dependencies import WebDependencies, as_json
 from streams.web.problems import Problem
 from streams.web.security.masking import shown
 
 CustomerId = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.\-:/@#]+$", description="The customer's number, without `customer:`")]
 
 
-async def found(doors: Doors, name: str) -> Customer:
+async def found(doors: WebDependencies, name: str) -> Customer:
     """The customer of this number; raises a 404 where nothing was ever recorded of them."""
     customer = await doors.lookups.customer(name)
     if customer is None:
@@ -26,7 +26,7 @@ async def found(doors: Doors, name: str) -> Customer:
     return customer
 
 
-def add_customers(app: FastAPI, doors: Doors) -> None:
+def add_customers(app: FastAPI, doors: WebDependencies) -> None:
     """Add the questions about one customer."""
 
     @app.get("/v1/customers/{customer}", summary="The whole picture of a customer")
@@ -34,8 +34,10 @@ def add_customers(app: FastAPI, doors: Doors) -> None:
         who = await found(doors, customer)
         balances = {number: {"balance": account.balance, "currency": account.currency, "asset_class": account.asset_class}
                     for number, account in who.ledger.accounts.items() if not account.closed}  # fmt: skip
-        seen = shown(request, doors.privacy, {"profile": who.profile, "ledger": {"accounts": balances}, "standing": _answer(doors, who)})
-        return as_json({"customer": customer, "profile": seen["profile"], "balances": seen["ledger"]["accounts"], "standing": seen["standing"]})
+        known = {"profile": who.profile, "ledger": {"accounts": balances}, "standing": _answer(doors, who)}
+        rooms = {"complaints": who.complaints, "benefits": who.benefits, "surveys": who.surveys}
+        seen = shown(request, doors.privacy, known | rooms)
+        return as_json({"customer": customer, "balances": seen.pop("ledger")["accounts"], **seen})
 
     @app.get("/v1/customers/{customer}/tier", summary="The tier, since when, on what grounds, what is missing for the next, and where this month is heading")
     async def tier(customer: CustomerId, request: Request) -> Response:
@@ -44,7 +46,7 @@ def add_customers(app: FastAPI, doors: Doors) -> None:
     @app.get("/v1/customers/{customer}/ledger", summary="Running balances and the facts of each month, in minor units")
     async def ledger(customer: CustomerId, request: Request) -> Response:
         who = await found(doors, customer)
-        return as_json({"customer": customer, **shown(request, doors.privacy, {"ledger": who.ledger, "months": who.months.rows})})
+        return as_json({"customer": customer, **shown(request, doors.privacy, {"ledger": who.ledger, "months": who.rows})})
 
     @app.get("/v1/customers/{customer}/history", summary="Every event of a customer, in order")
     async def history(customer: CustomerId, after: Annotated[int, Query(ge=0)] = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Response:
@@ -52,11 +54,11 @@ def add_customers(app: FastAPI, doors: Doors) -> None:
         stream = f"customer:{customer}"
         shard = doors.journal[shard_of(stream, doors.shards)]
         events = await asyncio.to_thread(shard.history, stream, after, limit)
-        events_shown = [{**_fields(event), "type": TOPIC_BY_EVENT[type(event.data)], "data": event.data.model_dump(mode="json")} for event in events]
+        events_shown = [{**_fields(event), "type": TYPE_BY_EVENT[type(event.data)], "data": event.data.model_dump(mode="json")} for event in events]
         return as_json({"customer": customer, "events": events_shown, "next": events[-1].version if len(events) == limit else None})
 
 
-def _answer(doors: Doors, who: Customer) -> Answer:
+def _answer(doors: WebDependencies, who: Customer) -> Answer:
     return answer(who, datetime.now(doors.zone).date())
 
 

@@ -3,12 +3,12 @@
 from fastapi import FastAPI, Request, Response
 
 from streams.web.api.customers import CustomerId
-from streams.web.dependencies import Doors, as_json
+from streams.web.dependencies import WebDependencies, as_json
 from streams.web.problems import Problem
 from streams.web.security.masking import shown
 
 
-def add_wholes(app: FastAPI, doors: Doors) -> None:
+def add_wholes(app: FastAPI, doors: WebDependencies) -> None:
     """Add the questions about households and company groups."""
 
     async def answer(request: Request, kind: str, name: str) -> Response:

@@ -13,7 +13,7 @@ from streams.ingest.cloudevents import read_message, write, write_batch
 from streams.ingest.screening import Screen
 from streams.journal import Known, Rejected, source_key
 from streams.publish.confirmed_producer import Delivered
-from streams.web.dependencies import Doors, as_json
+from streams.web.dependencies import WebDependencies, as_json
 from streams.web.problems import Problem, problems
 
 PATIENCE = 30.0
@@ -57,7 +57,7 @@ class Receipt(BaseModel):
     position: int | None = None
 
 
-def add_interactions(app: FastAPI, doors: Doors) -> None:
+def add_interactions(app: FastAPI, doors: WebDependencies) -> None:
     """Add the way in."""
     screen = Screen(doors.privacy.refused)
 
@@ -87,7 +87,7 @@ def add_interactions(app: FastAPI, doors: Doors) -> None:
         return as_json([receipt.model_dump() for receipt in receipts], status)
 
 
-def _submit(doors: Doors, events: list[Proposed]) -> "list[Future[Delivered]]":
+def _submit(doors: WebDependencies, events: list[Proposed]) -> "list[Future[Delivered]]":
     by_shard: dict[int, list[bytes]] = {}
     for event in events:
         by_shard.setdefault(shard_of(event.stream, doors.shards), []).append(write(event))
@@ -116,7 +116,7 @@ async def _posted(request: Request, shards: int, screen: Screen) -> list[Propose
     return [copy for event in events for copy in spread(event, shards)]
 
 
-async def _known(doors: Doors, events: list[Proposed]) -> dict[bytes, Known]:
+async def _known(doors: WebDependencies, events: list[Proposed]) -> dict[bytes, Known]:
     keys: dict[int, list[bytes]] = {}
     for event in events:
         keys.setdefault(shard_of(event.stream, doors.shards), []).append(source_key(event.source, event.id))
@@ -126,12 +126,12 @@ async def _known(doors: Doors, events: list[Proposed]) -> dict[bytes, Known]:
     return found
 
 
-async def _receipts(doors: Doors, events: list[Proposed], before: dict[bytes, Known]) -> list[Receipt]:
+async def _receipts(doors: WebDependencies, events: list[Proposed], before: dict[bytes, Known]) -> list[Receipt]:
     after = await _known(doors, events)
     return [await _receipt(doors, event, before, after) for event in events]
 
 
-async def _receipt(doors: Doors, event: Proposed, before: dict[bytes, Known], after: dict[bytes, Known]) -> Receipt:
+async def _receipt(doors: WebDependencies, event: Proposed, before: dict[bytes, Known], after: dict[bytes, Known]) -> Receipt:
     shard, key = shard_of(event.stream, doors.shards), source_key(event.source, event.id)
     receipt = Receipt(source=event.source, id=event.id, outcome="refused", stream=event.stream, shard=shard)
     known = after.get(key)

@@ -20,10 +20,10 @@ from projections.views.customer import Customer
 from projections.views.decision import Asked, decide_offer
 from streams.web.api.customers import CustomerId, found
 from streams.web.contact_slots import reserve
-from streams.web.dependencies import Doors, as_json
+from streams.web.dependencies import WebDependencies, as_json
 from streams.web.recording import Recording
 
-AT_ONCE = 256
+BATCH_DECISIONS = 256
 """Numbers of decisions that are drawn at once."""
 
 
@@ -55,7 +55,7 @@ class NextBestOffer(BaseModel):
     policy: str | None
 
 
-def add_offers(app: FastAPI, doors: Doors, recording: Recording) -> None:
+def add_offers(app: FastAPI, doors: WebDependencies, recording: Recording) -> None:
     """Add the question what to offer, and what may come."""
     numbers = _numbers()
 
@@ -86,13 +86,13 @@ def add_offers(app: FastAPI, doors: Doors, recording: Recording) -> None:
         return as_json({"customer": customer, **vars(foresee(who.months.rows, models, key, watch.churn_permille, doors.catalogue.currency))})
 
 
-def _now(doors: Doors) -> datetime:
+def _now(doors: WebDependencies) -> datetime:
     """The time in the bank's zone, with its offset fixed: what is decided again later has no other, whatever becomes of summer time."""
     now = datetime.now(doors.zone)
     return now.replace(tzinfo=timezone(now.utcoffset() or timedelta()))
 
 
-async def _decided(doors: Doors, who: Customer, models: Mapping[str, Learnt], asked: Asked) -> OfferDecided:
+async def _decided(doors: WebDependencies, who: Customer, models: Mapping[str, Learnt], asked: Asked) -> OfferDecided:
     """A decision whose place with the caps is held; decided again where somebody else took the last one."""
     capped = any(cap.of == "household" for cap in doors.catalogue.contact.on(asked.channel))
     households = await doors.lookups.households(who.offers.households) if capped else []
@@ -107,7 +107,7 @@ async def _decided(doors: Doors, who: Customer, models: Mapping[str, Learnt], as
 def _numbers() -> Iterator[str]:
     """Numbers for decisions that nobody can guess; the system is asked for many at once, because asking costs."""
     while True:
-        drawn = os.urandom(AT_ONCE * 16)
+        drawn = os.urandom(BATCH_DECISIONS * 16)
         yield from (drawn[place : place + 16].hex() for place in range(0, len(drawn), 16))
 
 

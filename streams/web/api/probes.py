@@ -3,11 +3,11 @@
 from fastapi import FastAPI, Response
 from fastapi.responses import PlainTextResponse
 
-from streams.web.dependencies import Doors, as_json
+from streams.web.dependencies import WebDependencies, as_json
 from streams.web.problems import answer
 
 
-def add_probes(app: FastAPI, doors: Doors) -> None:
+def add_probes(app: FastAPI, doors: WebDependencies) -> None:
     """Add health, readiness and metrics."""
 
     @app.get("/healthz", summary="The process is alive")

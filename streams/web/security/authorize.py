@@ -38,7 +38,7 @@ ManagerOf = Callable[[str], Awaitable[str | None]]
 
 
 @dataclass
-class Look:
+class Access:
     """A question that a caller may ask in some roles; and once it is known about whom, as what they ask, and for what."""
 
     caller: Caller
@@ -95,16 +95,16 @@ class Look:
         return cast("Purpose", self.stated) if self.stated else PURPOSES[role][0]
 
 
-class Gate:
+class Authorize:
     """Lets callers in, or does not; `note` writes a look down. `rates` are those of systems and of people, as `2000/second`."""
 
-    def __init__(self, tokens: Tokens, manager_of: ManagerOf, note: Callable[[Look], Awaitable[None]], rates: tuple[str, str]) -> None:
+    def __init__(self, tokens: Tokens, manager_of: ManagerOf, note: Callable[[Access], Awaitable[None]], rates: tuple[str, str]) -> None:
         self._tokens = tokens
         self._manager_of = manager_of
         self.note = note
         self._rates = tuple(map(Rate, rates))
 
-    async def let_in(self, request: Request, grant: Grant) -> Look:
+    async def let_in(self, request: Request, grant: Grant) -> Access:
         """The look that a request is; raises a 401, 403 or 429."""
         request.state.who = None
         caller = await self._caller(request)
@@ -113,7 +113,7 @@ class Gate:
         roles = tuple(role for role in grant.roles if role in caller.roles)
         if not roles:
             raise Problem(403, f"this is for {', '.join(grant.roles)}")
-        look = Look(caller, grant.what, roles, request.headers.get(PURPOSE), self._manager_of)
+        look = Access(caller, grant.what, roles, request.headers.get(PURPOSE), self._manager_of)
         for part, kind in SUBJECTS.items():
             if part in request.path_params:
                 await look.at(f"{kind}:{request.path_params[part]}")
@@ -134,7 +134,7 @@ class Gate:
             raise Problem(429, f"no more than {rate.said}", headers={"retry-after": str(rate.seconds)})
 
 
-def guarded_by(gate: Gate) -> type[APIRoute]:
+def guarded_by(gate: Authorize) -> type[APIRoute]:
     """The kind of route that lets nobody in but those who may; one that no grant names cannot be made."""
 
     class Guarded(APIRoute):

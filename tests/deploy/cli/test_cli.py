@@ -11,9 +11,9 @@ import yaml
 from deploy.policy_files import read_catalogue
 from domain.customers.events import CustomerOnboarded
 from domain.envelope import Recorded
-from domain.event_types import TOPICS
+from domain.event_types import EVENT_BY_TYPE
 from domain.tiering.policy import TierPolicy
-from projections.customers.group import LEDGER, customers_under
+from projections.customers.history import customers_under
 from projections.projection import States
 from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
@@ -43,7 +43,7 @@ def test_two_in_a_hundred_hold_eighty_two_percent(bohai: TierPolicy, months: int
         if event.stream.startswith("customer:"):
             at = Recorded(position, event.stream, position, "s", event.id, event.occurred_at, event.business_date, event.occurred_at, None, event.data)
             states[event.stream] = group.evolve(states.get(event.stream, group.initial), at)
-    held = sorted(sum(account.balance for account in state[LEDGER].accounts.values()) for state in states.values())
+    held = sorted(sum(account.balance for account in state.ledger.accounts.values()) for state in states.values())
 
     assert 78 <= 100 * sum(held[-20:]) / sum(held) <= 86
 
@@ -55,7 +55,10 @@ def test_schemas_are_written_for_every_type(tmp_path: Path) -> None:
     schema = json.loads((tmp_path / "transaction-posted.v1.json").read_text())
 
     assert document["asyncapi"] == "3.0.0"
-    assert {path.name for path in tmp_path.glob("*.json")} == {f"{topic}.json" for topic in TOPICS} | {"tier-policy.schema.json", "catalogue.schema.json"}
+    assert {path.name for path in tmp_path.glob("*.json")} == {f"{event_type}.json" for event_type in EVENT_BY_TYPE} | {
+        "tier-policy.schema.json",
+        "catalogue.schema.json",
+    }
     assert {"measures", "tiers", "scope"} <= json.loads((tmp_path / "tier-policy.schema.json").read_text())["properties"].keys()
     assert schema["properties"]["type"] == {"const": "tierfold.transaction-posted.v1"}
     assert set(schema["properties"]["data"]["required"]) == {"transaction", "account", "amount", "currency", "kind"}

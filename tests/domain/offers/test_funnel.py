@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from domain.accounts.monthly_facts import MonthlyFacts
 from domain.offers.applicant import Applicant, Asking, Consented, agrees
 from domain.offers.catalogue import Arms, Catalogue, Exploration, Offer, Risk, Validity
-from domain.offers.contact_policy import Contact, Contacts, Place
+from domain.offers.contact_policy import Contact, Contacts, Slot
 from domain.offers.events import Dropped
 from domain.offers.funnel import Funnel, in_audience
 from domain.rules.conditions import AtLeast, Case
@@ -85,7 +85,7 @@ OBJECTIONS: list[tuple[dict[str, object], dict[str, object], str, str, str]] = [
         "contact",
         "contacted often enough: at most 1 in 7 days on email, of a customer",
     ),
-    ({}, {"contacts": Contacts(held={"d1": Place("sms", ago(-0.1))})}, "sms", "contact", "contacted often enough: at most 1 in 7 days on sms, of a customer"),
+    ({}, {"contacts": Contacts(held={"d1": Slot("sms", ago(-0.1))})}, "sms", "contact", "contacted often enough: at most 1 in 7 days on sms, of a customer"),
 ]
 UNOBJECTIONABLE: list[tuple[dict[str, object], dict[str, object], str]] = [
     ({"again_days": 90}, {"accepted": {"fund": ago(90)}}, "app"),
@@ -100,7 +100,7 @@ UNOBJECTIONABLE: list[tuple[dict[str, object], dict[str, object], str]] = [
     ({}, {"contacts": Contacts(outcomes={"declined/fund": (ago(50), ago(40))})}, "app"),
     ({}, {"contacts": Contacts({"email": (Contact(ago(7), "d1"),)})}, "email"),
     ({}, {"contacts": Contacts({"email": (Contact(ago(1), "d1"),)})}, "sms"),
-    ({}, {"contacts": Contacts(held={"d1": Place("sms", ago(0.1))})}, "sms"),
+    ({}, {"contacts": Contacts(held={"d1": Slot("sms", ago(0.1))})}, "sms"),
 ]
 
 

@@ -133,7 +133,7 @@ def test_more_assets_never_mean_a_lower_tier(bohai: TierPolicy, misses: int, his
     policy = misses_of(bohai, misses)
     poorer, richer = after(policy, *history), after(policy, *(average + more for average in history))
 
-    assert policy.place(richer.tier) >= policy.place(poorer.tier)  # type: ignore[operator]
+    assert policy.rank(richer.tier) >= policy.rank(poorer.tier)  # type: ignore[operator]
 
 
 @any_policy
@@ -150,7 +150,7 @@ def test_the_same_month_again_and_again_never_flaps(bohai: TierPolicy, misses: i
 def test_by_one_step_nobody_falls_further_than_one_step(bohai: TierPolicy, history: list[int]) -> None:
     """With `one-step`, a fall is one tier at a time."""
     policy = misses_of(bohai, 2, "one-step")
-    places = [policy.place(after(policy, *history[: count + 1]).tier) or 0 for count in range(len(history))]
+    places = [policy.rank(after(policy, *history[: count + 1]).tier) or 0 for count in range(len(history))]
 
     assert all(before - now <= 1 for before, now in itertools.pairwise(places))
 

@@ -13,7 +13,7 @@ from domain.offers.events import ExampleLabelled
 from projections.models.calibration import bin_of
 from projections.models.learner import LONG, MODEL, learnt, learnt_from
 from projections.models.propensity import Model, Ready, shared
-from projections.store import Kept
+from projections.store import StoredState
 from tests.conftest import recorded
 
 KNOWN = {"age": 40, "tier=gold": 1}
@@ -134,8 +134,8 @@ IMPOSSIBLE: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("why", "fields"), IMPOSSIBLE)
 def test_a_model_whose_numbers_cannot_be_is_broken(why: str, fields: dict[str, Any]) -> None:
     """It is not asked, and it is said why."""
-    assert learnt(Kept(2, broken())).ready is not None
-    assert learnt(Kept(2, broken(**fields))).broken == why
+    assert learnt(StoredState(2, broken())).ready is not None
+    assert learnt(StoredState(2, broken(**fields))).broken == why
 
 
 def test_a_model_is_named_by_the_last_example_it_has_learnt_from() -> None:

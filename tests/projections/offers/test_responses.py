@@ -12,8 +12,10 @@ from domain.envelope import Proposed, Recorded
 from domain.households.events import HouseholdJoined
 from domain.offers.events import Candidate, ExampleLabelled, MemberContacted, OfferAccepted, OfferDecided, OfferDeclined, OfferLapsed, OfferPresented
 from projections.models.forecast import CHURN, DEMAND, FORESEEN, examples, expected, foresee, unlike
-from projections.models.learner import MODEL, MODELS, learnt_from
-from projections.offers.responses import REACTIONS, Offers
+from projections.models.group import MODELS
+from projections.models.learner import MODEL, learnt_from
+from projections.offers.group import REACTIONS
+from projections.offers.responses import Offers
 from projections.projection import States
 from tests.conftest import recorded
 

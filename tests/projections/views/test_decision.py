@@ -22,8 +22,8 @@ from projections.customers.group import CUSTOMERS
 from projections.models.learner import MODEL, Learnt, learnt, learnt_from
 from projections.models.propensity import shared
 from projections.offers.exploration import draw, probability
-from projections.offers.responses import REACTIONS
-from projections.store import Kept
+from projections.offers.group import REACTIONS
+from projections.store import StoredState
 from projections.views.customer import Customer
 from projections.views.decision import Asked, Household, decide_offer, with_probability
 from tests.conftest import recorded
@@ -93,16 +93,16 @@ def customer(policy: TierPolicy, events: list[Recorded]) -> Customer:
     facts, reactions = CUSTOMERS.initial, REACTIONS.initial
     for event in (BEGINNING, *events):
         facts, reactions = CUSTOMERS.evolve(facts, event), REACTIONS.evolve(reactions, event)
-    return Customer("customer:1", *facts, Standing(), reactions[0], policy, {CUSTOMERS.name: 1})
+    return Customer("customer:1", *facts, Standing(), reactions.offers, policy, {CUSTOMERS.name: 1})
 
 
 def household(contacts: list[datetime]) -> Household:
     """A household whose other members were sent messages at these times."""
-    [state] = REACTIONS.initial
+    states = REACTIONS.initial
     for number, at in enumerate(contacts, start=1):
         told = MemberContacted(member="customer:2", channel="sms", at=at, name=f"other-{number}")
-        [state] = REACTIONS.evolve((state,), recorded(told, number))
-    return Household("household:1", state, len(contacts))
+        states = REACTIONS.evolve(states, recorded(told, number))
+    return Household("household:1", states.offers, len(contacts))
 
 
 def said_no(events: list[Recorded], purpose: str, channel: str) -> bool:
@@ -337,7 +337,7 @@ UNREADABLE = [
 @pytest.mark.parametrize("state", UNREADABLE)
 def test_a_state_that_cannot_be_read_is_broken_and_no_more(state: bytes) -> None:
     """No exception reaches who waits for an answer; the reason does."""
-    found = learnt(Kept(7, state))
+    found = learnt(StoredState(7, state))
 
     assert found.ready is None
     assert found.broken

@@ -19,7 +19,7 @@ from deploy.standalone import verify_bundle
 from domain.tiering.policy import TierPolicy
 from replay.evidence.bundle import Maker, NotYet, split
 from replay.evidence.notary import Notary
-from replay.evidence.signed_note import Doubtful, Public, Signer, signed
+from replay.evidence.signed_note import ProofError, Public, Signer, signed
 from replay.evidence.verify_bundle import audit
 from streams.broker.routing import shard_of, spread
 from streams.journal import Arrival, Journal, LogOffset
@@ -130,7 +130,7 @@ def proves(attempt: Callable[[], Any]) -> bool:
     """Whether something is proven: no doubt, and nothing that cannot be read."""
     try:
         attempt()
-    except (Doubtful, verify_bundle.Doubtful, ValueError):
+    except (ProofError, verify_bundle.ProofError, ValueError):
         return False
     return True
 
@@ -204,9 +204,9 @@ def test_whoever_has_the_key_of_bundles_still_cannot_forge_a_history(made: bytes
     content = forged(made, change)
     keys = [verify_bundle.key_of(str(key)) for key in KEYS]
 
-    with pytest.raises(Doubtful):
+    with pytest.raises(ProofError):
         audit(content, KEYS)
-    with pytest.raises(verify_bundle.Doubtful):
+    with pytest.raises(verify_bundle.ProofError):
         verify_bundle.verify(content, keys)
     assert audit(forged(made, lambda _document: None), KEYS)[0].events
 
@@ -216,9 +216,9 @@ def test_only_the_keys_that_are_trusted_count(made: bytes, bank: tuple[Journal, 
     stranger = Signer("bank.example", b"\6" * 32)
     trusted: list[list[Public]] = [[SIGNER.public], [BUNDLES.public], [stranger.public, BUNDLES.public], []]
     for keys in trusted:
-        with pytest.raises(Doubtful):
+        with pytest.raises(ProofError):
             audit(made, keys)
-    with pytest.raises(Doubtful):
+    with pytest.raises(ProofError):
         audit(bundle(bank, bohai, stranger), KEYS)
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from replay.evidence.signed_note import Checkpoint, Doubtful, Public, Signer, opened, signed
+from replay.evidence.signed_note import Checkpoint, ProofError, Public, Signer, opened, signed
 
 TEXT = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"
 SECRET = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz"
@@ -32,9 +32,9 @@ def test_a_note_needs_one_signature_whose_key_is_known_and_no_wrong_one() -> Non
 
     assert opened(note, known).text == TEXT
     assert opened(note, [OTHER.public, *known]).by == {"PeterNeumann": None, "EnochRoot": None}
-    with pytest.raises(Doubtful, match="nobody whose key is known"):
+    with pytest.raises(ProofError, match="nobody whose key is known"):
         opened(signed(TEXT, [OTHER.sign(TEXT)]), known)
-    with pytest.raises(Doubtful, match="EnochRoot is not over this text"):
+    with pytest.raises(ProofError, match="EnochRoot is not over this text"):
         opened(signed(TEXT, [LINE, OTHER.sign("other\n")]), [OTHER.public, *known])
 
 
@@ -47,7 +47,7 @@ def test_no_byte_of_a_note_can_change() -> None:
             changed = note[:place] + bytes([note[place] ^ flip]) + note[place + 1 :]
             try:
                 opened(changed.decode("utf-8", "surrogateescape"), known)
-            except (Doubtful, UnicodeError):
+            except (ProofError, UnicodeError):
                 continue
             passed.append((place, flip))
 
@@ -62,7 +62,7 @@ def test_a_cosignature_is_of_a_time() -> None:
     later = f"— {witness.name} {base64.b64encode(raw[:4] + (int.from_bytes(raw[4:12], 'big') + 1).to_bytes(8, 'big') + raw[12:]).decode()}\n"
 
     assert opened(signed(TEXT, [line]), [witness.public]).by == {"witness.example": AT}
-    with pytest.raises(Doubtful):
+    with pytest.raises(ProofError):
         opened(signed(TEXT, [later]), [witness.public])
 
 
@@ -81,5 +81,5 @@ def test_a_checkpoint_is_read_as_it_was_written() -> None:
     assert Checkpoint.read(text) == checkpoint
     assert text.startswith("bank.example/shard/3\n20852163\n")
     for wrong in (text.replace("20852163", "020852163"), text.replace("time ", ""), text + "\n", "\n".join(text.split("\n")[:2]), text.replace("BQU", "BQ!")):
-        with pytest.raises(Doubtful, match="no checkpoint"):
+        with pytest.raises(ProofError, match="no checkpoint"):
             Checkpoint.read(wrong)

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from replay.evidence.folder import Evidence
 from replay.evidence.notary import Notary
-from replay.evidence.signed_note import Checkpoint, Doubtful, Signer, opened, signed
+from replay.evidence.signed_note import Checkpoint, ProofError, Signer, opened, signed
 from replay.evidence.witness import Behind, Witness
 from replay.evidence.witness_http import RemoteWitness, witness_app
 from streams.journal.merkle import consistency, leaf_hash, root_over
@@ -77,7 +77,7 @@ def test_what_does_not_follow_is_refused(witness: Witness) -> None:
         (20, proof(20, 40), checkpoint(33), "does not follow"),
         (20, proof(20, 33), checkpoint(33, signer=Signer("bank.example", b"\4" * 32)), "nobody whose key is known"),
     ):
-        with pytest.raises(Doubtful, match=refused):
+        with pytest.raises(ProofError, match=refused):
             witness.cosign(old, steps, note)
     with pytest.raises(Behind) as behind:
         witness.cosign(7, proof(7, 33), checkpoint(33))
@@ -93,7 +93,7 @@ def test_a_witness_elsewhere_is_asked_as_published(remote: RemoteWitness) -> Non
     assert opened(checkpoint(20) + line, [WITNESS.public]).by == {"witness.example": AT}
     with pytest.raises(Behind):
         remote.cosign(0, [], checkpoint(33))
-    with pytest.raises(Doubtful, match="does not follow"):
+    with pytest.raises(ProofError, match="does not follow"):
         remote.cosign(20, [], checkpoint(33, OTHERS))
     for wrong, status in ((b"", 422), (b"old x\n\n", 422), (b"old 1\n!\n\nnote", 422), (b"\xff", 422), (b"x" * 70_000, 413)):
         assert httpx.post(remote._url, content=wrong).status_code == status

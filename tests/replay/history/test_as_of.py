@@ -13,9 +13,9 @@ from domain.bank.events import DayClosed
 from domain.envelope import Proposed
 from domain.tiering.events import TierOverridden
 from domain.tiering.policy import TierPolicy
-from projections.customers.group import LEDGER, TIER, customers_under
+from projections.customers.history import customers_under
 from projections.projection import Group
-from projections.store import Place
+from projections.store import GroupShard
 from replay.history.as_of import as_of
 from replay.history.explain import explain
 from replay.rebuild.in_memory import rebuild
@@ -73,7 +73,7 @@ async def test_as_of_now_is_the_live_state_of_every_customer(journal: Journal, g
     for stream in sorted({event.stream for event in bank if event.stream.startswith("customer:")}):
         states = as_of(journal, group, stream)
         assert states is not None
-        kept = await store.load(Place(shard_of(stream, SHARDS), group.name), [(part.key, stream) for part in group.parts])
+        kept = await store.load(GroupShard(shard_of(stream, SHARDS), group.name), [(part.key, stream) for part in group.parts])
         for part, state, one in zip(group.parts, states, kept, strict=True):
             assert part.encode(state) == (one.state if one else part.encode(part.initial))
 
@@ -86,7 +86,7 @@ def test_what_was_recorded_later_was_not_known_then(journal: Journal, group: Gro
 
     def balance(recorded: datetime | None = None, occurred: date | None = None) -> int | None:
         states = as_of(journal, group, "customer:1", recorded, occurred)
-        return None if states is None else states[LEDGER].accounts["a"].balance
+        return None if states is None else states.ledger.accounts["a"].balance
 
     assert balance() == 135_00
     assert balance(recorded=BEGUN) == 100_00
@@ -195,8 +195,8 @@ def test_nothing_is_explained_of_somebody_unknown(told: Journal, bohai: TierPoli
 async def test_an_explanation_of_today_is_the_live_standing(told: Journal, group: Group, bohai: TierPolicy) -> None:
     """What is explained is what is answered."""
     store = rebuild((group,), told, processes=1)
-    [kept] = await store.load(Place(shard_of("customer:1", SHARDS), group.name), [(group.parts[TIER].key, "customer:1")])
-    standing = group.parts[TIER].decode(kept.state) if kept else None
+    [kept] = await store.load(GroupShard(shard_of("customer:1", SHARDS), group.name), [(group.parts[-1].key, "customer:1")])
+    standing = group.parts[-1].decode(kept.state) if kept else None
     found = explain(told, bohai, "customer:1", date(2026, 12, 31))
 
     assert found is not None

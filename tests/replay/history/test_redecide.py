@@ -11,10 +11,11 @@ from deploy.settings import POLICIES
 from domain.envelope import Proposed
 from domain.offers.events import CATALOGUES, DECISIONS, Candidate, CatalogueAdopted, OfferDecided
 from domain.tiering.policy import TierPolicy
-from projections.customers.group import CUSTOMERS, STANDINGS
+from projections.customers.group import CUSTOMERS
 from projections.models.learner import MODEL
-from projections.offers.responses import REACTIONS
+from projections.offers.group import REACTIONS
 from projections.rollout.versions import name_of
+from projections.tiering.standing import STANDINGS
 from replay.history.redecide import Decisions, OtherRelease
 from streams.journal import Arrival, Journal, LogOffset
 

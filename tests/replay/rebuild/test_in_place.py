@@ -9,15 +9,15 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from projections.customers.group import CUSTOMERS
-from projections.models.learner import MODELS
-from projections.offers.responses import REACTIONS
+from projections.models.group import MODELS
+from projections.offers.group import REACTIONS
 from projections.projection import Group
-from projections.store import MemoryStore, Place, Store
+from projections.store import GroupShard, MemoryStore, Store
 from replay.rebuild.digests import digests
 from replay.rebuild.in_place import fill
 from replay.rebuild.reader import Reader, folded_on, streams_in
 from streams.broker.routing import shard_of, spread
-from streams.folds.shard_fold import Folding
+from streams.folds.shard_fold import ShardFold
 from streams.journal import Arrival, Journal, LogOffset
 from streams.sources.synth import Bank, synth
 from tests.conftest import NOON, Dying
@@ -44,7 +44,7 @@ async def one_by_one(group: Group, journal: Journal) -> dict[str, str]:
     """The digests of what the live folding makes, a few rows at a time."""
     store = MemoryStore()
     for shard in journal:
-        await Folding(group, shard.number, store, journal, at_once=7).catch_up()
+        await ShardFold(group, shard.number, store, journal, at_once=7).catch_up()
     return await digests([group], store, SHARDS)
 
 
@@ -55,7 +55,7 @@ async def test_long_stretches_make_what_the_live_folding_makes(group: Group, jou
         await fill(group, shard.number, journal, store, at_once=1_500)
 
     assert await digests([group], store, SHARDS) == await one_by_one(group, journal)
-    assert [await store.upto(Place(shard.number, group.name)) for shard in journal] == [shard.head() for shard in journal]
+    assert [await store.upto(GroupShard(shard.number, group.name)) for shard in journal] == [shard.head() for shard in journal]
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -105,4 +105,4 @@ def test_a_shard_is_read_without_a_gap(journal: Journal) -> None:
         assert sum(1 for _ in reader) >= 1
         kept.append(reader.kept)
 
-    assert kept[0] == kept[1] == kept[2] == kept[3] == [row for row in journal[0].read(0, 100_000) if row.topic == "day-closed.v1"]
+    assert kept[0] == kept[1] == kept[2] == kept[3] == [row for row in journal[0].read(0, 100_000) if row.event_type == "day-closed.v1"]

@@ -9,13 +9,13 @@ import pytest
 from domain.rollout.lifecycle import Versions
 from domain.tiering.policy import TierPolicy
 from projections.projection import Group
-from projections.rollout.versions import Present, present
-from projections.store import Kept, MemoryStore, Place
+from projections.registry import Present, present
+from projections.store import GroupShard, MemoryStore, StoredState
 from replay.rebuild.in_memory import rebuild
 from replay.rebuild.verify import Verdict, verify
 from streams.broker.batch import Batch
 from streams.broker.routing import shard_of, spread
-from streams.folds.shard_fold import Folding
+from streams.folds.shard_fold import ShardFold
 from streams.journal import Arrival, Journal, LogOffset, Rejected
 from streams.sources.synth import Bank, synth
 from tests.conftest import NOON
@@ -110,17 +110,17 @@ async def test_a_hole_in_a_stream_is_named(journal: Journal, running: Present) -
     assert [finding.where.partition(":")[0] for finding in verdict.findings if finding.kind == "hole"] == ["customer"]
 
 
-async def _states(store: MemoryStore, group: Group) -> tuple[Place, dict[tuple[str, str], Kept]]:
+async def _states(store: MemoryStore, group: Group) -> tuple[GroupShard, dict[tuple[str, str], StoredState]]:
     """The states of one stream of a group."""
-    place = Place(1, group.name)
+    place = GroupShard(1, group.name)
     streams = [stream async for some in store.streams(place) for stream in some]
     keys = [(part.key, streams[0]) for part in group.parts]
     return place, {key: kept for key, kept in zip(keys, await store.load(place, keys), strict=True) if kept}
 
 
-STATES: dict[str, Callable[[Kept], Kept]] = {
-    "another state": lambda kept: Kept(kept.upto, kept.state.replace(b"1", b"2")),
-    "an empty state": lambda kept: Kept(kept.upto, b"{}"),
+STATES: dict[str, Callable[[StoredState], StoredState]] = {
+    "another state": lambda kept: StoredState(kept.upto, kept.state.replace(b"1", b"2")),
+    "an empty state": lambda kept: StoredState(kept.upto, b"{}"),
 }
 
 
@@ -153,7 +153,7 @@ async def test_states_that_are_behind_or_move_on_are_sound(journal: Journal, run
     store, group = MemoryStore(), running.live[0]
     for shard in journal:
         half = shard.head() // 2
-        await Folding(group, shard.number, store, journal).advance(Batch(half, half, []))
+        await ShardFold(group, shard.number, store, journal).advance(Batch(half, half, []))
 
     assert (await verified(journal, running, store)).findings == []
 

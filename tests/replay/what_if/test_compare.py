@@ -97,7 +97,7 @@ def test_yearly_fees_change_by_what_each_customer_pays_in_their_tier(bank: Histo
 
 def test_who_rises_and_falls_is_counted_in_every_segment(bank: History, policies: tuple[TierPolicy, TierPolicy], found: Comparison) -> None:
     """By kind, region and age band; and each customer is in one segment of each."""
-    places = [[policy.place(standing(policy, months).tier) or 0 for policy in policies] for _, months in bank]
+    places = [[policy.rank(standing(policy, months).tier) or 0 for policy in policies] for _, months in bank]
 
     assert found.up == sum(after > before for before, after in places) > 0
     assert found.down == sum(after < before for before, after in places) > 0
@@ -228,7 +228,7 @@ def test_a_curve_shows_how_many_reach_a_tier_threshold_by_threshold(bank: Histor
     """Fewer and fewer, and at the present threshold as many as stand there."""
     live = policies[0]
     points = sensitivity(columns, live, "gold", [6_000_000, 20_000_000, 41_000_000]).points
-    there = sum((live.place(standing(live, months).tier) or 0) >= 2 for _, months in bank)
+    there = sum((live.rank(standing(live, months).tier) or 0) >= 2 for _, months in bank)
 
     assert points[0].customers > points[1].customers == there > points[2].customers
 

@@ -126,7 +126,7 @@ def test_the_compiled_fold_is_the_rule(bank: list[tuple[str, list[MonthlyFacts]]
     """Everybody's standing, under each policy, to the byte."""
     columns = columns_of(bank)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(compiled, "AT_ONCE", 2)
+        patched.setattr(compiled, "CHUNK_CUSTOMERS", 2)
         folded = standings(some, columns)
     for policy, found in zip(some, folded, strict=True):
         by_columns = [found.standing(policy, columns, customer) for customer in range(len(bank))]

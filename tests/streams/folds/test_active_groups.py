@@ -7,11 +7,11 @@ from domain.customers.events import ChannelVisited
 from domain.event import Interaction
 from domain.rollout.events import STREAM, VersionAdopted, VersionApproved, VersionPromoted, VersionProposed
 from domain.tiering.policy import TierPolicy
-from projections.customers.group import STANDINGS
 from projections.rollout.versions import LIVE, STEPS, VERSIONS
-from projections.store import Kept, MemoryStore, Place, Reached
+from projections.store import GroupShard, MemoryStore, Progress, StoredState
+from projections.tiering.standing import STANDINGS
 from streams.folds.active_groups import Register, decided
-from streams.folds.shard_fold import Folding
+from streams.folds.shard_fold import ShardFold
 from streams.journal import Arrival, Journal, LogOffset
 from tests.conftest import NOON, proposed
 
@@ -38,7 +38,7 @@ class Watched(MemoryStore):
         super().__init__()
         self.pointers: list[dict[str, str]] = []
 
-    async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> Reached | None:
+    async def save(self, place: GroupShard, expected: Progress, upto: int, states: Mapping[tuple[str, str], StoredState]) -> Progress | None:
         self.pointers += [LIVE.decode(kept.state).versions for (key, _), kept in states.items() if key == LIVE.key]
         return await super().save(place, expected, upto, states)
 
@@ -49,7 +49,7 @@ async def test_after_a_loss_of_the_read_models_the_pointer_is_at_once_where_it_w
     recorded(journal, bohai)
     register = Register(store, journal, bohai)
     before = (await register.live()).version
-    await Folding(STEPS, 0, store, journal, at_once=7).catch_up()
+    await ShardFold(STEPS, 0, store, journal, at_once=7).catch_up()
 
     assert before == (await register.live()).version == "v2"
     assert store.pointers == [{STANDINGS: "v2"}]
@@ -59,8 +59,8 @@ async def test_what_the_agents_fold_is_what_the_journal_says(tmp_path: Path, boh
     """The same steps, read by either."""
     journal, store = Journal(f"sqlite://{tmp_path}/journal", 1), MemoryStore()
     recorded(journal, bohai)
-    await Folding(STEPS, 0, store, journal).catch_up()
-    [kept] = await store.load(Place(0, STEPS.name), [(VERSIONS.key, STREAM)])
+    await ShardFold(STEPS, 0, store, journal).catch_up()
+    [kept] = await store.load(GroupShard(0, STEPS.name), [(VERSIONS.key, STREAM)])
 
     assert kept is not None
     assert VERSIONS.decode(kept.state) == decided(journal)

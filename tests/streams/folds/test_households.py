@@ -23,18 +23,22 @@ from domain.households.events import HouseholdJoined, HouseholdLeft
 from domain.households.membership import Member, summed
 from domain.tiering.assessment import Standing, Waiting
 from domain.tiering.policy import TierPolicy
-from projections.customers.group import CUSTOMERS, MONTHS, TIER, customers_under, standings
-from projections.households.totals import WHOLE, WHOLES, Whole
-from projections.store import MemoryStore, Place
-from projections.tiering.standing import tier_under
+from projections.accounts.months import MONTHS
+from projections.cases.complaints import CASES
+from projections.customers.group import CUSTOMERS
+from projections.customers.history import customers_under
+from projections.households.group import WHOLES
+from projections.households.totals import WHOLE, CustomerGroup
+from projections.store import GroupShard, MemoryStore
+from projections.tiering.standing import standings, tier_under
 from replay.history.as_of import as_of
 from replay.rebuild.digests import digests
 from replay.rebuild.in_memory import rebuild
 from replay.what_if.columns import columns_of
 from replay.what_if.compiled import standings as compiled
 from streams.broker.routing import shard_of, spread
-from streams.folds.derived_fold import Deriving
-from streams.folds.shard_fold import Folding
+from streams.folds.derived_fold import DerivedFold
+from streams.folds.shard_fold import ShardFold
 from streams.journal import Arrival, Journal, LogOffset
 from tests.conftest import NOON, proposed
 
@@ -53,13 +57,15 @@ class SmallBank:
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
         self.store = MemoryStore()
-        self.groups = (CUSTOMERS, *(standings(rule.policy, rule) for rule in RULES), WHOLES)
+        self.groups = (CUSTOMERS, CASES, *(standings(rule.policy, rule, CUSTOMERS.name) for rule in RULES), WHOLES)
         self.foldings = []
         for shard in journal:
             shard.claim()
-            facts = Folding(CUSTOMERS, shard.number, self.store, journal, self.record, sweep=2)
-            derived = [Deriving(group, shard.number, self.store, journal, of=facts) for group in self.groups[1:-1]]
-            self.foldings += [facts, *derived, Folding(WHOLES, shard.number, self.store, journal, self.record)]
+            facts = ShardFold(CUSTOMERS, shard.number, self.store, journal, self.record, broadcast_streams=2)
+            cases = ShardFold(CASES, shard.number, self.store, journal, self.record)
+            of = {CUSTOMERS.name: facts, CASES.name: cases}
+            derived = [DerivedFold(group, shard.number, self.store, journal, of=of) for group in self.groups[2:-1]]
+            self.foldings += [facts, cases, *derived, ShardFold(WHOLES, shard.number, self.store, journal, self.record)]
 
     async def record(self, events: Iterable[Proposed]) -> None:
         """Record events in their shards."""
@@ -80,15 +86,15 @@ class SmallBank:
         for folding in chance.sample(self.foldings, len(self.foldings)):
             await folding.catch_up()
 
-    def whole(self, stream: str = FAMILY) -> Whole:
+    def whole(self, stream: str = FAMILY) -> CustomerGroup:
         """What is known of a household."""
-        [kept] = asyncio.run(self.store.load(Place(shard_of(stream, SHARDS), WHOLES.name), [(WHOLE.key, stream)]))
-        return WHOLE.decode(kept.state) if kept else Whole()
+        [kept] = asyncio.run(self.store.load(GroupShard(shard_of(stream, SHARDS), WHOLES.name), [(WHOLE.key, stream)]))
+        return WHOLE.decode(kept.state) if kept else CustomerGroup()
 
     def standing(self, rule: TierPolicy, stream: str) -> Standing:
         """How a customer stands."""
         part = tier_under(rule)
-        [kept] = asyncio.run(self.store.load(Place(shard_of(stream, SHARDS), standings(rule.policy, rule).name), [(part.key, stream)]))
+        [kept] = asyncio.run(self.store.load(GroupShard(shard_of(stream, SHARDS), standings(rule.policy, rule, CUSTOMERS.name).name), [(part.key, stream)]))
         return part.decode(kept.state) if kept else Standing()
 
 
@@ -253,7 +259,7 @@ def test_a_sum_has_the_date_of_its_month_however_late_it_is_worked_out(bank: Sma
     past = as_of(bank.journal, customers_under(PREMIER), one, occurred=date(2026, 2, 25))
 
     assert past is not None
-    assert (past[TIER].tier, past[TIER].since, past[TIER].through) == ("premier", date(2026, 2, 1), "2026-01")
+    assert (past.standing.tier, past.standing.since, past.standing.through) == ("premier", date(2026, 2, 1), "2026-01")
 
 
 def test_nothing_but_amounts_and_counts_of_one_gets_into_the_stream_of_the_other(bank: SmallBank) -> None:
@@ -340,8 +346,8 @@ def _tiers(bank: SmallBank) -> dict[str, str]:
 
 
 def _rows(bank: SmallBank, who: str) -> dict[str, MonthlyFacts]:
-    [kept] = asyncio.run(bank.store.load(Place(shard_of(who, SHARDS), CUSTOMERS.name), [(CUSTOMERS.parts[MONTHS].key, who)]))
-    return CUSTOMERS.parts[MONTHS].decode(kept.state).rows if kept else {}
+    [kept] = asyncio.run(bank.store.load(GroupShard(shard_of(who, SHARDS), CUSTOMERS.name), [(MONTHS.key, who)]))
+    return MONTHS.decode(kept.state).rows if kept else {}
 
 
 def _check_sums(bank: SmallBank) -> None:
@@ -363,5 +369,5 @@ def _check_past(bank: SmallBank) -> None:
         for customer, who in enumerate(PEOPLE):
             live = bank.standing(rule, who)
             past = as_of(bank.journal, customers_under(rule), who)
-            assert (past[TIER] if past else Standing()) == live
+            assert (past.standing if past else Standing()) == live
             assert found.standing(rule, columns, customer) == live

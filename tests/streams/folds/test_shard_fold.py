@@ -13,14 +13,16 @@ from domain.bank.events import DayClosed
 from domain.envelope import Proposed
 from domain.tiering.events import TierOverridden
 from domain.tiering.policy import TierPolicy
-from projections.customers.group import CUSTOMERS, standings
+from projections.cases.complaints import CASES
+from projections.customers.group import CUSTOMERS
 from projections.projection import Group
-from projections.store import Kept, MemoryStore, Place, Reached, Store
+from projections.store import GroupShard, MemoryStore, Progress, Store, StoredState
+from projections.tiering.standing import standings
 from replay.rebuild.digests import digests
 from replay.rebuild.in_memory import rebuild
 from streams.broker.batch import Batch, batches, decode_batch, encode_batch
-from streams.folds.derived_fold import Deriving
-from streams.folds.shard_fold import Folding
+from streams.folds.derived_fold import DerivedFold
+from streams.folds.shard_fold import ShardFold
 from streams.journal import Arrival, Journal, LogOffset
 from tests.conftest import NOON, Dying, proposed
 
@@ -57,15 +59,15 @@ def recorded_batches(journal: Journal, at_once: int = 7) -> list[Batch]:
 
 @pytest.fixture
 def groups(bohai: TierPolicy) -> list[Group]:
-    """The group that folds customers, and one that reads what it has folded."""
-    return [CUSTOMERS, standings("v", bohai)]
+    """The groups that fold customers and their complaints, and one that reads what they have folded."""
+    return [CUSTOMERS, CASES, standings("v", bohai, CUSTOMERS.name)]
 
 
-def foldings(groups: list[Group], store: Store, journal: Journal, sweep: int = 500) -> list[Folding]:
+def foldings(groups: list[Group], store: Store, journal: Journal, broadcast_streams: int = 500) -> list[ShardFold]:
     """One folding for each group, as an agent keeps them: what is derived behind what it is derived from."""
-    facts, tiers = groups
-    first = Folding(facts, 0, store, journal, sweep=sweep)
-    return [first, Deriving(tiers, 0, store, journal, sweep=sweep, of=first)]
+    *sources, tiers = groups
+    of = {group.name: ShardFold(group, 0, store, journal, broadcast_streams=broadcast_streams) for group in sources}
+    return [*of.values(), DerivedFold(tiers, 0, store, journal, broadcast_streams=broadcast_streams, of=of)]
 
 
 async def undisturbed(groups: list[Group], journal: Journal) -> dict[str, str]:
@@ -94,7 +96,7 @@ async def test_states_end_where_the_journal_says(groups: list[Group], sqlite_jou
             await folding.advance(decode_batch(encode_batch(batch)))
 
     assert await digests(groups, store, 1) == await undisturbed(groups, sqlite_journal)
-    assert [await store.upto(Place(0, group.name)) for group in groups] == [sqlite_journal[0].head()] * 2
+    assert [await store.upto(GroupShard(0, group.name)) for group in groups] == [sqlite_journal[0].head()] * 3
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -122,9 +124,9 @@ async def test_a_crash_before_any_save_counts_nobody_twice(groups: list[Group], 
     store = Dying(deadly)
     for batch in recorded_batches(sqlite_journal, 50):
         with suppress(ConnectionError):
-            for folding in foldings(groups, store, sqlite_journal, sweep=1):
+            for folding in foldings(groups, store, sqlite_journal, broadcast_streams=1):
                 await folding.advance(batch)
-    for folding in foldings(groups, store, sqlite_journal, sweep=2):
+    for folding in foldings(groups, store, sqlite_journal, broadcast_streams=2):
         await folding.catch_up()
 
     assert store.died
@@ -134,12 +136,14 @@ async def test_a_crash_before_any_save_counts_nobody_twice(groups: list[Group], 
 async def test_what_is_derived_is_never_ahead_of_its_source(groups: list[Group], sqlite_journal: Journal) -> None:
     """A new version that is taken up at any time ends the same; before its source has folded anything, it waits."""
     every, store = recorded_batches(sqlite_journal), MemoryStore()
-    facts, tiers = foldings(groups, store, sqlite_journal)
+    facts, cases, tiers = foldings(groups, store, sqlite_journal)
     assert await tiers.catch_up() == 0
     for batch in every[: len(every) // 2]:
         await facts.advance(batch)
+    assert await tiers.catch_up() == 0
+    await cases.catch_up()
     await tiers.catch_up()
-    assert await store.upto(Place(0, groups[1].name)) == await store.upto(Place(0, groups[0].name)) < sqlite_journal[0].head()
+    assert await store.upto(GroupShard(0, groups[2].name)) == await store.upto(GroupShard(0, groups[0].name)) < sqlite_journal[0].head()
     await facts.catch_up()
     await tiers.catch_up()
 
@@ -154,7 +158,7 @@ class Overtaken(MemoryStore):
         self.other: Callable[[], Awaitable[object]] | None = None
         self._stays = False
 
-    async def save(self, place: Place, expected: Reached, upto: int, states: Mapping[tuple[str, str], Kept]) -> Reached | None:
+    async def save(self, place: GroupShard, expected: Progress, upto: int, states: Mapping[tuple[str, str], StoredState]) -> Progress | None:
         other, self.other = self.other, None
         if self._stays and upto != expected.upto:
             raise ConnectionError("killed before it moves")
@@ -169,18 +173,19 @@ class Overtaken(MemoryStore):
 async def test_a_worker_that_is_behind_does_not_put_back_what_another_has_folded_further(groups: list[Group], sqlite_journal: Journal) -> None:
     """Two workers fill one version, the slow one a shorter stretch, and their saves come between each other."""
     every, store = recorded_batches(sqlite_journal), Overtaken()
-    facts, slow = foldings(groups, store, sqlite_journal)
-    _, fast = foldings(groups, store, sqlite_journal)
+    facts, cases, slow = foldings(groups, store, sqlite_journal)
+    *_, fast = foldings(groups, store, sqlite_journal)
     for batch in every[:17]:  # behind the end of January, before the tier set by hand
         await facts.advance(batch)
     head = sqlite_journal[0].head()
-    so_far = await store.upto(Place(0, groups[0].name))
+    so_far = await store.upto(GroupShard(0, groups[0].name))
     await facts.catch_up()
+    await cases.catch_up()
     store.other = fast.catch_up
     await slow.advance(Batch(so_far, so_far, []))
     await slow.catch_up()
 
-    assert await store.upto(Place(0, groups[1].name)) == head
+    assert await store.upto(GroupShard(0, groups[2].name)) == head
     assert await digests(groups, store, 1) == await undisturbed(groups, sqlite_journal)
 
 

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.keys import with_another_master
-from deploy.terminal import Mendable
+from deploy.terminal import UserError
 from deploy.wiring import keyring_of
 from domain.customers.events import CustomerOnboarded
 from domain.envelope import Proposed
@@ -79,7 +79,7 @@ def test_an_example_is_sealed_by_the_key_of_the_customer_it_is_of(shard: Shard, 
     assert journal.keyring is not None
     journal.keyring.destroy(["customer:3"])
 
-    assert [row.topic for row in shard.read(0, 10)] == [*["customer-onboarded.v1"] * 3, FORGOTTEN, *["customer-onboarded.v1"] * 2, FORGOTTEN]
+    assert [row.event_type for row in shard.read(0, 10)] == [*["customer-onboarded.v1"] * 3, FORGOTTEN, *["customer-onboarded.v1"] * 2, FORGOTTEN]
     assert shard.history("model:card") == []
 
 
@@ -99,7 +99,7 @@ def test_no_body_opens_behind_another_head(data: st.DataObject) -> None:
     place, behind = one.state.rfind(SEALED), other.state.rfind(SEALED)
     at, bit = data.draw(st.integers(0, len(one.state) - 3)), data.draw(st.sampled_from([1, 2, 4, 8, 16, 32, 64]))
     attacks = {
-        "swapped": Row(one.position, one.stream, one.topic, one.state[:place] + other.state[behind:]),
+        "swapped": Row(one.position, one.stream, one.event_type, one.state[:place] + other.state[behind:]),
         "moved into another stream": other._replace(stream=one.stream),
         "renamed": one._replace(state=one.state.replace(one.stream.encode(), other.stream.encode()), stream=other.stream),
         "replayed at another version": one._replace(state=one.state.replace(b'"version":1', b'"version":2')),
@@ -168,10 +168,10 @@ def test_who_was_forgotten_is_unreadable_refused_and_stays_so(shard: Shard, jour
 def test_another_process_lets_a_key_go_that_was_destroyed(shard: Shard) -> None:
     """Within a second or two, however long it had it at hand."""
     other = pickle.loads(pickle.dumps(shard._keyring))
-    assert opened(shard.stored(0, 1), other)[0].topic != FORGOTTEN
+    assert opened(shard.stored(0, 1), other)[0].event_type != FORGOTTEN
     shard._keyring.destroy(["customer:0"])
     deadline = time.monotonic() + 5
-    while opened(shard.stored(0, 1), other)[0].topic != FORGOTTEN:
+    while opened(shard.stored(0, 1), other)[0].event_type != FORGOTTEN:
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
@@ -346,7 +346,7 @@ def test_two_rotations_at_once_lose_nothing(tmp_path: Path) -> None:
     def rotate() -> None:
         try:
             said.append(with_another_master(settings, keyring_of(settings)))
-        except Mendable as error:
+        except UserError as error:
             said.append(str(error))
 
     threads = [threading.Thread(target=rotate) for _ in range(2)]

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from deploy.observability.logs import set_up_logs
 from streams.observability import tracing
 from streams.observability.tracing import SpanKind, heard, id_of, present, span
-from streams.web.middleware import Edge
+from streams.web.middleware import Middleware
 from tests.conftest import Running
 
 SAID = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -102,7 +102,7 @@ async def test_an_error_of_ours_is_a_problem_under_its_trace(capsys: pytest.Capt
         raise RuntimeError("customer:4711 is missing")
 
     set_up_logs("error", "test")
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(Edge(broken)), base_url="http://bank") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(Middleware(broken)), base_url="http://bank") as client:
         answer = await client.get("/v1/customers/4711", headers={"traceparent": SAID})
     structlog.reset_defaults()
     said = capsys.readouterr().err

@@ -15,7 +15,7 @@ from domain.accounts.events import TransactionPosted
 from streams.broker.kafka import INTERACTIONS, Broker, MessageSizeTooLargeError, TopicPartition
 from streams.ingest.cloudevents import write
 from streams.journal import Arrival, Journal, LogOffset
-from streams.publish.confirmed_producer import Courier
+from streams.publish.confirmed_producer import ConfirmedProducer
 from tests.conftest import NOON, proposed, settings_in, wait_for
 
 DATA = TransactionPosted(transaction="t", account="a", amount=1, currency="CNY", kind="card")
@@ -72,7 +72,7 @@ def journal_all(broker: Broker, journal: Journal, partition: int, wanted: int, p
 
 def test_what_the_broker_acknowledged_is_not_yet_delivered(forgetful: Forgetful, sqlite_journal: Journal) -> None:
     """Only the journal's word counts."""
-    with Courier(forgetful.broker, sqlite_journal) as courier:
+    with ConfirmedProducer(forgetful.broker, sqlite_journal) as courier:
         done = courier.submit(0, b"a")
         with pytest.raises(NotYet):
             done.result(timeout=1)
@@ -83,14 +83,14 @@ def test_what_the_broker_acknowledged_is_not_yet_delivered(forgetful: Forgetful,
 
 def test_with_a_broker_that_keeps_its_word_its_word_is_enough(forgetful: Forgetful) -> None:
     """`acks=all` on Apache Kafka."""
-    with Courier(forgetful.broker, None) as courier:
+    with ConfirmedProducer(forgetful.broker, None) as courier:
         assert courier.submit(1, b"a").result(timeout=10).offset == 0
 
 
 def test_what_a_killed_broker_forgot_goes_again_in_its_order(forgetful: Forgetful, sqlite_journal: Journal) -> None:
     """Some messages are journalled, some lost with the broker: all arrive, and in order."""
     names = [f"{number:03d}".encode() for number in range(60)]
-    with Courier(forgetful.broker, sqlite_journal) as courier:
+    with ConfirmedProducer(forgetful.broker, sqlite_journal) as courier:
         parcels = [courier.submit(0, name) for name in names[:30]]
         first = journal_all(forgetful.broker, sqlite_journal, 0, 10)
         forgetful.kill()
@@ -107,7 +107,7 @@ def test_what_a_killed_broker_forgot_goes_again_in_its_order(forgetful: Forgetfu
 
 def test_after_a_broker_was_lost_a_partition_not_used_before_works_too(forgetful: Forgetful, sqlite_journal: Journal) -> None:
     """The producer that outlived its broker is let go, whatever it says, and the next one delivers."""
-    with Courier(forgetful.broker, sqlite_journal) as courier:
+    with ConfirmedProducer(forgetful.broker, sqlite_journal) as courier:
         first = courier.submit(0, b"a")
         journal_all(forgetful.broker, sqlite_journal, 0, 1)
         first.result(timeout=10)
@@ -126,7 +126,7 @@ def test_after_a_broker_was_lost_a_partition_not_used_before_works_too(forgetful
 def test_what_another_broker_has_is_not_taken_for_what_the_first_one_had(forgetful: Forgetful, sqlite_journal: Journal) -> None:
     """The journal has tracked the first one's log up to 9; a message at 0 of its successor's is in no journal yet, whatever the number says."""
     names = [f"{number}".encode() for number in range(10)]
-    with Courier(forgetful.broker, sqlite_journal) as courier, Courier(forgetful.broker, sqlite_journal) as other:
+    with ConfirmedProducer(forgetful.broker, sqlite_journal) as courier, ConfirmedProducer(forgetful.broker, sqlite_journal) as other:
         sent = [courier.submit(0, b"a"), *(other.submit(1, name) for name in names)]
         for partition, wanted in enumerate((1, len(names))):
             journal_all(forgetful.broker, sqlite_journal, partition, wanted)
@@ -143,7 +143,7 @@ def test_what_another_broker_has_is_not_taken_for_what_the_first_one_had(forgetf
 
 def test_what_no_broker_takes_holds_up_nothing(forgetful: Forgetful) -> None:
     """Seventeen megabytes fail by themselves, and what was handed in after them is delivered."""
-    with Courier(forgetful.broker, None) as courier:
+    with ConfirmedProducer(forgetful.broker, None) as courier:
         large, small = courier.submit(0, b"x" * 17_000_000), courier.submit(0, b"a")
 
         assert isinstance(large.exception(timeout=1), MessageSizeTooLargeError)
@@ -152,7 +152,7 @@ def test_what_no_broker_takes_holds_up_nothing(forgetful: Forgetful) -> None:
 
 def test_a_single_event_leaves_as_a_structured_cloudevent(forgetful: Forgetful) -> None:
     """Its content type says what it is."""
-    with Courier(forgetful.broker, None) as courier:
+    with ConfirmedProducer(forgetful.broker, None) as courier:
         courier.submit(0, write(proposed(DATA))).result(timeout=10)
     reader = forgetful.broker.consumer()
     reader.assign([TopicPartition(INTERACTIONS, 0)])

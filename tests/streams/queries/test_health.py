@@ -4,7 +4,7 @@ from domain.customers.events import CustomerOnboarded
 from domain.tiering.policy import TierPolicy
 from projections.customers.group import CUSTOMERS
 from projections.redis import RedisStore
-from projections.store import Kept, Place
+from projections.store import GroupShard, StoredState
 from streams.broker.kafka import Broker
 from streams.folds.active_groups import Register
 from streams.journal import Arrival, Journal, LogOffset
@@ -61,7 +61,7 @@ async def test_read_models_of_another_journal_are_noticed(sqlite_journal: Journa
     """States that know of more than the journal has are not its states."""
     store = RedisStore(redis_url)
     await store.clear()
-    place = Place(0, CUSTOMERS.name)
-    await store.save(place, await store.reached(place), 99, {("profile@1", "customer:1"): Kept(99, b"{}")})
+    place = GroupShard(0, CUSTOMERS.name)
+    await store.save(place, await store.reached(place), 99, {("profile@1", "customer:1"): StoredState(99, b"{}")})
 
     assert f"read models: {CUSTOMERS.name} is ahead of the journal on shard 0" in await health(sqlite_journal, redis_url, broker_address, bohai).faults()

@@ -1,0 +1,84 @@
+"""How do events come in, where do they come from, and what do they come to?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.observability.logs import set_up_logs
+from deploy.terminal import DataDir, Json, errors, progress, settings_of, show
+
+EVENTS = "CloudEvents as JSON lines; - for standard input."
+Customers = Annotated[int, typer.Option(min=1, max=20_000_000, help="How many customers.")]
+Months = Annotated[int, typer.Option(min=1, max=240, help="How many months of history.")]
+Seed = Annotated[int, typer.Option(help="Same seed, same bytes.")]
+
+
+def feed(
+    file: Annotated[str | None, typer.Argument(help=EVENTS)] = None,
+    berka: Annotated[Path | None, typer.Option("--berka", help="The folder of the PKDD'99 bank's .asc files.", exists=True, file_okay=False)] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Send interactions in, and wait until every one is safe."""
+    from deploy.operations.feed import feed_all, sources
+
+    if (file is None) == (berka is None):
+        raise typer.BadParameter("name a FILE, or - for standard input, or --berka DIR")
+    set_up_logs("warning", "feed")
+    with progress("safe") as advance:
+        report = feed_all(settings_of(data_dir), sources(file, berka), advance)
+    show(report, as_json)
+    if report["unsendable"]:
+        errors.print(f"{report['unsendable']} lines are too large for the broker and were not sent")
+        raise typer.Exit(1)
+
+
+def synth(customers: Customers = 1000, months: Months = 12, seed: Seed = 1) -> None:
+    """Write a synthetic bank as CloudEvents, one JSON line each, on standard output."""
+    import sys
+
+    from streams.ingest.cloudevents import write
+    from streams.sources.synth import Bank, synth
+
+    for event in synth(Bank(customers, months, seed)):
+        sys.stdout.buffer.write(write(event) + b"\n")
+
+
+def demo(
+    customers: Customers = 1000,
+    months: Months = 6,
+    seed: Seed = 1,
+    exit_: Annotated[bool, typer.Option("--exit", help="Leave after the summary.")] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Run the embedded stack on a synthetic bank, print a summary, and stay up."""
+    from deploy.operations.demo import run_demo
+    from streams.sources.synth import Bank
+
+    settings = settings_of(data_dir)
+    set_up_logs("warning", "demo")
+    run_demo(settings, Bank(customers, months, seed), leave=exit_, as_json=as_json)
+
+
+def digest(
+    data_dir: DataDir = None,
+    rebuilt: Annotated[bool, typer.Option("--rebuild", help="Fold the journal anew, instead of reading the live states.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print the digest of every projection: live, or rebuilt from the journal. The two must be equal."""
+    import asyncio
+
+    from deploy.operations.digest import live_digests, rebuilt_digests
+
+    set_up_logs("warning", "digest")
+    settings = settings_of(data_dir)
+    show(asyncio.run(rebuilt_digests(settings) if rebuilt else live_digests(settings)), as_json)
+
+
+def schema(folder: Annotated[Path, typer.Argument(help="Where to write the files.", file_okay=False)]) -> None:
+    """Write the JSON Schema of every event type, and an AsyncAPI document, for the teams of the core systems."""
+    from deploy.operations.schemas import write_schemas
+
+    show({"files": write_schemas(folder), "folder": str(folder)}, as_json=False)

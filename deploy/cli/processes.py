@@ -1,0 +1,73 @@
+"""Which processes run? One command each; `up` starts them all on one machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.observability.logs import set_up_logs
+from deploy.settings import Settings
+from deploy.terminal import DataDir, settings_of
+
+
+def intake() -> None:
+    """Run the intake: messages become events in the journal."""
+    from deploy.observability.spans import set_up_traces
+    from deploy.processes import run_intake
+
+    settings = Settings()
+    set_up_logs(settings.log_level, "intake")
+    set_up_traces("intake")
+    run_intake(settings)
+
+
+def agents() -> None:
+    """Run the Faust agents: events become read models."""
+    from deploy.observability.spans import set_up_traces
+    from deploy.processes import run_agents
+
+    settings = Settings()
+    set_up_logs(settings.log_level, "agents")
+    set_up_traces("agents")
+    run_agents(settings)
+
+
+def web() -> None:
+    """Run the lookups over HTTP."""
+    from deploy.observability.spans import set_up_traces
+    from deploy.processes import run_web
+
+    settings = Settings()
+    set_up_logs(settings.log_level, "web")
+    set_up_traces("web")
+    run_web(settings)
+
+
+def guard() -> None:
+    """Run the guard: verify every event and every state, round after round, and tell by metrics what is wrong."""
+    from deploy.processes import run_guard
+
+    set_up_logs(Settings().log_level, "guard")
+    run_guard(Settings())
+
+
+def notary() -> None:
+    """Run the notary: sign the head of every shard's tree, and take a census a day."""
+    from deploy.processes import run_notary
+
+    set_up_logs(Settings().log_level, "notary")
+    run_notary(Settings())
+
+
+def witness(
+    logs: Annotated[Path, typer.Option("--logs", help="The public keys of those whose checkpoints are cosigned, one a line.", exists=True, dir_okay=False)],
+    folder: Annotated[Path, typer.Option("--folder", help="Where it keeps what it has seen.", file_okay=False)] = Path("witness"),
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8081,
+    data_dir: DataDir = None,
+) -> None:
+    """Run a witness: cosign checkpoints that follow on those seen before, and no others. Best on a machine of somebody else's."""
+    from deploy.processes import run_witness
+
+    settings = settings_of(data_dir).model_copy(update={"port": port})
+    set_up_logs(settings.log_level, "witness")
+    run_witness(settings, logs, folder)

@@ -1,0 +1,1 @@
+"""What had the bank itself said by then?"""

@@ -1,0 +1,1 @@
+"""How did campaigns touch the customer?"""

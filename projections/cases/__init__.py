@@ -1,0 +1,1 @@
+"""What did the customer complain of, and what is still open?"""

@@ -1,0 +1,15 @@
+"""What are the states of a customer called?"""
+
+from typing import NamedTuple
+
+from domain.accounts.ledger import Ledger
+from projections.accounts.months import Months
+from projections.customers.profile import Profile
+
+
+class Facts(NamedTuple):
+    """The facts of a customer, without any rule."""
+
+    profile: Profile
+    ledger: Ledger
+    months: Months
