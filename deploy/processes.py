@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +16,9 @@ HAND_OVER = 0.0005
 """Seconds after which the thread that sends decisions lets those who answer go on; Python's own are ten times as many."""
 LONG = 3_600.0
 """Seconds in which whoever looks through whole shards gets on: a step of theirs is as long as a shard."""
+EMBEDDED_SESSION = 3.0
+PREPARED_AFTER = 10.0
+"""Seconds after which agents load river, which takes two of a core: whoever waits for them to fold goes first."""
 GUARD_NICE = 19
 """Whatever else there is to do goes first."""
 
@@ -51,14 +55,27 @@ def run_agents(settings: Settings) -> None:
     from deploy.active_groups import register_of
     from projections.models.learner import prepare
     from projections.redis import RedisStore
-    from streams.folds.agents import run, worker
+    from streams.folds.agents import SESSION, run, worker
     from streams.publish.reactions import emitter
 
-    prepare()
+    _later(PREPARED_AFTER, prepare)
     tell(settings, "agents")
     journal, store = journal_of(settings), RedisStore(settings.redis)
     emit = emitter(courier_of(settings, journal), journal, settings.shards)
-    run(worker(settings.broker, store, journal, emit, register_of(settings, store, journal), settings.security, settings.data_dir / "agents"))
+    session = SESSION if settings.broker_keeps else EMBEDDED_SESSION
+    run(
+        worker(
+            settings.broker,
+            store,
+            journal,
+            emit,
+            register_of(settings, store, journal),
+            settings.security,
+            settings.data_dir / "agents",
+            session,
+            alone=settings.embedded and settings.workers == 1,
+        )
+    )
 
 
 def run_web(settings: Settings) -> None:
@@ -77,7 +94,9 @@ def run_web(settings: Settings) -> None:
     from replay.web.what_if import add_trying
     from streams.queries.health import Health
     from streams.queries.lookups import Lookups
-    from streams.web import WebDependencies, adopt, web
+    from streams.web.app import web
+    from streams.web.dependencies import WebDependencies
+    from streams.web.recording import adopt
 
     collect_seldom()
     sys.setswitchinterval(HAND_OVER)
@@ -150,3 +169,10 @@ def run_witness(settings: Settings, logs: Path, folder: Path) -> None:
 def collect_seldom() -> None:
     """Events and states are many and free of cycles: looking through them finds nothing, and takes a tenth of the time."""
     gc.set_threshold(100_000, 50, 100)
+
+
+def _later(seconds: float, do: Callable[[], None]) -> None:
+    """Do something in a while, unless this process ends before."""
+    timer = threading.Timer(seconds, do)
+    timer.daemon = True
+    timer.start()

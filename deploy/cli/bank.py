@@ -54,6 +54,9 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Run the embedded stack on a synthetic bank, print a summary, and stay up."""
+    from deploy.embedded import children
+
+    children.prepare()
     from deploy.operations.demo import run_demo
     from streams.sources.synth import Bank
 

@@ -12,6 +12,9 @@ from deploy.terminal import DataDir, Json, errors, settings_of, show, until_sign
 
 def up(data_dir: DataDir = None) -> None:
     """Run the embedded stack: broker, Redis, intake, agents, web, guard and notary under one supervisor, until Ctrl-C."""
+    from deploy.embedded import children
+
+    children.prepare()
     from deploy.embedded.supervisor import running
 
     settings = settings_of(data_dir)

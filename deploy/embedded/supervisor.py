@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +15,9 @@ from typing import IO
 import structlog
 
 from deploy.active_groups import begun_with, present_of
+from deploy.embedded import children
 from deploy.embedded import services as embedded
+from deploy.embedded.children import Child
 from deploy.embedded.tokens import write_tokens
 from deploy.policy_files import read_catalogue, read_privacy
 from deploy.settings import Settings
@@ -53,7 +54,7 @@ class Stack:
         self._settings = settings
         self._logs = settings.data_dir / "logs"
         self._workers = [name if number == 1 else f"{name}-{number}" for name in ON_THE_BROKER for number in range(1, settings.workers + 1)]
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._children: dict[str, subprocess.Popen[bytes] | Child] = {}
         self._failures: dict[str, int] = {}
         self._due: dict[str, float] = {}
         self._lock: IO[str] | None = None
@@ -114,8 +115,11 @@ class Stack:
             "redis": lambda: embedded.redis_command(settings, settings.data_dir / "redis"),
         }
         kind = name.partition("-")[0]
-        command = commands[name]() if name in commands else [sys.executable, "-m", "deploy.cli", kind]
-        self._children[name] = embedded.start(command, self._logs / f"{name}.log", _environment(settings), patient=kind in PATIENT)
+        log_file, patient = self._logs / f"{name}.log", kind in PATIENT
+        if name in commands:
+            self._children[name] = embedded.start(commands[name](), log_file, patient=patient)
+        else:
+            self._children[name] = children.start(kind, log_file, _environment(settings), patient=patient)
         self._due[name] = time.monotonic()
         self._publish_pids()
 
@@ -239,7 +243,7 @@ def _connect(address: str) -> None:
     socket.create_connection((host, int(port)), timeout=1).close()
 
 
-def _end(child: subprocess.Popen[bytes], how: int = signal.SIGTERM) -> None:
+def _end(child: subprocess.Popen[bytes] | Child, how: int = signal.SIGTERM) -> None:
     if child.poll() is None:
         os.kill(child.pid, how)
     try:

@@ -6,12 +6,14 @@ agent believes only the position saved with its states, and a timer brings an id
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import faust
 import structlog
+from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers import aiokafka as driver
 from faust.worker import Worker
 
@@ -30,6 +32,9 @@ log = structlog.get_logger()
 
 FETCH_WAIT_MS = 20
 LOOK_EVERY = 1.0
+SESSION = 6.0
+MEETING = 20.0
+"""Seconds in which a group meets; one that does not is seen to be stalled."""
 NAME = "tierfold-agents"
 
 
@@ -50,12 +55,49 @@ class _Transport(driver.Transport):
     Consumer = _Consumer
 
 
-def worker(servers: str, store: RedisStore, journal: Journal, emit: Emit, register: Register, security: Mapping[str, Any], folder: Path) -> faust.App:
+class _App(faust.App):
+    """Trap: Faust's own timers begin only when the group has met."""
+
+    looks: list[Callable[[], Awaitable[None]]]
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        for look in self.looks:
+            self.add_future(self._again_and_again(look))
+
+    async def _again_and_again(self, look: Callable[[], Awaitable[None]]) -> None:
+        while not self.should_stop:
+            await look()
+            await self.sleep(LOOK_EVERY)
+
+
+def _assigned(app: faust.App) -> set[int]:
+    """The shards that Kafka has given this worker; none before its consumer has started."""
+    try:
+        return {tp.partition for tp in app.consumer.assignment() if tp.topic == RECORDED}
+    except ConsumerNotStarted:
+        return set()
+
+
+def worker(
+    servers: str,
+    store: RedisStore,
+    journal: Journal,
+    emit: Emit,
+    register: Register,
+    security: Mapping[str, Any],
+    folder: Path,
+    session: float = SESSION,
+    *,
+    alone: bool = False,
+) -> faust.App:
     """A Faust app with one agent per group and what is derived from it, over the shards that Kafka gives it.
 
     `servers` is `host:port,host:port`; `security` is what kafka-python calls it; `folder` is for Faust's own files.
+    `session` is the seconds after which a worker that says nothing loses its shards; the embedded broker lets a group wait for half of them
+    before anybody folds. One that is `alone` has no rivals, and looks after every shard until the group has met.
     """
-    app = faust.App(
+    app = _App(
         NAME,
         broker=[f"kafka://{server}" for server in servers.split(",")],
         topic_partitions=len(journal),
@@ -64,17 +106,23 @@ def worker(servers: str, store: RedisStore, journal: Journal, emit: Emit, regist
         web_enabled=False,
         stream_buffer_maxsize=64,
         datadir=folder,
-        broker_session_timeout=6.0,
-        broker_heartbeat_interval=1.5,
+        broker_session_timeout=session,
+        broker_heartbeat_interval=session / 4,
         broker_rebalance_timeout=10.0,
         consumer_max_fetch_size=16 * 1024 * 1024,
         stream_wait_empty=False,
         broker_credentials=_credentials(security),
     )
+    app.looks = []
     app.transport = _Transport(app.conf.broker_consumer, app)
     recorded = app.topic(RECORDED, value_type=bytes, value_serializer="raw", key_type=bytes, key_serializer="raw")
+    begun = time.monotonic()
+
+    def before_assignment() -> Collection[int]:
+        return range(len(journal)) if alone and time.monotonic() - begun < MEETING else ()
+
     for name, bases in AGENTS.items():
-        _add_agent(app, recorded, name, journal, FoldWorker(bases, store, journal, emit, register))
+        _add_agent(app, recorded, name, journal, FoldWorker(bases, store, journal, emit, register), before_assignment)
     return app
 
 
@@ -92,7 +140,7 @@ def _credentials(security: Mapping[str, Any]) -> Any:
     return faust.SSLCredentials(context) if context else None
 
 
-def _add_agent(app: faust.App, recorded: Any, name: str, journal: Journal, carrying: FoldWorker) -> None:
+def _add_agent(app: _App, recorded: Any, name: str, journal: Journal, carrying: FoldWorker, before_assignment: Callable[[], Collection[int]]) -> None:
     async def fold(batches: Any) -> AsyncIterator[int]:
         async for event in batches.events():
             message = event.message
@@ -103,8 +151,7 @@ def _add_agent(app: faust.App, recorded: Any, name: str, journal: Journal, carry
 
     async def catch_up() -> None:
         PULSE.beat()
-        assigned = {tp.partition for tp in app.consumer.assignment() if tp.topic == RECORDED}
-        await asyncio.gather(*(look_after(partition) for partition in assigned))
+        await asyncio.gather(*(look_after(partition) for partition in _assigned(app) or before_assignment()))
 
     async def look_after(partition: int) -> None:
         """Trap: an exception in a timer ends the whole worker, and with it the shards that are well."""
@@ -114,4 +161,4 @@ def _add_agent(app: faust.App, recorded: Any, name: str, journal: Journal, carry
             log.error("shard_not_folded", group=name, shard=partition, error=type(error).__name__)  # noqa: TRY400
 
     app.agent(recorded, name=name, isolated_partitions=True)(fold)
-    app.timer(LOOK_EVERY, name=f"catch_up_{name}")(catch_up)
+    app.looks.append(catch_up)

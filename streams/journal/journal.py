@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from streams.journal.outcomes import Counts
-from streams.journal.postgres import open_postgres
 from streams.journal.shard import Recorder, Shard
 from streams.journal.sqlite import open_sqlite
 from streams.keyring import Keyring
@@ -65,4 +64,6 @@ class Journal:
     def _open(self, number: int) -> Recorder:
         if self.url.startswith("sqlite"):
             return open_sqlite(Path(self.url.removeprefix("sqlite://")), number)
+        from streams.journal.postgres import open_postgres  # its library takes a while to load
+
         return open_postgres(self.url, number)

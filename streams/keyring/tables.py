@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
-
 CREATE = (
     "CREATE TABLE IF NOT EXISTS keys (subject TEXT PRIMARY KEY, wrapped {blob}, master TEXT, made_at TEXT NOT NULL, destroyed_at TEXT)",
     "CREATE TABLE IF NOT EXISTS restricted (subject TEXT PRIMARY KEY, restricted_at TEXT NOT NULL)",
@@ -102,7 +100,7 @@ class Tables:
 
     def _connected(self) -> Any:
         if self._connection is None:
-            self._connection = _open_sqlite(Path(self._url.removeprefix("sqlite://"))) if self._lite else psycopg.connect(self._url)
+            self._connection = _open_sqlite(Path(self._url.removeprefix("sqlite://"))) if self._lite else _open_postgres(self._url)
             if self._lite or not self._connection.execute("SELECT to_regclass('restricted')").fetchone()[0]:
                 for statement in CREATE:
                     self._connection.execute(statement.format(blob="BLOB" if self._lite else "BYTEA"))
@@ -117,3 +115,10 @@ def _open_sqlite(file: Path) -> sqlite3.Connection:
     for pragma in ("journal_mode = WAL", "secure_delete = ON", "synchronous = FULL"):
         connection.execute(f"PRAGMA {pragma}")
     return connection
+
+
+def _open_postgres(url: str) -> Any:
+    """A connection to a PostgreSQL database, whose library is loaded where there is one."""
+    import psycopg
+
+    return psycopg.connect(url)
