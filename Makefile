@@ -4,14 +4,18 @@ PYTHON ?= python3
 UV := .uv/bin/uv
 RUN := $(UV) run --locked --all-extras --no-sync
 ARGS ?=
+WORKERS ?= auto
 
-.PHONY: run test test-real faults faults-real components check bench install clean
+.PHONY: run test nightly test-real faults faults-real components check pages bench install clean
 
 run: install  ## the whole stack on a synthetic bank; ARGS="--exit --json" leaves after the summary
 	@$(RUN) tierfold demo $(ARGS)
 
-test: install  ## everything but the bank-sized fault tests
-	$(RUN) pytest -m "not faults and not real" $(ARGS)
+test: install  ## everything but the bank-sized fault tests; in parallel, and long properties on fewer examples
+	$(RUN) pytest -m "not faults and not real" -n $(WORKERS) --dist loadscope $(ARGS)
+
+nightly: install  ## the same with all examples, seeds and sizes
+	TIERFOLD_TEST_THOROUGH=1 $(RUN) pytest -m "not faults and not real" -n $(WORKERS) --dist loadscope $(ARGS)
 
 test-real: install components  ## on Apache Kafka, PostgreSQL and Redis; what is missing fails
 	$(RUN) pytest -m real $(ARGS)
@@ -30,6 +34,10 @@ check: install  ## format, lint, types, boundaries
 	$(RUN) ruff check .
 	$(RUN) mypy
 	$(RUN) lint-imports
+	@$(RUN) python -m deploy.pages.references sentences
+
+pages: install  ## makes the references and the map anew from the code
+	@$(RUN) python -m deploy.pages.references
 
 bench: install components .peers/.installed  ## measures everything beside its ceilings and peers, more than half an hour; writes bench.json and bench.svg
 	@$(RUN) python -m deploy.bench $(ARGS)

@@ -8,9 +8,15 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deploy.settings import Settings
 from deploy.wiring import broker_of, courier_of, journal_of, notary_of
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from streams.web.dependencies import WebDependencies
 
 HAND_OVER = 0.0005
 """Seconds after which the thread that sends decisions lets those who answer go on; Python's own are ten times as many."""
@@ -21,6 +27,17 @@ PREPARED_AFTER = 10.0
 """Seconds after which agents load river, which takes two of a core: whoever waits for them to fold goes first."""
 GUARD_NICE = 19
 """Whatever else there is to do goes first."""
+
+
+def run(process: str, settings: Settings) -> None:
+    """Be one of the processes, with logs and traces of its own, until a signal."""
+    from deploy.observability.logs import set_up_logs
+    from deploy.observability.spans import set_up_traces
+
+    set_up_logs(settings.log_level, process)
+    if process in TRACED:
+        set_up_traces(process)
+    PROCESSES[process](settings)
 
 
 def tell(settings: Settings, process: str, within: float = 60.0) -> None:
@@ -80,11 +97,22 @@ def run_agents(settings: Settings) -> None:
 
 def run_web(settings: Settings) -> None:
     """Answer lookups until a signal."""
+    import uvicorn
+
+    from streams.web.recording import adopt
+
+    collect_seldom()
+    sys.setswitchinterval(HAND_OVER)
+    app, doors = web_app(settings)
+    adopt(doors.catalogue, doors)
+    uvicorn.run(app, host=settings.host, port=settings.port, log_config=None, log_level="warning", access_log=False, server_header=False, proxy_headers=False)
+
+
+def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
+    """Every route, and what they reach; nothing is reached yet."""
     from datetime import datetime
     from functools import partial
     from zoneinfo import ZoneInfo
-
-    import uvicorn
 
     from deploy.active_groups import begun_with, policy_in_force, register_of, tried
     from deploy.keys import tokens_of
@@ -96,10 +124,7 @@ def run_web(settings: Settings) -> None:
     from streams.queries.lookups import Lookups
     from streams.web.app import web
     from streams.web.dependencies import WebDependencies
-    from streams.web.recording import adopt
 
-    collect_seldom()
-    sys.setswitchinterval(HAND_OVER)
     catalogue, privacy = read_catalogue(settings.catalogue), read_privacy(settings.privacy)
     journal, store = journal_of(settings), RedisStore(settings.redis)
     register = register_of(settings, store, journal)
@@ -117,13 +142,12 @@ def run_web(settings: Settings) -> None:
         privacy=privacy,
         rates=(settings.rate, settings.rate_of_people),
     )
-    adopt(catalogue, doors)
     app = web(doors)
     add_past(app, journal, privacy, partial(policy_in_force, settings, journal), lambda: datetime.now(doors.zone).date())
     add_wholes_past(app, journal, privacy)
     add_decisions(app, journal, privacy, begun_with(settings))
     add_trying(app, partial(tried, settings))
-    uvicorn.run(app, host=settings.host, port=settings.port, log_config=None, log_level="warning", access_log=False, server_header=False, proxy_headers=False)
+    return app, doors
 
 
 def run_guard(settings: Settings) -> None:
@@ -169,6 +193,11 @@ def run_witness(settings: Settings, logs: Path, folder: Path) -> None:
 def collect_seldom() -> None:
     """Events and states are many and free of cycles: looking through them finds nothing, and takes a tenth of the time."""
     gc.set_threshold(100_000, 50, 100)
+
+
+PROCESSES = {"intake": run_intake, "agents": run_agents, "web": run_web, "guard": run_guard, "notary": run_notary}
+TRACED = ("intake", "agents", "web")
+"""Those through which a message or a question goes."""
 
 
 def _later(seconds: float, do: Callable[[], None]) -> None:

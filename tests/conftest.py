@@ -35,9 +35,12 @@ from projections.redis import RedisStore
 from projections.store import GroupShard, MemoryStore, Progress, Store, StoredState
 from streams.journal import Counts, Journal
 from streams.keyring import FileMaster, Keyring
+from tests.commands import run_command
+from tests.sizes import THOROUGH
 
-hypothesis_settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
-hypothesis_settings.load_profile("ci")
+hypothesis_settings.register_profile("quick", deadline=None, derandomize=True, print_blob=True, max_examples=30)
+hypothesis_settings.register_profile("thorough", deadline=None, derandomize=True, print_blob=True)
+hypothesis_settings.load_profile("thorough" if THOROUGH else "quick")
 
 BERKA = Path(__file__).parents[2] / "shared" / "data" / "berka"
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -289,7 +292,7 @@ class Running:
 
     def run(self, *words: str, **options: Any) -> "subprocess.CompletedProcess[bytes]":
         """Run a `tierfold` command against this stack."""
-        return subprocess.run([*TIERFOLD, *words], env=environment_of(self.settings), capture_output=True, timeout=300, check=False, **options)
+        return run_command(words, environment_of(self.settings), **options)
 
     def report(self, *words: str) -> dict[str, Any]:
         """The JSON report of a command that must succeed."""

@@ -12,51 +12,37 @@ from deploy.terminal import DataDir, settings_of
 
 def intake() -> None:
     """Run the intake: messages become events in the journal."""
-    from deploy.observability.spans import set_up_traces
-    from deploy.processes import run_intake
+    from deploy.processes import run
 
-    settings = Settings()
-    set_up_logs(settings.log_level, "intake")
-    set_up_traces("intake")
-    run_intake(settings)
+    run("intake", Settings())
 
 
 def agents() -> None:
     """Run the Faust agents: events become read models."""
-    from deploy.observability.spans import set_up_traces
-    from deploy.processes import run_agents
+    from deploy.processes import run
 
-    settings = Settings()
-    set_up_logs(settings.log_level, "agents")
-    set_up_traces("agents")
-    run_agents(settings)
+    run("agents", Settings())
 
 
 def web() -> None:
     """Run the lookups over HTTP."""
-    from deploy.observability.spans import set_up_traces
-    from deploy.processes import run_web
+    from deploy.processes import run
 
-    settings = Settings()
-    set_up_logs(settings.log_level, "web")
-    set_up_traces("web")
-    run_web(settings)
+    run("web", Settings())
 
 
 def guard() -> None:
     """Run the guard: verify every event and every state, round after round, and tell by metrics what is wrong."""
-    from deploy.processes import run_guard
+    from deploy.processes import run
 
-    set_up_logs(Settings().log_level, "guard")
-    run_guard(Settings())
+    run("guard", Settings())
 
 
 def notary() -> None:
     """Run the notary: sign the head of every shard's tree, and take a census a day."""
-    from deploy.processes import run_notary
+    from deploy.processes import run
 
-    set_up_logs(Settings().log_level, "notary")
-    run_notary(Settings())
+    run("notary", Settings())
 
 
 def witness(

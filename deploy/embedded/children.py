@@ -17,7 +17,14 @@ from replay.rebuild.workers import die_with_parent
 NICE = 10
 ONE_PORT = "TIERFOLD_METRICS_PORT"
 """A port that several processes of one machine cannot share."""
-PRELOADED = ["deploy.cli.main", "deploy.cli.processes", "deploy.processes", "deploy.active_groups", "deploy.observability.spans", "projections.redis"]
+PRELOADED = [
+    "deploy.embedded.children",
+    "deploy.processes",
+    "deploy.active_groups",
+    "deploy.observability.logs",
+    "deploy.observability.spans",
+    "projections.redis",
+]
 """What every child needs."""
 _FORKS = sys.platform == "linux"
 """Elsewhere each child loads its modules itself."""
@@ -84,9 +91,10 @@ def run(kind: str, log: str, environment: dict[str, str], patient: bool, supervi
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = ["tierfold", kind]
-    from deploy.cli.main import main
+    from deploy.processes import run as run_process
+    from deploy.settings import Settings
 
-    main()
+    run_process(kind, Settings())
 
 
 def begin(patient: bool) -> None:

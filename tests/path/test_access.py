@@ -28,6 +28,7 @@ from streams.broker.kafka import INTERACTIONS, Broker
 from streams.broker.routing import shard_of
 from streams.ingest.cloudevents import BATCH, STRUCTURED, write, write_batch
 from tests.conftest import NOON, TODAY, Running, proposed, settings_in
+from tests.sizes import sized
 
 OWN, OTHERS, UNKNOWN = "own", "others", "unknown"
 MANAGERS = {OWN: "li", OTHERS: "zhao"}
@@ -316,7 +317,7 @@ def test_schemathesis_finds_nothing(running: Running, tmp_path: Path, decisions:
     (tmp_path / "schemathesis.toml").write_text(f"""
 seed = 1
 [generation]
-max-examples = 8
+max-examples = {sized(2, 8)}
 [checks.positive_data_acceptance]
 enabled = false
 [auth.openapi.bearer]

@@ -11,8 +11,9 @@ from streams.broker.kafka import Broker
 from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
 from tests.conftest import Running, proposed
+from tests.sizes import sized
 
-MALFORMED = 10_000
+MALFORMED = sized(2_000, 10_000)
 
 SPOILT: list[Any] = [
     lambda event: {**event, "specversion": "0.1"},

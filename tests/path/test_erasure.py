@@ -22,8 +22,9 @@ from streams.ingest.cloudevents import BATCH, write, write_batch
 from streams.keyring.masters import Unwrappable
 from streams.sources.synth import Bank, synth
 from tests.conftest import Running, settings_in
+from tests.sizes import sized
 
-PLANTED = 1_000
+PLANTED = sized(150, 1_000)
 ASKED = 40
 MARK = "planted~"
 """What every planted identity has in it, and nothing else."""

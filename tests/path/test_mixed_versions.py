@@ -25,11 +25,23 @@ NEWCOMER = "customer:4711"
 OTHER = next(name for number in range(100) if shard_of(name := f"customer:{number}", 4) != shard_of(NEWCOMER, 4))
 """Somebody in another of the four shards."""
 OLDER = f"""
-import sys
+import os
 from pathlib import Path
-if sys.argv[1:] in (["agents"], ["web"]) and (Path(__file__).parent / "older").exists():
-    from domain.event_types import EVENT_BY_TYPE
-    del EVENT_BY_TYPE["{type_key(EventAttended)}"]
+
+def older():
+    if not (Path(__file__).parent / "older").exists():
+        return
+    from deploy.embedded import children
+    run = children.run
+    def run_older(kind, *given):
+        if kind in ("agents", "web"):
+            from domain.event_types import EVENT_BY_TYPE
+            del EVENT_BY_TYPE["{type_key(EventAttended)}"]
+        run(kind, *given)
+    run_older.__module__, run_older.__qualname__ = run.__module__, run.__qualname__
+    children.run = run_older
+
+os.register_at_fork(after_in_child=older)
 """
 """Python runs this in every process: while the file `older` is there, agents and web are of a release that did not know one type of event."""
 

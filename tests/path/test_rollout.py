@@ -28,11 +28,12 @@ from replay.rollout.commands import RolloutDependencies
 from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
 from tests.conftest import TIERFOLD, Running, environment_of, settings_in
+from tests.sizes import sized
 
 LIVE = POLICIES / "tiers" / "bohai-retail.yaml"
 OTHER = POLICIES / "tiers" / "cmb-sunflower.yaml"
 BANK = Bank(customers=300, months=4, seed=2)
-PROMOTIONS = 50
+PROMOTIONS = sized(10, 50)
 PACE = 1_000
 
 

@@ -16,11 +16,11 @@ from deploy.components.kafka import Kafka, cluster_of, jars
 from deploy.components.together import Components, Missing
 from tests.conftest import TIERFOLD, free_port, wait_until
 from tests.real.conftest import TOOLS
-from tests.test_readme import ENGLISH, commands
+from tests.test_pages import commands, page
 
 pytestmark = pytest.mark.real
 
-SECTION = ENGLISH[ENGLISH.index("## Kafka, PostgreSQL, Redis on one machine") : ENGLISH.index("## Where things are")]
+SECTION = page("operating").partition("## Everything on one machine")[2]
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from tests.simulation.faults import RATES
 from tests.simulation.mutations import MUTATIONS, mutated
 from tests.simulation.running import BANKS, bank, calm, run, simulate
 from tests.simulation.world import Violation
+from tests.sizes import sized
 
-SEEDS = int(os.environ.get("TIERFOLD_TEST_SEEDS", "300"))
+SEEDS = int(os.environ.get("TIERFOLD_TEST_SEEDS", sized(60, 300)))
 FIRST = int(os.environ.get("TIERFOLD_TEST_SEED", "0"))
 CHUNK_SEEDS = 100
 FOUND_WITHIN = 300

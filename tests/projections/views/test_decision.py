@@ -27,6 +27,7 @@ from projections.store import StoredState
 from projections.views.customer import Customer
 from projections.views.decision import Asked, Household, decide_offer, with_probability
 from tests.conftest import recorded
+from tests.sizes import sized
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 OFFERS = (
@@ -141,7 +142,7 @@ def refused_often(events: list[Recorded], offer: str, kind: type[Interaction], t
     return any(last - begun <= timedelta(days=within) and last + timedelta(days=hide) > NOW for begun, last in spans)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=sized(80, 400), deadline=None)
 @given(events=sequences, channel=channels, told=others)
 def test_no_sequence_of_interactions_leads_to_an_unlawful_offer(bohai: TierPolicy, events: list[Recorded], channel: Any, told: list[datetime]) -> None:
     """Consent, suitability and contact policy hold for everything that is shown, whatever happened before, in whatever order."""

@@ -18,8 +18,9 @@ from streams.journal import Arrival, Journal, Leaf, LogOffset
 from streams.journal.merkle import leaf_hash
 from streams.sources.synth import Bank, synth
 from tests.conftest import NOON
+from tests.sizes import sized
 
-EVENTS = 10_000
+EVENTS = sized(2_000, 10_000)
 SIGNER = Signer("bank.example", b"\7" * 32)
 
 
@@ -168,7 +169,7 @@ def test_every_event_of_ten_thousand_is_named_whatever_is_done_to_it() -> None:
 
 def test_a_tail_that_is_cut_off_after_a_checkpoint_is_named(sound: Path, tmp_path: Path) -> None:
     """From the first that is gone to the last, even where the journal's own tree is cut off with it."""
-    for kept in (EVENTS - 1, EVENTS - 2, 9_000, 5_000, 0):
+    for kept in (EVENTS - 1, EVENTS - 2, EVENTS * 9 // 10, EVENTS // 2, 0):
         first = f"position {EVENTS}" if kept == EVENTS - 1 else f"positions {kept + 1} to {EVENTS}"
         found = held(attack(sound, tmp_path, f"DELETE FROM stored_events WHERE rowid > {kept}"))
         assert found[0] == ("event", first, "was deleted")

@@ -21,6 +21,7 @@ from streams.folds.shard_fold import ShardFold
 from streams.journal import Arrival, Journal, LogOffset
 from streams.sources.synth import Bank, synth
 from tests.conftest import NOON, Dying
+from tests.sizes import sized
 
 SHARDS = 2
 GROUPS = (CUSTOMERS, REACTIONS, MODELS)
@@ -58,7 +59,7 @@ async def test_long_stretches_make_what_the_live_folding_makes(group: Group, jou
     assert [await store.upto(GroupShard(shard.number, group.name)) for shard in journal] == [shard.head() for shard in journal]
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=sized(6, 15), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(min_value=1, max_value=2_500), st.integers(min_value=1, max_value=25), st.integers(min_value=1, max_value=2_500))
 @example(first=2_500, deadly=2, second=500)
 @example(first=2_500, deadly=3, second=1_999)

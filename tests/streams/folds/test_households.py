@@ -41,6 +41,7 @@ from streams.folds.derived_fold import DerivedFold
 from streams.folds.shard_fold import ShardFold
 from streams.journal import Arrival, Journal, LogOffset
 from tests.conftest import NOON, proposed
+from tests.sizes import sized
 
 SHARDS = 3
 FAMILY = "household:1"
@@ -316,7 +317,7 @@ def story(months: list[list[tuple[str, str, int, int, bool]]]) -> list[list[Prop
     return parts
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=sized(6, 25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(happenings, min_size=3, max_size=3), st.randoms(use_true_random=False), st.booleans())
 def test_in_whatever_order_shards_work_the_bank_comes_to_the_same(months: list[list[tuple[str, str, int, int, bool]]], chance: Random, at_once: bool) -> None:
     """Σ members = household in every month; live = rebuilt = as-of(now) = what-if; and another order of work ends the same."""

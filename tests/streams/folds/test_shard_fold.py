@@ -25,6 +25,7 @@ from streams.folds.derived_fold import DerivedFold
 from streams.folds.shard_fold import ShardFold
 from streams.journal import Arrival, Journal, LogOffset
 from tests.conftest import NOON, Dying, proposed
+from tests.sizes import sized
 
 
 def history() -> list[Proposed]:
@@ -99,7 +100,7 @@ async def test_states_end_where_the_journal_says(groups: list[Group], sqlite_jou
     assert [await store.upto(GroupShard(0, group.name)) for group in groups] == [sqlite_journal[0].head()] * 3
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=sized(10, 25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(min_value=0, max_value=22), st.booleans()), max_size=25))
 async def test_any_delivery_to_any_two_workers_ends_the_same(
     groups: list[Group], tmp_path_factory: pytest.TempPathFactory, deliveries: list[tuple[int, bool]]

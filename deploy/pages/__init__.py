@@ -1,0 +1,1 @@
+"""Which pages are made from the code, and what do they say?"""
