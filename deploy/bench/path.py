@@ -109,7 +109,7 @@ def event_of(stream: str, name: str) -> tuple[str, bytes]:
 
 
 async def _readable(store: RedisStore, place: GroupShard, stream: str, produced: float) -> float:
-    while (await store.load(place, [("profile@1", stream)]))[0] is None:
+    while (await store.load(place, [("profile@2", stream)]))[0] is None:
         await asyncio.sleep(0.002)
     return (time.perf_counter() - produced) * 1000
 
@@ -118,7 +118,7 @@ async def _bare_reads(settings: Settings, count: int = 2_000) -> list[float]:
     store, place = RedisStore(settings.redis), GroupShard(0, CUSTOMERS.name)
 
     async def read() -> None:
-        await store.load(place, [("profile@1", "customer:1")])
+        await store.load(place, [("profile@2", "customer:1")])
 
     found = []
     for _ in range(count):

@@ -143,8 +143,8 @@ def test_a_rule_is_rebuilt_compared_approved_promoted_and_rolled_back(running: R
     assert promoted["told"] == told_of_new.total() == len(told_of_new) == compared["up"] + compared["down"]
     assert back["told"] == promoted["told"]
     assert told_in_all == told_of_new + Counter((who, new, old) for who, old, new in told_of_new.elements())
-    assert {name: each for name, each in after.items() if name not in ("profile@1", "ledger@1", "live@1", "versions@1")} == {
-        name: each for name, each in before.items() if name not in ("profile@1", "ledger@1", "live@1", "versions@1")
+    assert {name: each for name, each in after.items() if name not in ("profile@2", "ledger@1", "live@1", "versions@1")} == {
+        name: each for name, each in before.items() if name not in ("profile@2", "ledger@1", "live@1", "versions@1")
     }
     assert after == running.report("digest", "--rebuild")
 
@@ -230,7 +230,7 @@ def test_fifty_promotions_under_load_show_no_reader_two_versions_at_once(running
 
 
 ENGINES: dict[str, tuple[str, ...]] = {
-    "ledger": ("profile@1", "ledger@1", "months@1"),
+    "ledger": ("profile@2", "ledger@1", "months@2"),
     "tier": ("tier@1",),
     "offers": ("offers@3",),
     "model": ("model@3",),
