@@ -90,7 +90,7 @@ def run_agents(settings: Settings) -> None:
             settings.security,
             settings.data_dir / "agents",
             session,
-            alone=settings.embedded and settings.workers == 1,
+            alone=not settings.broker_keeps and settings.workers == 1,
         )
     )
 

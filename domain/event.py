@@ -42,10 +42,10 @@ def later(default: Any) -> Any:
 class Interaction(BaseModel):
     """Anything that happened between the bank and a customer; named in the past tense, never changed.
 
-    Subclasses are the catalogue: the class name in kebab-case is the stable type name, `schema_version`
+    Subclasses are the event types: the class name in kebab-case is the stable type name, `schema_version`
     counts its shapes, `concerns` lists the kinds of stream the event may be recorded in, `whom` names the field that has
     the stream of the person it is about, where that is not its own, `senders` the roles that may hand it in, `signed_by`
-    the field that names the person who says it, and `customer_seen` whether it means that the customer was there.
+    the field that names the person who says it, and `customer_seen` whether it means that the customer was there. One that others are made of is a base (`is_base`).
     Unknown fields and loose types are errors, so that a misspelt field cannot be lost in silence; an error never
     repeats what was given, so that no personal data gets into a log.
     """
@@ -57,6 +57,7 @@ class Interaction(BaseModel):
     senders: ClassVar[tuple[Role, ...]] = ("core",)
     signed_by: ClassVar[str | None] = None
     customer_seen: ClassVar[bool] = True
+    is_base: ClassVar[bool] = False
 
 
 def is_own_word(event: type[Interaction]) -> bool:

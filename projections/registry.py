@@ -1,6 +1,6 @@
 """What runs? The one table of groups: which agent folds them, what a lookup reads, what may be rebuilt, what a decision is made from.
 
-A group that is new is added here, and nowhere else.
+Agents, rebuilds, laws and the privacy policy read it. What a lookup shows of a customer is named in `views/customer.py` too.
 """
 
 from dataclasses import dataclass, replace

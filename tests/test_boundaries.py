@@ -1,8 +1,10 @@
 """A file that is new is held to the boundaries at once: whatever is planted, the contracts find it."""
 
+import ast
 import os
 import shutil
 import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -41,6 +43,16 @@ def test_the_code_as_it_is_breaks_no_contract() -> None:
     code, said = said_of(ROOT)
 
     assert code == 0, said
+
+
+def test_the_domain_imports_pydantic_and_the_standard_library_alone() -> None:
+    """Rules are pure: whatever is installed, nothing else is asked."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "domain").rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    named = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    named |= {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
+
+    assert {name.partition(".")[0] for name in named} <= {"domain", "pydantic", *sys.stdlib_module_names}
 
 
 @pytest.mark.parametrize("floor", FLOORS)

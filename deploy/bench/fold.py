@@ -50,7 +50,7 @@ def fold(events: dict[int, list[bytes]]) -> Figure:
 
 def fold_groups(settings: Settings) -> tuple[Group, Group, Group]:
     """What is folded: the facts of customers, their complaints, and their standings under the shipped policy."""
-    return CUSTOMERS, CASES, standings("bench", read_policy(settings.policy), CUSTOMERS.name)
+    return CUSTOMERS, CASES, standings("bench", read_policy(settings.policy), CUSTOMERS.name, CASES.name)
 
 
 def recorded(journal: Journal, shard: int, raws: list[bytes]) -> list[bytes]:

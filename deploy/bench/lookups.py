@@ -27,8 +27,8 @@ from deploy.settings import POLICIES, Settings
 from domain.access.roles import ANYBODY, Caller
 from domain.envelope import Proposed, Recorded
 from domain.offers.events import ExampleLabelled
+from projections.cases.complaints import CASES
 from projections.customers.group import CUSTOMERS
-from projections.customers.history import customers_under
 from projections.models.group import MODELS
 from projections.models.learner import MODEL
 from projections.offers.group import REACTIONS
@@ -38,6 +38,7 @@ from projections.redis import RedisStore
 from projections.rollout.versions import name_of
 from projections.store import GroupShard, StoredState
 from projections.tiering.standing import standings
+from projections.views.history import customers_under
 from streams.broker.kafka import INTERACTIONS, Broker
 from streams.broker.routing import shard_of
 from streams.ingest.cloudevents import BATCH, write_batch
@@ -127,7 +128,7 @@ def _shelf() -> dict[str, Any]:
 async def _load(settings: Settings, known: int) -> None:
     """Read models of so many customers, folded from a synthetic bank's and written under names of their own; and models that have learnt."""
     store, policy = RedisStore(settings.redis), read_policy(settings.policy)
-    whole, tiers = customers_under(policy), standings(name_of(policy), policy, CUSTOMERS.name)
+    whole, tiers = customers_under(policy), standings(name_of(policy), policy, CUSTOMERS.name, CASES.name)
     histories: dict[str, list[Proposed]] = {}
     for event in synth(TEMPLATES):
         histories.setdefault(event.stream, []).append(event)

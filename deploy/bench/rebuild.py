@@ -35,7 +35,7 @@ def rebuild() -> list[Figure]:
     In memory, as `digest --rebuild` and `what-if --from-journal` do; and as new versions in Redis, as `replay rebuild` does:
     the facts, and then the tiers that follow from them.
     """
-    groups = (CUSTOMERS, CASES, standings("bench", read_policy(POLICIES / "tiers" / "bohai-retail.yaml"), CUSTOMERS.name))
+    groups = (CUSTOMERS, CASES, standings("bench", read_policy(POLICIES / "tiers" / "bohai-retail.yaml"), CUSTOMERS.name, CASES.name))
     with tempfile.TemporaryDirectory() as name:
         rows = _rows(Path(name) / "one")
         journals = {size: _journal(Path(name) / str(size), rows, size) for size in SIZES}

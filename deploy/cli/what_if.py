@@ -91,7 +91,7 @@ def as_of(whom: Whom, recorded: Recorded = None, occurred: Occurred = None, poli
     """
     import msgspec
 
-    from projections.customers.history import customers_under
+    from projections.views.history import as_shown, customers_under
     from replay.history.as_of import as_of, together_as_of
 
     settings = settings_of(data_dir)
@@ -104,7 +104,7 @@ def as_of(whom: Whom, recorded: Recorded = None, occurred: Occurred = None, poli
     else:
         group = customers_under(_policy_then(settings, journal, policy, occurred, then))
         states = as_of(journal, group, f"customer:{whom}", then, day)
-        shown = {"customer": whom, **{part.name: state for part, state in zip(group.parts, states, strict=True)}} if states else None
+        shown = {"customer": whom, **as_shown(states)} if states else None
     if shown is None:
         raise UserError(f"nothing was recorded of {whom} by then")
     print(msgspec.json.encode(shown, order="deterministic").decode())

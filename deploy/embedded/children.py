@@ -6,8 +6,10 @@ a child that died is there again at once. Services of others (the broker, Redis)
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,9 @@ NICE = 10
 ONE_PORT = "TIERFOLD_METRICS_PORT"
 """A port that several processes of one machine cannot share."""
 PRELOADED = [
+    "deploy.embedded.fork_server",
     "deploy.embedded.children",
+    "deploy.cli.main",
     "deploy.processes",
     "deploy.active_groups",
     "deploy.observability.logs",
@@ -55,9 +59,14 @@ class Child:
             raise subprocess.TimeoutExpired(str(self._process.name), timeout or 0.0)
         return code
 
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, if it is still there: the server may have reaped it just now."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
     def kill(self) -> None:
         """End it at once."""
-        self._process.kill()
+        self.send_signal(signal.SIGKILL)
 
 
 def prepare() -> None:
@@ -75,15 +84,16 @@ def start(kind: str, log: Path, environment: dict[str, str], *, patient: bool) -
     """
     context: Any = multiprocessing.get_context("forkserver" if _FORKS else "spawn")
     settings = {name: value for name, value in {**os.environ, **environment}.items() if name != ONE_PORT}
-    process = context.Process(target=run, args=(kind, str(log), settings, patient, os.getpid()), name=kind)
+    process = context.Process(target=run, args=(kind, str(log), settings, patient, os.getpid()), name=kind, daemon=True)
     process.start()
     return Child(process)
 
 
 def run(kind: str, log: str, environment: dict[str, str], patient: bool, supervisor: int) -> None:
     """Be a child: its own group, its own log, the supervisor's settings."""
-    _follow(supervisor)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     begin(patient)
+    _follow(supervisor)
     os.setpgid(0, 0)
     output = os.open(log, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o644)
     os.dup2(output, 1)

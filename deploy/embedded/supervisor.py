@@ -2,7 +2,6 @@
 
 import asyncio
 import fcntl
-import os
 import signal
 import socket
 import subprocess
@@ -245,7 +244,7 @@ def _connect(address: str) -> None:
 
 def _end(child: subprocess.Popen[bytes] | Child, how: int = signal.SIGTERM) -> None:
     if child.poll() is None:
-        os.kill(child.pid, how)
+        child.send_signal(how)
     try:
         child.wait(timeout=10)
     except subprocess.TimeoutExpired:

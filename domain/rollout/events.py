@@ -19,6 +19,8 @@ Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 class Step(Interaction):
     """A step in the life of a version of a group of projections."""
 
+    is_base = True
+
     concerns = ("policy",)
     senders = NOBODY
     group: Identifier

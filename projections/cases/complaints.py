@@ -1,7 +1,8 @@
 """Which complaints of a customer are open, and how many were at each month's end?
 
 Months' ends are only added: whoever reads them beside the months, as a tier that is frozen in a dispute does, finds the
-same whenever it reads.
+same whenever it reads. A month is disputed by the complaints that were open when the bank closed it, whenever the
+customer became known.
 """
 
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from domain.cases.events import ComplaintClosed, ComplaintOpened, ComplaintWithd
 from domain.envelope import Recorded
 from domain.event_types import type_keys
 from domain.fastcopy import changed
-from projections.bank.context import CONTEXT, BankContext, ends_a_month
+from projections.bank.day_end import CONTEXT, BankContext, ends_a_month
 from projections.projection import Group, Projection
 
 
@@ -46,17 +47,18 @@ def evolve(complaints: Complaints, event: Recorded) -> Complaints:
             others = {name: day for name, day in complaints.open.items() if name != case}
             return changed(complaints, open=others, closed=complaints.closed + 1)
         case DayClosed(date=day) if complaints.open and ends_a_month(event.data):
-            return _month_ended(complaints, month_of(day), event.context or BankContext(closed=month_of(day)))
+            bank = event.context or BankContext(closed=month_of(day), closed_at=event.position)
+            return _month_ended(complaints, bank) if bank.closed_at == event.position else complaints
         case _:
             return complaints
 
 
-def _month_ended(complaints: Complaints, month: Month, bank: BankContext) -> Complaints:
-    """The complaints after a month's end; one that is told again, or comes behind a later one, changes nothing."""
+def _month_ended(complaints: Complaints, bank: BankContext) -> Complaints:
+    """The complaints after a month's end. One that is told again, or comes behind a later one, closed nothing, and is not asked."""
     last = complaints.disputed[-1].through if complaints.disputed else ""
-    if month != bank.closed or month <= last:
+    if bank.closed <= last:
         return complaints
-    ended = Disputed(bank.closed_before, month, len(complaints.open))
+    ended = Disputed(bank.closed_before, bank.closed, len(complaints.open))
     return changed(complaints, disputed=(*complaints.disputed, ended))
 
 

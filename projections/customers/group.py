@@ -17,7 +17,7 @@ from domain.fastcopy import changed
 from domain.households.membership import counted_on
 from domain.offers.events import OfferAccepted, OfferDecided, OfferDeclined, OfferPresented
 from projections.accounts import ledger, months
-from projections.bank.context import CONTEXT, ends_a_month
+from projections.bank.day_end import CONTEXT, ends_a_month
 from projections.customers import profile
 from projections.customers.reactions import after_month_end, react
 from projections.customers.states import Facts

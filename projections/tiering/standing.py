@@ -17,8 +17,8 @@ from domain.tiering.assessment import Standing, Waiting, assess, awaits, overrid
 from domain.tiering.events import TierOverridden
 from domain.tiering.policy import TierPolicy
 from projections.accounts.months import MONTHS, Months
-from projections.bank.context import ends_a_month
-from projections.cases.complaints import CASES, COMPLAINTS, Complaints, with_disputes
+from projections.bank.day_end import ends_a_month
+from projections.cases.complaints import COMPLAINTS, Complaints, with_disputes
 from projections.projection import Group, Projection, Source
 
 
@@ -93,7 +93,7 @@ STANDINGS = RULED
 """What a group of standings is called, before the version and its policy."""
 
 
-def standings(version: str, policy: TierPolicy, facts: str, cases: str = CASES.name) -> Group:
+def standings(version: str, policy: TierPolicy, facts: str, cases: str) -> Group:
     """The group that folds standings under a policy, from what the groups `facts` and `cases` have folded."""
     return Group(
         f"{STANDINGS}/{version}",

@@ -12,9 +12,9 @@ from domain.access.privacy_policy import PrivacyPolicy
 from domain.envelope import Recorded
 from domain.event_types import TYPE_BY_EVENT, type_name
 from domain.tiering.policy import TierPolicy
-from projections.customers.history import customers_under
 from projections.projection import Group
 from projections.registry import GROUPS
+from projections.views.history import as_shown, customers_under
 from replay.erasure.retention import due, last_day_closed
 from replay.history.access_log import looks_at
 from replay.history.as_of import as_of, history
@@ -74,9 +74,10 @@ def known_of(journal: Journal, privacy: PrivacyPolicy, policy: TierPolicy, custo
 def _states(journal: Journal, policy: TierPolicy, stream: str) -> Iterator[tuple[str, Any]]:
     """Every state of a customer, by projection."""
     tiered = customers_under(policy)
-    parts = {part.name for part in tiered.parts}
-    others: list[Group] = [each.group for each in GROUPS if each.group and each.of_customer and not parts.intersection(each.rebuilt)]
-    for group in (tiered, *others):
+    seen = as_shown(as_of(journal, tiered, stream) or tiered.initial)
+    yield from ((name, msgspec.to_builtins(state)) for name, state in seen.items())
+    others: list[Group] = [each.group for each in GROUPS if each.group and each.of_customer and each.group.parts[0].name not in seen]
+    for group in others:
         states = as_of(journal, group, stream) or group.initial
         yield from ((part.name, msgspec.to_builtins(state)) for part, state in zip(group.parts, states, strict=True))
 

@@ -10,10 +10,10 @@ from domain.calendar import Month, first_day, month_of, next_month
 from domain.envelope import Recorded
 from domain.tiering.assessment import Override, Standing, override_on, tier_on
 from domain.tiering.policy import TierPolicy
-from projections.bank.context import ends_a_month
+from projections.bank.day_end import ends_a_month
 from projections.cases.complaints import with_disputes
-from projections.customers.history import History, customers_under
 from projections.tiering.standing import steps
+from projections.views.history import History, customers_under
 from replay.history.as_of import events_of
 from streams.journal import Journal
 

@@ -11,7 +11,6 @@ from domain.offers.events import CATALOGUES, DECISIONS, CatalogueAdopted, OfferD
 from domain.tiering.policy import TierPolicy
 from projections.cases.complaints import CASES
 from projections.customers.group import CUSTOMERS
-from projections.customers.history import customers_under
 from projections.models.learner import MODEL, Learnt, learnt_from
 from projections.models.propensity import Model
 from projections.offers.group import REACTIONS
@@ -21,6 +20,7 @@ from projections.rollout.versions import name_of, policy_of
 from projections.tiering.standing import STANDINGS
 from projections.views.customer import Customer
 from projections.views.decision import Asked, Household, decide_offer, with_probability
+from projections.views.history import customers_under
 from replay.history.as_of import as_of, history
 from streams.broker.routing import shard_of
 from streams.folds.active_groups import decided as versions_of

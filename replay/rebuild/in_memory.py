@@ -1,4 +1,7 @@
-"""What do the states come to when they are folded from the journal anew? Shard by shard, on all cores."""
+"""What do the states come to when they are folded from the journal anew? Shard by shard, on all cores.
+
+The oracle: what every other driver of a fold must come to, byte for byte.
+"""
 
 import multiprocessing
 from bisect import bisect_left

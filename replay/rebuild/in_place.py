@@ -15,6 +15,7 @@ from replay.rebuild.reader import CHUNK_ROWS, Part, Reader, folded_on, streams_i
 from replay.rebuild.workers import pool
 from streams.folds.derived_fold import DerivedFold
 from streams.folds.shard_fold import Superseded
+from streams.folds.stream_state import StreamState
 from streams.journal import Journal
 
 SAVED_STREAMS = 500
@@ -130,8 +131,8 @@ class _Filling:
         for index, stream in enumerate(streams):
             kept = found[index * len(parts) : (index + 1) * len(parts)]
             if any(kept):
-                self._cache[stream] = tuple(part.decode(one.state) if one else part.initial for part, one in zip(parts, kept, strict=True))
-                reached = max(one.upto for one in kept if one)
+                found_state = StreamState.of(self._group, kept)
+                self._cache[stream], reached = found_state.states, found_state.upto
                 if reached > after:
                     ahead[stream] = reached
         return ahead

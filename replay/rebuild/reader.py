@@ -32,7 +32,7 @@ class Reader:
     ) -> None:
         self._group = group
         self._shard = shard
-        self._lean = partial(group)
+        self._partial = partial(group)
         self._context = Context(group, shard)
         self._at_once = at_once
         self._keep = keep
@@ -43,7 +43,7 @@ class Reader:
 
     def __iter__(self) -> Iterator[list[Part]]:
         while not self._ended:
-            yield [(by_stream, event and self._context.tell(event)) for by_stream, event in stretches(self._group, self._rows(), self._lean)]
+            yield [(by_stream, event and self._context.tell(event)) for by_stream, event in stretches(self._group, self._rows(), self._partial)]
 
     def _rows(self) -> Iterator[Row]:
         for start in range(0, self._at_once, READ_ROWS):

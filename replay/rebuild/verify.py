@@ -18,12 +18,12 @@ import pydantic
 from domain.envelope import Proposed, Recorded
 from domain.event_types import TYPE_BY_EVENT
 from domain.upcasters import UPCASTERS
-from projections.customers.history import customers_under
 from projections.projection import Group, States
 from projections.registry import Present, base_of
 from projections.rollout.versions import policy_of
 from projections.store import GroupShard, Store, StoredState
 from projections.tiering.standing import STANDINGS
+from projections.views.history import customers_under
 from replay.history.as_of import events_of
 from streams.journal import FORGOTTEN, Journal, Newer, Row, Shard
 from streams.keyring import NoKey

@@ -13,6 +13,7 @@ from domain.fastcopy import changed
 from domain.rollout.events import VersionAnnounced, VersionApproved, VersionPromoted, VersionProposed, VersionRolledBack, VersionWithdrawn
 from domain.rollout.lifecycle import Lineup, Version, Versions
 from domain.tiering.policy import TierPolicy
+from projections.cases.complaints import CASES
 from projections.customers.group import CUSTOMERS
 from projections.projection import Group
 from projections.redis import RedisStore
@@ -83,7 +84,7 @@ async def rebuild(deps: RolloutDependencies, projection: str, policy: TierPolicy
     group = _named(present(_with(deps.versions(), base, lineup, step), deps.begun_with), base, name)
     with deps.progress("folded", await _size(deps, group)) as advance:
         if refill is not None:
-            await _filled_here(deps, group, refill(group), advance)
+            await _filled_here(deps, group, refill, advance)
         await deps.steps.take(step)
         await _caught_up(deps, group, advance)
     found = await digests([group], deps.store, len(deps.journal))
@@ -125,9 +126,9 @@ async def announce(deps: RolloutDependencies, by: str, rate: int) -> int:
         return 0
     if rate:
         emit = emitter(deps.producer, deps.journal, len(deps.journal))
-        facts = deps.present().of(CUSTOMERS.name).name
+        facts, cases = (deps.present().of(base.name).name for base in (CUSTOMERS, CASES))
         with deps.progress("customers told", None) as advance:
-            told = await notify_moved(deps.store, deps.journal, emit, lineup, facts, deps.zone, rate, advance)
+            told = await notify_moved(deps.store, deps.journal, emit, lineup, facts, cases, deps.zone, rate, advance)
     await deps.steps.take(VersionAnnounced(group=STANDINGS, switch=number, told=told, by=by))
     return told
 
@@ -211,11 +212,11 @@ async def _reached(deps: RolloutDependencies, group: Group) -> int:
     return sum([await deps.store.count(place) for place in places])
 
 
-async def _filled_here(deps: RolloutDependencies, group: Group, refill: Refill, advance: Callable[[int], None]) -> None:
+async def _filled_here(deps: RolloutDependencies, group: Group, begin: Callable[[Group], Refill], advance: Callable[[int], None]) -> None:
     """Raises `NotAllowed` if somebody was forgotten meanwhile: what was filled may still know of them, and goes."""
     assert deps.journal.keyring is not None
-    changes = deps.journal.keyring.changes()
-    told = 0
+    changes, told = deps.journal.keyring.changes(), 0
+    refill = begin(group)
     try:
         while not await asyncio.to_thread(refill.done):
             reached = await _reached(deps, group)

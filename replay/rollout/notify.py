@@ -36,7 +36,7 @@ class Overtaken(ValueError):
 
 
 async def notify_moved(
-    store: RedisStore, journal: Journal, emit: Emit, lineup: Lineup, facts: str, zone: ZoneInfo, rate: int, progress: Callable[[int], None]
+    store: RedisStore, journal: Journal, emit: Emit, lineup: Lineup, facts: str, cases: str, zone: ZoneInfo, rate: int, progress: Callable[[int], None]
 ) -> int:
     """Record a `TierChanged` for everybody whom the last switch moved, so many a second; gives how many have been told in all.
 
@@ -48,7 +48,7 @@ async def notify_moved(
     pace = _Pace(rate)
     while True:
         before = len(told)
-        async for some in _movers(store, journal, lineup, facts, zone):
+        async for some in _movers(store, journal, lineup, facts, cases, zone):
             fresh = [event for event in some if event.stream not in told]
             for start in range(0, len(fresh), pace.at_once):
                 part = fresh[start : start + pace.at_once]
@@ -63,12 +63,12 @@ async def notify_moved(
         await asyncio.sleep(STRAGGLERS)
 
 
-async def _movers(store: RedisStore, journal: Journal, lineup: Lineup, facts: str, zone: ZoneInfo) -> AsyncIterator[list[Proposed]]:
+async def _movers(store: RedisStore, journal: Journal, lineup: Lineup, facts: str, cases: str, zone: ZoneInfo) -> AsyncIterator[list[Proposed]]:
     number, switch = len(lineup.switches) - 1, lineup.switches[-1]
     assert switch.before is not None
     names = (switch.before, switch.after)
     policies = [policy_of(lineup.known[name]) for name in names]
-    groups = [standings(name, policy, facts) for name, policy in zip(names, policies, strict=True)]
+    groups = [standings(name, policy, facts, cases) for name, policy in zip(names, policies, strict=True)]
     async for some in beside(store, journal, *groups):
         now = datetime.now(zone)
         moved = [event for each in some if (event := _moved(each, policies, now, number)) is not None]

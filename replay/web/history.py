@@ -10,7 +10,7 @@ from fastapi import FastAPI, Path, Query, Request, Response
 from domain.access.privacy_policy import PrivacyPolicy
 from domain.envelope import Recorded
 from domain.tiering.policy import TierPolicy
-from projections.customers.history import customers_under
+from projections.views.history import as_shown, customers_under
 from replay.history.as_of import as_of, together_as_of
 from replay.history.explain import explain
 from replay.history.redecide import Decisions, Forgotten, Remade, Unknown
@@ -56,8 +56,7 @@ def add_past(app: FastAPI, journal: Journal, privacy: PrivacyPolicy, policy_then
         states = await asyncio.to_thread(as_of, journal, group, f"customer:{customer}", recorded, occurred)
         if states is None:
             raise Problem(404, f"nothing was recorded of customer {customer} by then")
-        said = {part.name: state for part, state in zip(group.parts, states, strict=True)}
-        return as_json({"customer": customer, **shown(request, privacy, said)})
+        return as_json({"customer": customer, **shown(request, privacy, as_shown(states))})
 
 
 def add_wholes_past(app: FastAPI, journal: Journal, privacy: PrivacyPolicy) -> None:

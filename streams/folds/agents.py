@@ -140,23 +140,24 @@ def _credentials(security: Mapping[str, Any]) -> Any:
     return faust.SSLCredentials(context) if context else None
 
 
-def _add_agent(app: _App, recorded: Any, name: str, journal: Journal, carrying: FoldWorker, before_assignment: Callable[[], Collection[int]]) -> None:
+def _add_agent(app: _App, recorded: Any, name: str, journal: Journal, folds: FoldWorker, before_assignment: Callable[[], Collection[int]]) -> None:
     async def fold(batches: Any) -> AsyncIterator[int]:
         async for event in batches.events():
             message = event.message
             with span("fold", heard(message.headers or ()), SpanKind.CONSUMER, {"tierfold.group": name, "tierfold.shard": message.partition}):
-                folded = await carrying.advance(message.partition, open_batch(journal[message.partition], event.value))
+                folded = await folds.advance(message.partition, open_batch(journal[message.partition], event.value))
                 log.debug("batch_folded", group=name, shard=message.partition, events=folded)
             yield folded
 
     async def catch_up() -> None:
-        PULSE.beat()
-        await asyncio.gather(*(look_after(partition) for partition in _assigned(app) or before_assignment()))
+        if shards := _assigned(app) or before_assignment():
+            PULSE.beat()
+        await asyncio.gather(*(look_after(shard) for shard in shards))
 
     async def look_after(partition: int) -> None:
         """Trap: an exception in a timer ends the whole worker, and with it the shards that are well."""
         try:
-            await carrying.look_after(partition)
+            await folds.look_after(partition)
         except Exception as error:  # noqa: BLE001 - said, and tried again with the next tick; the lag tells
             log.error("shard_not_folded", group=name, shard=partition, error=type(error).__name__)  # noqa: TRY400
 

@@ -56,14 +56,14 @@ class ShardFold:
         self._emit = emit
         self._broadcast_streams = broadcast_streams
         self._at_once = at_once
-        self._lean = partial(group)
+        self._partial = partial(group)
         self._event_types = sorted(group.event_types or ()) if group.is_broadcast is None else []
         self._upto: int | None = None
         self._etag = ""
         self._moved = 0.0
         self._cache: dict[str, StreamState] = {}
         self._busy = asyncio.Lock()
-        self._told: Context | None = None
+        self._bank_context: Context | None = None
 
     async def advance(self, batch: Batch) -> int:
         """Bring the shard's states up to a batch; gives the number of events folded."""
@@ -136,7 +136,7 @@ class ShardFold:
         """Fold rows stream by stream: what happened to one does not change another."""
         await self._load(by_stream.keys())
         proposed: list[tuple[int, Proposed]] = []
-        changed = {stream: self._cache[stream].fold(self.group, stream, rows, self._lean, proposed) for stream, rows in by_stream.items()}
+        changed = {stream: self._cache[stream].fold(self.group, stream, rows, self._partial, proposed) for stream, rows in by_stream.items()}
         await self._send(proposed)
         await self._save(changed, upto)
 
@@ -219,9 +219,9 @@ class ShardFold:
 
     @property
     def _context(self) -> Context:
-        if self._told is None:
-            self._told = Context(self.group, self._journal[self.place.shard])
-        return self._told
+        if self._bank_context is None:
+            self._bank_context = Context(self.group, self._journal[self.place.shard])
+        return self._bank_context
 
     def _forget(self) -> None:
         self._upto = None

@@ -33,7 +33,7 @@ class FoldWorker:
         self._journal = journal
         self._emit = emit
         self._register = register
-        self._foldings: dict[GroupShard, ShardFold] = {}
+        self._folds: dict[GroupShard, ShardFold] = {}
         self._filling: dict[GroupShard, asyncio.Task[None]] = {}
         self._in_step: set[GroupShard] = set()
 
@@ -43,8 +43,8 @@ class FoldWorker:
         for group in self._mine(self._register.last.carried):
             place = GroupShard(shard, group.name)
             if place in self._in_step:
-                with self._told(place), FOLD_SECONDS.labels(group.name).time():
-                    count = await self._folding(group, place).advance(batch)
+                with self._guarded(place), FOLD_SECONDS.labels(group.name).time():
+                    count = await self._fold(group, place).advance(batch)
                     FOLDED.labels(group.name).inc(count)
                     folded += count
         return folded
@@ -53,11 +53,11 @@ class FoldWorker:
         """Take up what is new, let go what is withdrawn, and catch up where no batch came of late."""
         groups = self._mine((await self._register.carried()).carried)
         wanted = {GroupShard(shard, group.name): group for group in groups}
-        self._let_go({place for place in self._foldings if place.shard == shard} - wanted.keys())
+        self._let_go({place for place in self._folds if place.shard == shard} - wanted.keys())
         for place, group in wanted.items():
-            with self._told(place):
+            with self._guarded(place):
                 await self._store.beat(place)
-                folding = self._folding(group, place)
+                folding = self._fold(group, place)
                 if place in self._in_step:
                     await folding.heal_if_idle()
                 elif place not in self._filling or self._filling[place].done():
@@ -66,26 +66,26 @@ class FoldWorker:
     def _mine(self, groups: Iterable[Group]) -> list[Group]:
         return [group for group in groups if base_of(group) in self._bases]
 
-    def _folding(self, group: Group, place: GroupShard) -> ShardFold:
-        known = self._foldings.get(place)
+    def _fold(self, group: Group, place: GroupShard) -> ShardFold:
+        known = self._folds.get(place)
         if known is None or known.group.sources != group.sources:
             self._in_step.discard(place)
-            known = self._foldings[place] = self._made(group, place.shard)
+            known = self._folds[place] = self._made(group, place.shard)
         return known
 
     def _made(self, group: Group, shard: int) -> ShardFold:
         if not group.sources:
             return ShardFold(group, shard, self._store, self._journal, self._emit)
-        of = {source.group: fold for source in group.sources if (fold := self._foldings.get(GroupShard(shard, source.group)))}
+        of = {source.group: fold for source in group.sources if (fold := self._folds.get(GroupShard(shard, source.group)))}
         return DerivedFold(group, shard, self._store, self._journal, of=of)
 
     async def _fill(self, folding: ShardFold, place: GroupShard) -> None:
-        with self._told(place):
+        with self._guarded(place):
             await folding.catch_up()
             self._in_step.add(place)
 
     @contextmanager
-    def _told(self, place: GroupShard) -> Iterator[None]:
+    def _guarded(self, place: GroupShard) -> Iterator[None]:
         """One version that fails keeps no other waiting: it is said, and filled again with the next look; the lag tells."""
         try:
             yield
@@ -99,4 +99,4 @@ class FoldWorker:
             self._in_step.discard(place)
             if task := self._filling.pop(place, None):
                 task.cancel()
-            del self._foldings[place]
+            del self._folds[place]

@@ -20,7 +20,7 @@ from streams.broker.kafka import INTERACTIONS, RECORDED, Broker, ConsumerRebalan
 from streams.broker.routing import shard_of, spread
 from streams.ingest.cloudevents import STRUCTURED, Item, read_message, write
 from streams.ingest.screening import Screen
-from streams.ingest.signature import Vouching, is_own_word
+from streams.ingest.signature import Vouching, needs_signature
 from streams.journal import Arrival, Counts, Journal, LogOffset, Refused, Rejected
 from streams.observability.metrics import COMMIT_EVENTS, COMMIT_SECONDS, OUTCOMES, PULSE, TAKEN
 from streams.observability.tracing import SpanKind, headers, heard, span
@@ -151,7 +151,7 @@ class Intake(ConsumerRebalanceListener):
         """What was read, unless it must not come in, or is not for its sender to say."""
         if self._screen.forbids(item):
             return Refused()
-        if not is_ours and isinstance(item.read, Proposed) and is_own_word(item.read):
+        if not is_ours and isinstance(item.read, Proposed) and needs_signature(item.read):
             return Rejected("only the bank itself says this, over HTTP or by its commands", "type")
         return item.read
 

@@ -7,8 +7,8 @@ import hmac
 from collections.abc import Sequence
 from hashlib import sha256
 
-from domain import event as events
 from domain.envelope import Proposed
+from domain.event import is_own_word
 
 HEADER = "tierfold-own"
 OURS = "tierfold/"
@@ -31,6 +31,6 @@ class Vouching:
         return said is not None and value is not None and hmac.compare_digest(said, hmac.digest(self._key, value, sha256))
 
 
-def is_own_word(event: Proposed) -> bool:
+def needs_signature(event: Proposed) -> bool:
     """Whether nobody but we may say this."""
-    return events.is_own_word(type(event.data)) or event.source.startswith(OURS)
+    return is_own_word(type(event.data)) or event.source.startswith(OURS)

@@ -95,19 +95,19 @@ class ConfirmedProducer:
 
         What no broker will ever take is not sent: its future has the error, and nothing waits behind it.
         """
-        parcel = Message(partition, value, headers, key)
-        parcel.done.set_running_or_notify_cancel()  # who stops waiting does not stop the delivery
+        message = Message(partition, value, headers, key)
+        message.done.set_running_or_notify_cancel()  # who stops waiting does not stop the delivery
         if len(value) > SENDABLE:
-            parcel.done.set_exception(MessageSizeTooLargeError(f"the message has {len(value)} bytes, and {SENDABLE} is the limit"))
-            return parcel.done
-        self._new.append(parcel)
+            message.done.set_exception(MessageSizeTooLargeError(f"the message has {len(value)} bytes, and {SENDABLE} is the limit"))
+            return message.done
+        self._new.append(message)
         self._wake.set()
-        return parcel.done
+        return message.done
 
     @property
     def outstanding(self) -> int:
         """How many messages are not yet safe; never too few."""
-        return len(self._new) + sum(len(parcels) for parcels in tuple(self._open.values()))
+        return len(self._new) + sum(len(messages) for messages in tuple(self._open.values()))
 
     def close(self, patience: float = 0.0) -> None:
         """Wait for what is on its way as long as patience (seconds) lasts, then stop."""
@@ -143,10 +143,10 @@ class ConfirmedProducer:
         if self._producer is None:
             self._connect()
         while self._new:
-            parcel = self._new[0]
-            self._open.setdefault(parcel.partition, deque()).append(parcel)
+            message = self._new[0]
+            self._open.setdefault(message.partition, deque()).append(message)
             self._new.popleft()
-            self._send(parcel)
+            self._send(message)
         self._confirm()
         self._wake.wait(PAUSE)
         self._wake.clear()
@@ -155,39 +155,39 @@ class ConfirmedProducer:
         self._logs = self._broker.logs()
         self._producer = self._broker.producer()
         self._progress = time.monotonic()
-        for parcels in self._open.values():
-            for parcel in parcels:
-                self._send(parcel)
+        for messages in self._open.values():
+            for message in messages:
+                self._send(message)
 
-    def _send(self, parcel: Message) -> None:
+    def _send(self, message: Message) -> None:
         assert self._producer is not None
-        parcel.sent = self._producer.send(INTERACTIONS, value=parcel.value, key=parcel.key, partition=parcel.partition, headers=parcel.headers)
+        message.sent = self._producer.send(INTERACTIONS, value=message.value, key=message.key, partition=message.partition, headers=message.headers)
 
     def _confirm(self) -> None:
-        for partition, parcels in self._open.items():
-            if parcels and parcels[0].sent.is_done:
-                self._confirm_partition(partition, parcels)
+        for partition, messages in self._open.items():
+            if messages and messages[0].sent.is_done:
+                self._confirm_partition(partition, messages)
         if self.outstanding and time.monotonic() - self._progress > SUSPICIOUS:
             if self._broker.logs() != self._logs:
                 raise KafkaError("the topic was made anew")
             self._progress = time.monotonic()
 
-    def _confirm_partition(self, partition: int, parcels: deque[Message]) -> None:
+    def _confirm_partition(self, partition: int, messages: deque[Message]) -> None:
         name = self._logs[partition]
         safe = None if self._journal is None else self._journal[partition].tracked(name)
-        while parcels and parcels[0].sent.is_done:
+        while messages and messages[0].sent.is_done:
             try:
-                offset = parcels[0].sent.get(timeout=0).offset
+                offset = messages[0].sent.get(timeout=0).offset
             except REFUSED as error:
-                parcels.popleft().done.set_exception(error)
+                messages.popleft().done.set_exception(error)
                 continue
             if safe is not None and offset < 0:
                 raise KafkaError("the broker has it already, and does not say where")
             if safe is not None and offset > safe:
                 return
             self._progress = time.monotonic()
-            parcels[0].done.set_result(Delivered(name, offset))
-            parcels.popleft()
+            messages[0].done.set_result(Delivered(name, offset))
+            messages.popleft()
 
     def _hang_up(self) -> None:
         producer, self._producer = self._producer, None

@@ -33,7 +33,7 @@ from tests.sizes import sized
 OWN, OTHERS, UNKNOWN = "own", "others", "unknown"
 MANAGERS = {OWN: "li", OTHERS: "zhao"}
 NAME = "欧阳小明"
-OFTEN = 600
+OFTEN = 3_000
 PHONE = "13800138000"
 BORN, REGION, RATING, ACCOUNT = "1980-05-17", "黑龙江省", "AA-minus", "6222020000001234"
 OPEN = {"/healthz", "/readyz"}

@@ -20,10 +20,10 @@ from domain.accounts.ledger import Ledger
 from projections.accounts.ledger import LEDGER
 from projections.accounts.months import MONTHS, Months
 from projections.customers.group import CUSTOMERS
-from projections.customers.history import customers_under
 from projections.projection import Projection, digest
 from projections.redis import RedisStore
 from projections.store import GroupShard
+from projections.views.history import customers_under
 from replay.history.as_of import as_of
 from replay.rollout.commands import rebuild
 from tests.conftest import Running, settings_in

@@ -23,10 +23,10 @@ from domain.households.events import HouseholdJoined, HouseholdLeft, MemberMonth
 from domain.households.membership import Member, Membership, summed
 from domain.offers.events import ExampleLabelled, MemberContacted, OfferAccepted, OfferDecided, OfferDeclined, OfferLapsed, OfferPresented
 from domain.tiering.events import TierOverridden
-from projections.customers.history import customers_under
 from projections.offers.group import REACTIONS
 from projections.projection import Group, States
 from projections.registry import GROUPS as REGISTERED
+from projections.views.history import customers_under
 from streams.folds.stream_state import evolved, partial
 from streams.journal import Row
 from streams.journal.codec import canonical, head

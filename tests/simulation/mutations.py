@@ -71,8 +71,8 @@ MUTATIONS: dict[str, Sequence[Edit]] = {
         Edit(ShardFold, "_forget", "self._cache.clear()", "pass"),
     ],
     "what is derived does not wait for what it is derived from": [
-        Edit(DerivedFold, "_advance", "min(batch.upto, await self._store.upto(self._source))", "batch.upto"),
-        Edit(DerivedFold, "_claim", "if await self._store.upto(self._source) < self._until:", "if False:"),
+        Edit(DerivedFold, "_advance", "min(batch.upto, await self._sources_upto())", "batch.upto"),
+        Edit(DerivedFold, "_claim", "if await self._sources_upto() < self._until:", "if False:"),
     ],
     "two fold one shard at once": [
         Edit(ShardFold, "advance", "async with self._busy:", "if True:"),

@@ -46,7 +46,7 @@ PATIENCE = 6_000
 LOST, SNAPSHOT, BACK = "Redis loses everything", "Redis writes a snapshot", "Redis goes back to its snapshot"
 POISON = b"\xff not an event"
 POLICY = read_policy(POLICIES / "tiers" / "bohai-retail.yaml")
-GROUPS: tuple[Group, ...] = (CUSTOMERS, CASES, standings("simulated", POLICY, CUSTOMERS.name), REACTIONS, WHOLES)
+GROUPS: tuple[Group, ...] = (CUSTOMERS, CASES, standings("simulated", POLICY, CUSTOMERS.name, CASES.name), REACTIONS, WHOLES)
 SCREEN = Screen(read_privacy(POLICIES / "privacy.yaml").refused)
 VOUCHING = Vouching(bytes(32))
 BEGUN = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -13,8 +13,8 @@ from domain.customers.events import CustomerOnboarded
 from domain.envelope import Recorded
 from domain.event_types import EVENT_BY_TYPE
 from domain.tiering.policy import TierPolicy
-from projections.customers.history import customers_under
 from projections.projection import States
+from projections.views.history import customers_under
 from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
 from tests.conftest import TIERFOLD, Running, environment_of, proposed, settings_in

@@ -40,7 +40,7 @@ def test_both_kinds_of_lines_are_redacted_by_a_process_of_its_own() -> None:
     """Structlog's by name and by shape, with exceptions; and those of libraries that use logging."""
     program = """
 import logging, structlog
-from deploy.logs import set_up_logs
+from deploy.observability.logs import set_up_logs
 set_up_logs("info", "test")
 log = structlog.get_logger()
 log.info("said", count=3, token="abc", customer="4711", text="geheim", errors=[{"password": "geheim"}], note="call 13800138000")

@@ -13,9 +13,9 @@ from domain.bank.events import DayClosed
 from domain.envelope import Proposed
 from domain.tiering.events import TierOverridden
 from domain.tiering.policy import TierPolicy
-from projections.customers.history import customers_under
 from projections.projection import Group
 from projections.store import GroupShard
+from projections.views.history import customers_under
 from replay.history.as_of import as_of
 from replay.history.explain import explain
 from replay.rebuild.in_memory import rebuild

@@ -26,11 +26,11 @@ from domain.tiering.policy import TierPolicy
 from projections.accounts.months import MONTHS
 from projections.cases.complaints import CASES
 from projections.customers.group import CUSTOMERS
-from projections.customers.history import customers_under
 from projections.households.group import WHOLES
 from projections.households.totals import WHOLE, CustomerGroup
 from projections.store import GroupShard, MemoryStore
 from projections.tiering.standing import standings, tier_under
+from projections.views.history import customers_under
 from replay.history.as_of import as_of
 from replay.rebuild.digests import digests
 from replay.rebuild.in_memory import rebuild
@@ -58,7 +58,7 @@ class SmallBank:
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
         self.store = MemoryStore()
-        self.groups = (CUSTOMERS, CASES, *(standings(rule.policy, rule, CUSTOMERS.name) for rule in RULES), WHOLES)
+        self.groups = (CUSTOMERS, CASES, *(standings(rule.policy, rule, CUSTOMERS.name, CASES.name) for rule in RULES), WHOLES)
         self.foldings = []
         for shard in journal:
             shard.claim()
@@ -95,7 +95,9 @@ class SmallBank:
     def standing(self, rule: TierPolicy, stream: str) -> Standing:
         """How a customer stands."""
         part = tier_under(rule)
-        [kept] = asyncio.run(self.store.load(GroupShard(shard_of(stream, SHARDS), standings(rule.policy, rule, CUSTOMERS.name).name), [(part.key, stream)]))
+        [kept] = asyncio.run(
+            self.store.load(GroupShard(shard_of(stream, SHARDS), standings(rule.policy, rule, CUSTOMERS.name, CASES.name).name), [(part.key, stream)])
+        )
         return part.decode(kept.state) if kept else Standing()
 
 

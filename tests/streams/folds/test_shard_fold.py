@@ -61,7 +61,7 @@ def recorded_batches(journal: Journal, at_once: int = 7) -> list[Batch]:
 @pytest.fixture
 def groups(bohai: TierPolicy) -> list[Group]:
     """The groups that fold customers and their complaints, and one that reads what they have folded."""
-    return [CUSTOMERS, CASES, standings("v", bohai, CUSTOMERS.name)]
+    return [CUSTOMERS, CASES, standings("v", bohai, CUSTOMERS.name, CASES.name)]
 
 
 def foldings(groups: list[Group], store: Store, journal: Journal, broadcast_streams: int = 500) -> list[ShardFold]:

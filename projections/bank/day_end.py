@@ -13,11 +13,15 @@ from projections.projection import Projection
 
 @dataclass(frozen=True)
 class BankContext:
-    """The rates of other currencies, the last month that was closed, and the last one closed before it; empty before any was."""
+    """The rates of other currencies; the last month that was closed, by the event at which position, and the last one closed before it.
+
+    Months are empty before any was closed.
+    """
 
     rates: Rates = NO_RATES
     closed: Month = ""
     closed_before: Month = ""
+    closed_at: int = 0
 
 
 def evolve(bank: BankContext, event: Recorded) -> BankContext:
@@ -25,7 +29,7 @@ def evolve(bank: BankContext, event: Recorded) -> BankContext:
     if ends_a_month(event.data):
         assert isinstance(event.data, DayClosed)
         month = month_of(event.data.date)
-        return changed(bank, closed=month, closed_before=bank.closed) if month > bank.closed else bank
+        return changed(bank, closed=month, closed_before=bank.closed, closed_at=event.position) if month > bank.closed else bank
     rates = fixed(bank.rates, event.data, event.business_date.isoformat())
     return bank if rates is bank.rates else changed(bank, rates=rates)
 

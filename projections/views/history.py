@@ -1,16 +1,16 @@
 """How does everything that is known of a customer follow from history alone? Facts, complaints and the standing in one fold, in memory."""
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from domain.accounts.ledger import Ledger
 from domain.envelope import Recorded
 from domain.tiering.assessment import Standing
 from domain.tiering.policy import TierPolicy
-from projections.accounts.months import Months
-from projections.bank.context import CONTEXT, ends_a_month
+from projections.accounts.months import MONTHS, Months
+from projections.bank.day_end import CONTEXT, ends_a_month
 from projections.cases import complaints
-from projections.cases.complaints import COMPLAINTS, Complaints
+from projections.cases.complaints import COMPLAINTS, Complaints, with_disputes
 from projections.customers import group
 from projections.customers.profile import Profile
 from projections.customers.states import Facts
@@ -31,7 +31,7 @@ class History(NamedTuple):
 def _evolve(policy: TierPolicy, states: History, event: Recorded) -> History:
     who, books, months = group.evolve(Facts(*states[:3]), event)
     said = complaints.evolve(states.complaints, event)
-    rows = complaints.with_disputes(months.rows, said)
+    rows = with_disputes(months.rows, said)
     return History(who, books, months, said, standing.evolve(policy, states.standing, event, rows))
 
 
@@ -49,3 +49,13 @@ def customers_under(policy: TierPolicy) -> Group:
         context=CONTEXT,
         ignored_types=group.IGNORED,
     )
+
+
+def as_shown(states: Any) -> dict[str, Any]:
+    """The states by projection, as people are shown them: each month with how many complaints were open at its end."""
+    said = dict(zip(NAMES, states, strict=True))
+    return {**said, MONTHS.name: Months(dict(with_disputes(states.months.rows, states.complaints)))}
+
+
+NAMES = (*(part.name for part in group.CUSTOMERS.parts), COMPLAINTS.name, "tier")
+"""What the projections of the states are called."""
