@@ -1,1 +1,4 @@
-"""What runs, where, and with which settings? The composition root, the command line and the embedded services."""
+"""What runs, where, and with which settings?
+
+The composition root, the command line and the embedded services.
+"""

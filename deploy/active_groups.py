@@ -1,4 +1,7 @@
-"""Which folds run? What was decided, by the journal; the tier policy of the settings until anything was."""
+"""Which folds run?
+
+What was decided, by the journal; the tier policy of the settings until anything was.
+"""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -25,19 +28,29 @@ def begun_with(settings: Settings) -> TierPolicy:
 
 
 def present_of(settings: Settings, journal: Journal | None = None) -> Present:
-    """The groups that run, by the journal; where there is none yet, those that it would begin with."""
+    """The groups that run, by the journal; where there is none yet, those that it would
+    begin with.
+    """
     if journal is None and not has_journal(settings):
         return present(Versions(), begun_with(settings))
     return present(decided(journal or journal_of(settings)), begun_with(settings))
 
 
-def policy_in_force(settings: Settings, journal: Journal, on: date | None, at: datetime | None = None) -> TierPolicy:
-    """The tier policy in force on a day, of what was decided by a time, by the journal; neither: today's."""
+def policy_in_force(
+    settings: Settings, journal: Journal, on: date | None, at: datetime | None = None
+) -> TierPolicy:
+    """The tier policy in force on a day, of what was decided by a time, by the journal.
+
+    Neither: today's.
+    """
     return policy_then(decided(journal), begun_with(settings), on, at)
 
 
 def tried(settings: Settings, candidates: Sequence[TierPolicy]) -> "list[Comparison]":
-    """Each candidate compared with the live policy, over the facts that are kept; raises `BadColumns` where there are none."""
+    """Each candidate compared with the live policy, over the facts that are kept.
+
+    Raises `BadColumns` where there are none.
+    """
     from replay.what_if.candidates import what_if
     from replay.what_if.columns import BadColumns
     from replay.what_if.snapshot import kept

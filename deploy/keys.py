@@ -1,4 +1,7 @@
-"""Whose secrets are there? Signing keys and the master key, each in a file that only its owner may read; made at its first use."""
+"""Whose secrets are there?
+
+Signing keys and the master key, each in a file that only its owner may read; made at its first use.
+"""
 
 import fcntl
 import os
@@ -37,9 +40,14 @@ def signer_of(settings: Settings, role: str) -> Signer:
 
 
 def public_keys(settings: Settings, file: Path | None = None) -> list[Public]:
-    """The keys in a file, one a line; those that stand beside the bank's own, and its witness's, if none is named."""
+    """The keys in a file, one a line.
+
+    Those that stand beside the bank's own, and its witness's, if none is named.
+    """
     if file is None:
-        lines = [each.read_text(encoding="utf-8") for each in sorted(settings.keys_dir.glob("*.pub"))]
+        lines = [
+            each.read_text(encoding="utf-8") for each in sorted(settings.keys_dir.glob("*.pub"))
+        ]
         lines += [settings.witness_key] if settings.witness_key else []
     else:
         lines = file.read_text(encoding="utf-8").splitlines()
@@ -66,12 +74,21 @@ def master_of(settings: Settings) -> Master:
 
 
 def with_another_master(settings: Settings, keyring: Keyring) -> str:
-    """Let a new master key follow on the one in the file: old backups of the keys are then worth nothing. Says what was done, or NOT."""
+    """Let a new master key follow on the one in the file.
+
+    Old backups of the keys are then worth nothing. Says what was done, or NOT.
+    """
     file = settings.master_file if settings.master is None else Path(settings.master)
     if settings.master is not None and settings.master.startswith("env:"):
-        return f"NOT rotated: {settings.master} is not a file; see SECURITY.md for how its key is followed by another"
+        return (
+            f"NOT rotated: {settings.master} is not a file; see SECURITY.md for how its key is "
+            "followed by another"
+        )
     if not file.is_file():
-        return f"NOT rotated: rotate the key at {settings.master}, and wrap there what it wrapped before"
+        return (
+            f"NOT rotated: rotate the key at {settings.master}, and wrap there what it wrapped "
+            "before"
+        )
     with alone(file.with_name(f".{file.name}.lock")):
         before = file.read_text(encoding="ascii")
         new = secrets.token_hex(32)
@@ -81,27 +98,37 @@ def with_another_master(settings: Settings, keyring: Keyring) -> str:
         count = keyring.rewrap()
         _replace(file, f"{new}\n")
         keyring.told()
-    return f"cannot be opened any more: {count:,} keys are wrapped by a new master key, and the one before is gone"
+    return (
+        f"cannot be opened any more: {count:,} keys are wrapped by a new master key, and the one "
+        "before is gone"
+    )
 
 
 @contextmanager
 def alone(lock: Path) -> Iterator[None]:
     """Nobody else does on this machine what has this lock; raises `UserError` where somebody does.
 
-    Trap: of two rotations at once each would destroy the master by which the other has wrapped everything.
+    Trap: of two rotations at once each would destroy the master by which the other has wrapped
+    everything.
     """
     with lock.open("w") as opened:
         try:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UserError(f"another command does the like just now ({lock}): try again when it is done") from error
+            raise UserError(
+                f"another command does the like just now ({lock}): try again when it is done"
+            ) from error
         yield
 
 
 def _replace(file: Path, secret: str) -> None:
-    """Put a secret in the place of another, whole or not at all, for whoever could read that one."""
+    """Put a secret in the place of another, whole or not at all, for whoever could
+    read that one.
+    """
     new, was = file.with_name(f".{file.name}-{secrets.token_hex(8)}"), file.stat()
-    with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as opened:
+    with os.fdopen(
+        os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8"
+    ) as opened:
         opened.write(secret)
         os.fchown(opened.fileno(), was.st_uid, was.st_gid)
         os.fchmod(opened.fileno(), was.st_mode & 0o777)
@@ -117,17 +144,30 @@ def tokens_of(settings: Settings) -> Tokens:
         seed = _token_seed(settings)
         return Tokens(lambda: key_set([seed]), settings.token_issuer, settings.token_audience)
     if "://" in where and not where.startswith("https://"):
-        raise UserError(f"TIERFOLD_TOKEN_KEYS is a file or https://…, not {where.partition('://')[0]}://")
+        raise UserError(
+            f"TIERFOLD_TOKEN_KEYS is a file or https://…, not {where.partition('://')[0]}://"
+        )
     if where.startswith("https://"):
         return Tokens(partial(_fetched, where), settings.token_issuer, settings.token_audience)
     return Tokens(Path(where).read_bytes, settings.token_issuer, settings.token_audience)
 
 
 def token_for(settings: Settings, caller: Caller, hours: float) -> str:
-    """A token for somebody, signed with a key of our own; raises `UserError` where another issuer's are asked for."""
+    """A token for somebody, signed with a key of our own.
+
+    Raises `UserError` where another issuer's are asked for.
+    """
     if settings.token_keys is not None:
-        raise UserError(f"tokens come from {settings.token_issuer} (TIERFOLD_TOKEN_KEYS is set): ask there")
-    return minted(_token_seed(settings), settings.token_issuer, settings.token_audience, caller, round(hours * 3600))
+        raise UserError(
+            f"tokens come from {settings.token_issuer} (TIERFOLD_TOKEN_KEYS is set): ask there"
+        )
+    return minted(
+        _token_seed(settings),
+        settings.token_issuer,
+        settings.token_audience,
+        caller,
+        round(hours * 3600),
+    )
 
 
 def vouching_of(settings: Settings) -> Vouching:
@@ -157,17 +197,24 @@ def _fetched(url: str) -> bytes:
 
 def _make(settings: Settings, role: str, file: Path) -> None:
     """A new key; whoever is second to make it takes the first one's."""
-    name = {NOTARY: settings.origin, BUNDLES: f"{settings.origin}/bundles"}.get(role, f"{settings.origin}/{role}")
+    name = {NOTARY: settings.origin, BUNDLES: f"{settings.origin}/bundles"}.get(
+        role, f"{settings.origin}/{role}"
+    )
     signer = Signer(name, secrets.token_bytes(32), cosigns=role == WITNESS)
     if _put(file, signer.secret()):
         file.with_suffix(".pub").write_text(f"{signer.public}\n", encoding="utf-8")
 
 
 def _put(file: Path, secret: str) -> bool:
-    """Put a secret where only its owner may read it, whole or not at all; False if there is one already."""
+    """Put a secret where only its owner may read it, whole or not at all.
+
+    False if there is one already.
+    """
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     new = file.with_name(f".{file.name}-{secrets.token_hex(8)}")
-    with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as opened:
+    with os.fdopen(
+        os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8"
+    ) as opened:
         opened.write(f"{secret}\n")
     try:
         os.link(new, file)

@@ -1,4 +1,7 @@
-"""What do the bank's own files say? Tier policies and catalogues, read with errors that name the place."""
+"""What do the bank's own files say?
+
+Tier policies and catalogues, read with errors that name the place.
+"""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -38,9 +41,14 @@ def read_catalogue(path: Path) -> Catalogue:
 
 
 def read_privacy(path: Path) -> PrivacyPolicy:
-    """The privacy policy in a YAML or JSON file; raises `BadFile`, also where a field of ours has no class in it."""
+    """The privacy policy in a YAML or JSON file.
+
+    Raises `BadFile`, also where a field of ours has no class in it.
+    """
     policy = _read(path, TypeAdapter(PrivacyPolicy))
-    if wrong := unclassed(policy, {name: event.model_fields for name, event in EVENTS.items()}, state_fields()):
+    if wrong := unclassed(
+        policy, {name: event.model_fields for name, event in EVENTS.items()}, state_fields()
+    ):
         raise BadFile("\n".join([f"{path} cannot be used:", *(f"  {line}" for line in wrong)]))
     return policy
 
@@ -55,7 +63,9 @@ def _read(path: Path, shape: TypeAdapter[T]) -> T:
     try:
         said = yaml.load(path.read_text(encoding="utf-8"), _Strict)  # noqa: S506 - a safe loader
     except UnicodeDecodeError as error:
-        raise BadFile(f"{path} cannot be read: save it as UTF-8 ({error.reason} at byte {error.start})") from error
+        raise BadFile(
+            f"{path} cannot be read: save it as UTF-8 ({error.reason} at byte {error.start})"
+        ) from error
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise BadFile(f"{path} cannot be read: {error}") from error
     if said is None:
@@ -63,12 +73,16 @@ def _read(path: Path, shape: TypeAdapter[T]) -> T:
     try:
         return shape.validate_python(said)
     except ValidationError as error:
-        found = [f"  {line}" for each in error.errors() for line in _said(each["loc"], _in_words(each))]
+        found = [
+            f"  {line}" for each in error.errors() for line in _said(each["loc"], _in_words(each))
+        ]
         raise BadFile("\n".join([f"{path} cannot be used:", *dict.fromkeys(found)])) from error
 
 
 PLAIN = {
-    "string_pattern_mismatch": "letters, digits and _ . - : / @ # only (names for people stand under `name`)",
+    "string_pattern_mismatch": (
+        "letters, digits and _ . - : / @ # only (names for people stand under `name`)"
+    ),
     "union_tag_not_found": "say which kind it is, `kind: balances` or `kind: points`",
     "union_tag_invalid": "the kind is `balances` or `points`",
     "int_parsing": "a whole number is meant, without commas; amounts are in minor units",
@@ -94,10 +108,15 @@ def _said(place: Sequence[str | int], message: str) -> list[str]:
 
 
 def _named(place: Sequence[str | int]) -> str:
-    """`tiers[3].reach.at_least`: as it stands in the file, without the names that only the program gives."""
+    """`tiers[3].reach.at_least`.
+
+    As it stands in the file, without the names that only the program gives.
+    """
     words: list[str] = []
     for number, (before, word) in enumerate(pairwise(("", *place))):
-        inside = before in {"reach", "all_of", "any_of"} or (isinstance(before, int) and len(words) > 2)
+        inside = before in {"reach", "all_of", "any_of"} or (
+            isinstance(before, int) and len(words) > 2
+        )
         kind_of_measure = number == 2 and place[0] == "measures" and word in {"balances", "points"}
         if isinstance(word, int):
             words.append(f"[{word}]")
@@ -114,9 +133,13 @@ class _Strict(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, "a word is meant before the colon", key.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a word is meant before the colon", key.start_mark
+                )
             if key.value in seen:
                 comma = " (a number has no commas)" if key.value.isdecimal() else ""
-                raise yaml.constructor.ConstructorError(None, None, f"{key.value} is said twice{comma}", key.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key.value} is said twice{comma}", key.start_mark
+                )
             seen.add(key.value)
         return super().construct_mapping(node, deep)

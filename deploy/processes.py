@@ -1,4 +1,7 @@
-"""How are the parts put together? One function per process, each importing only what that process needs."""
+"""How are the parts put together?
+
+One function per process, each importing only what that process needs.
+"""
 
 import gc
 import os
@@ -19,12 +22,21 @@ if TYPE_CHECKING:
     from streams.web.dependencies import WebDependencies
 
 HAND_OVER = 0.0005
-"""Seconds after which the thread that sends decisions lets those who answer go on; Python's own are ten times as many."""
+"""Seconds after which the thread that sends decisions lets those who answer go on.
+
+Python's own are ten times as many.
+"""
 LONG = 3_600.0
-"""Seconds in which whoever looks through whole shards gets on: a step of theirs is as long as a shard."""
+"""Seconds in which whoever looks through whole shards gets on.
+
+A step of theirs is as long as a shard.
+"""
 EMBEDDED_SESSION = 3.0
 PREPARED_AFTER = 10.0
-"""Seconds after which agents load river, which takes two of a core: whoever waits for them to fold goes first."""
+"""Seconds after which agents load river, which takes two of a core.
+
+Whoever waits for them to fold goes first.
+"""
 GUARD_NICE = 19
 """Whatever else there is to do goes first."""
 
@@ -41,7 +53,10 @@ def run(process: str, settings: Settings) -> None:
 
 
 def tell(settings: Settings, process: str, within: float = 60.0) -> None:
-    """Let this process answer how it is, where settings say so; it is alive while it gets on within so many seconds."""
+    """Let this process answer how it is, where settings say so.
+
+    It is alive while it gets on within so many seconds.
+    """
     if settings.metrics_port is not None:
         from streams.observability.metrics import serve
 
@@ -61,9 +76,13 @@ def run_intake(settings: Settings) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    group = GROUP if settings.broker_keeps else None  # trap: the embedded broker's groups may hang after many joins
+    group = (
+        GROUP if settings.broker_keeps else None
+    )  # trap: the embedded broker's groups may hang after many joins
     screen = Screen(read_privacy(settings.privacy).refused)
-    Intake(broker_of(settings), journal_of(settings), group, screen, vouching_of(settings)).run(stop)
+    Intake(broker_of(settings), journal_of(settings), group, screen, vouching_of(settings)).run(
+        stop
+    )
 
 
 def run_agents(settings: Settings) -> None:
@@ -105,7 +124,16 @@ def run_web(settings: Settings) -> None:
     sys.setswitchinterval(HAND_OVER)
     app, doors = web_app(settings)
     adopt(doors.catalogue, doors)
-    uvicorn.run(app, host=settings.host, port=settings.port, log_config=None, log_level="warning", access_log=False, server_header=False, proxy_headers=False)
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+    )
 
 
 def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
@@ -143,7 +171,13 @@ def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
         rates=(settings.rate, settings.rate_of_people),
     )
     app = web(doors)
-    add_past(app, journal, privacy, partial(policy_in_force, settings, journal), lambda: datetime.now(doors.zone).date())
+    add_past(
+        app,
+        journal,
+        privacy,
+        partial(policy_in_force, settings, journal),
+        lambda: datetime.now(doors.zone).date(),
+    )
     add_wholes_past(app, journal, privacy)
     add_decisions(app, journal, privacy, begun_with(settings))
     add_trying(app, partial(tried, settings))
@@ -163,7 +197,9 @@ def run_guard(settings: Settings) -> None:
     journal, store = journal_of(settings), RedisStore(settings.redis)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
-        asyncio.run(Guard(store, journal, register_of(settings, store, journal), settings.guard_share).run())
+        asyncio.run(
+            Guard(store, journal, register_of(settings, store, journal), settings.guard_share).run()
+        )
 
 
 def run_notary(settings: Settings) -> None:
@@ -186,16 +222,36 @@ def run_witness(settings: Settings, logs: Path, folder: Path) -> None:
     from replay.evidence.witness_http import witness_app
 
     signer = signer_of(settings, WITNESS)
-    app = witness_app(Witness(folder, signer, public_keys(settings, logs), lambda: datetime.now(UTC)))
-    uvicorn.run(app, host=settings.host, port=settings.port, log_config=None, log_level="warning", access_log=False, server_header=False, proxy_headers=False)
+    app = witness_app(
+        Witness(folder, signer, public_keys(settings, logs), lambda: datetime.now(UTC))
+    )
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+    )
 
 
 def collect_seldom() -> None:
-    """Events and states are many and free of cycles: looking through them finds nothing, and takes a tenth of the time."""
+    """Events and states are many and free of cycles.
+
+    Looking through them finds nothing, and takes a tenth of the time.
+    """
     gc.set_threshold(100_000, 50, 100)
 
 
-PROCESSES = {"intake": run_intake, "agents": run_agents, "web": run_web, "guard": run_guard, "notary": run_notary}
+PROCESSES = {
+    "intake": run_intake,
+    "agents": run_agents,
+    "web": run_web,
+    "guard": run_guard,
+    "notary": run_notary,
+}
 TRACED = ("intake", "agents", "web")
 """Those through which a message or a question goes."""
 

@@ -1,4 +1,7 @@
-"""Which settings are there? All from the environment, as `TIERFOLD_*`, each with a default for the embedded stack."""
+"""Which settings are there?
+
+All from the environment, as `TIERFOLD_*`, each with a default for the embedded stack.
+"""
 
 from functools import cached_property
 from pathlib import Path
@@ -12,59 +15,173 @@ POLICIES = Path(__file__).parent / "policies"
 
 
 class Settings(BaseSettings):
-    """Where everything is. A URL decides between the embedded default and the real thing; the code is the same."""
+    """Where everything is.
+
+    A URL decides between the embedded default and the real thing; the code is the same.
+    """
 
     model_config = SettingsConfigDict(env_prefix="TIERFOLD_", frozen=True)
 
-    data_dir: Path = Field(default=Path(".tierfold"), description="Where the embedded stack keeps its state.")
-    shards: int = Field(default=4, ge=1, le=1024, description="Shards of the journal, and partitions of the topics; fixed once data is there.")
-    embedded: bool = Field(default=True, description="Whether `up` brings a broker and Redis along; false where they run already.")
-    workers: int = Field(default=1, ge=1, le=64, description="How many intakes, and how many agents' workers, `up` runs; each takes its share of the shards.")
-    broker: str = Field(default="127.0.0.1:19092", description="Kafka bootstrap servers, host:port,host:port.")
-    broker_keeps: bool = Field(default=False, description="True for a broker that keeps what it acknowledges, as Apache Kafka.")
+    data_dir: Path = Field(
+        default=Path(".tierfold"), description="Where the embedded stack keeps its state."
+    )
+    shards: int = Field(
+        default=4,
+        ge=1,
+        le=1024,
+        description=(
+            "Shards of the journal, and partitions of the topics; fixed once data is there."
+        ),
+    )
+    embedded: bool = Field(
+        default=True,
+        description="Whether `up` brings a broker and Redis along; false where they run already.",
+    )
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description=(
+            "How many intakes, and how many agents' workers, `up` runs; each takes its share of "
+            "the shards."
+        ),
+    )
+    broker: str = Field(
+        default="127.0.0.1:19092", description="Kafka bootstrap servers, host:port,host:port."
+    )
+    broker_keeps: bool = Field(
+        default=False,
+        description="True for a broker that keeps what it acknowledges, as Apache Kafka.",
+    )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     sasl_username: str | None = None
     sasl_password: SecretStr | None = None
     ssl_cafile: Path | None = None
-    journal: str | None = Field(default=None, description="sqlite:///folder or postgresql://…; default: in data_dir.")
-    redis: str = Field(default="redis://127.0.0.1:16379/0", description="Redis for the read models.")
-    redis_keeps: bool = Field(default=False, description="True for a Redis that keeps snapshots or logs of its own.")
-    policy: Path = Field(default=POLICIES / "tiers" / "bohai-retail.yaml", description="The tier policy, YAML or JSON.")
-    catalogue: Path = Field(default=POLICIES / "offers.yaml", description="The offers, YAML or JSON.")
-    privacy: Path = Field(default=POLICIES / "privacy.yaml", description="The privacy policy, YAML or JSON.")
-    timezone: str = Field(default="Asia/Shanghai", description="Where the bank's days begin and end.")
+    journal: str | None = Field(
+        default=None, description="sqlite:///folder or postgresql://…; default: in data_dir."
+    )
+    redis: str = Field(
+        default="redis://127.0.0.1:16379/0", description="Redis for the read models."
+    )
+    redis_keeps: bool = Field(
+        default=False, description="True for a Redis that keeps snapshots or logs of its own."
+    )
+    policy: Path = Field(
+        default=POLICIES / "tiers" / "bohai-retail.yaml",
+        description="The tier policy, YAML or JSON.",
+    )
+    catalogue: Path = Field(
+        default=POLICIES / "offers.yaml", description="The offers, YAML or JSON."
+    )
+    privacy: Path = Field(
+        default=POLICIES / "privacy.yaml", description="The privacy policy, YAML or JSON."
+    )
+    timezone: str = Field(
+        default="Asia/Shanghai", description="Where the bank's days begin and end."
+    )
     host: str = Field(default="127.0.0.1", description="Where the lookups listen.")
     port: int = Field(default=8080, description="The lookups' port.")
     metrics_port: int | None = Field(
-        default=None, ge=1, le=65535, description="Where intake, agents, guard and notary answer /metrics and /healthz, if at all."
+        default=None,
+        ge=1,
+        le=65535,
+        description=(
+            "Where intake, agents, guard and notary answer /metrics and /healthz, if at all."
+        ),
     )
-    metrics_host: str = Field(default="127.0.0.1", description="The address for that: 0.0.0.0 in a container of one's own.")
-    lag_limit: int = Field(default=50_000, ge=0, description="Events behind the journal from which on lookups are not ready.")
-    guard_share: float = Field(default=0.2, gt=0, le=1, description="The share of one core with which the guard verifies events and states.")
-    origin: str = Field(default="tierfold", pattern=r"^[A-Za-z0-9_.\-/]+$", description="Under which checkpoints are signed, as bank.example.")
-    keys: Path | None = Field(default=None, description="The folder of the signing keys; default: in data_dir.")
+    metrics_host: str = Field(
+        default="127.0.0.1",
+        description="The address for that: 0.0.0.0 in a container of one's own.",
+    )
+    lag_limit: int = Field(
+        default=50_000,
+        ge=0,
+        description="Events behind the journal from which on lookups are not ready.",
+    )
+    guard_share: float = Field(
+        default=0.2,
+        gt=0,
+        le=1,
+        description="The share of one core with which the guard verifies events and states.",
+    )
+    origin: str = Field(
+        default="tierfold",
+        pattern=r"^[A-Za-z0-9_.\-/]+$",
+        description="Under which checkpoints are signed, as bank.example.",
+    )
+    keys: Path | None = Field(
+        default=None, description="The folder of the signing keys; default: in data_dir."
+    )
     token_issuer: str = Field(default="tierfold", description="Whose tokens let callers in (iss).")
     token_audience: str = Field(default="tierfold", description="For whom they must be (aud).")
-    token_keys: str | None = Field(default=None, description="The issuer's JWK set, a file or https://…; default: a key of our own, in keys.")
-    rate: str = Field(default="2000/second", pattern=RATE, description="How often one system may ask.")
-    rate_of_people: str = Field(default="120/minute", pattern=RATE, description="How often one person may ask.")
-    vault: str | None = Field(default=None, description="The database of the customers' keys, sqlite:///file or postgresql://…; default: in data_dir.")
-    master: str | None = Field(default=None, description="What wraps them: a file, env:VARIABLE, or https://…/v1/transit/keys/NAME; default: in data_dir.")
-    door: Path | None = Field(default=None, description="The key by which the bank's processes know each other's word; default: in data_dir.")
-    erasures: Path | None = Field(default=None, description="The register of who was forgotten; outside all backups. Default: in data_dir.")
-    evidence: Path | None = Field(default=None, description="The append-only folder of checkpoints; default: in data_dir.")
-    checkpoint_events: int = Field(default=10_000, ge=1, description="Events of a shard after which a checkpoint is signed at once.")
-    checkpoint_seconds: int = Field(default=60, ge=1, description="Seconds after which a checkpoint is signed if there is anything new.")
-    witness: str | None = Field(default=None, description="Where a witness cosigns checkpoints, https://….")
-    witness_key: str | None = Field(default=None, description="The witness's public key, name+id+key.")
-    broker_memory_limit: int = Field(default=1_500_000_000, description="Bytes after which the embedded broker is recycled.")
+    token_keys: str | None = Field(
+        default=None,
+        description=(
+            "The issuer's JWK set, a file or https://…; default: a key of our own, in keys."
+        ),
+    )
+    rate: str = Field(
+        default="2000/second", pattern=RATE, description="How often one system may ask."
+    )
+    rate_of_people: str = Field(
+        default="120/minute", pattern=RATE, description="How often one person may ask."
+    )
+    vault: str | None = Field(
+        default=None,
+        description=(
+            "The database of the customers' keys, sqlite:///file or postgresql://…; default: in "
+            "data_dir."
+        ),
+    )
+    master: str | None = Field(
+        default=None,
+        description=(
+            "What wraps them: a file, env:VARIABLE, or https://…/v1/transit/keys/NAME; default: "
+            "in data_dir."
+        ),
+    )
+    door: Path | None = Field(
+        default=None,
+        description=(
+            "The key by which the bank's processes know each other's word; default: in data_dir."
+        ),
+    )
+    erasures: Path | None = Field(
+        default=None,
+        description="The register of who was forgotten; outside all backups. Default: in data_dir.",
+    )
+    evidence: Path | None = Field(
+        default=None, description="The append-only folder of checkpoints; default: in data_dir."
+    )
+    checkpoint_events: int = Field(
+        default=10_000,
+        ge=1,
+        description="Events of a shard after which a checkpoint is signed at once.",
+    )
+    checkpoint_seconds: int = Field(
+        default=60,
+        ge=1,
+        description="Seconds after which a checkpoint is signed if there is anything new.",
+    )
+    witness: str | None = Field(
+        default=None, description="Where a witness cosigns checkpoints, https://…."
+    )
+    witness_key: str | None = Field(
+        default=None, description="The witness's public key, name+id+key."
+    )
+    broker_memory_limit: int = Field(
+        default=1_500_000_000, description="Bytes after which the embedded broker is recycled."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @model_validator(mode="after")
     def _one_intake_without_a_group(self) -> Self:
         if self.workers > 1 and not self.broker_keeps:
-            raise ValueError("more than one worker needs a broker that keeps what it acknowledges: TIERFOLD_BROKER_KEEPS=true")
+            raise ValueError(
+                "more than one worker needs a broker that keeps what it acknowledges: "
+                "TIERFOLD_BROKER_KEEPS=true"
+            )
         return self
 
     @cached_property
@@ -114,7 +231,9 @@ class Settings(BaseSettings):
             "security_protocol": self.security_protocol,
             "sasl_mechanism": self.sasl_mechanism,
             "sasl_plain_username": self.sasl_username,
-            "sasl_plain_password": self.sasl_password.get_secret_value() if self.sasl_password else None,
+            "sasl_plain_password": self.sasl_password.get_secret_value()
+            if self.sasl_password
+            else None,
             "ssl_cafile": str(self.ssl_cafile) if self.ssl_cafile else None,
         }
         return {name: value for name, value in wanted.items() if value is not None}

@@ -1,4 +1,7 @@
-"""How do commands speak to people and machines? Progress on standard error, one report on standard output."""
+"""How do commands speak to people and machines?
+
+Progress on standard error, one report on standard output.
+"""
 
 import json
 import signal
@@ -11,14 +14,28 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from deploy.settings import Settings
 
 errors = Console(stderr=True)
 
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where the embedded stack keeps its state.")]
-Json = Annotated[bool, typer.Option("--json", help="For machines: one JSON document as the last line of standard output.")]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Where the embedded stack keeps its state.")
+]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="For machines: one JSON document as the last line of standard output."
+    ),
+]
 
 
 def settings_of(data_dir: Path | None = None) -> Settings:
@@ -33,7 +50,13 @@ class UserError(Exception):
 @contextmanager
 def progress(word: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
     """A progress bar on standard error; gives the function that moves it."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=errors, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(word, total=total)
         yield lambda count: bar.advance(task, count)

@@ -1,4 +1,7 @@
-"""Where are the doors? The one place that turns settings into the broker's, the journal's and the front door."""
+"""Where are the doors?
+
+The one place that turns settings into the broker's, the journal's and the front door.
+"""
 
 from datetime import timedelta
 from pathlib import Path
@@ -22,15 +25,26 @@ def broker_of(settings: Settings) -> Broker:
     return Broker(settings.broker, settings.security)
 
 
-def journal_of(settings: Settings, *, restored: bool = False, for_auditors: bool = False) -> Journal:
+def journal_of(
+    settings: Settings, *, restored: bool = False, for_auditors: bool = False
+) -> Journal:
     """The journal, with the keys by which it is sealed; raises `UserError` as `keyring_of` does."""
-    return Journal(settings.journal_url, settings.shards, keyring_of(settings, restored=restored, for_auditors=for_auditors))
+    return Journal(
+        settings.journal_url,
+        settings.shards,
+        keyring_of(settings, restored=restored, for_auditors=for_auditors),
+    )
 
 
-def keyring_of(settings: Settings, *, restored: bool = False, for_auditors: bool = False) -> Keyring:
-    """The keys of the customers, `for_auditors` also of those who are restricted; raises `UserError` for a master key that cannot be used.
+def keyring_of(
+    settings: Settings, *, restored: bool = False, for_auditors: bool = False
+) -> Keyring:
+    """The keys of the customers, `for_auditors` also of those who are restricted.
 
-    And, unless they are known to be `restored`, for keys of those who were forgotten: nobody may serve with these.
+    Raises `UserError` for a master key that cannot be used.
+
+    And, unless they are known to be `restored`, for keys of those who were forgotten: nobody may
+    serve with these.
     """
     try:
         keyring = Keyring(settings.vault_url, master_of(settings), for_auditors=for_auditors)
@@ -38,25 +52,40 @@ def keyring_of(settings: Settings, *, restored: bool = False, for_auditors: bool
         raise UserError(f"the master key cannot be used: {error}") from error
     gone = {erased.subject for erased in Erasures(settings.erasures_file).all()}
     if not restored and (back := gone - keyring.destroyed(gone)):
-        raise UserError(f"these keys come from a backup: {len(back)} customers who were forgotten are in them again. Run `tierfold privacy replay` first")
+        raise UserError(
+            f"these keys come from a backup: {len(back)} customers who were forgotten are in them "
+            "again. Run `tierfold privacy replay` first"
+        )
     return keyring
 
 
 def has_journal(settings: Settings) -> bool:
     """Whether there is a journal; without looking into it."""
-    return not settings.journal_url.startswith("sqlite") or Path(settings.journal_url.removeprefix("sqlite://")).is_dir()
+    return (
+        not settings.journal_url.startswith("sqlite")
+        or Path(settings.journal_url.removeprefix("sqlite://")).is_dir()
+    )
 
 
-def existing_journal(settings: Settings, *, restored: bool = False, for_auditors: bool = False) -> Journal:
+def existing_journal(
+    settings: Settings, *, restored: bool = False, for_auditors: bool = False
+) -> Journal:
     """The journal, for those who only read it; raises `UserError` if there is none."""
     if not has_journal(settings):
-        raise UserError(f"there is no journal in {settings.journal_url.removeprefix('sqlite://')}: name the right --data-dir")
+        raise UserError(
+            f"there is no journal in {settings.journal_url.removeprefix('sqlite://')}: name the "
+            "right --data-dir"
+        )
     return journal_of(settings, restored=restored, for_auditors=for_auditors)
 
 
 def courier_of(settings: Settings, journal: Journal) -> ConfirmedProducer:
-    """The front door: what is sent through it is safe in the journal, or in a broker that keeps its word."""
-    return ConfirmedProducer(broker_of(settings), None if settings.broker_keeps else journal, vouching_of(settings))
+    """The front door: what is sent through it is safe in the journal, or in a broker that
+    keeps its word.
+    """
+    return ConfirmedProducer(
+        broker_of(settings), None if settings.broker_keeps else journal, vouching_of(settings)
+    )
 
 
 def notary_of(settings: Settings) -> "Notary":
@@ -67,7 +96,19 @@ def notary_of(settings: Settings) -> "Notary":
 
     if (settings.witness is None) != (settings.witness_key is None):
         raise UserError("a witness needs both TIERFOLD_WITNESS and TIERFOLD_WITNESS_KEY")
-    witness = RemoteWitness(settings.witness, Public.read(settings.witness_key)) if settings.witness and settings.witness_key else None
+    witness = (
+        RemoteWitness(settings.witness, Public.read(settings.witness_key))
+        if settings.witness and settings.witness_key
+        else None
+    )
     every = timedelta(seconds=settings.checkpoint_seconds)
     signer = signer_of(settings, NOTARY)
-    return Notary(Journal(settings.journal_url, settings.shards), settings.evidence_dir, settings.origin, signer, witness, settings.checkpoint_events, every)
+    return Notary(
+        Journal(settings.journal_url, settings.shards),
+        settings.evidence_dir,
+        settings.origin,
+        signer,
+        witness,
+        settings.checkpoint_events,
+        every,
+    )

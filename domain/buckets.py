@@ -1,4 +1,7 @@
-"""Which of a thousand is this? Always the same one, as evenly spread as chance, and drawn by nobody."""
+"""Which of a thousand is this?
+
+Always the same one, as evenly spread as chance, and drawn by nobody.
+"""
 
 from hashlib import sha256
 

@@ -22,8 +22,8 @@ PLAIN = (str, int, bool, float, type(None), date, datetime)
 class Proposed(NamedTuple):
     """An interaction at the front door, valid but not yet recorded.
 
-    `id` and `source` together name it for ever (CloudEvents); `occurred_at` is aware, `business_date` is the
-    bank's own; `cause` is the `source#id` of the event that it follows from.
+    `id` and `source` together name it for ever (CloudEvents); `occurred_at` is aware,
+    `business_date` is the bank's own; `cause` is the `source#id` of the event that it follows from.
     """
 
     source: str
@@ -36,16 +36,22 @@ class Proposed(NamedTuple):
 
     @property
     def subject(self) -> str | None:
-        """Whom this is about, as the name of their stream: with whose key it is sealed. None if it is about nobody."""
+        """Whom this is about, as the name of their stream: with whose key it is sealed.
+
+        None if it is about nobody.
+        """
         if self.data.whom is not None:
             return str(getattr(self.data, self.data.whom))
         return self.stream if self.stream.partition(":")[0] in PERSONAL else None
 
 
 class Recorded(NamedTuple):
-    """An interaction in the journal: `version` counts within its stream from 1, `position` rises within the shard.
+    """An interaction in the journal.
 
-    `context` is what the shard's own stream had said by then, for a fold of an event that concerns everyone.
+    `version` counts within its stream from 1, `position` rises within the shard.
+
+    `context` is what the shard's own stream had said by then, for a fold of an event that concerns
+    everyone.
     """
 
     position: int
@@ -61,15 +67,22 @@ class Recorded(NamedTuple):
     context: Any = None
 
 
-def following(event: Recorded, kind: str, stream: str, data: Interaction, about: str = "") -> Proposed:
-    """An interaction that follows from an event, named after its cause; `about` tells it from others of the kind with the same cause.
+def following(
+    event: Recorded, kind: str, stream: str, data: Interaction, about: str = ""
+) -> Proposed:
+    """An interaction that follows from an event, named after its cause.
 
-    Trap: a state that was kept and read again has its dicts in another order than one that was only folded, and what follows
-    from it once more would be another content under the same name. So what follows has its dicts in order.
+    `about` tells it from others of the kind with the same cause.
+
+    Trap: a state that was kept and read again has its dicts in another order than one that was only
+    folded, and what follows from it once more would be another content under the same name. So what
+    follows has its dicts in order.
     """
     cause = f"{event.source}#{event.id}"
     name = f"{kind}:{sha256((cause + about).encode()).hexdigest()}"
-    return Proposed(REACTIONS, name, stream, event.occurred_at, event.business_date, in_order(data), cause)
+    return Proposed(
+        REACTIONS, name, stream, event.occurred_at, event.business_date, in_order(data), cause
+    )
 
 
 def in_order(value: Any) -> Any:
@@ -86,7 +99,11 @@ def in_order(value: Any) -> Any:
     if kind is tuple:
         return tuple(map(in_order, value))
     if isinstance(value, BaseModel):
-        return value.model_copy(update={name: in_order(each) for name, each in value.__dict__.items()})
+        return value.model_copy(
+            update={name: in_order(each) for name, each in value.__dict__.items()}
+        )
     if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{each.name: in_order(getattr(value, each.name)) for each in fields(value)})
+        return replace(
+            value, **{each.name: in_order(getattr(value, each.name)) for each in fields(value)}
+        )
     return value

@@ -1,4 +1,6 @@
-"""Which interactions are there? Every event type, under the stable name and version it is stored by.
+"""Which interactions are there?
+
+Every event type, under the stable name and version it is stored by.
 
 They are found, not listed: what a room says happened stands in its `events.py`.
 """
@@ -42,12 +44,18 @@ def type_keys(*events: type[Interaction]) -> frozenset[str]:
 
 
 def _found() -> Iterator[type[Interaction]]:
-    """Every event of every room's `events.py`, less the bases that others are made of, which nobody sends."""
+    """Every event of every room's `events.py`, less the bases that others are made of, which
+    nobody sends.
+    """
     for room in sorted(each.name for each in iter_modules(domain.__path__) if each.ispkg):
         if find_spec(f"domain.{room}.events") is None:
             continue
         for thing in vars(import_module(f"domain.{room}.events")).values():
-            ours = isinstance(thing, type) and issubclass(thing, Interaction) and thing.__module__ == f"domain.{room}.events"
+            ours = (
+                isinstance(thing, type)
+                and issubclass(thing, Interaction)
+                and thing.__module__ == f"domain.{room}.events"
+            )
             if ours and not vars(thing).get("is_base", False):
                 yield thing
 
@@ -56,7 +64,11 @@ EVENTS: dict[str, type[Interaction]] = {}
 """Stable name to model."""
 for _event in _found():
     if type_name(_event) in EVENTS:
-        raise TypeError(f"{_event.__module__} has another {type_name(_event)}: a stored name is given once")
+        raise TypeError(
+            f"{_event.__module__} has another {type_name(_event)}: a stored name is given once"
+        )
     EVENTS[type_name(_event)] = _event
 EVENT_BY_TYPE: dict[str, type[Interaction]] = {type_key(event): event for event in EVENTS.values()}
-TYPE_BY_EVENT: dict[type[Interaction], str] = {event: event_type for event_type, event in EVENT_BY_TYPE.items()}
+TYPE_BY_EVENT: dict[type[Interaction], str] = {
+    event: event_type for event_type, event in EVENT_BY_TYPE.items()
+}

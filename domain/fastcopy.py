@@ -8,8 +8,9 @@ S = TypeVar("S")
 def changed(state: S, /, **fields: Any) -> S:
     """A copy of a frozen dataclass (one without slots) with some fields changed.
 
-    What `dataclasses.replace` does, without running `__init__`: ten times as fast on a state of twenty fields,
-    and this is the innermost step of every fold. Raises `TypeError` for a field that the state does not have.
+    What `dataclasses.replace` does, without running `__init__`: ten times as fast on a state of
+    twenty fields, and this is the innermost step of every fold. Raises `TypeError` for a field that
+    the state does not have.
 
     >>> from domain.accounts.ledger import Account
     >>> changed(Account("deposit", "CNY"), balance=5).balance
@@ -28,12 +29,13 @@ def changed(state: S, /, **fields: Any) -> S:
 def made(kind: type[S], /, **fields: Any) -> S:
     """A frozen dataclass (one without slots) of all its fields, none left to its default.
 
-    What calling the class does, without an `object.__setattr__` for each field: two thirds of the time.
+    What calling the class does, without an `object.__setattr__` for each field: two thirds of the
+    time.
 
     >>> from domain.accounts.ledger import Account
     >>> made(Account, asset_class="deposit", currency="CNY", balance=5, closed=False, days={}, stated=None).balance
     5
-    """
+    """  # noqa: E501
     if fields.keys() != kind.__dataclass_fields__.keys():  # type: ignore[attr-defined]
         raise TypeError(f"{kind.__name__} has not these fields: {sorted(fields)}")
     fresh = object.__new__(kind)

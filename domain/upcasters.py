@@ -1,7 +1,9 @@
-"""How does an event of an old shape read today? Ordered pure functions, applied when stored bytes are decoded.
+"""How does an event of an old shape read today?
 
-An upcaster takes the stored data of `name.vN` as a dict and gives that of `name.vN+1`. Every shape ever written
-has a golden payload beside the tests.
+Ordered pure functions, applied when stored bytes are decoded.
+
+An upcaster takes the stored data of `name.vN` as a dict and gives that of `name.vN+1`. Every shape
+ever written has a golden payload beside the tests.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +16,9 @@ UPCASTERS: dict[str, Upcaster] = {}
 """From `name.vN` to the function that makes it `name.vN+1`."""
 
 
-def upcast(event_type: str, shape: Shape, upcasters: Mapping[str, Upcaster] = UPCASTERS) -> tuple[str, Shape]:
+def upcast(
+    event_type: str, shape: Shape, upcasters: Mapping[str, Upcaster] = UPCASTERS
+) -> tuple[str, Shape]:
     """Bring stored data to the newest version of its type.
 
     >>> renamed = {"salon-held.v1": lambda old: {"event": old["salon"]}}

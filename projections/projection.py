@@ -24,7 +24,9 @@ def _decoder(kind: Any) -> "msgspec.json.Decoder[Any]":
 
 @dataclass(frozen=True)
 class Projection(Generic[S]):
-    """A left fold over the events of one stream: `state = evolve(state, event)`, from `initial` on."""
+    """A left fold over the events of one stream: `state = evolve(state, event)`, from
+    `initial` on.
+    """
 
     name: str
     version: int
@@ -49,8 +51,9 @@ class Projection(Generic[S]):
 class Run(NamedTuple):
     """How several events of one type in a stream are folded at once.
 
-    `shape` is a struct with as much of the stored event as that needs, and `evolve` comes to what the group's own
-    does, one event after the other. Other events of any type with a run may lie between: their order does not matter.
+    `shape` is a struct with as much of the stored event as that needs, and `evolve` comes to what
+    the group's own does, one event after the other. Other events of any type with a run may lie
+    between: their order does not matter.
     """
 
     shape: type
@@ -66,16 +69,19 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True)
 class Group:
-    """Projections that are advanced together over the streams of some kinds, with one position per shard.
+    """Projections that are advanced together over the streams of some kinds, with one
+    position per shard.
 
-    `states` names the states of one stream: a tuple class with a field for each of `parts`, and behind them one for what
-    is read of each of the `sources`. `evolve` folds an event into all of them at once, and `react` says what should follow
-    from an event, given the stream and its states before and after. `event_types` names the stored types that matter;
-    None means all but the `ignored_types`. `is_broadcast` tells which events of the shard itself (a day that closed) concern
-    every stream in it, and `after_broadcast` what the shard, one of so many, has to say when all its streams have folded
-    one. `runs` has the stored types that are folded many at once, where nothing follows from them. `context` is folded
-    over the shard's own stream, and comes with the broadcast events, as it is at their position. A group with `sources`
-    reads a state of each of these groups, and never folds further than they have; its streams are those of the first.
+    `states` names the states of one stream: a tuple class with a field for each of `parts`, and
+    behind them one for what is read of each of the `sources`. `evolve` folds an event into all of
+    them at once, and `react` says what should follow from an event, given the stream and its states
+    before and after. `event_types` names the stored types that matter; None means all but the
+    `ignored_types`. `is_broadcast` tells which events of the shard itself (a day that closed)
+    concern every stream in it, and `after_broadcast` what the shard, one of so many, has to say
+    when all its streams have folded one. `runs` has the stored types that are folded many at once,
+    where nothing follows from them. `context` is folded over the shard's own stream, and comes with
+    the broadcast events, as it is at their position. A group with `sources` reads a state of each
+    of these groups, and never folds further than they have; its streams are those of the first.
     """
 
     name: str
@@ -97,7 +103,9 @@ class Group:
         """What folds many events at once, by their shape."""
         found = dict(self.runs.values())
         if len(found) != len(set(self.runs.values())):
-            raise TypeError(f"{self.name} folds events of one shape in two ways: give each a shape of its own")
+            raise TypeError(
+                f"{self.name} folds events of one shape in two ways: give each a shape of its own"
+            )
         return found
 
     def concerned(self, stream: str) -> bool:
@@ -107,7 +115,10 @@ class Group:
     @cached_property
     def initial(self) -> States:
         """The states before any event."""
-        return self.states(*(part.initial for part in self.parts), *(source.part.initial for source in self.sources))
+        return self.states(
+            *(part.initial for part in self.parts),
+            *(source.part.initial for source in self.sources),
+        )
 
 
 def digest(states: Iterable[tuple[str, bytes]]) -> str:

@@ -1,7 +1,9 @@
-"""Where are folded states kept, live? In Redis: the only door to it.
+"""Where are folded states kept, live?
 
-A state is one string, its `upto` in digits, a space, then JSON. All keys of a shard carry its number as hash tag,
-so that one script may touch them in a cluster too.
+In Redis: the only door to it.
+
+A state is one string, its `upto` in digits, a space, then JSON. All keys of a shard carry its
+number as hash tag, so that one script may touch them in a cluster too.
 """
 
 import asyncio
@@ -27,7 +29,7 @@ MOVE = """
 if (redis.call('GET', KEYS[1]) or '0') ~= ARGV[1] or redis.call('GET', KEYS[2]) ~= ARGV[2] then return 0 end
 redis.call('SET', KEYS[1], ARGV[3])
 redis.call('SET', KEYS[2], ARGV[4])
-"""
+"""  # noqa: E501
 """Move a shard; whoever does not know where it is, and the tag of its last save, saves nothing."""
 SAVE = f"""
 {MOVE}
@@ -60,7 +62,10 @@ for _, stream in ipairs(gone) do
 end
 return #gone
 """
-"""Remove the states of some streams, and each time the position: whoever saved in between has to begin anew."""
+"""Remove the states of some streams, and each time the position.
+
+Whoever saved in between has to begin anew.
+"""
 RESERVE = """
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', redis.call('TIME')[1])
 local known = cjson.decode(ARGV[4])
@@ -77,7 +82,10 @@ redis.call('ZADD', KEYS[1], redis.call('TIME')[1] + ARGV[3], ARGV[2] .. ' ' .. A
 redis.call('EXPIRE', KEYS[1], ARGV[3] + 1)
 return 0
 """
-"""Hold a place unless a cap is reached: places that others hold count, unless they are known to be counted already."""
+"""Hold a place unless a cap is reached.
+
+Places that others hold count, unless they are known to be counted already.
+"""
 
 
 class Room(NamedTuple):
@@ -88,7 +96,9 @@ class Room(NamedTuple):
 
 
 class _Connection(Connection):
-    """A connection whose commands are put together by hiredis, as the library's other client has it: a save has thousands of words."""
+    """A connection whose commands are put together by hiredis, as the library's other client has
+    it: a save has thousands of words.
+    """
 
     def pack_command(self, *args: Any) -> list[bytes]:
         """A command in Redis's protocol."""
@@ -99,7 +109,9 @@ class RedisStore:
     """Read models in Redis, at a URL such as `redis://127.0.0.1:6379/0`."""
 
     def __init__(self, url: str) -> None:
-        pool = ConnectionPool.from_url(url, connection_class=_Connection, protocol=2, socket_timeout=30)
+        pool = ConnectionPool.from_url(
+            url, connection_class=_Connection, protocol=2, socket_timeout=30
+        )
         self._redis: Redis = Redis.from_pool(pool)
         self._save = self._redis.register_script(SAVE)
         self._amend = self._redis.register_script(AMEND)
@@ -117,7 +129,10 @@ class RedisStore:
         await self._redis.aclose()
 
     async def quiet(self) -> None:
-        """Write no snapshots from now on: a server that forks while it is measured measures the fork."""
+        """Write no snapshots from now on.
+
+        A server that forks while it is measured measures the fork.
+        """
         await self._redis.config_set("save", "")
 
     async def clear(self) -> None:
@@ -129,7 +144,9 @@ class RedisStore:
         return int(await self._redis.get(_key(place, "upto")) or 0)
 
     async def reached(self, place: GroupShard) -> Progress:
-        """How far a group has read a shard, and the tag of its last save, which is drawn if there is none."""
+        """How far a group has read a shard, and the tag of its last save, which is drawn if
+        there is none.
+        """
         keys = [_key(place, name) for name in ("upto", "etag")]
         while True:
             upto, etag = await self._redis.mget(keys)
@@ -151,19 +168,34 @@ class RedisStore:
         found = await self._redis.mget([_key(place, "beat") for place in places])
         return [beat is not None for beat in found]
 
-    async def load(self, place: GroupShard, wanted: Sequence[tuple[str, str]]) -> list[StoredState | None]:
+    async def load(
+        self, place: GroupShard, wanted: Sequence[tuple[str, str]]
+    ) -> list[StoredState | None]:
         """The states under `(key, stream)`."""
         return await self.read([(place, *name) for name in wanted])
 
-    async def load_at(self, place: GroupShard, expected: Progress, wanted: Sequence[tuple[str, str]]) -> list[StoredState | None] | None:
+    async def load_at(
+        self, place: GroupShard, expected: Progress, wanted: Sequence[tuple[str, str]]
+    ) -> list[StoredState | None] | None:
         """The same, all at one moment, or None if the shard is not at `expected` then."""
         names = [_key(place, name) for name in ("upto", "etag")]
-        upto, etag, *found = await self._values([*names, *(_prefix(place, key) + stream for key, stream in wanted)])
-        return [_kept(value) for value in found] if (upto or b"0", etag) == (b"%d" % expected.upto, expected.etag.encode()) else None
+        upto, etag, *found = await self._values(
+            [*names, *(_prefix(place, key) + stream for key, stream in wanted)]
+        )
+        return (
+            [_kept(value) for value in found]
+            if (upto or b"0", etag) == (b"%d" % expected.upto, expected.etag.encode())
+            else None
+        )
 
     async def read(self, wanted: Sequence[tuple[GroupShard, str, str]]) -> list[StoredState | None]:
         """States of several places; what many ask for at the same moment is read at once."""
-        return [_kept(value) for value in await self._values([_prefix(place, key) + stream for place, key, stream in wanted])]
+        return [
+            _kept(value)
+            for value in await self._values(
+                [_prefix(place, key) + stream for place, key, stream in wanted]
+            )
+        ]
 
     async def _values(self, keys: list[str]) -> list[Any]:
         if not keys:
@@ -194,22 +226,46 @@ class RedisStore:
             if not found.done():
                 found.set_result(some)
 
-    async def save(self, place: GroupShard, expected: Progress, upto: int, states: Mapping[tuple[str, str], StoredState]) -> Progress | None:
+    async def save(
+        self,
+        place: GroupShard,
+        expected: Progress,
+        upto: int,
+        states: Mapping[tuple[str, str], StoredState],
+    ) -> Progress | None:
         """Save states and move the shard, all or nothing."""
         keys = [_key(place, name) for name in ("upto", "etag", "streams", "beat")]
         keys += [_prefix(place, key) + stream for key, stream in states]
         values = [b"%d %b" % kept for kept in states.values()]
         members = sorted({stream for _, stream in states})
         moved = Progress(upto, new_etag())
-        return moved if await self._save(keys=keys, args=[*expected, *moved, *values, *members]) else None
+        return (
+            moved
+            if await self._save(keys=keys, args=[*expected, *moved, *values, *members])
+            else None
+        )
 
-    async def amend(self, place: GroupShard, expected: Progress, states: Mapping[tuple[str, str], StoredState | None]) -> bool:
+    async def amend(
+        self,
+        place: GroupShard,
+        expected: Progress,
+        states: Mapping[tuple[str, str], StoredState | None],
+    ) -> bool:
         """Put states in the place of others, all or nothing."""
-        keys = [*(_key(place, name) for name in ("upto", "etag", "streams")), *(_key(place, key, stream) for key, stream in states)]
-        said = [part for (_, stream), kept in states.items() for part in (b"%d %b" % kept if kept else b"", stream)]
+        keys = [
+            *(_key(place, name) for name in ("upto", "etag", "streams")),
+            *(_key(place, key, stream) for key, stream in states),
+        ]
+        said = [
+            part
+            for (_, stream), kept in states.items()
+            for part in (b"%d %b" % kept if kept else b"", stream)
+        ]
         if not await self._amend(keys=keys, args=[*expected, expected.upto, new_etag(), *said]):
             return False
-        if gone := {stream for _, stream in states} - {stream for (_, stream), kept in states.items() if kept}:
+        if gone := {stream for _, stream in states} - {
+            stream for (_, stream), kept in states.items() if kept
+        }:
             await self._redis.delete(*(_places(place, stream) for stream in gone))
         return True
 
@@ -217,15 +273,37 @@ class RedisStore:
         """Write what is there to where it is kept, over what was there before."""
         await self._redis.save()
 
-    async def reserve(self, place: GroupShard, stream: str, name: str, channel: str, seconds: int, known: Collection[str], caps: Sequence[Room]) -> int | None:
-        """Hold a place for a contact, so that two who ask at once never exceed a cap; None, or the number of the cap that is reached.
+    async def reserve(
+        self,
+        place: GroupShard,
+        stream: str,
+        name: str,
+        channel: str,
+        seconds: int,
+        known: Collection[str],
+        caps: Sequence[Room],
+    ) -> int | None:
+        """Hold a place for a contact, so that two who ask at once never exceed a cap.
 
-        `known` names the contacts that the room of the caps has been reduced by already. The place is given up after so many seconds.
+        None, or the number of the cap that is reached.
+
+        `known` names the contacts that the room of the caps has been reduced by already. The place
+        is given up after so many seconds.
         """
         if not caps:
             return None
-        said = [json.dumps(dict.fromkeys(known, True)), json.dumps([{"room": room, "channels": dict.fromkeys(channels, True)} for room, channels in caps])]
-        reached = int(await self._reserve(keys=[_places(place, stream)], args=[name, channel, seconds, *said]))
+        said = [
+            json.dumps(dict.fromkeys(known, True)),
+            json.dumps(
+                [
+                    {"room": room, "channels": dict.fromkeys(channels, True)}
+                    for room, channels in caps
+                ]
+            ),
+        ]
+        reached = int(
+            await self._reserve(keys=[_places(place, stream)], args=[name, channel, seconds, *said])
+        )
         return reached - 1 if reached else None
 
     async def release(self, place: GroupShard, stream: str, name: str, channel: str) -> None:
@@ -255,7 +333,9 @@ class RedisStore:
         """Every stream with a state; one may come twice."""
         cursor = 0
         while True:
-            cursor, found = await cast("Any", self._redis.sscan(_key(place, "streams"), cursor, count=1000))
+            cursor, found = await cast(
+                "Any", self._redis.sscan(_key(place, "streams"), cursor, count=1000)
+            )
             if found:
                 yield [stream.decode() for stream in found]
             if cursor == 0:
@@ -280,4 +360,6 @@ def _kept(value: bytes | str | None) -> StoredState | None:
     if value is None or isinstance(value, str):
         return None
     upto, _, state = value.partition(b" ")
-    return StoredState(int(upto), state) if upto.isdigit() else StoredState(0, value)  # what cannot be read is told by whoever decodes it
+    return (
+        StoredState(int(upto), state) if upto.isdigit() else StoredState(0, value)
+    )  # what cannot be read is told by whoever decodes it

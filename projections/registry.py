@@ -1,6 +1,10 @@
-"""What runs? The one table of groups: which agent folds them, what a lookup reads, what may be rebuilt, what a decision is made from.
+"""What runs?
 
-Agents, rebuilds, laws and the privacy policy read it. What a lookup shows of a customer is named in `views/customer.py` too.
+The one table of groups: which agent folds them, what a lookup reads, what may be rebuilt, what a
+decision is made from.
+
+Agents, rebuilds, laws and the privacy policy read it. What a lookup shows of a customer is named in
+`views/customer.py` too.
 """
 
 from dataclasses import dataclass, replace
@@ -27,9 +31,10 @@ from projections.tiering.standing import STANDINGS, standings
 class Entry(NamedTuple):
     """A group by what it is called without its version.
 
-    `group` is None for standings, of which there is one a policy. `agent` names the agent that folds it, behind those of
-    the same agent that stand before it here; `of_customer` says whether a lookup of a customer reads it, and `decides`
-    whether a decision is made from it; `rebuilt` names its projections that may be rebuilt by people.
+    `group` is None for standings, of which there is one a policy. `agent` names the agent that
+    folds it, behind those of the same agent that stand before it here; `of_customer` says whether a
+    lookup of a customer reads it, and `decides` whether a decision is made from it; `rebuilt` names
+    its projections that may be rebuilt by people.
     """
 
     base: str
@@ -40,12 +45,16 @@ class Entry(NamedTuple):
     rebuilt: tuple[str, ...] = ()
 
 
-def _entry(group: Group, agent: str, *rebuilt: str, of_customer: bool = False, decides: bool = False) -> Entry:
+def _entry(
+    group: Group, agent: str, *rebuilt: str, of_customer: bool = False, decides: bool = False
+) -> Entry:
     return Entry(group.name, group, agent, of_customer, decides, rebuilt)
 
 
 GROUPS = (
-    _entry(CUSTOMERS, CUSTOMERS.name, "profile", "ledger", "months", of_customer=True, decides=True),
+    _entry(
+        CUSTOMERS, CUSTOMERS.name, "profile", "ledger", "months", of_customer=True, decides=True
+    ),
     _entry(CASES, CUSTOMERS.name, "complaints", of_customer=True, decides=True),
     Entry(STANDINGS, None, CUSTOMERS.name, of_customer=True, decides=True, rebuilt=("tier",)),
     _entry(CAMPAIGNS, CUSTOMERS.name, "benefits", of_customer=True),
@@ -55,27 +64,39 @@ GROUPS = (
     _entry(STEPS, STEPS.name),
     _entry(MODELS, STEPS.name, "model"),
 )
-AGENTS = {entry.agent: tuple(other.base for other in GROUPS if other.agent == entry.agent) for entry in GROUPS}
-"""By agent, the groups that it folds one after the other: what is derived comes behind what it is derived from."""
+AGENTS = {
+    entry.agent: tuple(other.base for other in GROUPS if other.agent == entry.agent)
+    for entry in GROUPS
+}
+"""By agent, the groups that it folds one after the other.
+
+What is derived comes behind what it is derived from.
+"""
 OF_CUSTOMER = tuple(entry.base for entry in GROUPS if entry.of_customer)
 """The groups that together say all of a customer."""
 DECIDING = tuple(entry.base for entry in GROUPS if entry.decides)
 """The groups that a decision is made from."""
 REBUILT = {projection: entry.base for entry in GROUPS for projection in entry.rebuilt}
 """By projection that people may rebuild, the group that folds it."""
-_BASES = tuple(entry.group for entry in GROUPS if entry.group is not None and entry.group is not STEPS)
+_BASES = tuple(
+    entry.group for entry in GROUPS if entry.group is not None and entry.group is not STEPS
+)
 """The groups that know no policy, and have versions."""
 
 
 def initial_states() -> dict[str, Any]:
     """By projection, the state before any event."""
-    found = {part.name: part.initial for entry in GROUPS if entry.group for part in entry.group.parts}
+    found = {
+        part.name: part.initial for entry in GROUPS if entry.group for part in entry.group.parts
+    }
     return {**found, "tier": Standing()}
 
 
 @dataclass(frozen=True)
 class Present:
-    """Every group that is carried, those that readers see, the tier policy of the standings that they see, and all versions of these."""
+    """Every group that is carried, those that readers see, the tier policy of the standings that
+    they see, and all versions of these.
+    """
 
     carried: tuple[Group, ...]
     live: tuple[Group, ...]
@@ -102,15 +123,29 @@ class Present:
 
 
 def present(state: Versions, begun_with: TierPolicy) -> Present:
-    """The groups that run by what was decided; `begun_with` is the policy for as long as nothing was said of any."""
+    """The groups that run by what was decided.
+
+    `begun_with` is the policy for as long as nothing was said of any.
+    """
     lineups = {base.name: state.lineup(base.name) for base in _BASES}
     facts, cases = (version_of(base, lineups[base.name].live).name for base in (CUSTOMERS, CASES))
     ruled = state.groups.get(STANDINGS) or _only(begun_with)
     policies = {name: policy_of(version) for name, version in ruled.carried.items()}
-    bases = {base.name: {name: version_of(base, name) for name in lineups[base.name].carried} for base in _BASES}
+    bases = {
+        base.name: {name: version_of(base, name) for name in lineups[base.name].carried}
+        for base in _BASES
+    }
     tiers = {name: standings(name, policy, facts, cases) for name, policy in policies.items()}
-    live = (*(bases[base.name][lineups[base.name].live] for base in _BASES), tiers[ruled.live], STEPS)
-    carried = (*chain.from_iterable(each.values() for each in bases.values()), *tiers.values(), STEPS)
+    live = (
+        *(bases[base.name][lineups[base.name].live] for base in _BASES),
+        tiers[ruled.live],
+        STEPS,
+    )
+    carried = (
+        *chain.from_iterable(each.values() for each in bases.values()),
+        *tiers.values(),
+        STEPS,
+    )
     return Present(carried, live, policies[ruled.live], ruled)
 
 
@@ -125,4 +160,7 @@ def base_of(group: Group) -> str:
 
 
 def _only(policy: TierPolicy) -> Lineup:
-    return Lineup(name_of(policy), known={name_of(policy): Version(policy.author, policy.model_dump(mode="json"))})
+    return Lineup(
+        name_of(policy),
+        known={name_of(policy): Version(policy.author, policy.model_dump(mode="json"))},
+    )

@@ -1,11 +1,14 @@
-"""Where are folded states kept? What every read-model store promises, and one in memory.
+"""Where are folded states kept?
 
-A state is kept with `upto`, the position of the last event folded into it. What a shard's group has is saved by
-compare-and-set: whoever does not know its tag, which every save draws anew, saves nothing. So an old writer that wakes up
-does no harm, and two who fold the same do not mix.
+What every read-model store promises, and one in memory.
 
-Trap: a position alone does not do. A store that was lost is at 0, as one that has not begun; one that came back from a
-snapshot may be at the very position at which others have saved some of their streams since.
+A state is kept with `upto`, the position of the last event folded into it. What a shard's group has
+is saved by compare-and-set: whoever does not know its tag, which every save draws anew, saves
+nothing. So an old writer that wakes up does no harm, and two who fold the same do not mix.
+
+Trap: a position alone does not do. A store that was lost is at 0, as one that has not begun; one
+that came back from a snapshot may be at the very position at which others have saved some of their
+streams since.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -40,34 +43,59 @@ def new_etag() -> str:
 
 
 class Store(Protocol):
-    """A read-model store. `key` is `projection@version`; a stream's states lie beside each other."""
+    """A read-model store.
+
+    `key` is `projection@version`; a stream's states lie beside each other.
+    """
 
     async def upto(self, place: GroupShard) -> int:
         """How far a group has read a shard; 0 if it has not begun."""
 
     async def reached(self, place: GroupShard) -> Progress:
-        """How far a group has read a shard, for whoever means to save; a tag is drawn if there is none."""
+        """How far a group has read a shard, for whoever means to save.
 
-    async def load(self, place: GroupShard, wanted: Sequence[tuple[str, str]]) -> list[StoredState | None]:
+        A tag is drawn if there is none.
+        """
+
+    async def load(
+        self, place: GroupShard, wanted: Sequence[tuple[str, str]]
+    ) -> list[StoredState | None]:
         """The states under `(key, stream)`, in the order asked for."""
 
-    async def load_at(self, place: GroupShard, expected: Progress, wanted: Sequence[tuple[str, str]]) -> list[StoredState | None] | None:
+    async def load_at(
+        self, place: GroupShard, expected: Progress, wanted: Sequence[tuple[str, str]]
+    ) -> list[StoredState | None] | None:
         """The same, all at one moment, or None if the shard is not at `expected` then."""
 
     async def read(self, wanted: Sequence[tuple[GroupShard, str, str]]) -> list[StoredState | None]:
         """States of several places at once, by place, key and stream."""
 
-    async def save(self, place: GroupShard, expected: Progress, upto: int, states: Mapping[tuple[str, str], StoredState]) -> Progress | None:
-        """Save states by `(key, stream)` and move the shard to `upto`, all or nothing; gives what it has reached then.
+    async def save(
+        self,
+        place: GroupShard,
+        expected: Progress,
+        upto: int,
+        states: Mapping[tuple[str, str], StoredState],
+    ) -> Progress | None:
+        """Save states by `(key, stream)` and move the shard to `upto`, all or nothing.
+
+        Gives what it has reached then.
 
         None, and nothing saved, if the shard is not at `expected`.
         """
 
-    async def amend(self, place: GroupShard, expected: Progress, states: Mapping[tuple[str, str], StoredState | None]) -> bool:
-        """Put states in the place of those there are, or of None nothing; for a history that was shortened.
+    async def amend(
+        self,
+        place: GroupShard,
+        expected: Progress,
+        states: Mapping[tuple[str, str], StoredState | None],
+    ) -> bool:
+        """Put states in the place of those there are, or of None nothing.
 
-        The shard stays where it is, under another tag, so that whoever folds it takes its states up anew. False, and nothing is
-        changed, if the shard is not at `expected`.
+        For a history that was shortened.
+
+        The shard stays where it is, under another tag, so that whoever folds it takes its states up
+        anew. False, and nothing is changed, if the shard is not at `expected`.
         """
 
     def streams(self, place: GroupShard) -> AsyncIterator[list[str]]:
@@ -77,7 +105,9 @@ class Store(Protocol):
 class MemoryStore:
     """Read models in memory: for rebuilding beside the live ones, and for looking back."""
 
-    def __init__(self, folded: Iterable[tuple[GroupShard, int, dict[tuple[str, str], StoredState]]] = ()) -> None:
+    def __init__(
+        self, folded: Iterable[tuple[GroupShard, int, dict[tuple[str, str], StoredState]]] = ()
+    ) -> None:
         self._upto: dict[GroupShard, int] = {}
         self._etags: dict[GroupShard, str] = {}
         self._states: dict[GroupShard, dict[tuple[str, str], StoredState]] = {}
@@ -92,11 +122,15 @@ class MemoryStore:
         """How far a group has read a shard, and the tag of its last save."""
         return Progress(self._upto.get(place, 0), self._etags.setdefault(place, new_etag()))
 
-    async def load(self, place: GroupShard, wanted: Sequence[tuple[str, str]]) -> list[StoredState | None]:
+    async def load(
+        self, place: GroupShard, wanted: Sequence[tuple[str, str]]
+    ) -> list[StoredState | None]:
         """The states under `(key, stream)`."""
         return await self.read([(place, *name) for name in wanted])
 
-    async def load_at(self, place: GroupShard, expected: Progress, wanted: Sequence[tuple[str, str]]) -> list[StoredState | None] | None:
+    async def load_at(
+        self, place: GroupShard, expected: Progress, wanted: Sequence[tuple[str, str]]
+    ) -> list[StoredState | None] | None:
         """The same, or None if the shard is not at `expected`."""
         return await self.load(place, wanted) if self._is_at(place, expected) else None
 
@@ -104,14 +138,25 @@ class MemoryStore:
         """States of several places."""
         return [self._states.get(place, {}).get((key, stream)) for place, key, stream in wanted]
 
-    async def save(self, place: GroupShard, expected: Progress, upto: int, states: Mapping[tuple[str, str], StoredState]) -> Progress | None:
+    async def save(
+        self,
+        place: GroupShard,
+        expected: Progress,
+        upto: int,
+        states: Mapping[tuple[str, str], StoredState],
+    ) -> Progress | None:
         """Save states and move the shard, all or nothing."""
         if not self._is_at(place, expected):
             return None
         self._states.setdefault(place, {}).update(states)
         return self._moved(place, upto)
 
-    async def amend(self, place: GroupShard, expected: Progress, states: Mapping[tuple[str, str], StoredState | None]) -> bool:
+    async def amend(
+        self,
+        place: GroupShard,
+        expected: Progress,
+        states: Mapping[tuple[str, str], StoredState | None],
+    ) -> bool:
         """Put states in the place of others, all or nothing."""
         if not self._is_at(place, expected):
             return False

@@ -1,1 +1,4 @@
-"""How do interactions move: the journal, the front door, intake, agents and lookups. All live effects are here."""
+"""How do interactions move: the journal, the front door, intake, agents and lookups.
+
+All live effects are here.
+"""

@@ -1,7 +1,9 @@
-"""How is a `tierfold` command run without waiting for its imports? In a process forked from one that has made them.
+"""How is a `tierfold` command run without waiting for its imports?
 
-It is the same command with the same environment, folder, input and output as from a shell; a stack itself, and what the
-tests of the command line start, are started as people start them.
+In a process forked from one that has made them.
+
+It is the same command with the same environment, folder, input and output as from a shell; a stack
+itself, and what the tests of the command line start, are started as people start them.
 """
 
 import multiprocessing
@@ -14,7 +16,20 @@ from typing import Any
 
 LOADED = [
     "deploy.cli.main",
-    *(f"deploy.cli.{name}" for name in ("audit", "bank", "decisions", "models", "privacy", "quarantine", "rollout", "tokens", "what_if")),
+    *(
+        f"deploy.cli.{name}"
+        for name in (
+            "audit",
+            "bank",
+            "decisions",
+            "models",
+            "privacy",
+            "quarantine",
+            "rollout",
+            "tokens",
+            "what_if",
+        )
+    ),
     "deploy.operations.digest",
     "deploy.operations.erasure",
     "deploy.operations.feed",
@@ -42,20 +57,30 @@ def run_command(
     with tempfile.TemporaryDirectory() as folder:
         given, out, err = (Path(folder) / name for name in ("in", "out", "err"))
         given.write_bytes(input)
-        process = context.Process(target=be, args=(words, environment, str(cwd or Path.cwd()), str(folder)))
+        process = context.Process(
+            target=be, args=(words, environment, str(cwd or Path.cwd()), str(folder))
+        )
         process.start()
         process.join(timeout)
         if process.exitcode is None:
             process.kill()
             raise subprocess.TimeoutExpired(["tierfold", *words], timeout)
-        return subprocess.CompletedProcess(["tierfold", *words], process.exitcode, out.read_bytes(), err.read_bytes())
+        return subprocess.CompletedProcess(
+            ["tierfold", *words], process.exitcode, out.read_bytes(), err.read_bytes()
+        )
 
 
 def be(words: tuple[str, ...], environment: dict[str, str], cwd: str, folder: str) -> None:
     """Be the command."""
-    for number, name, flags in ((0, "in", os.O_RDONLY), (1, "out", os.O_WRONLY | os.O_CREAT), (2, "err", os.O_WRONLY | os.O_CREAT)):
+    for number, name, flags in (
+        (0, "in", os.O_RDONLY),
+        (1, "out", os.O_WRONLY | os.O_CREAT),
+        (2, "err", os.O_WRONLY | os.O_CREAT),
+    ):
         os.dup2(os.open(f"{folder}/{name}", flags, 0o600), number)
-    sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode, encoding="utf-8") for number, mode in ((0, "r"), (1, "w"), (2, "w")))
+    sys.stdin, sys.stdout, sys.stderr = (
+        os.fdopen(number, mode, encoding="utf-8") for number, mode in ((0, "r"), (1, "w"), (2, "w"))
+    )
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(cwd)

@@ -1,4 +1,7 @@
-"""Real parts for tests: a broker, Redis, SQLite and PostgreSQL, each started once, on ports that are free."""
+"""Real parts for tests.
+
+A broker, Redis, SQLite and PostgreSQL, each started once, on ports that are free.
+"""
 
 import asyncio
 import json
@@ -38,7 +41,9 @@ from streams.keyring import FileMaster, Keyring
 from tests.commands import run_command
 from tests.sizes import THOROUGH
 
-hypothesis_settings.register_profile("quick", deadline=None, derandomize=True, print_blob=True, max_examples=30)
+hypothesis_settings.register_profile(
+    "quick", deadline=None, derandomize=True, print_blob=True, max_examples=30
+)
 hypothesis_settings.register_profile("thorough", deadline=None, derandomize=True, print_blob=True)
 hypothesis_settings.load_profile("thorough" if THOROUGH else "quick")
 
@@ -57,16 +62,40 @@ def free_port() -> int:
 
 def settings_in(folder: Path, **chosen: object) -> Settings:
     """Settings of an embedded stack of its own."""
-    ports = {"broker": f"127.0.0.1:{free_port()}", "redis": f"redis://127.0.0.1:{free_port()}/0", "port": free_port()}
+    ports = {
+        "broker": f"127.0.0.1:{free_port()}",
+        "redis": f"redis://127.0.0.1:{free_port()}/0",
+        "port": free_port(),
+    }
     return Settings.model_validate({"data_dir": folder, "checkpoint_seconds": 1, **ports, **chosen})
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
     """The environment in which a command meets a stack."""
-    ours = ("data_dir", "embedded", "workers", "broker", "redis", "port", "shards", "broker_memory_limit", "journal", "vault", "broker_keeps", "policy")
+    ours = (
+        "data_dir",
+        "embedded",
+        "workers",
+        "broker",
+        "redis",
+        "port",
+        "shards",
+        "broker_memory_limit",
+        "journal",
+        "vault",
+        "broker_keeps",
+        "policy",
+    )
     names = (*ours, "redis_keeps", "checkpoint_seconds", "rate_of_people")
     given = {name: getattr(settings, name) for name in names}
-    return {**os.environ, **{f"TIERFOLD_{name.upper()}": str(value) for name, value in given.items() if value is not None}}
+    return {
+        **os.environ,
+        **{
+            f"TIERFOLD_{name.upper()}": str(value)
+            for name, value in given.items()
+            if value is not None
+        },
+    }
 
 
 def wait_for(address: str, process: "subprocess.Popen[bytes]") -> None:
@@ -92,21 +121,38 @@ def wait_until(true: Callable[[], bool], patience: float = 90.0) -> None:
         time.sleep(0.1)
 
 
-def proposed(data: Interaction, name: str = "1", stream: str = "customer:1", day: date = TODAY, source: str = "test") -> Proposed:
+def proposed(
+    data: Interaction,
+    name: str = "1",
+    stream: str = "customer:1",
+    day: date = TODAY,
+    source: str = "test",
+) -> Proposed:
     """An interaction at the front door."""
-    return Proposed(source, name, stream, datetime(day.year, day.month, day.day, 12, tzinfo=UTC), day, data)
+    return Proposed(
+        source, name, stream, datetime(day.year, day.month, day.day, 12, tzinfo=UTC), day, data
+    )
 
 
-def recorded(data: Interaction, position: int = 1, stream: str = "customer:1", day: date = TODAY) -> Recorded:
+def recorded(
+    data: Interaction, position: int = 1, stream: str = "customer:1", day: date = TODAY
+) -> Recorded:
     """An interaction in the journal."""
     at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
     return Recorded(position, stream, position, "test", str(position), at, day, NOON, None, data)
 
 
 def stranger() -> str:
-    """A name that no customer has, and whose offers the shipped catalogue ranks: some of a hundred get them by lot."""
+    """A name that no customer has, and whose offers the shipped catalogue ranks.
+
+    Some of a hundred get them by lot.
+    """
     arms = read_catalogue(POLICIES / "offers.yaml").arms
-    return next(name for name in iter(lambda: uuid4().hex[:12], "") if arms.of(f"customer:{name}") == "usual")
+    return next(
+        name
+        for name in iter(lambda: uuid4().hex[:12], "")
+        if arms.of(f"customer:{name}") == "usual"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -227,7 +273,13 @@ class Dying(MemoryStore):
         """Kill nobody any more."""
         self._saves_left = 0
 
-    async def save(self, place: GroupShard, expected: Progress, upto: int, states: Mapping[tuple[str, str], StoredState]) -> Progress | None:
+    async def save(
+        self,
+        place: GroupShard,
+        expected: Progress,
+        upto: int,
+        states: Mapping[tuple[str, str], StoredState],
+    ) -> Progress | None:
         self._saves_left -= 1  # below zero nobody is killed
         if self._saves_left == 0:
             self.died = True
@@ -246,7 +298,9 @@ class Running:
         """`tierfold up`, and wait until it is ready."""
         self.settings.data_dir.mkdir(parents=True, exist_ok=True)
         with (self.settings.data_dir / "up.log").open("ab") as log:
-            self._process = subprocess.Popen([*TIERFOLD, "up"], env=environment_of(self.settings), stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                [*TIERFOLD, "up"], env=environment_of(self.settings), stdout=log, stderr=log
+            )
         deadline = time.monotonic() + 90
         while not self._is_ready():
             assert self._process.poll() is None, (self.settings.data_dir / "up.log").read_text()
@@ -258,7 +312,9 @@ class Running:
         """A caller who may do everything."""
         return self.calls()
 
-    def calls(self, *roles: Role, who: str = "test", customer: str | None = ANYBODY) -> httpx.Client:
+    def calls(
+        self, *roles: Role, who: str = "test", customer: str | None = ANYBODY
+    ) -> httpx.Client:
         """A caller in these roles, or in all of them, who says for what an offer is asked."""
         roles = roles or ROLES
 
@@ -266,8 +322,15 @@ class Running:
             if roles == ("channel",) or request.url.path.endswith("/next-best-offer"):
                 request.headers.setdefault("tierfold-purpose", "service")
 
-        headers = {"authorization": f"Bearer {token_for(self.settings, Caller(who, roles, customer), 1)}"}
-        return httpx.Client(base_url=self.settings.address, headers=headers, timeout=30, event_hooks={"request": [states]})
+        headers = {
+            "authorization": f"Bearer {token_for(self.settings, Caller(who, roles, customer), 1)}"
+        }
+        return httpx.Client(
+            base_url=self.settings.address,
+            headers=headers,
+            timeout=30,
+            event_hooks={"request": [states]},
+        )
 
     def kill(self, name: str) -> None:
         """Kill -9 of one child."""

@@ -18,7 +18,17 @@ from tests.conftest import TIERFOLD, Running, environment_of, free_port, setting
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md"))
-TRANSLATED = ("feeding", "offers", "tiering", "households", "history", "rebuild", "proofs", "privacy", "operating")
+TRANSLATED = (
+    "feeding",
+    "offers",
+    "tiering",
+    "households",
+    "history",
+    "rebuild",
+    "proofs",
+    "privacy",
+    "operating",
+)
 """The pages that there are in both languages, beside the README."""
 RUN_BY_CI = {"make run", "make test", "make test-real"}
 PROCESSES = {"up", "intake", "agents", "web", "guard", "notary"}
@@ -27,25 +37,43 @@ PROCESSES = {"up", "intake", "agents", "web", "guard", "notary"}
 
 def page(name: str, language: str = "") -> str:
     """The text of a page, or of the README."""
-    path = f"README{language and '.'}{language}.md" if name == "README" else f"docs/{language}/{name}.md".replace("//", "/")
+    path = (
+        f"README{language and '.'}{language}.md"
+        if name == "README"
+        else f"docs/{language}/{name}.md".replace("//", "/")
+    )
     return (ROOT / path).read_text(encoding="utf-8")
 
 
 def commands(text: str) -> list[str]:
     """Every line of every shell block, without its comment."""
     blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
-    return [line.partition("#")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+    return [
+        line.partition("#")[0].strip()
+        for block in blocks
+        for line in block.splitlines()
+        if line.strip()
+    ]
 
 
 def curled(stack: Running, command: str, folder: Path | None = None) -> httpx.Response:
-    """A curl of the README, with what its -K file says, against a stack: its tokens are the stack's, other files lie in a folder."""
+    """A curl of the README, with what its -K file says, against a stack.
+
+    Its tokens are the stack's, other files lie in a folder.
+    """
     *_, url = words = shlex.split(command)
     headers = {}
     if "-K" in words:
         name = words[words.index("-K") + 1]
-        file = stack.settings.data_dir / name.removeprefix(".tierfold/") if name.startswith(".tierfold/") or folder is None else folder / name
+        file = (
+            stack.settings.data_dir / name.removeprefix(".tierfold/")
+            if name.startswith(".tierfold/") or folder is None
+            else folder / name
+        )
         headers = dict(re.findall(r'header = "([\w-]+): (.*)"', file.read_text()))
-    return httpx.get(stack.settings.address + url.removeprefix("localhost:8080"), headers=headers, timeout=20)
+    return httpx.get(
+        stack.settings.address + url.removeprefix("localhost:8080"), headers=headers, timeout=20
+    )
 
 
 EVERY_COMMAND = [command for name in ("README", *TRANSLATED) for command in commands(page(name))]
@@ -57,12 +85,18 @@ def test_both_languages_promise_the_same(name: str) -> None:
     english, chinese = page(name), page(name, "zh-CN")
 
     assert commands(english) == commands(chinese)
-    assert re.findall(r"```json\n(.*?)```", english, re.DOTALL) == re.findall(r"```json\n(.*?)```", chinese, re.DOTALL)
+    assert re.findall(r"```json\n(.*?)```", english, re.DOTALL) == re.findall(
+        r"```json\n(.*?)```", chinese, re.DOTALL
+    )
 
 
 def test_every_page_with_commands_is_one_of_these() -> None:
     """A page that is new is run too."""
-    with_commands = {path.stem for path in (ROOT / "docs").glob("*.md") if commands(path.read_text(encoding="utf-8"))}
+    with_commands = {
+        path.stem
+        for path in (ROOT / "docs").glob("*.md")
+        if commands(path.read_text(encoding="utf-8"))
+    }
 
     assert with_commands <= {*TRANSLATED, "runbook"}
 
@@ -75,7 +109,11 @@ def test_every_link_leads_somewhere(path: Path) -> None:
         found = (path.parent / name).resolve() if name else path
         assert found.exists(), target
         if heading and found.suffix == ".md":
-            assert heading in {_anchor(line) for line in found.read_text(encoding="utf-8").splitlines() if line.startswith("#")}, target
+            assert heading in {
+                _anchor(line)
+                for line in found.read_text(encoding="utf-8").splitlines()
+                if line.startswith("#")
+            }, target
 
 
 def _anchor(line: str) -> str:
@@ -100,11 +138,15 @@ def test_the_example_event_is_a_good_one() -> None:
 
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A stack with three hundred customers over four months, on which the pages are walked through, one after the other."""
+    """A stack with three hundred customers over four months, on which the pages are walked through,
+    one after the other.
+    """
     made = Running(settings_in(tmp_path_factory.mktemp("bank")))
     try:
         made.start()
-        (made.settings.data_dir / "bank.jsonl").write_bytes(b"\n".join(map(write, synth(Bank(300, 4, 1)))))
+        (made.settings.data_dir / "bank.jsonl").write_bytes(
+            b"\n".join(map(write, synth(Bank(300, 4, 1))))
+        )
         made.report("feed", str(made.settings.data_dir / "bank.jsonl"))
         made.settle()
         yield made
@@ -114,7 +156,11 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 def test_every_question_is_answered(bank: Running) -> None:
     """Each curl of the pages, against a running stack."""
-    questions = [command for command in EVERY_COMMAND if command.startswith("curl") and " mobile " not in command]
+    questions = [
+        command
+        for command in EVERY_COMMAND
+        if command.startswith("curl") and " mobile " not in command
+    ]
 
     assert len(questions) == 13
     for question in questions:
@@ -131,7 +177,9 @@ def test_next_best_offer(bank: Running, tmp_path: Path) -> None:
     for command in commands(page("offers")):
         if command.startswith("curl"):
             continue
-        done = bank.run(*shlex.split(command.replace("DECISION", answer["decision"]))[1:], cwd=tmp_path)
+        done = bank.run(
+            *shlex.split(command.replace("DECISION", answer["decision"]))[1:], cwd=tmp_path
+        )
         assert done.returncode == 0, f"{command}: {done.stderr.decode()}"
         said[command.split()[2]] = done.stdout.decode()
 
@@ -156,14 +204,20 @@ def test_change_a_tiering_rule_from_top_to_bottom(bank: Running, tmp_path: Path)
         assert answer.returncode == 0, f"{command}: {answer.stderr.decode()}"
         said.append(answer.stdout.decode())
 
-    live, kept, curve, raw, rebuilt, versions, compared, _approved, promoted, back, _withdrawn = said
+    live, kept, curve, raw, rebuilt, versions, compared, _approved, promoted, back, _withdrawn = (
+        said
+    )
     assert "bohai-retail@1 → bohai-retail@2: 300 customers through 2026-04" in live
     assert live == kept
     assert raw.startswith(live), "the facts folded from raw events are those of the read models"
     assert "cmb-sunflower@1" in raw
     assert "41,000,000" in curve
     assert "Who would move" in (tmp_path / "who-moves.html").read_text(encoding="utf-8")
-    assert (tmp_path / "movers.csv").read_text(encoding="utf-8").startswith("policy,customer,before,after")
+    assert (
+        (tmp_path / "movers.csv")
+        .read_text(encoding="utf-8")
+        .startswith("policy,customer,before,after")
+    )
     assert "standings@1" in rebuilt
     assert "li.wei" in versions
     assert compared == live, "what is carried is what was tried"
@@ -182,7 +236,9 @@ def test_rebuild_and_verify(bank: Running, tmp_path: Path) -> None:
 
 def test_ask_why(bank: Running) -> None:
     """The same answer on the command line and over HTTP; and the customer as of a date."""
-    why, then = (shlex.split(command)[1:] for command in commands(page("history")) if " replay " in command)
+    why, then = (
+        shlex.split(command)[1:] for command in commands(page("history")) if " replay " in command
+    )
     told = bank.report(*why)
     asked = bank.client.get("/v1/customers/100000/explain?on=2026-03-15").json()
     past = json.loads(bank.run(*then).stdout)
@@ -192,19 +248,27 @@ def test_ask_why(bank: Running) -> None:
     assert [each["month"] for each in told["assessments"]] == ["2026-02", "2026-01"]
     assert list(past["months"]["rows"]) == ["2026-01"]
     assert past == bank.client.get("/v1/customers/100000/as-of?occurred=2026-02-10").json()
-    assert bank.client.get("/v1/customers/100000/as-of?recorded=2026-02-10T00:00:00").status_code == 422
+    assert (
+        bank.client.get("/v1/customers/100000/as-of?recorded=2026-02-10T00:00:00").status_code
+        == 422
+    )
     assert bank.client.get("/v1/customers/nobody/explain").status_code == 404
 
 
 def test_households_and_company_groups(bank: Running) -> None:
-    """The household on a day: the same on the command line and over HTTP; both members, and the sum of what they have."""
+    """The household on a day: the same on the command line and over HTTP.
+
+    Both members, and the sum of what they have.
+    """
     whole, then, command = commands(page("households"))
     live, past = (curled(bank, question).json() for question in (whole, then))
     said = json.loads(bank.run(*shlex.split(command)[1:]).stdout)
 
     assert set(live["members"]) == set(past["shares"]) == {"customer:100000", "customer:100001"}
     assert list(live["months"]) == ["2026-01", "2026-02", "2026-03", "2026-04"]
-    assert {name: each for name, each in said.items() if name != "whole"} == {name: each for name, each in past.items() if name != "household"}
+    assert {name: each for name, each in said.items() if name != "whole"} == {
+        name: each for name, each in past.items() if name != "household"
+    }
     assert bank.client.get("/v1/companies/nobody").status_code == 404
     assert bank.client.get("/v1/companies/nobody/as-of").status_code == 404
 
@@ -221,7 +285,11 @@ def test_prove_it_to_others(bank: Running, tmp_path: Path) -> None:
         if "witness" in words:
             _is_a_witness(bank, words[1:], tmp_path)
             continue
-        done = bank.run(*words[1:], cwd=tmp_path) if "tierfold" in words[0] else subprocess.run(words, cwd=tmp_path, capture_output=True, check=False)
+        done = (
+            bank.run(*words[1:], cwd=tmp_path)
+            if "tierfold" in words[0]
+            else subprocess.run(words, cwd=tmp_path, capture_output=True, check=False)
+        )
         assert done.returncode == 0, f"{command}: {done.stderr.decode()}"
         said[words[2]] = done.stdout.decode()
         (tmp_path / (into or "said")).write_bytes(done.stdout)
@@ -262,12 +330,15 @@ def test_let_in_keep_private_forget(bank: Running, tmp_path: Path) -> None:
 TOOLS = [
     shlex.split(command)[1:]
     for command in EVERY_COMMAND
-    if command.startswith(".venv/bin/tierfold") and not re.search(" (replay|models|audit|witness|privacy|token|components) |--check", command)
+    if command.startswith(".venv/bin/tierfold")
+    and not re.search(" (replay|models|audit|witness|privacy|token|components) |--check", command)
 ]
 
 
 @pytest.mark.parametrize("words", TOOLS, ids=" ".join)
-def test_every_tool_does_what_is_promised(stack: Running, tmp_path: Path, words: list[str], request: pytest.FixtureRequest) -> None:
+def test_every_tool_does_what_is_promised(
+    stack: Running, tmp_path: Path, words: list[str], request: pytest.FixtureRequest
+) -> None:
     """Each command of the README, in order, as it stands there."""
     if words[0] in PROCESSES:
         assert set(stack.pids()) >= PROCESSES - {"up"}
@@ -279,7 +350,10 @@ def test_every_tool_does_what_is_promised(stack: Running, tmp_path: Path, words:
     if words[0] == "quarantine":
         words = [_an_entry(stack, tmp_path, event) if word == "0/1" else word for word in words]
     if "DIR" in words:
-        words = [str(request.getfixturevalue("berka_folder")) if word == "DIR" else word for word in words]
+        words = [
+            str(request.getfixturevalue("berka_folder")) if word == "DIR" else word
+            for word in words
+        ]
     if words[0] == "topics":
         words = ["topics", "--replicas", "1"]
     done = stack.run(*words, cwd=tmp_path)
@@ -292,7 +366,9 @@ def _is_a_witness(stack: Running, words: list[str], folder: Path) -> None:
     """It answers until it is told to stop."""
     words[words.index("8081")] = str(port := free_port())
     command = [*TIERFOLD, *words, "--data-dir", str(folder / "of-the-witness")]
-    with subprocess.Popen(command, cwd=folder, env=environment_of(stack.settings), stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command, cwd=folder, env=environment_of(stack.settings), stderr=subprocess.PIPE
+    ) as process:
         try:
             wait_for(f"127.0.0.1:{port}", process)
             assert httpx.get(f"http://127.0.0.1:{port}/healthz").json() == {"status": "alive"}
@@ -309,5 +385,12 @@ def _an_entry(stack: Running, folder: Path, event: dict[str, object]) -> str:
 
 def test_make_targets_named_on_the_pages_exist() -> None:
     """`make check` and its like."""
-    for target in set(re.findall(r"`make (\w+)", "".join(path.read_text(encoding="utf-8") for path in PAGES))):
-        assert subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, check=False).returncode == 0, target
+    for target in set(
+        re.findall(r"`make (\w+)", "".join(path.read_text(encoding="utf-8") for path in PAGES))
+    ):
+        assert (
+            subprocess.run(
+                ["make", "-n", target], cwd=ROOT, capture_output=True, check=False
+            ).returncode
+            == 0
+        ), target

@@ -10,7 +10,9 @@ from streams.web.security.permissions import GRANTS
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize(("name", "made"), [("cli", cli_page), ("http-api", http_page), ("settings", settings_page)])
+@pytest.mark.parametrize(
+    ("name", "made"), [("cli", cli_page), ("http-api", http_page), ("settings", settings_page)]
+)
 def test_a_reference_is_current(name: str, made: object) -> None:
     """Whoever changes a command, a route or a setting runs `make pages`."""
     assert (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") == made()  # type: ignore[operator]
@@ -33,7 +35,15 @@ LOOSE = {
     "projections": {"projection", "store", "redis", "registry"},
     "streams": set[str](),
     "replay": set[str](),
-    "deploy": {"settings", "wiring", "processes", "keys", "policy_files", "terminal", "active_groups"},
+    "deploy": {
+        "settings",
+        "wiring",
+        "processes",
+        "keys",
+        "policy_files",
+        "terminal",
+        "active_groups",
+    },
 }
 
 

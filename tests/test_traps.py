@@ -19,7 +19,9 @@ from streams.journal import Journal
 
 def test_tracking_refuses_an_offset_that_does_not_rise(tmp_path: Path) -> None:
     """The library itself fences a log that would go back."""
-    recorder = SQLiteProcessRecorder(SQLiteDatastore(str(tmp_path / "a.db"), originator_id_type="text"))
+    recorder = SQLiteProcessRecorder(
+        SQLiteDatastore(str(tmp_path / "a.db"), originator_id_type="text")
+    )
     recorder.create_table()
     recorder.insert_events([StoredEvent("s", 1, "t", b"")], tracking=Tracking("log", 5))
 
@@ -32,7 +34,9 @@ def test_postgres_runs_without_database_functions(journal: Journal) -> None:
     assert not getattr(journal[0]._recorder.datastore, "enable_db_functions", False)
 
 
-async def test_faust_fixes_the_fetch_wait_and_we_set_it(sqlite_journal: Journal, bohai: TierPolicy, tmp_path: Path) -> None:
+async def test_faust_fixes_the_fetch_wait_and_we_set_it(
+    sqlite_journal: Journal, bohai: TierPolicy, tmp_path: Path
+) -> None:
     """1,500 ms would be the latency of an in-memory broker."""
     assert "fetch_max_wait_ms=1500" in inspect.getsource(driver.AIOKafkaConsumerThread)
 
@@ -40,7 +44,15 @@ async def test_faust_fixes_the_fetch_wait_and_we_set_it(sqlite_journal: Journal,
         """Nothing follows."""
 
     store = RedisStore("redis://127.0.0.1:1/0")
-    app = worker("127.0.0.1:1", store, sqlite_journal, emit, Register(store, sqlite_journal, bohai), {}, tmp_path)
+    app = worker(
+        "127.0.0.1:1",
+        store,
+        sqlite_journal,
+        emit,
+        Register(store, sqlite_journal, bohai),
+        {},
+        tmp_path,
+    )
     thread = app.transport.Consumer._new_consumer_thread(app.consumer)
 
     assert isinstance(app, faust.App)

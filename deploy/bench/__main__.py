@@ -1,4 +1,7 @@
-"""`make bench`: measure, print a table of each part as it comes, write bench.json and bench.svg; some parts alone with `ARGS="fold lookups"`."""
+"""`make bench`: measure, print a table of each part as it comes, write bench.json and bench.svg.
+
+Some parts alone with `ARGS="fold lookups"`.
+"""
 
 import argparse
 import json
@@ -21,17 +24,33 @@ DATA = Path("../shared/data")
 
 
 def main() -> None:
-    """Measure what is asked for; everything takes more than half an hour. Each part is written when it is measured, in the place of what was there of it."""
-    # Processes that fold beside this one read this file anew: what only this one needs is imported here and below.
+    """Measure what is asked for; everything takes more than half an hour.
+
+    Each part is written when it is measured, in the place of what was there of it.
+    """
+    # Processes that fold beside this one read this file anew: what only this one needs is imported here and below.  # noqa: E501
     from deploy.bench.parts import machine, versions
     from deploy.bench.plots import drawn
     from deploy.observability.logs import set_up_logs
     from deploy.processes import collect_seldom
 
     parts = _parts()
-    asked = argparse.ArgumentParser(prog="make bench", description="Measure tierfold beside its ceilings and peers, on this machine.")
-    asked.add_argument("parts", nargs="*", metavar="PART", help=f"what to measure, everything by default: {', '.join(parts)}")
-    asked.add_argument("--out", type=Path, default=Path("bench.json"), help="the file to write; the picture goes beside it")
+    asked = argparse.ArgumentParser(
+        prog="make bench",
+        description="Measure tierfold beside its ceilings and peers, on this machine.",
+    )
+    asked.add_argument(
+        "parts",
+        nargs="*",
+        metavar="PART",
+        help=f"what to measure, everything by default: {', '.join(parts)}",
+    )
+    asked.add_argument(
+        "--out",
+        type=Path,
+        default=Path("bench.json"),
+        help="the file to write; the picture goes beside it",
+    )
     given = asked.parse_args()
     if unknown := sorted({*given.parts} - parts.keys()):
         asked.error(f"there is no part {unknown[0]}: choose from {', '.join(parts)}")
@@ -43,14 +62,24 @@ def main() -> None:
     for name in given.parts or parts:
         measured[name] = parts[name]()
         console.print(_table(name, measured[name]))
-        document = {**here, "parts": {name: [figure.as_json() for figure in figures] for name, figures in measured.items()}}
+        document = {
+            **here,
+            "parts": {
+                name: [figure.as_json() for figure in figures] for name, figures in measured.items()
+            },
+        }
         given.out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        given.out.with_suffix(".svg").write_text(drawn([figure for figures in measured.values() for figure in figures]), encoding="utf-8")
+        given.out.with_suffix(".svg").write_text(
+            drawn([figure for figures in measured.values() for figure in figures]), encoding="utf-8"
+        )
     console.print(f"written to {given.out} and {given.out.with_suffix('.svg')}")
 
 
 def _parts() -> "dict[str, Callable[[], list[Figure]]]":
-    """What can be measured, by name, in the order in which everything is. Data that is not beside the project is left out."""
+    """What can be measured, by name, in the order in which everything is.
+
+    Data that is not beside the project is left out.
+    """
     from deploy.bench.bank_marketing import bank_marketing
     from deploy.bench.bundle import bundle
     from deploy.bench.fold import fold
@@ -78,7 +107,11 @@ def _parts() -> "dict[str, Callable[[], list[Figure]]]":
     parts: dict[str, Callable[[], list[Figure]]] = {
         "ingest": lambda: [into()],
         "fold": lambda: [folded()],
-        "end-to-end": lambda: [end_to_end(bank(), {"ingest alone": into().value, "fold alone": folded().value}, folded().peers)],
+        "end-to-end": lambda: [
+            end_to_end(
+                bank(), {"ingest alone": into().value, "fold alone": folded().value}, folded().peers
+            )
+        ],
         "scaling": scaling,
         "real": lambda: on_real_components(bank()),
         "live-fold": live_fold,
@@ -98,13 +131,19 @@ def _parts() -> "dict[str, Callable[[], list[Figure]]]":
 
 
 def _measured_before(out: Path, here: dict[str, Any]) -> "dict[str, list[Figure]]":
-    """The figures of an earlier run, by part; none if that was on another machine, or with other versions."""
+    """The figures of an earlier run, by part.
+
+    None if that was on another machine, or with other versions.
+    """
     from deploy.bench.parts import Figure
 
     known = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else {}
     if not known.items() >= here.items():
         return {}
-    return {name: [Figure(**figure) for figure in figures] for name, figures in known.get("parts", {}).items()}
+    return {
+        name: [Figure(**figure) for figure in figures]
+        for name, figures in known.get("parts", {}).items()
+    }
 
 
 def _table(title: str, figures: "list[Figure]") -> Table:
@@ -113,7 +152,14 @@ def _table(title: str, figures: "list[Figure]") -> Table:
         table.add_row(figure.name, _said(figure.value), figure.unit, "", "", "")
         for kind, others in (("ceiling", figure.ceilings), ("peer", figure.peers)):
             for name, there in others.items():
-                table.add_row("", "", "", f"{kind}: {name}", _said(there), f"{figure.value / there:.2f}" if there else "")
+                table.add_row(
+                    "",
+                    "",
+                    "",
+                    f"{kind}: {name}",
+                    _said(there),
+                    f"{figure.value / there:.2f}" if there else "",
+                )
     return table
 
 

@@ -1,8 +1,12 @@
-"""How well does a model learn? UCI Bank Marketing in time order, fed as decisions and answers, each scored before its answer is known.
+"""How well does a model learn?
 
-Peers in the same run: a batch logistic regression fitted again every hundred rows on the last 20,000 whose answers are known,
-Pega's adaptive naive Bayes, and the mere share of yes among the last answers known, which tells how much of an error is drift.
-`duration` is never used: it is not known before the call.
+UCI Bank Marketing in time order, fed as decisions and answers, each scored before its answer is
+known.
+
+Peers in the same run: a batch logistic regression fitted again every hundred rows on the last
+20,000 whose answers are known, Pega's adaptive naive Bayes, and the mere share of yes among the
+last answers known, which tells how much of an error is drift. `duration` is never used: it is not
+known before the call.
 """
 
 import csv
@@ -20,7 +24,14 @@ from deploy.bench.naive_bayes import NaiveBayes
 from deploy.bench.parts import Figure
 from domain.envelope import Proposed, Recorded
 from domain.event import Interaction
-from domain.offers.events import Candidate, Features, OfferAccepted, OfferDecided, OfferDeclined, OfferPresented
+from domain.offers.events import (
+    Candidate,
+    Features,
+    OfferAccepted,
+    OfferDecided,
+    OfferDeclined,
+    OfferPresented,
+)
 from projections.models.learner import MODEL, learnt_from
 from projections.models.propensity import Model, shared
 from projections.offers.group import REACTIONS
@@ -33,8 +44,29 @@ WINDOW = 20_000
 AGAIN = 100
 RATES = (200, 2_000, 20_000)
 OFFER = "term-deposit"
-NUMBERS = ("age", "campaign", "pdays", "previous", "emp.var.rate", "cons.price.idx", "cons.conf.idx", "euribor3m", "nr.employed")
-CATEGORIES = ("job", "marital", "education", "default", "housing", "loan", "contact", "month", "day_of_week", "poutcome")
+NUMBERS = (
+    "age",
+    "campaign",
+    "pdays",
+    "previous",
+    "emp.var.rate",
+    "cons.price.idx",
+    "cons.conf.idx",
+    "euribor3m",
+    "nr.employed",
+)
+CATEGORIES = (
+    "job",
+    "marital",
+    "education",
+    "default",
+    "housing",
+    "loan",
+    "contact",
+    "month",
+    "day_of_week",
+    "poutcome",
+)
 BEGUN = datetime(2008, 5, 5, 9, tzinfo=UTC)
 
 
@@ -64,11 +96,16 @@ def rows(path: Path) -> list[Row]:
 
 def _row(said: dict[str, str]) -> Row:
     numbers = {name: round(float(said[name]) * 1000) for name in NUMBERS}
-    return Row({**numbers, **{f"{name}={said[name]}": 1 for name in CATEGORIES}}, said["y"] == "yes")
+    return Row(
+        {**numbers, **{f"{name}={said[name]}": 1 for name in CATEGORIES}}, said["y"] == "yes"
+    )
 
 
 class Ours:
-    """The way that the bank's own answers take: decided, shown, answered, an example, learnt. `said` has every event, in order."""
+    """The way that the bank's own answers take: decided, shown, answered, an example, learnt.
+
+    `said` has every event, in order.
+    """
 
     def __init__(self) -> None:
         self.model: Model = MODEL.initial
@@ -81,26 +118,50 @@ class Ours:
         learnt = learnt_from(self.model, self._learnt)
         assert learnt.ready is not None
         likely, score, _ = learnt.ready.propensity(shared(row.features))
-        said = Candidate(offer=OFFER, propensity=likely, value=1, priority=likely, model=learnt.label, score=score)
+        said = Candidate(
+            offer=OFFER,
+            propensity=likely,
+            value=1,
+            priority=likely,
+            model=learnt.label,
+            score=score,
+        )
         decided = OfferDecided(
-            decision=f"d{number}", channel="call", offer=OFFER, offers=(OFFER,), candidates=(said,), features=row.features, catalogue="uci@1"
+            decision=f"d{number}",
+            channel="call",
+            offer=OFFER,
+            offers=(OFFER,),
+            candidates=(said,),
+            features=row.features,
+            catalogue="uci@1",
         )
         shown = OfferPresented(decision=f"d{number}", offer=OFFER, channel="call")
-        self._waiting[number] = reduce(REACTIONS.evolve, (self._happened(number, decided), self._happened(number, shown)), REACTIONS.initial)
+        self._waiting[number] = reduce(
+            REACTIONS.evolve,
+            (self._happened(number, decided), self._happened(number, shown)),
+            REACTIONS.initial,
+        )
         return likely
 
     def learn(self, number: int, row: Row) -> None:
         """The answer becomes an example, and the example a better model."""
         assert REACTIONS.react is not None
         answer = OfferAccepted if row.accepted else OfferDeclined
-        event, before = self._happened(number, answer(decision=f"d{number}", offer=OFFER, channel="call")), self._waiting.pop(number)
-        for example in REACTIONS.react(event.stream, before, REACTIONS.evolve(before, event), event):
+        event, before = (
+            self._happened(number, answer(decision=f"d{number}", offer=OFFER, channel="call")),
+            self._waiting.pop(number),
+        )
+        for example in REACTIONS.react(
+            event.stream, before, REACTIONS.evolve(before, event), event
+        ):
             self._learnt += 1
             self.model = MODEL.evolve(self.model, _recorded(example, self._learnt))
 
     def _happened(self, number: int, data: Interaction) -> Recorded:
         at = BEGUN + timedelta(minutes=len(self.said))
-        self.said.append(Proposed("uci", f"e{len(self.said)}", f"customer:{number}", at, at.date(), data))
+        self.said.append(
+            Proposed("uci", f"e{len(self.said)}", f"customer:{number}", at, at.date(), data)
+        )
         return _recorded(self.said[-1], len(self.said))
 
 
@@ -120,7 +181,9 @@ class Bayes:
 
 
 class Batch:
-    """A logistic regression on all that is known of the last contacts, fitted again now and then, once it is asked for what is scored."""
+    """A logistic regression on all that is known of the last contacts, fitted again now and then,
+    once it is asked for what is scored.
+    """
 
     def __init__(self) -> None:
         self._known: list[Row] = []
@@ -147,8 +210,12 @@ class Batch:
         from sklearn.preprocessing import StandardScaler
 
         window = self._known[-WINDOW:]
-        columns = make_pipeline(DictVectorizer(sparse=False), StandardScaler(), LogisticRegression(max_iter=300))
-        self._fitted = columns.fit([row.features for row in window], [row.accepted for row in window])
+        columns = make_pipeline(
+            DictVectorizer(sparse=False), StandardScaler(), LogisticRegression(max_iter=300)
+        )
+        self._fitted = columns.fit(
+            [row.features for row in window], [row.accepted for row in window]
+        )
 
 
 class Rate:
@@ -177,16 +244,28 @@ def prequential(learner: Learner, contacts: Sequence[Row], delay: int) -> list[f
 
 
 def bank_marketing(path: Path, delays: Sequence[int] = DELAYS) -> list[Figure]:
-    """AUC, ALIFT, share of the better half and calibration error at each delay, beside the peers; of the rows from 20,000 on."""
+    """AUC, ALIFT, share of the better half and calibration error at each delay, beside the peers.
+
+    Of the rows from 20,000 on.
+    """
     contacts = rows(path)
     if len(contacts) <= SCORED_FROM:
-        raise ValueError(f"{path} has {len(contacts)} rows, and those from {SCORED_FROM} on are scored")
+        raise ValueError(
+            f"{path} has {len(contacts)} rows, and those from {SCORED_FROM} on are scored"
+        )
     came = np.array([row.accepted for row in contacts[SCORED_FROM:]])
     figures = []
     for delay in delays:
-        learners: dict[str, Learner] = {"ours": Ours(), "batch, fitted every 100": Batch(), "adaptive naive Bayes": Bayes()}
+        learners: dict[str, Learner] = {
+            "ours": Ours(),
+            "batch, fitted every 100": Batch(),
+            "adaptive naive Bayes": Bayes(),
+        }
         learners |= {f"share of yes, last {window:,}": Rate(window) for window in RATES}
-        said = {name: np.array(prequential(learner, contacts, delay)[SCORED_FROM:]) for name, learner in learners.items()}
+        said = {
+            name: np.array(prequential(learner, contacts, delay)[SCORED_FROM:])
+            for name, learner in learners.items()
+        }
         for name, measure in MEASURES.items():
             found = {learner: measure(values, came) for learner, values in said.items()}
             figures.append(Figure(f"uci_{name}_delay_{delay}", found.pop("ours"), "", {}, found))
@@ -204,5 +283,14 @@ MEASURES: dict[str, Callable[[Any, Any], float]] = {
 
 def _recorded(event: Proposed, position: int) -> Recorded:
     return Recorded(
-        position, event.stream, position, event.source, event.id, event.occurred_at, event.business_date, event.occurred_at, event.cause, event.data
+        position,
+        event.stream,
+        position,
+        event.source,
+        event.id,
+        event.occurred_at,
+        event.business_date,
+        event.occurred_at,
+        event.cause,
+        event.data,
     )

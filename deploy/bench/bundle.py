@@ -1,4 +1,7 @@
-"""How long does it take to prove a customer's history to others? A thousand events of one, in a shard of two hundred thousand."""
+"""How long does it take to prove a customer's history to others?
+
+A thousand events of one, in a shard of two hundred thousand.
+"""
 
 import tempfile
 import time
@@ -24,15 +27,30 @@ COMMIT = 1_000
 
 
 def bundle() -> list[Figure]:
-    """Seconds to make a bundle, and to verify it offline; the customer's events lie all over the shard."""
+    """Seconds to make a bundle, and to verify it offline.
+
+    The customer's events lie all over the shard.
+    """
     with tempfile.TemporaryDirectory() as folder:
         journal, evidence = Journal(f"sqlite://{folder}/journal", 1), Path(folder) / "evidence"
         _fill(journal)
         notary, maker = Signer("bench", b"\1" * 32), Signer("bench/bundles", b"\2" * 32)
-        signing = _seconds(lambda: Notary(journal, evidence, notary.name, notary, None, 1, timedelta(0)).sign())
-        policy, keys, now = read_policy(POLICIES / "tiers" / "bohai-retail.yaml"), [notary.public, maker.public], datetime.now(UTC)
+        signing = _seconds(
+            lambda: Notary(journal, evidence, notary.name, notary, None, 1, timedelta(0)).sign()
+        )
+        policy, keys, now = (
+            read_policy(POLICIES / "tiers" / "bohai-retail.yaml"),
+            [notary.public, maker.public],
+            datetime.now(UTC),
+        )
         made = Maker(journal, evidence, keys, policy, maker).bundle("customer:0", now, policy)
-        making = median(lambda: _seconds(lambda: Maker(journal, evidence, keys, policy, maker).bundle("customer:0", now, policy)))
+        making = median(
+            lambda: _seconds(
+                lambda: Maker(journal, evidence, keys, policy, maker).bundle(
+                    "customer:0", now, policy
+                )
+            )
+        )
         verifying = median(lambda: _seconds(lambda: audit(made.content, keys)))
         assert made.events == EVENTS // OWN_EVERY
         journal.close()

@@ -1,8 +1,11 @@
-"""One Faust worker with one agent, that sums payments by customer: as Faust's manual shows it, with a table, or with our own folding.
+"""One Faust worker with one agent, that sums payments by customer.
+
+As Faust's manual shows it, with a table, or with our own folding.
 
     python -m deploy.bench.faust_peer agent|table|folding BROKER TOPIC EVENTS BATCH RESULT
 
-reads `EVENTS` events from a topic, `BATCH` in a message, and writes events a second, from the first to the last, into `RESULT`.
+reads `EVENTS` events from a topic, `BATCH` in a message, and writes events a second, from the first
+to the last, into `RESULT`.
 """
 
 import os
@@ -63,11 +66,15 @@ class Sums(NamedTuple):
 
 def _sum(states: Sums, payments: Sequence[Posted]) -> Sums:
     before = states.sum
-    return Sums(Sum(before.count + len(payments), before.total + sum(each.data.amount for each in payments)))
+    return Sums(
+        Sum(before.count + len(payments), before.total + sum(each.data.amount for each in payments))
+    )
 
 
 def _evolve(states: Sums, event: Recorded) -> Sums:
-    raise NotImplementedError(f"there are only payments, and they are folded many at once, not {event.data}")
+    raise NotImplementedError(
+        f"there are only payments, and they are folded many at once, not {event.data}"
+    )
 
 
 SUMS = Group(
@@ -96,8 +103,16 @@ def main(mode: str, broker: str, topic_name: str, events: int, at_once: int, res
         stream_wait_empty=False,
         datadir=home,
     )
-    topic = app.topic(topic_name, value_type=bytes, value_serializer="raw", key_type=bytes, key_serializer="raw")
-    fold = _folding(home) if mode == "folding" else _summing(app.Table("sums", default=int, partitions=1) if mode == "table" else {}, at_once)
+    topic = app.topic(
+        topic_name, value_type=bytes, value_serializer="raw", key_type=bytes, key_serializer="raw"
+    )
+    fold = (
+        _folding(home)
+        if mode == "folding"
+        else _summing(
+            app.Table("sums", default=int, partitions=1) if mode == "table" else {}, at_once
+        )
+    )
     seen, first = 0, 0.0
 
     @app.agent(topic)

@@ -1,4 +1,7 @@
-"""How many events a second does one worker fold, Redis writes included? Beside decoding alone, and stock Faust agents."""
+"""How many events a second does one worker fold, Redis writes included?
+
+Beside decoding alone, and stock Faust agents.
+"""
 
 import asyncio
 import json
@@ -32,7 +35,10 @@ PEER_TOPIC = "peer"
 
 
 def fold(events: dict[int, list[bytes]]) -> Figure:
-    """One worker, whose shards go on beside each other as its agents' do: profile, ledger, months and tier together. Events a second."""
+    """One worker, whose shards go on beside each other as its agents' do.
+
+    Profile, ledger, months and tier together. Events a second.
+    """
     with tempfile.TemporaryDirectory() as folder:
         settings = settings_in(Path(folder))
         journal = Journal(f"sqlite://{folder}/journal", len(events), keyring_in(Path(folder)))
@@ -40,17 +46,35 @@ def fold(events: dict[int, list[bytes]]) -> Figure:
         count = sum(map(len, events.values()))
         groups = fold_groups(settings)
         address = settings.redis.removeprefix("redis://").removesuffix("/0")
-        with started(embedded.redis_command(settings, Path(folder)), Path(folder) / "redis.log", address):
-            value = median(lambda: count / asyncio.run(_in_redis(settings, groups, journal, messages)))
-        without = median(lambda: count / asyncio.run(folded(MemoryStore(), groups, journal, messages)))
+        with started(
+            embedded.redis_command(settings, Path(folder)), Path(folder) / "redis.log", address
+        ):
+            value = median(
+                lambda: count / asyncio.run(_in_redis(settings, groups, journal, messages))
+            )
+        without = median(
+            lambda: count / asyncio.run(folded(MemoryStore(), groups, journal, messages))
+        )
         decoded = median(lambda: count / _decoded(journal, messages))
         peers = _peers(Path(folder))
-    return Figure("fold", value, "events/s", {"without Redis": without, "opening and decoding alone": decoded}, peers)
+    return Figure(
+        "fold",
+        value,
+        "events/s",
+        {"without Redis": without, "opening and decoding alone": decoded},
+        peers,
+    )
 
 
 def fold_groups(settings: Settings) -> tuple[Group, Group, Group]:
-    """What is folded: the facts of customers, their complaints, and their standings under the shipped policy."""
-    return CUSTOMERS, CASES, standings("bench", read_policy(settings.policy), CUSTOMERS.name, CASES.name)
+    """What is folded: the facts of customers, their complaints, and their standings under the
+    shipped policy.
+    """
+    return (
+        CUSTOMERS,
+        CASES,
+        standings("bench", read_policy(settings.policy), CUSTOMERS.name, CASES.name),
+    )
 
 
 def recorded(journal: Journal, shard: int, raws: list[bytes]) -> list[bytes]:
@@ -58,13 +82,21 @@ def recorded(journal: Journal, shard: int, raws: list[bytes]) -> list[bytes]:
     journal[shard].claim()
     found: list[bytes] = []
     for offset, start in enumerate(range(0, len(raws), BATCH_EVENTS)):
-        arrivals = [Arrival(offset, item, raw, read_event(raw)) for item, raw in enumerate(raws[start : start + BATCH_EVENTS])]
+        arrivals = [
+            Arrival(offset, item, raw, read_event(raw))
+            for item, raw in enumerate(raws[start : start + BATCH_EVENTS])
+        ]
         commit = journal[shard].record(arrivals, LogOffset("bench", offset), datetime.now(UTC))
         found += map(encode_batch, batches(commit.after, commit.rows))
     return found
 
 
-async def _in_redis(settings: Settings, groups: tuple[Group, Group, Group], journal: Journal, messages: dict[int, list[bytes]]) -> float:
+async def _in_redis(
+    settings: Settings,
+    groups: tuple[Group, Group, Group],
+    journal: Journal,
+    messages: dict[int, list[bytes]],
+) -> float:
     store = RedisStore(settings.redis)
     await store.clear()
     seconds = await folded(store, groups, journal, messages)
@@ -72,12 +104,23 @@ async def _in_redis(settings: Settings, groups: tuple[Group, Group, Group], jour
     return seconds
 
 
-async def folded(store: Store, groups: tuple[Group, Group, Group], journal: Journal, messages: dict[int, list[bytes]]) -> float:
+async def folded(
+    store: Store,
+    groups: tuple[Group, Group, Group],
+    journal: Journal,
+    messages: dict[int, list[bytes]],
+) -> float:
     """Fold these messages of each shard; gives the seconds that it took."""
     *sources, tiers = groups
     open_batch.cache_clear()
-    of = {shard: {group.name: ShardFold(group, shard, store, journal) for group in sources} for shard in messages}
-    foldings = {shard: (*firsts.values(), DerivedFold(tiers, shard, store, journal, of=firsts)) for shard, firsts in of.items()}
+    of = {
+        shard: {group.name: ShardFold(group, shard, store, journal) for group in sources}
+        for shard in messages
+    }
+    foldings = {
+        shard: (*firsts.values(), DerivedFold(tiers, shard, store, journal, of=firsts))
+        for shard, firsts in of.items()
+    }
 
     async def follow(shard: int) -> None:
         for value in messages[shard]:
@@ -103,11 +146,24 @@ def _decoded(journal: Journal, messages: dict[int, list[bytes]]) -> float:
 def _peers(folder: Path) -> dict[str, float]:
     """Stock Faust agents, one message per event: one that counts, and one that keeps a table."""
     found: dict[str, float] = {}
-    for mode, name in (("agent", "stock Faust agent, an event a message"), ("table", "stock Faust agent with a table, an event a message")):
+    for mode, name in (
+        ("agent", "stock Faust agent, an event a message"),
+        ("table", "stock Faust agent with a table, an event a message"),
+    ):
         settings = settings_in(folder)
         with started(embedded.broker_command(settings), folder / f"{mode}.log", settings.broker):
             _fill(settings)
-            peer = [sys.executable, "-m", "deploy.bench.faust_peer", mode, settings.broker, PEER_TOPIC, str(PEER_EVENTS), "1", str(folder / mode)]
+            peer = [
+                sys.executable,
+                "-m",
+                "deploy.bench.faust_peer",
+                mode,
+                settings.broker,
+                PEER_TOPIC,
+                str(PEER_EVENTS),
+                "1",
+                str(folder / mode),
+            ]
             subprocess.run(peer, capture_output=True, timeout=120, check=True)
         found[name] = float((folder / mode).read_text(encoding="ascii"))
     return found
@@ -119,6 +175,8 @@ def _fill(settings: Settings) -> None:
     producer = broker.producer()
     for number in range(PEER_EVENTS):
         payment = {"subject": f"customer:{number % 500}", "data": {"amount": number}}
-        producer.send(PEER_TOPIC, key=b"%d" % (number % 500), value=json.dumps(payment).encode(), partition=0)
+        producer.send(
+            PEER_TOPIC, key=b"%d" % (number % 500), value=json.dumps(payment).encode(), partition=0
+        )
     producer.flush()
     producer.close()

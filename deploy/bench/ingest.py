@@ -1,4 +1,7 @@
-"""How many events a second does intake take from the broker into the journal? Beside bare appends and bare reads."""
+"""How many events a second does intake take from the broker into the journal?
+
+Beside bare appends and bare reads.
+"""
 
 import itertools
 import tempfile
@@ -32,25 +35,53 @@ def ingest(events: dict[int, list[bytes]]) -> Figure:
     stored = [raw for raws in events.values() for raw in raws]
     with tempfile.TemporaryDirectory() as folder:
         settings = settings_in(Path(folder))
-        with started(embedded.broker_command(settings), Path(folder) / "broker.log", settings.broker):
+        with started(
+            embedded.broker_command(settings), Path(folder) / "broker.log", settings.broker
+        ):
             broker = Broker(settings.broker)
             broker.create_topics(len(events))
             fill(broker, events)
             fresh = (f"{folder}/journal-{number}" for number in itertools.count())
-            value = median(lambda: _by_intake(broker, Journal(f"sqlite://{(at := next(fresh))}", len(events), keyring_in(Path(f"{at}-keys"))), len(stored)))
-            unsealed = median(lambda: _by_intake(broker, Journal(f"sqlite://{next(fresh)}", len(events)), len(stored)))
+            value = median(
+                lambda: _by_intake(
+                    broker,
+                    Journal(
+                        f"sqlite://{(at := next(fresh))}",
+                        len(events),
+                        keyring_in(Path(f"{at}-keys")),
+                    ),
+                    len(stored),
+                )
+            )
+            unsealed = median(
+                lambda: _by_intake(
+                    broker, Journal(f"sqlite://{next(fresh)}", len(events)), len(stored)
+                )
+            )
             with _unproven():
-                bare = median(lambda: _by_intake(broker, Journal(f"sqlite://{next(fresh)}", len(events)), len(stored)))
+                bare = median(
+                    lambda: _by_intake(
+                        broker, Journal(f"sqlite://{next(fresh)}", len(events)), len(stored)
+                    )
+                )
             read = median(lambda: _bare_reads(broker, events))
         appended = median(lambda: _bare_appends(next(fresh), stored))
-    ceilings = {"without keys": unsealed, "without keys and proofs": bare, "bare recorder appends": appended, "bare consumer reads": read}
+    ceilings = {
+        "without keys": unsealed,
+        "without keys and proofs": bare,
+        "bare recorder appends": appended,
+        "bare consumer reads": read,
+    }
     return Figure("ingest", value, "events/s", ceilings)
 
 
 @contextmanager
 def _unproven() -> Iterator[None]:
     """Nothing is hashed: neither trees nor chains."""
-    with patch("streams.journal.shard.leaf_hash", lambda _state: b""), patch.object(Tree, "append", lambda tree, _root: setattr(tree, "size", tree.size + 1)):
+    with (
+        patch("streams.journal.shard.leaf_hash", lambda _state: b""),
+        patch.object(Tree, "append", lambda tree, _root: setattr(tree, "size", tree.size + 1)),
+    ):
         yield
 
 
@@ -60,7 +91,12 @@ def fill(broker: Broker, events: dict[int, list[bytes]]) -> None:
     for shard, raws in events.items():
         for start in range(0, len(raws), IN_ONE_MESSAGE):
             value = write_batch(raws[start : start + IN_ONE_MESSAGE])
-            producer.send(INTERACTIONS, value=value, partition=shard, headers=[("content-type", BATCH.encode())])
+            producer.send(
+                INTERACTIONS,
+                value=value,
+                partition=shard,
+                headers=[("content-type", BATCH.encode())],
+            )
     producer.flush()
     producer.close()
 
@@ -69,7 +105,13 @@ def fill(broker: Broker, events: dict[int, list[bytes]]) -> None:
 def running_intake(broker: Broker, journal: Journal) -> Iterator[None]:
     """An intake in this process."""
     stop = threading.Event()
-    intake = Intake(broker, journal, None, Screen(read_privacy(POLICIES / "privacy.yaml").refused), Vouching(bytes(32)))
+    intake = Intake(
+        broker,
+        journal,
+        None,
+        Screen(read_privacy(POLICIES / "privacy.yaml").refused),
+        Vouching(bytes(32)),
+    )
     thread = threading.Thread(target=intake.run, args=(stop,))
     thread.start()
     try:
@@ -91,12 +133,19 @@ def _by_intake(broker: Broker, journal: Journal, count: int) -> float:
 def _bare_appends(folder: str, stored: list[bytes]) -> float:
     """The library's own recorder, on the same bytes, in transactions as large as intake's."""
     Path(folder).mkdir()
-    recorder = SQLiteProcessRecorder(SQLiteDatastore(f"{folder}/bare.db", originator_id_type="text"))
+    recorder = SQLiteProcessRecorder(
+        SQLiteDatastore(f"{folder}/bare.db", originator_id_type="text")
+    )
     recorder.create_table()
-    rows = [StoredEvent(f"customer:{number % 1000}", number, "transaction-posted.v1", raw) for number, raw in enumerate(stored)]
+    rows = [
+        StoredEvent(f"customer:{number % 1000}", number, "transaction-posted.v1", raw)
+        for number, raw in enumerate(stored)
+    ]
     started_at = time.perf_counter()
     for start in range(0, len(rows), COMMIT_LIMIT):
-        recorder.insert_events(rows[start : start + COMMIT_LIMIT], tracking=Tracking("log", start + 1))
+        recorder.insert_events(
+            rows[start : start + COMMIT_LIMIT], tracking=Tracking("log", start + 1)
+        )
     return len(rows) / (time.perf_counter() - started_at)
 
 

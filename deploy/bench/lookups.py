@@ -1,4 +1,7 @@
-"""How fast is a next best offer, while the bank goes on? A million customers in Redis, events flowing in, asked at a steady rate."""
+"""How fast is a next best offer, while the bank goes on?
+
+A million customers in Redis, events flowing in, asked at a steady rate.
+"""
 
 import asyncio
 import random
@@ -64,14 +67,20 @@ PATIENCE = 20.0
 
 @dataclass(frozen=True)
 class Asked:
-    """What came of asking: how long each answer took from when it was due (ms, sorted), and how many came a second."""
+    """What came of asking.
+
+    How long each answer took from when it was due (ms, sorted), and how many came a second.
+    """
 
     waits: list[float]
     rate: float
 
 
 def lookups(known: int = KNOWN, asked: int = ASKED) -> list[Figure]:
-    """Next best offers at a steady rate: p50, p99 and p99.9 in milliseconds, and what the server can give at most."""
+    """Next best offers at a steady rate.
+
+    P50, p99 and p99.9 in milliseconds, and what the server can give at most.
+    """
     with _stack() as settings:
         asyncio.run(_load(settings, known))
         with asyncio.Runner(loop_factory=_on_the_dot) as runner:
@@ -79,7 +88,10 @@ def lookups(known: int = KNOWN, asked: int = ASKED) -> list[Figure]:
 
 
 def _on_the_dot() -> asyncio.AbstractEventLoop:
-    """A loop that wakes when it is time: the usual one rounds up to a millisecond, which would be counted as the server's."""
+    """A loop that wakes when it is time.
+
+    The usual one rounds up to a millisecond, which would be counted as the server's.
+    """
     return asyncio.SelectorEventLoop(SelectSelector())
 
 
@@ -95,15 +107,29 @@ async def _measured(settings: Settings, known: int, asked: int) -> list[Figure]:
         easily = await ask(settings, offers, asked // 10, EASILY)
         empty = await ask(settings, lambda: "/healthz", asked // 5, ASKED_A_SECOND)
         reads = await _bare_reads(settings, chance, known, asked // 5)
-        most, most_empty = await ask(settings, offers, asked // 5, None), await ask(settings, lambda: "/healthz", asked // 5, None)
+        most, most_empty = (
+            await ask(settings, offers, asked // 5, None),
+            await ask(settings, lambda: "/healthz", asked // 5, None),
+        )
     shares = (("p50", 0.5), ("p99", 0.99), ("p99_9", 0.999))
     figures = [
-        Figure(f"offer_{name}_ms", at(answered.waits, share), "ms", {"empty endpoint": at(empty.waits, share), "bare Redis read": at(reads.waits, share)})
+        Figure(
+            f"offer_{name}_ms",
+            at(answered.waits, share),
+            "ms",
+            {"empty endpoint": at(empty.waits, share), "bare Redis read": at(reads.waits, share)},
+        )
         for name, share in shares
     ]
-    figures += [Figure(f"offer_{name}_ms_at_{EASILY}", at(easily.waits, share), "ms") for name, share in shares]
+    figures += [
+        Figure(f"offer_{name}_ms_at_{EASILY}", at(easily.waits, share), "ms")
+        for name, share in shares
+    ]
     figures.append(Figure("offer_rate_asked", answered.rate, "requests/s"))
-    return [*figures, Figure("offer_rate_most", most.rate, "requests/s", {"empty endpoint": most_empty.rate})]
+    return [
+        *figures,
+        Figure("offer_rate_most", most.rate, "requests/s", {"empty endpoint": most_empty.rate}),
+    ]
 
 
 @contextmanager
@@ -121,41 +147,80 @@ def _shelf() -> dict[str, Any]:
     """The shipped catalogue, and as many like its offers as make twenty."""
     shipped: dict[str, Any] = yaml.safe_load((POLICIES / "offers.yaml").read_text(encoding="utf-8"))
     offers = shipped["offers"]
-    more = [{**offers[number % 4], "offer": f"{offers[number % 4]['offer']}-{number}"} for number in range(SHELF - len(offers))]
+    more = [
+        {**offers[number % 4], "offer": f"{offers[number % 4]['offer']}-{number}"}
+        for number in range(SHELF - len(offers))
+    ]
     return {**shipped, "offers": [*offers, *more]}
 
 
 async def _load(settings: Settings, known: int) -> None:
-    """Read models of so many customers, folded from a synthetic bank's and written under names of their own; and models that have learnt."""
+    """Read models of so many customers, folded from a synthetic bank's and written under names of
+    their own; and models that have learnt.
+    """
     store, policy = RedisStore(settings.redis), read_policy(settings.policy)
-    whole, tiers = customers_under(policy), standings(name_of(policy), policy, CUSTOMERS.name, CASES.name)
+    whole, tiers = (
+        customers_under(policy),
+        standings(name_of(policy), policy, CUSTOMERS.name, CASES.name),
+    )
     histories: dict[str, list[Proposed]] = {}
     for event in synth(TEMPLATES):
         histories.setdefault(event.stream, []).append(event)
     people = [events for stream, events in histories.items() if stream.startswith("customer:")]
     closing = histories["bank"]
-    templates = [_kept(whole, tiers, sorted([*events, *closing], key=lambda event: event.occurred_at)) for events in people]
+    templates = [
+        _kept(whole, tiers, sorted([*events, *closing], key=lambda event: event.occurred_at))
+        for events in people
+    ]
     for begun in range(0, known, SAVED_CUSTOMERS * settings.shards):
-        await asyncio.gather(*_saves(store, settings.shards, templates, range(begun, min(known, begun + SAVED_CUSTOMERS * settings.shards))))
+        await asyncio.gather(
+            *_saves(
+                store,
+                settings.shards,
+                templates,
+                range(begun, min(known, begun + SAVED_CUSTOMERS * settings.shards)),
+            )
+        )
     await _load_models(store, settings)
     await store.quiet()
     await store.close()
 
 
-def _kept(whole: Group, tiers: Group, events: Sequence[Proposed]) -> dict[tuple[str, str], StoredState]:
+def _kept(
+    whole: Group, tiers: Group, events: Sequence[Proposed]
+) -> dict[tuple[str, str], StoredState]:
     """The states of one customer, by group and part."""
     facts: Any = whole.initial
     answers: Any = REACTIONS.initial
     for number, event in enumerate(events, start=1):
-        recorded = Recorded(number, event.stream, number, event.source, event.id, event.occurred_at, event.business_date, event.occurred_at, None, event.data)
+        recorded = Recorded(
+            number,
+            event.stream,
+            number,
+            event.source,
+            event.id,
+            event.occurred_at,
+            event.business_date,
+            event.occurred_at,
+            None,
+            event.data,
+        )
         facts, answers = whole.evolve(facts, recorded), REACTIONS.evolve(answers, recorded)
-    parts = {(CUSTOMERS.name, part.key): part.encode(state) for part, state in zip(CUSTOMERS.parts, facts, strict=False)}
+    parts = {
+        (CUSTOMERS.name, part.key): part.encode(state)
+        for part, state in zip(CUSTOMERS.parts, facts, strict=False)
+    }
     parts[tiers.name, tiers.parts[0].key] = tiers.parts[0].encode(facts.standing)
     parts[REACTIONS.name, OFFERS.key] = OFFERS.encode(answers[0])
     return {name: StoredState(0, state) for name, state in parts.items()}
 
 
-def _saves(store: RedisStore, shards: int, templates: Sequence[dict[tuple[str, str], StoredState]], numbers: range) -> Iterator[Any]:
+def _saves(
+    store: RedisStore,
+    shards: int,
+    templates: Sequence[dict[tuple[str, str], StoredState]],
+    numbers: range,
+) -> Iterator[Any]:
     by_place: dict[GroupShard, dict[tuple[str, str], StoredState]] = {}
     for number in numbers:
         stream = f"customer:{number}"
@@ -164,14 +229,18 @@ def _saves(store: RedisStore, shards: int, templates: Sequence[dict[tuple[str, s
     return (_save(store, place, states) for place, states in by_place.items())
 
 
-async def _save(store: RedisStore, place: GroupShard, states: Mapping[tuple[str, str], StoredState]) -> None:
+async def _save(
+    store: RedisStore, place: GroupShard, states: Mapping[tuple[str, str], StoredState]
+) -> None:
     """Beside what is there, at whatever position the shard is just now."""
     while not await store.save(place, reached := await store.reached(place), reached.upto, states):
         continue
 
 
 async def _load_models(store: RedisStore, settings: Settings) -> None:
-    """A model for each offer that has learnt from chance, so that it has as many weights as one in use."""
+    """A model for each offer that has learnt from chance, so that it has as many weights as
+    one in use.
+    """
     chance = random.Random(11)  # noqa: S311 - a draw with a seed
     for offer in read_catalogue(settings.catalogue).offers:
         state, stream = MODEL.initial, f"model:{offer.offer}"
@@ -182,19 +251,51 @@ async def _load_models(store: RedisStore, settings: Settings) -> None:
                 "products": chance.randrange(6),
                 "transactions": chance.randrange(60),
             }
-            known |= {f"tier={chance.choice('abcde')}": 1, f"month={chance.randrange(12)}": 1, f"grade=C{chance.randrange(1, 6)}": 1}
-            example = ExampleLabelled(offer=offer.offer, decision=f"{number}", customer="customer:0", features=known, accepted=chance.random() < 0.1)
+            known |= {
+                f"tier={chance.choice('abcde')}": 1,
+                f"month={chance.randrange(12)}": 1,
+                f"grade=C{chance.randrange(1, 6)}": 1,
+            }
+            example = ExampleLabelled(
+                offer=offer.offer,
+                decision=f"{number}",
+                customer="customer:0",
+                features=known,
+                accepted=chance.random() < 0.1,
+            )
             at_noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
-            state = MODEL.evolve(state, Recorded(number, stream, number, "bench", f"{number}", at_noon, at_noon.date(), at_noon, None, example))
-        await _save(store, GroupShard(shard_of(stream, settings.shards), MODELS.name), {(MODEL.key, stream): StoredState(0, MODEL.encode(state))})
+            state = MODEL.evolve(
+                state,
+                Recorded(
+                    number,
+                    stream,
+                    number,
+                    "bench",
+                    f"{number}",
+                    at_noon,
+                    at_noon.date(),
+                    at_noon,
+                    None,
+                    example,
+                ),
+            )
+        await _save(
+            store,
+            GroupShard(shard_of(stream, settings.shards), MODELS.name),
+            {(MODEL.key, stream): StoredState(0, MODEL.encode(state))},
+        )
 
 
 @asynccontextmanager
 async def _flowing(settings: Settings, known: int) -> AsyncIterator[None]:
-    """Events of these customers at a steady rate, from a process of their own, until they are no longer needed."""
+    """Events of these customers at a steady rate, from a process of their own, until they are no
+    longer needed.
+    """
     context = get_context("spawn")
     stop = context.Event()
-    flow = context.Process(target=_flow, args=(settings.broker, settings.shards, known, stop), daemon=True)
+    flow = context.Process(
+        target=_flow, args=(settings.broker, settings.shards, known, stop), daemon=True
+    )
     flow.start()
     await asyncio.sleep(2)
     try:
@@ -219,7 +320,12 @@ def _flow(broker: str, shards: int, known: int, stop: Event) -> None:
             again = value.replace(b'"id":"b', b'"id":"%d/' % (place // MADE), 1)
             by_shard.setdefault(shard_of(stream, shards), []).append(again)
         for shard, events in by_shard.items():
-            producer.send(INTERACTIONS, value=write_batch(events), partition=shard, headers=[("content-type", BATCH.encode())])
+            producer.send(
+                INTERACTIONS,
+                value=write_batch(events),
+                partition=shard,
+                headers=[("content-type", BATCH.encode())],
+            )
     producer.close()
 
 
@@ -229,9 +335,23 @@ def as_channel(settings: Settings) -> str:
     return f"authorization: Bearer {token}\r\ntierfold-purpose: service\r\n"
 
 
-async def ask(settings: Settings, path: Callable[[], str], times: int, rate: int | None, heard: Callable[[bytes], None] = lambda _body: None) -> Asked:
-    """Ask so many times over several connections: at a rate, each answer timed from when its question was due; or as fast as it goes."""
-    headers, begun, numbers, waits = as_channel(settings), time.perf_counter(), iter(range(times)), list[float]()
+async def ask(
+    settings: Settings,
+    path: Callable[[], str],
+    times: int,
+    rate: int | None,
+    heard: Callable[[bytes], None] = lambda _body: None,
+) -> Asked:
+    """Ask so many times over several connections.
+
+    At a rate, each answer timed from when its question was due; or as fast as it goes.
+    """
+    headers, begun, numbers, waits = (
+        as_channel(settings),
+        time.perf_counter(),
+        iter(range(times)),
+        list[float](),
+    )
 
     async def channel() -> None:
         reader, writer = await asyncio.open_connection(settings.host, settings.port)
@@ -252,12 +372,19 @@ async def _answered(reader: asyncio.StreamReader) -> bytes:
     head = await reader.readuntil(b"\r\n\r\n")
     if not head.startswith(b"HTTP/1.1 200"):
         raise RuntimeError(head.decode())
-    return await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+    return await reader.readexactly(
+        int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+    )
 
 
 async def _bare_reads(settings: Settings, chance: random.Random, known: int, times: int) -> Asked:
     """One customer's profile read from Redis, at the same rate, with nothing else done."""
-    store, begun, numbers, waits = RedisStore(settings.redis), time.perf_counter(), iter(range(times)), list[float]()
+    store, begun, numbers, waits = (
+        RedisStore(settings.redis),
+        time.perf_counter(),
+        iter(range(times)),
+        list[float](),
+    )
 
     async def reader() -> None:
         for number in numbers:
@@ -265,7 +392,10 @@ async def _bare_reads(settings: Settings, chance: random.Random, known: int, tim
             if (early := due - time.perf_counter()) > 0:
                 await asyncio.sleep(early)
             stream = f"customer:{chance.randrange(known)}"
-            await store.load(GroupShard(shard_of(stream, settings.shards), CUSTOMERS.name), [(CUSTOMERS.parts[0].key, stream)])
+            await store.load(
+                GroupShard(shard_of(stream, settings.shards), CUSTOMERS.name),
+                [(CUSTOMERS.parts[0].key, stream)],
+            )
             waits.append((time.perf_counter() - due) * 1000)
 
     await asyncio.gather(*(reader() for _ in range(CONNECTIONS)))

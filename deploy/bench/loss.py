@@ -28,7 +28,9 @@ PATIENCE = 1_800.0
 
 
 def loss(known: int = KNOWN) -> list[Figure]:
-    """Seconds from the loss until every group has read every shard again, of so many customers with three events each; and states that differ then."""
+    """Seconds from the loss until every group has read every shard again, of so many customers with
+    three events each; and states that differ then.
+    """
     with tempfile.TemporaryDirectory() as folder:
         settings = settings_in(Path(folder))
         events = _recorded(settings, known)
@@ -40,7 +42,10 @@ def loss(known: int = KNOWN) -> list[Figure]:
             asyncio.run(wait_until_settled(settings, PATIENCE))
             seconds = time.perf_counter() - begun
             after = asyncio.run(live_digests(settings))
-        differ = sum(after[name] != each for name, each in (*before.items(), *asyncio.run(rebuilt_digests(settings)).items()))
+        differ = sum(
+            after[name] != each
+            for name, each in (*before.items(), *asyncio.run(rebuilt_digests(settings)).items())
+        )
     return [
         Figure("redis_lost_s", seconds, "s"),
         Figure("redis_lost_rate", events / seconds, "events/s"),
@@ -59,10 +64,19 @@ def _recorded(settings: Settings, known: int) -> int:
 
 def _fill(shard: Shard, shards: int, known: int) -> int:
     shard.claim()
-    mine = (event for number in range(known) if shard_of(f"customer:{number}", shards) == shard.number for event in _history(number))
+    mine = (
+        event
+        for number in range(known)
+        if shard_of(f"customer:{number}", shards) == shard.number
+        for event in _history(number)
+    )
     offset = 0
     while some := list(itertools.islice(mine, SAVED_STATES)):
-        shard.record([Arrival(offset, item, b"", event) for item, event in enumerate(some)], LogOffset("bench", offset), NOON)
+        shard.record(
+            [Arrival(offset, item, b"", event) for item, event in enumerate(some)],
+            LogOffset("bench", offset),
+            NOON,
+        )
         offset += 1
     return shard.head()
 
@@ -73,7 +87,13 @@ def _history(number: int) -> Iterator[Proposed]:
     said = (
         CustomerOnboarded(name=f"Customer {number}", source="branch"),
         AccountOpened(account=account, product="savings", asset_class="deposit", currency="CNY"),
-        TransactionPosted(transaction=f"t-{number}", account=account, amount=10_000 + number % 7_919, currency="CNY", kind="transfer"),
+        TransactionPosted(
+            transaction=f"t-{number}",
+            account=account,
+            amount=10_000 + number % 7_919,
+            currency="CNY",
+            kind="transfer",
+        ),
     )
     for place, data in enumerate(said):
         yield Proposed("bench", f"{number}-{place}", f"customer:{number}", NOON, NOON.date(), data)

@@ -1,8 +1,11 @@
-"""Does choosing get better by trying? A simulated market with known preferences that drift, and a new offer that few like, but those much.
+"""Does choosing get better by trying?
 
-Everything but the customers is the bank's own: the funnel with its ramp for a new offer, the models, the draws and the choice. Beside
-it stand the same models without any trying, and with a share of choices by lot (epsilon-greedy). Regret is what the best offer
-for each customer would have earned, less what the chosen one is expected to.
+A simulated market with known preferences that drift, and a new offer that few like, but those much.
+
+Everything but the customers is the bank's own: the funnel with its ramp for a new offer, the
+models, the draws and the choice. Beside it stand the same models without any trying, and with a
+share of choices by lot (epsilon-greedy). Regret is what the best offer for each customer would have
+earned, less what the chosen one is expected to.
 """
 
 import math
@@ -58,19 +61,33 @@ class Market:
     def __post_init__(self) -> None:
         """Draw the preferences."""
         chance = Random(self.seed)  # noqa: S311 - chance with a seed, here and below
-        self.likes = {(offer, taste): chance.gauss(-3.2, 0.9) for offer in VALUES for taste in "abc"}
+        self.likes = {
+            (offer, taste): chance.gauss(-3.2, 0.9) for offer in VALUES for taste in "abc"
+        }
         self.likes |= {(NEW, "a"): -0.8, (NEW, "b"): -5.0, (NEW, "c"): -5.0}
         self.slopes = {offer: chance.gauss(0, 0.5) for offer in VALUES}
 
     def chance_of(self, offer: str, person: Person, step: int) -> float:
-        """The true probability of a yes; from the middle on the tastes a and b have changed places, but for the new offer."""
-        taste = {"a": "b", "b": "a"}.get(person.taste, person.taste) if step >= DRIFTS_AT and offer != NEW else person.taste
-        return 1 / (1 + math.exp(-(self.likes[offer, taste] + self.slopes[offer] * (person.age - 45) / 15)))
+        """The true probability of a yes.
+
+        From the middle on the tastes a and b have changed places, but for the new offer.
+        """
+        taste = (
+            {"a": "b", "b": "a"}.get(person.taste, person.taste)
+            if step >= DRIFTS_AT and offer != NEW
+            else person.taste
+        )
+        return 1 / (
+            1 + math.exp(-(self.likes[offer, taste] + self.slopes[offer] * (person.age - 45) / 15))
+        )
 
 
 @dataclass
 class Run:
-    """What one way of choosing came to: the regret step by step, in minor units, and to whom the new offer went at the end."""
+    """What one way of choosing came to.
+
+    The regret step by step, in minor units, and to whom the new offer went at the end.
+    """
 
     regret: list[float] = field(default_factory=list)
     new_to_those_who_like_it: int = 0
@@ -98,14 +115,21 @@ def now_and_then_by_lot(decided: OfferDecided, chance: Random) -> Candidate:
 
 Way = tuple[bool, Choose]
 """Whether the bank draws, and what is shown of what it decided."""
-WAYS: dict[str, Way] = {"ours": (True, first), "epsilon-greedy": (False, now_and_then_by_lot), "no exploration": (False, first)}
+WAYS: dict[str, Way] = {
+    "ours": (True, first),
+    "epsilon-greedy": (False, now_and_then_by_lot),
+    "no exploration": (False, first),
+}
 
 
 def simulate(way: Way, seed: int, policy: TierPolicy, steps: int = STEPS) -> Run:
     """One run of the market under one way of choosing; answers come fifty steps late."""
     explored, choose = way
     market, chance, run = Market(seed), Random(seed * 7), Run()  # noqa: S311
-    shelves = [_shelf(explored, [name for name in VALUES if name != NEW]), _shelf(explored, list(VALUES))]
+    shelves = [
+        _shelf(explored, [name for name in VALUES if name != NEW]),
+        _shelf(explored, list(VALUES)),
+    ]
     models = dict.fromkeys(VALUES, MODEL.initial)
     answers: list[tuple[str, ExampleLabelled]] = []
     ready: dict[str, Learnt] = {name: learnt_from(state, 0) for name, state in models.items()}
@@ -116,9 +140,18 @@ def simulate(way: Way, seed: int, policy: TierPolicy, steps: int = STEPS) -> Run
             models[name] = MODEL.evolve(models[name], recorded(name, example, step))
             ready[name] = learnt_from(models[name], step)
         answers = answers[max(0, len(answers) - DELAY) :]
-        decided = decide_offer(_customer(person, policy), [], shelf, ready, Asked(f"{seed}/{step}", "app", BEGUN + timedelta(minutes=step)))
+        decided = decide_offer(
+            _customer(person, policy),
+            [],
+            shelf,
+            ready,
+            Asked(f"{seed}/{step}", "app", BEGUN + timedelta(minutes=step)),
+        )
         chosen = choose(decided, chance)
-        worth = {offer.offer: market.chance_of(offer.offer, person, step) * offer.value for offer in shelf.offers}
+        worth = {
+            offer.offer: market.chance_of(offer.offer, person, step) * offer.value
+            for offer in shelf.offers
+        }
         run.regret.append(max(worth.values()) - worth[chosen.offer])
         accepted = chance.random() < market.chance_of(chosen.offer, person, step)
         example = ExampleLabelled(
@@ -140,31 +173,77 @@ def simulate(way: Way, seed: int, policy: TierPolicy, steps: int = STEPS) -> Run
 
 
 def market(policy: TierPolicy, plot: Path | None = None) -> list[Figure]:
-    """The regret of each way, cumulated over the market's life: the median of some seeds; and the plot, if it is asked for."""
+    """The regret of each way, cumulated over the market's life: the median of some seeds.
+
+    And the plot, if it is asked for.
+    """
     runs = {name: [simulate(way, seed, policy) for seed in SEEDS] for name, way in WAYS.items()}
     totals = {way: median(sum(run.regret) for run in some) for way, some in runs.items()}
-    found = median(run.new_to_those_who_like_it / max(1, run.new_to_those_who_like_it + run.new_to_others) for run in runs["ours"])
+    found = median(
+        run.new_to_those_who_like_it / max(1, run.new_to_those_who_like_it + run.new_to_others)
+        for run in runs["ours"]
+    )
     if plot is not None:
         plot.write_text(_drawn({way: _curve(some) for way, some in runs.items()}), encoding="utf-8")
     ours = totals.pop("ours")
-    return [Figure("market_regret", ours, "minor units", {}, totals), Figure("market_new_offer_to_its_audience", found, "share")]
+    return [
+        Figure("market_regret", ours, "minor units", {}, totals),
+        Figure("market_new_offer_to_its_audience", found, "share"),
+    ]
 
 
 def _shelf(explored: bool, names: Sequence[str]) -> Catalogue:
-    offers = [{"offer": name, "name": {"en": name}, "value": VALUES[name], "again_days": 1, "ramp": name == NEW} for name in names]
+    offers = [
+        {
+            "offer": name,
+            "name": {"en": name},
+            "value": VALUES[name],
+            "again_days": 1,
+            "ramp": name == NEW,
+        }
+        for name in names
+    ]
     exploration = {"on": explored, "first_permille": 100, "full_at": 20, "expected_permille": 50}
-    return Catalogue.model_validate({"catalogue": "market", "version": 1, "currency": "CNY", "offers": offers, "exploration": exploration})
+    return Catalogue.model_validate(
+        {
+            "catalogue": "market",
+            "version": 1,
+            "currency": "CNY",
+            "offers": offers,
+            "exploration": exploration,
+        }
+    )
 
 
 def _customer(person: Person, policy: TierPolicy) -> Customer:
     born = BEGUN.date().replace(year=BEGUN.year - person.age, month=1, day=1)
     profile = replace(Profile(), kind="person", born=born, channels={person.taste: 8})
-    return Customer(f"customer:{person.number}", profile, LEDGER.initial, MONTHS.initial, Standing(), OFFERS.initial, policy, {})
+    return Customer(
+        f"customer:{person.number}",
+        profile,
+        LEDGER.initial,
+        MONTHS.initial,
+        Standing(),
+        OFFERS.initial,
+        policy,
+        {},
+    )
 
 
 def recorded(name: str, example: ExampleLabelled, position: int) -> Recorded:
     """An example in a model's stream."""
-    return Recorded(position, f"model:{name}", position, "market", f"{position}", BEGUN, BEGUN.date(), BEGUN, None, example)
+    return Recorded(
+        position,
+        f"model:{name}",
+        position,
+        "market",
+        f"{position}",
+        BEGUN,
+        BEGUN.date(),
+        BEGUN,
+        None,
+        example,
+    )
 
 
 def _curve(runs: Sequence[Run], points: int = 60) -> list[float]:
@@ -177,7 +256,10 @@ def _curve(runs: Sequence[Run], points: int = 60) -> list[float]:
             sofar.append(total)
         sums.append(sofar)
     steps = len(sums[0])
-    return [median(sofar[min(steps - 1, steps * point // points)] for sofar in sums) for point in range(points + 1)]
+    return [
+        median(sofar[min(steps - 1, steps * point // points)] for sofar in sums)
+        for point in range(points + 1)
+    ]
 
 
 COLOURS = {"ours": "#0b6e4f", "epsilon-greedy": "#c8553d", "no exploration": "#6c6c6c"}
@@ -190,16 +272,27 @@ def _drawn(curves: dict[str, list[float]]) -> str:
     lines = []
     for place, (way, curve) in enumerate(curves.items()):
         step = (WIDTH - 2 * EDGE) / (len(curve) - 1)
-        points = " ".join(f"{EDGE + number * step:.1f},{HEIGHT - EDGE - value / top * (HEIGHT - 2 * EDGE):.1f}" for number, value in enumerate(curve))
-        lines.append(f'<polyline fill="none" stroke="{COLOURS[way]}" stroke-width="2" points="{points}"/>')
-        lines.append(f'<text x="{EDGE + 12}" y="{EDGE + 18 * place}" fill="{COLOURS[way]}">{way}: {curve[-1]:,.0f}</text>')
+        points = " ".join(
+            f"{EDGE + number * step:.1f},{HEIGHT - EDGE - value / top * (HEIGHT - 2 * EDGE):.1f}"
+            for number, value in enumerate(curve)
+        )
+        lines.append(
+            f'<polyline fill="none" stroke="{COLOURS[way]}" stroke-width="2" points="{points}"/>'
+        )
+        lines.append(
+            f'<text x="{EDGE + 12}" y="{EDGE + 18 * place}" fill="{COLOURS[way]}">{way}: {curve[-1]:,.0f}</text>'  # noqa: E501
+        )
     marks = [(NEW_AT, "a new offer"), (DRIFTS_AT, "tastes change")]
     for step_at, word in marks:
         x = EDGE + (WIDTH - 2 * EDGE) * step_at / STEPS
-        lines.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{EDGE}" y2="{HEIGHT - EDGE}" stroke="#bbb" stroke-dasharray="4"/>')
+        lines.append(
+            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{EDGE}" y2="{HEIGHT - EDGE}" stroke="#bbb" stroke-dasharray="4"/>'  # noqa: E501
+        )
         lines.append(f'<text x="{x + 4:.1f}" y="{HEIGHT - EDGE - 6}" fill="#777">{word}</text>')
     axis = f'<path d="M{EDGE} {EDGE} V{HEIGHT - EDGE} H{WIDTH - EDGE}" fill="none" stroke="#333"/>'
-    below = f'<text x="{WIDTH // 2}" y="{HEIGHT - 14}" text-anchor="middle">customers asked ({STEPS:,})</text>'
+    below = f'<text x="{WIDTH // 2}" y="{HEIGHT - 14}" text-anchor="middle">customers asked ({STEPS:,})</text>'  # noqa: E501
     words = f'{below}<text x="{EDGE}" y="{EDGE - 14}">cumulated regret</text>'
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="13">'
-    return "\n".join([head, '<rect width="100%" height="100%" fill="white"/>', axis, words, *lines, "</svg>", ""])
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="13">'  # noqa: E501
+    return "\n".join(
+        [head, '<rect width="100%" height="100%" fill="white"/>', axis, words, *lines, "</svg>", ""]
+    )

@@ -3,7 +3,7 @@
 A predictor's value falls into a bin with its counts of yes and no; a bin's contribution is log(pos + 1/bins) - log(neg + 1/bins)
 - log(1 + all pos) + log(1 + all neg); the score is [log(1 + P) - log(1 + N) + the sum of contributions] / (1 + active predictors);
 scores fall into bins made monotone (PAVA), whose propensity is (0.5 + pos) / (1 + pos + neg).
-"""
+"""  # noqa: E501
 
 from bisect import bisect_right
 from collections import Counter
@@ -58,19 +58,35 @@ class NaiveBayes:
             self._look_again()
 
     def _score(self, known: dict[str, int | str]) -> float:
-        said = sum(self._contribution(name, self._bin(name, known[name])) for name in self._active if name in known)
-        return (log(1 + self._totals[True]) - log(1 + self._totals[False]) + said) / (1 + len(self._active))
+        said = sum(
+            self._contribution(name, self._bin(name, known[name]))
+            for name in self._active
+            if name in known
+        )
+        return (log(1 + self._totals[True]) - log(1 + self._totals[False]) + said) / (
+            1 + len(self._active)
+        )
 
     def _contribution(self, name: str, place: str) -> float:
         yes, no = self._yes.get(name, Counter()), self._no.get(name, Counter())
         bins = len(yes.keys() | no.keys()) or 1
-        return log(yes[place] + 1 / bins) - log(no[place] + 1 / bins) - log(1 + yes.total()) + log(1 + no.total())
+        return (
+            log(yes[place] + 1 / bins)
+            - log(no[place] + 1 / bins)
+            - log(1 + yes.total())
+            + log(1 + no.total())
+        )
 
     def _bin(self, name: str, value: int | str) -> str:
-        return value if isinstance(value, str) else str(bisect_right(self._edges.get(name, []), value))
+        return (
+            value if isinstance(value, str) else str(bisect_right(self._edges.get(name, []), value))
+        )
 
     def _find_edges(self) -> None:
-        """Bins of equal frequency for numbers; what was counted before is counted into the middle one."""
+        """Bins of equal frequency for numbers.
+
+        What was counted before is counted into the middle one.
+        """
         numbers: dict[str, list[int]] = {}
         for features in self._seen:
             for name, value in _predictors(features).items():
@@ -78,7 +94,9 @@ class NaiveBayes:
                     numbers.setdefault(name, []).append(value)
         for name, values in numbers.items():
             ordered = sorted(values)
-            self._edges[name] = sorted({ordered[len(ordered) * part // BINS] for part in range(1, BINS)})
+            self._edges[name] = sorted(
+                {ordered[len(ordered) * part // BINS] for part in range(1, BINS)}
+            )
             self._yes.pop(name, None)
             self._no.pop(name, None)
 
@@ -88,12 +106,18 @@ class NaiveBayes:
         size = max(1, len(recent) // SCORES)
         parts = [recent[begun : begun + size] for begun in range(0, len(recent), size)]
         counts = [(sum(answer for _, answer in part), len(part)) for part in parts]
-        self._curve = [part[-1][0] for part in parts[:-1]], pooled(((0.5 + yes) / (1 + total), total) for yes, total in counts)
+        self._curve = (
+            [part[-1][0] for part in parts[:-1]],
+            pooled(((0.5 + yes) / (1 + total), total) for yes, total in counts),
+        )
 
     def _alone(self, name: str) -> float:
         """The AUC of one predictor, by its bins."""
         yes, no = self._yes.get(name, Counter()), self._no.get(name, Counter())
-        rates = sorted(yes.keys() | no.keys(), key=lambda place: (yes[place] + 0.5) / (yes[place] + no[place] + 1))
+        rates = sorted(
+            yes.keys() | no.keys(),
+            key=lambda place: (yes[place] + 0.5) / (yes[place] + no[place] + 1),
+        )
         below = wins = 0.0
         for place in rates:
             wins += yes[place] * (below + no[place] / 2)
@@ -103,4 +127,7 @@ class NaiveBayes:
 
 def _predictors(features: Features) -> dict[str, int | str]:
     """A number by its name, a category `name=value` as the value of its name."""
-    return {name.partition("=")[0]: name.partition("=")[2] if "=" in name else value for name, value in features.items()}
+    return {
+        name.partition("=")[0]: name.partition("=")[2] if "=" in name else value
+        for name, value in features.items()
+    }

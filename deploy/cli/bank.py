@@ -16,7 +16,15 @@ Seed = Annotated[int, typer.Option(help="Same seed, same bytes.")]
 
 def feed(
     file: Annotated[str | None, typer.Argument(help=EVENTS)] = None,
-    berka: Annotated[Path | None, typer.Option("--berka", help="The folder of the PKDD'99 bank's .asc files.", exists=True, file_okay=False)] = None,
+    berka: Annotated[
+        Path | None,
+        typer.Option(
+            "--berka",
+            help="The folder of the PKDD'99 bank's .asc files.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -67,10 +75,18 @@ def demo(
 
 def digest(
     data_dir: DataDir = None,
-    rebuilt: Annotated[bool, typer.Option("--rebuild", help="Fold the journal anew, instead of reading the live states.")] = False,
+    rebuilt: Annotated[
+        bool,
+        typer.Option(
+            "--rebuild", help="Fold the journal anew, instead of reading the live states."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Print the digest of every projection: live, or rebuilt from the journal. The two must be equal."""
+    """Print the digest of every projection: live, or rebuilt from the journal.
+
+    The two must be equal.
+    """
     import asyncio
 
     from deploy.operations.digest import live_digests, rebuilt_digests
@@ -80,8 +96,12 @@ def digest(
     show(asyncio.run(rebuilt_digests(settings) if rebuilt else live_digests(settings)), as_json)
 
 
-def schema(folder: Annotated[Path, typer.Argument(help="Where to write the files.", file_okay=False)]) -> None:
-    """Write the JSON Schema of every event type, and an AsyncAPI document, for the teams of the core systems."""
+def schema(
+    folder: Annotated[Path, typer.Argument(help="Where to write the files.", file_okay=False)],
+) -> None:
+    """Write the JSON Schema of every event type, and an AsyncAPI document, for the teams of the
+    core systems.
+    """
     from deploy.operations.schemas import write_schemas
 
     show({"files": write_schemas(folder), "folder": str(folder)}, as_json=False)

@@ -21,8 +21,15 @@ DIFFERENT = 10
 """Decisions that are named where they came out otherwise."""
 
 
-def explain_decision(decision: Annotated[str, typer.Argument(help="The decision's number.")], data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Say why something was offered: the decision as recorded, made once more from the journal, and compared byte for byte."""
+def explain_decision(
+    decision: Annotated[str, typer.Argument(help="The decision's number.")],
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Say why something was offered.
+
+    The decision as recorded, made once more from the journal, and compared byte for byte.
+    """
     from replay.history.redecide import Decisions, Unknown
 
     settings = settings_of(data_dir)
@@ -43,18 +50,24 @@ def explain_decision(decision: Annotated[str, typer.Argument(help="The decision'
 
 
 def verify_decisions(
-    sample: Annotated[int, typer.Option("--sample", min=0, help="How many, drawn at random; 0: all.")] = 0,
+    sample: Annotated[
+        int, typer.Option("--sample", min=0, help="How many, drawn at random; 0: all.")
+    ] = 0,
     seed: Annotated[int, typer.Option("--seed", help="Of the draw.")] = 1,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Make decisions once more from the journal alone: each must come out the same, byte for byte."""
+    """Make decisions once more from the journal alone: each must come out the same,
+    byte for byte.
+    """
     from replay.history.redecide import Decisions
 
     settings = settings_of(data_dir)
     decisions = Decisions(existing_journal(settings), begun_with(settings))
     events = list(decisions.all())
-    drawn = random.Random(seed).sample(events, sample) if sample and sample < len(events) else events  # noqa: S311 - a draw with a seed
+    drawn = (
+        random.Random(seed).sample(events, sample) if sample and sample < len(events) else events  # noqa: S311 - a draw with a seed
+    )
     with progress("decisions made again", len(drawn)) as advance:
         report = verified(decisions, drawn, advance)
     show({"recorded": len(events), **report}, as_json)
@@ -62,11 +75,19 @@ def verify_decisions(
         raise typer.Exit(1)
 
 
-def verified(decisions: "Decisions", events: "list[Recorded]", advance: Callable[[int], None]) -> dict[str, Any]:
+def verified(
+    decisions: "Decisions", events: "list[Recorded]", advance: Callable[[int], None]
+) -> dict[str, Any]:
     """How many of these decisions come out the same, and which do not."""
     from replay.history.redecide import Forgotten, OtherRelease, Unknown
 
-    begun, remade, unknown, forgotten, others = time.monotonic(), list["Remade"](), list[str](), 0, 0
+    begun, remade, unknown, forgotten, others = (
+        time.monotonic(),
+        list["Remade"](),
+        list[str](),
+        0,
+        0,
+    )
     for event in sorted(events, key=lambda event: event.recorded_at):
         try:
             remade.append(decisions.again(event))
@@ -86,6 +107,14 @@ def verified(decisions: "Decisions", events: "list[Recorded]", advance: Callable
         "forgotten": forgotten,
         "by_other_releases": others,
         "why": unknown[:DIFFERENT],
-        "which": [{"decision": each.decision, "shard": each.shard, "position": each.position, "fields": each.differs} for each in different[:DIFFERENT]],
+        "which": [
+            {
+                "decision": each.decision,
+                "shard": each.shard,
+                "position": each.position,
+                "fields": each.differs,
+            }
+            for each in different[:DIFFERENT]
+        ],
         "seconds": round(time.monotonic() - begun, 1),
     }

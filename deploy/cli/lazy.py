@@ -11,8 +11,16 @@ from typer.core import TyperGroup
 class LazyGroup(TyperGroup):
     """Commands by name, each as `module:function` beside this file, or as a group of its own."""
 
-    def __init__(self, table: "Mapping[str, str | LazyGroup]", help: str, name: str | None = None, callback: Callable[[], None] | None = None) -> None:  # noqa: A002 - it is called so there
-        super().__init__(name=name, help=help, no_args_is_help=True, callback=callback, rich_markup_mode="rich")
+    def __init__(
+        self,
+        table: "Mapping[str, str | LazyGroup]",
+        help: str,  # noqa: A002 - it is called so there
+        name: str | None = None,
+        callback: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__(
+            name=name, help=help, no_args_is_help=True, callback=callback, rich_markup_mode="rich"
+        )
         self._table = table
 
     def list_commands(self, ctx: Any) -> list[str]:

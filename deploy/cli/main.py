@@ -12,7 +12,10 @@ from deploy.observability.logs import set_up_logs
 from deploy.terminal import UserError, errors
 
 OUTSIDE = frozenset({"psycopg", "redis", "kafka", "eventsourcing", "sqlite3", "streams", "replay"})
-"""Whose errors say what is wrong with what we reach: a sentence of them is worth more than where in our code they came up."""
+"""Whose errors say what is wrong with what we reach.
+
+A sentence of them is worth more than where in our code they came up.
+"""
 
 
 def _group(name: str, help_: str, table: dict[str, str]) -> LazyGroup:
@@ -23,7 +26,11 @@ def _group(name: str, help_: str, table: dict[str, str]) -> LazyGroup:
 QUARANTINE = _group(
     "quarantine",
     "What could not be recorded: list, show, re-drive.",
-    {"list": "quarantine:list_entries", "show": "quarantine:show_entry", "re-drive": "quarantine:re_drive"},
+    {
+        "list": "quarantine:list_entries",
+        "show": "quarantine:show_entry",
+        "re-drive": "quarantine:re_drive",
+    },
 )
 REPLAY = _group(
     "replay",
@@ -118,7 +125,10 @@ def main() -> None:
     try:
         app()
     except Exception as error:
-        if not isinstance(error, UserError | OSError | ValueError) and type(error).__module__.partition(".")[0] not in OUTSIDE:
+        if (
+            not isinstance(error, UserError | OSError | ValueError)
+            and type(error).__module__.partition(".")[0] not in OUTSIDE
+        ):
             raise
         said = str(error) or type(error).__name__
         errors.print(f"[bold red]tierfold:[/] {escape(said)}", highlight=False, soft_wrap=True)

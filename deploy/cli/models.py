@@ -1,4 +1,7 @@
-"""What have the models learnt, how good are they, and what is the choice of offers worth? From the command line."""
+"""What have the models learnt, how good are they, and what is the choice of offers worth?
+
+From the command line.
+"""
 
 import asyncio
 from collections.abc import Iterator
@@ -19,26 +22,50 @@ if TYPE_CHECKING:
     from projections.models.propensity import Model
     from streams.journal import Journal
 
-Name = Annotated[str, typer.Argument(help="The model, as `tierfold models list` names it: an offer, foresight/churn, foresight/demand/wealth.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        help=(
+            "The model, as `tierfold models list` names it: an offer, foresight/churn, "
+            "foresight/demand/wealth."
+        )
+    ),
+]
 OTHER = "Another catalogue: what its values, contexts and levers would have earned."
 STRONGEST = 12
 
 
 def list_models(data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Show every model that has learnt something: how good it was of late, and whether its loss has changed."""
+    """Show every model that has learnt something.
+
+    How good it was of late, and whether its loss has changed.
+    """
     from projections.models.propensity import quality
 
     settings = settings_of(data_dir)
     names = sorted(_names(existing_journal(settings)))
-    found = {name: quality(learnt.ready.model)._asdict() if learnt.ready else None for name, learnt in _live(settings, names).items()}
+    found = {
+        name: quality(learnt.ready.model)._asdict() if learnt.ready else None
+        for name, learnt in _live(settings, names).items()
+    }
     if as_json:
-        show({"models": {name: said and {**said, "last": str(said["last"])} for name, said in found.items()}}, as_json)
+        show(
+            {
+                "models": {
+                    name: said and {**said, "last": str(said["last"])}
+                    for name, said in found.items()
+                }
+            },
+            as_json,
+        )
     else:
         print_models(found)
 
 
 def show_model(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Show one model: its digest, how good it was of late, how steady late answers make it, and the weights that count most."""
+    """Show one model: its digest, how good it was of late, how steady late answers make it, and the
+    weights that count most.
+    """
     from projections.models.learner import MODEL
     from projections.models.propensity import Ready, quality
     from projections.projection import digest
@@ -46,14 +73,31 @@ def show_model(name: Name, data_dir: DataDir = None, as_json: Json = False) -> N
     model = _read(settings_of(data_dir), name)
     ready = Ready(model)
     weights = dict(sorted(ready.weights.items(), key=lambda each: -abs(each[1]))[:STRONGEST])
-    said = {"model": name, "version": MODEL.key, "digest": digest([(f"model:{name}", MODEL.encode(model))]), **quality(model)._asdict()}
-    show({**said, "last": str(model.last), "steadiness": model.steadiness, "intercept": ready.intercept, "weights": weights}, as_json)
+    said = {
+        "model": name,
+        "version": MODEL.key,
+        "digest": digest([(f"model:{name}", MODEL.encode(model))]),
+        **quality(model)._asdict(),
+    }
+    show(
+        {
+            **said,
+            "last": str(model.last),
+            "steadiness": model.steadiness,
+            "intercept": ready.intercept,
+            "weights": weights,
+        },
+        as_json,
+    )
 
 
 def evaluate(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Measure a model by the journal: what it said before each answer was known, beside what came, exactly.
+    """Measure a model by the journal.
 
-    What was said when the offer was decided; of answers to decisions that were not ours, what the model would have said.
+    What it said before each answer was known, beside what came, exactly.
+
+    What was said when the offer was decided; of answers to decisions that were not ours, what the
+    model would have said.
     """
     from domain.offers.events import ExampleLabelled
     from projections.models.learner import MODEL
@@ -64,18 +108,30 @@ def evaluate(name: Name, data_dir: DataDir = None, as_json: Json = False) -> Non
     with progress("examples learnt") as advance:
         for event in _history(existing_journal(settings_of(data_dir)), name):
             if isinstance(example := event.data, ExampleLabelled):
-                likely.append(Ready(model).propensity(shared(example.features))[0] if example.propensity is None else example.propensity)
+                likely.append(
+                    Ready(model).propensity(shared(example.features))[0]
+                    if example.propensity is None
+                    else example.propensity
+                )
                 came.append(example.accepted)
             model = MODEL.evolve(model, event)
             advance(1)
     if not 0 < sum(came) < len(came):
-        raise UserError(f"{name} has {sum(came)} yes among {len(came)} answers: there is nothing to measure yet")
-    found = {measure.__name__: measure(likely, came) for measure in (auc, alift, top_half, log_loss, calibration_error)}
+        raise UserError(
+            f"{name} has {sum(came)} yes among {len(came)} answers: there is nothing to measure yet"
+        )
+    found = {
+        measure.__name__: measure(likely, came)
+        for measure in (auc, alift, top_half, log_loss, calibration_error)
+    }
     show({"model": name, "answers": len(came), "accepted": sum(came), **found}, as_json)
 
 
 def rebuild(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Learn a model anew from the journal, example by example, and compare it with the live one: they must be equal."""
+    """Learn a model anew from the journal, example by example, and compare it with the live one.
+
+    They must be equal.
+    """
     from projections.models.learner import MODEL
     from projections.projection import digest
 
@@ -87,8 +143,19 @@ def rebuild(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None
                 again = MODEL.evolve(again, event)
                 advance(1)
     assert live.ready is not None
-    digests = {word: digest([(stream, MODEL.encode(model))]) for word, model in (("live", live.ready.model), ("rebuilt", again))}
-    show({"model": name, "examples": again.examples, **digests, "equal": digests["live"] == digests["rebuilt"]}, as_json)
+    digests = {
+        word: digest([(stream, MODEL.encode(model))])
+        for word, model in (("live", live.ready.model), ("rebuilt", again))
+    }
+    show(
+        {
+            "model": name,
+            "examples": again.examples,
+            **digests,
+            "equal": digests["live"] == digests["rebuilt"],
+        },
+        as_json,
+    )
     if digests["live"] != digests["rebuilt"]:
         raise typer.Exit(1)
 
@@ -98,7 +165,10 @@ def value(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Show what choosing is worth: the hold-out arms beside the usual, with intervals; and what another catalogue would have earned."""
+    """Show what choosing is worth: the hold-out arms beside the usual, with intervals.
+
+    And what another catalogue would have earned.
+    """
     import msgspec
 
     from replay.evaluation.arms import arms_seen, outcomes, what_it_would_earn
@@ -107,7 +177,9 @@ def value(
     arms = arms_seen(found)
     other = what_it_would_earn(found, read_catalogue(catalogue)) if catalogue else []
     if as_json:
-        print(msgspec.json.encode({"answered": len(found), "arms": arms, "other": other}).decode())  # what is not a number is null
+        print(
+            msgspec.json.encode({"answered": len(found), "arms": arms, "other": other}).decode()
+        )  # what is not a number is null
     else:
         print_arms(arms)
         print_estimates(other)
@@ -135,9 +207,14 @@ def _read(settings: "Settings", name: str) -> "Model":
 def _found(settings: "Settings", name: str) -> "Learnt":
     found = _live(settings, [name])[name]
     if found.ready is None:
-        raise UserError(f"the model {name} cannot be read: {found.broken}. `tierfold replay rebuild model --by NAME` learns it anew")
+        raise UserError(
+            f"the model {name} cannot be read: {found.broken}. `tierfold replay rebuild model "
+            "--by NAME` learns it anew"
+        )
     if not found.ready.model.examples:
-        raise UserError(f"no model {name} has learnt anything: `tierfold models list` has those that have")
+        raise UserError(
+            f"no model {name} has learnt anything: `tierfold models list` has those that have"
+        )
     return found
 
 
@@ -150,9 +227,13 @@ def _live(settings: "Settings", names: list[str]) -> "dict[str, Learnt]":
         store = RedisStore(settings.redis)
         try:
             await store.ping()
-            return await Lookups(store, register_of(settings, store, existing_journal(settings)), settings.shards).models(names)
+            return await Lookups(
+                store, register_of(settings, store, existing_journal(settings)), settings.shards
+            ).models(names)
         except RedisError as error:
-            raise UserError(f"Redis at {settings.redis} does not answer: is the stack up?") from error
+            raise UserError(
+                f"Redis at {settings.redis} does not answer: is the stack up?"
+            ) from error
         finally:
             await store.close()
 

@@ -1,4 +1,7 @@
-"""How does a privacy officer do what the law asks? Report, export, restrict, forget when the time is over, replay, rotate."""
+"""How does a privacy officer do what the law asks?
+
+Report, export, restrict, forget when the time is over, replay, rotate.
+"""
 
 import asyncio
 import json
@@ -26,34 +29,57 @@ if TYPE_CHECKING:
 By = Annotated[str, typer.Option("--by", help="Who decided it.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is recorded, so name nobody.")]
 Customers = Annotated[list[str] | None, typer.Argument(help="Their numbers, without `customer:`.")]
-OfFile = Annotated[Path | None, typer.Option("--file", help="A file with more of them, one a line.", exists=True, dir_okay=False)]
+OfFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--file", help="A file with more of them, one a line.", exists=True, dir_okay=False
+    ),
+]
 
 
 def report(
-    html: Annotated[Path | None, typer.Option("--html", help="Write it as a page, to be read or printed.", dir_okay=False)] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", help="Write it as a page, to be read or printed.", dir_okay=False),
+    ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Say what is known, why, how long, who was forgotten, and which risks were seen: the policy beside what is held."""
+    """Say what is known, why, how long, who was forgotten, and which risks were seen.
+
+    The policy beside what is held.
+    """
     from deploy.reports.privacy import report_page
     from replay.erasure.disclosure import privacy_report
 
     settings = settings_of(data_dir)
-    found = privacy_report(existing_journal(settings, for_auditors=True), read_privacy(settings.privacy))
+    found = privacy_report(
+        existing_journal(settings, for_auditors=True), read_privacy(settings.privacy)
+    )
     if html is not None:
         html.write_bytes(report_page(found))
-    show(found if as_json else {name: value for name, value in found.items() if not isinstance(value, dict | list)}, as_json)
+    show(
+        found
+        if as_json
+        else {name: value for name, value in found.items() if not isinstance(value, dict | list)},
+        as_json,
+    )
 
 
 def export(
     customer: Annotated[str, typer.Argument(help="The customer's number, without `customer:`.")],
     by: By,
     out: Annotated[Path, typer.Option("--out", help="Where to write it, as JSON.", dir_okay=False)],
-    html: Annotated[Path | None, typer.Option("--html", help="And as a page to read.", dir_okay=False)] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="And as a page to read.", dir_okay=False)
+    ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Write what is in a customer's own stream, and follows from it, for the customer. That it was done is in the access journal."""
+    """Write what is in a customer's own stream, and follows from it, for the customer.
+
+    That it was done is in the access journal.
+    """
     from deploy.active_groups import policy_in_force
     from deploy.operations.disclosure import note
     from deploy.reports.privacy import export_page
@@ -61,23 +87,52 @@ def export(
 
     settings = settings_of(data_dir)
     journal = existing_journal(settings, for_auditors=True)
-    found = known_of(journal, read_privacy(settings.privacy), policy_in_force(settings, journal, None, None), customer)
+    found = known_of(
+        journal,
+        read_privacy(settings.privacy),
+        policy_in_force(settings, journal, None, None),
+        customer,
+    )
     asyncio.run(note(settings, journal, customer, by))
     out.write_text(json.dumps(found, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
     if html is not None:
         html.write_bytes(export_page(found))
-    show({"customer": customer, "events": len(found["events"]), "looks": len(found["looks"]), "file": str(out)}, as_json)
+    show(
+        {
+            "customer": customer,
+            "events": len(found["events"]),
+            "looks": len(found["looks"]),
+            "file": str(out),
+        },
+        as_json,
+    )
 
 
-def restrict(by: By, reason: Reason, customers: Customers = None, file: OfFile = None, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Let nobody but auditors read what is known of customers: what must be kept, and not be used."""
+def restrict(
+    by: By,
+    reason: Reason,
+    customers: Customers = None,
+    file: OfFile = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Let nobody but auditors read what is known of customers: what must be kept, and
+    not be used.
+    """
     from replay.erasure import commands
 
     settings = settings_of(data_dir)
     _do(commands.restrict, settings, _named(settings, customers, file), (by, reason), as_json)
 
 
-def lift(by: By, reason: Reason, customers: Customers = None, file: OfFile = None, data_dir: DataDir = None, as_json: Json = False) -> None:
+def lift(
+    by: By,
+    reason: Reason,
+    customers: Customers = None,
+    file: OfFile = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
     """Let what is known of restricted customers be used again."""
     from replay.erasure import commands
 
@@ -90,11 +145,23 @@ def forget(
     reason: Reason,
     customers: Customers = None,
     file: OfFile = None,
-    early: Annotated[bool, typer.Option("--early", help="Although the law may ask that it is kept: nothing of it can be shown to anybody any more.")] = False,
+    early: Annotated[
+        bool,
+        typer.Option(
+            "--early",
+            help=(
+                "Although the law may ask that it is kept: nothing of it can be shown to anybody "
+                "any more."
+            ),
+        ),
+    ] = False,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Destroy the keys of customers, and all that was made of what they open. There is no way back."""
+    """Destroy the keys of customers, and all that was made of what they open.
+
+    There is no way back.
+    """
     from replay.erasure import commands
     from replay.erasure.retention import due as whose_time_is_over
 
@@ -102,10 +169,16 @@ def forget(
     subjects = _named(settings, customers, file)
     if not early:
         policy = read_privacy(settings.privacy)
-        over = {left.stream for left in whose_time_is_over(existing_journal(settings, for_auditors=True), policy.longest)}
+        over = {
+            left.stream
+            for left in whose_time_is_over(
+                existing_journal(settings, for_auditors=True), policy.longest
+            )
+        }
         if kept := [subject for subject in subjects if subject not in over]:
             raise UserError(
-                f"{len(kept)} of them, {kept[0]} first, have not left {policy.longest} years ago ({policy.label}): `tierfold privacy restrict` them"
+                f"{len(kept)} of them, {kept[0]} first, have not left {policy.longest} years ago "
+                f"({policy.label}): `tierfold privacy restrict` them"
                 " until then, or say --early if nothing of them has to be kept"
             )
     _do(commands.erase, settings, subjects, (by, reason), as_json)
@@ -117,7 +190,10 @@ def due(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Say whose time is over by the last day that closed, and with --forget forget them; to be run once a day, after the bank's end of day."""
+    """Say whose time is over by the last day that closed, and with --forget forget them.
+
+    To be run once a day, after the bank's end of day.
+    """
     from replay.erasure import commands
     from replay.erasure.retention import due as whose_time_is_over
     from replay.erasure.retention import last_day_closed
@@ -126,14 +202,27 @@ def due(
     journal, policy = existing_journal(settings, for_auditors=True), read_privacy(settings.privacy)
     left = whose_time_is_over(journal, policy.longest)
     if do and left:
-        _do(commands.erase, settings, [each.stream for each in left], (by, f"left {policy.longest} years ago ({policy.label})"), as_json)
+        _do(
+            commands.erase,
+            settings,
+            [each.stream for each in left],
+            (by, f"left {policy.longest} years ago ({policy.label})"),
+            as_json,
+        )
     else:
-        gone = [{"customer": each.stream, "left": str(each.left), "until": str(each.until)} for each in left]
+        gone = [
+            {"customer": each.stream, "left": str(each.left), "until": str(each.until)}
+            for each in left
+        ]
         show({"by": str(last_day_closed(journal)), "due": gone}, as_json)
 
 
 def replay(by: By = "restore", data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Forget again all who are in the register: after anything was restored (keys, journal, Redis), before it serves, and after a command was stopped."""
+    """Forget again all who are in the register.
+
+    After anything was restored (keys, journal, Redis), before it serves, and after a command was
+    stopped.
+    """
     from replay.erasure import commands
 
     settings = settings_of(data_dir)
@@ -145,7 +234,10 @@ def replay(by: By = "restore", data_dir: DataDir = None, as_json: Json = False) 
 
 
 def rotate(data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Let another master key follow: every customer's key is wrapped by it, and the one before is destroyed."""
+    """Let another master key follow.
+
+    Every customer's key is wrapped by it, and the one before is destroyed.
+    """
     settings = settings_of(data_dir)
     keyring = existing_journal(settings).keyring
     assert keyring is not None
@@ -153,23 +245,37 @@ def rotate(data_dir: DataDir = None, as_json: Json = False) -> None:
 
 
 def _named(settings: Settings, customers: list[str] | None, file: Path | None) -> list[str]:
-    """The streams of those who are named; raises `UserError` for nobody, and for somebody of whom nothing was ever recorded."""
+    """The streams of those who are named.
+
+    Raises `UserError` for nobody, and for somebody of whom nothing was ever recorded.
+    """
     named = [*(customers or []), *(file.read_text(encoding="utf-8").split() if file else [])]
     if not named:
         raise UserError("name customers, or a --file of them")
-    journal, subjects = existing_journal(settings), [f"customer:{name}" for name in dict.fromkeys(named)]
+    journal, subjects = (
+        existing_journal(settings),
+        [f"customer:{name}" for name in dict.fromkeys(named)],
+    )
     for subject in subjects:
         if not journal[shard_of(subject, len(journal))].rows(subject, limit=1):
-            raise UserError(f"nothing was ever recorded of {subject}: a customer's number stands without `customer:` here")
+            raise UserError(
+                f"nothing was ever recorded of {subject}: a customer's number stands without "
+                "`customer:` here"
+            )
     return subjects
 
 
-def _do(command: "Command", settings: Settings, subjects: list[str], why: tuple[str, str], as_json: bool) -> None:
+def _do(
+    command: "Command", settings: Settings, subjects: list[str], why: tuple[str, str], as_json: bool
+) -> None:
     from deploy.operations.erasure import certified, dependencies_of, reachable
     from replay.erasure.commands import Order
 
     if found := next(numbers_in(why[1]), None):
-        raise UserError(f"the reason has the number of a {found.kind.replace('-', ' ')} in it, and is recorded for ever: say it without")
+        raise UserError(
+            f"the reason has the number of a {found.kind.replace('-', ' ')} in it, and is "
+            "recorded for ever: say it without"
+        )
     if not "".join(why).isprintable():
         raise UserError("who decided it and why stand on one line each")
     order, journal = Order(subjects, *why), existing_journal(settings, restored=True)

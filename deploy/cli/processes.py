@@ -32,7 +32,9 @@ def web() -> None:
 
 
 def guard() -> None:
-    """Run the guard: verify every event and every state, round after round, and tell by metrics what is wrong."""
+    """Run the guard: verify every event and every state, round after round, and tell by metrics
+    what is wrong.
+    """
     from deploy.processes import run
 
     run("guard", Settings())
@@ -46,12 +48,25 @@ def notary() -> None:
 
 
 def witness(
-    logs: Annotated[Path, typer.Option("--logs", help="The public keys of those whose checkpoints are cosigned, one a line.", exists=True, dir_okay=False)],
-    folder: Annotated[Path, typer.Option("--folder", help="Where it keeps what it has seen.", file_okay=False)] = Path("witness"),
+    logs: Annotated[
+        Path,
+        typer.Option(
+            "--logs",
+            help="The public keys of those whose checkpoints are cosigned, one a line.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ],
+    folder: Annotated[
+        Path, typer.Option("--folder", help="Where it keeps what it has seen.", file_okay=False)
+    ] = Path("witness"),
     port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8081,
     data_dir: DataDir = None,
 ) -> None:
-    """Run a witness: cosign checkpoints that follow on those seen before, and no others. Best on a machine of somebody else's."""
+    """Run a witness: cosign checkpoints that follow on those seen before, and no others.
+
+    Best on a machine of somebody else's.
+    """
     from deploy.processes import run_witness
 
     settings = settings_of(data_dir).model_copy(update={"port": port})

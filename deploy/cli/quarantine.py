@@ -33,7 +33,13 @@ def list_entries(
         return
     table = Table("entry", "field", "reason", "came from", "at", title=f"{len(rows)} in quarantine")
     for row in rows[:limit]:
-        table.add_row(row["entry"], row["field"] or "", row["reason"], f"{row['log']}+{row['offset']}#{row['item']}", row["quarantined_at"])
+        table.add_row(
+            row["entry"],
+            row["field"] or "",
+            row["reason"],
+            f"{row['log']}+{row['offset']}#{row['item']}",
+            row["quarantined_at"],
+        )
     Console().print(table)
 
 
@@ -44,7 +50,14 @@ def show_entry(name: Name, data_dir: DataDir = None) -> None:
 
 def re_drive(
     name: Name,
-    mended: Annotated[Path | None, typer.Option("--with", help="A file with the mended event, instead of the original bytes.", exists=True)] = None,
+    mended: Annotated[
+        Path | None,
+        typer.Option(
+            "--with",
+            help="A file with the mended event, instead of the original bytes.",
+            exists=True,
+        ),
+    ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -55,7 +68,11 @@ def re_drive(
     settings = settings_of(data_dir)
     entry = _find(settings, name)
     shard = int(name.partition("/")[0])
-    sent = feed_all(settings, [mended.read_bytes().strip()], lambda _count: None)["sent"] if mended else _as_it_was(settings, shard, entry)
+    sent = (
+        feed_all(settings, [mended.read_bytes().strip()], lambda _count: None)["sent"]
+        if mended
+        else _as_it_was(settings, shard, entry)
+    )
     if not sent:
         raise typer.BadParameter("there is nothing in it to send")
     journal_of(settings)[shard].redriven(entry.number, datetime.now(UTC))
@@ -63,14 +80,23 @@ def re_drive(
 
 
 def _as_it_was(settings: Settings, shard: int, entry: "Entry") -> int:
-    """Send the original bytes with the key and headers that they came with, or as our own word if they were; gives how many messages that is."""
+    """Send the original bytes with the key and headers that they came with, or as our own word if
+    they were; gives how many messages that is.
+    """
     from deploy.wiring import courier_of, journal_of
 
     came_with = json.loads(entry.sent_with or "{}")
-    key, headers = came_with.get("key"), [(name, value.encode()) for name, value in came_with.get("headers", {}).items()]
+    key, headers = (
+        came_with.get("key"),
+        [(name, value.encode()) for name, value in came_with.get("headers", {}).items()],
+    )
     with courier_of(settings, journal_of(settings)) as courier:
         ours = came_with.get("ours")
-        sent = courier.submit(shard, entry.original) if ours else courier.forward(shard, entry.original, headers, key.encode() if key else None)
+        sent = (
+            courier.submit(shard, entry.original)
+            if ours
+            else courier.forward(shard, entry.original, headers, key.encode() if key else None)
+        )
         sent.result(timeout=60)
     return 1
 
@@ -82,7 +108,11 @@ def _entries(settings: Settings) -> Iterator[dict[str, Any]]:
         after = 0
         while entries := shard.quarantined(after):
             for entry in entries:
-                fields = {name: value for name, value in entry._asdict().items() if name not in ("number", "original")}
+                fields = {
+                    name: value
+                    for name, value in entry._asdict().items()
+                    if name not in ("number", "original")
+                }
                 yield {"entry": f"{shard.number}/{entry.number}", **fields}
             after = entries[-1].number
 
@@ -92,7 +122,9 @@ def _find(settings: Settings, name: str) -> "Entry":
 
     shard, _, number = name.partition("/")
     if not (shard.isdecimal() and number.isdecimal() and int(shard) < settings.shards):
-        raise typer.BadParameter(f"{name} is not an entry: SHARD/NUMBER, with a shard below {settings.shards}")
+        raise typer.BadParameter(
+            f"{name} is not an entry: SHARD/NUMBER, with a shard below {settings.shards}"
+        )
     found = journal_of(settings)[int(shard)].quarantined(int(number) - 1, 1)
     if not found or found[0].number != int(number):
         raise typer.BadParameter(f"there is no entry {name}")

@@ -1,4 +1,7 @@
-"""How is another version brought, compared, approved and made live from the command line? And how does one go back?"""
+"""How is another version brought, compared, approved and made live from the command line?
+
+And how does one go back?
+"""
 
 from dataclasses import asdict
 from enum import StrEnum
@@ -33,11 +36,21 @@ TIER = Projected("tier")
 Of = Annotated[Projected, typer.Option("--of", help="Of which projection.")]
 Name = Annotated[str, typer.Argument(help="The version, as `tierfold replay versions` names it.")]
 By = Annotated[str, typer.Option("--by", help="Who decides this.")]
-Rate = Annotated[int, typer.Option("--rate", min=0, help="How many customers a second are told that their tier changed; 0 tells nobody.")]
+Rate = Annotated[
+    int,
+    typer.Option(
+        "--rate",
+        min=0,
+        help="How many customers a second are told that their tier changed; 0 tells nobody.",
+    ),
+]
 
 
 def versions(data_dir: DataDir = None, as_json: Json = False) -> None:
-    """List the versions of every group: which is live, which was before, who approved, how far each is."""
+    """List the versions of every group.
+
+    Which is live, which was before, who approved, how far each is.
+    """
     from deploy.operations.rollout import run
     from replay.rollout.commands import lineups
 
@@ -49,16 +62,24 @@ def versions(data_dir: DataDir = None, as_json: Json = False) -> None:
 
 
 def rebuild(
-    projection: Annotated[Projected, typer.Argument(help="Which projection; those that are folded together are rebuilt together.")],
+    projection: Annotated[
+        Projected,
+        typer.Argument(
+            help="Which projection; those that are folded together are rebuilt together."
+        ),
+    ],
     by: By,
-    policy: Annotated[Path | None, typer.Option("--policy", help="For tiers: another tier policy, YAML or JSON.")] = None,
+    policy: Annotated[
+        Path | None, typer.Option("--policy", help="For tiers: another tier policy, YAML or JSON.")
+    ] = None,
     engine: Annotated[Engine, typer.Option("--engine", help="Who folds.")] = Engine.AGENTS,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Fold history into a new version beside the live one; both are carried forward.
 
-    Processes of this machine that were killed go on where they were when it is begun again; agents go on by themselves.
+    Processes of this machine that were killed go on where they were when it is begun again; agents
+    go on by themselves.
     """
     from deploy.operations.rollout import refill_of, run
     from replay.rollout import commands
@@ -84,7 +105,10 @@ def compare(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Compare two versions of tiers that are carried, at one common position: who stands where, who moves, and why."""
+    """Compare two versions of tiers that are carried, at one common position.
+
+    Who stands where, who moves, and why.
+    """
     from deploy.operations.rollout import run
     from deploy.reports.comparison import write
     from replay.rollout import commands
@@ -100,23 +124,48 @@ def compare(
 def approve(
     version: Name,
     by: By,
-    report: Annotated[str, typer.Option("--report", help="The digest of the comparison with the live version, as `compare` prints it.")],
+    report: Annotated[
+        str,
+        typer.Option(
+            "--report",
+            help="The digest of the comparison with the live version, as `compare` prints it.",
+        ),
+    ],
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Agree to a version, having seen what it changes. Whoever brought it, or wrote its policy, cannot."""
+    """Agree to a version, having seen what it changes.
+
+    Whoever brought it, or wrote its policy, cannot.
+    """
     from deploy.operations.rollout import run
     from replay.rollout import commands
 
-    show(run(settings_of(data_dir), lambda deps: commands.approve(deps, version, report, by)), as_json)
+    show(
+        run(settings_of(data_dir), lambda deps: commands.approve(deps, version, report, by)),
+        as_json,
+    )
 
 
-def promote(version: Name, by: By, rate: Rate = 100, of: Of = TIER, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Let readers see a version, at once and all of it; then tell those whose tier changed, at a rate."""
+def promote(
+    version: Name,
+    by: By,
+    rate: Rate = 100,
+    of: Of = TIER,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Let readers see a version, at once and all of it.
+
+    Then tell those whose tier changed, at a rate.
+    """
     from deploy.operations.rollout import run
     from replay.rollout import commands
 
-    show(run(settings_of(data_dir), lambda deps: commands.promote(deps, of, version, by, rate)), as_json)
+    show(
+        run(settings_of(data_dir), lambda deps: commands.promote(deps, of, version, by, rate)),
+        as_json,
+    )
 
 
 def roll_back(
@@ -127,11 +176,16 @@ def roll_back(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Let readers see the version before again; then tell those who had been told of another tier."""
+    """Let readers see the version before again; then tell those who had been told of
+    another tier.
+    """
     from deploy.operations.rollout import run
     from replay.rollout import commands
 
-    show(run(settings_of(data_dir), lambda deps: commands.roll_back(deps, of, by, reason, rate)), as_json)
+    show(
+        run(settings_of(data_dir), lambda deps: commands.roll_back(deps, of, by, reason, rate)),
+        as_json,
+    )
 
 
 def announce(by: By, rate: Rate = 100, data_dir: DataDir = None, as_json: Json = False) -> None:
@@ -139,22 +193,40 @@ def announce(by: By, rate: Rate = 100, data_dir: DataDir = None, as_json: Json =
     from deploy.operations.rollout import run
     from replay.rollout import commands
 
-    show({"told": run(settings_of(data_dir), lambda deps: commands.announce(deps, by, rate))}, as_json)
+    show(
+        {"told": run(settings_of(data_dir), lambda deps: commands.announce(deps, by, rate))},
+        as_json,
+    )
 
 
 def verify(
-    sample: Annotated[int | None, typer.Option("--sample", min=1, help="Look at the states of so many streams a shard and group; all, if not said.")] = None,
-    ranges: Annotated[bool, typer.Option("--ranges", help="Also show count and digest of every range of positions.")] = False,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            "--sample",
+            min=1,
+            help="Look at the states of so many streams a shard and group; all, if not said.",
+        ),
+    ] = None,
+    ranges: Annotated[
+        bool,
+        typer.Option("--ranges", help="Also show count and digest of every range of positions."),
+    ] = False,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Hold every event to what was noted when it came, and every live state to its own history. Exit code 1 if anything differs."""
+    """Hold every event to what was noted when it came, and every live state to its own history.
+
+    Exit code 1 if anything differs.
+    """
     from deploy.operations.rollout import run
     from replay.rebuild import verify
 
     async def act(deps: "RolloutDependencies") -> dict[str, Any]:
         with deps.progress("verified", None) as advance:
-            return asdict(await verify.verify(deps.store, deps.journal, deps.present(), sample, advance))
+            return asdict(
+                await verify.verify(deps.store, deps.journal, deps.present(), sample, advance)
+            )
 
     found = run(settings_of(data_dir), act)
     found = found if ranges else {name: each for name, each in found.items() if name != "ranges"}
@@ -163,12 +235,17 @@ def verify(
     else:
         Console(markup=False, highlight=False).print(_findings(found))
         for each in found.get("ranges", ()):
-            print(f"shard {each['shard']} {each['after'] + 1:>10} to {each['upto']:>10}: {each['events']:>6} events, {each['digest']}")
+            print(
+                f"shard {each['shard']} {each['after'] + 1:>10} to {each['upto']:>10}: "
+                f"{each['events']:>6} events, {each['digest']}"
+            )
     if found["found"]:
         raise typer.Exit(1)
 
 
-def withdraw(version: Name, by: By, of: Of = TIER, data_dir: DataDir = None, as_json: Json = False) -> None:
+def withdraw(
+    version: Name, by: By, of: Of = TIER, data_dir: DataDir = None, as_json: Json = False
+) -> None:
     """Carry a version no longer, and remove its states; what it was stays in the journal."""
     from deploy.operations.rollout import run
     from replay.rollout import commands
@@ -178,7 +255,14 @@ def withdraw(version: Name, by: By, of: Of = TIER, data_dir: DataDir = None, as_
 
 def _findings(found: dict[str, Any]) -> Table:
     table = Table(
-        "kind", "shard", "where", "what is wrong", title=f"{found['events']:,} events and {found['states']:,} states verified: {found['found']:,} wrong"
+        "kind",
+        "shard",
+        "where",
+        "what is wrong",
+        title=(
+            f"{found['events']:,} events and {found['states']:,} states verified: "
+            f"{found['found']:,} wrong"
+        ),
     )
     for kind, shard, where, said in found["findings"]:
         table.add_row(kind, str(shard), where, said)
@@ -189,7 +273,16 @@ def _table(found: dict[str, Any]) -> Table:
     table = Table("group", "version", "", "brought by", "approved by", "events behind")
     for group, lineup in found["groups"].items():
         for name, version in lineup["versions"].items():
-            role = "live" if name == lineup["live"] else "before" if name == lineup["before"] else ""
+            role = (
+                "live" if name == lineup["live"] else "before" if name == lineup["before"] else ""
+            )
             lag = found["behind"].get(group if name == "original" else f"{group}/{name}", "")
-            table.add_row(group, name, role, version["by"], ", ".join(each["by"] for each in version["approvals"]), str(lag))
+            table.add_row(
+                group,
+                name,
+                role,
+                version["by"],
+                ", ".join(each["by"] for each in version["approvals"]),
+                str(lag),
+            )
     return table

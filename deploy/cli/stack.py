@@ -11,7 +11,10 @@ from deploy.terminal import DataDir, Json, errors, settings_of, show, until_sign
 
 
 def up(data_dir: DataDir = None) -> None:
-    """Run the embedded stack: broker, Redis, intake, agents, web, guard and notary under one supervisor, until Ctrl-C."""
+    """Run the embedded stack.
+
+    Broker, Redis, intake, agents, web, guard and notary under one supervisor, until Ctrl-C.
+    """
     from deploy.embedded import children
 
     children.prepare()
@@ -22,26 +25,44 @@ def up(data_dir: DataDir = None) -> None:
     stop = until_signal()
     with running(settings) as stack:
         errors.print(
-            f"tierfold is up: {settings.address}, tokens in {settings.data_dir / 'tokens'}, Kafka at {settings.broker}, logs in {settings.data_dir / 'logs'}",
+            f"tierfold is up: {settings.address}, tokens in {settings.data_dir / 'tokens'}, Kafka "
+            f"at {settings.broker}, logs in {settings.data_dir / 'logs'}",
             soft_wrap=True,
         )
         stack.watch(stop)
 
 
 def components(
-    folder: Annotated[Path, typer.Option("--folder", help="Where they keep their state.", file_okay=False)] = Path(".components"),
-    brokers: Annotated[int, typer.Option("--brokers", min=1, max=9, help="How many Kafka brokers.")] = 1,
-    secure: Annotated[bool, typer.Option("--secure", help="Kafka lets in by SCRAM only, and ACLs say who may do what.")] = False,
+    folder: Annotated[
+        Path, typer.Option("--folder", help="Where they keep their state.", file_okay=False)
+    ] = Path(".components"),
+    brokers: Annotated[
+        int, typer.Option("--brokers", min=1, max=9, help="How many Kafka brokers.")
+    ] = 1,
+    secure: Annotated[
+        bool,
+        typer.Option("--secure", help="Kafka lets in by SCRAM only, and ACLs say who may do what."),
+    ] = False,
 ) -> None:
-    """Run Apache Kafka, PostgreSQL and Redis on this machine, until Ctrl-C; for those who have none running. Needs java, mvn, postgresql, redis-server."""
+    """Run Apache Kafka, PostgreSQL and Redis on this machine, until Ctrl-C.
+
+    For those who have none running. Needs java, mvn, postgresql, redis-server.
+    """
     from deploy.components.together import components as started
 
     set_up_logs(Settings().log_level, "components")
     stop = until_signal()
     with started(folder, folder / "tools", brokers, secure=secure) as made:
         made.write_environments(folder)
-        errors.print(f"components are up: set -a; . {folder / 'operator.env'}; set +a; then tierfold topics", soft_wrap=True)
-        errors.print(f"then each process by the settings of its own user, as {folder / 'intake.env'}" if secure else "then tierfold up")
+        errors.print(
+            f"components are up: set -a; . {folder / 'operator.env'}; set +a; then tierfold topics",
+            soft_wrap=True,
+        )
+        errors.print(
+            f"then each process by the settings of its own user, as {folder / 'intake.env'}"
+            if secure
+            else "then tierfold up"
+        )
         made.watch(stop)
 
 
@@ -50,7 +71,10 @@ def topics(
     check: Annotated[bool, typer.Option("--check", help="Make nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make the topics, with one partition per shard, unless they are there; and look whether they are as they must be. Exit code 1 if not."""
+    """Make the topics, with one partition per shard, unless they are there.
+
+    And look whether they are as they must be. Exit code 1 if not.
+    """
     from deploy.wiring import broker_of
 
     settings = Settings()
@@ -66,7 +90,10 @@ def topics(
 
 
 def tables() -> None:
-    """Make the tables of the journal and of the keys, unless they are there; as whoever owns them, before anything else runs."""
+    """Make the tables of the journal and of the keys, unless they are there.
+
+    As whoever owns them, before anything else runs.
+    """
     from deploy.wiring import journal_of
 
     journal = journal_of(Settings())

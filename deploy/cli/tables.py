@@ -25,21 +25,50 @@ BARS = 40
 def print_comparison(found: "Comparison") -> None:
     """From tier to tier, by segment, and the largest who move."""
     console = _console()
-    title = f"{found.old} → {found.new}: {found.customers:,} customers through {found.through}, {found.up:,} up, {found.down:,} down"
-    used = [place for place in range(len(found.columns)) if any(counts[place] for counts in found.counts)]
-    matrix = Table(
-        "from \\ to", *(found.columns[place] for place in used), "assets that move (minor units)", "change of yearly fees", title=_with_elsewhere(title, found)
+    title = (
+        f"{found.old} → {found.new}: {found.customers:,} customers through {found.through}, "
+        f"{found.up:,} up, {found.down:,} down"
     )
-    for index, (row, counts, assets) in enumerate(zip(found.rows, found.counts, found.assets, strict=True)):
+    used = [
+        place
+        for place in range(len(found.columns))
+        if any(counts[place] for counts in found.counts)
+    ]
+    matrix = Table(
+        "from \\ to",
+        *(found.columns[place] for place in used),
+        "assets that move (minor units)",
+        "change of yearly fees",
+        title=_with_elsewhere(title, found),
+    )
+    for index, (row, counts, assets) in enumerate(
+        zip(found.rows, found.counts, found.assets, strict=True)
+    ):
         if any(counts):
-            moving = sum(amount for name, amount in zip(found.columns, assets, strict=True) if name != row)
+            moving = sum(
+                amount for name, amount in zip(found.columns, assets, strict=True) if name != row
+            )
             fees = f"{sum(found.fees[index]):,}" if found.fees else "another currency"
-            matrix.add_row(row, *(f"{counts[place]:,}" if counts[place] else "" for place in used), f"{moving:,}", fees)
+            matrix.add_row(
+                row,
+                *(f"{counts[place]:,}" if counts[place] else "" for place in used),
+                f"{moving:,}",
+                fees,
+            )
     console.print(matrix)
-    segments = Table("by", "segment", "customers", "up", "down", "assets that move", "change of yearly fees")
+    segments = Table(
+        "by", "segment", "customers", "up", "down", "assets that move", "change of yearly fees"
+    )
     for each in found.segments:
         rates = (f"{count:,} ({count / each.customers:.1%})" for count in (each.up, each.down))
-        segments.add_row(each.by, each.segment, f"{each.customers:,}", *rates, f"{each.assets:,}", "" if each.fees is None else f"{each.fees:,}")
+        segments.add_row(
+            each.by,
+            each.segment,
+            f"{each.customers:,}",
+            *rates,
+            f"{each.assets:,}",
+            "" if each.fees is None else f"{each.fees:,}",
+        )
     console.print(segments)
     _print_movers(console, found)
     console.print(f"report digest {found.digest}", soft_wrap=True)
@@ -47,22 +76,50 @@ def print_comparison(found: "Comparison") -> None:
 
 def print_curve(curve: "Curve") -> None:
     """How many would stand there, threshold by threshold."""
-    table = Table("threshold (minor units)", "customers there or above", "", title=f"{curve.tier} of {curve.policy}")
+    table = Table(
+        "threshold (minor units)",
+        "customers there or above",
+        "",
+        title=f"{curve.tier} of {curve.policy}",
+    )
     most = max(point.customers for point in curve.points) or 1
     for point in curve.points:
-        table.add_row(f"{point.threshold:,}", f"{point.customers:,}", "█" * (BARS * point.customers // most))
+        table.add_row(
+            f"{point.threshold:,}", f"{point.customers:,}", "█" * (BARS * point.customers // most)
+        )
     _console().print(table)
 
 
 def print_explanation(found: "Explanation") -> None:
     """Why this tier: the assessments, the latest first."""
     console = _console()
-    held = f", set by hand by {found.override.approver} until {found.override.until}: {found.override.reason}" if found.override else ""
-    console.print(f"{found.customer} stands in {found.tier} on {found.on}, since {found.since}, missed {found.watch}{held}", soft_wrap=True)
+    held = (
+        f", set by hand by {found.override.approver} until {found.override.until}: "
+        f"{found.override.reason}"
+        if found.override
+        else ""
+    )
+    console.print(
+        f"{found.customer} stands in {found.tier} on {found.on}, since {found.since}, missed "
+        f"{found.watch}{held}",
+        soft_wrap=True,
+    )
     console.print(f"policy {found.policy}, digest {found.policy_digest}", soft_wrap=True)
-    months = Table("month", "measured", "reached", "from", "to", "missed", "events", "versions", "largest movements (position: amount)")
+    months = Table(
+        "month",
+        "measured",
+        "reached",
+        "from",
+        "to",
+        "missed",
+        "events",
+        "versions",
+        "largest movements (position: amount)",
+    )
     for each in found.assessments[::-1]:
-        largest = ", ".join(f"{moved.position}: {moved.amount:,} {moved.currency}" for moved in each.largest[:3])
+        largest = ", ".join(
+            f"{moved.position}: {moved.amount:,} {moved.currency}" for moved in each.largest[:3]
+        )
         versions = f"{each.first_version} to {each.last_version}" if each.events else ""
         to = f"{each.after} (in dispute)" if each.frozen else each.after
         months.add_row(
@@ -80,15 +137,36 @@ def print_explanation(found: "Explanation") -> None:
 
 
 def _with_elsewhere(title: str, found: "Comparison") -> str:
-    return f"{title}, {found.elsewhere:,} elsewhere (from tiers that {found.new} does not know)" if found.elsewhere else title
+    return (
+        f"{title}, {found.elsewhere:,} elsewhere (from tiers that {found.new} does not know)"
+        if found.elsewhere
+        else title
+    )
 
 
 def _print_movers(console: Console, found: "Comparison") -> None:
     shown, moving = found.movers[:SHOWN], found.up + found.down + found.elsewhere
-    movers = Table("customer", "from", "to", "assets", "seen", "why", "missing to rise", title=f"the {len(shown)} largest of {moving:,} who move")
+    movers = Table(
+        "customer",
+        "from",
+        "to",
+        "assets",
+        "seen",
+        "why",
+        "missing to rise",
+        title=f"the {len(shown)} largest of {moving:,} who move",
+    )
     for mover in shown:
         seen = _with_whole(_seen(mover.seen), mover.whole, mover.together)
-        movers.add_row(mover.customer, mover.before, mover.after, f"{mover.assets:,}", seen, "; ".join(mover.why), "; ".join(mover.missing))
+        movers.add_row(
+            mover.customer,
+            mover.before,
+            mover.after,
+            f"{mover.assets:,}",
+            seen,
+            "; ".join(mover.why),
+            "; ".join(mover.missing),
+        )
     if shown:
         console.print(movers)
 
@@ -99,62 +177,150 @@ def _console() -> Console:
 
 
 def print_decision(found: "Remade") -> None:
-    """Why this offer: the candidates, the best first, what was dropped and why, and whether it comes out the same."""
+    """Why this offer: the candidates, the best first, what was dropped and why, and whether it
+    comes out the same.
+    """
     console, said = _console(), found.recorded
-    console.print(f"decision {found.decision} for {found.customer} at {found.at}, position {found.position} of shard {found.shard}", soft_wrap=True)
-    chosen = f"{', '.join(said['offers'])}, by arm {said.get('arm', 'usual')}, with probability {said.get('probability')}" if said.get("offers") else "nothing"
-    console.print(f"offered {chosen}, on {said['channel']}, catalogue {said['catalogue']}, tier policy {said['policy']}", soft_wrap=True)
+    console.print(
+        f"decision {found.decision} for {found.customer} at {found.at}, position {found.position} "
+        f"of shard {found.shard}",
+        soft_wrap=True,
+    )
+    chosen = (
+        f"{', '.join(said['offers'])}, by arm {said.get('arm', 'usual')}, with probability "
+        f"{said.get('probability')}"
+        if said.get("offers")
+        else "nothing"
+    )
+    console.print(
+        f"offered {chosen}, on {said['channel']}, catalogue {said['catalogue']}, tier policy "
+        f"{said['policy']}",
+        soft_wrap=True,
+    )
     if said.get("by_value"):
         console.print(f"ranked by value alone: {said['by_value']}", soft_wrap=True)
-    candidates = Table("candidate", "propensity P", "drawn", "evidence", "context C %", "value V", "levers L %", "priority", "model")
+    candidates = Table(
+        "candidate",
+        "propensity P",
+        "drawn",
+        "evidence",
+        "context C %",
+        "value V",
+        "levers L %",
+        "priority",
+        "model",
+    )
     for each in said["candidates"]:
         drawn = "" if each.get("drawn") is None else f"{each['drawn']:.4f}"
-        numbers = (f"{each['propensity']:.4f}", drawn, f"{each.get('evidence', 0):,.0f}", str(each.get("context_percent", 100)), f"{each['value']:,}")
-        candidates.add_row(each["offer"], *numbers, str(each.get("levers_percent", 100)), f"{each['priority']:,.1f}", each["model"])
+        numbers = (
+            f"{each['propensity']:.4f}",
+            drawn,
+            f"{each.get('evidence', 0):,.0f}",
+            str(each.get("context_percent", 100)),
+            f"{each['value']:,}",
+        )
+        candidates.add_row(
+            each["offer"],
+            *numbers,
+            str(each.get("levers_percent", 100)),
+            f"{each['priority']:,.1f}",
+            each["model"],
+        )
     console.print(candidates)
     dropped = Table("dropped", "stage", "reason")
     for each in said["dropped"]:
         dropped.add_row(each["offer"], each["stage"], each["reason"])
     console.print(dropped)
     word = (
-        "made once more from the journal: equal, byte for byte" if found.equal else f"made once more from the journal: DIFFERENT in {', '.join(found.differs)}"
+        "made once more from the journal: equal, byte for byte"
+        if found.equal
+        else f"made once more from the journal: DIFFERENT in {', '.join(found.differs)}"
     )
     console.print(word, soft_wrap=True)
 
 
 def print_models(found: "dict[str, dict[str, Any] | None]") -> None:
     """One line a model."""
-    table = Table("model", "examples", "accepted", "AUC", "log-loss", "calibration error", "drifts", "last example")
+    table = Table(
+        "model",
+        "examples",
+        "accepted",
+        "AUC",
+        "log-loss",
+        "calibration error",
+        "drifts",
+        "last example",
+    )
     for name, said in found.items():
         if said is None:
             table.add_row(name, "cannot be read")
             continue
-        numbers = (f"{said[measure]:.4f}" if said[measure] is not None else "" for measure in ("auc", "log_loss", "calibration_error"))
-        table.add_row(name, f"{said['examples']:,}", f"{said['accepted']:,}", *numbers, str(said["drifts"]), f"{said['last']:%Y-%m-%d %H:%M}")
+        numbers = (
+            f"{said[measure]:.4f}" if said[measure] is not None else ""
+            for measure in ("auc", "log_loss", "calibration_error")
+        )
+        table.add_row(
+            name,
+            f"{said['examples']:,}",
+            f"{said['accepted']:,}",
+            *numbers,
+            str(said["drifts"]),
+            f"{said['last']:%Y-%m-%d %H:%M}",
+        )
     _console().print(table)
 
 
 def print_arms(arms: "Sequence[ArmSeen]") -> None:
     """What each arm brought, and the lift of the usual choice over it."""
-    table = Table("arm", "decisions", "accepted", "value a decision", "lift in acceptance", "lift in value", title="by how offers were chosen")
+    table = Table(
+        "arm",
+        "decisions",
+        "accepted",
+        "value a decision",
+        "lift in acceptance",
+        "lift in value",
+        title="by how offers were chosen",
+    )
     for arm in arms:
-        lifts = ("",) * 2 if arm.arm == "usual" else (_between(arm.lift_accepted, "+.1%"), _between(arm.lift_earned, "+.1%"))
-        table.add_row(arm.arm, f"{arm.decisions:,}", _between(arm.accepted, ".2%"), _between(arm.earned, ",.1f"), *lifts)
+        lifts = (
+            ("",) * 2
+            if arm.arm == "usual"
+            else (_between(arm.lift_accepted, "+.1%"), _between(arm.lift_earned, "+.1%"))
+        )
+        table.add_row(
+            arm.arm,
+            f"{arm.decisions:,}",
+            _between(arm.accepted, ".2%"),
+            _between(arm.earned, ",.1f"),
+            *lifts,
+        )
     _console().print(table)
 
 
 def print_estimates(found: "Sequence[Estimate]") -> None:
     """What another choice would have earned."""
     if found:
-        table = Table("method", "value a decision", "decisions", "that speak for it", title="the other catalogue, in minor units")
+        table = Table(
+            "method",
+            "value a decision",
+            "decisions",
+            "that speak for it",
+            title="the other catalogue, in minor units",
+        )
         for each in found:
-            table.add_row(each.method, _between(each, ",.1f"), f"{each.logged:,}", f"{each.effective:,.0f}")
+            table.add_row(
+                each.method, _between(each, ",.1f"), f"{each.logged:,}", f"{each.effective:,.0f}"
+            )
         _console().print(table)
 
 
 def _between(found: "Estimate", spelt: str) -> str:
     """A value and its interval; nothing where there is none."""
-    return "too few" if math.isnan(found.value) else f"{found.value:{spelt}} ({found.low:{spelt}} to {found.high:{spelt}})"
+    return (
+        "too few"
+        if math.isnan(found.value)
+        else f"{found.value:{spelt}} ({found.low:{spelt}} to {found.high:{spelt}})"
+    )
 
 
 def _with_whole(seen: str, whole: str | None, together: dict[str, int]) -> str:

@@ -1,4 +1,8 @@
-"""Who may call? Tokens of our own, for those who have no issuer yet: one by a command, and one a role beside the embedded stack."""
+"""Who may call?
+
+Tokens of our own, for those who have no issuer yet: one by a command, and one a role beside the
+embedded stack.
+"""
 
 from typing import Annotated, get_args
 
@@ -13,19 +17,43 @@ from domain.event import Role
 
 
 def token(
-    role: Annotated[list[str], typer.Option("--role", help=f"As what: {', '.join(ROLES)}; may be said more than once.")],
+    role: Annotated[
+        list[str],
+        typer.Option("--role", help=f"As what: {', '.join(ROLES)}; may be said more than once."),
+    ],
     who: Annotated[str, typer.Option("--who", help="Who it is: a person or a system.")],
-    customer: Annotated[str | None, typer.Option("--customer", help="The one customer that a channel asks for; * for whoever is in front of it.")] = None,
-    purpose: Annotated[str | None, typer.Option("--purpose", help=f"With --curl, for what: {', '.join(get_args(Purpose))}.")] = None,
-    hours: Annotated[float, typer.Option("--hours", min=0.01, max=24 * 366, help="For how long it is good.")] = 1.0,
-    curl: Annotated[bool, typer.Option("--curl", help="Print it as a file for `curl -K`, so that it stands in no command line.")] = False,
+    customer: Annotated[
+        str | None,
+        typer.Option(
+            "--customer",
+            help="The one customer that a channel asks for; * for whoever is in front of it.",
+        ),
+    ] = None,
+    purpose: Annotated[
+        str | None,
+        typer.Option("--purpose", help=f"With --curl, for what: {', '.join(get_args(Purpose))}."),
+    ] = None,
+    hours: Annotated[
+        float, typer.Option("--hours", min=0.01, max=24 * 366, help="For how long it is good.")
+    ] = 1.0,
+    curl: Annotated[
+        bool,
+        typer.Option(
+            "--curl", help="Print it as a file for `curl -K`, so that it stands in no command line."
+        ),
+    ] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Print a token for somebody, signed with a key of our own. Whoever has it is them until it is over."""
+    """Print a token for somebody, signed with a key of our own.
+
+    Whoever has it is them until it is over.
+    """
     roles: tuple[Role, ...] = tuple(each for each in ROLES if each in role)
     if unknown := sorted({*role} - {*ROLES}):
         raise UserError(f"there is no role {', '.join(unknown)}: {', '.join(ROLES)}")
     if roles == ("channel",) and customer is None:
-        raise UserError("a channel asks for one customer: name the --customer, or say --customer '*'")
+        raise UserError(
+            "a channel asks for one customer: name the --customer, or say --customer '*'"
+        )
     said = token_for(settings_of(data_dir), Caller(who, roles, customer), hours)
     print(curl_file(said, purpose), end="") if curl else print(said)

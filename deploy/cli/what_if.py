@@ -22,31 +22,78 @@ if TYPE_CHECKING:
     from streams.journal import Journal
 
 Files = Annotated[list[Path], typer.Argument(help="Tier policies to try, YAML or JSON.")]
-FromJournal = Annotated[bool, typer.Option("--from-journal", help="Fold the facts from raw events, instead of reading those that are kept.")]
-Refresh = Annotated[bool, typer.Option("--refresh", help="Gather the facts from the read models first.")]
+FromJournal = Annotated[
+    bool,
+    typer.Option(
+        "--from-journal",
+        help="Fold the facts from raw events, instead of reading those that are kept.",
+    ),
+]
+Refresh = Annotated[
+    bool, typer.Option("--refresh", help="Gather the facts from the read models first.")
+]
 Html = Annotated[Path | None, typer.Option("--html", help="Also write a report with charts.")]
-Csv = Annotated[Path | None, typer.Option("--csv", help="Also write the named movers, a thousand at most, as CSV.")]
-Parquet = Annotated[Path | None, typer.Option("--parquet", help="Also write the named movers, a thousand at most, as Parquet.")]
+Csv = Annotated[
+    Path | None,
+    typer.Option("--csv", help="Also write the named movers, a thousand at most, as CSV."),
+]
+Parquet = Annotated[
+    Path | None,
+    typer.Option("--parquet", help="Also write the named movers, a thousand at most, as Parquet."),
+]
 Vary = Annotated[
-    str | None, typer.Option("--vary", help="TIER=FROM..TO/STEP (minor units): how many would stand there under the first policy, threshold by threshold.")
+    str | None,
+    typer.Option(
+        "--vary",
+        help=(
+            "TIER=FROM..TO/STEP (minor units): how many would stand there under the first policy, "
+            "threshold by threshold."
+        ),
+    ),
 ]
 TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 Customer = Annotated[str, typer.Argument(help="The customer's number, without `customer:`.")]
-Whom = Annotated[str, typer.Argument(help="The customer's number; or a household or company group, as household:7 or company:7.")]
-Recorded = Annotated[
-    datetime | None, typer.Option("--recorded", formats=TIMES, help="What was recorded at this time or before; without an offset, the bank's time.")
+Whom = Annotated[
+    str,
+    typer.Argument(
+        help="The customer's number; or a household or company group, as household:7 or company:7."
+    ),
 ]
-Occurred = Annotated[datetime | None, typer.Option("--occurred", formats=["%Y-%m-%d"], help="What has this business date or an earlier one.")]
-Named = Annotated[Path | None, typer.Option("--policy", help="Another tier policy than the one in force then.")]
-On = Annotated[datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="The date asked about; today if none is given.")]
+Recorded = Annotated[
+    datetime | None,
+    typer.Option(
+        "--recorded",
+        formats=TIMES,
+        help="What was recorded at this time or before; without an offset, the bank's time.",
+    ),
+]
+Occurred = Annotated[
+    datetime | None,
+    typer.Option(
+        "--occurred", formats=["%Y-%m-%d"], help="What has this business date or an earlier one."
+    ),
+]
+Named = Annotated[
+    Path | None, typer.Option("--policy", help="Another tier policy than the one in force then.")
+]
+On = Annotated[
+    datetime | None,
+    typer.Option(
+        "--on", formats=["%Y-%m-%d"], help="The date asked about; today if none is given."
+    ),
+]
 MOST_POINTS = 100
 
 
-def facts(from_journal: FromJournal = False, data_dir: DataDir = None, as_json: Json = False) -> None:
+def facts(
+    from_journal: FromJournal = False, data_dir: DataDir = None, as_json: Json = False
+) -> None:
     """Gather the monthly facts of every customer, for `what-if` to read."""
     settings = settings_of(data_dir)
     columns = _gather(settings, from_journal=from_journal)
-    show({"customers": len(columns), "months": columns.rows, "folder": str(settings.facts)}, as_json)
+    show(
+        {"customers": len(columns), "months": columns.rows, "folder": str(settings.facts)}, as_json
+    )
 
 
 def what_if(
@@ -60,7 +107,10 @@ def what_if(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Show who would move under other policies: compared with the live one, over the same facts. Nothing is changed."""
+    """Show who would move under other policies: compared with the live one, over the same facts.
+
+    Nothing is changed.
+    """
     from deploy.active_groups import present_of
     from deploy.reports.comparison import write
     from replay.what_if.candidates import sensitivity, what_if
@@ -70,13 +120,24 @@ def what_if(
     live, candidates = present_of(settings).policy, [read_policy(path) for path in files]
     for candidate in candidates:
         if candidate.label == live.label and candidate.digest != live.digest:
-            errors.print(f"{candidate.label} is the name of the live policy too: give this one a version of its own", soft_wrap=True, markup=False)
+            errors.print(
+                f"{candidate.label} is the name of the live policy too: give this one a version "
+                "of its own",
+                soft_wrap=True,
+                markup=False,
+            )
     columns = _facts(settings, refresh=refresh, from_journal=from_journal)
     found = what_if(columns, live, candidates)
     curve = sensitivity(columns, candidates[0], *varied) if varied else None
     write(found, curve, html, csv, parquet)
     if as_json:
-        show({"comparisons": [{**asdict(each), "digest": each.digest} for each in found], "curve": asdict(curve) if curve else None}, as_json)
+        show(
+            {
+                "comparisons": [{**asdict(each), "digest": each.digest} for each in found],
+                "curve": asdict(curve) if curve else None,
+            },
+            as_json,
+        )
         return
     for each in found:
         print_comparison(each)
@@ -84,8 +145,16 @@ def what_if(
         print_curve(curve)
 
 
-def as_of(whom: Whom, recorded: Recorded = None, occurred: Occurred = None, policy: Named = None, data_dir: DataDir = None) -> None:
-    """Show a customer as known then, of what was true then, as JSON; with neither bound, as known now.
+def as_of(
+    whom: Whom,
+    recorded: Recorded = None,
+    occurred: Occurred = None,
+    policy: Named = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Show a customer as known then, of what was true then, as JSON.
+
+    With neither bound, as known now.
 
     A household or company group is shown as the sum of its members, each as known then.
     """
@@ -96,7 +165,11 @@ def as_of(whom: Whom, recorded: Recorded = None, occurred: Occurred = None, poli
 
     settings = settings_of(data_dir)
     journal, day = existing_journal(settings), occurred.date() if occurred else None
-    then = recorded.replace(tzinfo=recorded.tzinfo or ZoneInfo(settings.timezone)) if recorded else None
+    then = (
+        recorded.replace(tzinfo=recorded.tzinfo or ZoneInfo(settings.timezone))
+        if recorded
+        else None
+    )
     shown: dict[str, object] | None
     if whom.startswith(("household:", "company:")):
         together = together_as_of(journal, whom, then, day)
@@ -110,14 +183,25 @@ def as_of(whom: Whom, recorded: Recorded = None, occurred: Occurred = None, poli
     print(msgspec.json.encode(shown, order="deterministic").decode())
 
 
-def explain(customer: Customer, on: On = None, policy: Named = None, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Say why a customer stood in which tier on a date: policy, months, events; from the journal alone."""
+def explain(
+    customer: Customer,
+    on: On = None,
+    policy: Named = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Say why a customer stood in which tier on a date: policy, months, events.
+
+    From the journal alone.
+    """
     from replay.history.explain import explain
 
     settings = settings_of(data_dir)
     journal = existing_journal(settings)
     day = on.date() if on else datetime.now(ZoneInfo(settings.timezone)).date()
-    found = explain(journal, _policy_then(settings, journal, policy, on), f"customer:{customer}", day)
+    found = explain(
+        journal, _policy_then(settings, journal, policy, on), f"customer:{customer}", day
+    )
     if found is None:
         raise UserError(f"nothing was recorded of customer {customer} by {day}")
     if as_json:
@@ -128,11 +212,21 @@ def explain(customer: Customer, on: On = None, policy: Named = None, data_dir: D
         print_explanation(found)
 
 
-def _policy_then(settings: Settings, journal: "Journal", named: Path | None, on: datetime | None, at: datetime | None = None) -> "TierPolicy":
+def _policy_then(
+    settings: Settings,
+    journal: "Journal",
+    named: Path | None,
+    on: datetime | None,
+    at: datetime | None = None,
+) -> "TierPolicy":
     """The policy that is named, or the one in force on a day, of what was decided by a time."""
     from deploy.active_groups import policy_in_force
 
-    return read_policy(named) if named else policy_in_force(settings, journal, on.date() if on else None, at)
+    return (
+        read_policy(named)
+        if named
+        else policy_in_force(settings, journal, on.date() if on else None, at)
+    )
 
 
 def _facts(settings: Settings, *, refresh: bool, from_journal: bool) -> "Columns":
@@ -140,11 +234,15 @@ def _facts(settings: Settings, *, refresh: bool, from_journal: bool) -> "Columns
     from replay.what_if.snapshot import kept
 
     if refresh and from_journal:
-        raise typer.BadParameter("--refresh reads the read models, and --from-journal the journal: ask for one of them")
+        raise typer.BadParameter(
+            "--refresh reads the read models, and --from-journal the journal: ask for one of them"
+        )
     try:
         found = None if refresh or from_journal else kept(settings.facts)
     except ValueError as error:
-        raise UserError(f"{error}: gather the facts again, with --refresh or --from-journal") from error
+        raise UserError(
+            f"{error}: gather the facts again, with --refresh or --from-journal"
+        ) from error
     return _gather(settings, from_journal=from_journal) if found is None else found
 
 
@@ -180,9 +278,13 @@ async def _from_read_models(settings: Settings) -> "Columns":
     live, seen = RedisStore(settings.redis), present_of(settings)
     try:
         with progress("customers read") as advance:
-            return await gathered(live, seen.of(CUSTOMERS.name), seen.of(CASES.name), settings.shards, advance)
+            return await gathered(
+                live, seen.of(CUSTOMERS.name), seen.of(CASES.name), settings.shards, advance
+            )
     except RedisError as error:
-        raise UserError(f"the read models do not answer ({error}): start them, or ask --from-journal") from error
+        raise UserError(
+            f"the read models do not answer ({error}): start them, or ask --from-journal"
+        ) from error
     finally:
         await live.close()
 
@@ -190,9 +292,13 @@ async def _from_read_models(settings: Settings) -> "Columns":
 def _varied(said: str) -> tuple[str, list[int]]:
     match = re.fullmatch(r"(\S+)=(\d{1,18})\.\.(\d{1,18})/(\d{1,18})", said)
     if match is None or int(match[4]) == 0:
-        raise typer.BadParameter(f"--vary {said}: write TIER=FROM..TO/STEP, as gold=10000000..30000000/5000000")
+        raise typer.BadParameter(
+            f"--vary {said}: write TIER=FROM..TO/STEP, as gold=10000000..30000000/5000000"
+        )
     low, high, step = (int(each) for each in match.groups()[1:])
     count = (high - low) // step + 1
     if not 1 <= count <= MOST_POINTS:
-        raise typer.BadParameter(f"--vary {said}: that is {max(count, 0)} thresholds; 1 to {MOST_POINTS} are drawn")
+        raise typer.BadParameter(
+            f"--vary {said}: that is {max(count, 0)} thresholds; 1 to {MOST_POINTS} are drawn"
+        )
     return match[1], list(range(low, high + 1, step))

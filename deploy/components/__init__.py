@@ -1,1 +1,4 @@
-"""What brings up Apache Kafka, PostgreSQL and Redis on one machine: for tests, and for operators who have none."""
+"""What brings up Apache Kafka, PostgreSQL and Redis on one machine.
+
+For tests, and for operators who have none.
+"""

@@ -1,4 +1,7 @@
-"""PostgreSQL from the machine's own package: a cluster of databases in a folder, on loopback, let in by password."""
+"""PostgreSQL from the machine's own package.
+
+A cluster of databases in a folder, on loopback, let in by password.
+"""
 
 import shutil
 import signal
@@ -32,7 +35,13 @@ class Postgres:
         command = [_program("postgres"), "-D", str(data), "-p", f"{self._port}"]
         # trap: after a SIGTERM PostgreSQL waits for its clients
         self.program = Program(
-            "postgres", command, f"127.0.0.1:{self._port}", self._folder / "postgres.log", self._answers, user=ACCOUNT, farewell=signal.SIGINT
+            "postgres",
+            command,
+            f"127.0.0.1:{self._port}",
+            self._folder / "postgres.log",
+            self._answers,
+            user=ACCOUNT,
+            farewell=signal.SIGINT,
         )
 
     @property
@@ -63,10 +72,25 @@ class Postgres:
             if mine:
                 shutil.chown(secret.name, mine.pw_uid, mine.pw_gid)
             auth = ["--auth-host=scram-sha-256", "--auth-local=reject", f"--pwfile={secret.name}"]
-            command = [_program("initdb"), "-D", str(self._folder / "data"), "-U", OWNER, "-E", "UTF8", "--no-locale", *auth]
-            done = subprocess.run(command, capture_output=True, check=False, user=mine.pw_uid if mine else None)
+            command = [
+                _program("initdb"),
+                "-D",
+                str(self._folder / "data"),
+                "-U",
+                OWNER,
+                "-E",
+                "UTF8",
+                "--no-locale",
+                *auth,
+            ]
+            done = subprocess.run(
+                command, capture_output=True, check=False, user=mine.pw_uid if mine else None
+            )
         if done.returncode:
-            raise Missing(f"PostgreSQL's folder cannot be made: {done.stderr.decode(errors='replace').strip()[-500:]}")
+            raise Missing(
+                "PostgreSQL's folder cannot be made: "
+                f"{done.stderr.decode(errors='replace').strip()[-500:]}"
+            )
         with (self._folder / "data" / "postgresql.conf").open("a") as config:
             config.write(CONFIG)
 
@@ -80,10 +104,18 @@ class Postgres:
 
 
 def _program(name: str) -> str:
-    """Where a program of PostgreSQL's is: in the path, or where Debian puts each version; the newest. Raises `Missing`."""
+    """Where a program of PostgreSQL's is: in the path, or where Debian puts each version.
+
+    The newest. Raises `Missing`.
+    """
     if found := shutil.which(name):
         return found
-    versions = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
+    versions = sorted(
+        Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3])
+    )
     if not versions:
-        raise Missing("PostgreSQL is not on this machine: install the package postgresql, or name a running one")
+        raise Missing(
+            "PostgreSQL is not on this machine: install the package postgresql, or name a running "
+            "one"
+        )
     return str(versions[-1])

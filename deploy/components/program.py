@@ -43,7 +43,11 @@ class Program:
     @property
     def pid(self) -> int | None:
         """The process id, None if it does not run."""
-        return self._process.pid if self._process is not None and self._process.poll() is None else None
+        return (
+            self._process.pid
+            if self._process is not None and self._process.poll() is None
+            else None
+        )
 
     def start(self) -> None:
         """Start it, without waiting."""
@@ -62,7 +66,11 @@ class Program:
             )
 
     def wait(self, patience: float = PATIENCE) -> None:
-        """Wait until it answers; starts it again where it gave up, as a database does beside what its killed predecessor left. Raises `Missing`."""
+        """Wait until it answers.
+
+        Starts it again where it gave up, as a database does beside what its killed predecessor
+        left. Raises `Missing`.
+        """
         deadline = time.monotonic() + patience
         while not (self.pid is not None and listens(self.address) and self.ready()):
             if time.monotonic() > deadline:
@@ -105,7 +113,10 @@ def account(user: str | None) -> pwd.struct_passwd | None:
     try:
         return pwd.getpwnam(user)
     except KeyError as error:
-        raise Missing(f"there is no account {user}, and root may not run this: install the Debian package, or run as somebody else") from error
+        raise Missing(
+            f"there is no account {user}, and root may not run this: install the Debian package, "
+            "or run as somebody else"
+        ) from error
 
 
 def listens(address: str) -> bool:

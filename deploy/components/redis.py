@@ -12,7 +12,10 @@ class Redis:
     def __init__(self, folder: Path, port: int) -> None:
         program = shutil.which("redis-server")
         if program is None:
-            raise Missing("redis-server is not on this machine: install the package redis-server, or name a running one")
+            raise Missing(
+                "redis-server is not on this machine: install the package redis-server, or name a "
+                "running one"
+            )
         folder.mkdir(parents=True, exist_ok=True)
         kept = ["--appendonly", "yes", "--save", "", "--dir", str(folder.resolve())]
         command = [program, "--bind", "127.0.0.1", "--port", f"{port}", *kept]

@@ -31,14 +31,22 @@ class Drawn(BaseModel):
 
 
 class Components:
-    """Apache Kafka, PostgreSQL and Redis in a folder; with `secure` nobody is let in to Kafka without a name, and nobody may what the shipped ACLs do not say.
+    """Apache Kafka, PostgreSQL and Redis in a folder.
 
-    `tools` is where Kafka's jars are kept. A folder that is there stays as it was made; raises `Missing` where something else is asked for.
+    With `secure` nobody is let in to Kafka without a name, and nobody may what the shipped ACLs do
+    not say.
+
+    `tools` is where Kafka's jars are kept. A folder that is there stays as it was made; raises
+    `Missing` where something else is asked for.
     """
 
-    def __init__(self, folder: Path, tools: Path, brokers: int = 1, *, secure: bool = False) -> None:
+    def __init__(
+        self, folder: Path, tools: Path, brokers: int = 1, *, secure: bool = False
+    ) -> None:
         self._drawn = drawn = _drawn(folder, brokers, secure=secure)
-        self.kafka = Kafka(folder / "kafka", jars(tools), drawn.brokers, drawn.passwords if secure else {})
+        self.kafka = Kafka(
+            folder / "kafka", jars(tools), drawn.brokers, drawn.passwords if secure else {}
+        )
         self.postgres = Postgres(folder / "postgres", drawn.postgres, drawn.passwords["postgres"])
         self.redis = Redis(folder / "redis", drawn.redis)
 
@@ -70,7 +78,9 @@ class Components:
                     program.start()
 
     def environment(self, user: str = "operator") -> dict[str, str]:
-        """The settings (`TIERFOLD_*`) by which a process finds them, let in to Kafka as this user."""
+        """The settings (`TIERFOLD_*`) by which a process finds them, let in to Kafka
+        as this user.
+        """
         return {
             "TIERFOLD_EMBEDDED": "false",
             "TIERFOLD_BROKER": self.kafka.servers,
@@ -84,7 +94,10 @@ class Components:
 
     def settings(self, user: str = "operator", **chosen: object) -> Settings:
         """The same as settings, with what else is chosen."""
-        found = {name.removeprefix("TIERFOLD_").lower(): value for name, value in self.environment(user).items()}
+        found = {
+            name.removeprefix("TIERFOLD_").lower(): value
+            for name, value in self.environment(user).items()
+        }
         return Settings.model_validate({**found, **chosen})
 
     def write_environments(self, folder: Path) -> None:
@@ -92,7 +105,9 @@ class Components:
         for user in USERS:
             file = folder / f"{user}.env"
             file.touch(mode=0o600)
-            file.write_text("".join(f"{name}={value}\n" for name, value in self.environment(user).items()))
+            file.write_text(
+                "".join(f"{name}={value}\n" for name, value in self.environment(user).items())
+            )
 
 
 def _drawn(folder: Path, brokers: int, *, secure: bool) -> Drawn:
@@ -102,17 +117,28 @@ def _drawn(folder: Path, brokers: int, *, secure: bool) -> Drawn:
         *of_brokers, postgres, redis = free_ports(2 * brokers + 2)
         passwords = {name: token_hex(16) for name in ("postgres", *USERS)}
         kept.touch(mode=0o600)
-        kept.write_text(Drawn(brokers=of_brokers, postgres=postgres, redis=redis, secure=secure, passwords=passwords).model_dump_json())
+        kept.write_text(
+            Drawn(
+                brokers=of_brokers,
+                postgres=postgres,
+                redis=redis,
+                secure=secure,
+                passwords=passwords,
+            ).model_dump_json()
+        )
     drawn = Drawn.model_validate_json(kept.read_text())
     if (len(drawn.brokers), drawn.secure) != (2 * brokers, secure):
         raise Missing(
-            f"{folder} was made with {len(drawn.brokers) // 2} brokers, {'secure' if drawn.secure else 'open'}: ask for the same, or name another folder"
+            f"{folder} was made with {len(drawn.brokers) // 2} brokers, "
+            f"{'secure' if drawn.secure else 'open'}: ask for the same, or name another folder"
         )
     return drawn
 
 
 @contextmanager
-def components(folder: Path, tools: Path, brokers: int = 1, *, secure: bool = False) -> Iterator[Components]:
+def components(
+    folder: Path, tools: Path, brokers: int = 1, *, secure: bool = False
+) -> Iterator[Components]:
     """All three, started, and stopped at the end."""
     made = Components(folder, tools, brokers, secure=secure)
     try:

@@ -1,1 +1,4 @@
-"""How does the whole stack run on one machine? A broker and Redis of its own, under one supervisor."""
+"""How does the whole stack run on one machine?
+
+A broker and Redis of its own, under one supervisor.
+"""

@@ -1,7 +1,10 @@
-"""How do the supervisor's children start soon? Forked from a server that has loaded what all of them need.
+"""How do the supervisor's children start soon?
 
-Loading a process's modules takes a second or two of a core. With a fork server that is paid once for all of them, and
-a child that died is there again at once. Services of others (the broker, Redis) are programs of their own.
+Forked from a server that has loaded what all of them need.
+
+Loading a process's modules takes a second or two of a core. With a fork server that is paid once
+for all of them, and a child that died is there again at once. Services of others (the broker,
+Redis) are programs of their own.
 """
 
 import multiprocessing
@@ -78,13 +81,19 @@ def prepare() -> None:
 
 
 def start(kind: str, log: Path, environment: dict[str, str], *, patient: bool) -> Child:
-    """Start a process of ours, by the name of its command; it ends when this one does, however this one ends.
+    """Start a process of ours, by the name of its command.
+
+    It ends when this one does, however this one ends.
 
     Its output goes to a file. A `patient` one lets others go first where there are too few cores.
     """
     context: Any = multiprocessing.get_context("forkserver" if _FORKS else "spawn")
-    settings = {name: value for name, value in {**os.environ, **environment}.items() if name != ONE_PORT}
-    process = context.Process(target=run, args=(kind, str(log), settings, patient, os.getpid()), name=kind, daemon=True)
+    settings = {
+        name: value for name, value in {**os.environ, **environment}.items() if name != ONE_PORT
+    }
+    process = context.Process(
+        target=run, args=(kind, str(log), settings, patient, os.getpid()), name=kind, daemon=True
+    )
     process.start()
     return Child(process)
 
@@ -115,7 +124,9 @@ def begin(patient: bool) -> None:
 
 
 def _follow(supervisor: int) -> None:
-    """Trap: every child has the end of the pipe by which the server knows that somebody needs it, and would keep it alive behind the supervisor."""
+    """Trap: every child has the end of the pipe by which the server knows that somebody needs it,
+    and would keep it alive behind the supervisor.
+    """
     server: Any = forkserver._forkserver  # noqa: SLF001 - there is no public way
     if (alive := server._forkserver_alive_fd) is not None:  # noqa: SLF001
         os.close(alive)

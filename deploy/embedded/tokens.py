@@ -1,4 +1,7 @@
-"""Who may call the embedded stack? A token a role, in files for curl, for those who have no issuer yet."""
+"""Who may call the embedded stack?
+
+A token a role, in files for curl, for those who have no issuer yet.
+"""
 
 import os
 import secrets
@@ -19,14 +22,21 @@ def write_tokens(settings: Settings) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
     for role in ROLES:
         who = FIRST_MANAGER if role == "manager" else f"embedded-{role}"
-        said = token_for(settings, Caller(who, (role,), ANYBODY if role == "channel" else None), HOURS)
+        said = token_for(
+            settings, Caller(who, (role,), ANYBODY if role == "channel" else None), HOURS
+        )
         new = folder / f".{secrets.token_hex(8)}"
-        with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
+        with os.fdopen(
+            os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii"
+        ) as file:
             file.write(curl_file(said, "service" if role in STATES_PURPOSE else None))
         new.replace(folder / role)
 
 
 def curl_file(said: str, purpose: str | None) -> str:
     """The options of curl that send a token, and for what it is asked."""
-    lines = [f'header = "authorization: Bearer {said}"', *([f'header = "tierfold-purpose: {purpose}"'] if purpose else [])]
+    lines = [
+        f'header = "authorization: Bearer {said}"',
+        *([f'header = "tierfold-purpose: {purpose}"'] if purpose else []),
+    ]
     return "".join(f"{line}\n" for line in lines)

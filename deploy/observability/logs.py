@@ -1,4 +1,8 @@
-"""How do processes log? Stable event names with keyword data, one JSON object a line, on standard error; no secrets and no personal data."""
+"""How do processes log?
+
+Stable event names with keyword data, one JSON object a line, on standard error; no secrets and no
+personal data.
+"""
 
 import json
 import logging
@@ -12,10 +16,29 @@ import structlog
 from domain.access.redaction import without_numbers
 
 HIDDEN = "***"
-SECRET_NAMES = re.compile(r"passw|secret|token|authorization|cookie|api.?key|master|seed", re.IGNORECASE)
-PERSONAL_NAMES = frozenset({"customer", "stream", "subject", "name", "value", "text", "comment", "account", "data", "original", "raw"})
+SECRET_NAMES = re.compile(
+    r"passw|secret|token|authorization|cookie|api.?key|master|seed", re.IGNORECASE
+)
+PERSONAL_NAMES = frozenset(
+    {
+        "customer",
+        "stream",
+        "subject",
+        "name",
+        "value",
+        "text",
+        "comment",
+        "account",
+        "data",
+        "original",
+        "raw",
+    }
+)
 """What no line of a log says, whatever it is."""
-SECRETS = re.compile(r"(?<=://)[^/@\s:]*:[^@\s]*(?=@)|(?<=[Bb]earer )\S+|eyJ[\w-]+\.[\w-]*\.[\w-]*|\b[0-9a-f]{64}\b|(?<=customer:)[\w.\-/@#]+")
+SECRETS = re.compile(
+    r"(?<=://)[^/@\s:]*:[^@\s]*(?=@)|(?<=[Bb]earer "
+    r")\S+|eyJ[\w-]+\.[\w-]*\.[\w-]*|\b[0-9a-f]{64}\b|(?<=customer:)[\w.\-/@#]+"
+)
 """Passwords in URLs, tokens, keys in hexadecimal, customers' numbers."""
 
 
@@ -24,7 +47,9 @@ def redacted(text: str) -> str:
     return without_numbers(SECRETS.sub(HIDDEN, text))
 
 
-def without_secrets(_logger: Any, _method: str, said: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def without_secrets(
+    _logger: Any, _method: str, said: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
     """Let nothing of the kind into a line, whoever logs it (a structlog processor)."""
     return {name: _hidden(name, value) for name, value in said.items()}
 
@@ -34,7 +59,11 @@ class Redacting(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
-        said = {"level": record.levelname.lower(), "logger": record.name, "event": redacted(super().format(record))}
+        said = {
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": redacted(super().format(record)),
+        }
         return json.dumps(said, ensure_ascii=False)
 
 
@@ -49,7 +78,9 @@ def set_up_logs(level: str, process: str) -> None:
             without_secrets,
             structlog.processors.JSONRenderer(),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[level.upper()]
+        ),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     structlog.contextvars.bind_contextvars(process=process)

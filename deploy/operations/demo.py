@@ -1,4 +1,7 @@
-"""What does it look like when it runs? The whole stack on a synthetic bank, with a summary to read."""
+"""What does it look like when it runs?
+
+The whole stack on a synthetic bank, with a summary to read.
+"""
 
 import asyncio
 import signal
@@ -31,7 +34,9 @@ ASKED = (
 
 
 def run_demo(settings: Settings, bank: Bank, *, leave: bool, as_json: bool) -> None:
-    """Start the stack, feed it a bank, show what came of it; then stay up until a signal, or leave."""
+    """Start the stack, feed it a bank, show what came of it; then stay up until a
+    signal, or leave.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt), running(settings) as stack:
         stop = threading.Event()
@@ -63,7 +68,13 @@ def _show_bank(settings: Settings, bank: Bank, *, as_json: bool) -> None:
 async def _report(settings: Settings, sent: int, seconds: float) -> dict[str, Any]:
     found = await summary(settings)
     shown = await some_customers(settings, SHOWN)
-    return {**found, "sent": sent, "seconds": round(seconds, 2), "events_per_second": round(sent / seconds), "examples": shown}
+    return {
+        **found,
+        "sent": sent,
+        "seconds": round(seconds, 2),
+        "events_per_second": round(sent / seconds),
+        "examples": shown,
+    }
 
 
 def _print(report: dict[str, Any], settings: Settings) -> None:
@@ -71,13 +82,32 @@ def _print(report: dict[str, Any], settings: Settings) -> None:
     tiers = Table("tier", "customers", title=f"{report['customers']} customers")
     for tier, count in report["tiers"].items():
         tiers.add_row(tier, str(count))
-    people = Table("customer", "tier", "since", "missed months", "what was measured", title="Three of them")
+    people = Table(
+        "customer", "tier", "since", "missed months", "what was measured", title="Three of them"
+    )
     for who in report["examples"]:
-        people.add_row(who["customer"], who["tier"], who["since"], str(who["watch"]), ", ".join(f"{name} {value:,}" for name, value in who["seen"].items()))
+        people.add_row(
+            who["customer"],
+            who["tier"],
+            who["since"],
+            str(who["watch"]),
+            ", ".join(f"{name} {value:,}" for name, value in who["seen"].items()),
+        )
     console.print(tiers, people)
-    outcomes = ", ".join(f"{report[name]} {name}" for name in ("recorded", "already", "quarantined", "refused"))
+    outcomes = ", ".join(
+        f"{report[name]} {name}" for name in ("recorded", "already", "quarantined", "refused")
+    )
     console.print(f"{report['arrived']} arrived = {outcomes}")
-    console.print(f"{report['sent']} events sent, recorded and folded in {report['seconds']} s: {report['events_per_second']} a second; lag {report['lag']}")
-    console.print("Ask, by the tokens that were made for you, a role a file, good for twelve hours:")
+    console.print(
+        f"{report['sent']} events sent, recorded and folded in {report['seconds']} s: "
+        f"{report['events_per_second']} a second; lag {report['lag']}"
+    )
+    console.print(
+        "Ask, by the tokens that were made for you, a role a file, good for twelve hours:"
+    )
     for role, question in ASKED:
-        console.print(f"  curl -K {settings.data_dir / 'tokens' / role} {settings.address}{question}", soft_wrap=True, highlight=False)
+        console.print(
+            f"  curl -K {settings.data_dir / 'tokens' / role} {settings.address}{question}",
+            soft_wrap=True,
+            highlight=False,
+        )

@@ -18,12 +18,24 @@ PATIENCE = 60.0
 
 
 async def note(settings: Settings, journal: Journal, customer: str, by: str) -> None:
-    """Write down that all of it was looked at; raises `UserError` where no intake takes it, and then nothing is given out."""
-    said = DataLookedUp(who=by, role="privacy-officer", purpose="privacy-request", what="export", about=f"customer:{customer}")
+    """Write down that all of it was looked at.
+
+    Raises `UserError` where no intake takes it, and then nothing is given out.
+    """
+    said = DataLookedUp(
+        who=by,
+        role="privacy-officer",
+        purpose="privacy-request",
+        what="export",
+        about=f"customer:{customer}",
+    )
     event = looked(uuid4().hex, said, datetime.now(ZoneInfo(settings.timezone)))
     with courier_of(settings, journal) as courier:
         sent = courier.submit(shard_of(event.stream, len(journal)), write(event))
         try:
             await asyncio.wait_for(asyncio.wrap_future(sent), PATIENCE)
         except TimeoutError as error:
-            raise UserError("that it was looked at cannot be recorded, and so nothing is given out: is an intake running?") from error
+            raise UserError(
+                "that it was looked at cannot be recorded, and so nothing is given out: is an "
+                "intake running?"
+            ) from error

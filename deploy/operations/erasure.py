@@ -1,4 +1,7 @@
-"""What does forgetting reach with these settings? The doors, and the places outside the journal and the read models."""
+"""What does forgetting reach with these settings?
+
+The doors, and the places outside the journal and the read models.
+"""
 
 import shutil
 from collections.abc import AsyncIterator
@@ -21,7 +24,9 @@ from streams.journal import Journal
 
 
 @asynccontextmanager
-async def dependencies_of(settings: Settings, journal: Journal) -> AsyncIterator[ErasureDependencies]:
+async def dependencies_of(
+    settings: Settings, journal: Journal
+) -> AsyncIterator[ErasureDependencies]:
     """What forgetting, restricting and lifting reach."""
     store = RedisStore(settings.redis)
     try:
@@ -45,7 +50,9 @@ async def dependencies_of(settings: Settings, journal: Journal) -> AsyncIterator
 
 
 async def reachable(settings: Settings, order: Order) -> None:
-    """Raise, before anything is changed, if something that is needed does not answer, or the order cannot be recorded."""
+    """Raise, before anything is changed, if something that is needed does not answer, or the order
+    cannot be recorded.
+    """
     SubjectForgotten(subject=order.subjects[0], by=order.by, reason=order.reason)
     store = RedisStore(settings.redis)
     await store.ping()
@@ -70,7 +77,9 @@ async def _without_facts(settings: Settings) -> str:
     if not settings.facts.exists():
         return f"none in {settings.facts.resolve()}; remove those that other machines gathered"
     shutil.rmtree(settings.facts)
-    return f"removed from {settings.facts.resolve()}; they are gathered anew when they are asked for"
+    return (
+        f"removed from {settings.facts.resolve()}; they are gathered anew when they are asked for"
+    )
 
 
 async def _purged(settings: Settings, journal: Journal) -> str:

@@ -17,10 +17,13 @@ def sources(file: str | None, folder: Path | None) -> Iterable[bytes | None]:
     return written(berka(folder)) if folder else lines(file or "-")
 
 
-def feed_all(settings: Settings, raws: Iterable[bytes | None], advance: Callable[[int], None]) -> dict[str, Any]:
+def feed_all(
+    settings: Settings, raws: Iterable[bytes | None], advance: Callable[[int], None]
+) -> dict[str, Any]:
     """Send everything, wait until it is safe, and report: events, seconds, events per second.
 
-    Where safe means journalled, the report also says what became of all that arrived in the meantime.
+    Where safe means journalled, the report also says what became of all that arrived in the
+    meantime.
     """
     journal = journal_of(settings)
     before = Counts() if settings.broker_keeps else journal.counts()
@@ -28,7 +31,12 @@ def feed_all(settings: Settings, raws: Iterable[bytes | None], advance: Callable
     with courier_of(settings, journal) as courier:
         parts = feed(raws, courier, settings.shards, advance)
     seconds = time.monotonic() - started
-    report = {"sent": parts.sent, "unsendable": parts.unsendable, "seconds": round(seconds, 3), "events_per_second": round(parts.sent / seconds)}
+    report = {
+        "sent": parts.sent,
+        "unsendable": parts.unsendable,
+        "seconds": round(seconds, 3),
+        "events_per_second": round(parts.sent / seconds),
+    }
     return report if settings.broker_keeps else {**report, **_outcomes(before, journal.counts())}
 
 

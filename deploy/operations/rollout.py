@@ -21,7 +21,10 @@ T = TypeVar("T")
 
 
 def run(settings: Settings, action: Callable[[RolloutDependencies], Coroutine[Any, Any, T]]) -> T:
-    """What an action comes to, with the doors of these settings. Raises `UserError` where the read models do not answer."""
+    """What an action comes to, with the doors of these settings.
+
+    Raises `UserError` where the read models do not answer.
+    """
 
     async def act() -> T:
         async with bank_of(settings) as deps:
@@ -30,7 +33,9 @@ def run(settings: Settings, action: Callable[[RolloutDependencies], Coroutine[An
     try:
         return asyncio.run(act())
     except RedisError as error:
-        raise UserError(f"the read models do not answer ({error}): start the stack first") from error
+        raise UserError(
+            f"the read models do not answer ({error}): start the stack first"
+        ) from error
 
 
 @asynccontextmanager
@@ -39,7 +44,9 @@ async def bank_of(settings: Settings) -> AsyncIterator[RolloutDependencies]:
     journal, store = existing_journal(settings), RedisStore(settings.redis)
     producer = courier_of(settings, journal)
     try:
-        yield RolloutDependencies(journal, store, producer, begun_with(settings), ZoneInfo(settings.timezone), progress)
+        yield RolloutDependencies(
+            journal, store, producer, begun_with(settings), ZoneInfo(settings.timezone), progress
+        )
     finally:
         await asyncio.to_thread(producer.close, 5.0)
         await store.close()

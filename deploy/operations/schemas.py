@@ -1,4 +1,4 @@
-"""What must a core system send, and a tier owner write? JSON Schemas and an AsyncAPI document, from the models themselves."""
+"""What must a core system send, and a tier owner write? JSON Schemas and an AsyncAPI document, from the models themselves."""  # noqa: E501
 
 import json
 from pathlib import Path
@@ -13,20 +13,30 @@ from domain.tiering.policy import TierPolicy
 from streams.broker.kafka import INTERACTIONS, RECORDED
 from streams.ingest.cloudevents import BATCH, STRUCTURED
 
-WRITTEN: dict[str, type[BaseModel]] = {"tier-policy.schema.json": TierPolicy, "catalogue.schema.json": Catalogue}
+WRITTEN: dict[str, type[BaseModel]] = {
+    "tier-policy.schema.json": TierPolicy,
+    "catalogue.schema.json": Catalogue,
+}
 """What people write, and how it is called."""
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def write_schemas(folder: Path) -> int:
-    """Write `NAME.vN.json` for every type, `asyncapi.yaml`, and a schema of what people write; gives the number of files."""
+    """Write `NAME.vN.json` for every type, `asyncapi.yaml`, and a schema of what people write; gives the number of files."""  # noqa: E501
     folder.mkdir(parents=True, exist_ok=True)
     for event_type in EVENT_BY_TYPE:
-        (folder / f"{event_type}.json").write_text(json.dumps(event_schema(event_type), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    (folder / "asyncapi.yaml").write_text(yaml.safe_dump(asyncapi(), sort_keys=False, allow_unicode=True), encoding="utf-8")
+        (folder / f"{event_type}.json").write_text(
+            json.dumps(event_schema(event_type), indent=2, ensure_ascii=False) + "\n",
+            encoding="utf-8",
+        )
+    (folder / "asyncapi.yaml").write_text(
+        yaml.safe_dump(asyncapi(), sort_keys=False, allow_unicode=True), encoding="utf-8"
+    )
     for name, shape in WRITTEN.items():
         said = {"$schema": DIALECT, **shape.model_json_schema()}
-        (folder / name).write_text(json.dumps(said, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        (folder / name).write_text(
+            json.dumps(said, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
     return len(EVENT_BY_TYPE) + 1 + len(WRITTEN)
 
 
@@ -36,22 +46,51 @@ def event_schema(event_type: str) -> dict[str, Any]:
     data = event.model_json_schema(ref_template="#/$defs/{model}")
     definitions = data.pop("$defs", {})
     text = {"type": "string", "minLength": 1, "maxLength": 200}
-    subjects = "|".join("bank" if kind == "bank" else rf"{kind}:[A-Za-z0-9_.\-:/@#]+" for kind in event.concerns)
+    subjects = "|".join(
+        "bank" if kind == "bank" else rf"{kind}:[A-Za-z0-9_.\-:/@#]+" for kind in event.concerns
+    )
     return {
         "$schema": DIALECT,
         "title": event.__name__,
         "description": event.__doc__,
         "type": "object",
-        "required": ["specversion", "id", "source", "type", "subject", "time", "businessdate", "data"],
+        "required": [
+            "specversion",
+            "id",
+            "source",
+            "type",
+            "subject",
+            "time",
+            "businessdate",
+            "data",
+        ],
         "properties": {
             "specversion": {"const": "1.0"},
-            "id": {**text, "description": "With `source`, the name of this event for ever; a resend repeats both."},
+            "id": {
+                **text,
+                "description": "With `source`, the name of this event for ever; a resend repeats both.",  # noqa: E501
+            },
             "source": text,
             "type": {"const": f"{PREFIX}{event_type}"},
-            "subject": {"type": "string", "pattern": f"^({subjects})$", "description": "The stream; also the Kafka key."},
-            "time": {"type": "string", "format": "date-time", "description": "When it happened, with its offset."},
-            "businessdate": {"type": "string", "format": "date", "description": "The bank's own date for it."},
-            "cause": {"type": "string", "description": "`source#id` of the event that this one follows from."},
+            "subject": {
+                "type": "string",
+                "pattern": f"^({subjects})$",
+                "description": "The stream; also the Kafka key.",
+            },
+            "time": {
+                "type": "string",
+                "format": "date-time",
+                "description": "When it happened, with its offset.",
+            },
+            "businessdate": {
+                "type": "string",
+                "format": "date",
+                "description": "The bank's own date for it.",
+            },
+            "cause": {
+                "type": "string",
+                "description": "`source#id` of the event that this one follows from.",
+            },
             "data": data,
         },
         "$defs": definitions,
@@ -65,17 +104,31 @@ def asyncapi() -> dict[str, Any]:
         "info": {
             "title": "tierfold interactions",
             "version": "1",
-            "description": f"CloudEvents 1.0 over Kafka: binary, structured ({STRUCTURED}) or batched ({BATCH}). "
-            f"Key = subject, partitioned by murmur2. `{RECORDED}` is ours and carries what was recorded.",
+            "description": f"CloudEvents 1.0 over Kafka: binary, structured ({STRUCTURED}) or batched ({BATCH}). "  # noqa: E501
+            f"Key = subject, partitioned by murmur2. `{RECORDED}` is ours and carries what was recorded.",  # noqa: E501
         },
         "channels": {
             INTERACTIONS: {
                 "address": INTERACTIONS,
-                "messages": {event_type.replace(".", "-"): {"$ref": f"#/components/messages/{event_type.replace('.', '-')}"} for event_type in EVENT_BY_TYPE},
+                "messages": {
+                    event_type.replace(".", "-"): {
+                        "$ref": f"#/components/messages/{event_type.replace('.', '-')}"
+                    }
+                    for event_type in EVENT_BY_TYPE
+                },
             }
         },
-        "operations": {"receiveInteraction": {"action": "receive", "channel": {"$ref": f"#/channels/{INTERACTIONS}"}}},
-        "components": {"messages": {event_type.replace(".", "-"): _message(event_type) for event_type in EVENT_BY_TYPE}},
+        "operations": {
+            "receiveInteraction": {
+                "action": "receive",
+                "channel": {"$ref": f"#/channels/{INTERACTIONS}"},
+            }
+        },
+        "components": {
+            "messages": {
+                event_type.replace(".", "-"): _message(event_type) for event_type in EVENT_BY_TYPE
+            }
+        },
     }
 
 

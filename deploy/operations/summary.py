@@ -1,4 +1,7 @@
-"""How does the bank stand? Tiers, outcomes, lag, digests and a few customers, once everything is folded."""
+"""How does the bank stand?
+
+Tiers, outcomes, lag, digests and a few customers, once everything is folded.
+"""
 
 import asyncio
 import time
@@ -26,7 +29,9 @@ class NotSettled(TimeoutError):
 
 
 async def wait_until_ready(settings: Settings, patience: float = 120.0) -> None:
-    """Wait until the read models answer and every group has read every shard; raises `NotSettled`."""
+    """Wait until the read models answer and every group has read every shard; raises
+    `NotSettled`.
+    """
     await _with_health(settings, patience, settled=False)
 
 
@@ -38,7 +43,13 @@ async def wait_until_settled(settings: Settings, patience: float = 600.0) -> Non
 async def _with_health(settings: Settings, patience: float, *, settled: bool) -> None:
     store = RedisStore(settings.redis)
     journal = journal_of(settings)
-    health = Health(journal, store, broker_of(settings), register_of(settings, store, journal), settings.lag_limit)
+    health = Health(
+        journal,
+        store,
+        broker_of(settings),
+        register_of(settings, store, journal),
+        settings.lag_limit,
+    )
     deadline = time.monotonic() + patience
     before: list[Lag] | None = None
     try:
@@ -51,7 +62,10 @@ async def _with_health(settings: Settings, patience: float, *, settled: bool) ->
             await asyncio.sleep(POLL)
     finally:
         await store.close()
-    raise NotSettled(f"the read models did not catch up within {patience:.0f} s: see {settings.data_dir / 'logs'}")
+    raise NotSettled(
+        f"the read models did not catch up within {patience:.0f} s: see "
+        f"{settings.data_dir / 'logs'}"
+    )
 
 
 async def _lags(health: Health) -> list[Lag] | None:
@@ -65,7 +79,13 @@ async def summary(settings: Settings) -> dict[str, Any]:
     """Outcomes, lag in events, customers, customers by tier, and the digest of every projection."""
     store, journal = RedisStore(settings.redis), journal_of(settings)
     seen = present_of(settings, journal)
-    health = Health(journal, store, broker_of(settings), register_of(settings, store, journal), settings.lag_limit)
+    health = Health(
+        journal,
+        store,
+        broker_of(settings),
+        register_of(settings, store, journal),
+        settings.lag_limit,
+    )
     try:
         tiers = await _tiers(store, seen, settings.shards)
         found = await digests(seen.live, store, settings.shards)
@@ -111,7 +131,15 @@ async def _tiers(store: RedisStore, seen: Present, shards: int) -> Counter[str]:
     [part] = standings.parts
     tiers: Counter[str] = Counter()
     for shard in range(shards):
-        streams = {stream async for some in store.streams(GroupShard(shard, customers.name)) for stream in some}
-        kept = await store.load(GroupShard(shard, standings.name), [(part.key, stream) for stream in sorted(streams)])
-        tiers.update(part.decode(one.state).tier or "unassessed" if one else "unassessed" for one in kept)
+        streams = {
+            stream
+            async for some in store.streams(GroupShard(shard, customers.name))
+            for stream in some
+        }
+        kept = await store.load(
+            GroupShard(shard, standings.name), [(part.key, stream) for stream in sorted(streams)]
+        )
+        tiers.update(
+            part.decode(one.state).tier or "unassessed" if one else "unassessed" for one in kept
+        )
     return tiers

@@ -1,4 +1,7 @@
-"""What is there to ask, to say and to set? Pages that are made from the code, and a map of its rooms: `make pages`."""
+"""What is there to ask, to say and to set?
+
+Pages that are made from the code, and a map of its rooms: `make pages`.
+"""
 
 import ast
 import re
@@ -14,7 +17,13 @@ from deploy.processes import web_app
 from deploy.settings import Settings
 from streams.web.security.permissions import GRANTS
 
-FLOORS = {"domain": "decides", "projections": "folds", "streams": "moves", "replay": "re-folds", "deploy": "runs"}
+FLOORS = {
+    "domain": "decides",
+    "projections": "folds",
+    "streams": "moves",
+    "replay": "re-folds",
+    "deploy": "runs",
+}
 MADE = "*Made from the code by `make pages`; a test holds it to the code.*"
 BEGIN, END = "<!-- map: made by `make pages` -->", "<!-- end of map -->"
 
@@ -33,24 +42,56 @@ def http_page() -> str:
     """Every route, who may ask it, and its parameters."""
     with TemporaryDirectory() as folder:
         document = web_app(Settings(data_dir=Path(folder)))[0].openapi()
-    lines = ["# HTTP API", "", MADE, "", "A running stack describes itself in full at `/openapi.json`.", "", "| route | roles | question |", "|---|---|---|"]
+    lines = [
+        "# HTTP API",
+        "",
+        MADE,
+        "",
+        "A running stack describes itself in full at `/openapi.json`.",
+        "",
+        "| route | roles | question |",
+        "|---|---|---|",
+    ]
     for (method, path), grant in GRANTS.items():
         said = document["paths"].get(path, {}).get(method.lower(), {})
         roles = ", ".join(grant.roles) or "everybody, without a token"
-        lines.append(f"| `{method} {path}` | {roles} | {said.get('summary', 'The OpenAPI document')} |")
+        lines.append(
+            f"| `{method} {path}` | {roles} | {said.get('summary', 'The OpenAPI document')} |"
+        )
     for path, methods in document["paths"].items():
         for method, said in methods.items():
-            if rows := [_query(each) for each in said.get("parameters", ()) if each["in"] != "path"]:
-                lines += ["", f"## {method.upper()} {path}", "", "| parameter | in | meaning |", "|---|---|---|", *rows]
+            if rows := [
+                _query(each) for each in said.get("parameters", ()) if each["in"] != "path"
+            ]:
+                lines += [
+                    "",
+                    f"## {method.upper()} {path}",
+                    "",
+                    "| parameter | in | meaning |",
+                    "|---|---|---|",
+                    *rows,
+                ]
     return "\n".join(lines) + "\n"
 
 
 def settings_page() -> str:
     """Every setting, its type, its default and what it is for."""
-    lines = ["# Settings", "", MADE, "", "All settings are environment variables.", "", "| variable | type | default | meaning |", "|---|---|---|---|"]
+    lines = [
+        "# Settings",
+        "",
+        MADE,
+        "",
+        "All settings are environment variables.",
+        "",
+        "| variable | type | default | meaning |",
+        "|---|---|---|---|",
+    ]
     for name, each in Settings.model_fields.items():
         default = "" if each.default is None else f"`{_default(each.default)}`"
-        lines.append(f"| `TIERFOLD_{name.upper()}` | {_type(each.annotation)} | {default} | {_cell(each.description or name.replace('_', ' '))} |")
+        lines.append(
+            f"| `TIERFOLD_{name.upper()}` | {_type(each.annotation)} | {default} | "
+            f"{_cell(each.description or name.replace('_', ' '))} |"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -67,11 +108,19 @@ def rooms(floor: str, root: Path) -> list[Room]:
     """The rooms of a floor, and its loose files as one that is named after the floor."""
     loose = sorted(path.stem for path in (root / floor).glob("*.py") if path.stem != "__init__")
     found = [Room(floor, _head(root / floor / "__init__.py"), tuple(loose), ())]
-    for folder in sorted(each for each in (root / floor).iterdir() if (each / "__init__.py").exists()):
+    for folder in sorted(
+        each for each in (root / floor).iterdir() if (each / "__init__.py").exists()
+    ):
         files = sorted(folder.rglob("*.py"))
         beside = {name for path in files for name in _imported(path, floor)} - {folder.name, *loose}
-        modules = tuple(str(path.relative_to(folder).with_suffix("")) for path in files if path.stem != "__init__")
-        found.append(Room(folder.name, _head(folder / "__init__.py"), modules, tuple(sorted(beside))))
+        modules = tuple(
+            str(path.relative_to(folder).with_suffix(""))
+            for path in files
+            if path.stem != "__init__"
+        )
+        found.append(
+            Room(folder.name, _head(folder / "__init__.py"), modules, tuple(sorted(beside)))
+        )
     return found
 
 
@@ -82,12 +131,24 @@ def map_of(root: Path) -> str:
     for floor, its in reversed(floors.items()):
         lines += [f'  subgraph {floor}["{floor}: {FLOORS[floor]}"]', "    direction LR"]
         lines += [f'    {floor}_{room.name}["{room.name}"]' for room in its[1:]]
-        lines += [f"    {floor}_{room.name} --> {floor}_{other}" for room in its[1:] for other in room.beside]
+        lines += [
+            f"    {floor}_{room.name} --> {floor}_{other}"
+            for room in its[1:]
+            for other in room.beside
+        ]
         lines += ["  end"]
-    lines += [f"  {upper} ==> {lower}" for lower, upper in zip(FLOORS, list(FLOORS)[1:], strict=False)]
+    lines += [
+        f"  {upper} ==> {lower}" for lower, upper in zip(FLOORS, list(FLOORS)[1:], strict=False)
+    ]
     lines += ["```"]
     for floor, its in floors.items():
-        lines += ["", f"### `{floor}/` {FLOORS[floor]}", "", "| room | question | files |", "|---|---|---|"]
+        lines += [
+            "",
+            f"### `{floor}/` {FLOORS[floor]}",
+            "",
+            "| room | question | files |",
+            "|---|---|---|",
+        ]
         for room in its:
             name = "(loose)" if room.name == floor else f"`{room.name}/`"
             lines.append(f"| {name} | {_cell(room.question)} | {', '.join(room.modules)} |")
@@ -105,7 +166,11 @@ def write_pages(root: Path) -> list[str]:
     docs = root / "docs"
     made = {"cli.md": cli_page(), "http-api.md": http_page(), "settings.md": settings_page()}
     made["architecture.md"] = with_map((docs / "architecture.md").read_text(encoding="utf-8"), root)
-    changed = [name for name, text in made.items() if not (docs / name).exists() or (docs / name).read_text(encoding="utf-8") != text]
+    changed = [
+        name
+        for name, text in made.items()
+        if not (docs / name).exists() or (docs / name).read_text(encoding="utf-8") != text
+    ]
     for name in changed:
         (docs / name).write_text(made[name], encoding="utf-8")
     return changed
@@ -121,18 +186,40 @@ def _commands(group: Any, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, .
 
 
 def _parameter(each: Any) -> str:
-    name = (each.metavar or each.name).upper() if each.param_type_name == "argument" else ", ".join(each.opts)
-    default = "required" if each.required else "" if each.default in (None, False, ()) else f"`{_default(each.default)}`"
+    name = (
+        (each.metavar or each.name).upper()
+        if each.param_type_name == "argument"
+        else ", ".join(each.opts)
+    )
+    default = (
+        "required"
+        if each.required
+        else ""
+        if each.default in (None, False, ())
+        else f"`{_default(each.default)}`"
+    )
     return f"| `{name}` | {default} | {_cell(getattr(each, 'help', None) or '')} |"
 
 
 def _query(each: dict[str, Any]) -> str:
-    return f"| `{each['name']}` | {each['in']} | {_cell(each.get('description') or _schema(each['schema']))} |"
+    return (
+        f"| `{each['name']}` | {each['in']} | "
+        f"{_cell(each.get('description') or _schema(each['schema']))} |"
+    )
 
 
 def _schema(said: dict[str, Any]) -> str:
-    kinds = [str(one.get("format") or one.get("type")) for one in said.get("anyOf", [said]) if one.get("type") != "null"]
-    return ", ".join([*dict.fromkeys(kinds), *([f"one of {', '.join(map(str, said['enum']))}"] if "enum" in said else [])])
+    kinds = [
+        str(one.get("format") or one.get("type"))
+        for one in said.get("anyOf", [said])
+        if one.get("type") != "null"
+    ]
+    return ", ".join(
+        [
+            *dict.fromkeys(kinds),
+            *([f"one of {', '.join(map(str, said['enum']))}"] if "enum" in said else []),
+        ]
+    )
 
 
 def _default(value: Any) -> str:
@@ -141,7 +228,13 @@ def _default(value: Any) -> str:
 
 def _type(annotation: Any) -> str:
     if get_origin(annotation) is not None:
-        return _cell(" or ".join(_type(each) if isinstance(each, type) else str(each) for each in get_args(annotation) if each is not type(None)))
+        return _cell(
+            " or ".join(
+                _type(each) if isinstance(each, type) else str(each)
+                for each in get_args(annotation)
+                if each is not type(None)
+            )
+        )
     return getattr(annotation, "__name__", str(annotation))
 
 
@@ -161,24 +254,41 @@ def _imported(path: Path, floor: str) -> Iterator[str]:
     """What a file imports of its own floor, by the first name behind it."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
-            whole = [node.module] if node.module != floor else [f"{floor}.{each.name}" for each in node.names]
+            whole = (
+                [node.module]
+                if node.module != floor
+                else [f"{floor}.{each.name}" for each in node.names]
+            )
             yield from (name.split(".")[1] for name in whole if name.startswith(f"{floor}."))
 
 
 def sentences(text: str) -> Iterator[int]:
     """How many words each sentence of a page has; code, tables and headings aside."""
     prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
-    lines = [line for line in prose.splitlines() if not line.lstrip().startswith(("|", "#", "<", "!"))]
+    lines = [
+        line for line in prose.splitlines() if not line.lstrip().startswith(("|", "#", "<", "!"))
+    ]
     for part in re.split(r"(?<=[.!?:])\s+|\n\s*\n|\n(?=\s*[-*] )", "\n".join(lines)):
-        if words := re.findall(r"[\w'/-]+", re.sub(r"`[^`]*`", "code", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", part))):
+        if words := re.findall(
+            r"[\w'/-]+", re.sub(r"`[^`]*`", "code", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", part))
+        ):
             yield len(words)
 
 
 def average_sentence(root: Path) -> tuple[float, int]:
     """The mean length of a sentence of the English pages, and how many there are."""
-    pages = [root / "README.md", root / "SECURITY.md", *sorted((root / "docs").glob("*.md")), *sorted((root / "docs" / "decisions").glob("*.md"))]
-    counted = Counter(length for path in pages for length in sentences(path.read_text(encoding="utf-8")))
-    return sum(length * times for length, times in counted.items()) / counted.total(), counted.total()
+    pages = [
+        root / "README.md",
+        root / "SECURITY.md",
+        *sorted((root / "docs").glob("*.md")),
+        *sorted((root / "docs" / "decisions").glob("*.md")),
+    ]
+    counted = Counter(
+        length for path in pages for length in sentences(path.read_text(encoding="utf-8"))
+    )
+    return sum(
+        length * times for length, times in counted.items()
+    ) / counted.total(), counted.total()
 
 
 if __name__ == "__main__":

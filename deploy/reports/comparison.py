@@ -1,4 +1,7 @@
-"""How does a comparison look to people? One HTML file with charts and nothing to load; movers as CSV and as Parquet."""
+"""How does a comparison look to people?
+
+One HTML file with charts and nothing to load; movers as CSV and as Parquet.
+"""
 
 import csv
 import io
@@ -11,11 +14,34 @@ from deploy.terminal import UserError, errors
 from replay.what_if.candidates import Curve
 from replay.what_if.compare import Comparison
 
-templates = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True)
-COLUMNS = ("policy", "customer", "before", "after", "month", "assets", "seen", "why", "missing", "whole", "together")
+templates = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=select_autoescape(),
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+COLUMNS = (
+    "policy",
+    "customer",
+    "before",
+    "after",
+    "month",
+    "assets",
+    "seen",
+    "why",
+    "missing",
+    "whole",
+    "together",
+)
 
 
-def write(found: Sequence[Comparison], curve: Curve | None, html: Path | None, csv: Path | None, parquet: Path | None) -> None:
+def write(
+    found: Sequence[Comparison],
+    curve: Curve | None,
+    html: Path | None,
+    csv: Path | None,
+    parquet: Path | None,
+) -> None:
     """Write what was asked for; raises `UserError` where that cannot be."""
     wanted: tuple[tuple[Path | None, str, Callable[[], bytes]], ...] = (
         (html, "report", lambda: as_html(found, curve)),
@@ -27,7 +53,9 @@ def write(found: Sequence[Comparison], curve: Curve | None, html: Path | None, c
             try:
                 path.write_bytes(content())
             except OSError as error:
-                raise UserError(f"the {word} cannot be written to {path}: {error.strerror}") from error
+                raise UserError(
+                    f"the {word} cannot be written to {path}: {error.strerror}"
+                ) from error
             errors.print(f"{word}: {path}", soft_wrap=True, markup=False)
 
 
@@ -61,8 +89,17 @@ def as_parquet(found: Sequence[Comparison]) -> bytes:
 def _movers(found: Sequence[Comparison]) -> Iterator[tuple[str | int, ...]]:
     for each in found:
         for mover in each.movers:
-            seen, together = ("; ".join(f"{name}={value}" for name, value in figures.items()) for figures in (mover.seen, mover.together))
+            seen, together = (
+                "; ".join(f"{name}={value}" for name, value in figures.items())
+                for figures in (mover.seen, mover.together)
+            )
             yield (
                 *(each.new, mover.customer, mover.before, mover.after, mover.month, mover.assets),
-                *(seen, "; ".join(mover.why), "; ".join(mover.missing), mover.whole or "", together),
+                *(
+                    seen,
+                    "; ".join(mover.why),
+                    "; ".join(mover.missing),
+                    mover.whole or "",
+                    together,
+                ),
             )

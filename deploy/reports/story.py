@@ -1,4 +1,7 @@
-"""How does a bundle look to people? One page that tells a customer's story in order, to be read on a screen or printed."""
+"""How does a bundle look to people?
+
+One page that tells a customer's story in order, to be read on a screen or printed.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,8 +12,15 @@ from replay.evidence.verify_bundle import Audited, said
 
 def story(found: Audited, document: dict[str, Any]) -> bytes:
     """The page of a bundle that was verified."""
-    events = [_told(index, said(each)) for index, each in enumerate(document["streams"][0]["events"], start=1)]
-    return templates.get_template("story.html").render(found=found, document=document, events=events).encode()
+    events = [
+        _told(index, said(each))
+        for index, each in enumerate(document["streams"][0]["events"], start=1)
+    ]
+    return (
+        templates.get_template("story.html")
+        .render(found=found, document=document, events=events)
+        .encode()
+    )
 
 
 def _told(number: int, event: dict[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Verify a tierfold bundle with nothing but Python: `python3 verify_bundle.py FILE KEYS`.
 
-KEYS is a text file with a public key on each line (name+id+key), which you were given by a way that you trust.
-This script stands alone on purpose: it imports nothing but the standard library, reads no database and asks no
-network. Its Ed25519 is RFC 8032, section 5.1.7, its tree RFC 9162, section 2.1.
+KEYS is a text file with a public key on each line (name+id+key), which you were given by a way that
+you trust. This script stands alone on purpose: it imports nothing but the standard library, reads
+no database and asks no network. Its Ed25519 is RFC 8032, section 5.1.7, its tree RFC 9162, section
+2.1.
 """
 
 import base64
@@ -78,9 +79,13 @@ def is_signed(key: bytes, message: bytes, signature: bytes) -> bool:
     number = int.from_bytes(signature[32:], "little")
     if len(signature) != 64 or whose is None or begun is None or number >= ORDER:
         return False
-    challenge = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % ORDER
+    challenge = (
+        int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % ORDER
+    )
     left, right = times(number, BASE), add(begun, times(challenge, whose))
-    return (left[0] * right[2] - right[0] * left[2]) % P == 0 and (left[1] * right[2] - right[1] * left[2]) % P == 0
+    return (left[0] * right[2] - right[0] * left[2]) % P == 0 and (
+        left[1] * right[2] - right[1] * left[2]
+    ) % P == 0
 
 
 # Signed notes and checkpoints: c2sp.org/signed-note, tlog-checkpoint, tlog-cosignature
@@ -99,7 +104,10 @@ def key_of(line: str) -> Key:
     named, _, coded = rest.partition("+")
     said = decoded(coded)
     found = hashlib.sha256(name.encode() + b"\n" + said).digest()[:4]
-    must(found.hex() == named and len(said) == 33 and said[0] in (SIGNS, COSIGNS), f"the key of {name} is none")
+    must(
+        found.hex() == named and len(said) == 33 and said[0] in (SIGNS, COSIGNS),
+        f"the key of {name} is none",
+    )
     return name, found, said[0], said[1:]
 
 
@@ -118,19 +126,30 @@ def opened(note: str, keys: list[Key]) -> tuple[str, dict[str, int]]:
                 message = text.encode()
                 if kind == COSIGNS:
                     message, said = f"cosignature/v1\ntime {at}\n{text}".encode(), signature[12:]
-                must(is_signed(key, message, said), f"the signature of {name} is not over this text")
+                must(
+                    is_signed(key, message, said), f"the signature of {name} is not over this text"
+                )
                 by[name] = kind
     must(by, "nobody whose key is known has signed this")
     return text, by
 
 
 def checkpoint(note: str, kind: str, keys: list[Key]) -> dict[str, Any]:
-    """Origin, size, root, time and further lines of a checkpoint that its own log has signed, and who cosigned it."""
+    """Origin, size, root, time and further lines of a checkpoint that its own log has signed, and
+    who cosigned it.
+    """
     text, by = opened(note, keys)
     origin, size, root, at, *more = text.removesuffix("\n").split("\n")
     name, gap, _ = origin.rpartition(f"/{kind}/")
     must(gap and by.get(name) == SIGNS, f"a checkpoint of {origin} is not signed by {name}")
-    return {"origin": origin, "size": int(size), "root": decoded(root), "at": at.removeprefix("time "), "more": more, "witnesses": set(by) - {name}}
+    return {
+        "origin": origin,
+        "size": int(size),
+        "root": decoded(root),
+        "at": at.removeprefix("time "),
+        "more": more,
+        "witnesses": set(by) - {name},
+    }
 
 
 # The tree: RFC 9162, sections 2.1.3.2 and 2.1.4.2
@@ -198,17 +217,27 @@ def verify(content: bytes, keys: list[Key]) -> list[str]:
     said, _ = opened(f"{text.decode()}\n\n{lines.decode()}\n", keys)
     form, customer, digest = said.removesuffix("\n").split("\n")
     must(form == FORMAT, f"this is {form}, and only {FORMAT} can be verified")
-    must(digest == f"sha256 {hashlib.sha256(body).hexdigest()}", "the document is not the one that was signed")
+    must(
+        digest == f"sha256 {hashlib.sha256(body).hexdigest()}",
+        "the document is not the one that was signed",
+    )
     document = json.loads(body)
-    must(document["customer"] == document["streams"][0]["stream"] == customer, f"the document is not about {customer}")
+    must(
+        document["customer"] == document["streams"][0]["stream"] == customer,
+        f"the document is not about {customer}",
+    )
     shards = {int(number): shard(shown, keys) for number, shown in document["shards"].items()}
     proven = sum(follow(shown, shards[shown["shard"]]) for shown in document["streams"])
     head = shards[document["streams"][0]["shard"]]
     return [
         f"{customer}: verified",
-        f"{len(document['streams'][0]['events'])} events of the customer, {proven} with those of the bank's rules",
-        f"in the tree of {head['size']} events that was signed at {head['at']}; cosigned by {', '.join(sorted(head['witnesses'])) or 'nobody'}",
-        f"none is missing up to the census of {head['census']['at']}" if document["streams"][0]["census"] else "not in a census yet",
+        f"{len(document['streams'][0]['events'])} events of the customer, {proven} with those of "
+        "the bank's rules",
+        f"in the tree of {head['size']} events that was signed at {head['at']}; cosigned by "
+        f"{', '.join(sorted(head['witnesses'])) or 'nobody'}",
+        f"none is missing up to the census of {head['census']['at']}"
+        if document["streams"][0]["census"]
+        else "not in a census yet",
     ]
 
 
@@ -218,9 +247,14 @@ def shard(shown: dict[str, Any], keys: list[Key]) -> dict[str, Any]:
     earlier = [checkpoint(each["note"], "shard", keys) for each in shown["earlier"]]
     for old, new, each in zip(earlier, [*earlier, head][1:], shown["earlier"], strict=True):
         proof = [decoded(step) for step in each["proof"]]
-        follows = old["origin"] == new["origin"] and is_consistent(old["size"], old["root"], new["size"], new["root"], proof)
+        follows = old["origin"] == new["origin"] and is_consistent(
+            old["size"], old["root"], new["size"], new["root"], proof
+        )
         must(follows, f"the checkpoint of {new['at']} does not follow on that of {old['at']}")
-    return {**head, "census": checkpoint(shown["census"], "census", keys) if shown["census"] else None}
+    return {
+        **head,
+        "census": checkpoint(shown["census"], "census", keys) if shown["census"] else None,
+    }
 
 
 def follow(shown: dict[str, Any], head: dict[str, Any]) -> int:
@@ -231,20 +265,47 @@ def follow(shown: dict[str, Any], head: dict[str, Any]) -> int:
     for version, event in enumerate(shown["events"], start=1):
         stored = event["stored"].encode()
         said, leaf = json.loads(stored), leaf_hash(stored)
-        must((said["stream"], said["version"]) == (stream, version) and event["index"] > before, f"{stream}: event {version} is not where it should be")
-        must((decoded(said["previous"]) if "previous" in said else None) == previous, f"{stream}: event {version} does not follow on the one before")
+        must(
+            (said["stream"], said["version"]) == (stream, version) and event["index"] > before,
+            f"{stream}: event {version} is not where it should be",
+        )
+        must(
+            (decoded(said["previous"]) if "previous" in said else None) == previous,
+            f"{stream}: event {version} does not follow on the one before",
+        )
         path = [decoded(step) for step in event["path"]]
-        must(is_included(leaf, event["index"], head["size"], path, head["root"]), f"{stream}: event {version} is not in what was signed")
+        must(
+            is_included(leaf, event["index"], head["size"], path, head["root"]),
+            f"{stream}: event {version} is not in what was signed",
+        )
         if "digest" in said and "said" in event:
-            shown_digest = hashlib.blake2b(event["said"].encode(), digest_size=32, key=decoded(event["salt"])).digest()
-            must(shown_digest == decoded(said["digest"]), f"{stream}: event {version} does not say what is shown")
+            shown_digest = hashlib.blake2b(
+                event["said"].encode(), digest_size=32, key=decoded(event["salt"])
+            ).digest()
+            must(
+                shown_digest == decoded(said["digest"]),
+                f"{stream}: event {version} does not say what is shown",
+            )
         previous, before = leaf, event["index"]
         hashes += [leaf] if before < counted else []
     if hashes or shown["census"]:
-        must(hashes and shown["census"] and head["census"], f"{stream}: is said to be counted, and was not, or the other way round")
-        entry = json.dumps([stream, len(hashes), base64.b64encode(hashes[-1]).decode()], separators=(",", ":"), ensure_ascii=False).encode()
+        must(
+            hashes and shown["census"] and head["census"],
+            f"{stream}: is said to be counted, and was not, or the other way round",
+        )
+        entry = json.dumps(
+            [stream, len(hashes), base64.b64encode(hashes[-1]).decode()],
+            separators=(",", ":"),
+            ensure_ascii=False,
+        ).encode()
         path = [decoded(step) for step in shown["census"]["path"]]
-        there = is_included(leaf_hash(entry), shown["census"]["index"], head["census"]["size"], path, head["census"]["root"])
+        there = is_included(
+            leaf_hash(entry),
+            shown["census"]["index"],
+            head["census"]["size"],
+            path,
+            head["census"]["root"],
+        )
         must(there, f"{stream}: had not {len(hashes)} events when the census was taken")
     return len(shown["events"])
 
@@ -255,7 +316,11 @@ def main() -> int:
         print("usage: python3 verify_bundle.py FILE KEYS")
         return 2
     try:
-        keys = [key_of(line) for line in Path(sys.argv[2]).read_text(encoding="utf-8").splitlines() if line.strip() and not line.startswith("#")]
+        keys = [
+            key_of(line)
+            for line in Path(sys.argv[2]).read_text(encoding="utf-8").splitlines()
+            if line.strip() and not line.startswith("#")
+        ]
         print("\n".join(verify(Path(sys.argv[1]).read_bytes(), keys)))
     except ProofError as doubt:
         print(f"not verified: {doubt}")

@@ -12,7 +12,10 @@ REGISTER = "privacy:register"
 
 
 class SubjectForgotten(Interaction):
-    """The key of somebody was destroyed: what was recorded of them is there, and nobody can read it any more."""
+    """The key of somebody was destroyed.
+
+    What was recorded of them is there, and nobody can read it any more.
+    """
 
     concerns = ("privacy",)
     senders = NOBODY
@@ -22,7 +25,9 @@ class SubjectForgotten(Interaction):
 
 
 class SubjectRestricted(Interaction):
-    """What was recorded of somebody is kept, because the law asks it, and only auditors can read it any more."""
+    """What was recorded of somebody is kept, because the law asks it, and only auditors can read
+    it any more.
+    """
 
     concerns = ("privacy",)
     senders = NOBODY
@@ -42,7 +47,10 @@ class RestrictionLifted(Interaction):
 
 
 class DataLookedUp(Interaction):
-    """Somebody looked at what is known of a customer, household or company group: who, as what, for what, and which question it was."""
+    """Somebody looked at what is known of a customer, household or company group.
+
+    Who, as what, for what, and which question it was.
+    """
 
     concerns = ("access",)
     senders = NOBODY

@@ -1,7 +1,10 @@
-"""What is each field of what is known of somebody: how sensitive, for what, kept for how long, and how is it shown?
+"""What is each field of what is known of somebody.
 
-The bank's privacy policy, as data. Classes are those of JR/T 0171-2020: C3 (passwords, biometrics) is refused at the door, C2 (what
-identifies somebody or tells their money) is sealed and masked where it is shown, C1 is the rest.
+How sensitive, for what, kept for how long, and how is it shown?
+
+The bank's privacy policy, as data. Classes are those of JR/T 0171-2020: C3 (passwords, biometrics)
+is refused at the door, C2 (what identifies somebody or tells their money) is sealed and masked
+where it is shown, C1 is the rest.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -57,7 +60,10 @@ class Kind(_Said):
 
 
 class Risk(_Said):
-    """A risk to those whose data it is, as it was assessed: what may happen, to whose harm, and what is done against it."""
+    """A risk to those whose data it is, as it was assessed.
+
+    What may happen, to whose harm, and what is done against it.
+    """
 
     risk: Line
     harm: Literal["low", "middle", "high"]
@@ -74,7 +80,10 @@ class Assessment(_Said):
 
 
 class PrivacyPolicy(_Said):
-    """The policy that the code keeps. Raises `ValueError` for a purpose or retention that is not in it."""
+    """The policy that the code keeps.
+
+    Raises `ValueError` for a purpose or retention that is not in it.
+    """
 
     policy: Identifier
     version: Annotated[int, Field(ge=1)]
@@ -101,8 +110,16 @@ class PrivacyPolicy(_Said):
 
     @model_validator(mode="after")
     def _is_whole(self) -> "PrivacyPolicy":
-        wrong = [f"events.{name}: no purpose {kind.purpose}" for name, kind in self.events.items() if kind.purpose not in self.purposes]
-        wrong += [f"events.{name}: no retention {kind.retention}" for name, kind in self.events.items() if kind.retention not in self.retention]
+        wrong = [
+            f"events.{name}: no purpose {kind.purpose}"
+            for name, kind in self.events.items()
+            if kind.purpose not in self.purposes
+        ]
+        wrong += [
+            f"events.{name}: no retention {kind.retention}"
+            for name, kind in self.events.items()
+            if kind.retention not in self.retention
+        ]
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
@@ -113,15 +130,23 @@ class PrivacyPolicy(_Said):
         return max(kept.years for kept in self.retention.values())
 
 
-def unclassed(policy: PrivacyPolicy, events: Mapping[str, Collection[str]], read_models: Mapping[str, Collection[str]]) -> list[str]:
+def unclassed(
+    policy: PrivacyPolicy,
+    events: Mapping[str, Collection[str]],
+    read_models: Mapping[str, Collection[str]],
+) -> list[str]:
     """Fields that the policy does not class, and those that it classes and nobody has."""
     said = {f"events.{name}": kind.fields.keys() for name, kind in policy.events.items()}
     said |= {f"read_models.{name}": fields.keys() for name, fields in policy.read_models.items()}
-    there = {f"events.{name}": set(fields) for name, fields in events.items()} | {f"read_models.{name}": set(fields) for name, fields in read_models.items()}
+    there = {f"events.{name}": set(fields) for name, fields in events.items()} | {
+        f"read_models.{name}": set(fields) for name, fields in read_models.items()
+    }
     return [*_missing(there, said, "has no class"), *_missing(said, there, "is not there")]
 
 
-def _missing(these: Mapping[str, Collection[str]], those: Mapping[str, Collection[str]], why: str) -> Iterator[str]:
+def _missing(
+    these: Mapping[str, Collection[str]], those: Mapping[str, Collection[str]], why: str
+) -> Iterator[str]:
     for name, fields in these.items():
         if name not in those:
             yield f"{name} {why}"
@@ -129,9 +154,19 @@ def _missing(these: Mapping[str, Collection[str]], those: Mapping[str, Collectio
             yield from (f"{name}.{field} {why}" for field in sorted(set(fields) - set(those[name])))
 
 
-def masked(fields: Mapping[str, Classed], wherever: Mapping[str, Classed], state: Mapping[str, Any]) -> dict[str, Any]:
-    """A state, as JSON has it, as it is shown to those who need not see all of it; `wherever` masks by name at any depth."""
-    return {name: _masked_within(wherever, _masked(fields[name].mask, value) if name in fields else value, name) for name, value in state.items()}
+def masked(
+    fields: Mapping[str, Classed], wherever: Mapping[str, Classed], state: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A state, as JSON has it, as it is shown to those who need not see all of it.
+
+    `wherever` masks by name at any depth.
+    """
+    return {
+        name: _masked_within(
+            wherever, _masked(fields[name].mask, value) if name in fields else value, name
+        )
+        for name, value in state.items()
+    }
 
 
 def _masked_within(wherever: Mapping[str, Classed], value: Any, name: str) -> Any:
@@ -139,7 +174,9 @@ def _masked_within(wherever: Mapping[str, Classed], value: Any, name: str) -> An
         return _masked(wherever[name].mask, value)
     if isinstance(value, Mapping):
         return {key: _masked_within(wherever, each, key) for key, each in value.items()}
-    return [_masked_within(wherever, each, "") for each in value] if isinstance(value, list) else value
+    return (
+        [_masked_within(wherever, each, "") for each in value] if isinstance(value, list) else value
+    )
 
 
 def _masked(mask: Mask, value: Any) -> Any:
@@ -148,14 +185,20 @@ def _masked(mask: Mask, value: Any) -> Any:
     if mask == "keys":
         return _under_ends(value)
     if isinstance(value, Mapping):
-        return {name: _masked(mask, each) if value.keys() != FACT or name == "value" else each for name, each in value.items()}
+        return {
+            name: _masked(mask, each) if value.keys() != FACT or name == "value" else each
+            for name, each in value.items()
+        }
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_masked(mask, each) for each in value]
     return MASKS[mask](str(value))
 
 
 def _under_ends(states: Mapping[str, Any]) -> dict[str, Any]:
-    """What is told of each account, under the ends of its number; with one more star where two have the same."""
+    """What is told of each account, under the ends of its number.
+
+    With one more star where two have the same.
+    """
     shown: dict[str, Any] = {}
     for name, state in states.items():
         ends = _ends(name)
@@ -171,7 +214,10 @@ def _ends(said: str) -> str:
 
 
 FACT = {"value", "source", "at"}
-"""What a fact of a profile has. Trap: the names of facts themselves are chosen by who states them."""
+"""What a fact of a profile has.
+
+Trap: the names of facts themselves are chosen by who states them.
+"""
 MASKS: dict[Mask, Callable[[str], str]] = {
     "first": lambda said: f"{said[:1]}{'*' * max(1, len(said) - 1)}",
     "year": lambda said: f"{said[:4]}-**-**",

@@ -1,7 +1,9 @@
-"""Which numbers of people and their money stand in a text that somebody wrote? Found by their shape and their check digits.
+"""Which numbers of people and their money stand in a text that somebody wrote?
 
-Identity cards: 18 places, check digit by ISO 7064 MOD 11-2 (GB 11643-1999). Bank cards: 16 to 19 digits, Luhn (ISO/IEC 7812-1).
-Mobile phones of the mainland: 11 digits, from 13 to 19.
+Found by their shape and their check digits.
+
+Identity cards: 18 places, check digit by ISO 7064 MOD 11-2 (GB 11643-1999). Bank cards: 16 to 19
+digits, Luhn (ISO/IEC 7812-1). Mobile phones of the mainland: 11 digits, from 13 to 19.
 """
 
 import re
@@ -31,7 +33,7 @@ def numbers_in(text: str) -> Iterator[Found]:
 
     >>> [found.kind for found in numbers_in("call 138 0013 8000 2 times, 11010519491231002X; 4111-1111-1111-1111")]
     ['phone', 'identity-card', 'bank-card']
-    """
+    """  # noqa: E501
     plain, at = text.translate(HALF), 0
     while begin := BEGIN.search(plain, at):
         found = _at(plain, begin.start())
@@ -62,7 +64,12 @@ def without_numbers(text: str) -> str:
 def _is_identity(digits: str) -> bool:
     if not re.fullmatch(r"[1-9][0-9]{5}(?:18|19|20)[0-9]{9}[0-9X]", digits):
         return False
-    return CHECKS[sum(weight * int(digit) for weight, digit in zip(WEIGHTS, digits, strict=False)) % 11] == digits[17]
+    return (
+        CHECKS[
+            sum(weight * int(digit) for weight, digit in zip(WEIGHTS, digits, strict=False)) % 11
+        ]
+        == digits[17]
+    )
 
 
 def _is_phone(digits: str) -> bool:

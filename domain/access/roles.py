@@ -1,7 +1,8 @@
-"""Who may look at what is known of somebody, who may say what of them, and what is written down of every look?
+"""Who may look at what is known of somebody, who may say what of them, and what is written down of
+every look?
 
-Checked three times over: the role may do such a thing at all (function), with this customer (object), and say or see this much
-of them (property).
+Checked three times over: the role may do such a thing at all (function), with this customer
+(object), and say or see this much of them (property).
 """
 
 from dataclasses import dataclass
@@ -33,7 +34,10 @@ UNMASKED: tuple[Role, ...] = ("auditor", "privacy-officer")
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks, as a token says it: a person or a system, their roles, and the one customer that a channel asks for."""
+    """Who asks, as a token says it.
+
+    A person or a system, their roles, and the one customer that a channel asks for.
+    """
 
     who: str
     roles: tuple[Role, ...]
@@ -48,16 +52,25 @@ class Caller:
 def reaches(caller: Caller, role: Role, stream: str, manager: str | None) -> bool:
     """Whether a caller in a role may have to do with a customer, whom this manager looks after."""
     if role == "channel":
-        return stream.startswith("customer:") and caller.customer in {ANYBODY, stream.removeprefix("customer:")}
+        return stream.startswith("customer:") and caller.customer in {
+            ANYBODY,
+            stream.removeprefix("customer:"),
+        }
     return role != "manager" or manager == caller.manager
 
 
 def may_send(caller: Caller, role: Role, event: Proposed, manager: str | None) -> bool:
-    """Whether a caller in a role may hand in an event, about a customer whom this manager looks after."""
+    """Whether a caller in a role may hand in an event, about a customer whom this manager
+    looks after.
+    """
     said = event.data
     if role not in said.senders or not reaches(caller, role, event.stream, manager):
         return False
-    return role == "core" or said.signed_by is None or getattr(said, said.signed_by) in {caller.who, caller.manager}
+    return (
+        role == "core"
+        or said.signed_by is None
+        or getattr(said, said.signed_by) in {caller.who, caller.manager}
+    )
 
 
 def access_stream(about: str) -> str:

@@ -4,7 +4,16 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from domain.event import MONEY_LIMIT, Amount, AssetClass, Currency, Identifier, Interaction, Line, Price
+from domain.event import (
+    MONEY_LIMIT,
+    Amount,
+    AssetClass,
+    Currency,
+    Identifier,
+    Interaction,
+    Line,
+    Price,
+)
 
 Units = Annotated[int, Field(ge=1, le=MONEY_LIMIT)]
 
@@ -25,11 +34,14 @@ class AccountClosed(Interaction):
 
 
 class AccountShared(Interaction):
-    """From the business date on, a part of the account's money is this customer's: what lies between two permille of it.
+    """From the business date on, a part of the account's money is this customer's.
 
-    A joint account is in the stream of each holder, with all that moves on it. Parts that follow one another, such as 0 to
-    500 and 500 to 1000, add up to the whole account, to the last minor unit. Transactions and products are counted for
-    each holder, so a household of both counts them twice.
+    What lies between two permille of it.
+
+    A joint account is in the stream of each holder, with all that moves on it. Parts that follow
+    one another, such as 0 to 500 and 500 to 1000, add up to the whole account, to the last minor
+    unit. Transactions and products are counted for each holder, so a household of both counts them
+    twice.
     """
 
     account: Identifier
@@ -92,10 +104,11 @@ class TransactionPosted(Interaction):
 
 
 class BalanceReported(Interaction):
-    """A system of record states an account's balance at the end of the business date, in minor units.
+    """A system of record states an account's balance at the end of the business date, in
+    minor units.
 
-    It contains every transaction of that date and before. Without an asset class the account stays what it is, and
-    one never heard of is a deposit.
+    It contains every transaction of that date and before. Without an asset class the account stays
+    what it is, and one never heard of is a deposit.
     """
 
     customer_seen = False
@@ -106,7 +119,8 @@ class BalanceReported(Interaction):
 
 
 class ExchangeRateFixed(Interaction):
-    """From the business date on, `denominator` minor units of a currency are worth `numerator` minor units of the bank's base currency.
+    """From the business date on, `denominator` minor units of a currency are worth `numerator`
+    minor units of the bank's base currency.
 
     Sent once to the stream `bank`, recorded once in each shard's own stream, as `DayClosed` is.
     """

@@ -1,4 +1,7 @@
-"""What is money of another currency worth in the bank's own? Rates as events, each from its business date on, exactly."""
+"""What is money of another currency worth in the bank's own?
+
+Rates as events, each from its business date on, exactly.
+"""
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
@@ -27,13 +30,19 @@ class Rate(NamedTuple):
 
 @dataclass(frozen=True)
 class Rates:
-    """The bank's base currency, and for every other one the rates by business date (`YYYY-MM-DD`); of one date, the last recorded."""
+    """The bank's base currency, and for every other one the rates by business date (`YYYY-MM-DD`).
+
+    Of one date, the last recorded.
+    """
 
     base: Currency | None = None
     fixed: dict[Currency, dict[str, Rate]] = field(default_factory=dict)
 
     def of_month(self, currency: Currency, month: Month) -> list[Rate] | None:
-        """The rate of each day of a month: the last that was fixed on it or before, else the first; None if there is none by its end."""
+        """The rate of each day of a month: the last that was fixed on it or before, else the first.
+
+        None if there is none by its end.
+        """
         dates = sorted(date for date in self.fixed.get(currency, ()) if date[:7] <= month)
         if not dates:
             return None
@@ -45,9 +54,14 @@ NO_RATES = Rates()
 
 
 def fixed(rates: Rates, event: Interaction, day: str) -> Rates:
-    """The rates after one more event. A bank has one base currency: the first that a rate is told in; others are not heard."""
+    """The rates after one more event.
+
+    A bank has one base currency: the first that a rate is told in; others are not heard.
+    """
     match event:
-        case ExchangeRateFixed(currency=currency, base=base, numerator=numerator, denominator=denominator) if base == (rates.base or base) != currency:
+        case ExchangeRateFixed(
+            currency=currency, base=base, numerator=numerator, denominator=denominator
+        ) if base == (rates.base or base) != currency:
             known = {**rates.fixed.get(currency, {}), day: Rate(numerator, denominator)}
             return changed(rates, base=base, fixed={**rates.fixed, currency: known})
         case _:

@@ -1,6 +1,9 @@
-"""What did the customer hold, and what moved? Running balances, and what moved on each business day.
+"""What did the customer hold, and what moved?
 
-An account keeps what moved on each business day since the last month's end; what a month comes to follows from that.
+Running balances, and what moved on each business day.
+
+An account keeps what moved on each business day since the last month's end; what a month comes to
+follows from that.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +21,10 @@ Day = str
 
 
 class DaysMoves(NamedTuple):
-    """What moved on an account on one business day: transactions in and out, how many, what statements corrected, and whether there was one."""
+    """What moved on an account on one business day.
+
+    Transactions in and out, how many, what statements corrected, and whether there was one.
+    """
 
     came: int = 0
     went: int = 0
@@ -33,20 +39,25 @@ class DaysMoves(NamedTuple):
 
 
 NOTHING = DaysMoves()
-days_moves: Callable[[tuple[int, int, int, int, bool]], DaysMoves] = partial(tuple.__new__, DaysMoves)
+days_moves: Callable[[tuple[int, int, int, int, bool]], DaysMoves] = partial(
+    tuple.__new__, DaysMoves
+)
 """What `DaysMoves._make` does, without a call of Python: the innermost step of a ledger."""
 
 
 Move = tuple[str, str, int, Day]
-"""A transaction, as far as it concerns a ledger: account, currency, amount in minor units (positive into the account), business day."""
+"""A transaction, as far as it concerns a ledger.
+
+Account, currency, amount in minor units (positive into the account), business day.
+"""
 
 
 @dataclass(frozen=True)
 class Account:
     """A running account: balance in minor units of its currency.
 
-    `days` has what moved on each business day that is in no closed month's facts yet, and `stated` the last day
-    whose closing balance a system of record has stated.
+    `days` has what moved on each business day that is in no closed month's facts yet, and `stated`
+    the last day whose closing balance a system of record has stated.
     """
 
     asset_class: AssetClass
@@ -73,7 +84,10 @@ class Part(NamedTuple):
 
 
 class Past(NamedTuple):
-    """One asset class in a month with facts: the sum of its end-of-day balances, the first two, and the last."""
+    """One asset class in a month with facts.
+
+    The sum of its end-of-day balances, the first two, and the last.
+    """
 
     balance_days: int = 0
     first: int = 0
@@ -85,9 +99,10 @@ class Past(NamedTuple):
 class Ledger:
     """A customer's accounts and products, the month they came in, and the last month with facts.
 
-    `past` has the last three months with facts by `class/currency`, the latest first, and `streak` the months in a
-    row with an active day (below zero: without). `rates` has the last rates by which money of other currencies was
-    converted into the bank's `base`. `shares` has, by number, which part of a joint account is the customer's from which day on.
+    `past` has the last three months with facts by `class/currency`, the latest first, and `streak`
+    the months in a row with an active day (below zero: without). `rates` has the last rates by
+    which money of other currencies was converted into the bank's `base`. `shares` has, by number,
+    which part of a joint account is the customer's from which day on.
     """
 
     accounts: dict[str, Account] = field(default_factory=dict)
@@ -101,12 +116,18 @@ class Ledger:
     shares: dict[str, dict[Day, Part]] = field(default_factory=dict)
 
     def shares_of(self, name: str, currency: Currency) -> dict[Day, Part]:
-        """Which part of an account's money in a currency is the customer's from which day on; before any of them, all of it."""
+        """Which part of an account's money in a currency is the customer's from which day on.
+
+        Before any of them, all of it.
+        """
         return self.shares.get(name) or self.shares.get(name.removesuffix(f"/{currency}")) or {}
 
 
 def seen(ledger: Ledger, month: Month) -> Ledger:
-    """The ledger of a customer who was there in this month: the earliest such month is the first to get facts."""
+    """The ledger of a customer who was there in this month.
+
+    The earliest such month is the first to get facts.
+    """
     if ledger.since is not None and ledger.since <= month:
         return ledger
     return changed(ledger, since=month)
@@ -115,7 +136,8 @@ def seen(ledger: Ledger, month: Month) -> Ledger:
 def opened(ledger: Ledger, number: str, asset_class: AssetClass, currency: str) -> Ledger:
     """The ledger with an account opened.
 
-    What moved on it before it was known to be of this class belongs to its class, as far as no month with it is closed.
+    What moved on it before it was known to be of this class belongs to its class, as far as no
+    month with it is closed.
     """
     name = _name(ledger, number, currency)
     known = ledger.accounts.get(name)
@@ -128,13 +150,22 @@ def opened(ledger: Ledger, number: str, asset_class: AssetClass, currency: str) 
 
 def closed(ledger: Ledger, number: str) -> Ledger:
     """The ledger with an account marked closed, in every currency."""
-    ended = {name: changed(account, closed=True) for name, account in ledger.accounts.items() if name == number or name.startswith(f"{number}/")}
+    ended = {
+        name: changed(account, closed=True)
+        for name, account in ledger.accounts.items()
+        if name == number or name.startswith(f"{number}/")
+    }
     return changed(ledger, accounts={**ledger.accounts, **ended}) if ended else ledger
 
 
 def shared(ledger: Ledger, number: str, part: Part, day: Day) -> Ledger:
-    """The ledger with an account of which a part is the customer's from a day on; a closed month stays what it was."""
-    return changed(ledger, shares={**ledger.shares, number: {**ledger.shares.get(number, {}), day: part}})
+    """The ledger with an account of which a part is the customer's from a day on.
+
+    A closed month stays what it was.
+    """
+    return changed(
+        ledger, shares={**ledger.shares, number: {**ledger.shares.get(number, {}), day: part}}
+    )
 
 
 def holding(ledger: Ledger, reference: str) -> Ledger:
@@ -148,11 +179,13 @@ def not_holding(ledger: Ledger, reference: str) -> Ledger:
 
 
 def transacted(ledger: Ledger, moves: Iterable[Move]) -> Ledger:
-    """The ledger after transactions, in order: moved, and counted by value in and out and by active day.
+    """The ledger after transactions, in order.
 
-    An account never heard of is taken to be a deposit. A late movement, of a month already closed, counts from the
-    first day of the first month still open: facts of a closed month do not change. A transaction of a day whose
-    closing balance has been stated is contained in that balance.
+    Moved, and counted by value in and out and by active day.
+
+    An account never heard of is taken to be a deposit. A late movement, of a month already closed,
+    counts from the first day of the first month still open: facts of a closed month do not change.
+    A transaction of a day whose closing balance has been stated is contained in that balance.
     """
     running: dict[str, _Running] = {}
     for number, currency, amount, day in moves:
@@ -160,10 +193,18 @@ def transacted(ledger: Ledger, moves: Iterable[Move]) -> Ledger:
         if account is None or account.currency != currency:
             account = _moving(running, ledger, number, currency)
         account.move(amount, day)
-    return changed(ledger, accounts={**ledger.accounts, **{name: account.account() for name, account in running.items()}})
+    return changed(
+        ledger,
+        accounts={
+            **ledger.accounts,
+            **{name: account.account() for name, account in running.items()},
+        },
+    )
 
 
-def _moving(running: "dict[str, _Running]", ledger: Ledger, number: str, currency: str) -> "_Running":
+def _moving(
+    running: "dict[str, _Running]", ledger: Ledger, number: str, currency: str
+) -> "_Running":
     """The account that money of a currency moves, among those that are moving."""
     known = running.get(number) or ledger.accounts.get(number)
     name = number if known is None or known.currency == currency else f"{number}/{currency}"
@@ -191,7 +232,11 @@ class _Running:
             self.days[day] = days_moves((came + amount, went, number + 1, corrected, stated))
         else:
             self.days[day] = days_moves((came, went - amount, number + 1, corrected, stated))
-        containing = None if self.stated is None or day > self.stated else _stated_from(self.days, self.stated, day)
+        containing = (
+            None
+            if self.stated is None or day > self.stated
+            else _stated_from(self.days, self.stated, day)
+        )
         if containing is None:
             self.balance += amount
         else:
@@ -206,16 +251,23 @@ class _Running:
 def restated(ledger: Ledger, number: str, balance: int, currency: str, day: Day) -> Ledger:
     """The ledger after a system of record stated the balance at the end of a day.
 
-    The difference to what was known of the end of that day moves on that day; what moved later stays on top. A
-    statement that comes after one of a later day does not change the later one. One of a day within a closed month,
-    but its last, comes too late: what moved after it in that month is no longer known by days.
+    The difference to what was known of the end of that day moves on that day; what moved later
+    stays on top. A statement that comes after one of a later day does not change the later one. One
+    of a day within a closed month, but its last, comes too late: what moved after it in that month
+    is no longer known by days.
     """
     if ledger.closed_through is not None and day < _last_day(ledger.closed_through):
         return ledger
     name = _name(ledger, number, currency)
     account = ledger.accounts.get(name) or Account("deposit", currency)
-    amount = balance - (account.balance - sum(moves.net for when, moves in account.days.items() if when > day))
-    following = None if account.stated is None else _stated_from(account.days, account.stated, day, itself=False)
+    amount = balance - (
+        account.balance - sum(moves.net for when, moves in account.days.items() if when > day)
+    )
+    following = (
+        None
+        if account.stated is None
+        else _stated_from(account.days, account.stated, day, itself=False)
+    )
     account = _corrected(account, amount, day, stated=True)
     if following is not None:
         return _with(ledger, name, _corrected(account, -amount, following))
@@ -223,15 +275,27 @@ def restated(ledger: Ledger, number: str, balance: int, currency: str, day: Day)
 
 
 def _corrected(account: Account, amount: int, day: Day, *, stated: bool = False) -> Account:
-    """The account after a correction of its balance, on a day; by a statement of that day, or because of another."""
+    """The account after a correction of its balance, on a day.
+
+    By a statement of that day, or because of another.
+    """
     moves = account.days.get(day, NOTHING)
     moves = moves._replace(corrected=moves.corrected + amount, stated=moves.stated or stated)
     return changed(account, balance=account.balance + amount, days={**account.days, day: moves})
 
 
-def _stated_from(days: Mapping[Day, DaysMoves], last: Day, day: Day, *, itself: bool = True) -> Day | None:
-    """The first day from this one on (or after it) whose closing balance was stated; `last` is the last there is."""
-    found = [when for when, moves in days.items() if moves.stated and (when > day or (itself and when == day))]
+def _stated_from(
+    days: Mapping[Day, DaysMoves], last: Day, day: Day, *, itself: bool = True
+) -> Day | None:
+    """The first day from this one on (or after it) whose closing balance was stated.
+
+    `last` is the last there is.
+    """
+    found = [
+        when
+        for when, moves in days.items()
+        if moves.stated and (when > day or (itself and when == day))
+    ]
     return min(found, default=last if last > day or (itself and last == day) else None)
 
 
@@ -244,6 +308,9 @@ def _with(ledger: Ledger, name: str, account: Account) -> Ledger:
 
 
 def _name(ledger: Ledger, number: str, currency: str) -> str:
-    """Where an account's balance in a currency is kept: money in a second currency is a balance of its own."""
+    """Where an account's balance in a currency is kept.
+
+    Money in a second currency is a balance of its own.
+    """
     known = ledger.accounts.get(number)
     return number if known is None or known.currency == currency else f"{number}/{currency}"

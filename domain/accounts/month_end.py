@@ -1,10 +1,11 @@
-"""What did a month come to? A row of facts for each month that ended, from what moved on each of its days.
+"""What did a month come to?
 
-The sum of a month's end-of-day balances is
-``opening x days + sum(net x days from the business date to the month's end, both counted)``,
-in exact integers, whatever the order in which the movements became known. Money of another currency counts in the
-bank's own: each day's balance and movements at that day's rate, rounded half up. Of a joint account counts the
-customer's part, each day.
+A row of facts for each month that ended, from what moved on each of its days.
+
+The sum of a month's end-of-day balances is ``opening x days + sum(net x days from the business date
+to the month's end, both counted)``, in exact integers, whatever the order in which the movements
+became known. Money of another currency counts in the bank's own: each day's balance and movements
+at that day's rate, rounded half up. Of a joint account counts the customer's part, each day.
 """
 
 from collections.abc import Callable
@@ -20,19 +21,31 @@ Worth = Callable[[int], int]
 ALL = Part(0, 1000)
 
 
-def month_ended(ledger: Ledger, month: Month, rates: Rates = NO_RATES) -> tuple[Ledger, tuple[MonthlyFacts, ...]]:
+def month_ended(
+    ledger: Ledger, month: Month, rates: Rates = NO_RATES
+) -> tuple[Ledger, tuple[MonthlyFacts, ...]]:
     """The ledger after a month's end, with a row of facts for every month that this closed.
 
-    Money of a currency that has no rate by its month's end is told in that currency. A month whose own end was never
-    reported is closed with the first later one. A month closed before, or one before the customer came, gives no facts.
+    Money of a currency that has no rate by its month's end is told in that currency. A month whose
+    own end was never reported is closed with the first later one. A month closed before, or one
+    before the customer came, gives no facts.
     """
     rows = []
     due = open_month(ledger)
     while due is not None and due <= month:
         tally = _tallied(ledger, due, rates)
         rows.append(facts := _facts(ledger, tally))
-        accounts = {name: _without_days(account, tally.last_day) for name, account in ledger.accounts.items()}
-        ledger = changed(ledger, accounts=accounts, closed_through=due, past=_remembered(ledger.past, tally), streak=facts.streak)
+        accounts = {
+            name: _without_days(account, tally.last_day)
+            for name, account in ledger.accounts.items()
+        }
+        ledger = changed(
+            ledger,
+            accounts=accounts,
+            closed_through=due,
+            past=_remembered(ledger.past, tally),
+            streak=facts.streak,
+        )
         ledger = changed(ledger, base=rates.base, rates=tally.used) if tally.used else ledger
         due = next_month(due)
     return ledger, tuple(rows)
@@ -44,15 +57,32 @@ def open_month(ledger: Ledger) -> Month | None:
 
 
 def facts_of(ledger: Ledger, month: Month) -> MonthlyFacts:
-    """The facts of the first month that is still open, if nothing more moves in it, at the rates of the last month's end."""
-    rates = Rates(ledger.base, {currency: {f"{month}-01": rate} for currency, rate in ledger.rates.items()})
+    """The facts of the first month that is still open, if nothing more moves in it, at the rates of
+    the last month's end.
+    """
+    rates = Rates(
+        ledger.base, {currency: {f"{month}-01": rate} for currency, rate in ledger.rates.items()}
+    )
     return _facts(ledger, _tallied(ledger, month, rates))
 
 
 class _Tally:
-    """What the accounts of one ledger come to in one month; what is late counts from its first day."""
+    """What the accounts of one ledger come to in one month; what is late counts from
+    its first day.
+    """
 
-    __slots__ = ("active", "days", "held", "last_day", "month", "numbers", "transactions", "used", "value_in", "value_out")
+    __slots__ = (
+        "active",
+        "days",
+        "held",
+        "last_day",
+        "month",
+        "numbers",
+        "transactions",
+        "used",
+        "value_in",
+        "value_out",
+    )
 
     def __init__(self, month: Month) -> None:
         self.month = month
@@ -68,13 +98,21 @@ class _Tally:
 
     def add(self, name: str, account: Account, ledger: Ledger, rates: Rates) -> None:
         """Count one account in."""
-        daily = None if rates.base is None or rates.base == account.currency else rates.of_month(account.currency, self.month)
+        daily = (
+            None
+            if rates.base is None or rates.base == account.currency
+            else rates.of_month(account.currency, self.month)
+        )
         if daily:
             assert rates.base is not None
             self.used[account.currency] = daily[-1]
         shares = ledger.shares_of(name, account.currency) if ledger.shares else {}
         if daily or shares:
-            self._add_by_worth(account, rates.base if daily and rates.base else account.currency, _worths(shares, self.numbers, daily))
+            self._add_by_worth(
+                account,
+                rates.base if daily and rates.base else account.currency,
+                _worths(shares, self.numbers, daily),
+            )
         else:
             self._add_whole(account)
 
@@ -101,17 +139,30 @@ class _Tally:
         closing = account.balance - later
         opening = closing - moved
         self._count(number, came, went, account.currency)
-        self._hold(account, account.currency, Past(opening * days + total, opening + first, opening + second, closing), opening)
+        self._hold(
+            account,
+            account.currency,
+            Past(opening * days + total, opening + first, opening + second, closing),
+            opening,
+        )
 
     def _add_by_worth(self, account: Account, currency: str, worths: dict[int, Worth]) -> None:
-        """Count in an account that is worth something else than its balance: each balance for as many days as nothing changes."""
+        """Count in an account that is worth something else than its balance.
+
+        Each balance for as many days as nothing changes.
+        """
         balance = opening = account.balance - sum([moves.net for moves in account.days.values()])
         by_day: dict[int, DaysMoves] = {}
         for day, moves in account.days.items():
             if day <= self.last_day:
                 since = self.numbers.get(day, 1)
                 known = by_day.get(since, NOTHING)
-                by_day[since] = DaysMoves(known.came + moves.came, known.went + moves.went, known.number + moves.number, known.corrected + moves.corrected)
+                by_day[since] = DaysMoves(
+                    known.came + moves.came,
+                    known.went + moves.went,
+                    known.number + moves.number,
+                    known.corrected + moves.corrected,
+                )
         total, first, second, worth_of = 0, 0, 0, worths[1]
         changes = sorted({1, *by_day, *worths})
         for number, following in zip(changes, (*changes[1:], self.days + 1), strict=True):
@@ -130,7 +181,9 @@ class _Tally:
         if opening or any(held):
             key = f"{account.asset_class}/{currency}"
             known = self.held.get(key)
-            self.held[key] = held if known is None else Past(*map(sum, zip(known, held, strict=True)))
+            self.held[key] = (
+                held if known is None else Past(*map(sum, zip(known, held, strict=True)))
+            )
 
     def _count(self, number: int, came: int, went: int, currency: str) -> None:
         if number:
@@ -143,14 +196,25 @@ NONE = Past()
 NO_TRAITS = Traits()
 
 
-def _worths(shares: dict[Day, Part], numbers: dict[Day, int], daily: list[Rate] | None) -> dict[int, Worth]:
-    """What an amount of an account is worth to this customer, from the first day of a month on and from each on which that changes.
+def _worths(
+    shares: dict[Day, Part], numbers: dict[Day, int], daily: list[Rate] | None
+) -> dict[int, Worth]:
+    """What an amount of an account is worth to this customer, from the first day of a month on and
+    from each on which that changes.
 
     Converted at the rate of the day, then the customer's part of it.
     """
     parts = {numbers[day]: part for day, part in shares.items() if day in numbers}
     part = shares[max(before)] if (before := [day for day in shares if day < min(numbers)]) else ALL
-    rates = {number: rate for number, rate in enumerate(daily, start=1) if number == 1 or rate != daily[number - 2]} if daily else {}
+    rates = (
+        {
+            number: rate
+            for number, rate in enumerate(daily, start=1)
+            if number == 1 or rate != daily[number - 2]
+        }
+        if daily
+        else {}
+    )
     worths, rate = dict[int, Worth](), None
     for number in sorted({1, *parts, *rates}):
         part, rate = parts.get(number, part), rates.get(number, rate)
@@ -174,12 +238,18 @@ def _facts(ledger: Ledger, tally: _Tally) -> MonthlyFacts:
         MonthlyFacts,
         month=tally.month,
         days=tally.days,
-        assets=tuple([_asset_facts(key, tally, ledger.past.get(key, ())) for key in sorted(tally.held.keys() | ledger.past.keys())]),
+        assets=tuple(
+            [
+                _asset_facts(key, tally, ledger.past.get(key, ()))
+                for key in sorted(tally.held.keys() | ledger.past.keys())
+            ]
+        ),
         transactions=tally.transactions,
         value_in=_in_order(tally.value_in),
         value_out=_in_order(tally.value_out),
         active_days=tally.active.bit_count(),
-        products=len(ledger.products) + sum(not account.closed for account in ledger.accounts.values()),
+        products=len(ledger.products)
+        + sum(not account.closed for account in ledger.accounts.values()),
         tenure_months=_months_between(ledger.since or tally.month, tally.month) + 1,
         streak=_streak(ledger, tally),
         traits=NO_TRAITS,
@@ -206,7 +276,10 @@ def _asset_facts(key: str, tally: _Tally, past: tuple[Past, ...]) -> AssetFacts:
 
 
 def _ninety_days(now: Past, month: Month, past: tuple[Past, ...]) -> int:
-    """The sum over 90 days up to a month's end: three months, less their first days, or with the last day before them."""
+    """The sum over 90 days up to a month's end.
+
+    Three months, less their first days, or with the last day before them.
+    """
     one, two, three = (*past, NONE, NONE, NONE)[:3]
     match days_of_three(month):
         case 89:
@@ -221,7 +294,10 @@ def _ninety_days(now: Past, month: Month, past: tuple[Past, ...]) -> int:
 
 
 def _remembered(past: dict[str, tuple[Past, ...]], tally: _Tally) -> dict[str, tuple[Past, ...]]:
-    months = {key: (tally.held.get(key, NONE), *past.get(key, ()))[:3] for key in past.keys() | tally.held.keys()}
+    months = {
+        key: (tally.held.get(key, NONE), *past.get(key, ()))[:3]
+        for key in past.keys() | tally.held.keys()
+    }
     return {key: each for key, each in months.items() if any(map(any, each))}
 
 
@@ -230,7 +306,11 @@ def _streak(ledger: Ledger, tally: _Tally) -> int:
 
 
 def _without_days(account: Account, last_day: str) -> Account:
-    return changed(account, days={day: moves for day, moves in account.days.items() if day > last_day}) if account.days else account
+    return (
+        changed(account, days={day: moves for day, moves in account.days.items() if day > last_day})
+        if account.days
+        else account
+    )
 
 
 @lru_cache(maxsize=4096)

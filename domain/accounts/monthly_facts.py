@@ -1,4 +1,7 @@
-"""What did a month of one customer come to? Rows of facts without any rule: what every tiering policy reads."""
+"""What did a month of one customer come to?
+
+Rows of facts without any rule: what every tiering policy reads.
+"""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -11,9 +14,9 @@ from domain.event import AssetClass
 class AssetFacts:
     """One asset class in one currency over one month, in minor units.
 
-    `balance_days` is the sum of the end-of-day balances, `average` that sum over the days of the month, rounded
-    half up, `closing` the balance at the end of the last day, and `ninety_days` the sum of the end-of-day balances
-    of the 90 days up to the month's end.
+    `balance_days` is the sum of the end-of-day balances, `average` that sum over the days of the
+    month, rounded half up, `closing` the balance at the end of the last day, and `ninety_days` the
+    sum of the end-of-day balances of the 90 days up to the month's end.
     """
 
     asset_class: AssetClass
@@ -26,7 +29,10 @@ class AssetFacts:
 
 @dataclass(frozen=True)
 class Traits:
-    """What was known of the customer at the month's end, beside money; None where nothing was ever stated."""
+    """What was known of the customer at the month's end, beside money.
+
+    None where nothing was ever stated.
+    """
 
     kind: str | None = None
     rating: str | None = None
@@ -41,8 +47,9 @@ class Traits:
 class MonthlyFacts:
     """What one month of one customer came to: minor units, counts, days.
 
-    `streak` counts the months in a row, this one included, that had an active day; below zero, that had none.
-    `wholes` has the household and the company group that the customer belonged to at its end, with the share in permille.
+    `streak` counts the months in a row, this one included, that had an active day; below zero, that
+    had none. `wholes` has the household and the company group that the customer belonged to at its
+    end, with the share in permille.
     """
 
     month: Month

@@ -4,7 +4,10 @@ from domain.event import Interaction, PlausibleDate
 
 
 class DayClosed(Interaction):
-    """The bank's end of day. Sent once to the stream `bank`, recorded once in each shard's own stream."""
+    """The bank's end of day.
+
+    Sent once to the stream `bank`, recorded once in each shard's own stream.
+    """
 
     concerns = ("shard", "bank")
     customer_seen = False

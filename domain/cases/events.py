@@ -2,7 +2,16 @@
 
 from typing import Literal
 
-from domain.event import WITH_CUSTOMERS, Channel, Identifier, Interaction, Line, PlausibleDate, Stream, Text
+from domain.event import (
+    WITH_CUSTOMERS,
+    Channel,
+    Identifier,
+    Interaction,
+    Line,
+    PlausibleDate,
+    Stream,
+    Text,
+)
 
 
 class ComplaintOpened(Interaction):

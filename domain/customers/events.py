@@ -2,7 +2,16 @@
 
 from typing import Literal
 
-from domain.event import WITH_CUSTOMERS, Channel, Identifier, Interaction, Line, PlausibleDate, Stream, later
+from domain.event import (
+    WITH_CUSTOMERS,
+    Channel,
+    Identifier,
+    Interaction,
+    Line,
+    PlausibleDate,
+    Stream,
+    later,
+)
 
 RiskGrade = Literal["C1", "C2", "C3", "C4", "C5"]
 Gender = Literal["female", "male", "unstated"]
@@ -28,7 +37,10 @@ class CustomerLeft(Interaction):
 
 
 class ProfileFactStated(Interaction):
-    """Somebody stated a basic fact about the customer; the newest statement of a fact is the one in use."""
+    """Somebody stated a basic fact about the customer.
+
+    The newest statement of a fact is the one in use.
+    """
 
     senders = ("core", "manager")
     fact: Identifier
@@ -63,7 +75,9 @@ class PreferenceStated(Interaction):
 
 
 class ConsentGranted(Interaction):
-    """The customer allowed the use of their data for one purpose, on one channel or on all of them."""
+    """The customer allowed the use of their data for one purpose, on one channel or on
+    all of them.
+    """
 
     senders = WITH_CUSTOMERS
     purpose: Purpose
@@ -72,7 +86,9 @@ class ConsentGranted(Interaction):
 
 
 class ConsentWithdrawn(Interaction):
-    """The customer no longer allows the use of their data for one purpose, on one channel or on all of them."""
+    """The customer no longer allows the use of their data for one purpose, on one channel or on
+    all of them.
+    """
 
     senders = WITH_CUSTOMERS
     purpose: Purpose

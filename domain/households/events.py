@@ -1,7 +1,9 @@
-"""What happens between customers and what they belong to? They join and leave, report their months, and learn the sum.
+"""What happens between customers and what they belong to?
 
-A month of a whole is known when every shard of the bank has said that its own month is: then every member has
-reported. So neither the order in which shards work, nor a slow one, changes any sum.
+They join and leave, report their months, and learn the sum.
+
+A month of a whole is known when every shard of the bank has said that its own month is: then every
+member has reported. So neither the order in which shards work, nor a slow one, changes any sum.
 """
 
 from typing import Annotated, Self
@@ -20,8 +22,12 @@ LARGEST = 10**18
 
 KINDS = ("household", "company")
 """The kinds of stream that customers belong to."""
-Household = Annotated[str, StringConstraints(max_length=200, pattern=r"^household:[A-Za-z0-9_.\-:/@#]+$")]
-CompanyGroup = Annotated[str, StringConstraints(max_length=200, pattern=r"^company:[A-Za-z0-9_.\-:/@#]+$")]
+Household = Annotated[
+    str, StringConstraints(max_length=200, pattern=r"^household:[A-Za-z0-9_.\-:/@#]+$")
+]
+CompanyGroup = Annotated[
+    str, StringConstraints(max_length=200, pattern=r"^company:[A-Za-z0-9_.\-:/@#]+$")
+]
 
 
 class HouseholdJoined(Interaction):
@@ -52,7 +58,10 @@ class CompanyGroupLeft(Interaction):
 
 
 class MembershipChanged(Interaction):
-    """In which intervals a customer belongs to this household or company group: all of them, each from its day on until, without, another."""
+    """In which intervals a customer belongs to this household or company group.
+
+    All of them, each from its day on until, without, another.
+    """
 
     concerns = KINDS
     whom = "member"
@@ -78,7 +87,9 @@ class MemberMonthReported(Interaction):
 
 
 class ShardMonthReported(Interaction):
-    """One of so many shards has closed a month for all its customers, and their reports are recorded."""
+    """One of so many shards has closed a month for all its customers, and their reports
+    are recorded.
+    """
 
     concerns = ("month",)
     senders = NOBODY
@@ -88,7 +99,10 @@ class ShardMonthReported(Interaction):
 
 
 class MonthReported(Interaction):
-    """All shards have closed a month: what members come to together is known. Recorded once in each shard's own stream."""
+    """All shards have closed a month: what members come to together is known.
+
+    Recorded once in each shard's own stream.
+    """
 
     concerns = ("shard", "bank")
     senders = NOBODY
@@ -96,7 +110,9 @@ class MonthReported(Interaction):
 
 
 class WholeMonthClosed(Interaction):
-    """What the household or company group of a customer came to in a month: all of it, and by shares.
+    """What the household or company group of a customer came to in a month.
+
+    All of it, and by shares.
 
     `beside` has the months of the members of a small household one by one, without names.
     """
@@ -120,7 +136,16 @@ class WholeMonthClosed(Interaction):
 
 
 def _check(figures: MonthlyFacts | Sums) -> None:
-    amounts = [*figures.value_in.values(), *figures.value_out.values(), figures.transactions, figures.products]
-    amounts += [amount for asset in figures.assets for amount in (asset.balance_days, asset.average, asset.closing, asset.ninety_days)]
+    amounts = [
+        *figures.value_in.values(),
+        *figures.value_out.values(),
+        figures.transactions,
+        figures.products,
+    ]
+    amounts += [
+        amount
+        for asset in figures.assets
+        for amount in (asset.balance_days, asset.average, asset.closing, asset.ninety_days)
+    ]
     if any(abs(amount) > LARGEST for amount in amounts):
         raise ValueError(f"no figure may be larger than {LARGEST}")

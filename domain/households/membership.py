@@ -1,7 +1,10 @@
-"""Who belongs together, and what do they come to? Memberships with intervals and shares, and one row of facts for all.
+"""Who belongs together, and what do they come to?
 
-A household or company group has no money of its own: what it comes to is the sum of its members' months, each as the
-member's own ledger closed it. So the sum of the members is the whole, by construction.
+Memberships with intervals and shares, and one row of facts for all.
+
+A household or company group has no money of its own: what it comes to is the sum of its members'
+months, each as the member's own ledger closed it. So the sum of the members is the whole, by
+construction.
 """
 
 from collections import Counter
@@ -15,12 +18,16 @@ from domain.fastcopy import changed
 
 Take = Literal["sum", "share", "max"]
 MOST_BESIDE = 20
-"""Members of a household whose months are told one by one, for rules that count the best of them."""
+"""Members of a household whose months are told one by one, for rules that count the
+best of them.
+"""
 
 
 @dataclass(frozen=True)
 class Membership:
-    """A customer belongs to a whole, in a role and with a share in permille, from a day on, until (without) another."""
+    """A customer belongs to a whole, in a role and with a share in permille, from a day on, until
+    (without) another.
+    """
 
     share_permille: int
     since: date
@@ -52,7 +59,10 @@ class Sums:
 
 @dataclass(frozen=True)
 class Told:
-    """What a whole came to in a month, as its members learn it: all of it, by shares, and in a small household member by member."""
+    """What a whole came to in a month, as its members learn it.
+
+    All of it, by shares, and in a small household member by member.
+    """
 
     whole: str
     total: Sums
@@ -60,7 +70,10 @@ class Told:
     beside: tuple[MonthlyFacts, ...] = ()
 
     def counting(self, own: MonthlyFacts, take: Take) -> tuple[MonthlyFacts, ...]:
-        """The months that count for a member beside their own: that of the whole by sum or by shares, or those of all members."""
+        """The months that count for a member beside their own.
+
+        That of the whole by sum or by shares, or those of all members.
+        """
         match take:
             case "sum":
                 return (together(own, self.total),)
@@ -73,35 +86,73 @@ class Told:
 def joined(memberships: Memberships, whole: str, membership: Membership) -> Memberships:
     """The memberships after one more, whatever the order in which they become known.
 
-    A customer is in one whole of a kind at a time: it lasts until the next one of its kind begins, and the one before
-    lasts until it begins; of two that begin on one day, the one that became known last. Another share in the same whole
-    is another membership, which ends where the one that it divides ended.
+    A customer is in one whole of a kind at a time: it lasts until the next one of its kind begins,
+    and the one before lasts until it begins; of two that begin on one day, the one that became
+    known last. Another share in the same whole is another membership, which ends where the one that
+    it divides ended.
     """
     since = membership.since
     kind = {name: held for name, held in memberships.items() if _kind(name) == _kind(whole)}
-    divided = [each.until for each in kind.get(whole, ()) if each.since <= since and each.until is not None and each.until > since]
+    divided = [
+        each.until
+        for each in kind.get(whole, ())
+        if each.since <= since and each.until is not None and each.until > since
+    ]
     following = [each.since for held in kind.values() for each in held if each.since > since]
-    bounded = {name: tuple([_ended(each, since) if each.since < since else each for each in held if each.since != since]) for name, held in kind.items()}
-    mine = sorted((*bounded.get(whole, ()), changed(membership, until=min([*divided, *following], default=None))), key=lambda each: each.since)
-    return {name: held for name, held in {**memberships, **bounded, whole: tuple(mine)}.items() if held}
+    bounded = {
+        name: tuple(
+            [
+                _ended(each, since) if each.since < since else each
+                for each in held
+                if each.since != since
+            ]
+        )
+        for name, held in kind.items()
+    }
+    mine = sorted(
+        (
+            *bounded.get(whole, ()),
+            changed(membership, until=min([*divided, *following], default=None)),
+        ),
+        key=lambda each: each.since,
+    )
+    return {
+        name: held for name, held in {**memberships, **bounded, whole: tuple(mine)}.items() if held
+    }
 
 
 def left(memberships: Memberships, whole: str, day: date) -> Memberships:
-    """The memberships after the end of those that had begun by a day; one that is not known yet is not ended."""
-    held = tuple([_ended(each, day) if each.since <= day else each for each in memberships.get(whole, ())])
+    """The memberships after the end of those that had begun by a day.
+
+    One that is not known yet is not ended.
+    """
+    held = tuple(
+        [_ended(each, day) if each.since <= day else each for each in memberships.get(whole, ())]
+    )
     return {**memberships, whole: held} if held else dict(memberships)
 
 
 def counted_on(memberships: Memberships, day: date) -> dict[str, int]:
-    """In which wholes a customer counts at the end of a day, and with which share: in one of each kind."""
+    """In which wholes a customer counts at the end of a day, and with which share.
+
+    In one of each kind.
+    """
     if not memberships:
         return {}
-    there = {whole: each for whole, held in memberships.items() for each in held if each.since <= day and (each.until is None or each.until > day)}
+    there = {
+        whole: each
+        for whole, held in memberships.items()
+        for each in held
+        if each.since <= day and (each.until is None or each.until > day)
+    }
     return {whole: there[whole].share_permille for whole in sorted(there)}
 
 
 def summed(members: Iterable[Member], *, by_share: bool = False) -> Sums:
-    """What members come to together; `by_share`: each with their share, every amount rounded down by itself."""
+    """What members come to together.
+
+    `by_share`: each with their share, every amount rounded down by itself.
+    """
     parts = [_share(facts, permille) if by_share else facts for facts, permille in members]
     assets: dict[tuple[str, str], AssetFacts] = {}
     for asset in (asset for part in parts for asset in part.assets):
@@ -117,7 +168,10 @@ def summed(members: Iterable[Member], *, by_share: bool = False) -> Sums:
 
 
 def together(own: MonthlyFacts, sums: Sums) -> MonthlyFacts:
-    """A member's month with the money, transactions and products of the whole; days, months and traits stay the member's own."""
+    """A member's month with the money, transactions and products of the whole.
+
+    Days, months and traits stay the member's own.
+    """
     return replace(
         own,
         assets=sums.assets,
@@ -129,12 +183,26 @@ def together(own: MonthlyFacts, sums: Sums) -> MonthlyFacts:
 
 
 def without_names(months: Iterable[MonthlyFacts]) -> tuple[MonthlyFacts, ...]:
-    """Months with amounts and counts alone, without a word of whose they are, in an order that tells nothing of it."""
-    return tuple(sorted((replace(facts, wholes={}, traits=Traits(open_cases=facts.traits.open_cases)) for facts in months), key=repr))
+    """Months with amounts and counts alone, without a word of whose they are, in an order that
+    tells nothing of it.
+    """
+    return tuple(
+        sorted(
+            (
+                replace(facts, wholes={}, traits=Traits(open_cases=facts.traits.open_cases))
+                for facts in months
+            ),
+            key=repr,
+        )
+    )
 
 
 def _ended(membership: Membership, day: date) -> Membership:
-    return membership if membership.until is not None and membership.until <= day else changed(membership, until=day)
+    return (
+        membership
+        if membership.until is not None and membership.until <= day
+        else changed(membership, until=day)
+    )
 
 
 def _kind(whole: str) -> str:
@@ -156,10 +224,20 @@ def _share(facts: MonthlyFacts, permille: int) -> MonthlyFacts:
         return amount * permille // 1000
 
     assets = tuple(
-        AssetFacts(each.asset_class, each.currency, part(each.balance_days), part(each.average), part(each.closing), part(each.ninety_days))
+        AssetFacts(
+            each.asset_class,
+            each.currency,
+            part(each.balance_days),
+            part(each.average),
+            part(each.closing),
+            part(each.ninety_days),
+        )
         for each in facts.assets
     )
-    value_in, value_out = ({currency: part(amount) for currency, amount in side.items()} for side in (facts.value_in, facts.value_out))
+    value_in, value_out = (
+        {currency: part(amount) for currency, amount in side.items()}
+        for side in (facts.value_in, facts.value_out)
+    )
     return replace(facts, assets=assets, value_in=value_in, value_out=value_out)
 
 

@@ -23,9 +23,10 @@ class Consented(NamedTuple):
 class Applicant:
     """What the funnel knows of a customer at a moment.
 
-    `age` in full years; `grade` is `C1`..`C5`, and None if none was ever assessed; `graded_until` the last day it holds.
-    `consents` go by purpose, or `purpose/channel`; `accepted` has the last acceptance of each offer. `household` has the
-    contacts of the households that the customer belongs to. `case` gives what conditions are asked of.
+    `age` in full years; `grade` is `C1`..`C5`, and None if none was ever assessed; `graded_until`
+    the last day it holds. `consents` go by purpose, or `purpose/channel`; `accepted` has the last
+    acceptance of each offer. `household` has the contacts of the households that the customer
+    belongs to. `case` gives what conditions are asked of.
     """
 
     stream: str
@@ -48,12 +49,16 @@ class Applicant:
 
 
 class Asking:
-    """Who is asked for, and on which channel; `full` has the numbers of the caps that somebody else has just used up.
+    """Who is asked for, and on which channel.
+
+    `full` has the numbers of the caps that somebody else has just used up.
 
     What is the same for every offer is found out once.
     """
 
-    def __init__(self, catalogue: Catalogue, who: Applicant, channel: Channel, full: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self, catalogue: Catalogue, who: Applicant, channel: Channel, full: tuple[int, ...] = ()
+    ) -> None:
         self.catalogue = catalogue
         self.who = who
         self.channel = channel
@@ -63,7 +68,9 @@ class Asking:
     def agreed(self, purpose: str) -> bool:
         """Whether the customer agrees to a purpose on this channel."""
         if purpose not in self._agreed:
-            self._agreed[purpose] = agrees(self.who, purpose, self.channel, opt_in=purpose in self.catalogue.consent.opt_in)
+            self._agreed[purpose] = agrees(
+                self.who, purpose, self.channel, opt_in=purpose in self.catalogue.consent.opt_in
+            )
         return self._agreed[purpose]
 
     @cached_property
@@ -77,7 +84,11 @@ class Asking:
         """Which cap is reached on this channel."""
         for number, cap in enumerate(self.catalogue.contact.caps):
             if self.channel in cap.channels:
-                everybody = (self.who.contacts,) if cap.of == "customer" else (self.who.contacts, *self.who.household)
+                everybody = (
+                    (self.who.contacts,)
+                    if cap.of == "customer"
+                    else (self.who.contacts, *self.who.household)
+                )
                 if number in self._full or len(taken(cap, everybody, self.who.now)) >= cap.at_most:
                     return f"contacted often enough: {cap}"
         return None
@@ -87,12 +98,26 @@ class Asking:
         """After which acceptance of a private product the time for second thoughts is not over."""
         hours = timedelta(hours=self.catalogue.cooling_off_hours)
         private = (offer.offer for offer in self.catalogue.offers if offer.private)
-        return next((name for name in private if (at := self.who.accepted.get(name)) is not None and self.who.now < at + hours), None)
+        return next(
+            (
+                name
+                for name in private
+                if (at := self.who.accepted.get(name)) is not None and self.who.now < at + hours
+            ),
+            None,
+        )
 
 
 def agrees(who: Applicant, purpose: str, channel: str, *, opt_in: bool) -> bool:
-    """Whether the customer agrees to a purpose on a channel: what was said last counts, and of one moment the no."""
-    said = [each for key in (purpose, f"{purpose}/{channel}") if (each := who.consents.get(key)) is not None]
+    """Whether the customer agrees to a purpose on a channel.
+
+    What was said last counts, and of one moment the no.
+    """
+    said = [
+        each
+        for key in (purpose, f"{purpose}/{channel}")
+        if (each := who.consents.get(key)) is not None
+    ]
     if not said:
         return not opt_in
     return min(said, key=lambda each: (-each.at.timestamp(), each.granted)).granted

@@ -1,4 +1,7 @@
-"""What may the bank offer, to whom, and how often? The catalogue as data, with the rules for contact, choice and proof of value."""
+"""What may the bank offer, to whom, and how often?
+
+The catalogue as data, with the rules for contact, choice and proof of value.
+"""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +28,10 @@ Age = Annotated[int, Field(ge=0, le=150)]
 
 BALANCES = tuple(f"balance-{name}" for name in get_args(AssetClass))
 QUANTITIES = ("age", "balance", *BALANCES, *COUNTS)
-"""What a condition of an offer may ask for: the age in full years, balances now, and the counts of the last month that ended."""
+"""What a condition of an offer may ask for.
+
+The age in full years, balances now, and the counts of the last month that ended.
+"""
 
 
 FORESIGHT = "foresight/"
@@ -39,7 +45,10 @@ class Said(BaseModel):
 
 
 class Risk(Said):
-    """How the issuer and the seller grade a product; where they differ the higher counts (Order 2025 No. 7 of the NFRA)."""
+    """How the issuer and the seller grade a product.
+
+    Where they differ the higher counts (Order 2025 No. 7 of the NFRA).
+    """
 
     issuer: Grade
     seller: Grade | None = None
@@ -69,10 +78,12 @@ class Validity(Said):
 class Offer(Said):
     """One entry of the catalogue; what is left out restricts nothing.
 
-    `value` is what an acceptance is worth, in minor units of the catalogue's currency; `levers_percent` is the bank's
-    own weight. `treatments` says by channel what is shown, by language; an offer with any is made on those channels alone.
-    `purpose` is what the customer's consent is asked for. `private` products have a cooling-off time. `seasons` are
-    months of the year. An offer on a `ramp` is new: few see it at first. `answer_days` is how long an answer is waited for.
+    `value` is what an acceptance is worth, in minor units of the catalogue's currency;
+    `levers_percent` is the bank's own weight. `treatments` says by channel what is shown, by
+    language; an offer with any is made on those channels alone. `purpose` is what the customer's
+    consent is asked for. `private` products have a cooling-off time. `seasons` are months of the
+    year. An offer on a `ramp` is new: few see it at first. `answer_days` is how long an answer is
+    waited for.
     """
 
     offer: Identifier
@@ -86,7 +97,9 @@ class Offer(Said):
     levers_percent: Percent = 100
     mandatory: bool = False
     ramp: bool = False
-    risk: Annotated[Risk, BeforeValidator(_issued, json_schema_input_type=Grade | Risk)] | None = None
+    risk: Annotated[Risk, BeforeValidator(_issued, json_schema_input_type=Grade | Risk)] | None = (
+        None
+    )
     private: bool = False
     valid: Validity = Validity()
     ages: tuple[Age, Age] | None = None
@@ -127,8 +140,16 @@ class Offer(Said):
             yield f"valid since {self.valid.since} until {self.valid.until} is never"
         for stage in ("eligibility", "applicability", "suitability"):
             condition: Condition | None = getattr(self, stage)
-            asked = [atom.quantity for atom in atoms(condition) if isinstance(atom, AtLeast | AtMost)] if condition else []
-            yield from (f"{stage} asks for {name}, which is none of {', '.join(QUANTITIES)}" for name in asked if name not in QUANTITIES)
+            asked = (
+                [atom.quantity for atom in atoms(condition) if isinstance(atom, AtLeast | AtMost)]
+                if condition
+                else []
+            )
+            yield from (
+                f"{stage} asks for {name}, which is none of {', '.join(QUANTITIES)}"
+                for name in asked
+                if name not in QUANTITIES
+            )
 
 
 class Weight(Said):
@@ -148,23 +169,30 @@ class Care(Said):
 
 
 class Watch(Said):
-    """Key customers, by tier; they are at risk from so many permille on with which they may leave."""
+    """Key customers, by tier; they are at risk from so many permille on with which
+    they may leave.
+    """
 
     tiers: tuple[Identifier, ...] = ()
     churn_permille: Annotated[int, Field(ge=1, le=1000)] = 200
 
 
 class Consent(Said):
-    """Purposes that need a yes (PBOC Order 2020 No. 5); for the others it is enough that nobody said no."""
+    """Purposes that need a yes (PBOC Order 2020 No. 5).
+
+    For the others it is enough that nobody said no.
+    """
 
     opt_in: tuple[Purpose, ...] = ()
 
 
 class Exploration(Said):
-    """How much is tried out: to whom a new offer is shown at first, and at how many acceptances to everybody.
+    """How much is tried out.
 
-    Before an offer has evidence of its own it is taken to be accepted `expected_permille` of the time, with the weight
-    of so many answers.
+    To whom a new offer is shown at first, and at how many acceptances to everybody.
+
+    Before an offer has evidence of its own it is taken to be accepted `expected_permille` of the
+    time, with the weight of so many answers.
     """
 
     first_permille: Permille = 20
@@ -175,7 +203,10 @@ class Exploration(Said):
 
 
 class Arms(Said):
-    """How many customers of a thousand are held out, and how their offers are chosen; who, follows from the name of the experiment."""
+    """How many customers of a thousand are held out, and how their offers are chosen.
+
+    Who, follows from the name of the experiment.
+    """
 
     experiment: Identifier = "usual"
     random: Permille = 0
@@ -191,7 +222,9 @@ class Arms(Said):
         """
         place = of_thousand(f"{self.experiment}/{stream}")
         held_out: tuple[Arm, ...] = ("random", "propensity", "no-levers", "eligible")
-        for arm, size in zip(held_out, (self.random, self.propensity, self.no_levers, self.eligible), strict=True):
+        for arm, size in zip(
+            held_out, (self.random, self.propensity, self.no_levers, self.eligible), strict=True
+        ):
             if place < size:
                 return arm
             place -= size
@@ -205,7 +238,10 @@ class Arms(Said):
 
 
 class Catalogue(Said):
-    """What the bank may offer, and how it chooses, under a version that every decision names. Amounts in minor units of `currency`."""
+    """What the bank may offer, and how it chooses, under a version that every decision names.
+
+    Amounts in minor units of `currency`.
+    """
 
     catalogue: Identifier
     version: Annotated[int, Field(ge=1)]
@@ -228,8 +264,13 @@ class Catalogue(Said):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of all that it says beside the defaults, however its file is laid out: what a later release may say besides changes nothing."""
-        return sha256(json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True).encode()).hexdigest()
+        """SHA-256 of all that it says beside the defaults, however its file is laid out.
+
+        What a later release may say besides changes nothing.
+        """
+        return sha256(
+            json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True).encode()
+        ).hexdigest()
 
     def __hash__(self) -> int:
         """By all that it says."""
@@ -256,12 +297,19 @@ class Catalogue(Said):
         names = [offer.offer for offer in self.offers]
         reserved = [name for name in names if name.startswith(FORESIGHT)]
         if reserved:
-            raise ValueError("; ".join(f"offer {name}: names with {FORESIGHT} are those of other models" for name in reserved))
+            raise ValueError(
+                "; ".join(
+                    f"offer {name}: names with {FORESIGHT} are those of other models"
+                    for name in reserved
+                )
+            )
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError("; ".join(f"offer {name} is there twice" for name in twice))
         issues = {offer.issue for offer in self.offers}
         unknown = [weight.issue for weight in self.contexts if weight.issue not in issues]
         if unknown:
-            raise ValueError("; ".join(f"contexts: no offer has the issue {issue}" for issue in unknown))
+            raise ValueError(
+                "; ".join(f"contexts: no offer has the issue {issue}" for issue in unknown)
+            )
         return self

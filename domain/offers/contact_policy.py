@@ -1,4 +1,7 @@
-"""How often may a customer be contacted, and when is an offer hidden? The published defaults, as data."""
+"""How often may a customer be contacted, and when is an offer hidden?
+
+The published defaults, as data.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,13 +15,18 @@ from domain.event import Channel
 from domain.fastcopy import changed
 
 KEPT = 50
-"""Contacts on one channel, and answers of one kind to one offer, that are remembered; no rule asks for more."""
+"""Contacts on one channel, and answers of one kind to one offer, that are remembered.
+
+No rule asks for more.
+"""
 A_DAY = timedelta(days=1)
 Outcome = Literal["declined", "lapsed"]
 
 
 class Cap(BaseModel):
-    """At most so many contacts on these channels together within so many days, of a customer or of a whole household."""
+    """At most so many contacts on these channels together within so many days, of a customer or of
+    a whole household.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     channels: Annotated[tuple[Channel, ...], Field(min_length=1)]
@@ -28,11 +36,16 @@ class Cap(BaseModel):
 
     def __str__(self) -> str:
         """As a person would say it."""
-        return f"at most {self.at_most} in {self.days} days on {', '.join(self.channels)}, of a {self.of}"
+        return (
+            f"at most {self.at_most} in {self.days} days on {', '.join(self.channels)}, of a "
+            f"{self.of}"
+        )
 
 
 class Suppression(BaseModel):
-    """An offer that was answered so, so many times within so many days, is hidden for so many days."""
+    """An offer that was answered so, so many times within so many days, is hidden for
+    so many days.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     outcome: Outcome
@@ -43,12 +56,18 @@ class Suppression(BaseModel):
     @model_validator(mode="after")
     def _remembered(self) -> Self:
         if self.hide_days > self.within_days * (KEPT // self.times - 1):
-            raise ValueError(f"an offer cannot be hidden for {self.hide_days} days: {KEPT} answers are remembered")
+            raise ValueError(
+                f"an offer cannot be hidden for {self.hide_days} days: {KEPT} answers are "
+                "remembered"
+            )
         return self
 
 
 class ContactPolicy(BaseModel):
-    """Caps and suppression. A decision on a capped channel holds a place until it is shown, `present_minutes` at most."""
+    """Caps and suppression.
+
+    A decision on a capped channel holds a place until it is shown, `present_minutes` at most.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     caps: tuple[Cap, ...] = (Cap(channels=("email",), at_most=1), Cap(channels=("sms",), at_most=1))
@@ -80,7 +99,10 @@ class Slot(NamedTuple):
 
 @dataclass(frozen=True)
 class Contacts:
-    """The latest contacts by channel, oldest first; the places held by decisions; when which offer was declined or lapsed, by `outcome/offer`."""
+    """The latest contacts by channel, oldest first; the places held by decisions.
+
+    When which offer was declined or lapsed, by `outcome/offer`.
+    """
 
     made: dict[str, tuple[Contact, ...]] = field(default_factory=dict)
     held: dict[str, Slot] = field(default_factory=dict)
@@ -88,17 +110,30 @@ class Contacts:
 
 
 def contacted(contacts: Contacts, channel: str, at: datetime, name: str) -> Contacts:
-    """The contacts after one more, unless it is older than all that are remembered; whoever held a place under this name has taken it."""
+    """The contacts after one more, unless it is older than all that are remembered.
+
+    Whoever held a place under this name has taken it.
+    """
     known = contacts.made.get(channel, ())
-    if any(contact.name == name for contact in known) or (len(known) == KEPT and Contact(at, name) < known[0]):
+    if any(contact.name == name for contact in known) or (
+        len(known) == KEPT and Contact(at, name) < known[0]
+    ):
         return contacts
     latest = tuple(sorted((*known, Contact(at, name)))[-KEPT:])
-    return changed(contacts, made={**contacts.made, channel: latest}, held=_without(contacts.held, name))
+    return changed(
+        contacts, made={**contacts.made, channel: latest}, held=_without(contacts.held, name)
+    )
 
 
 def same_contact(contacts: Contacts, channel: str, at: datetime, name: str) -> bool:
-    """Whether this was contacted under this name on this channel, not more than a day away: several offers in one message are one contact."""
-    return any(contact.name == name and abs(contact.at - at) <= A_DAY for contact in contacts.made.get(channel, ()))
+    """Whether this was contacted under this name on this channel, not more than a day away.
+
+    Several offers in one message are one contact.
+    """
+    return any(
+        contact.name == name and abs(contact.at - at) <= A_DAY
+        for contact in contacts.made.get(channel, ())
+    )
 
 
 def holding(contacts: Contacts, decision: str, channel: str, until: datetime) -> Contacts:
@@ -122,24 +157,38 @@ def taken(cap: Cap, everybody: Iterable[Contacts], now: datetime) -> set[tuple[s
     return {counted for contacts in everybody for counted in _counting(cap, contacts, since, now)}
 
 
-def _counting(cap: Cap, contacts: Contacts, since: datetime, now: datetime) -> Iterator[tuple[str, str]]:
+def _counting(
+    cap: Cap, contacts: Contacts, since: datetime, now: datetime
+) -> Iterator[tuple[str, str]]:
     for channel in cap.channels:
-        yield from ((channel, contact.name) for contact in contacts.made.get(channel, ()) if contact.at > since)
-    yield from ((place.channel, name) for name, place in contacts.held.items() if place.channel in cap.channels and place.until > now)
+        yield from (
+            (channel, contact.name)
+            for contact in contacts.made.get(channel, ())
+            if contact.at > since
+        )
+    yield from (
+        (place.channel, name)
+        for name, place in contacts.held.items()
+        if place.channel in cap.channels and place.until > now
+    )
 
 
-def hidden_until(policy: ContactPolicy, contacts: Contacts, offer: str) -> tuple[datetime, Suppression] | None:
+def hidden_until(
+    policy: ContactPolicy, contacts: Contacts, offer: str
+) -> tuple[datetime, Suppression] | None:
     """Until when an offer is hidden by its answers, and by which rule; None if it never was.
 
     >>> from datetime import UTC
     >>> twice = Contacts(outcomes={"declined/fund": (datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 9, tzinfo=UTC))})
     >>> hidden_until(ContactPolicy(), twice, "fund")[0].isoformat()
     '2026-04-08T00:00:00+00:00'
-    """
+    """  # noqa: E501
     found = [
         (last + timedelta(days=rule.hide_days), rule)
         for rule in policy.suppression
-        for first, last in _windows(contacts.outcomes.get(f"{rule.outcome}/{offer}", ()), rule.times)
+        for first, last in _windows(
+            contacts.outcomes.get(f"{rule.outcome}/{offer}", ()), rule.times
+        )
         if last - first <= timedelta(days=rule.within_days)
     ]
     return max(found, key=lambda each: each[0], default=None)

@@ -1,4 +1,6 @@
-"""Which offer was made to the customer, why, what became of it, and what there is to learn from the answer."""
+"""Which offer was made to the customer, why, what became of it, and what there is to learn from
+the answer.
+"""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -6,7 +8,19 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from domain.access.events import Purpose
-from domain.event import NOBODY, WITH_CUSTOMERS, Channel, Identifier, Interaction, Line, PlausibleDate, Price, Role, Stream, later
+from domain.event import (
+    NOBODY,
+    WITH_CUSTOMERS,
+    Channel,
+    Identifier,
+    Interaction,
+    Line,
+    PlausibleDate,
+    Price,
+    Role,
+    Stream,
+    later,
+)
 
 FeatureName = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_.\-=]+$")]
 FeatureValue = Annotated[int, Field(ge=-(10**12), le=10**12)]
@@ -21,14 +35,20 @@ CATALOGUES = "policy:catalogues"
 """The stream that has every catalogue in full."""
 Stage = Literal["eligibility", "applicability", "suitability", "consent", "contact", "exploration"]
 Arm = Literal["usual", "random", "propensity", "no-levers", "eligible"]
-"""How a customer's offers are chosen: as usual, or as one of the hold-outs that show what each part of the choice is worth."""
+"""How a customer's offers are chosen.
+
+As usual, or as one of the hold-outs that show what each part of the choice is worth.
+"""
 
 
 class Candidate(BaseModel):
-    """An offer that passed the funnel: propensity P in 0..1, context C and levers L in percent, value V in minor units.
+    """An offer that passed the funnel.
 
-    `propensity` is the calibrated one, `score` what the model said before calibration (log-odds), `evidence` how many
-    answers stand behind it, `drawn` the draw that took its place in the choice; the priority is P x C x V x L.
+    Propensity P in 0..1, context C and levers L in percent, value V in minor units.
+
+    `propensity` is the calibrated one, `score` what the model said before calibration (log-odds),
+    `evidence` how many answers stand behind it, `drawn` the draw that took its place in the choice;
+    the priority is P x C x V x L.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -63,15 +83,18 @@ class Asker(BaseModel):
 
 
 class OfferDecided(Interaction):
-    """The bank decided what to offer: candidates best first, drops with reasons, and all that it decided by.
+    """The bank decided what to offer.
 
-    `offers` are those to show, at most `limit`; `offer` is the first of them, and `probability` how likely it was to
-    become the first. The draws are seeded with the decision's own number. `upto` has the position that each group of
-    read models had folded for the customer (or the stream that is named behind it), `full` the numbers of the caps that
-    somebody else had just used up, `by_value` why the models had no say, if they had none, and `broken` the models that
-    could not be read. An offer that is not shown by
-    `present_by` gives up its place with the caps; one that is shown is answered by `answer_by` or lapses. `asked` has who
-    asked, as what and for what: a decision is a look at the customer too.
+    Candidates best first, drops with reasons, and all that it decided by.
+
+    `offers` are those to show, at most `limit`; `offer` is the first of them, and `probability` how
+    likely it was to become the first. The draws are seeded with the decision's own number. `upto`
+    has the position that each group of read models had folded for the customer (or the stream that
+    is named behind it), `full` the numbers of the caps that somebody else had just used up,
+    `by_value` why the models had no say, if they had none, and `broken` the models that could not
+    be read. An offer that is not shown by `present_by` gives up its place with the caps; one that
+    is shown is answered by `answer_by` or lapses. `asked` has who asked, as what and for what: a
+    decision is a look at the customer too.
     """
 
     senders = NOBODY
@@ -147,10 +170,12 @@ class MemberContacted(Interaction):
 
 
 class ExampleLabelled(Interaction):
-    """An answer to an offer, beside what was known when the offer was decided: one example for its model.
+    """An answer to an offer, beside what was known when the offer was decided.
 
-    `propensity` and `score` are what the model said then, calibrated and before; `model` is its name and the version of the last
-    example that it had learnt from.
+    One example for its model.
+
+    `propensity` and `score` are what the model said then, calibrated and before; `model` is its
+    name and the version of the last example that it had learnt from.
     """
 
     concerns = ("model",)
@@ -167,7 +192,10 @@ class ExampleLabelled(Interaction):
 
 
 class ModelDrifted(Interaction):
-    """A model's loss has changed: the mean of the examples before the change, and after it, in thousandths of a nat."""
+    """A model's loss has changed.
+
+    The mean of the examples before the change, and after it, in thousandths of a nat.
+    """
 
     concerns = ("model",)
     senders = NOBODY
@@ -177,7 +205,9 @@ class ModelDrifted(Interaction):
 
 
 class CatalogueAdopted(Interaction):
-    """From here on decisions may name this catalogue; kept in full, so that each can be made again."""
+    """From here on decisions may name this catalogue; kept in full, so that each can be
+    made again.
+    """
 
     concerns = ("policy",)
     senders = NOBODY

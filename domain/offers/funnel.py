@@ -1,4 +1,7 @@
-"""May this offer be made to this customer, now, on this channel? The first reason not to, stage by stage."""
+"""May this offer be made to this customer, now, on this channel?
+
+The first reason not to, stage by stage.
+"""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -18,14 +21,20 @@ class Funnel:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
-        self._objections = {offer.offer: tuple((stage, objection) for stage, applies, objection in FUNNEL if applies(offer)) for offer in catalogue.offers}
+        self._objections = {
+            offer.offer: tuple(
+                (stage, objection) for stage, applies, objection in FUNNEL if applies(offer)
+            )
+            for offer in catalogue.offers
+        }
 
     def why_not(self, offer: Offer, asking: Asking) -> Dropped | None:
         """The first reason not to make this offer, or None when it may be made.
 
-        Suitability follows the Order of the National Financial Regulatory Administration 2025 No. 7: the customer's grade
-        must reach the product's, without a valid assessment no risk product is offered, and high risk is not offered to the
-        elderly where nobody explains it. Consent is asked per purpose and channel (PIPL art. 24, PBOC Order 2020 No. 5).
+        Suitability follows the Order of the National Financial Regulatory Administration 2025 No.
+        7: the customer's grade must reach the product's, without a valid assessment no risk product
+        is offered, and high risk is not offered to the elderly where nobody explains it. Consent is
+        asked per purpose and channel (PIPL art. 24, PBOC Order 2020 No. 5).
         """
         for stage, objection in self._objections[offer.offer]:
             if (reason := objection(offer, asking)) is not None:
@@ -52,7 +61,9 @@ def funnel_of(catalogue: Catalogue) -> Funnel:
 
 
 def in_audience(rules: Exploration, offer: str, stream: str, accepted: float) -> bool:
-    """Whether a customer belongs to those who see an offer that was accepted so many times: few at first, all in the end.
+    """Whether a customer belongs to those who see an offer that was accepted so many times.
+
+    Few at first, all in the end.
 
     The published practice: 2 % of the audience for a new action, growing to 100 % at 200 positives.
 

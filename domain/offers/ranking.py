@@ -1,4 +1,7 @@
-"""Which of the offers that may be made comes first? Priority P x C x V x L, mandatory ones before all others, ties by name."""
+"""Which of the offers that may be made comes first?
+
+Priority P x C x V x L, mandatory ones before all others, ties by name.
+"""
 
 from collections.abc import Iterable
 from hashlib import sha256
@@ -11,7 +14,9 @@ CHANCE: tuple[Arm, ...] = ("random", "eligible")
 
 
 def priority(propensity: float, context_percent: int, value: int, levers_percent: int) -> float:
-    """What an offer is expected to be worth: propensity x context x value x levers, in minor units (Pega's published arbitration).
+    """What an offer is expected to be worth.
+
+    Propensity x context x value x levers, in minor units (Pega's published arbitration).
 
     >>> priority(0.02, 150, 30000, 100)
     900.0
@@ -19,19 +24,32 @@ def priority(propensity: float, context_percent: int, value: int, levers_percent
     return propensity * (context_percent * value * levers_percent) / 10_000
 
 
-def ranked(candidates: Iterable[Candidate], catalogue: Catalogue, arm: Arm, seed: str) -> tuple[Candidate, ...]:
-    """Candidates, the one to make first first; by lot, which the seed draws, where an arm of the experiment says so."""
+def ranked(
+    candidates: Iterable[Candidate], catalogue: Catalogue, arm: Arm, seed: str
+) -> tuple[Candidate, ...]:
+    """Candidates, the one to make first first.
+
+    By lot, which the seed draws, where an arm of the experiment says so.
+    """
 
     def place(candidate: Candidate) -> tuple[tuple[bool, bool], str, float, str]:
         offer = catalogue.find(candidate.offer)
         by_lot = arm in CHANCE and not offer.limited
-        return standing_of(offer, arm), lot(seed, offer.offer) if by_lot else "", -candidate.priority, offer.offer
+        return (
+            standing_of(offer, arm),
+            lot(seed, offer.offer) if by_lot else "",
+            -candidate.priority,
+            offer.offer,
+        )
 
     return tuple(sorted(candidates, key=place))
 
 
 def standing_of(offer: Offer, arm: Arm) -> tuple[bool, bool]:
-    """What comes before any weighing: mandatory offers first; and where lots are drawn, what suitability limits last, because it is no part of it."""
+    """What comes before any weighing: mandatory offers first.
+
+    And where lots are drawn, what suitability limits last, because it is no part of it.
+    """
     return not offer.mandatory, arm in CHANCE and offer.limited
 
 

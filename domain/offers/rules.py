@@ -28,19 +28,35 @@ def _age(offer: Offer, asking: Asking) -> str | None:
     low, high = offer.ages
     if asking.who.age is None:
         return f"age is unknown, and must be {low} to {high}"
-    return None if low <= asking.who.age <= high else f"age {asking.who.age} is not within {low} to {high}"
+    return (
+        None
+        if low <= asking.who.age <= high
+        else f"age {asking.who.age} is not within {low} to {high}"
+    )
 
 
 def _region(offer: Offer, asking: Asking) -> str | None:
-    return None if not offer.regions or asking.who.region in offer.regions else f"not for residents of {asking.who.region or 'an unknown region'}"
+    return (
+        None
+        if not offer.regions or asking.who.region in offer.regions
+        else f"not for residents of {asking.who.region or 'an unknown region'}"
+    )
 
 
 def _tier(offer: Offer, asking: Asking) -> str | None:
-    return None if not offer.tiers or asking.who.tier in offer.tiers else f"not for tier {asking.who.tier}"
+    return (
+        None
+        if not offer.tiers or asking.who.tier in offer.tiers
+        else f"not for tier {asking.who.tier}"
+    )
 
 
 def _segment(offer: Offer, asking: Asking) -> str | None:
-    return None if not offer.segments or asking.who.segment in offer.segments else f"not for segment {asking.who.segment or 'unknown'}"
+    return (
+        None
+        if not offer.segments or asking.who.segment in offer.segments
+        else f"not for segment {asking.who.segment or 'unknown'}"
+    )
 
 
 def _eligible(offer: Offer, asking: Asking) -> str | None:
@@ -48,7 +64,11 @@ def _eligible(offer: Offer, asking: Asking) -> str | None:
 
 
 def _channel(offer: Offer, asking: Asking) -> str | None:
-    return None if not offer.treatments or asking.channel in offer.treatments else f"has no treatment for channel {asking.channel}"
+    return (
+        None
+        if not offer.treatments or asking.channel in offer.treatments
+        else f"has no treatment for channel {asking.channel}"
+    )
 
 
 def _holding(offer: Offer, asking: Asking) -> str | None:
@@ -58,17 +78,31 @@ def _holding(offer: Offer, asking: Asking) -> str | None:
 
 def _accepted(offer: Offer, asking: Asking) -> str | None:
     at = asking.who.accepted.get(offer.offer)
-    if at is None or (offer.again_days is not None and asking.who.now >= at + timedelta(days=offer.again_days)):
+    if at is None or (
+        offer.again_days is not None and asking.who.now >= at + timedelta(days=offer.again_days)
+    ):
         return None
-    return "was accepted before" if offer.again_days is None else f"was accepted within {offer.again_days} days"
+    return (
+        "was accepted before"
+        if offer.again_days is None
+        else f"was accepted within {offer.again_days} days"
+    )
 
 
 def _stage(offer: Offer, asking: Asking) -> str | None:
-    return None if asking.who.stage in offer.stages else f"not for a customer who is {asking.who.stage}"
+    return (
+        None
+        if asking.who.stage in offer.stages
+        else f"not for a customer who is {asking.who.stage}"
+    )
 
 
 def _season(offer: Offer, asking: Asking) -> str | None:
-    return None if not offer.seasons or asking.who.today.month in offer.seasons else f"not in month {asking.who.today.month}"
+    return (
+        None
+        if not offer.seasons or asking.who.today.month in offer.seasons
+        else f"not in month {asking.who.today.month}"
+    )
 
 
 def _applicable(offer: Offer, asking: Asking) -> str | None:
@@ -81,21 +115,42 @@ def _risk(offer: Offer, asking: Asking) -> str | None:
     if asking.who.grade is None or asking.who.graded_until is None:
         return f"no risk assessment, and product grade is {offer.grade}"
     if asking.who.graded_until < asking.who.today:
-        return f"risk assessment expired on {asking.who.graded_until}, and product grade is {offer.grade}"
-    return None if asking.who.grade[1] >= offer.grade[1] else f"customer grade {asking.who.grade} is below product grade {offer.grade}"
+        return (
+            f"risk assessment expired on {asking.who.graded_until}, and product grade is "
+            f"{offer.grade}"
+        )
+    return (
+        None
+        if asking.who.grade[1] >= offer.grade[1]
+        else f"customer grade {asking.who.grade} is below product grade {offer.grade}"
+    )
 
 
 def _care(offer: Offer, asking: Asking) -> str | None:
     care = asking.catalogue.care
-    if offer.grade is None or offer.grade < care.grade or asking.channel in care.channels or (asking.who.age is not None and asking.who.age < care.age):
+    if (
+        offer.grade is None
+        or offer.grade < care.grade
+        or asking.channel in care.channels
+        or (asking.who.age is not None and asking.who.age < care.age)
+    ):
         return None
-    return f"{offer.grade} is explained in person {f'from age {care.age} on' if asking.who.age is not None else 'where the age is unknown'}"
+    return (
+        f"{offer.grade} is explained in person "
+        f"{f'from age {care.age} on' if asking.who.age is not None else 'where the age is unknown'}"
+    )
 
 
 def _cooling_off(offer: Offer, asking: Asking) -> str | None:
-    """The seller does not call on the buyer of a private product before the time for second thoughts is over."""
+    """The seller does not call on the buyer of a private product before the time for second
+    thoughts is over.
+    """
     contacting = offer.private or asking.channel in asking.catalogue.contact.outbound
-    return f"within {asking.catalogue.cooling_off_hours} hours of accepting {asking.cooling}" if contacting and asking.cooling else None
+    return (
+        f"within {asking.catalogue.cooling_off_hours} hours of accepting {asking.cooling}"
+        if contacting and asking.cooling
+        else None
+    )
 
 
 def _suitable(offer: Offer, asking: Asking) -> str | None:
@@ -103,7 +158,11 @@ def _suitable(offer: Offer, asking: Asking) -> str | None:
 
 
 def _consent(offer: Offer, asking: Asking) -> str | None:
-    return None if asking.agreed(offer.purpose) else f"no consent to {offer.purpose} on {asking.channel}"
+    return (
+        None
+        if asking.agreed(offer.purpose)
+        else f"no consent to {offer.purpose} on {asking.channel}"
+    )
 
 
 def _hidden(offer: Offer, asking: Asking) -> str | None:
@@ -113,7 +172,9 @@ def _hidden(offer: Offer, asking: Asking) -> str | None:
     if found is None or found[0] <= asking.who.now:
         return None
     until, rule = found
-    return f"{rule.outcome} {rule.times} times in {rule.within_days} days, hidden until {until.date()}"
+    return (
+        f"{rule.outcome} {rule.times} times in {rule.within_days} days, hidden until {until.date()}"
+    )
 
 
 def _caps(_offer: Offer, asking: Asking) -> str | None:
@@ -146,14 +207,21 @@ FUNNEL: tuple[tuple[Stage, Callable[[Offer], object], Objection], ...] = (
     ("contact", _always, _hidden),
     ("contact", _always, _caps),
 )
-"""Every objection there is, in order: its stage, which offers it can be raised against, and what it says."""
+"""Every objection there is, in order.
+
+Its stage, which offers it can be raised against, and what it says.
+"""
 
 
 def _unmet(condition: Condition | None, asking: Asking) -> str | None:
     """What is missing, said by the way that comes nearest; what is not known is not met."""
     if condition is None:
         return None
-    unknown = [atom.quantity for atom in atoms(condition) if isinstance(atom, AtLeast | AtMost) and atom.quantity not in asking.case.seen]
+    unknown = [
+        atom.quantity
+        for atom in atoms(condition)
+        if isinstance(atom, AtLeast | AtMost) and atom.quantity not in asking.case.seen
+    ]
     if unknown:
         return f"{unknown[0]} is unknown"
     if met(condition, asking.case):

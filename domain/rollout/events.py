@@ -7,7 +7,10 @@ from pydantic import Field, JsonValue, StringConstraints
 from domain.event import NOBODY, Identifier, Interaction, Line
 
 STREAM = "policy:versions"
-"""The one stream that says which versions there are: so one state of it is one atomic pointer for all readers."""
+"""The one stream that says which versions there are.
+
+So one state of it is one atomic pointer for all readers.
+"""
 RULED = "standings@1"
 """The one group whose versions come with a tier policy."""
 ORIGINAL = "original"
@@ -27,14 +30,20 @@ class Step(Interaction):
 
 
 class VersionAdopted(Step):
-    """What a group began with, before anybody could approve: the tier policy that the bank was set up with."""
+    """What a group began with, before anybody could approve.
+
+    The tier policy that the bank was set up with.
+    """
 
     version: Identifier
     policy: dict[str, JsonValue]
 
 
 class VersionProposed(Step):
-    """Another version is to be folded beside the live one; standings come with their tier policy in full."""
+    """Another version is to be folded beside the live one.
+
+    Standings come with their tier policy in full.
+    """
 
     version: Identifier
     policy: dict[str, JsonValue] | None = None
@@ -42,7 +51,9 @@ class VersionProposed(Step):
 
 
 class VersionApproved(Step):
-    """Somebody other than the author saw what the version changes (a comparison, by its digest), and agrees."""
+    """Somebody other than the author saw what the version changes (a comparison, by its digest),
+    and agrees.
+    """
 
     version: Identifier
     report: Digest
@@ -78,4 +89,12 @@ class VersionWithdrawn(Step):
     by: Identifier
 
 
-STEPS = (VersionAdopted, VersionProposed, VersionApproved, VersionPromoted, VersionRolledBack, VersionAnnounced, VersionWithdrawn)
+STEPS = (
+    VersionAdopted,
+    VersionProposed,
+    VersionApproved,
+    VersionPromoted,
+    VersionRolledBack,
+    VersionAnnounced,
+    VersionWithdrawn,
+)

@@ -1,4 +1,7 @@
-"""Which version of a projection is live, which are carried beside it, and who decided so? Each step is an event."""
+"""Which version of a projection is live, which are carried beside it, and who decided so?
+
+Each step is an event.
+"""
 
 import json
 from dataclasses import dataclass, field
@@ -57,7 +60,9 @@ class Switch:
 
 @dataclass(frozen=True)
 class Lineup:
-    """The versions of one group: which is live, which was before, all that are carried, all that ever were, and every switch.
+    """The versions of one group.
+
+    Which is live, which was before, all that are carried, all that ever were, and every switch.
 
     `announced` is the last switch whose movers have been told, all of them.
     """
@@ -82,12 +87,20 @@ class Versions:
     groups: dict[str, Lineup] = field(default_factory=dict)
 
     def lineup(self, group: str) -> Lineup:
-        """The versions of a group; the original alone, if nothing was ever said. Of standings there is none before one is adopted."""
-        return self.groups.get(group) or (Lineup("") if group == RULED else Lineup(ORIGINAL, known={ORIGINAL: Version(by="")}))
+        """The versions of a group; the original alone, if nothing was ever said.
+
+        Of standings there is none before one is adopted.
+        """
+        return self.groups.get(group) or (
+            Lineup("") if group == RULED else Lineup(ORIGINAL, known={ORIGINAL: Version(by="")})
+        )
 
 
 def evolve(versions: Versions, data: Interaction, on: date, at: datetime) -> Versions:
-    """The versions after one more step. A step that is not allowed changes nothing: whoever sent it was told before."""
+    """The versions after one more step.
+
+    A step that is not allowed changes nothing: whoever sent it was told before.
+    """
     if not isinstance(data, Step):
         return versions
     lineup = versions.lineup(data.group)
@@ -107,25 +120,42 @@ def refusal(lineup: Lineup, data: Interaction, on: date) -> str | None:  # noqa:
             return "no tier policy was adopted yet"
         case VersionProposed(version=version) if version in lineup.carried:
             return f"{version} is carried already"
-        case VersionProposed(group=group, policy=policy) if (policy is not None) != (group == RULED):
+        case VersionProposed(group=group, policy=policy) if (policy is not None) != (
+            group == RULED
+        ):
             return "versions of standings come with a tier policy, and no others do"
-        case VersionProposed(version=version, policy=policy) if version in lineup.known and lineup.known[version].policy != policy:
+        case VersionProposed(version=version, policy=policy) if (
+            version in lineup.known and lineup.known[version].policy != policy
+        ):
             return f"{version} was another policy before"
         case VersionProposed(policy=dict(policy)):
             return _unfit(policy)
-        case VersionApproved(version=version) | VersionPromoted(version=version) | VersionWithdrawn(version=version) if version not in lineup.carried:
+        case (
+            VersionApproved(version=version)
+            | VersionPromoted(version=version)
+            | VersionWithdrawn(version=version)
+        ) if version not in lineup.carried:
             return f"{version} is not carried: rebuild it first"
         case VersionApproved(version=version, by=by) if by in _authors(lineup.carried[version]):
             return f"{by} brought {version}, and somebody else has to approve it"
         case VersionPromoted(version=version) if version == lineup.live:
             return f"{version} is live already"
-        case VersionPromoted(version=version) if on < (effective := _effective(lineup.known[version])):
+        case VersionPromoted(version=version) if on < (
+            effective := _effective(lineup.known[version])
+        ):
             return f"the policy of {version} is effective from {effective} on"
         case VersionPromoted(version=version) if not _approved(lineup, version):
-            return f"{version} has no approval against {lineup.live}: compare the two, and have somebody else approve"
-        case VersionPromoted(group=group) if group == RULED and lineup.announced < len(lineup.switches) - 1:
+            return (
+                f"{version} has no approval against {lineup.live}: compare the two, and have "
+                "somebody else approve"
+            )
+        case VersionPromoted(group=group) if (
+            group == RULED and lineup.announced < len(lineup.switches) - 1
+        ):
             return "not all whom the last switch moved have been told: announce it first"
-        case VersionAnnounced(switch=switch) if switch != len(lineup.switches) - 1 or switch <= lineup.announced:
+        case VersionAnnounced(switch=switch) if (
+            switch != len(lineup.switches) - 1 or switch <= lineup.announced
+        ):
             return f"switch {switch} is not the last, or was announced before"
         case VersionRolledBack() if lineup.before is None:
             return "there is no version before to go back to"
@@ -136,15 +166,30 @@ def refusal(lineup: Lineup, data: Interaction, on: date) -> str | None:  # noqa:
 
 
 def _approved(lineup: Lineup, version: str) -> bool:
-    """Whether somebody agreed to it in the place of what is live; what was adopted, or knows no policy, needs nobody's word."""
+    """Whether somebody agreed to it in the place of what is live.
+
+    What was adopted, or knows no policy, needs nobody's word.
+    """
     known = lineup.known[version]
-    adopted = bool(lineup.switches) and lineup.switches[0].before is None and lineup.switches[0].after == version
-    return known.policy is None or adopted or any(approval.against == lineup.live for approval in known.approvals)
+    adopted = (
+        bool(lineup.switches)
+        and lineup.switches[0].before is None
+        and lineup.switches[0].after == version
+    )
+    return (
+        known.policy is None
+        or adopted
+        or any(approval.against == lineup.live for approval in known.approvals)
+    )
 
 
 def _effective(version: Version) -> date:
     """The first day on which a version may be live."""
-    return TierPolicy.model_validate_json(json.dumps(version.policy)).effective if version.policy else date.min
+    return (
+        TierPolicy.model_validate_json(json.dumps(version.policy)).effective
+        if version.policy
+        else date.min
+    )
 
 
 def _unfit(policy: dict[str, Any]) -> str | None:
@@ -160,19 +205,34 @@ def _stepped(lineup: Lineup, data: Step, on: date, at: datetime) -> Lineup:
     match data:
         case VersionAdopted(version=version, policy=policy):
             by = str(policy.get("author", ""))
-            return Lineup(version, known={version: Version(by, policy)}, switches=(Switch(version, None, by, on, at),))
+            return Lineup(
+                version,
+                known={version: Version(by, policy)},
+                switches=(Switch(version, None, by, on, at),),
+            )
         case VersionProposed(version=version, policy=policy, by=by):
             back = tuple(name for name in lineup.withdrawn if name != version)
-            return changed(lineup, known={**lineup.known, version: Version(by, policy)}, withdrawn=back)
+            return changed(
+                lineup, known={**lineup.known, version: Version(by, policy)}, withdrawn=back
+            )
         case VersionApproved(version=version, report=report, by=by):
             known = lineup.known[version]
-            approved = changed(known, approvals=(*known.approvals, Approval(by, report, on, lineup.live)))
+            approved = changed(
+                known, approvals=(*known.approvals, Approval(by, report, on, lineup.live))
+            )
             return changed(lineup, known={**lineup.known, version: approved})
         case VersionPromoted(version=version, by=by):
-            return _switched(lineup, version, Switch(version, lineup.live, by, on, at), before=lineup.live)
+            return _switched(
+                lineup, version, Switch(version, lineup.live, by, on, at), before=lineup.live
+            )
         case VersionRolledBack(by=by):
             assert lineup.before is not None
-            return _switched(lineup, lineup.before, Switch(lineup.before, lineup.live, by, on, at, back=True), before=None)
+            return _switched(
+                lineup,
+                lineup.before,
+                Switch(lineup.before, lineup.live, by, on, at, back=True),
+                before=None,
+            )
         case VersionAnnounced(switch=switch):
             return changed(lineup, announced=switch)
         case VersionWithdrawn(version=version):

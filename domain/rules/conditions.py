@@ -1,4 +1,7 @@
-"""When is a tier reached? Conditions over quantities and traits, and what is missing where they are not met."""
+"""When is a tier reached?
+
+Conditions over quantities and traits, and what is missing where they are not met.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -67,7 +70,13 @@ KINDS = ("at_least", "at_most", "one_of", "holds", "all_of", "any_of")
 
 def _which(value: Any) -> str | None:
     """Which condition is meant, by the word that only it has."""
-    has = value.keys() if isinstance(value, Mapping) else type(value).model_fields if isinstance(value, BaseModel) else ()
+    has = (
+        value.keys()
+        if isinstance(value, Mapping)
+        else type(value).model_fields
+        if isinstance(value, BaseModel)
+        else ()
+    )
     return next((word for word in KINDS if word in has), None)
 
 
@@ -78,7 +87,11 @@ Condition = Annotated[
     | Annotated[Holds, Tag("holds")]
     | Annotated[AllOf, Tag("all_of")]
     | Annotated[AnyOf, Tag("any_of")],
-    Discriminator(_which, custom_error_type="condition", custom_error_message="a condition says at_least, at_most, one_of, holds, all_of or any_of"),
+    Discriminator(
+        _which,
+        custom_error_type="condition",
+        custom_error_message="a condition says at_least, at_most, one_of, holds, all_of or any_of",
+    ),
 ]
 Atom = AtLeast | AtMost | OneOf | Holds
 AllOf.model_rebuild()
@@ -97,13 +110,19 @@ class Gap:
     def __str__(self) -> str:
         """As a person would say it."""
         if isinstance(self.needs, int):
-            return f"{self.what} {self.has:,}, {'at most' if self.at_most else 'at least'} {self.needs:,}"
+            return (
+                f"{self.what} {self.has:,}, {'at most' if self.at_most else 'at least'} "
+                f"{self.needs:,}"
+            )
         has = ", ".join(self.has) if isinstance(self.has, tuple) else self.has
         return f"{self.what} {has or 'unknown'}, one of {', '.join(self.needs)}"
 
 
 class Case(NamedTuple):
-    """What a condition is asked of: a month's quantities, its facts, and the customer's stage of life in the bank."""
+    """What a condition is asked of.
+
+    A month's quantities, its facts, and the customer's stage of life in the bank.
+    """
 
     seen: Seen
     facts: MonthlyFacts
@@ -153,20 +172,35 @@ def ways(condition: "Condition") -> list[tuple[Atom, ...]]:
         case AnyOf(any_of=parts):
             return [way for part in parts for way in ways(part)]
         case AllOf(all_of=parts):
-            return [tuple(atom for way in each for atom in way) for each in product(*map(ways, parts))]
+            return [
+                tuple(atom for way in each for atom in way) for each in product(*map(ways, parts))
+            ]
         case AtLeast() | AtMost() | OneOf() | Holds():
             return [(condition,)]
 
 
 def missing(condition: "Condition", case: Case) -> list[tuple[Gap, ...]]:
-    """What is missing, for each way to meet the condition, the way with the fewest gaps first; empty if it is met."""
+    """What is missing, for each way to meet the condition, the way with the fewest gaps first.
+
+    Empty if it is met.
+    """
     found = [tuple(each for atom in way if (each := gap(atom, case))) for way in ways(condition)]
     return sorted(found, key=len) if all(found) else []
 
 
 def held(condition: "Condition", case: Case) -> tuple[Gap, ...]:
-    """What a condition asks for, and what there is, by the first way in which it is met; empty if it is not."""
-    return next((tuple(_asked(atom, case) for atom in way) for way in ways(condition) if all(met(atom, case) for atom in way)), ())
+    """What a condition asks for, and what there is, by the first way in which it is met.
+
+    Empty if it is not.
+    """
+    return next(
+        (
+            tuple(_asked(atom, case) for atom in way)
+            for way in ways(condition)
+            if all(met(atom, case) for atom in way)
+        ),
+        (),
+    )
 
 
 def count_ways(condition: "Condition") -> int:
@@ -200,10 +234,16 @@ def contradiction(way: tuple[Atom, ...]) -> str | None:
     for one in way:
         for other in way:
             match one, other:
-                case AtLeast(quantity=name, at_least=low), AtMost(quantity=same, at_most=high) if name == same and low > high:
+                case AtLeast(quantity=name, at_least=low), AtMost(quantity=same, at_most=high) if (
+                    name == same and low > high
+                ):
                     return f"{name} cannot be at least {low} and at most {high}"
-                case OneOf(trait=trait, one_of=these), OneOf(trait=same, one_of=those) if trait == same and set(these).isdisjoint(those):
-                    return f"{trait} cannot be one of {', '.join(these)} and one of {', '.join(those)}"
+                case OneOf(trait=trait, one_of=these), OneOf(trait=same, one_of=those) if (
+                    trait == same and set(these).isdisjoint(those)
+                ):
+                    return (
+                        f"{trait} cannot be one of {', '.join(these)} and one of {', '.join(those)}"
+                    )
     return None
 
 

@@ -1,4 +1,7 @@
-"""What can a tiering policy ask of a month? Measures over balances, points, and counts: whole numbers, by name."""
+"""What can a tiering policy ask of a month?
+
+Measures over balances, points, and counts: whole numbers, by name.
+"""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -13,30 +16,48 @@ Seen = Mapping[str, int]
 
 Over = Literal["month-average", "rolling-90-days", "closing"]
 
-COUNTS = ("transactions", "value-in", "value-out", "value", "active-days", "products", "tenure-months", "active-months", "idle-months", "open-cases")
+COUNTS = (
+    "transactions",
+    "value-in",
+    "value-out",
+    "value",
+    "active-days",
+    "products",
+    "tenure-months",
+    "active-months",
+    "idle-months",
+    "open-cases",
+)
 """The quantities that every month has, without being defined: counts, minor units, days, months."""
 
 
 VALUES = ("value-in", "value-out", "value")
 SUMMED = ("transactions", "products")
-"""The counts that the members of a household or company group add up to, and whole also where money counts by shares."""
+"""The counts that the members of a household or company group add up to, and whole also where money
+counts by shares.
+"""
 
 
 class Balances(BaseModel):
     """Balances in minor units of the policy's currency, weighted in percent per asset class.
 
-    Over the month's days (their average), over the 90 days up to its end (their average), or on its last day. A class
-    without a weight does not count. A loan's balance is below zero, so a weight of 100 takes it off.
+    Over the month's days (their average), over the 90 days up to its end (their average), or on its
+    last day. A class without a weight does not count. A loan's balance is below zero, so a weight
+    of 100 takes it off.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["balances"]
     over: Over = "month-average"
-    weights_percent: Annotated[dict[AssetClass, Annotated[int, Field(ge=0, le=1000)]], Field(min_length=1)]
+    weights_percent: Annotated[
+        dict[AssetClass, Annotated[int, Field(ge=0, le=1000)]], Field(min_length=1)
+    ]
 
 
 class Scored(BaseModel):
-    """So many points for `each` so many of a quantity, whole ones only; never more than `at_most`."""
+    """So many points for `each` so many of a quantity, whole ones only; never more
+    than `at_most`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     quantity: Identifier
@@ -56,11 +77,24 @@ class Points(BaseModel):
 Measure = Annotated[Balances | Points, Field(discriminator="kind")]
 
 
-def seen_in(facts: MonthlyFacts, measures: Mapping[str, Measure], currency: str, over: Over | None, counts: Seen) -> dict[str, int]:
-    """The quantities of a month: its counts, then the measures in their order; balances `over` something else if given."""
+def seen_in(
+    facts: MonthlyFacts,
+    measures: Mapping[str, Measure],
+    currency: str,
+    over: Over | None,
+    counts: Seen,
+) -> dict[str, int]:
+    """The quantities of a month: its counts, then the measures in their order.
+
+    Balances `over` something else if given.
+    """
     seen = dict(counts)
     for name, measure in measures.items():
-        seen[name] = _balance(measure, facts, currency, over or measure.over) if isinstance(measure, Balances) else _points(measure, seen)
+        seen[name] = (
+            _balance(measure, facts, currency, over or measure.over)
+            if isinstance(measure, Balances)
+            else _points(measure, seen)
+        )
     return seen
 
 
@@ -71,12 +105,30 @@ def counts_in(facts: MonthlyFacts, currency: str) -> dict[str, int]:
     2
     """
     came, went = facts.value_in.get(currency, 0), facts.value_out.get(currency, 0)
-    found = (facts.transactions, came, went, came + went, facts.active_days, facts.products, facts.tenure_months)
-    return dict(zip(COUNTS, (*found, max(facts.streak, 0), max(-facts.streak, 0), facts.traits.open_cases), strict=True))
+    found = (
+        facts.transactions,
+        came,
+        went,
+        came + went,
+        facts.active_days,
+        facts.products,
+        facts.tenure_months,
+    )
+    return dict(
+        zip(
+            COUNTS,
+            (*found, max(facts.streak, 0), max(-facts.streak, 0), facts.traits.open_cases),
+            strict=True,
+        )
+    )
 
 
 def _balance(measure: Balances, facts: MonthlyFacts, currency: str, over: Over) -> int:
-    weighted = sum(_asset(asset, over) * measure.weights_percent.get(asset.asset_class, 0) for asset in facts.assets if asset.currency == currency)
+    weighted = sum(
+        _asset(asset, over) * measure.weights_percent.get(asset.asset_class, 0)
+        for asset in facts.assets
+        if asset.currency == currency
+    )
     return weighted // 100
 
 

@@ -16,7 +16,9 @@ class TierOverridden(Interaction):
 
 
 class TierChanged(Interaction):
-    """The customer was told of another tier; a record of what was said, which no fold reads back."""
+    """The customer was told of another tier; a record of what was said, which no fold
+    reads back.
+    """
 
     senders = NOBODY
     customer_seen = False

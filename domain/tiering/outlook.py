@@ -1,4 +1,7 @@
-"""What could come next for a customer? Where a month is heading, what is missing to rise and to stay, what would lead down and when."""
+"""What could come next for a customer?
+
+Where a month is heading, what is missing to rise and to stay, what would lead down and when.
+"""
 
 from dataclasses import dataclass
 from datetime import date
@@ -13,7 +16,9 @@ from domain.tiering.policy import TierPolicy
 
 @dataclass(frozen=True)
 class Outlook:
-    """What could come next: the tier above and what is missing for it; the tier below, when it would come, and after how many misses.
+    """What could come next: the tier above and what is missing for it.
+
+    The tier below, when it would come, and after how many misses.
 
     `to_keep` is what is missing to keep the present tier.
     """
@@ -27,17 +32,24 @@ class Outlook:
 
 
 def heading(policy: TierPolicy, standing: Standing, facts: MonthlyFacts) -> tuple[str, Standing]:
-    """What a month reaches that has not ended, if nothing more moves in it, and the standing that would follow; the whole is taken as it last was."""
+    """What a month reaches that has not ended, if nothing more moves in it, and the standing that
+    would follow; the whole is taken as it last was.
+    """
     reached, grounds = judged(policy, facts)
     whole = _case_of_whole(policy, standing, facts)
     reached = max(reached, level(policy, whole)) if whole else reached
-    return policy.tiers[reached].tier, stepped(policy, standing, reached, grounds) if due(policy, facts) else standing
+    return policy.tiers[reached].tier, stepped(policy, standing, reached, grounds) if due(
+        policy, facts
+    ) else standing
 
 
 def outlook(policy: TierPolicy, standing: Standing, facts: MonthlyFacts) -> Outlook:
-    """What could come next for a customer, judged by a month: the one that ended, or the present one as it is heading.
+    """What could come next for a customer, judged by a month.
 
-    What is missing is said of the customer, or of the household or group where that is nearer, as it last was.
+    The one that ended, or the present one as it is heading.
+
+    What is missing is said of the customer, or of the household or group where that is nearer, as
+    it last was.
     """
     held, case = policy.rank(standing.tier) or 0, case_now(policy, standing, facts)
     above = policy.tiers[held + 1] if held + 1 < len(policy.tiers) else None
@@ -48,7 +60,14 @@ def outlook(policy: TierPolicy, standing: Standing, facts: MonthlyFacts) -> Outl
     left = max(policy.misses_of(held) - standing.watch, 1)
     below = policy.tiers[policy.falls_to(held, min(level(policy, case), held - 1))].tier
     to_keep = () if level(policy, case) >= held else tuple(missing(reach, case))
-    return Outlook(above.tier if above else None, tuple(gaps), to_keep, below, _after_assessments(policy, standing, facts, left), left)
+    return Outlook(
+        above.tier if above else None,
+        tuple(gaps),
+        to_keep,
+        below,
+        _after_assessments(policy, standing, facts, left),
+        left,
+    )
 
 
 def next_assessment(policy: TierPolicy, month: Month, tenure_months: int) -> Month:
@@ -59,7 +78,10 @@ def next_assessment(policy: TierPolicy, month: Month, tenure_months: int) -> Mon
 
 
 def case_now(policy: TierPolicy, standing: Standing, facts: MonthlyFacts) -> Case:
-    """A month as the policy's conditions see it: the customer's own, or that of the household or group where it is better or nearer to better."""
+    """A month as the policy's conditions see it.
+
+    The customer's own, or that of the household or group where it is better or nearer to better.
+    """
     own, whole = case_of(policy, facts), _case_of_whole(policy, standing, facts)
     if whole is None:
         return own
@@ -70,34 +92,59 @@ def case_now(policy: TierPolicy, standing: Standing, facts: MonthlyFacts) -> Cas
 
 
 def _distance(reach: Condition, case: Case) -> tuple[int, int]:
-    """How far a condition is from being met, by the nearest way: parts that are missing, and how much of them."""
+    """How far a condition is from being met, by the nearest way.
+
+    Parts that are missing, and how much of them.
+    """
     gaps = next(iter(missing(reach, case)), ())
-    return len(gaps), sum(abs(gap.needs - gap.has) for gap in gaps if isinstance(gap.needs, int) and isinstance(gap.has, int))
+    return len(gaps), sum(
+        abs(gap.needs - gap.has)
+        for gap in gaps
+        if isinstance(gap.needs, int) and isinstance(gap.has, int)
+    )
 
 
 def _case_of_whole(policy: TierPolicy, standing: Standing, facts: MonthlyFacts) -> Case | None:
-    """What the household or group that counts in a month came to when it was last known; the traits are the customer's own."""
+    """What the household or group that counts in a month came to when it was last known.
+
+    The traits are the customer's own.
+    """
     grounds = standing.grounds
-    if policy.scope is None or grounds is None or grounds.whole is None or policy.scope.among(facts.wholes) != grounds.whole:
+    if (
+        policy.scope is None
+        or grounds is None
+        or grounds.whole is None
+        or policy.scope.among(facts.wholes) != grounds.whole
+    ):
         return None
     if policy.scope.take == "max" and grounds.together == grounds.seen:
         return None  # the best of it was the customer
     permille = {"sum": 1000, "share": facts.wholes[grounds.whole], "max": 0}[policy.scope.take]
     now = case_of(policy, facts)
-    seen = {name: _moved(policy, name, has, grounds.seen.get(name, 0), now.seen[name], permille) for name, has in grounds.together.items()}
+    seen = {
+        name: _moved(policy, name, has, grounds.seen.get(name, 0), now.seen[name], permille)
+        for name, has in grounds.together.items()
+    }
     return Case(seen, facts, now.stage)
 
 
 def _moved(policy: TierPolicy, name: str, together: int, then: int, now: int, permille: int) -> int:
-    """A quantity of the whole, with the customer's own part of it as it is now; one that does not add up stays what it was."""
+    """A quantity of the whole, with the customer's own part of it as it is now.
+
+    One that does not add up stays what it was.
+    """
     if isinstance(policy.measures.get(name), Balances) or name in VALUES:
         return together + (now - then) * permille // 1000
     adds_up = name in SUMMED and policy.scope is not None and policy.scope.take != "max"
     return together + now - then if adds_up else together
 
 
-def _after_assessments(policy: TierPolicy, standing: Standing, facts: MonthlyFacts, count: int) -> date:
-    """The day on which a fall takes effect, if so many assessments after the last one are missed."""
+def _after_assessments(
+    policy: TierPolicy, standing: Standing, facts: MonthlyFacts, count: int
+) -> date:
+    """The day on which a fall takes effect, if so many assessments after the last one
+    are missed.
+    """
     month = facts.month
     tenure = facts.tenure_months
     while standing.grounds is not None and month > standing.grounds.month:

@@ -1,4 +1,7 @@
-"""What is a tiering rule? Data: measures, tiers and when they are reached, how one rises, stays and falls."""
+"""What is a tiering rule?
+
+Data: measures, tiers and when they are reached, how one rises, stays and falls.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,7 +16,19 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from domain.accounts.monthly_facts import MonthlyFacts
 from domain.event import Channel, Currency, Identifier, Line, Price
 from domain.households.membership import Take
-from domain.rules.conditions import AtLeast, AtMost, Atom, Condition, Holds, OneOf, atoms, contradiction, count_ways, implies, ways
+from domain.rules.conditions import (
+    AtLeast,
+    AtMost,
+    Atom,
+    Condition,
+    Holds,
+    OneOf,
+    atoms,
+    contradiction,
+    count_ways,
+    implies,
+    ways,
+)
 from domain.rules.quantities import COUNTS, Measure, Over, Points
 
 MOST_WAYS = 200
@@ -24,7 +39,11 @@ NAMED = {"stage": STAGES, "kind": ("person", "company")}
 
 
 class ServiceStrategy(BaseModel):
-    """How customers of a tier are served: who advises them, benefits, what they pay a year by kind (minor units of the policy), channels of their own."""
+    """How customers of a tier are served.
+
+    Who advises them, benefits, what they pay a year by kind (minor units of the policy), channels
+    of their own.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     adviser: Literal["none", "shared", "dedicated", "team"] = "none"
@@ -34,7 +53,8 @@ class ServiceStrategy(BaseModel):
 
 
 class Tier(BaseModel):
-    """A tier: its names by language, when it is reached (the lowest always is), and how one leaves it downwards.
+    """A tier: its names by language, when it is reached (the lowest always is), and how one leaves
+    it downwards.
 
     `misses_allowed` and `drop_to` say otherwise than the policy, for those who stand in this tier.
     """
@@ -49,7 +69,9 @@ class Tier(BaseModel):
 
 
 class FastTrack(BaseModel):
-    """New customers are assessed at every month's end, and by these balances instead of averages they cannot have yet."""
+    """New customers are assessed at every month's end, and by these balances instead of averages
+    they cannot have yet.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     through_months: Annotated[int, Field(ge=1, le=24)]
@@ -73,8 +95,9 @@ class LifeCycle(BaseModel):
 class Scope(BaseModel):
     """Whose facts count beside the customer's own: those of a household or company group, taken so.
 
-    `sum` adds up the members' facts, `share` adds up each member's share of them, `max` takes the best member of a
-    household. The better of the two levels counts: the customer's own, or that of the whole.
+    `sum` adds up the members' facts, `share` adds up each member's share of them, `max` takes the
+    best member of a household. The better of the two levels counts: the customer's own, or that of
+    the whole.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -84,7 +107,10 @@ class Scope(BaseModel):
     @model_validator(mode="after")
     def _of_households(self) -> Self:
         if self.take == "max" and self.of != "household":
-            raise ValueError("the best member counts for households alone: of a company group take the sum or the shares")
+            raise ValueError(
+                "the best member counts for households alone: of a company group take the sum or "
+                "the shares"
+            )
         return self
 
     def among(self, wholes: Mapping[str, int]) -> str | None:
@@ -94,12 +120,15 @@ class Scope(BaseModel):
 
 
 class TierPolicy(BaseModel):
-    """A tiering rule as data. Amounts are minor units of `currency`.
+    """A tiering rule as data.
 
-    Assessed at the ends of the months in `assessed_in`. Reached: up, `at-once` (on the last day of that month) or on
-    the first day of the `next-month`. Missed: on the watch list; after `misses_allowed` missed assessments in a row
-    down, to the `level` of the last one or by `one-step`. While a case of the customer is open and
-    `freeze_in_dispute` is set, a miss does not count.
+    Amounts are minor units of `currency`.
+
+    Assessed at the ends of the months in `assessed_in`. Reached: up, `at-once` (on the last day of
+    that month) or on the first day of the `next-month`. Missed: on the watch list; after
+    `misses_allowed` missed assessments in a row down, to the `level` of the last one or by
+    `one-step`. While a case of the customer is open and `freeze_in_dispute` is set, a miss does not
+    count.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -113,7 +142,9 @@ class TierPolicy(BaseModel):
     measures: dict[Identifier, Measure] = Field(default_factory=dict)
     tiers: Annotated[tuple[Tier, ...], Field(min_length=1, max_length=30)]
     scope: Scope | None = None
-    assessed_in: Annotated[tuple[Annotated[int, Field(ge=1, le=12)], ...], Field(min_length=1)] = tuple(range(1, 13))
+    assessed_in: Annotated[tuple[Annotated[int, Field(ge=1, le=12)], ...], Field(min_length=1)] = (
+        tuple(range(1, 13))
+    )
     up: Literal["at-once", "next-month"] = "next-month"
     misses_allowed: Annotated[int, Field(ge=1, le=120)]
     drop_to: Literal["level", "one-step"] = "level"
@@ -123,7 +154,9 @@ class TierPolicy(BaseModel):
 
     @model_validator(mode="after")
     def _can_decide(self) -> Self:
-        """Refuse a policy under which some customer would have no tier, two, or one that nobody can reach."""
+        """Refuse a policy under which some customer would have no tier, two, or one that
+        nobody can reach.
+        """
         if faults := list(_too_many_ways(self)):
             raise ValueError("; ".join(faults))
         if faults := [*_unknown(self), *_undecidable(self)]:
@@ -142,14 +175,26 @@ class TierPolicy(BaseModel):
 
     @cached_property
     def asked(self) -> tuple[str, ...]:
-        """The quantities that stand among the grounds of a standing: the measures, and what the tiers ask for."""
-        wanted = {atom.quantity for tier in self.tiers if tier.reach for atom in atoms(tier.reach) if isinstance(atom, AtLeast | AtMost)}
+        """The quantities that stand among the grounds of a standing.
+
+        The measures, and what the tiers ask for.
+        """
+        wanted = {
+            atom.quantity
+            for tier in self.tiers
+            if tier.reach
+            for atom in atoms(tier.reach)
+            if isinstance(atom, AtLeast | AtMost)
+        }
         return (*self.measures, *sorted(wanted - self.measures.keys()))
 
     @cached_property
     def asks_for_counts(self) -> bool:
         """Whether any tier or measure asks for more than balances."""
-        return any(isinstance(measure, Points) for measure in self.measures.values()) or not set(self.asked) <= self.measures.keys()
+        return (
+            any(isinstance(measure, Points) for measure in self.measures.values())
+            or not set(self.asked) <= self.measures.keys()
+        )
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -164,7 +209,10 @@ class TierPolicy(BaseModel):
         return reached if (self.tiers[place].drop_to or self.drop_to) == "level" else place - 1
 
     def rank(self, tier: str | None) -> int | None:
-        """Where a tier stands among the tiers, from the lowest; None for one that the policy does not know."""
+        """Where a tier stands among the tiers, from the lowest.
+
+        None for one that the policy does not know.
+        """
         return None if tier is None else self._places.get(tier)
 
 
@@ -172,7 +220,10 @@ def _too_many_ways(policy: TierPolicy) -> Iterator[str]:
     """Conditions that nobody could read, nor any program look through."""
     for number, tier in enumerate(policy.tiers):
         if tier.reach is not None and (count := count_ways(tier.reach)) > MOST_WAYS:
-            yield f"tiers[{number}].reach: {tier.tier} can be reached in {count} ways, and {MOST_WAYS} is the limit"
+            yield (
+                f"tiers[{number}].reach: {tier.tier} can be reached in {count} ways, and "
+                f"{MOST_WAYS} is the limit"
+            )
 
 
 def _unknown(policy: TierPolicy) -> Iterator[str]:
@@ -183,49 +234,88 @@ def _unknown(policy: TierPolicy) -> Iterator[str]:
             yield f"measures.{name}: this name is taken by a quantity that every month has"
         if isinstance(measure, Points):
             yield from (
-                f"measures.{name}.of[{number}]: there are no balances or counts {scored.quantity} before this one"
+                f"measures.{name}.of[{number}]: there are no balances or counts {scored.quantity} "
+                "before this one"
                 for number, scored in enumerate(measure.of)
-                if scored.quantity not in known or isinstance(policy.measures.get(scored.quantity), Points)
+                if scored.quantity not in known
+                or isinstance(policy.measures.get(scored.quantity), Points)
             )
         known.append(name)
     for number, tier in enumerate(policy.tiers):
         for atom in atoms(tier.reach) if tier.reach else ():
             if isinstance(atom, AtLeast | AtMost) and atom.quantity not in known:
-                yield f"tiers[{number}].reach: there is no quantity {atom.quantity}; there are {', '.join(known)}"
-            if isinstance(atom, OneOf) and atom.trait in NAMED and (strange := set(atom.one_of) - set(NAMED[atom.trait])):
-                yield f"tiers[{number}].reach: there is no {atom.trait} {', '.join(sorted(strange))}; there are {', '.join(NAMED[atom.trait])}"
+                yield (
+                    f"tiers[{number}].reach: there is no quantity {atom.quantity}; there are "
+                    f"{', '.join(known)}"
+                )
+            if (
+                isinstance(atom, OneOf)
+                and atom.trait in NAMED
+                and (strange := set(atom.one_of) - set(NAMED[atom.trait]))
+            ):
+                yield (
+                    f"tiers[{number}].reach: there is no {atom.trait} "
+                    f"{', '.join(sorted(strange))}; there are {', '.join(NAMED[atom.trait])}"
+                )
     if policy.scope is not None and policy.scope.take == "max":
         yield from (
-            f"tiers[{number}].reach: the best member is told by amounts and counts, so {atom.trait if isinstance(atom, OneOf) else 'holdings'} cannot be asked"
+            f"tiers[{number}].reach: the best member is told by amounts and counts, so "
+            f"{atom.trait if isinstance(atom, OneOf) else 'holdings'} cannot be asked"
             for number, tier in enumerate(policy.tiers)
             for atom in (atoms(tier.reach) if tier.reach else ())
             if isinstance(atom, Holds) or (isinstance(atom, OneOf) and atom.trait != "stage")
         )
-    if policy.scope is not None and policy.applies_to == ("company" if policy.scope.of == "household" else "person"):
-        yield f"scope.of: no {policy.applies_to} belongs to a {policy.scope.of}, and the policy applies to nobody else"
+    if policy.scope is not None and policy.applies_to == (
+        "company" if policy.scope.of == "household" else "person"
+    ):
+        yield (
+            f"scope.of: no {policy.applies_to} belongs to a {policy.scope.of}, and the policy "
+            "applies to nobody else"
+        )
 
 
 def _undecidable(policy: TierPolicy) -> Iterator[str]:
     """Where the tiers leave no clear answer."""
     lowest, *others = policy.tiers
     if lowest.reach is not None:
-        yield f"tiers[0].reach: the lowest tier, {lowest.tier}, is for everybody who reaches no other, and has no condition"
+        yield (
+            f"tiers[0].reach: the lowest tier, {lowest.tier}, is for everybody who reaches no "
+            "other, and has no condition"
+        )
     names = [tier.tier for tier in policy.tiers]
-    yield from (f"tiers: there is more than one tier {name}" for name in sorted(set(names)) if names.count(name) > 1)
+    yield from (
+        f"tiers: there is more than one tier {name}"
+        for name in sorted(set(names))
+        if names.count(name) > 1
+    )
     for number, tier in enumerate(others, start=1):
         if tier.reach is None:
-            yield f"tiers[{number}].reach: {tier.tier} has no condition, so nobody could stand below it"
-        elif all(against := [contradiction(way) or _beyond(policy, way) for way in ways(tier.reach)]):
+            yield (
+                f"tiers[{number}].reach: {tier.tier} has no condition, so nobody could stand "
+                "below it"
+            )
+        elif all(
+            against := [contradiction(way) or _beyond(policy, way) for way in ways(tier.reach)]
+        ):
             yield f"tiers[{number}].reach: {tier.tier} cannot be reached: {against[0]}"
         elif any(all(_always(policy, atom) for atom in way) for way in ways(tier.reach)):
-            yield f"tiers[{number}].reach: everybody reaches {tier.tier}, so nobody could stand below it"
+            yield (
+                f"tiers[{number}].reach: everybody reaches {tier.tier}, so nobody could stand "
+                "below it"
+            )
     for (number, lower), (_, higher) in combinations(enumerate(others, start=1), 2):
         if lower.reach and higher.reach and implies(lower.reach, higher.reach):
-            yield f"tiers[{number}].reach: nobody could stand in {lower.tier}, because whoever reaches it reaches {higher.tier} too"
+            yield (
+                f"tiers[{number}].reach: nobody could stand in {lower.tier}, because whoever "
+                f"reaches it reaches {higher.tier} too"
+            )
 
 
 def _limits(policy: TierPolicy, quantity: str) -> tuple[int | None, int | None]:
-    """The least and the most that a quantity can be; None where there is no end. A balance may be below zero."""
+    """The least and the most that a quantity can be; None where there is no end.
+
+    A balance may be below zero.
+    """
     measure = policy.measures.get(quantity)
     if measure is None:
         return (1 if quantity == "tenure-months" else 0), None
@@ -236,12 +326,19 @@ def _limits(policy: TierPolicy, quantity: str) -> tuple[int | None, int | None]:
 
 
 def _beyond(policy: TierPolicy, way: tuple[Atom, ...]) -> str | None:
-    """Why nobody can meet all of these, by what a quantity or a kind can be at all; None if nothing speaks against it."""
+    """Why nobody can meet all of these, by what a quantity or a kind can be at all.
+
+    None if nothing speaks against it.
+    """
     for atom in way:
         match atom:
-            case AtLeast(quantity=name, at_least=bound) if (most := _limits(policy, name)[1]) is not None and bound > most:
+            case AtLeast(quantity=name, at_least=bound) if (
+                most := _limits(policy, name)[1]
+            ) is not None and bound > most:
                 return f"{name} is {most} at most"
-            case AtMost(quantity=name, at_most=bound) if (least := _limits(policy, name)[0]) is not None and bound < least:
+            case AtMost(quantity=name, at_most=bound) if (
+                least := _limits(policy, name)[0]
+            ) is not None and bound < least:
                 return f"{name} is {least} at least"
             case OneOf(trait="kind", one_of=kinds) if policy.applies_to not in ("everyone", *kinds):
                 return f"the policy applies to a {policy.applies_to} only"

@@ -5,7 +5,15 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from domain.accounts import ledger
-from domain.accounts.events import AccountClosed, AccountOpened, AccountShared, BalanceReported, ProductClosed, ProductOpened, TransactionPosted
+from domain.accounts.events import (
+    AccountClosed,
+    AccountOpened,
+    AccountShared,
+    BalanceReported,
+    ProductClosed,
+    ProductOpened,
+    TransactionPosted,
+)
 from domain.accounts.exchange import NO_RATES
 from domain.accounts.ledger import Day, Ledger, Part
 from domain.accounts.month_end import month_ended
@@ -26,7 +34,9 @@ def advance(state: Ledger, event: Recorded) -> tuple[Ledger, tuple[MonthlyFacts,
     """The ledger after one more event, and a row of facts for each month that the event closed."""
     match event.data:
         case DayClosed(date=closed):
-            return month_ended(state, month_of(closed), event.context.rates if event.context else NO_RATES)
+            return month_ended(
+                state, month_of(closed), event.context.rates if event.context else NO_RATES
+            )
         case data:
             day = event.business_date.isoformat()
             return _held(ledger.seen(state, day[:7]), data, day), ()
@@ -36,7 +46,9 @@ def _held(state: Ledger, data: Interaction, day: Day) -> Ledger:
     match data:
         case TransactionPosted(account=account, amount=amount, currency=currency):
             return ledger.transacted(state, ((account, currency, amount, day),))
-        case BalanceReported(account=account, balance=balance, currency=currency, asset_class=asset_class):
+        case BalanceReported(
+            account=account, balance=balance, currency=currency, asset_class=asset_class
+        ):
             if asset_class is not None:
                 state = ledger.opened(state, account, asset_class, currency)
             return ledger.restated(state, account, balance, currency, day)
@@ -75,13 +87,20 @@ class Posted(Dated, gc=False):
 
 
 def evolve_dated(state: Ledger, days: Iterable[Day]) -> Ledger:
-    """The ledger after events that move nothing, by their business dates: what `evolve` comes to, one after the other."""
+    """The ledger after events that move nothing, by their business dates.
+
+    What `evolve` comes to, one after the other.
+    """
     return ledger.seen(state, min(days)[:7])
 
 
 def evolve_posted(state: Ledger, events: Sequence[Posted]) -> Ledger:
     """The ledger after several transactions: what `evolve` comes to, one after the other."""
-    moves = [(data.account, data.currency, data.amount, event.business_date) for event in events for data in (event.data,)]
+    moves = [
+        (data.account, data.currency, data.amount, event.business_date)
+        for event in events
+        for data in (event.data,)
+    ]
     return ledger.transacted(evolve_dated(state, [move[3] for move in moves]), moves)
 
 

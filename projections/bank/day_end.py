@@ -1,4 +1,7 @@
-"""What had the bank said by then? Folded from a shard's own stream, for the folds of events that concern everyone."""
+"""What had the bank said by then?
+
+Folded from a shard's own stream, for the folds of events that concern everyone.
+"""
 
 from dataclasses import dataclass
 
@@ -13,7 +16,10 @@ from projections.projection import Projection
 
 @dataclass(frozen=True)
 class BankContext:
-    """The rates of other currencies; the last month that was closed, by the event at which position, and the last one closed before it.
+    """The rates of other currencies.
+
+    The last month that was closed, by the event at which position, and the last one closed before
+    it.
 
     Months are empty before any was closed.
     """
@@ -25,11 +31,18 @@ class BankContext:
 
 
 def evolve(bank: BankContext, event: Recorded) -> BankContext:
-    """What the bank had said after one more event of its own. A month's end that is told again changes nothing."""
+    """What the bank had said after one more event of its own.
+
+    A month's end that is told again changes nothing.
+    """
     if ends_a_month(event.data):
         assert isinstance(event.data, DayClosed)
         month = month_of(event.data.date)
-        return changed(bank, closed=month, closed_before=bank.closed, closed_at=event.position) if month > bank.closed else bank
+        return (
+            changed(bank, closed=month, closed_before=bank.closed, closed_at=event.position)
+            if month > bank.closed
+            else bank
+        )
     rates = fixed(bank.rates, event.data, event.business_date.isoformat())
     return bank if rates is bank.rates else changed(bank, rates=rates)
 

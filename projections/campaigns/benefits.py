@@ -1,4 +1,7 @@
-"""What did campaigns give the customer: coupons that are not used yet, and events that they came to."""
+"""What did campaigns give the customer.
+
+Coupons that are not used yet, and events that they came to.
+"""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -12,7 +15,9 @@ from projections.projection import Group, Projection
 
 @dataclass(frozen=True)
 class Benefits:
-    """Coupons by number, each with its worth in minor units, and how many events the customer came to."""
+    """Coupons by number, each with its worth in minor units, and how many events the
+    customer came to.
+    """
 
     coupons: dict[str, int] = field(default_factory=dict)
     attended: int = 0
@@ -24,7 +29,10 @@ def evolve(benefits: Benefits, event: Recorded) -> Benefits:
         case CouponIssued(coupon=coupon, worth=worth):
             return changed(benefits, coupons={**benefits.coupons, coupon: worth})
         case CouponRedeemed(coupon=coupon):
-            return changed(benefits, coupons={name: worth for name, worth in benefits.coupons.items() if name != coupon})
+            return changed(
+                benefits,
+                coupons={name: worth for name, worth in benefits.coupons.items() if name != coupon},
+            )
         case EventAttended():
             return changed(benefits, attended=benefits.attended + 1)
         case _:

@@ -1,8 +1,8 @@
 """Which complaints of a customer are open, and how many were at each month's end?
 
-Months' ends are only added: whoever reads them beside the months, as a tier that is frozen in a dispute does, finds the
-same whenever it reads. A month is disputed by the complaints that were open when the bank closed it, whenever the
-customer became known.
+Months' ends are only added: whoever reads them beside the months, as a tier that is frozen in a
+dispute does, finds the same whenever it reads. A month is disputed by the complaints that were open
+when the bank closed it, whenever the customer became known.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,9 @@ from projections.projection import Group, Projection
 
 
 class Disputed(NamedTuple):
-    """So many complaints were open when the months after one, through another, were closed together."""
+    """So many complaints were open when the months after one, through another, were
+    closed together.
+    """
 
     after: Month
     through: Month
@@ -31,7 +33,10 @@ class Disputed(NamedTuple):
 
 @dataclass(frozen=True)
 class Complaints:
-    """The open complaints by case, with the day on which each was opened; how many ended; and the months that ended with any open."""
+    """The open complaints by case, with the day on which each was opened; how many ended.
+
+    And the months that ended with any open.
+    """
 
     open: dict[str, date] = field(default_factory=dict)
     closed: int = 0
@@ -48,13 +53,18 @@ def evolve(complaints: Complaints, event: Recorded) -> Complaints:
             return changed(complaints, open=others, closed=complaints.closed + 1)
         case DayClosed(date=day) if complaints.open and ends_a_month(event.data):
             bank = event.context or BankContext(closed=month_of(day), closed_at=event.position)
-            return _month_ended(complaints, bank) if bank.closed_at == event.position else complaints
+            return (
+                _month_ended(complaints, bank) if bank.closed_at == event.position else complaints
+            )
         case _:
             return complaints
 
 
 def _month_ended(complaints: Complaints, bank: BankContext) -> Complaints:
-    """The complaints after a month's end. One that is told again, or comes behind a later one, closed nothing, and is not asked."""
+    """The complaints after a month's end.
+
+    One that is told again, or comes behind a later one, closed nothing, and is not asked.
+    """
     last = complaints.disputed[-1].through if complaints.disputed else ""
     if bank.closed <= last:
         return complaints
@@ -62,7 +72,9 @@ def _month_ended(complaints: Complaints, bank: BankContext) -> Complaints:
     return changed(complaints, disputed=(*complaints.disputed, ended))
 
 
-def with_disputes(rows: Mapping[Month, MonthlyFacts], complaints: Complaints) -> Mapping[Month, MonthlyFacts]:
+def with_disputes(
+    rows: Mapping[Month, MonthlyFacts], complaints: Complaints
+) -> Mapping[Month, MonthlyFacts]:
     """The months of a customer, each with how many complaints were open at its end."""
     if not complaints.disputed:
         return rows
@@ -70,7 +82,9 @@ def with_disputes(rows: Mapping[Month, MonthlyFacts], complaints: Complaints) ->
 
 
 def _with_open(facts: MonthlyFacts, complaints: Complaints) -> MonthlyFacts:
-    found = next((each.open for each in complaints.disputed if each.after < facts.month <= each.through), 0)
+    found = next(
+        (each.open for each in complaints.disputed if each.after < facts.month <= each.through), 0
+    )
     return changed(facts, traits=changed(facts.traits, open_cases=found)) if found else facts
 
 
@@ -86,4 +100,13 @@ def _evolve_all(states: States, event: Recorded) -> States:
 
 COMPLAINTS = Projection("complaints", 1, Complaints(), evolve)
 EVENT_TYPES = type_keys(ComplaintOpened, ComplaintClosed, ComplaintWithdrawn)
-CASES = Group("cases@1", ("customer",), States, (COMPLAINTS,), _evolve_all, EVENT_TYPES, is_broadcast=ends_a_month, context=CONTEXT)
+CASES = Group(
+    "cases@1",
+    ("customer",),
+    States,
+    (COMPLAINTS,),
+    _evolve_all,
+    EVENT_TYPES,
+    is_broadcast=ends_a_month,
+    context=CONTEXT,
+)

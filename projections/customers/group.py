@@ -1,7 +1,9 @@
-"""How does one event change the facts that are known of a customer? Profile, ledger and months, without any rule.
+"""How does one event change the facts that are known of a customer?
 
-The ledger turns events into a row of facts at each month's end; the rows, and what was set by hand, make the tier, in a
-group of its own. So a change of rule never touches these.
+Profile, ledger and months, without any rule.
+
+The ledger turns events into a row of facts at each month's end; the rows, and what was set by hand,
+make the tier, in a group of its own. So a change of rule never touches these.
 """
 
 from collections.abc import Sequence
@@ -27,7 +29,8 @@ from projections.projection import Group, Run
 def evolve(facts: Facts, event: Recorded) -> Facts:
     """Profile, ledger and months after one more event.
 
-    A month that is closed together with a later one is closed too late for any household: it counts for the customer alone.
+    A month that is closed together with a later one is closed too late for any household: it counts
+    for the customer alone.
     """
     who, books, closed = facts
     if isinstance(event.data, OfferDecided):
@@ -64,11 +67,16 @@ def _dated(books: Ledger, events: Sequence[profile.Met | ledger.Dated]) -> Ledge
 RUNS = {
     type_key(TransactionPosted): Run(ledger.Posted, evolve_posted),
     type_key(ChannelVisited): Run(profile.Visited, evolve_visited),
-    **{type_key(event): Run(profile.Met, evolve_met) for event in (OfferPresented, OfferAccepted, OfferDeclined)},
+    **{
+        type_key(event): Run(profile.Met, evolve_met)
+        for event in (OfferPresented, OfferAccepted, OfferDeclined)
+    },
 }
 """What there is most of."""
 IGNORED = type_keys(OfferDecided)
-"""What the bank decides to offer is no fact about a customer, and there are as many of these as there are questions."""
+"""What the bank decides to offer is no fact about a customer, and there are as many of these as
+there are questions.
+"""
 CUSTOMERS = Group(
     "customers@2",
     ("customer",),

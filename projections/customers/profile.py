@@ -1,4 +1,7 @@
-"""Who is this customer? The whole picture; what was stated comes with its source and time, and the newest counts."""
+"""Who is this customer?
+
+The whole picture; what was stated comes with its source and time, and the newest counts.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -71,23 +74,55 @@ def evolve(profile: Profile, event: Recorded) -> Profile:  # noqa: PLR0911, PLR0
         case customers.CustomerOnboarded() as new:
             return _onboarded(profile, new, event)
         case customers.ProfileFactStated(fact=fact, value=value, source=source):
-            return changed(profile, facts=_with_newest(profile.facts, fact, Fact(value, source, at)))
+            return changed(
+                profile, facts=_with_newest(profile.facts, fact, Fact(value, source, at))
+            )
         case customers.ContactStated(medium=medium, value=value, source=source):
-            return changed(profile, contacts=_with_newest(profile.contacts, medium, Fact(value, source, at)))
+            return changed(
+                profile, contacts=_with_newest(profile.contacts, medium, Fact(value, source, at))
+            )
         case customers.ContactWithdrawn(medium=medium):
             return changed(profile, contacts=_without(profile.contacts, medium))
         case customers.PreferenceStated(topic=topic, value=value, source=source):
-            return changed(profile, preferences=_with_newest(profile.preferences, topic, Fact(value, source, at)))
+            return changed(
+                profile,
+                preferences=_with_newest(profile.preferences, topic, Fact(value, source, at)),
+            )
         case customers.ConsentGranted(purpose=purpose, source=source, channel=channel):
-            return changed(profile, consents=_said(profile.consents, _scoped(purpose, channel), Fact("granted", source, min(at, event.recorded_at))))
+            return changed(
+                profile,
+                consents=_said(
+                    profile.consents,
+                    _scoped(purpose, channel),
+                    Fact("granted", source, min(at, event.recorded_at)),
+                ),
+            )
         case customers.ConsentWithdrawn(purpose=purpose, source=source, channel=channel):
-            return changed(profile, consents=_said(profile.consents, _scoped(purpose, channel), Fact("withdrawn", source, min(at, event.recorded_at))))
+            return changed(
+                profile,
+                consents=_said(
+                    profile.consents,
+                    _scoped(purpose, channel),
+                    Fact("withdrawn", source, min(at, event.recorded_at)),
+                ),
+            )
         case customers.RiskProfileAssessed(grade=grade, valid_until=until):
-            return changed(profile, risk=_assessed(profile.risk, Risk(grade, until, min(at, event.recorded_at))))
+            return changed(
+                profile,
+                risk=_assessed(profile.risk, Risk(grade, until, min(at, event.recorded_at))),
+            )
         case customers.CreditRated(rating=rating, agency=agency):
-            return profile if profile.rating is not None and profile.rating.at > at else changed(profile, rating=Fact(rating, agency, at))
+            return (
+                profile
+                if profile.rating is not None and profile.rating.at > at
+                else changed(profile, rating=Fact(rating, agency, at))
+            )
         case customers.ServiceUsed(service=service, channel=channel):
-            return changed(profile, services=_counted(profile.services, service), channels=_counted(profile.channels, channel))
+            return changed(
+                profile,
+                services=_counted(profile.services, service),
+                channels=_counted(profile.channels, channel),
+            )
         case customers.ChannelVisited(channel=channel) | campaigns.CampaignTouched(channel=channel):
             return changed(profile, channels=_counted(profile.channels, channel))
         case customers.IdentitiesMerged(other=other):
@@ -99,7 +134,10 @@ def evolve(profile: Profile, event: Recorded) -> Profile:  # noqa: PLR0911, PLR0
         case wholes.CompanyGroupJoined(group=whole, share_permille=share):
             return _joined(profile, whole, Membership(share, event.business_date))
         case wholes.HouseholdLeft(household=whole) | wholes.CompanyGroupLeft(group=whole):
-            return changed(profile, memberships=households.left(profile.memberships, whole, event.business_date))
+            return changed(
+                profile,
+                memberships=households.left(profile.memberships, whole, event.business_date),
+            )
         case managers.ManagerAssigned(manager=manager):
             return changed(profile, manager=manager)
         case accounts.AccountOpened(account=reference, product=product):
@@ -108,7 +146,9 @@ def evolve(profile: Profile, event: Recorded) -> Profile:  # noqa: PLR0911, PLR0
             return changed(profile, products={**profile.products, reference: product})
         case accounts.LoanGranted(loan=reference):
             return changed(profile, products={**profile.products, reference: "loan"})
-        case accounts.AccountClosed(account=reference) | accounts.ProductClosed(reference=reference):
+        case (
+            accounts.AccountClosed(account=reference) | accounts.ProductClosed(reference=reference)
+        ):
             return changed(profile, products=_without(profile.products, reference))
         case _:
             return profile
@@ -134,7 +174,10 @@ class Visited(Met, gc=False):
 
 
 def evolve_met(profile: Profile, events: Sequence[Met]) -> Profile:
-    """The profile after several events of which it only asks when they were: what `evolve` comes to, one after the other."""
+    """The profile after several events of which it only asks when they were.
+
+    What `evolve` comes to, one after the other.
+    """
     return _seen(profile, reduce(_later, [event.occurred_at for event in events]))
 
 
@@ -167,18 +210,32 @@ def _seen(profile: Profile, at: datetime) -> Profile:
 
 
 def _later(one: datetime, other: datetime) -> datetime:
-    """The later of two times; of one moment, told with two offsets from UTC, always the same, in whatever order they come."""
+    """The later of two times.
+
+    Of one moment, told with two offsets from UTC, always the same, in whatever order they come.
+    """
     if one == other:
         return max(one, other, key=datetime.isoformat)
     return max(one, other)
 
 
 def _onboarded(profile: Profile, new: customers.CustomerOnboarded, event: Recorded) -> Profile:
-    stated = {"name": new.name, "gender": new.gender, "region": new.region, "industry": new.industry}
+    stated = {
+        "name": new.name,
+        "gender": new.gender,
+        "region": new.region,
+        "industry": new.industry,
+    }
     facts = profile.facts
     for fact, value in stated.items():
-        facts = facts if value is None else _with_newest(facts, fact, Fact(value, new.source, event.occurred_at))
-    return changed(profile, kind=new.kind, onboarded=event.business_date, born=new.born, facts=facts)
+        facts = (
+            facts
+            if value is None
+            else _with_newest(facts, fact, Fact(value, new.source, event.occurred_at))
+        )
+    return changed(
+        profile, kind=new.kind, onboarded=event.business_date, born=new.born, facts=facts
+    )
 
 
 def _joined(profile: Profile, whole: str, membership: Membership) -> Profile:
@@ -186,14 +243,20 @@ def _joined(profile: Profile, whole: str, membership: Membership) -> Profile:
 
 
 def _assessed(known: Risk | None, new: Risk) -> Risk:
-    """The assessment made last is the one in use, of two at once the more careful; none is newer than the bank heard of it."""
+    """The assessment made last is the one in use, of two at once the more careful.
+
+    None is newer than the bank heard of it.
+    """
     if known is None or known.at is None or new.at is None or new.at > known.at:
         return new
     return min(known, new, key=lambda each: each.grade) if new.at == known.at else known
 
 
 def _said(consents: dict[str, Fact], scope: str, stated: Fact) -> dict[str, Fact]:
-    """The statement made last is the one in use, of two at once the no; none is newer than the moment in which the bank heard of it."""
+    """The statement made last is the one in use, of two at once the no.
+
+    None is newer than the moment in which the bank heard of it.
+    """
     known = consents.get(scope)
     if known is not None and known.at == stated.at and known.value == "withdrawn":
         return consents
@@ -206,7 +269,10 @@ def _scoped(purpose: str, channel: str | None) -> str:
 
 
 def _with_newest(facts: dict[str, Fact], name: str, stated: Fact) -> dict[str, Fact]:
-    """The statement made last is the one in use, in whatever order they became known; of two at once, the later known."""
+    """The statement made last is the one in use, in whatever order they became known.
+
+    Of two at once, the later known.
+    """
     known = facts.get(name)
     return facts if known is not None and known.at > stated.at else {**facts, name: stated}
 

@@ -37,4 +37,6 @@ def _evolve_all(states: States, event: Recorded) -> States:
 
 
 SURVEYS = Projection("surveys", 1, Surveys(), evolve)
-FEEDBACK = Group("feedback@1", ("customer",), States, (SURVEYS,), _evolve_all, type_keys(SurveyAnswered))
+FEEDBACK = Group(
+    "feedback@1", ("customer",), States, (SURVEYS,), _evolve_all, type_keys(SurveyAnswered)
+)

@@ -14,8 +14,18 @@ def _evolve(states: Totals, event: Recorded) -> Totals:
 
 
 def all_reported(data: Interaction) -> bool:
-    """Whether this says that every shard has reported a month, which concerns every household and company group."""
+    """Whether this says that every shard has reported a month, which concerns every household and
+    company group.
+    """
     return isinstance(data, MonthReported)
 
 
-WHOLES = Group("wholes@1", (*KINDS, "month"), Totals, (WHOLE, CALENDAR), _evolve, is_broadcast=all_reported, react=react)
+WHOLES = Group(
+    "wholes@1",
+    (*KINDS, "month"),
+    Totals,
+    (WHOLE, CALENDAR),
+    _evolve,
+    is_broadcast=all_reported,
+    react=react,
+)

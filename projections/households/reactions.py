@@ -1,4 +1,7 @@
-"""What follows from what a household or company group came to? Members learn the sum, and the bank that all its shards have reported."""
+"""What follows from what a household or company group came to?
+
+Members learn the sum, and the bank that all its shards have reported.
+"""
 
 from collections.abc import Iterator
 
@@ -13,20 +16,36 @@ from projections.households.totals import Summed
 
 
 def react(stream: str, before: Totals, after: Totals, event: Recorded) -> Iterator[Proposed]:
-    """Members learn what the whole came to; the bank learns that all its shards have reported a month."""
+    """Members learn what the whole came to.
+
+    The bank learns that all its shards have reported a month.
+    """
     match event.data:
         case MonthReported(month=month) if month in before.whole.reported:
-            yield from _month_closed(stream, month, after.whole.months[month], before.whole.reported[month], event)
-        case ShardMonthReported(month=month, shards=shards) if len(before.calendar.shards) < shards <= len(after.calendar.shards):
+            yield from _month_closed(
+                stream, month, after.whole.months[month], before.whole.reported[month], event
+            )
+        case ShardMonthReported(month=month, shards=shards) if (
+            len(before.calendar.shards) < shards <= len(after.calendar.shards)
+        ):
             yield following(event, "month", BANK, MonthReported(month=month))
         case _:
             pass
 
 
-def _month_closed(stream: str, month: Month, sums: Summed, reported: dict[str, Member], event: Recorded) -> Iterator[Proposed]:
+def _month_closed(
+    stream: str, month: Month, sums: Summed, reported: dict[str, Member], event: Recorded
+) -> Iterator[Proposed]:
     beside = _beside(stream, reported)
     for member in sorted(reported):
-        closed = WholeMonthClosed.model_construct(whole=stream, month=month, members=sums.members, total=sums.total, shared=sums.shared, beside=beside)
+        closed = WholeMonthClosed.model_construct(
+            whole=stream,
+            month=month,
+            members=sums.members,
+            total=sums.total,
+            shared=sums.shared,
+            beside=beside,
+        )
         yield following(event, "whole", member, closed, f"{stream} {month} {member}")
 
 

@@ -1,8 +1,11 @@
-"""How often does a yes follow where a model says so much? A monotone curve from what it said to what came of it.
+"""How often does a yes follow where a model says so much?
 
-What came of it is counted in bins of the score, older answers for less and less; the bins are made monotone by pooling
-adjacent violators (PAVA), and between them the curve is a line. So many answers' worth of the model's own word stand in
-each bin, and a share of it in every probability, so that the curve rises strictly and no ranking is lost.
+A monotone curve from what it said to what came of it.
+
+What came of it is counted in bins of the score, older answers for less and less; the bins are made
+monotone by pooling adjacent violators (PAVA), and between them the curve is a line. So many
+answers' worth of the model's own word stand in each bin, and a share of it in every probability, so
+that the curve rises strictly and no ranking is lost.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,7 +31,10 @@ FADING = 0.5 ** (1 / HALF_LIFE)
 
 @dataclass(frozen=True)
 class Counts:
-    """How many yes and no there were by bin of the score, faded. Bins are named by their numbers: a key of JSON is a text."""
+    """How many yes and no there were by bin of the score, faded.
+
+    Bins are named by their numbers: a key of JSON is a text.
+    """
 
     yes: dict[str, float] = field(default_factory=dict)
     no: dict[str, float] = field(default_factory=dict)
@@ -77,7 +83,10 @@ def log_odds(probability: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """From a score to a probability, a value for each bin's middle and lines between them; and how many answers lie in each bin."""
+    """From a score to a probability, a value for each bin's middle and lines between them.
+
+    And how many answers lie in each bin.
+    """
 
     values: tuple[float, ...]
     answers: tuple[float, ...]
@@ -99,12 +108,16 @@ def curve(counts: Counts) -> Curve:
     """What came of each bin, made monotone."""
     places = range(-ENDS, ENDS + 1)
     each = [counts.yes.get(str(place), 0.0) + counts.no.get(str(place), 0.0) for place in places]
-    answers = tuple(fsum(each[max(0, place - ALIKE) : place + ALIKE + 1]) for place in range(len(each)))
+    answers = tuple(
+        fsum(each[max(0, place - ALIKE) : place + ALIKE + 1]) for place in range(len(each))
+    )
     return Curve(tuple(pooled(_weighed(counts, place) for place in places)), answers)
 
 
 def pooled(bins: Iterable[tuple[float, float]]) -> list[float]:
-    """Values made monotone: neighbours that fall become their mean, weighed (pool adjacent violators).
+    """Values made monotone.
+
+    Neighbours that fall become their mean, weighed (pool adjacent violators).
 
     >>> pooled([(0.1, 1.0), (0.4, 1.0), (0.2, 1.0), (0.9, 1.0)])
     [0.1, 0.30000000000000004, 0.30000000000000004, 0.9]
@@ -120,7 +133,10 @@ def pooled(bins: Iterable[tuple[float, float]]) -> list[float]:
 
 
 def auc(counts: Counts) -> float | None:
-    """How often a yes was scored above a no, by the bins, ties for half; None while one of them never came."""
+    """How often a yes was scored above a no, by the bins, ties for half.
+
+    None while one of them never came.
+    """
     yes, no = fsum(counts.yes.values()), fsum(counts.no.values())
     if not yes or not no:
         return None
@@ -133,10 +149,19 @@ def auc(counts: Counts) -> float | None:
 
 
 def error(counts: Counts) -> float | None:
-    """By how much what was said and what came differ, over all bins (expected calibration error); None before the first answer."""
+    """By how much what was said and what came differ, over all bins (expected calibration error).
+
+    None before the first answer.
+    """
     total = counts.total
     places = counts.yes.keys() | counts.no.keys()
-    apart = (abs(counts.yes.get(place, 0.0) - chance(int(place) * WIDTH) * (counts.yes.get(place, 0.0) + counts.no.get(place, 0.0))) for place in places)
+    apart = (
+        abs(
+            counts.yes.get(place, 0.0)
+            - chance(int(place) * WIDTH) * (counts.yes.get(place, 0.0) + counts.no.get(place, 0.0))
+        )
+        for place in places
+    )
     return fsum(apart) / total if total else None
 
 

@@ -1,7 +1,9 @@
-"""Has a stream of numbers changed? ADWIN (Bifet and Gavalda 2007): a window that begins anew where its two ends differ too much.
+"""Has a stream of numbers changed?
 
-river has it too, but keeps its state to itself; here it is plain numbers, so that a model is kept, read and rebuilt to the
-same bytes. A test holds the two to the same detections.
+ADWIN (Bifet and Gavalda 2007): a window that begins anew where its two ends differ too much.
+
+river has it too, but keeps its state to itself; here it is plain numbers, so that a model is kept,
+read and rebuilt to the same bytes. A test holds the two to the same detections.
 """
 
 from collections.abc import Iterator
@@ -22,7 +24,9 @@ Bucket = tuple[float, float]
 
 @dataclass(frozen=True)
 class Window:
-    """The window: its length, sum and squared deviations; buckets of 1, 2, 4 … numbers, the newest first; how often one was left behind.
+    """The window: its length, sum and squared deviations.
+
+    Buckets of 1, 2, 4 … numbers, the newest first; how often one was left behind.
 
     `before` and `after` are the means on both sides of the last change.
     """
@@ -43,7 +47,9 @@ def seen(window: Window, value: float) -> Window:
     if window.ticks % CLOCK or window.width <= GRACE:
         return window
     cut = _cut(window)
-    return window if cut is None else Window(changes=window.changes + 1, before=cut[0], after=cut[1])
+    return (
+        window if cut is None else Window(changes=window.changes + 1, before=cut[0], after=cut[1])
+    )
 
 
 def _added(window: Window, value: float) -> Window:
@@ -52,7 +58,14 @@ def _added(window: Window, value: float) -> Window:
     if window.width:
         deviation += window.width * (value - window.total / window.width) ** 2 / width
     levels = _compressed((((value, 0.0), *window.levels[0]), *window.levels[1:]))
-    return changed(window, ticks=window.ticks + 1, width=width, total=window.total + value, deviation=deviation, levels=levels)
+    return changed(
+        window,
+        ticks=window.ticks + 1,
+        width=width,
+        total=window.total + value,
+        deviation=deviation,
+        levels=levels,
+    )
 
 
 def _compressed(levels: tuple[tuple[Bucket, ...], ...]) -> tuple[tuple[Bucket, ...], ...]:
@@ -61,7 +74,12 @@ def _compressed(levels: tuple[tuple[Bucket, ...], ...]) -> tuple[tuple[Bucket, .
     while len(levels[number]) > MOST:
         *others, newer, older = levels[number]
         above = levels[number + 1] if number + 1 < len(levels) else ()
-        levels = (*levels[:number], tuple(others), (_merged(older, newer, 1 << number), *above), *levels[number + 2 :])
+        levels = (
+            *levels[:number],
+            tuple(others),
+            (_merged(older, newer, 1 << number), *above),
+            *levels[number + 2 :],
+        )
         number += 1
     return levels
 
@@ -72,7 +90,10 @@ def _merged(one: Bucket, other: Bucket, size: int) -> Bucket:
 
 
 def _cut(window: Window) -> tuple[float, float] | None:
-    """The means of the older and the newer part where they differ by more than chance explains; None if they nowhere do."""
+    """The means of the older and the newer part where they differ by more than chance explains.
+
+    None if they nowhere do.
+    """
     older, older_total = 0, 0.0
     for size, (total, _) in _oldest_first(window):
         older, older_total = older + size, older_total + total

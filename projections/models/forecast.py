@@ -1,7 +1,9 @@
-"""What may come: does a customer leave, what will they want, what will they hold, and is what flows unlike them?
+"""What may come: does a customer leave, what will they want, what will they hold, and is what flows
+unlike them?
 
-From the rows of months alone. Leaving and wanting are learnt by the same models as the answers to offers, from months that
-have ended: one customer in twenty is an example each month, whoever it is, so that what is learnt is as frequent as it is.
+From the rows of months alone. Leaving and wanting are learnt by the same models as the answers to
+offers, from months that have ended: one customer in twenty is an example each month, whoever it is,
+so that what is learnt is as frequent as it is.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,7 +26,9 @@ CHURN = f"{FORESIGHT}churn"
 AHEAD = 3
 """Months ahead of which a leaving is foreseen."""
 LEFT = 10
-"""A customer has left who holds less than one part in so many of what they held, and was not there for these months."""
+"""A customer has left who holds less than one part in so many of what they held, and was not there
+for these months.
+"""
 SAMPLED = 50
 """Customers of a thousand who are examples each month."""
 DAMPED = 2
@@ -45,7 +49,10 @@ Rows = Mapping[Month, MonthlyFacts]
 
 @dataclass(frozen=True)
 class Chance:
-    """How likely something is, and the features that speak most for it; None while no model has learnt it."""
+    """How likely something is, and the features that speak most for it.
+
+    None while no model has learnt it.
+    """
 
     probability: float | None
     reasons: tuple[str, ...] = ()
@@ -53,7 +60,10 @@ class Chance:
 
 @dataclass(frozen=True)
 class Expected:
-    """What a customer holds at the end of the next month, if they go on as they usually do: minor units, and how far off it may be."""
+    """What a customer holds at the end of the next month, if they go on as they usually do.
+
+    Minor units, and how far off it may be.
+    """
 
     after: Month
     balance: int
@@ -62,7 +72,10 @@ class Expected:
 
 @dataclass(frozen=True)
 class Unlike:
-    """How unlike a customer the flows of the last month are, in deviations from their own months; above a bound it is an anomaly."""
+    """How unlike a customer the flows of the last month are, in deviations from their own months.
+
+    Above a bound it is an anomaly.
+    """
 
     month: Month
     deviations: float
@@ -80,12 +93,18 @@ class Foresight:
     flows: Unlike | None
 
 
-def foresee(rows: Rows, models: Mapping[str, Learnt], key: bool, risky_permille: int, currency: str) -> Foresight:
+def foresee(
+    rows: Rows, models: Mapping[str, Learnt], key: bool, risky_permille: int, currency: str
+) -> Foresight:
     """What may come of a customer; whoever is `key` is at risk from a probability of leaving on."""
     last = max(rows, default=None)
     known = month_features(rows, last) if last else None
     churn = _chance(models[CHURN], known)
-    demand: dict[str, Chance] = {name: _chance(models[DEMAND[name]], known) for name in CLASSES if last and not _held(rows[last], name)}
+    demand: dict[str, Chance] = {
+        name: _chance(models[DEMAND[name]], known)
+        for name in CLASSES
+        if last and not _held(rows[last], name)
+    }
     risky = key and churn.probability is not None and churn.probability * 1000 >= risky_permille
     return Foresight(churn, risky, demand, expected(rows, currency), unlike(rows, currency))
 
@@ -98,7 +117,13 @@ def examples(stream: str, rows: Rows, closed: Month, event: Recorded) -> Iterato
     if before in rows:
         for name in CLASSES:
             if not _held(rows[before], name):
-                yield _example(DEMAND[name], stream, month_features(rows, before), _held(rows[closed], name), event)
+                yield _example(
+                    DEMAND[name],
+                    stream,
+                    month_features(rows, before),
+                    _held(rows[closed], name),
+                    event,
+                )
     then = closed
     for _ in range(AHEAD):
         then = month_before(then)
@@ -108,7 +133,10 @@ def examples(stream: str, rows: Rows, closed: Month, event: Recorded) -> Iterato
 
 
 def month_features(rows: Rows, month: Month) -> Features:
-    """What was known of a customer at a month's end, as whole numbers; amounts by their number of bits."""
+    """What was known of a customer at a month's end, as whole numbers.
+
+    Amounts by their number of bits.
+    """
     facts, before = rows[month], rows.get(month_before(month))
     change = _total(facts) - _total(before) if before else 0
     numbers = {
@@ -127,28 +155,40 @@ def month_features(rows: Rows, month: Month) -> Features:
 
 
 def expected(rows: Rows, currency: str) -> Expected | None:
-    """The last balance and half of the median of the last months' changes; give or take the median of how far off that was before."""
+    """The last balance and half of the median of the last months' changes.
+
+    Give or take the median of how far off that was before.
+    """
     months = sorted(rows)[-SPAN:]
     closing = [_in(rows[month], currency) for month in months]
     if len(closing) < LEAST_MONTHS:
         return None
     changes = [after - before for before, after in pairwise(closing)]
     usual = int(median(changes)) // DAMPED
-    return Expected(months[-1], closing[-1] + usual, int(median(abs(change - usual) for change in changes)))
+    return Expected(
+        months[-1], closing[-1] + usual, int(median(abs(change - usual) for change in changes))
+    )
 
 
 def unlike(rows: Rows, currency: str) -> Unlike | None:
-    """The larger of the deviations of what came and what went in the last month, in bits, from the median of the months before."""
+    """The larger of the deviations of what came and what went in the last month, in bits, from the
+    median of the months before.
+    """
     months = [rows[month] for month in sorted(rows)[-SPAN - 1 :]]
     if len(months) <= LEAST_MONTHS:
         return None
-    came, went = [facts.value_in.get(currency, 0) for facts in months], [facts.value_out.get(currency, 0) for facts in months]
+    came, went = (
+        [facts.value_in.get(currency, 0) for facts in months],
+        [facts.value_out.get(currency, 0) for facts in months],
+    )
     found = max(_apart(side[:-1], side[-1]) for side in (came, went))
     return Unlike(months[-1].month, round(found, 2), found >= UNLIKE)
 
 
 def _apart(usual: list[int], value: int) -> float:
-    """By how many deviations (1.4826 times the median one, at least half a bit) an amount differs in its number of bits."""
+    """By how many deviations (1.4826 times the median one, at least half a bit) an amount differs
+    in its number of bits.
+    """
     bits = [amount.bit_length() for amount in usual]
     middle = median(bits)
     deviation = max(1.4826 * median(abs(each - middle) for each in bits), 0.5)
@@ -163,7 +203,13 @@ def _chance(learnt: Learnt, known: Features | None) -> Chance:
 
 
 def _example(name: str, stream: str, known: Features, happened: bool, event: Recorded) -> Proposed:
-    said = ExampleLabelled(offer=name, decision=f"month/{event.business_date}", customer=stream, features=known, accepted=happened)
+    said = ExampleLabelled(
+        offer=name,
+        decision=f"month/{event.business_date}",
+        customer=stream,
+        features=known,
+        accepted=happened,
+    )
     return following(event, "foresight", f"model:{name}", said, about=f"{stream}/{name}")
 
 
@@ -172,8 +218,14 @@ def _held(facts: MonthlyFacts, name: AssetClass) -> bool:
 
 
 def _total(facts: MonthlyFacts | None) -> int:
-    return sum(asset.closing for asset in facts.assets if asset.asset_class != "loan") if facts else 0
+    return (
+        sum(asset.closing for asset in facts.assets if asset.asset_class != "loan") if facts else 0
+    )
 
 
 def _in(facts: MonthlyFacts, currency: str) -> int:
-    return sum(asset.closing for asset in facts.assets if asset.currency == currency and asset.asset_class != "loan")
+    return sum(
+        asset.closing
+        for asset in facts.assets
+        if asset.currency == currency and asset.asset_class != "loan"
+    )

@@ -12,4 +12,6 @@ def _evolve(states: Learning, event: Recorded) -> Learning:
     return Learning(evolve(states.model, event))
 
 
-MODELS = Group("models@3", ("model",), Learning, (MODEL,), _evolve, type_keys(ExampleLabelled), react=react)
+MODELS = Group(
+    "models@3", ("model",), Learning, (MODEL,), _evolve, type_keys(ExampleLabelled), react=react
+)

@@ -1,7 +1,9 @@
-"""How does a model learn from an answer? One online logistic regression per offer. The only door to river.
+"""How does a model learn from an answer?
 
-The state is plain numbers in JSON, and each example starts from it anew: so a model that was interrupted learns
-on exactly like one that was not.
+One online logistic regression per offer. The only door to river.
+
+The state is plain numbers in JSON, and each example starts from it anew: so a model that was
+interrupted learns on exactly like one that was not.
 """
 
 from collections import defaultdict
@@ -15,7 +17,16 @@ from domain.envelope import Recorded
 from domain.fastcopy import changed
 from domain.offers.events import ExampleLabelled, Features
 from projections.models import calibration, drift
-from projections.models.propensity import CATEGORY, LATE, Model, Ready, Shared, Usual, between, shared
+from projections.models.propensity import (
+    CATEGORY,
+    LATE,
+    Model,
+    Ready,
+    Shared,
+    Usual,
+    between,
+    shared,
+)
 from projections.projection import Projection
 from projections.store import StoredState
 
@@ -24,14 +35,23 @@ if TYPE_CHECKING:
 
 LEARNING_RATE = 0.07
 EPSILON = 1.0
-"""What AdaGrad begins with for each weight: the first few examples of a rare category move it little."""
+"""What AdaGrad begins with for each weight.
+
+The first few examples of a rare category move it little.
+"""
 INTERCEPT_RATE = 0.01
 SLOWEST = 1 / 3_000
-"""The share of the latest example in the means and variances, at least: what numbers are usual may change."""
+"""The share of the latest example in the means and variances, at least.
+
+What numbers are usual may change.
+"""
 LEAST = 1e-6
 """No propensity is nearer to 0 or 1 when its loss is taken."""
 LATELY = 1 / 500
-"""The share of the latest example in the means of what was of late: the loss, and how late answers come."""
+"""The share of the latest example in the means of what was of late.
+
+The loss, and how late answers come.
+"""
 LONG = 1 / 5_000
 """The share of the latest example in the mean of a weight, at least."""
 LARGEST = 1e6
@@ -48,7 +68,9 @@ def evolve(model: Model, event: Recorded) -> Model:
 
 
 class Learnt(NamedTuple):
-    """What a model has learnt, up to a position; `broken` says why it cannot be read, if it cannot."""
+    """What a model has learnt, up to a position; `broken` says why it cannot be read,
+    if it cannot.
+    """
 
     ready: Ready | None
     accepted: int
@@ -57,12 +79,17 @@ class Learnt(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The name a decision refers to it by: the version of the projection, and that of the last example it has learnt from."""
+        """The name a decision refers to it by.
+
+        The version of the projection, and that of the last example it has learnt from.
+        """
         return f"{MODEL.key}/{self.ready.model.version}" if self.ready else "none"
 
 
 def learnt(kept: StoredState | None) -> Learnt:
-    """What a kept state has learnt; a state that cannot be read is broken, and no more than that."""
+    """What a kept state has learnt; a state that cannot be read is broken, and no
+    more than that.
+    """
     if kept is None:
         return learnt_from(MODEL.initial, 0)
     try:
@@ -74,17 +101,41 @@ def learnt(kept: StoredState | None) -> Learnt:
 
 
 def _tried(ready: Ready | None) -> None:
-    """Ask a model for everything that it knows; raises `ValueError` or `ArithmeticError` for numbers that cannot be."""
+    """Ask a model for everything that it knows.
+
+    Raises `ValueError` or `ArithmeticError` for numbers that cannot be.
+    """
     assert ready is not None
     model = ready.model
     if not model.weights.keys() == model.steady.keys() == model.had.keys():
         raise ValueError("it has weights without means")
-    everything = Shared(tuple((name, 0) for name in model.usual), tuple((name, CATEGORY) for name in model.weights))
+    everything = Shared(
+        tuple((name, 0) for name in model.usual), tuple((name, CATEGORY) for name in model.weights)
+    )
     likely, score, answers = ready.propensity(everything)
     small = all(abs(weight) <= LARGEST for weight in (ready.intercept, *ready.weights.values()))
-    counted = min((0.0, *model.counts.yes.values(), *model.counts.no.values(), *model.squares.values(), model.examples, model.version)) >= 0
+    counted = (
+        min(
+            (
+                0.0,
+                *model.counts.yes.values(),
+                *model.counts.no.values(),
+                *model.squares.values(),
+                model.examples,
+                model.version,
+            )
+        )
+        >= 0
+    )
     counted = counted and min(model.had.values(), default=1) >= 1
-    if not (small and counted and 0 <= model.steadiness <= 1 and 0 <= likely <= 1 and isfinite(score) and isfinite(answers)):
+    if not (
+        small
+        and counted
+        and 0 <= model.steadiness <= 1
+        and 0 <= likely <= 1
+        and isfinite(score)
+        and isfinite(answers)
+    ):
         raise ValueError("its numbers cannot be")
 
 
@@ -101,7 +152,9 @@ def prepare() -> None:
 def _learnt(model: Model, example: ExampleLabelled, event: Recorded) -> Model:
     features, usual = shared(example.features), _used_to(model, example.features)
     numbers = ((name, usual[name].apart(value)) for name, value in features.numbers)
-    row = dict(sorted((*features.categories, *numbers)))  # always in one order: river's sum of floats depends on it
+    row = dict(
+        sorted((*features.categories, *numbers))
+    )  # always in one order: river's sum of floats depends on it
     said, score = _said(model, example, features)
     loss = -log(max(LEAST, said if example.accepted else 1 - said))
     share = max(LATELY, 1 / (model.examples + 1))
@@ -112,7 +165,9 @@ def _learnt(model: Model, example: ExampleLabelled, event: Recorded) -> Model:
         accepted=model.accepted + example.accepted,
         usual=usual,
         steadiness=between(model.steadiness, _lateness(model, example), share),
-        counts=calibration.counted(model.counts, _calibrated_by(model, score, row), example.accepted),
+        counts=calibration.counted(
+            model.counts, _calibrated_by(model, score, row), example.accepted
+        ),
         said=calibration.counted(model.said, calibration.log_odds(said), example.accepted),
         loss=between(model.loss, loss, share),
         window=drift.seen(model.window, loss),
@@ -124,9 +179,15 @@ def _regressed(model: Model, row: dict[str, float], *, answer: bool) -> Model:
     """Weights and intercept after one more example, and the mean of each."""
     regression = _regression(model, row)
     regression.learn_one(row, answer)
-    intercept, weights = float(regression.intercept), {name: float(regression._weights[name]) for name in row}  # noqa: SLF001
+    intercept, weights = (
+        float(regression.intercept),
+        {name: float(regression._weights[name]) for name in row},  # noqa: SLF001
+    )
     had = {name: model.had.get(name, 0) + 1 for name in row}
-    steady = {name: between(model.steady.get(name, 0.0), weight, max(LONG, 1 / had[name])) for name, weight in weights.items()}
+    steady = {
+        name: between(model.steady.get(name, 0.0), weight, max(LONG, 1 / had[name]))
+        for name, weight in weights.items()
+    }
     return changed(
         model,
         weights={**model.weights, **weights},
@@ -134,12 +195,17 @@ def _regressed(model: Model, row: dict[str, float], *, answer: bool) -> Model:
         steady={**model.steady, **steady},
         had={**model.had, **had},
         intercept=intercept,
-        steady_intercept=between(model.steady_intercept, intercept, max(LONG, 1 / (model.examples + 1))),
+        steady_intercept=between(
+            model.steady_intercept, intercept, max(LONG, 1 / (model.examples + 1))
+        ),
     )
 
 
 def _said(model: Model, example: ExampleLabelled, features: Shared) -> tuple[float, float]:
-    """The probability and the score when the offer was decided; where they are not known, what the model says now."""
+    """The probability and the score when the offer was decided.
+
+    Where they are not known, what the model says now.
+    """
     said, score = example.propensity, example.score
     if said is None or score is None:
         now = Ready(model).propensity(features)
@@ -148,19 +214,33 @@ def _said(model: Model, example: ExampleLabelled, features: Shared) -> tuple[flo
 
 
 def _calibrated_by(model: Model, score: float, row: dict[str, float]) -> float:
-    """The score under which an answer is counted: that of then, and so far as answers come late that of the latest weights.
+    """The score under which an answer is counted.
 
-    The score of then was of a model that is as old as the answer is late, and what it is asked for next is as late again.
-    What the model would say now, steady as it is, in its place was worse on streams with jumps.
+    That of then, and so far as answers come late that of the latest weights.
+
+    The score of then was of a model that is as old as the answer is late, and what it is asked for
+    next is as late again. What the model would say now, steady as it is, in its place was worse on
+    streams with jumps.
     """
-    return between(score, fsum((model.intercept, *(model.weights.get(name, 0.0) * value for name, value in row.items()))), model.steadiness)
+    return between(
+        score,
+        fsum(
+            (
+                model.intercept,
+                *(model.weights.get(name, 0.0) * value for name, value in row.items()),
+            )
+        ),
+        model.steadiness,
+    )
 
 
 def _lateness(model: Model, example: ExampleLabelled) -> float:
-    """How late an answer is, from 0 to 1, by what was learnt since the offer was decided; where that is not known, as late as usual.
+    """How late an answer is, from 0 to 1, by what was learnt since the offer was decided.
 
-    Versions of the stream are counted, not examples: forgetting leaves them as they were. A model that knew nothing then may
-    just not have been read.
+    Where that is not known, as late as usual.
+
+    Versions of the stream are counted, not examples: forgetting leaves them as they were. A model
+    that knew nothing then may just not have been read.
     """
     name, _, version = (example.model or "").rpartition("/")
     if not (name == MODEL.key and version.isdecimal() and int(version)):
@@ -172,7 +252,14 @@ def _lateness(model: Model, example: ExampleLabelled) -> float:
 def _used_to(model: Model, features: Features) -> dict[str, Usual]:
     """What is usual after one more example."""
     share = max(SLOWEST, 1 / (model.examples + 1))
-    return {**model.usual, **{name: _moved(model.usual.get(name, Usual()), value, share) for name, value in features.items() if "=" not in name}}
+    return {
+        **model.usual,
+        **{
+            name: _moved(model.usual.get(name, Usual()), value, share)
+            for name, value in features.items()
+            if "=" not in name
+        },
+    }
 
 
 def _moved(usual: Usual, value: int, share: float) -> Usual:
@@ -188,7 +275,9 @@ def _regression(model: Model, row: Iterable[str]) -> "linear_model.LogisticRegre
     optimizer = optim.AdaGrad(LEARNING_RATE, eps=EPSILON)
     optimizer.g2 = defaultdict(float, {name: model.squares.get(name, 0.0) for name in row})
     optimizer.n_iterations = model.examples
-    regression = linear_model.LogisticRegression(optimizer, intercept_init=model.intercept, intercept_lr=INTERCEPT_RATE)
+    regression = linear_model.LogisticRegression(
+        optimizer, intercept_init=model.intercept, intercept_lr=INTERCEPT_RATE
+    )
     regression._weights.update({name: model.weights.get(name, 0.0) for name in row})  # noqa: SLF001 - river has no public way to set weights
     return regression
 

@@ -1,8 +1,11 @@
-"""How likely is a yes, by what a model has learnt? Its numbers, what all models share of their work, and the answer.
+"""How likely is a yes, by what a model has learnt?
 
-A number is seen by its deviations from what is usual, and roughly as a category; the score is calibrated by what came of
-scores like it. What was learnt of late tells most where answers come soon; where many examples are learnt between a decision
-and its answer, it is over before it is known, and the mean of what was learnt for long tells more.
+Its numbers, what all models share of their work, and the answer.
+
+A number is seen by its deviations from what is usual, and roughly as a category; the score is
+calibrated by what came of scores like it. What was learnt of late tells most where answers come
+soon; where many examples are learnt between a decision and its answer, it is over before it is
+known, and the mean of what was learnt for long tells more.
 """
 
 from dataclasses import dataclass, field
@@ -22,9 +25,14 @@ BOUND = 4.0
 CATEGORY = 0.7
 """What a category counts, beside numbers of deviation one."""
 NARROWEST = 0.05
-"""The least deviation, as a share of the mean: a number that hardly ever changed says little when it does."""
+"""The least deviation, as a share of the mean.
+
+A number that hardly ever changed says little when it does.
+"""
 LATE = 500
-"""Examples learnt between a decision and its answer at which the means of weights count for half."""
+"""Examples learnt between a decision and its answer at which the means of weights
+count for half.
+"""
 
 
 @dataclass(frozen=True)
@@ -47,11 +55,14 @@ class Usual:
 
 @dataclass(frozen=True)
 class Model:
-    """A logistic regression with AdaGrad: its numbers per feature; what came of its scores, and whether its loss has changed.
+    """A logistic regression with AdaGrad: its numbers per feature.
 
-    `steady` has the mean of each weight over the last examples that had its feature, `had` how many had it; `steadiness` is the
-    share of these means in what is said, 0 where answers come at once. `version` is that of the last example in the model's stream.
-    `counts` is by the score, for calibration; `said` by what was said when the offer was decided, for measuring; `loss` is the
+    What came of its scores, and whether its loss has changed.
+
+    `steady` has the mean of each weight over the last examples that had its feature, `had` how many
+    had it; `steadiness` is the share of these means in what is said, 0 where answers come at once.
+    `version` is that of the last example in the model's stream. `counts` is by the score, for
+    calibration; `said` by what was said when the offer was decided, for measuring; `loss` is the
     mean log-loss of that over the last examples or so.
     """
 
@@ -74,7 +85,10 @@ class Model:
 
 
 class Shared(NamedTuple):
-    """Features as every model sees them: numbers, and the categories that hold, numbers told roughly among them."""
+    """Features as every model sees them.
+
+    Numbers, and the categories that hold, numbers told roughly among them.
+    """
 
     numbers: tuple[tuple[str, int], ...]
     categories: tuple[tuple[str, float], ...]
@@ -87,11 +101,17 @@ class Ready:
         self.model = model
 
     def propensity(self, features: Shared) -> tuple[float, float, float]:
-        """The calibrated probability of a yes, the log-odds before calibration, and how many answers there are to such log-odds."""
+        """The calibrated probability of a yes, the log-odds before calibration, and how many
+        answers there are to such log-odds.
+        """
         weights, usual = self.weights, self._usual
         terms = [self.intercept]
         terms += [weights[name] * value for name, value in features.categories if name in weights]
-        terms += [weights[name] * usual[name].apart(value) for name, value in features.numbers if name in usual]
+        terms += [
+            weights[name] * usual[name].apart(value)
+            for name, value in features.numbers
+            if name in usual
+        ]
         score = fsum(terms)  # exact, so that the order does not matter
         return self._curve.at(score), score, self._curve.evidence(score)
 
@@ -99,7 +119,11 @@ class Ready:
         """The features that speak for a yes, the strongest first."""
         weights, usual = self.weights, self._usual
         said = [(weights.get(name, 0.0) * value, name) for name, value in features.categories]
-        said += [(weights[name] * usual[name].apart(value), name) for name, value in features.numbers if name in usual]
+        said += [
+            (weights[name] * usual[name].apart(value), name)
+            for name, value in features.numbers
+            if name in usual
+        ]
         return tuple(name for weight, name in sorted(said, reverse=True) if weight > 0)
 
     @cached_property
@@ -109,13 +133,21 @@ class Ready:
 
     @cached_property
     def weights(self) -> dict[str, float]:
-        """What each feature counts: so far from its latest weight towards the mean as answers come late."""
+        """What each feature counts.
+
+        So far from its latest weight towards the mean as answers come late.
+        """
         model = self.model
-        return {name: between(weight, model.steady[name], model.steadiness) for name, weight in model.weights.items()}
+        return {
+            name: between(weight, model.steady[name], model.steadiness)
+            for name, weight in model.weights.items()
+        }
 
     @cached_property
     def _usual(self) -> dict[str, Usual]:
-        return {name: usual for name, usual in self.model.usual.items() if name in self.model.weights}
+        return {
+            name: usual for name, usual in self.model.usual.items() if name in self.model.weights
+        }
 
     @cached_property
     def _curve(self) -> Curve:
@@ -123,7 +155,9 @@ class Ready:
 
 
 class Quality(NamedTuple):
-    """How good a model was of late, by what it said when offers were decided; the area under the curve and the calibration error by bins.
+    """How good a model was of late, by what it said when offers were decided.
+
+    The area under the curve and the calibration error by bins.
 
     `drifts` counts how often its loss has changed. None where there is nothing to tell from yet.
     """
@@ -140,7 +174,15 @@ class Quality(NamedTuple):
 def quality(model: Model) -> Quality:
     """How good a model was of late."""
     auc, error = calibration.auc(model.said), calibration.error(model.said)
-    return Quality(model.examples, model.accepted, auc, model.loss if model.examples else None, error, model.window.changes, model.last)
+    return Quality(
+        model.examples,
+        model.accepted,
+        auc,
+        model.loss if model.examples else None,
+        error,
+        model.window.changes,
+        model.last,
+    )
 
 
 def between(one: float, other: float, share: float) -> float:
@@ -153,10 +195,15 @@ def between(one: float, other: float, share: float) -> float:
 
 
 def shared(features: Features) -> Shared:
-    """What all models share of their work: a number is also a category, told roughly; a category is what it is."""
+    """What all models share of their work: a number is also a category, told roughly.
+
+    A category is what it is.
+    """
     numbers = tuple((name, value) for name, value in features.items() if "=" not in name)
     categories = [(name, CATEGORY * value) for name, value in features.items() if "=" in name]
-    return Shared(numbers, (*categories, *[(_roughly(name, value), CATEGORY) for name, value in numbers]))
+    return Shared(
+        numbers, (*categories, *[(_roughly(name, value), CATEGORY) for name, value in numbers])
+    )
 
 
 @lru_cache(maxsize=1 << 16)

@@ -18,5 +18,9 @@ def react(_stream: str, before: Learning, after: Learning, event: Recorded) -> t
     had, has = before.model.window, after.model.window
     if has.changes == had.changes:
         return ()
-    drift = ModelDrifted(examples=after.model.examples, before=round(has.before * 1000), after=round(has.after * 1000))
+    drift = ModelDrifted(
+        examples=after.model.examples,
+        before=round(has.before * 1000),
+        after=round(has.after * 1000),
+    )
     return (following(event, "drift", event.stream, drift),)

@@ -8,7 +8,14 @@ from domain.envelope import Recorded
 from domain.event import Interaction
 from domain.event_types import type_key, type_keys
 from domain.households.events import HouseholdJoined, HouseholdLeft
-from domain.offers.events import MemberContacted, OfferAccepted, OfferDecided, OfferDeclined, OfferLapsed, OfferPresented
+from domain.offers.events import (
+    MemberContacted,
+    OfferAccepted,
+    OfferDecided,
+    OfferDeclined,
+    OfferLapsed,
+    OfferPresented,
+)
 from projections.offers.reactions import react
 from projections.offers.responses import OFFERS, Decided, evolve, evolve_decided
 from projections.offers.states import Responses
@@ -33,4 +40,14 @@ def ends_a_day(data: Interaction) -> bool:
 
 RUNS = {type_key(OfferDecided): Run(Decided, _evolve_decided)}
 """What there is most of: as many as there are questions."""
-REACTIONS = Group("reactions@3", ("customer", "household"), Responses, (OFFERS,), _evolve, EVENT_TYPES, is_broadcast=ends_a_day, react=react, runs=RUNS)
+REACTIONS = Group(
+    "reactions@3",
+    ("customer", "household"),
+    Responses,
+    (OFFERS,),
+    _evolve,
+    EVENT_TYPES,
+    is_broadcast=ends_a_day,
+    react=react,
+    runs=RUNS,
+)

@@ -1,4 +1,7 @@
-"""What follows from an answer, a showing, a contact or a day's end? Examples for models, lapses, and what a household must hear of."""
+"""What follows from an answer, a showing, a contact or a day's end?
+
+Examples for models, lapses, and what a household must hear of.
+"""
 
 from collections.abc import Iterator
 from typing import cast
@@ -9,33 +12,62 @@ from domain.envelope import Proposed, Recorded, following
 from domain.event import Channel
 from domain.households.events import HouseholdJoined
 from domain.offers import contact_policy as contacts
-from domain.offers.events import ExampleLabelled, MemberContacted, OfferAccepted, OfferDeclined, OfferLapsed, OfferPresented
+from domain.offers.events import (
+    ExampleLabelled,
+    MemberContacted,
+    OfferAccepted,
+    OfferDeclined,
+    OfferLapsed,
+    OfferPresented,
+)
 from projections.offers.responses import Answer, Offers, Open
 from projections.offers.states import Responses
 
 
 def react(stream: str, before: Responses, after: Responses, event: Recorded) -> Iterator[Proposed]:
-    """What follows: an example for a model, a lapse, and that other members of the household hear of a contact."""
+    """What follows: an example for a model, a lapse, and that other members of the household hear
+    of a contact.
+    """
     had, has = before.offers, after.offers
     match event.data:
         case OfferAccepted() | OfferDeclined() | OfferLapsed() as answer:
             opened = had.open.get(answer.decision)
-            if opened is not None and answer.offer in opened.offers and opened.features:  # nobody learns from who is not to be profiled
-                yield following(event, "example", f"model:{answer.offer}", _example(stream, answer, opened))
-        case OfferPresented(channel=channel) | CampaignTouched(channel=channel) if has.contacts is not had.contacts:
+            if (
+                opened is not None and answer.offer in opened.offers and opened.features
+            ):  # nobody learns from who is not to be profiled
+                yield following(
+                    event, "example", f"model:{answer.offer}", _example(stream, answer, opened)
+                )
+        case OfferPresented(channel=channel) | CampaignTouched(channel=channel) if (
+            has.contacts is not had.contacts
+        ):
             [made] = set(has.contacts.made[channel]) - set(had.contacts.made.get(channel, ()))
             for household in has.households:
                 yield _contact(stream, household, channel, made, event)
         case HouseholdJoined(household=household):
             for medium in sorted(has.contacts.made):
-                yield from (_contact(stream, household, medium, made, event) for made in has.contacts.made[medium])
+                yield from (
+                    _contact(stream, household, medium, made, event)
+                    for made in has.contacts.made[medium]
+                )
         case DayClosed():
             for decision, offer in _lapsing(has) - _lapsing(had):
-                yield following(event, "lapse", stream, OfferLapsed(decision=decision, offer=offer), about=f"{stream}/{decision}/{offer}")
+                yield following(
+                    event,
+                    "lapse",
+                    stream,
+                    OfferLapsed(decision=decision, offer=offer),
+                    about=f"{stream}/{decision}/{offer}",
+                )
 
 
 def _lapsing(offers: Offers) -> set[tuple[str, str]]:
-    return {(decision, offer) for decision, opened in offers.open.items() for offer, shown in opened.offers.items() if shown.state == "lapsing"}
+    return {
+        (decision, offer)
+        for decision, opened in offers.open.items()
+        for offer, shown in opened.offers.items()
+        if shown.state == "lapsing"
+    }
 
 
 def _example(stream: str, answer: Answer, opened: Open) -> ExampleLabelled:
@@ -52,6 +84,12 @@ def _example(stream: str, answer: Answer, opened: Open) -> ExampleLabelled:
     )
 
 
-def _contact(stream: str, household: str, channel: str, made: contacts.Contact, event: Recorded) -> Proposed:
-    contact = MemberContacted(member=stream, channel=cast("Channel", channel), at=made.at, name=made.name)
-    return following(event, "contact", household, contact, about=f"{household}/{channel}/{made.name}")
+def _contact(
+    stream: str, household: str, channel: str, made: contacts.Contact, event: Recorded
+) -> Proposed:
+    contact = MemberContacted(
+        member=stream, channel=cast("Channel", channel), at=made.at, name=made.name
+    )
+    return following(
+        event, "contact", household, contact, about=f"{household}/{channel}/{made.name}"
+    )

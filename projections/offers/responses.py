@@ -1,4 +1,6 @@
-"""Which decisions wait for an answer, which offers were answered how, and how often was the customer contacted?"""
+"""Which decisions wait for an answer, which offers were answered how, and how often was the
+customer contacted?
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,11 +18,22 @@ from domain.fastcopy import changed
 from domain.households.events import HouseholdJoined, HouseholdLeft
 from domain.offers import contact_policy as contacts
 from domain.offers.contact_policy import Contacts
-from domain.offers.events import Features, MemberContacted, OfferAccepted, OfferDecided, OfferDeclined, OfferLapsed, OfferPresented
+from domain.offers.events import (
+    Features,
+    MemberContacted,
+    OfferAccepted,
+    OfferDecided,
+    OfferDeclined,
+    OfferLapsed,
+    OfferPresented,
+)
 from projections.projection import Projection
 
 KEPT = 20
-"""Decisions kept for one customer of which nothing was shown; an answer to an older one teaches nothing."""
+"""Decisions kept for one customer of which nothing was shown.
+
+An answer to an older one teaches nothing.
+"""
 SHOWN = 60
 """Decisions kept that were shown and wait for an answer: two a day for a month."""
 
@@ -29,7 +42,9 @@ Answer = OfferAccepted | OfferDeclined | OfferLapsed
 
 @dataclass(frozen=True)
 class Shown:
-    """One offer of a decision: what its model said, which model that was, and how far it has come."""
+    """One offer of a decision: what its model said, which model that was, and how far
+    it has come.
+    """
 
     propensity: float | None = None
     score: float | None = None
@@ -39,7 +54,10 @@ class Shown:
 
 @dataclass(frozen=True)
 class Open:
-    """A decision that waits for answers: what was known then, when, and until when they are waited for."""
+    """A decision that waits for answers.
+
+    What was known then, when, and until when they are waited for.
+    """
 
     features: Features
     at: datetime
@@ -54,7 +72,8 @@ class Open:
 
 @dataclass(frozen=True)
 class Offers:
-    """The open decisions, how often each offer was accepted or not, the last acceptance, the contacts, and the households of a customer.
+    """The open decisions, how often each offer was accepted or not, the last acceptance, the
+    contacts, and the households of a customer.
 
     Of a household the contacts alone: those of its members.
     """
@@ -74,15 +93,26 @@ def evolve(offers: Offers, event: Recorded) -> Offers:  # noqa: PLR0911, C901 - 
             return _decided(offers, decided, event.occurred_at)
         case OfferPresented(decision=decision, offer=offer, channel=channel):
             at = _not_before(offers, decision, event.occurred_at)
-            return _contacted(_presented(offers, decision, offer), channel, at, _contact_name(offers, event, at))
+            return _contacted(
+                _presented(offers, decision, offer), channel, at, _contact_name(offers, event, at)
+            )
         case CampaignTouched(channel=channel):
             return _contacted(offers, channel, event.occurred_at, _name(event))
         case MemberContacted(channel=channel, at=at, name=name):
             return _contacted(offers, channel, at, name)
         case OfferAccepted(offer=offer) as answer:
-            return _accepted(_answered(offers, answer), offer, _not_before(offers, answer.decision, event.occurred_at))
+            return _accepted(
+                _answered(offers, answer),
+                offer,
+                _not_before(offers, answer.decision, event.occurred_at),
+            )
         case OfferDeclined(offer=offer) as answer:
-            return _refused(_answered(offers, answer), "declined", offer, _not_before(offers, answer.decision, event.occurred_at))
+            return _refused(
+                _answered(offers, answer),
+                "declined",
+                offer,
+                _not_before(offers, answer.decision, event.occurred_at),
+            )
         case OfferLapsed(offer=offer) as answer:
             return _refused(_answered(offers, answer), "lapsed", offer, event.occurred_at)
         case HouseholdJoined(household=household):
@@ -126,7 +156,9 @@ class Decided(msgspec.Struct):
 
 def evolve_decided(offers: Offers, events: Sequence[Decided]) -> Offers:
     """The offers after several decisions: what `evolve` comes to, one after the other."""
-    return reduce(lambda state, event: _decided(state, event.data, event.occurred_at), events, offers)
+    return reduce(
+        lambda state, event: _decided(state, event.data, event.occurred_at), events, offers
+    )
 
 
 def _decided(offers: Offers, decided: OfferDecided | Decision, at: datetime) -> Offers:
@@ -134,18 +166,33 @@ def _decided(offers: Offers, decided: OfferDecided | Decision, at: datetime) -> 
     if not shown:
         return offers
     said = {candidate.offer: candidate for candidate in decided.candidates}
-    of_each = {offer: Shown(said[offer].propensity, said[offer].score, said[offer].model) if offer in said else Shown() for offer in shown}
-    opened = _newest({**offers.open, decided.decision: Open(decided.features, at, decided.answer_by, of_each)})
+    of_each = {
+        offer: Shown(said[offer].propensity, said[offer].score, said[offer].model)
+        if offer in said
+        else Shown()
+        for offer in shown
+    }
+    opened = _newest(
+        {**offers.open, decided.decision: Open(decided.features, at, decided.answer_by, of_each)}
+    )
     if decided.present_by is None:
         return changed(offers, open=opened)
-    return changed(offers, open=opened, contacts=contacts.holding(offers.contacts, decided.decision, decided.channel, decided.present_by))
+    return changed(
+        offers,
+        open=opened,
+        contacts=contacts.holding(
+            offers.contacts, decided.decision, decided.channel, decided.present_by
+        ),
+    )
 
 
 def _presented(offers: Offers, decision: str, offer: str) -> Offers:
     opened = offers.open.get(decision)
     if opened is None or offer not in opened.offers or opened.offers[offer].state != "decided":
         return offers
-    return _with_open(offers, decision, {**opened.offers, offer: changed(opened.offers[offer], state="presented")})
+    return _with_open(
+        offers, decision, {**opened.offers, offer: changed(opened.offers[offer], state="presented")}
+    )
 
 
 def _contacted(offers: Offers, channel: Channel, at: datetime, name: str) -> Offers:
@@ -155,20 +202,42 @@ def _contacted(offers: Offers, channel: Channel, at: datetime, name: str) -> Off
 
 def _accepted(offers: Offers, offer: str, at: datetime) -> Offers:
     last = max(at, offers.accepted_at.get(offer, at))
-    return changed(offers, accepted=_counted(offers.accepted, offer), accepted_at={**offers.accepted_at, offer: last})
+    return changed(
+        offers,
+        accepted=_counted(offers.accepted, offer),
+        accepted_at={**offers.accepted_at, offer: last},
+    )
 
 
 def _refused(offers: Offers, outcome: contacts.Outcome, offer: str, at: datetime) -> Offers:
-    return changed(offers, declined=_counted(offers.declined, offer), contacts=contacts.answered(offers.contacts, outcome, offer, at))
+    return changed(
+        offers,
+        declined=_counted(offers.declined, offer),
+        contacts=contacts.answered(offers.contacts, outcome, offer, at),
+    )
 
 
 def _day_over(offers: Offers, day: date) -> Offers:
     """What was shown and has had its time lapses; what was never shown is forgotten with it."""
-    due = [decision for decision, opened in offers.open.items() if opened.answer_by is not None and opened.answer_by <= day]
+    due = [
+        decision
+        for decision, opened in offers.open.items()
+        if opened.answer_by is not None and opened.answer_by <= day
+    ]
     for decision in due:
-        there = {offer: shown for offer, shown in offers.open[decision].offers.items() if shown.state != "decided"}
-        if any(shown.state == "presented" for shown in there.values()) or len(there) < len(offers.open[decision].offers):
-            offers = _with_open(offers, decision, {offer: changed(shown, state="lapsing") for offer, shown in there.items()})
+        there = {
+            offer: shown
+            for offer, shown in offers.open[decision].offers.items()
+            if shown.state != "decided"
+        }
+        if any(shown.state == "presented" for shown in there.values()) or len(there) < len(
+            offers.open[decision].offers
+        ):
+            offers = _with_open(
+                offers,
+                decision,
+                {offer: changed(shown, state="lapsing") for offer, shown in there.items()},
+            )
     return offers
 
 
@@ -176,18 +245,33 @@ def _answered(offers: Offers, answer: Answer) -> Offers:
     opened = offers.open.get(answer.decision)
     if opened is None or answer.offer not in opened.offers:
         return offers
-    return _with_open(offers, answer.decision, {offer: shown for offer, shown in opened.offers.items() if offer != answer.offer})
+    return _with_open(
+        offers,
+        answer.decision,
+        {offer: shown for offer, shown in opened.offers.items() if offer != answer.offer},
+    )
 
 
 def _with_open(offers: Offers, decision: str, shown: dict[str, Shown]) -> Offers:
     """The open decisions with other offers in one of them; one without any is closed."""
     others = {key: opened for key, opened in offers.open.items() if key != decision}
-    return changed(offers, open={**others, decision: changed(offers.open[decision], offers=shown)} if shown else others)
+    return changed(
+        offers,
+        open={**others, decision: changed(offers.open[decision], offers=shown)}
+        if shown
+        else others,
+    )
 
 
 def _newest(waiting: dict[str, Open]) -> dict[str, Open]:
-    """The latest decisions, as many as are kept of those that were shown and of the others; by time and name: a dict's order is not kept."""
-    for most, some in ((SHOWN, [key for key in waiting if waiting[key].shown]), (KEPT, [key for key in waiting if not waiting[key].shown])):
+    """The latest decisions, as many as are kept of those that were shown and of the others.
+
+    By time and name: a dict's order is not kept.
+    """
+    for most, some in (
+        (SHOWN, [key for key in waiting if waiting[key].shown]),
+        (KEPT, [key for key in waiting if not waiting[key].shown]),
+    ):
         if len(some) > most:
             oldest = min(some, key=lambda key: (waiting[key].at, key))
             waiting = {key: each for key, each in waiting.items() if key != oldest}
@@ -205,11 +289,20 @@ def _counted(counts: dict[str, int], name: str) -> dict[str, int]:
 
 
 def _contact_name(offers: Offers, event: Recorded, at: datetime) -> str:
-    """What a showing counts as: its decision's contact, or one of its own where that was on another day."""
+    """What a showing counts as.
+
+    Its decision's contact, or one of its own where that was on another day.
+    """
     shown = event.data
     assert isinstance(shown, OfferPresented)
-    known = any(contact.name == shown.decision for contact in offers.contacts.made.get(shown.channel, ()))
-    return shown.decision if not known or contacts.same_contact(offers.contacts, shown.channel, at, shown.decision) else _name(event)
+    known = any(
+        contact.name == shown.decision for contact in offers.contacts.made.get(shown.channel, ())
+    )
+    return (
+        shown.decision
+        if not known or contacts.same_contact(offers.contacts, shown.channel, at, shown.decision)
+        else _name(event)
+    )
 
 
 def _name(event: Recorded) -> str:

@@ -48,15 +48,26 @@ def _evolve(states: Rollout, event: Recorded) -> Rollout:
     return Rollout(_point(states.live, after), after)
 
 
-STEPS = Group("versions@1", ("policy",), Rollout, (LIVE, VERSIONS), _evolve, type_keys(*events.STEPS))
+STEPS = Group(
+    "versions@1", ("policy",), Rollout, (LIVE, VERSIONS), _evolve, type_keys(*events.STEPS)
+)
 
 
-def policy_then(state: Versions, begun_with: TierPolicy, on: date | None, at: datetime | None = None) -> TierPolicy:
-    """The tier policy that readers saw at the end of a day, of what was decided by a time; before the first of all, that first one."""
+def policy_then(
+    state: Versions, begun_with: TierPolicy, on: date | None, at: datetime | None = None
+) -> TierPolicy:
+    """The tier policy that readers saw at the end of a day, of what was decided by a time.
+
+    Before the first of all, that first one.
+    """
     lineup = state.groups.get(events.RULED)
     if lineup is None:
         return begun_with
-    by_then = [switch for switch in lineup.switches if (on is None or switch.on <= on) and (at is None or switch.at <= at)]
+    by_then = [
+        switch
+        for switch in lineup.switches
+        if (on is None or switch.on <= on) and (at is None or switch.at <= at)
+    ]
     return policy_of(lineup.known[(by_then or lineup.switches)[-1 if by_then else 0].after])
 
 

@@ -22,26 +22,32 @@ from projections.cases.complaints import COMPLAINTS, Complaints, with_disputes
 from projections.projection import Group, Projection, Source
 
 
-def evolve(policy: TierPolicy, standing: Standing, event: Recorded, rows: Mapping[Month, MonthlyFacts]) -> Standing:
+def evolve(
+    policy: TierPolicy, standing: Standing, event: Recorded, rows: Mapping[Month, MonthlyFacts]
+) -> Standing:
     """The standing after one more event: see `steps`."""
     for after in steps(policy, standing, event, rows):
         standing = after
     return standing
 
 
-def steps(policy: TierPolicy, standing: Standing, event: Recorded, rows: Mapping[Month, MonthlyFacts]) -> Iterator[Standing]:
+def steps(
+    policy: TierPolicy, standing: Standing, event: Recorded, rows: Mapping[Month, MonthlyFacts]
+) -> Iterator[Standing]:
     """What a standing becomes by one more event, month by month.
 
-    It may be a tier set by hand; a day's end, with the rows of facts that there are by then; or what the household or
-    company group came to, if an assessment waits for that. Rows are of months without a gap, and never change once they
-    are there; so it does no harm if there are later ones.
+    It may be a tier set by hand; a day's end, with the rows of facts that there are by then; or
+    what the household or company group came to, if an assessment waits for that. Rows are of months
+    without a gap, and never change once they are there; so it does no harm if there are later ones.
     """
     match event.data:
         case TierOverridden() as by_hand:
             yield override(standing, by_hand)
         case DayClosed(date=closed):
             yield from _assessed(policy, standing, rows, month_of(closed))
-        case WholeMonthClosed(month=month) as said if standing.waiting and month in rows and awaits(policy, rows[month]) == said.whole:
+        case WholeMonthClosed(month=month) as said if (
+            standing.waiting and month in rows and awaits(policy, rows[month]) == said.whole
+        ):
             told = Told(said.whole, said.total, said.shared, said.beside)
             waiting = changed(standing.waiting, told={**standing.waiting.told, month: told})
             yield from _assessed(policy, changed(standing, waiting=waiting), rows, waiting.due)
@@ -49,7 +55,9 @@ def steps(policy: TierPolicy, standing: Standing, event: Recorded, rows: Mapping
             pass
 
 
-def _assessed(policy: TierPolicy, standing: Standing, rows: Mapping[Month, MonthlyFacts], closed: Month) -> Iterator[Standing]:
+def _assessed(
+    policy: TierPolicy, standing: Standing, rows: Mapping[Month, MonthlyFacts], closed: Month
+) -> Iterator[Standing]:
     """Assess what can be, of the months through `closed`; what cannot yet, waits."""
     told = standing.waiting.told if standing.waiting else {}
     month = _following(standing, rows)
@@ -58,11 +66,24 @@ def _assessed(policy: TierPolicy, standing: Standing, rows: Mapping[Month, Month
         if (whole := awaits(policy, rows[month])) is not None:
             if month not in told or told[month].whole != whole:
                 later = {when: each for when, each in told.items() if when > month}
-                yield changed(standing, waiting=Waiting(max(closed, standing.waiting.due) if standing.waiting else closed, later))
+                yield changed(
+                    standing,
+                    waiting=Waiting(
+                        max(closed, standing.waiting.due) if standing.waiting else closed, later
+                    ),
+                )
                 return
             assert policy.scope is not None
             together = told[month].counting(rows[month], policy.scope.take)
-        standing, month = assess(policy, standing if standing.waiting is None else changed(standing, waiting=None), rows[month], together), next_month(month)
+        standing, month = (
+            assess(
+                policy,
+                standing if standing.waiting is None else changed(standing, waiting=None),
+                rows[month],
+                together,
+            ),
+            next_month(month),
+        )
         yield standing
 
 
@@ -76,7 +97,10 @@ def tier_under(policy: TierPolicy) -> Projection[Standing]:
 
 
 class States(NamedTuple):
-    """The standing of a customer, and what it is made from: the months, and the complaints that were open at their ends."""
+    """The standing of a customer, and what it is made from.
+
+    The months, and the complaints that were open at their ends.
+    """
 
     standing: Standing
     months: Months
@@ -94,7 +118,9 @@ STANDINGS = RULED
 
 
 def standings(version: str, policy: TierPolicy, facts: str, cases: str) -> Group:
-    """The group that folds standings under a policy, from what the groups `facts` and `cases` have folded."""
+    """The group that folds standings under a policy, from what the groups `facts` and `cases`
+    have folded.
+    """
     return Group(
         f"{STANDINGS}/{version}",
         ("customer",),

@@ -19,7 +19,9 @@ from projections.offers.responses import Offers
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """All read models of one customer, the policy that the standing is under, and the position that each group has folded for them."""
+    """All read models of one customer, the policy that the standing is under, and the position that
+    each group has folded for them.
+    """
 
     stream: str
     profile: Profile

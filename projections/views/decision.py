@@ -1,4 +1,7 @@
-"""What should be offered to this customer now? Decided from folded states, purely: the same states, the same decision."""
+"""What should be offered to this customer now?
+
+Decided from folded states, purely: the same states, the same decision.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -30,7 +33,10 @@ PERSONAL = ("profiling", "financial-marketing")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a channel asks: the decision's number, when (aware, in the bank's zone), how many offers, and whether the customer's data may rank them.
+    """What a channel asks.
+
+    The decision's number, when (aware, in the bank's zone), how many offers, and whether the
+    customer's data may rank them.
 
     `full` has the numbers of caps that somebody else has just used up.
     """
@@ -52,12 +58,18 @@ class Household(NamedTuple):
     upto: int
 
 
-def decide_offer(customer: Customer, households: Iterable[Household], catalogue: Catalogue, models: Mapping[str, Learnt], asked: Asked) -> OfferDecided:
+def decide_offer(
+    customer: Customer,
+    households: Iterable[Household],
+    catalogue: Catalogue,
+    models: Mapping[str, Learnt],
+    asked: Asked,
+) -> OfferDecided:
     """What to offer: funnel, propensity, exploration, arbitration; with every drop and its reason.
 
-    Whoever does not want to be profiled (PIPL art. 24), or where a model cannot be read, gets the same funnel, and what
-    passes it ranked by value alone. The probability of the first is left to `with_probability`, because nobody who waits
-    for an answer needs it.
+    Whoever does not want to be profiled (PIPL art. 24), or where a model cannot be read, gets the
+    same funnel, and what passes it ranked by value alone. The probability of the first is left to
+    `with_probability`, because nobody who waits for an answer needs it.
     """
     households = tuple(households)
     who = applicant(customer, [household.offers for household in households], catalogue, asked)
@@ -72,11 +84,31 @@ def decide_offer(customer: Customer, households: Iterable[Household], catalogue:
         passed, dropped = _sifted(asking, "usual")
     seen = {} if unasked else features(customer, asked.channel, asked.now.date())
     new = [offer for offer in passed if offer.ramp and offer.offer not in broken]
-    late = [offer for offer in new if not in_audience(catalogue.exploration, offer.offer, who.stream, models[offer.offer].accepted)]
+    late = [
+        offer
+        for offer in new
+        if not in_audience(
+            catalogue.exploration, offer.offer, who.stream, models[offer.offer].accepted
+        )
+    ]
     passed = [offer for offer in passed if offer not in late]
-    dropped += [Dropped(offer=offer.offer, stage="exploration", reason="new, and shown to few so far") for offer in late]
-    weigh = _Weighing(catalogue, asked, "usual" if by_value else arm, None if by_value else shared(seen), Random(asked.decision))  # noqa: S311
-    candidates = ranked((weigh.candidate(offer, models[offer.offer]) for offer in passed), catalogue, weigh.arm, asked.decision)
+    dropped += [
+        Dropped(offer=offer.offer, stage="exploration", reason="new, and shown to few so far")
+        for offer in late
+    ]
+    weigh = _Weighing(
+        catalogue,
+        asked,
+        "usual" if by_value else arm,
+        None if by_value else shared(seen),
+        Random(asked.decision),  # noqa: S311
+    )
+    candidates = ranked(
+        (weigh.candidate(offer, models[offer.offer]) for offer in passed),
+        catalogue,
+        weigh.arm,
+        asked.decision,
+    )
     shown = candidates[: asked.limit]
     return OfferDecided(
         decision=asked.decision,
@@ -93,10 +125,19 @@ def decide_offer(customer: Customer, households: Iterable[Household], catalogue:
         personalised=asked.personalised,
         by_value=by_value,
         broken=broken,
-        upto={**customer.upto, **{household.name: household.upto for household in households}, **positions},
+        upto={
+            **customer.upto,
+            **{household.name: household.upto for household in households},
+            **positions,
+        },
         full=asked.full,
-        present_by=asked.now + timedelta(minutes=catalogue.contact.present_minutes) if shown and catalogue.contact.on(asked.channel) else None,
-        answer_by=asked.now.date() + timedelta(days=max(catalogue.find(each.offer).answer_days for each in shown)) if shown else None,
+        present_by=asked.now + timedelta(minutes=catalogue.contact.present_minutes)
+        if shown and catalogue.contact.on(asked.channel)
+        else None,
+        answer_by=asked.now.date()
+        + timedelta(days=max(catalogue.find(each.offer).answer_days for each in shown))
+        if shown
+        else None,
         asked=asked.asker,
     )
 
@@ -107,15 +148,27 @@ def with_probability(decided: OfferDecided, catalogue: Catalogue) -> OfferDecide
         return decided
     first, *others = decided.candidates
     rank = standing_of(catalogue.find(first.offer), decided.arm)
-    rivals = [other for other in others if standing_of(catalogue.find(other.offer), decided.arm) == rank]
+    rivals = [
+        other for other in others if standing_of(catalogue.find(other.offer), decided.arm) == rank
+    ]
     by_lot = decided.arm in CHANCE and not catalogue.find(first.offer).limited
-    return decided.model_copy(update={"probability": 1 / (1 + len(rivals)) if by_lot else probability(first, rivals, decided.arm)})
+    return decided.model_copy(
+        update={
+            "probability": 1 / (1 + len(rivals))
+            if by_lot
+            else probability(first, rivals, decided.arm)
+        }
+    )
 
 
-def applicant(customer: Customer, households: Iterable[Offers], catalogue: Catalogue, asked: Asked) -> Applicant:
+def applicant(
+    customer: Customer, households: Iterable[Offers], catalogue: Catalogue, asked: Asked
+) -> Applicant:
     """What the funnel asks about a customer, at a moment."""
     profile, today = customer.profile, asked.now.date()
-    facts = customer.rows[max(customer.months.rows)] if customer.months.rows else MonthlyFacts("", 0)
+    facts = (
+        customer.rows[max(customer.months.rows)] if customer.months.rows else MonthlyFacts("", 0)
+    )
     stage, age = catalogue.life_cycle.stage(facts), age_on(profile.born, today)
     region, segment = profile.facts.get("region"), profile.facts.get("segment")
     return Applicant(
@@ -131,7 +184,10 @@ def applicant(customer: Customer, households: Iterable[Offers], catalogue: Catal
         grade=profile.risk.grade if profile.risk else None,
         graded_until=profile.risk.valid_until if profile.risk else None,
         holdings=frozenset(profile.products.values()),
-        consents={key: Consented(fact.value == "granted", fact.at) for key, fact in profile.consents.items()},
+        consents={
+            key: Consented(fact.value == "granted", fact.at)
+            for key, fact in profile.consents.items()
+        },
         accepted=customer.offers.accepted_at,
         contacts=customer.offers.contacts,
         household=tuple(offers.contacts for offers in households),
@@ -139,7 +195,9 @@ def applicant(customer: Customer, households: Iterable[Offers], catalogue: Catal
     )
 
 
-def _case(customer: Customer, facts: MonthlyFacts, stage: str, age: int | None, currency: str) -> Case:
+def _case(
+    customer: Customer, facts: MonthlyFacts, stage: str, age: int | None, currency: str
+) -> Case:
     balances = dict.fromkeys(BALANCES, 0)
     for account in customer.ledger.accounts.values():
         if account.currency == currency and not account.closed:
@@ -150,12 +208,23 @@ def _case(customer: Customer, facts: MonthlyFacts, stage: str, age: int | None, 
 
 
 def _sifted(asking: Asking, arm: Arm) -> tuple[list[Offer], list[Dropped]]:
-    """What passes the funnel, and what does not; where all that is eligible is held out, what is not applicable passes too."""
+    """What passes the funnel, and what does not.
+
+    Where all that is eligible is held out, what is not applicable passes too.
+    """
     funnel, passed, dropped = funnel_of(asking.catalogue), list[Offer](), list[Dropped]()
     for offer in asking.catalogue.offers:
         drop = funnel.why_not(offer, asking)
-        if drop is not None and arm == "eligible" and drop.stage == "applicability" and not offer.limited:
-            drop = next((each for each in funnel.reasons(offer, asking) if each.stage != "applicability"), None)
+        if (
+            drop is not None
+            and arm == "eligible"
+            and drop.stage == "applicability"
+            and not offer.limited
+        ):
+            drop = next(
+                (each for each in funnel.reasons(offer, asking) if each.stage != "applicability"),
+                None,
+            )
         if drop is None:
             passed.append(offer)
         else:
@@ -167,11 +236,16 @@ def _impersonal(asking: Asking, asked: Asked) -> str | None:
     """Why nothing that is known of the customer may rank their offers; None if it may."""
     if not asked.personalised:
         return "asked for without personalisation"
-    return next((f"no consent to {purpose}" for purpose in PERSONAL if not asking.agreed(purpose)), None)
+    return next(
+        (f"no consent to {purpose}" for purpose in PERSONAL if not asking.agreed(purpose)), None
+    )
 
 
 class _Weighing(NamedTuple):
-    """How candidates are weighed: `seen` is None where the models have no say; `chance` draws one after the other, by the decision's number."""
+    """How candidates are weighed: `seen` is None where the models have no say.
+
+    `chance` draws one after the other, by the decision's number.
+    """
 
     catalogue: Catalogue
     asked: Asked
@@ -185,7 +259,9 @@ class _Weighing(NamedTuple):
         if self.seen is not None and learnt.ready is not None:
             said, score, answers = learnt.ready.propensity(self.seen)
             likely = (likely * rules.weight + said * answers) / (rules.weight + answers)
-        explored = self.seen is not None and rules.on and not offer.limited and self.arm not in CHANCE
+        explored = (
+            self.seen is not None and rules.on and not offer.limited and self.arm not in CHANCE
+        )
         drawn = draw(self.chance, likely, answers + rules.weight) if explored else None
         context, value, levers = self._weights(offer)
         return Candidate(
@@ -205,4 +281,8 @@ class _Weighing(NamedTuple):
         """Context, value and levers, as the customer's arm counts them."""
         if self.arm == "propensity":
             return 100, 1, 100
-        return self.catalogue.context(self.asked.channel, offer.issue), offer.value, 100 if self.arm == "no-levers" else offer.levers_percent
+        return (
+            self.catalogue.context(self.asked.channel, offer.issue),
+            offer.value,
+            100 if self.arm == "no-levers" else offer.levers_percent,
+        )

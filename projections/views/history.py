@@ -1,4 +1,7 @@
-"""How does everything that is known of a customer follow from history alone? Facts, complaints and the standing in one fold, in memory."""
+"""How does everything that is known of a customer follow from history alone?
+
+Facts, complaints and the standing in one fold, in memory.
+"""
 
 from functools import partial
 from typing import Any, NamedTuple
@@ -52,7 +55,10 @@ def customers_under(policy: TierPolicy) -> Group:
 
 
 def as_shown(states: Any) -> dict[str, Any]:
-    """The states by projection, as people are shown them: each month with how many complaints were open at its end."""
+    """The states by projection, as people are shown them.
+
+    Each month with how many complaints were open at its end.
+    """
     said = dict(zip(NAMES, states, strict=True))
     return {**said, MONTHS.name: Months(dict(with_disputes(states.months.rows, states.complaints)))}
 

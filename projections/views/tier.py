@@ -1,4 +1,7 @@
-"""How does a customer stand today, on what grounds, and where is it heading? All that a person would ask of a tier."""
+"""How does a customer stand today, on what grounds, and where is it heading?
+
+All that a person would ask of a tier.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import date
@@ -8,7 +11,15 @@ from domain.accounts.month_end import facts_of, open_month
 from domain.accounts.monthly_facts import MonthlyFacts
 from domain.calendar import Month, last_day, month_of
 from domain.households.membership import counted_on
-from domain.tiering.assessment import Grounds, Override, Standing, case_of, judged, override_on, tier_on
+from domain.tiering.assessment import (
+    Grounds,
+    Override,
+    Standing,
+    case_of,
+    judged,
+    override_on,
+    tier_on,
+)
 from domain.tiering.outlook import Outlook, heading, next_assessment, outlook
 from domain.tiering.policy import TierPolicy
 from projections.views.customer import Customer
@@ -19,7 +30,9 @@ LAST = 12
 
 @dataclass(frozen=True)
 class Heading:
-    """The month that has not ended, if nothing more moves in it: what it would come to, and the tier that would follow.
+    """The month that has not ended, if nothing more moves in it.
+
+    What it would come to, and the tier that would follow.
 
     A household or company group that counts is taken as it was when its last month was summed.
     """
@@ -34,7 +47,9 @@ class Heading:
 
 @dataclass(frozen=True)
 class Measured:
-    """A month that ended: what was measured of the customer alone, and the tier that this reaches."""
+    """A month that ended: what was measured of the customer alone, and the tier that
+    this reaches.
+    """
 
     seen: dict[str, int]
     reached: str
@@ -42,11 +57,14 @@ class Measured:
 
 @dataclass(frozen=True)
 class Answer:
-    """A standing in full: the tier in force, the assessed one, the grounds, what comes next, and how the tier is served.
+    """A standing in full.
 
-    `since` is the day from which the tier in force holds (None for one set by hand, or before the assessed one takes
-    effect), `assessed_since` that of the assessed one. `waiting` says through which month assessments wait for the
-    customer's household or company group. `months` has the last months that ended.
+    The tier in force, the assessed one, the grounds, what comes next, and how the tier is served.
+
+    `since` is the day from which the tier in force holds (None for one set by hand, or before the
+    assessed one takes effect), `assessed_since` that of the assessed one. `waiting` says through
+    which month assessments wait for the customer's household or company group. `months` has the
+    last months that ended.
     """
 
     tier: str
@@ -82,7 +100,10 @@ def answer(customer: Customer, today: date) -> Answer:
         assessed_since=standing.since,
         watch=standing.watch,
         grounds=standing.grounds,
-        months={name: _measured(policy, customer.rows[name]) for name in sorted(customer.months.rows)[-LAST:]},
+        months={
+            name: _measured(policy, customer.rows[name])
+            for name in sorted(customer.months.rows)[-LAST:]
+        },
         waiting=standing.waiting.due if standing.waiting else None,
         override=by_hand,
         outlook=outlook(policy, standing, month),
@@ -101,13 +122,24 @@ def _measured(policy: TierPolicy, facts: MonthlyFacts) -> Measured:
 def _heading(policy: TierPolicy, standing: Standing, month: MonthlyFacts) -> Heading:
     reached, after = heading(policy, standing, month)
     due = next_assessment(policy, month.month, month.tenure_months)
-    return Heading(month.month, _seen(policy, month), reached, after.tier or policy.tiers[0].tier, after.watch, due)
+    return Heading(
+        month.month,
+        _seen(policy, month),
+        reached,
+        after.tier or policy.tiers[0].tier,
+        after.watch,
+        due,
+    )
 
 
 def _open_month(customer: Customer, today: date) -> MonthlyFacts:
     ledger = customer.ledger
     month = open_month(ledger) or month_of(today)
-    return replace(facts_of(ledger, month), traits=customer.traits, wholes=counted_on(customer.profile.memberships, last_day(month)))
+    return replace(
+        facts_of(ledger, month),
+        traits=customer.traits,
+        wholes=counted_on(customer.profile.memberships, last_day(month)),
+    )
 
 
 def _seen(policy: TierPolicy, facts: MonthlyFacts) -> dict[str, int]:

@@ -1,4 +1,7 @@
-"""How is somebody forgotten, or restricted, everywhere? Their key first, then all that was made of what it opened; with a certificate of each place."""
+"""How is somebody forgotten, or restricted, everywhere?
+
+Their key first, then all that was made of what it opened; with a certificate of each place.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
@@ -19,12 +22,18 @@ from streams.keyring import Keyring
 from streams.publish.confirmed_producer import ConfirmedProducer
 
 HEARD = 2.5
-"""Seconds after which every process has let go of a key that was destroyed, and folded what it had opened by it."""
+"""Seconds after which every process has let go of a key that was destroyed, and folded what it had
+opened by it.
+"""
 PATIENCE = 60.0
 LARGE = 1_000_000
 SOURCE = "tierfold/privacy"
 Done = type[SubjectForgotten] | type[SubjectRestricted] | type[RestrictionLifted]
-WORDS: dict[Done, str] = {SubjectForgotten: "forgotten", SubjectRestricted: "restricted", RestrictionLifted: "lifted"}
+WORDS: dict[Done, str] = {
+    SubjectForgotten: "forgotten",
+    SubjectRestricted: "restricted",
+    RestrictionLifted: "lifted",
+}
 
 
 @dataclass(frozen=True)
@@ -39,7 +48,10 @@ class Order:
 
 @dataclass
 class Certificate:
-    """What was done, place by place; `wrong` has states that are not what the journal now comes to, and must be empty."""
+    """What was done, place by place.
+
+    `wrong` has states that are not what the journal now comes to, and must be empty.
+    """
 
     done: str
     subjects: Sequence[str]
@@ -51,22 +63,33 @@ class Certificate:
 
     def not_done(self) -> list[str]:
         """What could not be done, or is wrong."""
-        return [f"{place}: {said}" for place, said in self.places.items() if "NOT " in said] + self.wrong
+        return [
+            f"{place}: {said}" for place, said in self.places.items() if "NOT " in said
+        ] + self.wrong
 
     def text(self) -> str:
         """The certificate as it is signed, and read."""
-        lines = ["tierfold-certificate@1", f"at {self.at}", f"by {self.by}", f"because {self.reason}"]
+        lines = [
+            "tierfold-certificate@1",
+            f"at {self.at}",
+            f"by {self.by}",
+            f"because {self.reason}",
+        ]
         lines += [f"{place}: {said}" for place, said in self.places.items()]
         lines += [f"wrong: {said}" for said in self.wrong]
-        return "".join(f"{line}\n" for line in (*lines, *(f"{self.done} {subject}" for subject in self.subjects)))
+        return "".join(
+            f"{line}\n"
+            for line in (*lines, *(f"{self.done} {subject}" for subject in self.subjects))
+        )
 
 
 @dataclass(frozen=True)
 class ErasureDependencies:
     """What these commands reach.
 
-    `for_auditors` opens what is restricted too. `rotate_master` lets another master key follow; `elsewhere` has, by place,
-    what is done with copies outside the journal and the read models. Both say what they did, or NOT.
+    `for_auditors` opens what is restricted too. `rotate_master` lets another master key follow;
+    `elsewhere` has, by place, what is done with copies outside the journal and the read models.
+    Both say what they did, or NOT.
     """
 
     journal: Journal
@@ -87,35 +110,70 @@ class ErasureDependencies:
 
 
 async def erase(deps: ErasureDependencies, order: Order) -> Certificate:
-    """Forget customers, for ever. Whoever is stopped in between begins again: what is destroyed already stays so, and the register knows the rest."""
+    """Forget customers, for ever.
+
+    Whoever is stopped in between begins again: what is destroyed already stays so, and the register
+    knows the rest.
+    """
     keyring, subjects, register = deps.keyring, order.subjects, deps.register
     register.add(_wholes(deps, order), order.at, order.by, order.reason)
-    touched = {whole for erased in register.all() if erased.subject in set(subjects) for whole in erased.wholes}
-    places = {"journal": f"{sum(_events(deps.journal, subjects)):,} events stay in their places, sealed by keys that are gone; every proof holds"}
+    touched = {
+        whole
+        for erased in register.all()
+        if erased.subject in set(subjects)
+        for whole in erased.wholes
+    }
+    places = {
+        "journal": (
+            f"{sum(_events(deps.journal, subjects)):,} events stay in their places, sealed by "
+            "keys that are gone; every proof holds"
+        )
+    }
     wiped = keyring.destroy(subjects)
     there, destroyed, _ = keyring.counts()
-    left = "" if wiped else "; NOT wiped from the files of the database: run VACUUM FULL keys as its owner"
-    places["keys"] = f"{len(subjects):,} destroyed; {there:,} are left, {destroyed:,} were destroyed so far{left}"
+    left = (
+        ""
+        if wiped
+        else "; NOT wiped from the files of the database: run VACUUM FULL keys as its owner"
+    )
+    places["keys"] = (
+        f"{len(subjects):,} destroyed; {there:,} are left, {destroyed:,} were destroyed so "
+        f"far{left}"
+    )
     places["backups of the keys"] = deps.rotate_master(keyring)
     places["quarantine"] = _quarantine(deps.journal)
     return await _everywhere(deps, order, touched, SubjectForgotten, places)
 
 
 async def restrict(deps: ErasureDependencies, order: Order) -> Certificate:
-    """Let nobody but auditors read what is known of customers, as long as the law asks that it is kept."""
+    """Let nobody but auditors read what is known of customers, as long as the law asks that
+    it is kept.
+    """
     deps.keyring.restrict(order.subjects)
-    places = {"journal": "sealed, for auditors only; what comes for them is refused", "keys": "kept, for auditors only"}
+    places = {
+        "journal": "sealed, for auditors only; what comes for them is refused",
+        "keys": "kept, for auditors only",
+    }
     return await _everywhere(deps, order, _all_wholes(deps, order), SubjectRestricted, places)
 
 
 async def lift(deps: ErasureDependencies, order: Order) -> Certificate:
     """Let what is known of restricted customers be read and used as before."""
     deps.keyring.lift(order.subjects)
-    return await _everywhere(deps, order, _all_wholes(deps, order), RestrictionLifted, {"journal": "open again", "keys": "for every process"})
+    return await _everywhere(
+        deps,
+        order,
+        _all_wholes(deps, order),
+        RestrictionLifted,
+        {"journal": "open again", "keys": "for every process"},
+    )
 
 
 def _wholes(deps: ErasureDependencies, order: Order) -> dict[str, set[str]]:
-    """The households and company groups of each; asked with auditors' keys, which open what is restricted already."""
+    """The households and company groups of each.
+
+    Asked with auditors' keys, which open what is restricted already.
+    """
     return {subject: wholes_of(deps.for_auditors, subject) for subject in order.subjects}
 
 
@@ -123,19 +181,38 @@ def _all_wholes(deps: ErasureDependencies, order: Order) -> set[str]:
     return {whole for wholes in _wholes(deps, order).values() for whole in wholes}
 
 
-async def _everywhere(deps: ErasureDependencies, order: Order, wholes: Collection[str], done: Done, places: dict[str, str]) -> Certificate:
-    """All that was made of what the keys opened, made anew by what they open now; that it was done is written last."""
+async def _everywhere(
+    deps: ErasureDependencies,
+    order: Order,
+    wholes: Collection[str],
+    done: Done,
+    places: dict[str, str],
+) -> Certificate:
+    """All that was made of what the keys opened, made anew by what they open now.
+
+    That it was done is written last.
+    """
     journal, touched = deps.journal, {*wholes, *models_of(deps.journal)}
-    certificate = Certificate(WORDS[done], order.subjects, order.by, order.reason, order.at.isoformat(), places)
+    certificate = Certificate(
+        WORDS[done], order.subjects, order.by, order.reason, order.at.isoformat(), places
+    )
     present = await deps.present()
     states = 0
-    for _ in range(2):  # whoever opened something by a key just before it went has folded it by then
+    for _ in range(
+        2
+    ):  # whoever opened something by a key just before it went has folded it by then
         await asyncio.sleep(HEARD)
         states = max(states, await forget(deps.store, journal, present, order.subjects, touched))
-    places["read models"] = f"{states:,} streams had states, which are folded again, {len(touched):,} models, households and groups with them"
+    places["read models"] = (
+        f"{states:,} streams had states, which are folded again, {len(touched):,} models, "
+        "households and groups with them"
+    )
     for place, clean in deps.elsewhere.items():
         places[place] = await clean()
-    certificate.wrong = [f"{finding.where} {finding.said}" for finding in await found_wrong(deps.store, journal, present, [*order.subjects, *touched])]
+    certificate.wrong = [
+        f"{finding.where} {finding.said}"
+        for finding in await found_wrong(deps.store, journal, present, [*order.subjects, *touched])
+    ]
     places["record"] = await _journalled(deps, order, done)
     return certificate
 
@@ -151,20 +228,44 @@ def _events(journal: Journal, subjects: Sequence[str]) -> Iterator[int]:
 
 def _quarantine(journal: Journal) -> str:
     """What quarantine holds that names nobody it is about: that is not found by anybody's name."""
-    unnamed = sum(entry.subject is None or entry.subject.startswith("quarantine:") for shard in journal for entry in shard.quarantined(limit=LARGE))
-    return f"sealed by the same keys; {unnamed:,} entries name nobody, and stay" if unnamed else "sealed by the same keys"
+    unnamed = sum(
+        entry.subject is None or entry.subject.startswith("quarantine:")
+        for shard in journal
+        for entry in shard.quarantined(limit=LARGE)
+    )
+    return (
+        f"sealed by the same keys; {unnamed:,} entries name nobody, and stay"
+        if unnamed
+        else "sealed by the same keys"
+    )
 
 
 async def _journalled(deps: ErasureDependencies, order: Order, done: Done) -> str:
     """That it was done, and on whose word, is an event itself."""
     name, now = f"{WORDS[done]}/{order.at.isoformat()}", order.at.astimezone(deps.zone)
     events = [
-        Proposed(SOURCE, f"{name}/{subject}", REGISTER, now, now.date(), done(subject=subject, by=order.by, reason=order.reason)) for subject in order.subjects
+        Proposed(
+            SOURCE,
+            f"{name}/{subject}",
+            REGISTER,
+            now,
+            now.date(),
+            done(subject=subject, by=order.by, reason=order.reason),
+        )
+        for subject in order.subjects
     ]
     with deps.producer() as producer:
-        waiting = [asyncio.wrap_future(producer.submit(shard_of(REGISTER, len(deps.journal)), write(event))) for event in events]
+        waiting = [
+            asyncio.wrap_future(
+                producer.submit(shard_of(REGISTER, len(deps.journal)), write(event))
+            )
+            for event in events
+        ]
         try:
             await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE)
         except TimeoutError:
-            return "NOT in the journal: no intake took it; run `tierfold privacy replay` when there is one"
+            return (
+                "NOT in the journal: no intake took it; run `tierfold privacy replay` when there "
+                "is one"
+            )
     return f"{len(events):,} events in {REGISTER}"

@@ -1,4 +1,7 @@
-"""What is known, of one and of all, and by which right? For the customer who asks, and for whoever supervises."""
+"""What is known, of one and of all, and by which right?
+
+For the customer who asks, and for whoever supervises.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -27,11 +30,18 @@ class NothingKnown(ValueError):
 
 
 def privacy_report(journal: Journal, policy: PrivacyPolicy) -> dict[str, Any]:
-    """The policy, its fields by class, what is held, what is due, who was forgotten, and the impact assessment."""
+    """The policy, its fields by class, what is held, what is due, who was forgotten, and the impact
+    assessment.
+    """
     assert journal.keyring is not None
     keys, today = journal.keyring.counts(), last_day_closed(journal)
-    register = Counter(type(event.data).__name__ for event in history(journal[shard_of(REGISTER, len(journal))], REGISTER))
-    classes = Counter(field.level for kind in policy.events.values() for field in kind.fields.values())
+    register = Counter(
+        type(event.data).__name__
+        for event in history(journal[shard_of(REGISTER, len(journal))], REGISTER)
+    )
+    classes = Counter(
+        field.level for kind in policy.events.values() for field in kind.fields.values()
+    )
     counts = journal.counts()
     return {
         "policy": policy.label,
@@ -54,12 +64,20 @@ def privacy_report(journal: Journal, policy: PrivacyPolicy) -> dict[str, Any]:
     }
 
 
-def known_of(journal: Journal, privacy: PrivacyPolicy, policy: TierPolicy, customer: str) -> dict[str, Any]:
-    """All that is known of a customer: events with what each is used for, what follows from them, and who looked; raises `NothingKnown`."""
+def known_of(
+    journal: Journal, privacy: PrivacyPolicy, policy: TierPolicy, customer: str
+) -> dict[str, Any]:
+    """All that is known of a customer.
+
+    Events with what each is used for, what follows from them, and who looked; raises
+    `NothingKnown`.
+    """
     stream = f"customer:{customer}"
     events = list(history(journal[shard_of(stream, len(journal))], stream))
     if not events:
-        raise NothingKnown(f"nothing is known of customer {customer}: nothing was recorded, or it was forgotten")
+        raise NothingKnown(
+            f"nothing is known of customer {customer}: nothing was recorded, or it was forgotten"
+        )
     return {
         "customer": customer,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -67,7 +85,10 @@ def known_of(journal: Journal, privacy: PrivacyPolicy, policy: TierPolicy, custo
         "purposes": privacy.purposes,
         "states": dict(_states(journal, policy, stream)),
         "events": [_event(event, privacy) for event in events],
-        "looks": [{"at": at.isoformat(), **look.model_dump(mode="json")} for at, look in looks_at(journal, stream)],
+        "looks": [
+            {"at": at.isoformat(), **look.model_dump(mode="json")}
+            for at, look in looks_at(journal, stream)
+        ],
     }
 
 
@@ -76,10 +97,17 @@ def _states(journal: Journal, policy: TierPolicy, stream: str) -> Iterator[tuple
     tiered = customers_under(policy)
     seen = as_shown(as_of(journal, tiered, stream) or tiered.initial)
     yield from ((name, msgspec.to_builtins(state)) for name, state in seen.items())
-    others: list[Group] = [each.group for each in GROUPS if each.group and each.of_customer and each.group.parts[0].name not in seen]
+    others: list[Group] = [
+        each.group
+        for each in GROUPS
+        if each.group and each.of_customer and each.group.parts[0].name not in seen
+    ]
     for group in others:
         states = as_of(journal, group, stream) or group.initial
-        yield from ((part.name, msgspec.to_builtins(state)) for part, state in zip(group.parts, states, strict=True))
+        yield from (
+            (part.name, msgspec.to_builtins(state))
+            for part, state in zip(group.parts, states, strict=True)
+        )
 
 
 def _event(event: Recorded, policy: PrivacyPolicy) -> dict[str, Any]:

@@ -1,7 +1,10 @@
-"""What is left of somebody whose key is gone? States that were folded from what they did: those go too, or are folded again without it.
+"""What is left of somebody whose key is gone?
 
-Their own states are removed. What learnt from them (models), and what they belonged to (households, company groups), is
-folded again from the journal, in which they are no more; so what is live is still what a rebuild comes to.
+States that were folded from what they did: those go too, or are folded again without it.
+
+Their own states are removed. What learnt from them (models), and what they belonged to (households,
+company groups), is folded again from the journal, in which they are no more; so what is live is
+still what a rebuild comes to.
 """
 
 import asyncio
@@ -25,7 +28,9 @@ class Unsettled(RuntimeError):
 
 
 def wholes_of(journal: Journal, subject: str) -> set[str]:
-    """The households and company groups that somebody ever belonged to, as far as the keys of this journal tell."""
+    """The households and company groups that somebody ever belonged to, as far as the keys of this
+    journal tell.
+    """
     found: set[str] = set()
     for event in history(journal[shard_of(subject, len(journal))], subject):
         if isinstance(event.data, HouseholdJoined):
@@ -40,28 +45,57 @@ def models_of(journal: Journal) -> set[str]:
     return {stream for shard in journal for stream in shard.streams("model")}
 
 
-async def forget(store: Store, journal: Journal, present: Present, gone: Collection[str], touched: Collection[str]) -> int:
-    """Fold again the states of those who are `gone`, which are then none, and of streams that they `touched`; gives how many streams had any.
+async def forget(
+    store: Store,
+    journal: Journal,
+    present: Present,
+    gone: Collection[str],
+    touched: Collection[str],
+) -> int:
+    """Fold again the states of those who are `gone`, which are then none, and of streams that they
+    `touched`; gives how many streams had any.
 
     Raises `Unsettled`.
     """
     amended = 0
     for shard in journal:
         for group in present.carried:
-            mine = [stream for stream in gone if shard_of(stream, len(journal)) == shard.number and group.concerned(stream)]
-            others = [[stream] for stream in touched if shard_of(stream, len(journal)) == shard.number and group.concerned(stream)]
+            mine = [
+                stream
+                for stream in gone
+                if shard_of(stream, len(journal)) == shard.number and group.concerned(stream)
+            ]
+            others = [
+                [stream]
+                for stream in touched
+                if shard_of(stream, len(journal)) == shard.number and group.concerned(stream)
+            ]
             for some in ([mine] if mine else []) + others:
-                amended += await _amended(store, group, [_Anew(journal, present, group, stream) for stream in some], shard.number)
+                amended += await _amended(
+                    store,
+                    group,
+                    [_Anew(journal, present, group, stream) for stream in some],
+                    shard.number,
+                )
     return amended
 
 
-async def found_wrong(store: Store, journal: Journal, present: Present, streams: Collection[str]) -> list[Finding]:
+async def found_wrong(
+    store: Store, journal: Journal, present: Present, streams: Collection[str]
+) -> list[Finding]:
     """States of these streams that are not what their history comes to."""
     wrong: list[Finding] = []
     for shard in journal:
         mine = [stream for stream in streams if shard_of(stream, len(journal)) == shard.number]
         for group in present.carried:
-            async for _, findings in states_verified(store, journal, present, group, shard, [stream for stream in mine if group.concerned(stream)]):
+            async for _, findings in states_verified(
+                store,
+                journal,
+                present,
+                group,
+                shard,
+                [stream for stream in mine if group.concerned(stream)],
+            ):
                 wrong += findings
     return wrong
 
@@ -75,17 +109,28 @@ async def _amended(store: Store, group: Group, anew: Sequence["_Anew"], shard: i
             for each in anew:
                 states |= await asyncio.to_thread(each.at, reached.upto)
             folded, reached = reached.upto, await store.reached(place)
-        there = await store.load(place, [(part.key, each.stream) for each in anew for part in group.parts])
+        there = await store.load(
+            place, [(part.key, each.stream) for each in anew for part in group.parts]
+        )
         if reached.upto == folded and await store.amend(place, reached, states):
-            return sum(any(there[at : at + len(group.parts)]) for at in range(0, len(there), len(group.parts)))
+            return sum(
+                any(there[at : at + len(group.parts)])
+                for at in range(0, len(there), len(group.parts))
+            )
         await asyncio.sleep(PAUSE)
-    raise Unsettled(f"shard {shard}: {group.name} moves too fast; give the command again when there is less to do")
+    raise Unsettled(
+        f"shard {shard}: {group.name} moves too fast; give the command again when there is less "
+        "to do"
+    )
 
 
 class _Anew:
-    """The states of a stream as the journal now has it, folded as far as is asked; of one that is no more in it, none.
+    """The states of a stream as the journal now has it, folded as far as is asked.
 
-    A long history is folded once: what only its own events change goes on from where it was when the shard has moved meanwhile.
+    Of one that is no more in it, none.
+
+    A long history is folded once: what only its own events change goes on from where it was when
+    the shard has moved meanwhile.
     """
 
     def __init__(self, journal: Journal, present: Present, group: Group, stream: str) -> None:
@@ -105,11 +150,16 @@ class _Anew:
         parts = self._group.parts
         mine = (self._states or self._whole.initial)[self._first : self._first + len(parts)]
         return {
-            (part.key, self.stream): None if state == part.initial else StoredState(upto, part.encode(state)) for part, state in zip(parts, mine, strict=True)
+            (part.key, self.stream): None
+            if state == part.initial
+            else StoredState(upto, part.encode(state))
+            for part, state in zip(parts, mine, strict=True)
         }
 
     def _go_on(self, upto: int) -> None:
-        for event in history(self._journal[shard_of(self.stream, len(self._journal))], self.stream, self._version):
+        for event in history(
+            self._journal[shard_of(self.stream, len(self._journal))], self.stream, self._version
+        ):
             if event.position > upto:
                 return
             self._states = self._whole.evolve(self._states or self._whole.initial, event)

@@ -1,4 +1,7 @@
-"""Whose time is over? Customers who left so long ago that the law lets nobody keep what is known of them any more."""
+"""Whose time is over?
+
+Customers who left so long ago that the law lets nobody keep what is known of them any more.
+"""
 
 from collections.abc import Iterator
 from datetime import date
@@ -30,18 +33,32 @@ def all_who_left(journal: Journal, years: int) -> Iterator[Left]:
                 found[event.stream] = event.business_date
             else:
                 found.pop(event.stream, None)
-        yield from (Left(stream, left, _years_later(left, years)) for stream, left in sorted(found.items()))
+        yield from (
+            Left(stream, left, _years_later(left, years)) for stream, left in sorted(found.items())
+        )
 
 
 def due(journal: Journal, years: int) -> list[Left]:
-    """Those whose time is over by the last day that the bank has closed; of a journal opened for auditors, the restricted too."""
+    """Those whose time is over by the last day that the bank has closed.
+
+    Of a journal opened for auditors, the restricted too.
+    """
     today = last_day_closed(journal)
-    return [left for left in all_who_left(journal, years) if today is not None and left.until <= today]
+    return [
+        left for left in all_who_left(journal, years) if today is not None and left.until <= today
+    ]
 
 
 def last_day_closed(journal: Journal) -> date | None:
-    """The last business day that the bank has closed: by this retention is counted, and by no clock."""
-    days = (event.data.date for event in history(journal[0], "shard:0") if isinstance(event.data, DayClosed))
+    """The last business day that the bank has closed.
+
+    By this retention is counted, and by no clock.
+    """
+    days = (
+        event.data.date
+        for event in history(journal[0], "shard:0")
+        if isinstance(event.data, DayClosed)
+    )
     return max(days, default=None)
 
 

@@ -1,4 +1,7 @@
-"""What is the choice of offers worth? Hold-out arms beside the usual, and what another catalogue would have earned, from the journal."""
+"""What is the choice of offers worth?
+
+Hold-out arms beside the usual, and what another catalogue would have earned, from the journal.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -7,7 +10,15 @@ from statistics import fmean
 
 from domain.event_types import type_key
 from domain.offers.catalogue import Catalogue
-from domain.offers.events import DECISIONS, Arm, Candidate, OfferAccepted, OfferDecided, OfferDeclined, OfferLapsed
+from domain.offers.events import (
+    DECISIONS,
+    Arm,
+    Candidate,
+    OfferAccepted,
+    OfferDecided,
+    OfferDeclined,
+    OfferLapsed,
+)
 from domain.offers.ranking import CHANCE, priority, ranked, standing_of
 from projections.offers.exploration import probability
 from replay.evaluation.off_policy import Estimate, estimates, lift, mean
@@ -16,7 +27,9 @@ from streams.journal import Journal
 SLACK = timedelta(days=7)
 MOST = 100_000
 """Decisions that are waited for before those are let go whose time is over."""
-EVENT_TYPES = [type_key(event) for event in (OfferDecided, OfferAccepted, OfferDeclined, OfferLapsed)]
+EVENT_TYPES = [
+    type_key(event) for event in (OfferDecided, OfferAccepted, OfferDeclined, OfferLapsed)
+]
 
 
 @dataclass(frozen=True)
@@ -40,7 +53,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class ArmSeen:
-    """What a decision of an arm brought, one customer one voice: acceptances, value in minor units, and the lift of the usual choice over it."""
+    """What a decision of an arm brought, one customer one voice.
+
+    Acceptances, value in minor units, and the lift of the usual choice over it.
+    """
 
     arm: Arm
     decisions: int
@@ -59,23 +75,44 @@ def outcomes(journal: Journal) -> Iterator[Outcome]:
             match event.data:
                 case OfferDecided() as decided if event.source == DECISIONS and decided.candidates:
                     waiting[decided.decision] = decided
-                case OfferAccepted(decision=name, offer=offer) | OfferDeclined(decision=name, offer=offer) | OfferLapsed(decision=name, offer=offer):
+                case (
+                    OfferAccepted(decision=name, offer=offer)
+                    | OfferDeclined(decision=name, offer=offer)
+                    | OfferLapsed(decision=name, offer=offer)
+                ):
                     if (found := waiting.get(name)) is not None and found.offer == offer:
-                        yield Outcome(event.stream, waiting.pop(name), isinstance(event.data, OfferAccepted))
+                        yield Outcome(
+                            event.stream, waiting.pop(name), isinstance(event.data, OfferAccepted)
+                        )
             if len(waiting) > most:
                 over = event.business_date - SLACK
-                waiting = {name: each for name, each in waiting.items() if each.answer_by is None or each.answer_by >= over}
+                waiting = {
+                    name: each
+                    for name, each in waiting.items()
+                    if each.answer_by is None or each.answer_by >= over
+                }
                 most = len(waiting) + MOST
 
 
 def arms_seen(found: Iterable[Outcome]) -> list[ArmSeen]:
-    """Each arm beside the usual choice, one customer one voice; decisions in which the models had no say belong to none."""
+    """Each arm beside the usual choice, one customer one voice.
+
+    Decisions in which the models had no say belong to none.
+    """
     by_arm: dict[Arm, dict[str, list[Outcome]]] = {}
     for outcome in found:
         if not outcome.decided.by_value:
-            by_arm.setdefault(outcome.decided.arm, {}).setdefault(outcome.stream, []).append(outcome)
-    yes = {arm: [fmean(each.accepted for each in some) for some in streams.values()] for arm, streams in by_arm.items()}
-    earned = {arm: [fmean(each.earned for each in some) for some in streams.values()] for arm, streams in by_arm.items()}
+            by_arm.setdefault(outcome.decided.arm, {}).setdefault(outcome.stream, []).append(
+                outcome
+            )
+    yes = {
+        arm: [fmean(each.accepted for each in some) for some in streams.values()]
+        for arm, streams in by_arm.items()
+    }
+    earned = {
+        arm: [fmean(each.earned for each in some) for some in streams.values()]
+        for arm, streams in by_arm.items()
+    }
     usual_yes, usual_earned = yes.get("usual", []), earned.get("usual", [])
     return [
         ArmSeen(
@@ -91,23 +128,40 @@ def arms_seen(found: Iterable[Outcome]) -> list[ArmSeen]:
 
 
 def what_it_would_earn(found: Iterable[Outcome], other: Catalogue) -> list[Estimate]:
-    """What another catalogue's values, contexts and levers would have earned a decision, in minor units, from the decisions that were explored.
+    """What another catalogue's values, contexts and levers would have earned a decision, in minor
+    units, from the decisions that were explored.
 
-    Only decisions in which something was drawn say something of it, and none that a lot alone decided, or with a candidate that the
-    other catalogue does not have.
+    Only decisions in which something was drawn say something of it, and none that a lot alone
+    decided, or with a candidate that the other catalogue does not have.
     """
     rewards, weights, expected, of_logged = [], list[float](), list[float](), list[float]()
     values = {offer.offer: offer.value for offer in other.offers}
     for outcome in found:
         decided = outcome.decided
-        explored = decided.arm not in CHANCE and any(candidate.drawn is not None for candidate in decided.candidates)
-        if not (explored and decided.probability and all(candidate.offer in values for candidate in decided.candidates)):
+        explored = decided.arm not in CHANCE and any(
+            candidate.drawn is not None for candidate in decided.candidates
+        )
+        if not (
+            explored
+            and decided.probability
+            and all(candidate.offer in values for candidate in decided.candidates)
+        ):
             continue
-        again = ranked([_reweighed(candidate, decided, other) for candidate in decided.candidates], other, "usual", decided.decision)
+        again = ranked(
+            [_reweighed(candidate, decided, other) for candidate in decided.candidates],
+            other,
+            "usual",
+            decided.decision,
+        )
         chances = {candidate.offer: _first(candidate, again, other) for candidate in again}
         rewards.append(values[outcome.first.offer] if outcome.accepted else 0)
         weights.append(chances[outcome.first.offer] / decided.probability)
-        expected.append(sum(chances[candidate.offer] * candidate.propensity * values[candidate.offer] for candidate in again))
+        expected.append(
+            sum(
+                chances[candidate.offer] * candidate.propensity * values[candidate.offer]
+                for candidate in again
+            )
+        )
         of_logged.append(outcome.first.propensity * values[outcome.first.offer])
     return estimates(rewards, weights, expected, of_logged)
 
@@ -115,8 +169,20 @@ def what_it_would_earn(found: Iterable[Outcome], other: Catalogue) -> list[Estim
 def _reweighed(candidate: Candidate, decided: OfferDecided, other: Catalogue) -> Candidate:
     offer = other.find(candidate.offer)
     context, levers = other.context(decided.channel, offer.issue), offer.levers_percent
-    by = priority(candidate.propensity if candidate.drawn is None else candidate.drawn, context, offer.value, levers)
-    return candidate.model_copy(update={"value": offer.value, "context_percent": context, "levers_percent": levers, "priority": by})
+    by = priority(
+        candidate.propensity if candidate.drawn is None else candidate.drawn,
+        context,
+        offer.value,
+        levers,
+    )
+    return candidate.model_copy(
+        update={
+            "value": offer.value,
+            "context_percent": context,
+            "levers_percent": levers,
+            "priority": by,
+        }
+    )
 
 
 def _first(candidate: Candidate, among: tuple[Candidate, ...], catalogue: Catalogue) -> float:
@@ -124,5 +190,9 @@ def _first(candidate: Candidate, among: tuple[Candidate, ...], catalogue: Catalo
     rank = standing_of(catalogue.find(among[0].offer), "usual")
     if standing_of(catalogue.find(candidate.offer), "usual") != rank:
         return 0.0
-    rivals = [other for other in among if other is not candidate and standing_of(catalogue.find(other.offer), "usual") == rank]
+    rivals = [
+        other
+        for other in among
+        if other is not candidate and standing_of(catalogue.find(other.offer), "usual") == rank
+    ]
     return probability(candidate, rivals, "usual")

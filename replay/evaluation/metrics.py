@@ -1,4 +1,7 @@
-"""How good is a ranking, and how true a probability? Measures of what a model said beside what came."""
+"""How good is a ranking, and how true a probability?
+
+Measures of what a model said beside what came.
+"""
 
 from typing import Any
 
@@ -13,11 +16,18 @@ def auc(said: Any, came: Any) -> float:
     """How often a yes stands above a no, ties for half."""
     said, came = np.asarray(said), np.asarray(came, bool)
     yes, no = int(came.sum()), int((~came).sum())
-    return float((rankdata(said)[came].sum() - yes * (yes + 1) / 2) / (yes * no)) if yes and no else float("nan")
+    return (
+        float((rankdata(said)[came].sum() - yes * (yes + 1) / 2) / (yes * no))
+        if yes and no
+        else float("nan")
+    )
 
 
 def alift(said: Any, came: Any) -> float:
-    """The area under the cumulative lift: the share of all yes against the share of contacts, best first (Moro, Cortez and Rita 2014)."""
+    """The area under the cumulative lift.
+
+    The share of all yes against the share of contacts, best first (Moro, Cortez and Rita 2014).
+    """
     order = np.argsort(-np.asarray(said), kind="stable")
     gained = np.concatenate([[0], np.cumsum(np.asarray(came, float)[order])])
     return float(np.trapezoid(gained / gained[-1], dx=1 / (len(gained) - 1)))
@@ -31,10 +41,15 @@ def top_half(said: Any, came: Any) -> float:
 
 
 def calibration_error(said: Any, came: Any) -> float:
-    """The mean gap between what was said and what came, over bins of equal width (expected calibration error)."""
+    """The mean gap between what was said and what came, over bins of equal width (expected
+    calibration error).
+    """
     said, came = np.asarray(said, float), np.asarray(came, float)
     bins = np.minimum((said * BINS).astype(int), BINS - 1)
-    return float(sum(abs(said[bins == each].sum() - came[bins == each].sum()) for each in range(BINS)) / len(came))
+    return float(
+        sum(abs(said[bins == each].sum() - came[bins == each].sum()) for each in range(BINS))
+        / len(came)
+    )
 
 
 def log_loss(said: Any, came: Any) -> float:
@@ -44,6 +59,11 @@ def log_loss(said: Any, came: Any) -> float:
 
 
 def by_response(groups: dict[str, tuple[Any, Any]]) -> float:
-    """AUC of each offer, weighted by its responses: pooled over offers it would be inflated by their base rates (Pega)."""
-    known = [(auc(said, came), len(came)) for said, came in groups.values() if 0 < sum(came) < len(came)]
+    """AUC of each offer, weighted by its responses.
+
+    Pooled over offers it would be inflated by their base rates (Pega).
+    """
+    known = [
+        (auc(said, came), len(came)) for said, came in groups.values() if 0 < sum(came) < len(came)
+    ]
     return sum(value * count for value, count in known) / sum(count for _, count in known)

@@ -1,7 +1,9 @@
-"""What would another choice have earned? Estimated from choices whose probabilities are known, without making it.
+"""What would another choice have earned?
 
-Inverse propensity weighting, its self-normalised form, and doubly robust estimation (Horvitz and Thompson 1952; Dudik, Langford
-and Li 2011), each with an interval of the normal approximation.
+Estimated from choices whose probabilities are known, without making it.
+
+Inverse propensity weighting, its self-normalised form, and doubly robust estimation (Horvitz and
+Thompson 1952; Dudik, Langford and Li 2011), each with an interval of the normal approximation.
 """
 
 from dataclasses import dataclass
@@ -17,7 +19,10 @@ FARTHEST = 100.0
 
 @dataclass(frozen=True)
 class Estimate:
-    """The mean reward of a choice that was not made: between `low` and `high` with the confidence; `effective` is how many logged choices it rests on."""
+    """The mean reward of a choice that was not made: between `low` and `high` with the confidence.
+
+    `effective` is how many logged choices it rests on.
+    """
 
     method: str
     value: float
@@ -30,8 +35,9 @@ class Estimate:
 def estimates(rewards: Any, weights: Any, expected: Any, expected_of_logged: Any) -> list[Estimate]:
     """By all three methods, one entry a logged choice.
 
-    `weights` are probabilities of the logged choice under the other policy by those under which it was logged;
-    `expected` is what a model expects of the other policy's choice, `expected_of_logged` of the logged one.
+    `weights` are probabilities of the logged choice under the other policy by those under which it
+    was logged; `expected` is what a model expects of the other policy's choice,
+    `expected_of_logged` of the logged one.
     """
     reward, weight = np.asarray(rewards, float), np.minimum(np.asarray(weights, float), FARTHEST)
     if not len(reward):
@@ -55,22 +61,40 @@ def mean(rewards: Any, method: str = "mean") -> Estimate:
 
 
 def lift(treated: Any, held_out: Any) -> Estimate:
-    """By how much the mean of one arm is above that of another, as a share of it; the interval by the delta method."""
+    """By how much the mean of one arm is above that of another, as a share of it.
+
+    The interval by the delta method.
+    """
     one, other = np.asarray(treated, float), np.asarray(held_out, float)
     if len(one) < 2 or len(other) < 2 or not other.mean():
-        return Estimate("lift", float("nan"), float("nan"), float("nan"), len(one) + len(other), 0.0)
+        return Estimate(
+            "lift", float("nan"), float("nan"), float("nan"), len(one) + len(other), 0.0
+        )
     ratio = one.mean() / other.mean()
-    variance = one.var(ddof=1) / len(one) / other.mean() ** 2 + ratio**2 * other.var(ddof=1) / len(other) / other.mean() ** 2
-    return _between("lift", ratio - 1, float(np.sqrt(variance)), len(one) + len(other), float(min(len(one), len(other))))
+    variance = (
+        one.var(ddof=1) / len(one) / other.mean() ** 2
+        + ratio**2 * other.var(ddof=1) / len(other) / other.mean() ** 2
+    )
+    return _between(
+        "lift",
+        ratio - 1,
+        float(np.sqrt(variance)),
+        len(one) + len(other),
+        float(min(len(one), len(other))),
+    )
 
 
 def _estimate(method: str, values: Any, spread: Any, effective: float) -> Estimate:
     count = len(values)
     if count < 2:
         return Estimate(method, float("nan"), float("nan"), float("nan"), count, effective)
-    return _between(method, float(values.mean()), float(spread.std(ddof=1) / np.sqrt(count)), count, effective)
+    return _between(
+        method, float(values.mean()), float(spread.std(ddof=1) / np.sqrt(count)), count, effective
+    )
 
 
 def _between(method: str, value: float, deviation: float, count: int, effective: float) -> Estimate:
     reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * deviation
-    return Estimate(method, float(value), float(value - reach), float(value + reach), count, effective)
+    return Estimate(
+        method, float(value), float(value - reach), float(value + reach), count, effective
+    )

@@ -1,8 +1,11 @@
-"""What does an auditor take away? One file: a customer's events with their proofs, the policies, and every decision explained.
+"""What does an auditor take away?
 
-It is a signed note, an empty line, and one JSON document, whose SHA-256 the note names; so no byte of it can change.
-What is said of the journal needs no trust in who made the file: each event has a path to the root of a signed
-checkpoint, follows by its hash on the one before in its stream, and the last is held to the census.
+One file: a customer's events with their proofs, the policies, and every decision explained.
+
+It is a signed note, an empty line, and one JSON document, whose SHA-256 the note names; so no byte
+of it can change. What is said of the journal needs no trust in who made the file: each event has a
+path to the root of a signed checkpoint, follows by its hash on the one before in its stream, and
+the last is held to the census.
 """
 
 from collections.abc import Iterator, Sequence
@@ -53,7 +56,14 @@ class Bundled:
 class Maker:
     """Makes bundles of one journal; `policy_on` gives the tier policy in force on a day."""
 
-    def __init__(self, journal: Journal, evidence: Path, keys: Sequence[Public], begun_with: TierPolicy, signer: Signer) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        evidence: Path,
+        keys: Sequence[Public],
+        begun_with: TierPolicy,
+        signer: Signer,
+    ) -> None:
         self._journal = journal
         self._evidence = evidence
         self._keys = keys
@@ -62,11 +72,20 @@ class Maker:
         self._shards: dict[int, _ShardProven] = {}
 
     def bundle(self, customer: str, now: datetime, policy: TierPolicy) -> Bundled:
-        """The bundle of a customer (`customer:7`); raises `NotYet` while nothing of them is proven."""
+        """The bundle of a customer (`customer:7`); raises `NotYet` while nothing of
+        them is proven.
+        """
         own, newer = self._stream(customer)
         if not own["events"]:
-            raise NotYet(f"nothing of {customer} is behind a checkpoint yet: {newer} events wait for the next one")
-        others = [proven for stream in (STREAM, CATALOGUES) if (proven := self._stream(stream)[0])["events"]]
+            raise NotYet(
+                f"nothing of {customer} is behind a checkpoint yet: {newer} events wait for the "
+                "next one"
+            )
+        others = [
+            proven
+            for stream in (STREAM, CATALOGUES)
+            if (proven := self._stream(stream)[0])["events"]
+        ]
         shown = [own, *others]
         decisions = list(decided(self._journal, self._begun_with, customer))
         why = explain(self._journal, policy, customer, now.date())
@@ -74,7 +93,10 @@ class Maker:
             {
                 "customer": customer,
                 "made_at": now,
-                "shards": {str(number): self._shards[number].shown for number in sorted({stream["shard"] for stream in shown})},
+                "shards": {
+                    str(number): self._shards[number].shown
+                    for number in sorted({stream["shard"] for stream in shown})
+                },
                 "streams": shown,
                 "tier": why.as_json() if why else None,
                 "decisions": decisions,
@@ -88,7 +110,9 @@ class Maker:
         """A stream with its proofs, and how many of its events have none yet."""
         number = shard_of(stream, len(self._journal))
         if number not in self._shards:
-            self._shards[number] = _ShardProven(self._journal[number], Evidence(self._evidence, number), self._keys)
+            self._shards[number] = _ShardProven(
+                self._journal[number], Evidence(self._evidence, number), self._keys
+            )
         return self._shards[number].stream(stream)
 
 
@@ -100,7 +124,12 @@ def decided(journal: Journal, begun_with: TierPolicy, customer: str) -> Iterator
             try:
                 yield {"version": event.version, **asdict(decisions.again(event))}
             except Unknown as why:
-                yield {"version": event.version, "decision": event.data.decision, "equal": False, "unknown": str(why)}
+                yield {
+                    "version": event.version,
+                    "decision": event.data.decision,
+                    "equal": False,
+                    "unknown": str(why),
+                }
 
 
 def split(content: bytes) -> tuple[str, bytes]:
@@ -111,12 +140,17 @@ def split(content: bytes) -> tuple[str, bytes]:
 
 
 class _ShardProven:
-    """A shard at its last checkpoint, and proofs that lead there; `shown` is what a bundle says of it."""
+    """A shard at its last checkpoint, and proofs that lead there.
+
+    `shown` is what a bundle says of it.
+    """
 
     def __init__(self, shard: Shard, evidence: Evidence, keys: Sequence[Public]) -> None:
         notes = evidence.checkpoints()
         if not notes:
-            raise NotYet(f"shard {shard.number} has no checkpoint yet: run the notary, and wait a minute")
+            raise NotYet(
+                f"shard {shard.number} has no checkpoint yet: run the notary, and wait a minute"
+            )
         earlier = _some(notes[:-1])
         heads = [Checkpoint.read(opened(note, keys).text) for note in (*earlier, notes[-1])]
         proofs = Proofs(shard)
@@ -128,42 +162,63 @@ class _ShardProven:
         self._entries = evidence.entries(self._census.at.date().isoformat()) if self._census else []
         self.shown: dict[str, Any] = {
             "checkpoint": notes[-1],
-            "earlier": [{"note": note, "proof": proofs.consistency(old.size, new.size)} for note, (old, new) in zip(earlier, pairwise(heads), strict=True)],
+            "earlier": [
+                {"note": note, "proof": proofs.consistency(old.size, new.size)}
+                for note, (old, new) in zip(earlier, pairwise(heads), strict=True)
+            ],
             "census": counted[0] if counted else None,
         }
 
     def stream(self, stream: str) -> tuple[dict[str, Any], int]:
-        """A stream's events with their proofs, its entry in the census, and how many events are not yet proven."""
+        """A stream's events with their proofs, its entry in the census, and how many events are not
+        yet proven.
+        """
         places = [(row, self._shard.index_of(row.position)) for row in _rows(self._shard, stream)]
         proven = [(row, index) for row, index in places if index < self._size]
         counted = counted_by(self._census)
         shown = {
             "stream": stream,
             "shard": self._shard.number,
-            "events": [self._shown(row, index, told) for (row, index), told in zip(proven, self._shard.told([row for row, _ in proven]), strict=True)],
+            "events": [
+                self._shown(row, index, told)
+                for (row, index), told in zip(
+                    proven, self._shard.told([row for row, _ in proven]), strict=True
+                )
+            ],
             "census": self._entry(stream, [row for row, index in proven if index < counted]),
         }
         return shown, len(places) - len(proven)
 
     def _shown(self, row: Row, index: int, told: tuple[bytes, bytes] | None) -> dict[str, Any]:
-        """An event with its path; if it is sealed, what it says, with the salt of its head's commitment."""
+        """An event with its path.
+
+        If it is sealed, what it says, with the salt of its head's commitment.
+        """
         shown = {"index": index, "stored": row.state.decode(), "path": self._path(index)}
         return shown if told is None else {**shown, "said": told[0].decode(), "salt": told[1]}
 
     def _entry(self, stream: str, counted: Sequence[Row]) -> dict[str, Any] | None:
-        """Where in the last census the stream is, and its path to the root; None if it was not there yet."""
+        """Where in the last census the stream is, and its path to the root.
+
+        None if it was not there yet.
+        """
         if not counted:
             return None
         end = End(len(counted), leaf_hash(counted[-1].state))
         here = leaf_hash(entry(stream, end))
         if here not in self._entries:
-            raise ProofError(f"{stream} does not end where the census of {self._census.at.date() if self._census else None} counted it: verify the journal")
+            raise ProofError(
+                f"{stream} does not end where the census of "
+                f"{self._census.at.date() if self._census else None} counted it: verify the journal"
+            )
         index = self._entries.index(here)
         return {
             "version": end.version,
             "hash": end.hash,
             "index": index,
-            "path": inclusion(lambda begin, end: root_over(self._entries[begin:end]), index, 0, len(self._entries)),
+            "path": inclusion(
+                lambda begin, end: root_over(self._entries[begin:end]), index, 0, len(self._entries)
+            ),
         }
 
 

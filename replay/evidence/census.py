@@ -1,7 +1,9 @@
-"""Does a stream end where it ended? Once a day every stream's last version and its hash become leaves of a tree, whose root is signed.
+"""Does a stream end where it ended?
 
-With the entry of a customer and its path to that root, nobody can leave out the last events of a history and say that
-there were none.
+Once a day every stream's last version and its hash become leaves of a tree, whose root is signed.
+
+With the entry of a customer and its path to that root, nobody can leave out the last events of a
+history and say that there were none.
 """
 
 from collections.abc import Iterator
@@ -31,7 +33,9 @@ def entry(stream: str, end: End) -> bytes:
 
 
 def entries(shard: Shard, upto: int) -> Iterator[bytes]:
-    """The leaf hashes of all streams of a shard as they were at a position, in the order of the database."""
+    """The leaf hashes of all streams of a shard as they were at a position, in the order of
+    the database.
+    """
     after = ""
     while ends := shard.ends(upto, after):
         for after, end in ends.items():

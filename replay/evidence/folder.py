@@ -1,7 +1,11 @@
-"""Where does it lie what was vouched for? In a folder of its own, that is only appended to: of each shard its leaves, checkpoints and censuses.
+"""Where does it lie what was vouched for?
 
-Keep it apart from the journal, where the journal's administrators cannot write, or copy it there: with it alone an
-event that was changed is found by its position, whatever else was changed to hide it.
+In a folder of its own, that is only appended to: of each shard its leaves, checkpoints and
+censuses.
+
+Keep it apart from the journal, where the journal's administrators cannot write, or copy it there:
+with it alone an event that was changed is found by its position, whatever else was changed to hide
+it.
 """
 
 import os
@@ -37,7 +41,10 @@ class Evidence:
         with self._leaves.open("rb") as file:
             file.seek(begin * RECORD.size)
             while some := file.read(RECORD.size * CHUNK_LEAVES):
-                yield from (Leaf(*record) for record in RECORD.iter_unpack(some[: len(some) // RECORD.size * RECORD.size]))
+                yield from (
+                    Leaf(*record)
+                    for record in RECORD.iter_unpack(some[: len(some) // RECORD.size * RECORD.size])
+                )
 
     def checkpoints(self) -> list[str]:
         """The signed checkpoints, the oldest first."""
@@ -48,7 +55,9 @@ class Evidence:
         return self._notes("censuses")
 
     def entries(self, day: str) -> list[bytes]:
-        """The leaf hashes of the census of a day, in its order; nothing if they are no longer kept."""
+        """The leaf hashes of the census of a day, in its order; nothing if they are no
+        longer kept.
+        """
         file = self._folder / f"census-{day}"
         said = file.read_bytes() if file.exists() else b""
         return [said[at : at + HASH] for at in range(0, len(said), HASH)]
@@ -78,10 +87,16 @@ class Evidence:
 
     def _notes(self, name: str) -> list[str]:
         file = self._folder / name
-        return [f"{note}\n" for note in file.read_text(encoding="utf-8").split(f"\n{END}")[:-1]] if file.exists() else []
+        return (
+            [f"{note}\n" for note in file.read_text(encoding="utf-8").split(f"\n{END}")[:-1]]
+            if file.exists()
+            else []
+        )
 
     def _append(self, name: str, note: str) -> None:
-        """Append a note; what a crash has left half written behind the last whole one is written over."""
+        """Append a note; what a crash has left half written behind the last whole one is
+        written over.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
         file = self._folder / name
         with file.open("ab") as end:

@@ -1,7 +1,10 @@
-"""Who vouches for what the journal says? A notary: it hashes what is newly stored, and signs the head of every shard's tree.
+"""Who vouches for what the journal says?
 
-It does not take intake's word. What it reads must be what intake hashed when it was appended, and must follow on what
-it has signed before; otherwise it signs nothing more for that shard, and says so.
+A notary: it hashes what is newly stored, and signs the head of every shard's tree.
+
+It does not take intake's word. What it reads must be what intake hashed when it was appended, and
+must follow on what it has signed before; otherwise it signs nothing more for that shard, and says
+so.
 """
 
 import fcntl
@@ -61,7 +64,10 @@ class Book:
         self.counted = self._last(self._evidence.censuses())
 
     def look(self, *, force: bool, events: int, every: timedelta, now: datetime) -> str | None:
-        """Read what is new; the text of a signed checkpoint if one is due. Raises `ProofError` if what is stored is not what was appended."""
+        """Read what is new; the text of a signed checkpoint if one is due.
+
+        Raises `ProofError` if what is stored is not what was appended.
+        """
         while leaves := list(islice(self.shard.leaves(self._tree.size), CHUNK_LEAVES)):
             self._take(leaves)
         fresh = self._tree.size - (self.signed.size if self.signed else 0)
@@ -83,20 +89,34 @@ class Book:
         self._evidence.append_checkpoint(note)
 
     def count(self, now: datetime, *, force: bool) -> None:
-        """Take the census of what is signed, if the last is a day old or of half as many events; only where nothing waits to be signed."""
+        """Take the census of what is signed, if the last is a day old or of half as many events.
+
+        Only where nothing waits to be signed.
+        """
         if self.signed is None or not self.is_signed:
             return
         before = counted_by(self.counted)
-        if before == self.signed.size or (self.counted and not force and now - self.counted.at < DAY and self.signed.size < 2 * before):
+        if before == self.signed.size or (
+            self.counted
+            and not force
+            and now - self.counted.at < DAY
+            and self.signed.size < 2 * before
+        ):
             return
         hashes = list(entries(self.shard, self._after))
-        self.counted = Checkpoint(self._census_origin, len(hashes), root_over(hashes), now, (counted(self.signed.size),))
+        self.counted = Checkpoint(
+            self._census_origin, len(hashes), root_over(hashes), now, (counted(self.signed.size),)
+        )
         text = self.counted.text()
-        self._evidence.append_census(signed(text, [self._signer.sign(text)]), now.date().isoformat(), hashes)
+        self._evidence.append_census(
+            signed(text, [self._signer.sign(text)]), now.date().isoformat(), hashes
+        )
 
     def _take(self, leaves: Sequence[Leaf]) -> None:
         PULSE.beat()
-        rows = self.shard.stored(self._after, leaves[-1].position - self._after, leaves[-1].position)
+        rows = self.shard.stored(
+            self._after, leaves[-1].position - self._after, leaves[-1].position
+        )
         if wrong := differences(leaves, [Leaf(row.position, leaf_hash(row.state)) for row in rows]):
             raise ProofError(f"position {wrong[0].first} {wrong[0].said} since it was appended")
         for leaf in leaves:
@@ -111,9 +131,14 @@ class Book:
             self._tree.append(leaf)
             self._after = position
             if last and self._tree.size == last.size and self._tree.root != last.root:
-                raise ProofError(f"the evidence of {self.origin} does not come to the root that was signed last")
+                raise ProofError(
+                    f"the evidence of {self.origin} does not come to the root that was signed last"
+                )
         if last and self._tree.size < last.size:
-            raise ProofError(f"the evidence of {self.origin} has {self._tree.size} leaves, and {last.size} were signed")
+            raise ProofError(
+                f"the evidence of {self.origin} has {self._tree.size} leaves, and {last.size} "
+                "were signed"
+            )
         return last
 
     def _last(self, notes: Sequence[str]) -> Checkpoint | None:
@@ -121,12 +146,26 @@ class Book:
 
 
 class Notary:
-    """Signs the heads of all shards: after so many `events`, or `every` so long; and takes a census a day."""
+    """Signs the heads of all shards: after so many `events`, or `every` so long.
 
-    def __init__(self, journal: Journal, folder: Path, origin: str, signer: Signer, witness: Cosigner | None, events: int, every: timedelta) -> None:
+    And takes a census a day.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        folder: Path,
+        origin: str,
+        signer: Signer,
+        witness: Cosigner | None,
+        events: int,
+        every: timedelta,
+    ) -> None:
         self._journal = journal
         self._folder = folder
-        self._open: Callable[[Shard], Book] = partial(Book, folder=folder, origin=origin, signer=signer)
+        self._open: Callable[[Shard], Book] = partial(
+            Book, folder=folder, origin=origin, signer=signer
+        )
         self._witness = witness
         self._events = events
         self._every = every
@@ -134,7 +173,10 @@ class Notary:
         self._doubted: dict[int, str] = {}
 
     def run(self, stop: threading.Event) -> None:
-        """Look again and again until told to stop. A shard that is doubted is signed no more. Raises `Busy`."""
+        """Look again and again until told to stop.
+
+        A shard that is doubted is signed no more. Raises `Busy`.
+        """
         with self._alone():
             while not stop.wait(LOOK_EVERY):
                 self._round(force=False)
@@ -179,7 +221,10 @@ class Notary:
         book.count(now, force=force)
 
     def _cosigned(self, shard: Shard, note: str) -> str:
-        """With the witness's word, if there is a witness and it can be reached; it is asked again with the next one."""
+        """With the witness's word, if there is a witness and it can be reached.
+
+        It is asked again with the next one.
+        """
         if self._witness is None:
             return note
         size = Checkpoint.read(note.rpartition("\n\n")[0] + "\n").size

@@ -1,4 +1,7 @@
-"""How is it proven that an event is in a shard, and that the shard only grew? From what the shard keeps of its tree."""
+"""How is it proven that an event is in a shard, and that the shard only grew?
+
+From what the shard keeps of its tree.
+"""
 
 from itertools import islice
 
@@ -44,5 +47,7 @@ class Proofs:
 
     def _block(self, number: int) -> list[bytes]:
         if number not in self._leaves:
-            self._leaves[number] = [leaf.hash for leaf in islice(self._shard.leaves(number * BLOCK), BLOCK)]
+            self._leaves[number] = [
+                leaf.hash for leaf in islice(self._shard.leaves(number * BLOCK), BLOCK)
+            ]
         return self._leaves[number]

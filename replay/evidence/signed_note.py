@@ -1,8 +1,11 @@
-"""Who said this, and is it what they said? Texts signed with Ed25519, as C2SP's signed notes, checkpoints and cosignatures.
+"""Who said this, and is it what they said?
 
-A note is a text, an empty line, and signature lines: `— name base64(key id, signature)`. The formats are
-c2sp.org/signed-note, c2sp.org/tlog-checkpoint and c2sp.org/tlog-cosignature (`cosignature/v1`); keys are written as
-Go's `sumdb/note` writes them, `name+id+key`. The only door to Ed25519.
+Texts signed with Ed25519, as C2SP's signed notes, checkpoints and cosignatures.
+
+A note is a text, an empty line, and signature lines: `— name base64(key id, signature)`. The
+formats are c2sp.org/signed-note, c2sp.org/tlog-checkpoint and c2sp.org/tlog-cosignature
+(`cosignature/v1`); keys are written as Go's `sumdb/note` writes them, `name+id+key`. The only door
+to Ed25519.
 """
 
 import base64
@@ -16,7 +19,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 SIGNS, COSIGNS = b"\1", b"\4"
-"""Ed25519 over the text; Ed25519 over the time and a text that was found to follow on what the witness saw before."""
+"""Ed25519 over the text.
+
+Ed25519 over the time and a text that was found to follow on what the witness saw before.
+"""
 OWN = "PRIVATE+KEY+"
 DASH = "\u2014 "
 
@@ -26,7 +32,10 @@ class ProofError(ValueError):
 
 
 class Signer:
-    """Somebody who signs: a name without space or plus, and the 32 bytes of an Ed25519 key. `cosigns` marks a witness."""
+    """Somebody who signs: a name without space or plus, and the 32 bytes of an Ed25519 key.
+
+    `cosigns` marks a witness.
+    """
 
     def __init__(self, name: str, seed: bytes, *, cosigns: bool = False) -> None:
         self.name = name
@@ -90,9 +99,14 @@ class Public:
         return f"{self.name}+{self.id.hex()}+{_coded(self.kind + self.key)}"
 
     def check(self, text: str, signature: bytes) -> datetime | None:
-        """When it was cosigned, None if only signed; raises `ProofError` if this key did not sign the text."""
+        """When it was cosigned, None if only signed.
+
+        Raises `ProofError` if this key did not sign the text.
+        """
         at = int.from_bytes(signature[:8], "big") if self.kind == COSIGNS else None
-        said, signature = (text.encode(), signature) if at is None else (_cosigned(text, at), signature[8:])
+        said, signature = (
+            (text.encode(), signature) if at is None else (_cosigned(text, at), signature[8:])
+        )
         try:
             Ed25519PublicKey.from_public_bytes(self.key).verify(signature, said)
         except InvalidSignature as error:
@@ -114,7 +128,10 @@ def signed(text: str, lines: Iterable[str]) -> str:
 
 
 def opened(note: str, keys: Iterable[Public]) -> Opened:
-    """A note that at least one of these keys has signed, and that none of them has signed wrongly; raises `ProofError` for any other."""
+    """A note that at least one of these keys has signed, and that none of them has signed wrongly.
+
+    Raises `ProofError` for any other.
+    """
     text, gap, signatures = note.rpartition("\n\n")
     if not gap or not signatures.endswith("\n"):
         raise ProofError("this is no signed note")
@@ -135,7 +152,10 @@ def opened(note: str, keys: Iterable[Public]) -> Opened:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a list was at a time: its name, size and root (RFC 6962). `more` is said beside it, a line each."""
+    """What a list was at a time: its name, size and root (RFC 6962).
+
+    `more` is said beside it, a line each.
+    """
 
     origin: str
     size: int
@@ -145,14 +165,29 @@ class Checkpoint:
 
     def text(self) -> str:
         """The body of a note."""
-        return "".join(f"{line}\n" for line in (self.origin, str(self.size), _coded(self.root), f"time {self.at.isoformat()}", *self.more))
+        return "".join(
+            f"{line}\n"
+            for line in (
+                self.origin,
+                str(self.size),
+                _coded(self.root),
+                f"time {self.at.isoformat()}",
+                *self.more,
+            )
+        )
 
     @classmethod
     def read(cls, text: str) -> "Checkpoint":
         """The checkpoint in the body of a note; raises `ProofError` if there is none."""
         try:
             origin, size, root, at, *more = text.removesuffix("\n").split("\n")
-            found = cls(origin, int(size), base64.b64decode(root, validate=True), datetime.fromisoformat(at.removeprefix("time ")), tuple(more))
+            found = cls(
+                origin,
+                int(size),
+                base64.b64decode(root, validate=True),
+                datetime.fromisoformat(at.removeprefix("time ")),
+                tuple(more),
+            )
         except ValueError as error:
             raise ProofError("this is no checkpoint") from error
         if found.text() != text or len(found.root) != 32 or not all(found.more):
@@ -176,7 +211,10 @@ def _coded(said: bytes) -> str:
 
 
 def _decoded(text: str) -> bytes | None:
-    """What is coded, None if it is not coded the one way there is: otherwise bits could change that nobody signed."""
+    """What is coded, None if it is not coded the one way there is.
+
+    Otherwise bits could change that nobody signed.
+    """
     try:
         found = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

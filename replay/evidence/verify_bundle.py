@@ -1,4 +1,7 @@
-"""Does a bundle prove what it says? Held to nothing but public keys: no journal, no network, no trust in who made it."""
+"""Does a bundle prove what it says?
+
+Held to nothing but public keys: no journal, no network, no trust in who made it.
+"""
 
 import base64
 import binascii
@@ -18,7 +21,15 @@ from streams.journal import End
 from streams.journal.merkle import is_consistent, is_included, leaf_hash
 from streams.keyring import commitment
 
-UNPROVEN = (KeyError, TypeError, AttributeError, IndexError, ValueError, binascii.Error, msgspec.DecodeError)
+UNPROVEN = (
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    ValueError,
+    binascii.Error,
+    msgspec.DecodeError,
+)
 """What reading a document may raise that no bundle is."""
 
 
@@ -37,11 +48,17 @@ class Audited:
     decisions: int = 0
     equal: int = 0
     sealed: int = 0
-    """Events whose content is not disclosed, or was forgotten; that they were recorded, and where, is proven all the same."""
+    """Events whose content is not disclosed, or was forgotten.
+
+    That they were recorded, and where, is proven all the same.
+    """
 
 
 def audit(content: bytes, keys: Sequence[Public]) -> tuple[Audited, dict[str, Any]]:
-    """What a bundle proves, and the document in it; raises `ProofError` with the first thing that it does not prove."""
+    """What a bundle proves, and the document in it.
+
+    Raises `ProofError` with the first thing that it does not prove.
+    """
     try:
         note, body = split(content)
         document = _document(opened(note, keys).text, body)
@@ -71,7 +88,9 @@ def _audited(document: Mapping[str, Any], keys: Sequence[Public]) -> Audited:
         found.events += shards[shown["shard"]].follow(shown)
         found.sealed += sum(said(event)["data"] is None for event in shown["events"])
     own = shards[document["streams"][0]["shard"]]
-    found.counted = own.census.at.isoformat() if own.census and document["streams"][0]["census"] else None
+    found.counted = (
+        own.census.at.isoformat() if own.census and document["streams"][0]["census"] else None
+    )
     found.checkpoints = [shard.head.at.isoformat() for shard in shards.values()]
     found.witnesses = sorted(set.intersection(*(shard.witnesses for shard in shards.values())))
     found.decisions, found.equal = _explained(document)
@@ -87,18 +106,31 @@ class _Shard:
         self.census = _signed(shown["census"], "census", keys)[0] if shown["census"] else None
         earlier = [_signed(each["note"], "shard", keys)[0] for each in shown["earlier"]]
         for (old, new), each in zip(pairwise([*earlier, self.head]), shown["earlier"], strict=True):
-            if old.origin != new.origin or not is_consistent(old.size, old.root, new.size, new.root, _bytes(each["proof"])):
-                raise ProofError(f"the checkpoint of {new.at.isoformat()} does not follow on that of {old.at.isoformat()}")
+            if old.origin != new.origin or not is_consistent(
+                old.size, old.root, new.size, new.root, _bytes(each["proof"])
+            ):
+                raise ProofError(
+                    f"the checkpoint of {new.at.isoformat()} does not follow on that of "
+                    f"{old.at.isoformat()}"
+                )
 
     def follow(self, shown: Mapping[str, Any]) -> int:
         """How many events of a stream are proven, each behind the other."""
-        stream, before, counted, hashes = shown["stream"], -1, counted_by(self.census), list[bytes]()
+        stream, before, counted, hashes = (
+            shown["stream"],
+            -1,
+            counted_by(self.census),
+            list[bytes](),
+        )
         previous: bytes | None = None
         for version, event in enumerate(shown["events"], start=1):
             stored, index = event["stored"].encode(), event["index"]
             head, leaf = msgspec.json.decode(stored), leaf_hash(stored)
             if (head["stream"], head["version"]) != (stream, version) or index <= before:
-                raise ProofError(f"{stream}: where event {version} should be is {head['version']} of {head['stream']}")
+                raise ProofError(
+                    f"{stream}: where event {version} should be is {head['version']} of "
+                    f"{head['stream']}"
+                )
             if (base64.b64decode(head["previous"]) if "previous" in head else None) != previous:
                 raise ProofError(f"{stream}: event {version} does not follow on the one before")
             if not is_included(leaf, index, self.head.size, _bytes(event["path"]), self.head.root):
@@ -115,7 +147,13 @@ class _Shard:
                 raise ProofError(f"{stream}: is said to be counted, and was not")
             return
         end = End(len(hashes), hashes[-1])
-        if shown is None or not is_included(leaf_hash(entry(stream, end)), shown["index"], self.census.size, _bytes(shown["path"]), self.census.root):
+        if shown is None or not is_included(
+            leaf_hash(entry(stream, end)),
+            shown["index"],
+            self.census.size,
+            _bytes(shown["path"]),
+            self.census.root,
+        ):
             raise ProofError(f"{stream}: had not {len(hashes)} events when the census was taken")
 
 
@@ -124,13 +162,19 @@ def _signed(note: str, kind: str, keys: Sequence[Public]) -> tuple[Checkpoint, O
     opened_note = opened(note, keys)
     found = Checkpoint.read(opened_note.text)
     by, _, what = found.origin.rpartition(f"/{kind}/")
-    if not what or by not in {key.name for key in keys if key.kind != COSIGNS} & opened_note.by.keys():
+    if (
+        not what
+        or by not in {key.name for key in keys if key.kind != COSIGNS} & opened_note.by.keys()
+    ):
         raise ProofError(f"a checkpoint of {found.origin} is not signed by {by or 'it'}")
     return found, opened_note
 
 
 def _explained(document: Mapping[str, Any]) -> tuple[int, int]:
-    """How many decisions are proven, and how many came out the same; all that are proven are explained, and as they were recorded."""
+    """How many decisions are proven, and how many came out the same.
+
+    All that are proven are explained, and as they were recorded.
+    """
     events = [said(each) for each in document["streams"][0]["events"]]
     proven = {event["id"]: event for event in events if event["source"] == DECISIONS}
     explained = {each["decision"]: each for each in document["decisions"]}
@@ -138,19 +182,29 @@ def _explained(document: Mapping[str, Any]) -> tuple[int, int]:
         each = explained.get(decision)
         if each is None or each["version"] != event["version"]:
             raise ProofError(f"the decision {decision} is not explained")
-        if "recorded" in each and any(each["recorded"].get(name) != value for name, value in (event["data"] or {}).items()):
+        if "recorded" in each and any(
+            each["recorded"].get(name) != value for name, value in (event["data"] or {}).items()
+        ):
             raise ProofError(f"the decision {decision} is not explained as it was recorded")
     return len(proven), sum(explained[decision]["equal"] for decision in proven)
 
 
 def said(event: Mapping[str, Any]) -> dict[str, Any]:
-    """An event as it is shown: its head, and under `data` what it says, which must be what its head commits to; None if that is not shown."""
+    """An event as it is shown.
+
+    Its head, and under `data` what it says, which must be what its head commits to; None if that is
+    not shown.
+    """
     found: dict[str, Any] = msgspec.json.decode(event["stored"])
     if "digest" in found:
         found.pop("sealed")
         found["data"] = msgspec.json.decode(event["said"]) if "said" in event else None
-        if "said" in event and commitment(event["said"].encode(), base64.b64decode(event["salt"])) != base64.b64decode(found["digest"]):
-            raise ProofError(f"{found['stream']}: event {found['version']} does not say what is shown")
+        if "said" in event and commitment(
+            event["said"].encode(), base64.b64decode(event["salt"])
+        ) != base64.b64decode(found["digest"]):
+            raise ProofError(
+                f"{found['stream']}: event {found['version']} does not say what is shown"
+            )
     return found
 
 

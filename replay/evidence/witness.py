@@ -1,7 +1,11 @@
-"""Who else has seen it? A witness cosigns a checkpoint only if it follows on the last one that it saw: c2sp.org/tlog-witness.
+"""Who else has seen it?
 
-Whoever has its cosignature need not fear that the bank shows one history to one and another to others. It keeps the
-last checkpoint of every shard in a folder of its own, and knows nothing of what the shards hold.
+A witness cosigns a checkpoint only if it follows on the last one that it saw:
+c2sp.org/tlog-witness.
+
+Whoever has its cosignature need not fear that the bank shows one history to one and another to
+others. It keeps the last checkpoint of every shard in a folder of its own, and knows nothing of
+what the shards hold.
 """
 
 import base64
@@ -13,7 +17,15 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
-from replay.evidence.signed_note import Checkpoint, Opened, ProofError, Public, Signer, opened, signed
+from replay.evidence.signed_note import (
+    Checkpoint,
+    Opened,
+    ProofError,
+    Public,
+    Signer,
+    opened,
+    signed,
+)
 from streams.journal.merkle import is_consistent
 
 PROOF_LIMIT = 63
@@ -30,7 +42,9 @@ class Behind(Exception):
 class Witness:
     """A witness for the logs whose keys it knows."""
 
-    def __init__(self, folder: Path, signer: Signer, logs: Sequence[Public], now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, folder: Path, signer: Signer, logs: Sequence[Public], now: Callable[[], datetime]
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._signer = signer
@@ -40,7 +54,8 @@ class Witness:
     def cosign(self, old: int, proof: Sequence[bytes], note: str) -> str:
         """The signature line of a checkpoint that follows, by a proof, on the one of `old` leaves.
 
-        Raises `Behind` where that is not the last one seen, and `ProofError` for what is not signed by a known log or does not follow.
+        Raises `Behind` where that is not the last one seen, and `ProofError` for what is not signed
+        by a known log or does not follow.
         """
         found = Checkpoint.read(opened(note, self._logs).text)
         file = self._folder / sha256(found.origin.encode()).hexdigest()
@@ -56,7 +71,11 @@ class Witness:
 
 
 def _last(file: Path) -> Checkpoint | None:
-    return Checkpoint.read(file.read_text(encoding="utf-8").rpartition("\n\n")[0] + "\n") if file.exists() else None
+    return (
+        Checkpoint.read(file.read_text(encoding="utf-8").rpartition("\n\n")[0] + "\n")
+        if file.exists()
+        else None
+    )
 
 
 def _put(file: Path, note: str) -> None:
@@ -71,11 +90,16 @@ def _put(file: Path, note: str) -> None:
 
 def asked(old: int, proof: Sequence[bytes], note: str) -> str:
     """The question to a witness, as tlog-witness writes it."""
-    return "".join([f"old {old}\n", *(f"{base64.b64encode(step).decode()}\n" for step in proof), "\n", note])
+    return "".join(
+        [f"old {old}\n", *(f"{base64.b64encode(step).decode()}\n" for step in proof), "\n", note]
+    )
 
 
 def read_question(body: str) -> tuple[int, list[bytes], str]:
-    """What a witness is asked: the size to begin from, the proof, and the checkpoint; raises `ProofError` if it cannot be read."""
+    """What a witness is asked: the size to begin from, the proof, and the checkpoint.
+
+    Raises `ProofError` if it cannot be read.
+    """
     head, gap, note = body.partition("\n\n")
     first, *steps = head.split("\n")
     try:
@@ -89,7 +113,10 @@ def read_question(body: str) -> tuple[int, list[bytes], str]:
 
 
 def cosigned(note: str, line: str, witness: Public) -> str:
-    """A checkpoint with a witness's line behind the others; raises `ProofError` if the witness did not sign it."""
+    """A checkpoint with a witness's line behind the others.
+
+    Raises `ProofError` if the witness did not sign it.
+    """
     text, _, lines = note.rpartition("\n\n")
     both = signed(f"{text}\n", [lines, line])
     found: Opened = opened(both, [witness])

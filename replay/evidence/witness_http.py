@@ -1,4 +1,7 @@
-"""How is a witness asked over HTTP? As c2sp.org/tlog-witness says: `POST /add-checkpoint`, from both sides."""
+"""How is a witness asked over HTTP?
+
+As c2sp.org/tlog-witness says: `POST /add-checkpoint`, from both sides.
+"""
 
 import urllib.error
 import urllib.request
@@ -26,8 +29,14 @@ class RemoteWitness:
         self.public = public
 
     def cosign(self, old: int, proof: Sequence[bytes], note: str) -> str:
-        """The signature line of a checkpoint; raises `Behind`, `ProofError` where the witness refuses, and `OSError` where it cannot be asked."""
-        question = urllib.request.Request(self._url, asked(old, proof, note).encode(), {"content-type": "text/plain"})  # noqa: S310 - http only, see above
+        """The signature line of a checkpoint.
+
+        Raises `Behind`, `ProofError` where the witness refuses, and `OSError` where it cannot be
+        asked.
+        """
+        question = urllib.request.Request(  # noqa: S310 - http only, see above
+            self._url, asked(old, proof, note).encode(), {"content-type": "text/plain"}
+        )
         try:
             with urllib.request.urlopen(question, timeout=PATIENCE) as answer:  # noqa: S310
                 return str(answer.read(QUESTION_LIMIT).decode())
@@ -51,7 +60,9 @@ def witness_app(witness: Witness) -> FastAPI:
                 return Response("a question to a witness is shorter", 413, media_type="text/plain")
         try:
             old, proof, note = read_question(body.decode())
-            return Response(await run_in_threadpool(witness.cosign, old, proof, note), media_type="text/plain")
+            return Response(
+                await run_in_threadpool(witness.cosign, old, proof, note), media_type="text/plain"
+            )
         except Behind as behind:
             return Response(f"{behind.size}\n", 409, media_type=SIZE)
         except (ProofError, UnicodeDecodeError) as doubt:

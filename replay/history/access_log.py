@@ -1,4 +1,7 @@
-"""Who looked at what is known of a customer? Looks from the access journal, and decisions what to offer, which are looks too."""
+"""Who looked at what is known of a customer?
+
+Looks from the access journal, and decisions what to offer, which are looks too.
+"""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -35,4 +38,7 @@ def _looks(journal: Journal, about: str) -> Iterator[Looked]:
 def _decisions(journal: Journal, stream: str) -> Iterator[Looked]:
     for event in history(journal[shard_of(stream, len(journal))], stream):
         if isinstance(event.data, OfferDecided) and event.data.asked is not None:
-            yield Looked(event.occurred_at, DataLookedUp(**event.data.asked.model_dump(), what="next-best-offer", about=stream))
+            yield Looked(
+                event.occurred_at,
+                DataLookedUp(**event.data.asked.model_dump(), what="next-best-offer", about=stream),
+            )

@@ -1,4 +1,7 @@
-"""What was known of a customer then, as true then? History folded again, up to a time of recording and a business date."""
+"""What was known of a customer then, as true then?
+
+History folded again, up to a time of recording and a business date.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,11 +26,19 @@ HISTORY_EVENTS = 1_000
 
 
 def events_of(
-    journal: Journal, group: Group, stream: str, recorded: datetime | None = None, occurred: date | None = None, upto: int | None = None
+    journal: Journal,
+    group: Group,
+    stream: str,
+    recorded: datetime | None = None,
+    occurred: date | None = None,
+    upto: int | None = None,
 ) -> Iterator[Recorded]:
-    """What a group folds for one stream, in the order of the shard: its own events, and those for everyone since its first.
+    """What a group folds for one stream, in the order of the shard.
 
-    Only what was recorded at a time or before, what has a business date or an earlier one, and what stands at a position or before.
+    Its own events, and those for everyone since its first.
+
+    Only what was recorded at a time or before, what has a business date or an earlier one, and what
+    stands at a position or before.
     """
     shard = journal[shard_of(stream, len(journal))]
     own = history(shard, stream)
@@ -49,7 +60,14 @@ def events_of(
             yield event
 
 
-def as_of(journal: Journal, group: Group, stream: str, recorded: datetime | None = None, occurred: date | None = None, upto: int | None = None) -> Any:
+def as_of(
+    journal: Journal,
+    group: Group,
+    stream: str,
+    recorded: datetime | None = None,
+    occurred: date | None = None,
+    upto: int | None = None,
+) -> Any:
     """The states of a stream as they were known then, of what was true then; None if nothing was.
 
     Without any bound these are the live states, to the byte.
@@ -62,7 +80,10 @@ def as_of(journal: Journal, group: Group, stream: str, recorded: datetime | None
 
 @dataclass(frozen=True)
 class Together:
-    """A household or company group as it was: the share of each who belonged to it, what their month came to by then, and the sums."""
+    """A household or company group as it was.
+
+    The share of each who belonged to it, what their month came to by then, and the sums.
+    """
 
     month: Month
     shares: dict[str, int]
@@ -71,12 +92,19 @@ class Together:
     shared: Sums
 
 
-def together_as_of(journal: Journal, whole: str, recorded: datetime | None = None, occurred: date | None = None) -> Together | None:
-    """A household or company group as it was known then, of what was true then, summed from its members; None if nothing was."""
+def together_as_of(
+    journal: Journal, whole: str, recorded: datetime | None = None, occurred: date | None = None
+) -> Together | None:
+    """A household or company group as it was known then, of what was true then, summed from its
+    members; None if nothing was.
+    """
     states = as_of(journal, WHOLES, whole, recorded, occurred)
     if states is None:
         return None
-    then = {stream: as_of(journal, CUSTOMERS, stream, recorded, occurred) or CUSTOMERS.initial for stream in sorted(states.whole.members)}
+    then = {
+        stream: as_of(journal, CUSTOMERS, stream, recorded, occurred) or CUSTOMERS.initial
+        for stream in sorted(states.whole.members)
+    }
     opened = [month for _, books, _ in then.values() if (month := open_month(books)) is not None]
     month = min([*opened, *([month_of(occurred)] if occurred else [])], default="")
     members: dict[str, Member] = {}
@@ -86,11 +114,15 @@ def together_as_of(journal: Journal, whole: str, recorded: datetime | None = Non
             members[stream] = Member(closed.rows.get(month) or facts_of(books, month), share)
     shares = {stream: member.share_permille for stream, member in members.items()}
     months = {stream: member.facts for stream, member in members.items()}
-    return Together(month, shares, months, summed(members.values()), summed(members.values(), by_share=True))
+    return Together(
+        month, shares, months, summed(members.values()), summed(members.values(), by_share=True)
+    )
 
 
 def _within(event: Recorded, recorded: datetime | None, occurred: date | None) -> bool:
-    return (recorded is None or event.recorded_at <= recorded) and (occurred is None or event.business_date <= occurred)
+    return (recorded is None or event.recorded_at <= recorded) and (
+        occurred is None or event.business_date <= occurred
+    )
 
 
 def history(shard: Shard, stream: str, version: int = 0) -> Iterator[Recorded]:

@@ -1,4 +1,7 @@
-"""Why did this customer stand in this tier on that date? Policy, months and events, from the journal alone."""
+"""Why did this customer stand in this tier on that date?
+
+Policy, months and events, from the journal alone.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -35,9 +38,12 @@ class Moved:
 
 @dataclass(frozen=True)
 class Assessment:
-    """An assessment at a month's end: what was measured, what that reached, what became of it, and the events since the one before.
+    """An assessment at a month's end.
 
-    `whole` is the household or company group that counted too, and `together` what was measured of it.
+    What was measured, what that reached, what became of it, and the events since the one before.
+
+    `whole` is the household or company group that counted too, and `together` what was measured of
+    it.
     """
 
     month: str
@@ -60,7 +66,10 @@ class Assessment:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A tier on a date: under which policy, since when, every assessment that led there, and an override if one holds."""
+    """A tier on a date.
+
+    Under which policy, since when, every assessment that led there, and an override if one holds.
+    """
 
     customer: str
     on: date
@@ -78,7 +87,9 @@ class Explanation:
 
 
 def explain(journal: Journal, policy: TierPolicy, stream: str, on: date) -> Explanation | None:
-    """Why a customer stands where they stand on a date under this policy; None if nothing was recorded of them by then.
+    """Why a customer stands where they stand on a date under this policy.
+
+    None if nothing was recorded of them by then.
 
     What an assessment led to counts from the day it takes effect.
     """
@@ -91,7 +102,9 @@ def explain(journal: Journal, policy: TierPolicy, stream: str, on: date) -> Expl
         if not ends_a_month(event.data):
             behind.append(event)
         standing: Standing = before.standing
-        for after in steps(policy, standing, event, with_disputes(states.months.rows, states.complaints)):
+        for after in steps(
+            policy, standing, event, with_disputes(states.months.rows, states.complaints)
+        ):
             if after.grounds is not None and after.grounds != standing.grounds:
                 of_then, behind = _split(behind, after.grounds.month)
                 found.append(_assessment(standing, after, event, of_then))
@@ -101,10 +114,14 @@ def explain(journal: Journal, policy: TierPolicy, stream: str, on: date) -> Expl
 
 def _split(events: Sequence[Recorded], month: Month) -> tuple[list[Recorded], list[Recorded]]:
     """The events up to the end of a month, by business date, and those after it."""
-    return [event for event in events if month_of(event.business_date) <= month], [event for event in events if month_of(event.business_date) > month]
+    return [event for event in events if month_of(event.business_date) <= month], [
+        event for event in events if month_of(event.business_date) > month
+    ]
 
 
-def _explanation(policy: TierPolicy, stream: str, on: date, standing: Standing, found: list[Assessment]) -> Explanation:
+def _explanation(
+    policy: TierPolicy, stream: str, on: date, standing: Standing, found: list[Assessment]
+) -> Explanation:
     """What is in force on the day: an assessment counts from the day that it takes effect."""
     override = override_on(policy, standing, on)
     in_force = [each for each in found if each.effective <= on]
@@ -122,7 +139,9 @@ def _explanation(policy: TierPolicy, stream: str, on: date, standing: Standing, 
     )
 
 
-def _assessment(before: Standing, after: Standing, closing: Recorded, behind: list[Recorded]) -> Assessment:
+def _assessment(
+    before: Standing, after: Standing, closing: Recorded, behind: list[Recorded]
+) -> Assessment:
     assert after.grounds is not None
     versions = [event.version for event in behind]
     return Assessment(
@@ -132,7 +151,9 @@ def _assessment(before: Standing, after: Standing, closing: Recorded, behind: li
         before=before.tier,
         after=after.tier,
         since=after.since,
-        effective=after.since if after.tier != before.tier and after.since else first_day(next_month(after.grounds.month)),
+        effective=after.since
+        if after.tier != before.tier and after.since
+        else first_day(next_month(after.grounds.month)),
         watch=after.watch,
         frozen=after.grounds.frozen,
         closed_at_position=closing.position,
@@ -152,7 +173,18 @@ def _largest(events: Iterable[Recorded]) -> tuple[Moved, ...]:
 
 def _moved(event: Recorded) -> Moved | None:
     match event.data:
-        case TransactionPosted(amount=amount, currency=currency) | BalanceReported(balance=amount, currency=currency):
-            return Moved(event.position, event.version, event.source, event.id, event.business_date, amount, currency)
+        case (
+            TransactionPosted(amount=amount, currency=currency)
+            | BalanceReported(balance=amount, currency=currency)
+        ):
+            return Moved(
+                event.position,
+                event.version,
+                event.source,
+                event.id,
+                event.business_date,
+                amount,
+                currency,
+            )
         case _:
             return None

@@ -1,4 +1,7 @@
-"""Would the bank decide so again? A decision made once more from the journal alone, and compared byte for byte."""
+"""Would the bank decide so again?
+
+A decision made once more from the journal alone, and compared byte for byte.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -41,16 +44,25 @@ class Unknown(ValueError):
 
 
 class OtherRelease(Unknown):
-    """A decision that another release made, by groups or models of other versions: that one can make it again."""
+    """A decision that another release made, by groups or models of other versions.
+
+    That one can make it again.
+    """
 
 
 class Forgotten(Unknown):
-    """Something that a decision was made by had learnt from customers who were forgotten since: it cannot be made again, and need not be."""
+    """Something that a decision was made by had learnt from customers who were forgotten since.
+
+    It cannot be made again, and need not be.
+    """
 
 
 @dataclass(frozen=True)
 class Remade:
-    """A decision as it was recorded, and as it comes out now; `differs` names the fields that are not the same."""
+    """A decision as it was recorded, and as it comes out now.
+
+    `differs` names the fields that are not the same.
+    """
 
     decision: str
     customer: str
@@ -64,7 +76,10 @@ class Remade:
 
 
 class Decisions:
-    """Makes decisions of one journal again; cheapest in their order, because what the models had learnt by then is folded once."""
+    """Makes decisions of one journal again.
+
+    Cheapest in their order, because what the models had learnt by then is folded once.
+    """
 
     def __init__(self, journal: Journal, begun_with: TierPolicy) -> None:
         self._journal = journal
@@ -72,22 +87,35 @@ class Decisions:
         self._catalogues = catalogues(journal)
         lineup = versions_of(journal).groups.get(STANDINGS)
         self._policies = {name_of(begun_with): begun_with}
-        self._policies |= {name: policy_of(version) for name, version in lineup.known.items()} if lineup else {}
+        self._policies |= (
+            {name: policy_of(version) for name, version in lineup.known.items()} if lineup else {}
+        )
 
     def find(self, decision: str) -> Recorded | None:
         """The decision of this number; None if it was never recorded."""
         key = source_key(DECISIONS, decision)
         known = ((shard, where) for shard in self._journal for where in shard.known([key]).values())
-        there = (event for shard, where in known for event in shard.history(where.stream, where.version - 1, 1))
+        there = (
+            event
+            for shard, where in known
+            for event in shard.history(where.stream, where.version - 1, 1)
+        )
         return next((event for event in there if event.id == decision), None)
 
     def all(self) -> Iterator[Recorded]:
         """Every decision of ours in the journal, shard by shard, in order."""
         for shard in self._journal:
-            yield from (event for event in shard.events([type_key(OfferDecided)]) if event.source == DECISIONS)
+            yield from (
+                event
+                for event in shard.events([type_key(OfferDecided)])
+                if event.source == DECISIONS
+            )
 
     def again(self, event: Recorded) -> Remade:
-        """Decide once more, by what was known then; raises `Unknown` where the journal does not have what it was decided by, any more or at all."""
+        """Decide once more, by what was known then.
+
+        Raises `Unknown` where the journal does not have what it was decided by, any more or at all.
+        """
         decided = event.data
         if not isinstance(decided, OfferDecided) or not decided.upto:
             raise Unknown(f"event {event.id} of {event.source} does not say what it was decided by")
@@ -95,12 +123,40 @@ class Decisions:
         if catalogue is None:
             raise Unknown(f"the journal does not have the catalogue {decided.catalogue}")
         if others := _decided_by(decided) - OURS:
-            raise OtherRelease(f"it was decided by {', '.join(sorted(others))}, and this release has {', '.join(sorted(OURS))}")
+            raise OtherRelease(
+                f"it was decided by {', '.join(sorted(others))}, and this release has "
+                f"{', '.join(sorted(OURS))}"
+            )
         models = {offer.offer: self._model(offer.offer, decided) for offer in catalogue.offers}
-        asked = Asked(decided.decision, decided.channel, event.occurred_at, decided.limit, decided.personalised, decided.full, decided.asked)
-        made = decide_offer(self._customer(event.stream, decided.upto), self._households(decided.upto), catalogue, models, asked)
-        remade = _compared(event, decided, with_probability(made, catalogue), shard_of(event.stream, len(self._journal)))
-        if not remade.equal and (gone := [name for name, upto in decided.upto.items() if ":" in name and self._forgets(name, upto)]):
+        asked = Asked(
+            decided.decision,
+            decided.channel,
+            event.occurred_at,
+            decided.limit,
+            decided.personalised,
+            decided.full,
+            decided.asked,
+        )
+        made = decide_offer(
+            self._customer(event.stream, decided.upto),
+            self._households(decided.upto),
+            catalogue,
+            models,
+            asked,
+        )
+        remade = _compared(
+            event,
+            decided,
+            with_probability(made, catalogue),
+            shard_of(event.stream, len(self._journal)),
+        )
+        if not remade.equal and (
+            gone := [
+                name
+                for name, upto in decided.upto.items()
+                if ":" in name and self._forgets(name, upto)
+            ]
+        ):
             raise Forgotten(f"{', '.join(gone)} had learnt from customers who were forgotten since")
         return remade
 
@@ -108,7 +164,9 @@ class Decisions:
         """Whether something that a stream held by a position was forgotten since."""
         shard, version = self._journal[shard_of(stream, len(self._journal))], 0
         while rows := shard.rows(stream, version):
-            if any(row.event_type == FORGOTTEN and row.position <= upto for row in shard.opened(rows)):
+            if any(
+                row.event_type == FORGOTTEN and row.position <= upto for row in shard.opened(rows)
+            ):
                 return True
             version += len(rows)
         return False
@@ -119,9 +177,14 @@ class Decisions:
         policy = self._policies.get(standings.removeprefix(f"{STANDINGS}/"))
         if policy is None:
             raise Unknown(f"the journal does not have the tier policy {standings}")
-        facts, cases, offers = (self._states(group, stream, groups[group.name][1]) for group in (CUSTOMERS, CASES, REACTIONS))
+        facts, cases, offers = (
+            self._states(group, stream, groups[group.name][1])
+            for group in (CUSTOMERS, CASES, REACTIONS)
+        )
         standing = self._states(customers_under(policy), stream, tiered).standing
-        of_the_customer = {name: position for name, position in upto.items() if not name.startswith(STREAMS)}
+        of_the_customer = {
+            name: position for name, position in upto.items() if not name.startswith(STREAMS)
+        }
         return Customer(
             stream=stream,
             profile=facts.profile,
@@ -135,7 +198,11 @@ class Decisions:
         )
 
     def _households(self, upto: Mapping[str, int]) -> Iterable[Household]:
-        return [Household(name, self._states(REACTIONS, name, position).offers, position) for name, position in upto.items() if name.startswith("household:")]
+        return [
+            Household(name, self._states(REACTIONS, name, position).offers, position)
+            for name, position in upto.items()
+            if name.startswith("household:")
+        ]
 
     def _states(self, group: Group, stream: str, upto: int) -> Any:
         return as_of(self._journal, group, stream, upto=upto) or group.initial
@@ -144,11 +211,17 @@ class Decisions:
         upto = decided.upto.get(f"model:{offer}")
         if upto is None:
             return UNASKED
-        return Learnt(None, 0, upto, decided.broken[offer]) if offer in decided.broken else self._models.at(offer, upto)
+        return (
+            Learnt(None, 0, upto, decided.broken[offer])
+            if offer in decided.broken
+            else self._models.at(offer, upto)
+        )
 
 
 class _ModelsThen:
-    """What each model had learnt by a position; asked for in order, every example is folded once."""
+    """What each model had learnt by a position; asked for in order, every example is
+    folded once.
+    """
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -158,7 +231,9 @@ class _ModelsThen:
         """What the model of an offer had learnt by a position."""
         known = self._known.get(offer)
         if known is None or known[0].upto > upto:
-            examples = history(self._journal[shard_of(f"model:{offer}", len(self._journal))], f"model:{offer}")
+            examples = history(
+                self._journal[shard_of(f"model:{offer}", len(self._journal))], f"model:{offer}"
+            )
             known = learnt_from(MODEL.initial, 0), MODEL.initial, examples, next(examples, None)
         learnt, model, examples, coming = known
         if learnt.upto < upto:
@@ -171,8 +246,14 @@ class _ModelsThen:
 
 def catalogues(journal: Journal) -> dict[str, Catalogue]:
     """Every catalogue that decisions may name, by its label."""
-    adopted = [event.data for event in history(journal[shard_of(CATALOGUES, len(journal))], CATALOGUES)]
-    found = [Catalogue.model_validate(said.catalogue) for said in adopted if isinstance(said, CatalogueAdopted)]
+    adopted = [
+        event.data for event in history(journal[shard_of(CATALOGUES, len(journal))], CATALOGUES)
+    ]
+    found = [
+        Catalogue.model_validate(said.catalogue)
+        for said in adopted
+        if isinstance(said, CatalogueAdopted)
+    ]
     return {catalogue.label: catalogue for catalogue in found}
 
 
@@ -180,11 +261,27 @@ def _compared(event: Recorded, then: OfferDecided, now: OfferDecided, shard: int
     """Byte for byte: what is stored of a decision is its fields in one spelling."""
     stored, made = then.model_dump_json(), now.model_dump_json()
     recorded, again = then.model_dump(mode="json"), now.model_dump(mode="json")
-    differs = tuple(sorted(name for name in recorded.keys() | again.keys() if recorded.get(name) != again.get(name)))
-    return Remade(then.decision, event.stream, event.occurred_at.isoformat(), shard, event.position, stored == made, differs, recorded, again)
+    differs = tuple(
+        sorted(
+            name for name in recorded.keys() | again.keys() if recorded.get(name) != again.get(name)
+        )
+    )
+    return Remade(
+        then.decision,
+        event.stream,
+        event.occurred_at.isoformat(),
+        shard,
+        event.position,
+        stored == made,
+        differs,
+        recorded,
+        again,
+    )
 
 
 def _decided_by(decided: OfferDecided) -> set[str]:
     """The groups and the models that a decision was made by, with their versions."""
     groups = {name.partition("/")[0] for name in decided.upto if not name.startswith(STREAMS)}
-    return (groups | {candidate.model.rpartition("/")[0] for candidate in decided.candidates}) - {""}
+    return (groups | {candidate.model.rpartition("/")[0] for candidate in decided.candidates}) - {
+        ""
+    }

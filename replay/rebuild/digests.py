@@ -9,7 +9,10 @@ CHUNK_STREAMS = 500
 
 
 async def digests(groups: Sequence[Group], store: Store, shards: int) -> dict[str, str]:
-    """The digest of every projection by `name@version`: of what the states say, not of where in a shard they were folded."""
+    """The digest of every projection by `name@version`.
+
+    Of what the states say, not of where in a shard they were folded.
+    """
     found: dict[str, str] = {}
     for group in groups:
         for part in group.parts:
@@ -26,5 +29,7 @@ async def _states(store: Store, place: GroupShard, key: str) -> dict[str, bytes]
         for start in range(0, len(streams), CHUNK_STREAMS):
             some = streams[start : start + CHUNK_STREAMS]
             kept = await store.load(place, [(key, stream) for stream in some])
-            states.update({stream: one.state for stream, one in zip(some, kept, strict=True) if one})
+            states.update(
+                {stream: one.state for stream, one in zip(some, kept, strict=True) if one}
+            )
     return states

@@ -1,6 +1,9 @@
-"""Who notices when something is no longer what it was, while everything runs? A guard that verifies round after round.
+"""Who notices when something is no longer what it was, while everything runs?
 
-It takes a share of one core and no more; so a round takes as long as the bank is large, and says how long that was.
+A guard that verifies round after round.
+
+It takes a share of one core and no more; so a round takes as long as the bank is large, and says
+how long that was.
 """
 
 import asyncio
@@ -12,7 +15,13 @@ import msgspec
 import structlog
 
 from projections.redis import RedisStore
-from replay.rebuild.verify import Finding, counts_verified, events_verified, states_verified, streams_of
+from replay.rebuild.verify import (
+    Finding,
+    counts_verified,
+    events_verified,
+    states_verified,
+    streams_of,
+)
 from streams.folds.active_groups import Register
 from streams.journal import Journal
 from streams.observability.metrics import PULSE
@@ -27,9 +36,13 @@ PAUSE = 0.01
 
 
 class Guard:
-    """Verifies everything, again and again, with a share (0 to 1) of one core, and tells what it found."""
+    """Verifies everything, again and again, with a share (0 to 1) of one core, and tells
+    what it found.
+    """
 
-    def __init__(self, store: RedisStore, journal: Journal, register: Register, share: float) -> None:
+    def __init__(
+        self, store: RedisStore, journal: Journal, register: Register, share: float
+    ) -> None:
         self._store = store
         self._journal = journal
         self._register = register
@@ -65,14 +78,24 @@ class Guard:
             await self._tell()
             worked = time.monotonic()
         await asyncio.sleep(max(0.0, AT_LEAST - (time.monotonic() - begun)))
-        self._before, self._round_seconds, self._rounds = self._now, time.monotonic() - begun, self._rounds + 1
+        self._before, self._round_seconds, self._rounds = (
+            self._now,
+            time.monotonic() - begun,
+            self._rounds + 1,
+        )
         await self._tell(at_once=True)
 
     def _note(self, finding: Finding) -> None:
         name = (finding.kind, finding.shard, finding.where)
         self._now.add(name)
         if name not in self._before:
-            log.error("not_as_it_was", kind=finding.kind, shard=finding.shard, where=finding.where, said=finding.said)
+            log.error(
+                "not_as_it_was",
+                kind=finding.kind,
+                shard=finding.shard,
+                where=finding.where,
+                said=finding.said,
+            )
 
     async def _everything(self) -> AsyncIterator[list[Finding]]:
         """What is found wrong with one thing after the other."""
@@ -81,17 +104,27 @@ class Guard:
         for shard in self._journal:
             for group in (await self._register.carried()).carried:
                 streams = await streams_of(self._store, shard, group)
-                async for _, findings in states_verified(self._store, self._journal, self._register.last, group, shard, streams):
+                async for _, findings in states_verified(
+                    self._store, self._journal, self._register.last, group, shard, streams
+                ):
                     yield findings
             for _, findings in events_verified(shard):
                 yield findings
 
     async def _tell(self, *, at_once: bool = False) -> None:
-        """Tell what stands: this round's findings, and those of the one before that were not looked at again yet."""
+        """Tell what stands.
+
+        This round's findings, and those of the one before that were not looked at again yet.
+        """
         if not at_once and time.monotonic() - self._told < TELL_EVERY:
             return
         self._told = time.monotonic()
         PULSE.beat()
         found = Counter(kind for kind, _, _ in self._now | self._before)
-        said = {"at": time.time(), "rounds": self._rounds, "round_seconds": self._round_seconds, "findings": found}
+        said = {
+            "at": time.time(),
+            "rounds": self._rounds,
+            "round_seconds": self._round_seconds,
+            "findings": found,
+        }
         await self._store.note(GUARD, msgspec.json.encode(said))

@@ -1,4 +1,6 @@
-"""What do the states come to when they are folded from the journal anew? Shard by shard, on all cores.
+"""What do the states come to when they are folded from the journal anew?
+
+Shard by shard, on all cores.
 
 The oracle: what every other driver of a fold must come to, byte for byte.
 """
@@ -25,7 +27,9 @@ Folded = tuple[GroupShard, int, dict[tuple[str, str], StoredState]]
 
 
 class Task(NamedTuple):
-    """A group over a shard, and the groups that read what it has folded, with the others that these read."""
+    """A group over a shard, and the groups that read what it has folded, with the others that
+    these read.
+    """
 
     group: Group
     beside: tuple[Group, ...]
@@ -33,31 +37,64 @@ class Task(NamedTuple):
     shard: int
 
 
-def rebuild(groups: Sequence[Group], journal: Journal, progress: Callable[[int], None] = lambda _n: None, processes: int | None = None) -> MemoryStore:
-    """Fold every shard of the journal into states in memory. Nothing is sent: reactions do not run.
+def rebuild(
+    groups: Sequence[Group],
+    journal: Journal,
+    progress: Callable[[int], None] = lambda _n: None,
+    processes: int | None = None,
+) -> MemoryStore:
+    """Fold every shard of the journal into states in memory.
 
-    A group with a source is folded with its source, which must be among the groups. With more than one process (as
-    many as there are cores) each takes one shard at a time.
+    Nothing is sent: reactions do not run.
+
+    A group with a source is folded with its source, which must be among the groups. With more than
+    one process (as many as there are cores) each takes one shard at a time.
     """
     sources = {group.name: group for group in groups if not group.sources}
-    derived = {name: tuple(each for each in groups if each.sources and each.sources[0].group == name) for name in sources}
-    beside = {name: tuple({source.group: sources[source.group] for each in derived[name] for source in each.sources[1:]}.values()) for name in sources}
-    tasks = [Task(sources[name], beside[name], derived[name], shard) for name in sources for shard in range(len(journal))]
+    derived = {
+        name: tuple(each for each in groups if each.sources and each.sources[0].group == name)
+        for name in sources
+    }
+    beside = {
+        name: tuple(
+            {
+                source.group: sources[source.group]
+                for each in derived[name]
+                for source in each.sources[1:]
+            }.values()
+        )
+        for name in sources
+    }
+    tasks = [
+        Task(sources[name], beside[name], derived[name], shard)
+        for name in sources
+        for shard in range(len(journal))
+    ]
     if processes == 1 or len(tasks) == 1:
-        return MemoryStore(each for task in tasks for each in _folded(task, journal[task.shard], progress))
+        return MemoryStore(
+            each for task in tasks for each in _folded(task, journal[task.shard], progress)
+        )
     return MemoryStore(_in_processes(tasks, journal, progress))
 
 
 class History(NamedTuple):
-    """A shard folded by one group: how far, the states by stream, and the rows of some types, in order."""
+    """A shard folded by one group.
+
+    How far, the states by stream, and the rows of some types, in order.
+    """
 
     upto: int
     states: dict[str, States]
     rows: list[Row]
 
 
-def fold_shard(group: Group, shard: Shard, progress: Callable[[int], None], keep: frozenset[str] = frozenset()) -> History:
-    """The states of every stream of a group after a whole shard; the rows of the types in `keep` are given back."""
+def fold_shard(
+    group: Group, shard: Shard, progress: Callable[[int], None], keep: frozenset[str] = frozenset()
+) -> History:
+    """The states of every stream of a group after a whole shard.
+
+    The rows of the types in `keep` are given back.
+    """
     found: dict[str, States] = {}
     reader = Reader(group, shard, keep=keep, progress=progress)
     for parts in reader:
@@ -66,20 +103,38 @@ def fold_shard(group: Group, shard: Shard, progress: Callable[[int], None], keep
     return History(reader.upto, found, reader.kept)
 
 
-def derive(group: Group, histories: Mapping[str, History], sources: Mapping[str, Group]) -> dict[str, States]:
-    """The states of a group that reads what others have folded (by name), for every stream of the first of these."""
+def derive(
+    group: Group, histories: Mapping[str, History], sources: Mapping[str, Group]
+) -> dict[str, States]:
+    """The states of a group that reads what others have folded (by name), for every stream of the
+    first of these.
+    """
     first = histories[group.sources[0].group]
-    read = [(histories[source.group].states, sources[source.group].parts.index(source.part), source.part.initial) for source in group.sources]
+    read = [
+        (
+            histories[source.group].states,
+            sources[source.group].parts.index(source.part),
+            source.part.initial,
+        )
+        for source in group.sources
+    ]
     own: dict[str, list[Recorded]] = {}
     shared: list[Recorded] = []
     for event in (row.event() for row in first.rows if row.event_type in (group.event_types or ())):
         if group.concerned(event.stream):
             own.setdefault(event.stream, []).append(event)
-        elif group.is_broadcast and group.is_broadcast(event.data) and (not shared or _day(event) > _day(shared[-1])):
+        elif (
+            group.is_broadcast
+            and group.is_broadcast(event.data)
+            and (not shared or _day(event) > _day(shared[-1]))
+        ):
             shared.append(event)  # an older month's end, told again, changes nothing
     found = {}
     for stream in first.states:
-        of_sources = [states[stream][place] if stream in states else initial for states, place, initial in read]
+        of_sources = [
+            states[stream][place] if stream in states else initial
+            for states, place, initial in read
+        ]
         states = group.states(*(part.initial for part in group.parts), *of_sources)
         for event in _in_turn(own.get(stream, ()), shared):
             states = group.evolve(states, event)
@@ -93,7 +148,9 @@ def _day(event: Recorded) -> date:
 
 
 def _in_turn(own: Sequence[Recorded], shared: Sequence[Recorded]) -> Iterator[Recorded]:
-    """A stream's own events, each behind the last event for everyone before it; then the last of these.
+    """A stream's own events, each behind the last event for everyone before it.
+
+    Then the last of these.
 
     One stands for all between, because what they read of another group is all there.
     """
@@ -110,8 +167,14 @@ def _folded(task: Task, shard: Shard, progress: Callable[[int], None]) -> list[F
     keep = frozenset(event_type for group in task.derived for event_type in group.event_types or ())
     history = fold_shard(task.group, shard, progress, keep)
     sources = {group.name: group for group in (task.group, *task.beside)}
-    histories = {task.group.name: history, **{group.name: fold_shard(group, shard, lambda _n: None) for group in task.beside}}
-    of_derived = [_stored(group, shard, history.upto, derive(group, histories, sources)) for group in task.derived]
+    histories = {
+        task.group.name: history,
+        **{group.name: fold_shard(group, shard, lambda _n: None) for group in task.beside},
+    }
+    of_derived = [
+        _stored(group, shard, history.upto, derive(group, histories, sources))
+        for group in task.derived
+    ]
     return [_stored(task.group, shard, history.upto, history.states), *of_derived]
 
 
@@ -125,7 +188,9 @@ def _stored(group: Group, shard: Shard, upto: int, found: Mapping[str, States]) 
     return GroupShard(shard.number, group.name), upto, states
 
 
-def _in_processes(tasks: Sequence[Task], journal: Journal, progress: Callable[[int], None]) -> Iterable[Folded]:
+def _in_processes(
+    tasks: Sequence[Task], journal: Journal, progress: Callable[[int], None]
+) -> Iterable[Folded]:
     context = multiprocessing.get_context("spawn")
     folded: Any = context.Array("q", len(tasks))
     with pool(len(tasks), context, _begin, (journal, folded)) as processes:

@@ -1,4 +1,7 @@
-"""How is a long stretch of a shard folded? Stream by stream, its months one after the other: so a state is at hand for the next one."""
+"""How is a long stretch of a shard folded?
+
+Stream by stream, its months one after the other: so a state is at hand for the next one.
+"""
 
 from collections.abc import Callable, Collection, Iterator
 from itertools import chain
@@ -10,7 +13,9 @@ from streams.folds.stream_state import Partial, evolved, partial, stretches
 from streams.journal import Row, Shard
 
 CHUNK_ROWS = 200_000
-"""Rows folded in one go: the longer the stretch, the more of a stream's events are folded together."""
+"""Rows folded in one go: the longer the stretch, the more of a stream's events are
+folded together.
+"""
 READ_ROWS = 1_000
 """Rows that are made lean before the next ones are read: their bytes are still at hand then."""
 
@@ -19,7 +24,10 @@ Part = tuple[dict[str, list[Partial]], Recorded | None]
 
 
 class Reader:
-    """A shard from a position on, in stretches of so many rows. Rows of the types in `keep` are kept; `upto` says how far it is."""
+    """A shard from a position on, in stretches of so many rows.
+
+    Rows of the types in `keep` are kept; `upto` says how far it is.
+    """
 
     def __init__(
         self,
@@ -43,7 +51,10 @@ class Reader:
 
     def __iter__(self) -> Iterator[list[Part]]:
         while not self._ended:
-            yield [(by_stream, event and self._context.tell(event)) for by_stream, event in stretches(self._group, self._rows(), self._partial)]
+            yield [
+                (by_stream, event and self._context.tell(event))
+                for by_stream, event in stretches(self._group, self._rows(), self._partial)
+            ]
 
     def _rows(self) -> Iterator[Row]:
         for start in range(0, self._at_once, READ_ROWS):
@@ -58,12 +69,22 @@ class Reader:
 
 
 def streams_in(parts: list[Part], known: Collection[str]) -> list[str]:
-    """The streams that a stretch concerns: those with rows in it, and if it has an event for everyone all that are known."""
-    return list(dict.fromkeys(chain(known if len(parts) > 1 else (), *(by_stream for by_stream, _ in parts))))
+    """The streams that a stretch concerns.
+
+    Those with rows in it, and if it has an event for everyone all that are known.
+    """
+    return list(
+        dict.fromkeys(
+            chain(known if len(parts) > 1 else (), *(by_stream for by_stream, _ in parts))
+        )
+    )
 
 
 def folded_on(group: Group, stream: str, states: States | None, parts: list[Part]) -> States:
-    """The states of one stream after a stretch that concerns it; None are those of a stream that nobody knew before."""
+    """The states of one stream after a stretch that concerns it.
+
+    None are those of a stream that nobody knew before.
+    """
     for by_stream, event in parts:
         if stream in by_stream:
             states = evolved(group, stream, states or group.initial, by_stream[stream], [])

@@ -1,8 +1,10 @@
-"""Is everything still what it was? Every event as it was recorded, every state what its history comes to.
+"""Is everything still what it was?
 
-An event is held to the digest of what its sender said, which was kept beside it in the same transaction, and to the
-count of arrivals; a state to its own history, folded again up to a position between two looks at it, so that the live
-path goes on meanwhile.
+Every event as it was recorded, every state what its history comes to.
+
+An event is held to the digest of what its sender said, which was kept beside it in the same
+transaction, and to the count of arrivals; a state to its own history, folded again up to a position
+between two looks at it, so that the live path goes on meanwhile.
 """
 
 import asyncio
@@ -31,14 +33,19 @@ from streams.keyring import NoKey
 RANGE = 10_000
 """Positions that one digest covers."""
 UNREADABLE = (msgspec.DecodeError, pydantic.ValidationError, UnicodeDecodeError, KeyError, Newer)
-"""What decoding bytes may raise that nobody wrote as an event, or that only a newer release can read."""
+"""What decoding bytes may raise that nobody wrote as an event, or that only a newer
+release can read.
+"""
 MISFILED = "says another type than it is filed under"
 MENTIONED = 100
 """Findings that are kept in full; the others are counted."""
 
 
 class Finding(NamedTuple):
-    """Something that is not what it was: where, and what is wrong. Names streams and positions, never content."""
+    """Something that is not what it was: where, and what is wrong.
+
+    Names streams and positions, never content.
+    """
 
     kind: str
     shard: int
@@ -48,7 +55,10 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class Range:
-    """The events of a stretch of a shard: how many, and a SHA-256 over their positions and stored bytes."""
+    """The events of a stretch of a shard.
+
+    How many, and a SHA-256 over their positions and stored bytes.
+    """
 
     shard: int
     after: int
@@ -73,8 +83,16 @@ class Verdict:
         self.findings += findings[: max(0, MENTIONED - len(self.findings))]
 
 
-async def verify(store: Store, journal: Journal, present: Present, sample: int | None, progress: Callable[[int], None] = lambda _n: None) -> Verdict:
-    """Every event, and every state of every carried version, or those of so many streams a shard and group."""
+async def verify(
+    store: Store,
+    journal: Journal,
+    present: Present,
+    sample: int | None,
+    progress: Callable[[int], None] = lambda _n: None,
+) -> Verdict:
+    """Every event, and every state of every carried version, or those of so many streams a
+    shard and group.
+    """
     verdict = Verdict()
     for shard in journal:
         for some, findings in events_verified(shard):
@@ -85,7 +103,9 @@ async def verify(store: Store, journal: Journal, present: Present, sample: int |
         verdict.add(await asyncio.to_thread(counts_verified, shard))
         for group in present.carried:
             streams = await streams_of(store, shard, group)
-            async for states, findings in states_verified(store, journal, present, group, shard, _some(streams, sample)):
+            async for states, findings in states_verified(
+                store, journal, present, group, shard, _some(streams, sample)
+            ):
                 verdict.states += states
                 verdict.add(findings)
                 progress(states)
@@ -96,45 +116,81 @@ def events_verified(shard: Shard) -> Iterator[tuple[Range, list[Finding]]]:
     """The events of a shard, range by range."""
     for after in range(0, shard.head(), RANGE):
         rows = shard.stored(after, RANGE, after + RANGE)
-        yield Range(shard.number, after, after + RANGE, len(rows), _digest(rows)), rows_verified(shard, rows)
+        yield (
+            Range(shard.number, after, after + RANGE, len(rows), _digest(rows)),
+            rows_verified(shard, rows),
+        )
 
 
 def rows_verified(shard: Shard, rows: Sequence[Row]) -> list[Finding]:
-    """Whether events say what their senders said. An event of an old shape is only read: it was noted in that shape."""
+    """Whether events say what their senders said.
+
+    An event of an old shape is only read: it was noted in that shape.
+    """
     events: list[Recorded] = []
     found: list[Finding] = []
     for row in _opened(shard, rows, found):
         try:
             event = row.event()
         except UNREADABLE as error:
-            found.append(Finding("event", shard.number, f"position {row.position}", _unread(error, row)))
+            found.append(
+                Finding("event", shard.number, f"position {row.position}", _unread(error, row))
+            )
             continue
         if event.stream != row.stream:
-            found.append(Finding("event", shard.number, f"position {row.position}", "says another stream than it lies in"))
+            found.append(
+                Finding(
+                    "event",
+                    shard.number,
+                    f"position {row.position}",
+                    "says another stream than it lies in",
+                )
+            )
         if row.event_type not in UPCASTERS and row.event_type != TYPE_BY_EVENT[type(event.data)]:
             found.append(Finding("event", shard.number, f"position {row.position}", MISFILED))
         if row.event_type not in UPCASTERS:
             events.append(event)
-    noted = list(zip(events, shard.identified([_as_proposed(event) for event in events]), strict=True))
+    noted = list(
+        zip(events, shard.identified([_as_proposed(event) for event in events]), strict=True)
+    )
     known = shard.known(identity.key for _, identity in noted)
     for event, identity in noted:
         there = known.get(identity.key)
         if there is None or (there.stream, there.version) != (event.stream, event.version):
-            found.append(Finding("event", shard.number, f"position {event.position}", "was not recorded under this name"))
+            found.append(
+                Finding(
+                    "event",
+                    shard.number,
+                    f"position {event.position}",
+                    "was not recorded under this name",
+                )
+            )
         elif there.content != identity.content:
-            found.append(Finding("event", shard.number, f"position {event.position}", "is not what its sender said"))
+            found.append(
+                Finding(
+                    "event",
+                    shard.number,
+                    f"position {event.position}",
+                    "is not what its sender said",
+                )
+            )
     return found
 
 
 def _unread(error: Exception, row: Row) -> str:
-    """Why an event could not be read, as far as that can be told: one of a type that is not known may be newer, or not what it was."""
+    """Why an event could not be read, as far as that can be told.
+
+    One of a type that is not known may be newer, or not what it was.
+    """
     if not isinstance(error, Newer):
         return "cannot be read"
     return str(error) if error.event_type == row.event_type else MISFILED
 
 
 def _opened(shard: Shard, rows: Sequence[Row], found: list[Finding]) -> list[Row]:
-    """Rows that can be decoded, less those that were forgotten; those that do not open are noted."""
+    """Rows that can be decoded, less those that were forgotten; those that do not
+    open are noted.
+    """
     try:
         return [row for row in shard.opened(rows) if row.event_type != FORGOTTEN]
     except NoKey:
@@ -147,7 +203,9 @@ def _opened(shard: Shard, rows: Sequence[Row], found: list[Finding]) -> list[Row
 
 
 def counts_verified(shard: Shard) -> list[Finding]:
-    """Whether as many events and quarantined entries are there as were counted, and every stream is whole."""
+    """Whether as many events and quarantined entries are there as were counted, and every
+    stream is whole.
+    """
     census = shard.census()
     found = [
         Finding("count", shard.number, what, f"{there} are there, and {counted} were counted")
@@ -159,32 +217,59 @@ def counts_verified(shard: Shard) -> list[Finding]:
         if there != counted
     ]
     if not shard.counts().balanced():
-        found.append(Finding("count", shard.number, "arrivals", "have not each exactly one outcome"))
-    return found + [Finding("hole", shard.number, stream, f"has {there} events, and the last is number {last}") for stream, there, last in census.holes]
+        found.append(
+            Finding("count", shard.number, "arrivals", "have not each exactly one outcome")
+        )
+    return found + [
+        Finding("hole", shard.number, stream, f"has {there} events, and the last is number {last}")
+        for stream, there, last in census.holes
+    ]
 
 
 async def streams_of(store: Store, shard: Shard, group: Group) -> list[str]:
     """Every stream of a group: those of the journal, and those that only the read models know."""
-    journalled = [stream for kind in group.kinds for stream in await asyncio.to_thread(shard.streams, kind)]
-    kept = {stream async for some in store.streams(GroupShard(shard.number, group.name)) for stream in some}
+    journalled = [
+        stream for kind in group.kinds for stream in await asyncio.to_thread(shard.streams, kind)
+    ]
+    kept = {
+        stream
+        async for some in store.streams(GroupShard(shard.number, group.name))
+        for stream in some
+    }
     return sorted({*journalled, *kept})
 
 
 async def states_verified(
-    store: Store, journal: Journal, present: Present, group: Group, shard: Shard, streams: Sequence[str]
+    store: Store,
+    journal: Journal,
+    present: Present,
+    group: Group,
+    shard: Shard,
+    streams: Sequence[str],
 ) -> AsyncIterator[tuple[int, list[Finding]]]:
-    """Whether the states of streams are what their history comes to, one stream at a time; gives how many states were looked at."""
+    """Whether the states of streams are what their history comes to, one stream at a time.
+
+    Gives how many states were looked at.
+    """
     history, first = folded_by(present, group)
     place = GroupShard(shard.number, group.name)
     for stream in streams:
         reached = await store.upto(place)
         kept = await store.load(place, [(part.key, stream) for part in group.parts])
         try:
-            sound = await asyncio.to_thread(_matches, journal, history, first, group, stream, reached, kept)
+            sound = await asyncio.to_thread(
+                _matches, journal, history, first, group, stream, reached, kept
+            )
             said = "is not what its history comes to"
         except UNREADABLE as error:
-            sound, said = False, str(error) if isinstance(error, Newer) else "has a history that cannot be read"
-        yield len(kept), [] if sound else [Finding("state", shard.number, f"{group.name} {stream}", said)]
+            sound, said = (
+                False,
+                str(error) if isinstance(error, Newer) else "has a history that cannot be read",
+            )
+        yield (
+            len(kept),
+            [] if sound else [Finding("state", shard.number, f"{group.name} {stream}", said)],
+        )
 
 
 def folded_by(present: Present, group: Group) -> tuple[Group, int]:
@@ -196,8 +281,19 @@ def folded_by(present: Present, group: Group) -> tuple[Group, int]:
     return history, len(history.parts) - 1
 
 
-def _matches(journal: Journal, history: Group, first: int, group: Group, stream: str, reached: int, kept: Sequence[StoredState | None]) -> bool:
-    """Whether states are those of some position from `reached` on: they may have moved on while they were read."""
+def _matches(
+    journal: Journal,
+    history: Group,
+    first: int,
+    group: Group,
+    stream: str,
+    reached: int,
+    kept: Sequence[StoredState | None],
+) -> bool:
+    """Whether states are those of some position from `reached` on.
+
+    They may have moved on while they were read.
+    """
     states = history.initial
     for event in events_of(journal, history, stream):
         if event.position > reached and _same(group, states[first : first + len(kept)], kept):
@@ -207,11 +303,22 @@ def _matches(journal: Journal, history: Group, first: int, group: Group, stream:
 
 
 def _same(group: Group, states: States, kept: Sequence[StoredState | None]) -> bool:
-    return all(one.state == part.encode(state) if one else state == part.initial for part, state, one in zip(group.parts, states, kept, strict=True))
+    return all(
+        one.state == part.encode(state) if one else state == part.initial
+        for part, state, one in zip(group.parts, states, kept, strict=True)
+    )
 
 
 def _as_proposed(event: Recorded) -> Proposed:
-    return Proposed(event.source, event.id, event.stream, event.occurred_at, event.business_date, event.data, event.cause)
+    return Proposed(
+        event.source,
+        event.id,
+        event.stream,
+        event.occurred_at,
+        event.business_date,
+        event.data,
+        event.cause,
+    )
 
 
 def _digest(rows: Sequence[Row]) -> str:

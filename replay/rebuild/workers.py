@@ -1,4 +1,7 @@
-"""Which processes fold beside this one? As many as there are cores; they end when this one does, however it ends."""
+"""Which processes fold beside this one?
+
+As many as there are cores; they end when this one does, however it ends.
+"""
 
 import ctypes
 import gc
@@ -11,10 +14,23 @@ from multiprocessing.context import SpawnContext
 from typing import Any
 
 
-def pool(tasks: int, context: SpawnContext | None = None, begin: Callable[..., None] | None = None, given: tuple[Any, ...] = ()) -> ProcessPoolExecutor:
-    """Processes for so many tasks; `begin` is the first that each of them calls, with what is `given`."""
+def pool(
+    tasks: int,
+    context: SpawnContext | None = None,
+    begin: Callable[..., None] | None = None,
+    given: tuple[Any, ...] = (),
+) -> ProcessPoolExecutor:
+    """Processes for so many tasks.
+
+    `begin` is the first that each of them calls, with what is `given`.
+    """
     count = max(1, min(os.cpu_count() or 1, tasks))
-    return ProcessPoolExecutor(count, mp_context=context or multiprocessing.get_context("spawn"), initializer=_begin, initargs=(os.getpid(), begin, given))
+    return ProcessPoolExecutor(
+        count,
+        mp_context=context or multiprocessing.get_context("spawn"),
+        initializer=_begin,
+        initargs=(os.getpid(), begin, given),
+    )
 
 
 def die_with_parent() -> None:
@@ -27,6 +43,6 @@ def _begin(parent: int, begin: Callable[..., None] | None, given: tuple[Any, ...
     die_with_parent()
     if os.getppid() != parent:
         os._exit(1)  # it was killed before this process could ask to follow it
-    gc.disable()  # events and states are many and free of cycles, and the process ends with its work
+    gc.disable()  # events and states are many and free of cycles, and the process ends with its work  # noqa: E501
     if begin is not None:
         begin(*given)

@@ -1,4 +1,6 @@
-"""How is another version brought, compared, approved, made live, announced and withdrawn, and how does one go back?"""
+"""How is another version brought, compared, approved, made live, announced and withdrawn, and how
+does one go back?
+"""
 
 import asyncio
 import time
@@ -10,7 +12,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from domain.fastcopy import changed
-from domain.rollout.events import VersionAnnounced, VersionApproved, VersionPromoted, VersionProposed, VersionRolledBack, VersionWithdrawn
+from domain.rollout.events import (
+    VersionAnnounced,
+    VersionApproved,
+    VersionPromoted,
+    VersionProposed,
+    VersionRolledBack,
+    VersionWithdrawn,
+)
 from domain.rollout.lifecycle import Lineup, Version, Versions
 from domain.tiering.policy import TierPolicy
 from projections.cases.complaints import CASES
@@ -38,7 +47,10 @@ AGENTS_LOOK_EVERY = 2.0
 
 
 Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
-"""Shows how far a step is, under a word and of how many in all; gives the function that is told of more."""
+"""Shows how far a step is, under a word and of how many in all.
+
+Gives the function that is told of more.
+"""
 
 
 @dataclass(frozen=True)
@@ -71,16 +83,29 @@ async def lineups(deps: RolloutDependencies) -> dict[str, Any]:
     seen = deps.present()
     known = {**deps.versions().groups, STANDINGS: seen.lineup}
     lags = {group.name: await behind(deps.store, deps.journal, group) for group in seen.carried}
-    return {"groups": {base_of(group): _as_json(known.get(base_of(group))) for group in seen.live}, "behind": lags}
+    return {
+        "groups": {base_of(group): _as_json(known.get(base_of(group))) for group in seen.live},
+        "behind": lags,
+    }
 
 
-async def rebuild(deps: RolloutDependencies, projection: str, policy: TierPolicy | None, by: str, refill: Callable[[Group], Refill] | None) -> dict[str, Any]:
-    """Fold history into a new version, by the agents or by processes of this machine (`refill`), until it has all that there is."""
+async def rebuild(
+    deps: RolloutDependencies,
+    projection: str,
+    policy: TierPolicy | None,
+    by: str,
+    refill: Callable[[Group], Refill] | None,
+) -> dict[str, Any]:
+    """Fold history into a new version, by the agents or by processes of this machine (`refill`),
+    until it has all that there is.
+    """
     begun, base = time.monotonic(), REBUILT[projection]
     ruled = (policy or deps.present().policy) if base == STANDINGS else None
     lineup = deps.present().lineup if base == STANDINGS else deps.versions().lineup(base)
     name = _fresh_name(lineup, ruled)
-    step = VersionProposed(group=base, version=name, policy=ruled.model_dump(mode="json") if ruled else None, by=by)
+    step = VersionProposed(
+        group=base, version=name, policy=ruled.model_dump(mode="json") if ruled else None, by=by
+    )
     group = _named(present(_with(deps.versions(), base, lineup, step), deps.begun_with), base, name)
     with deps.progress("folded", await _size(deps, group)) as advance:
         if refill is not None:
@@ -88,7 +113,13 @@ async def rebuild(deps: RolloutDependencies, projection: str, policy: TierPolicy
         await deps.steps.take(step)
         await _caught_up(deps, group, advance)
     found = await digests([group], deps.store, len(deps.journal))
-    return {"group": base, "version": name, "engine": "local" if refill else "agents", "seconds": round(time.monotonic() - begun, 2), "digests": found}
+    return {
+        "group": base,
+        "version": name,
+        "engine": "local" if refill else "agents",
+        "seconds": round(time.monotonic() - begun, 2),
+        "digests": found,
+    }
 
 
 async def approve(deps: RolloutDependencies, version: str, report: str, by: str) -> dict[str, Any]:
@@ -96,12 +127,17 @@ async def approve(deps: RolloutDependencies, version: str, report: str, by: str)
     version = _version(deps.present().lineup, version)
     now = await compare(deps, LIVE, version)
     if now.digest != report:
-        raise NotAllowed(f"the comparison with the live version has the digest {now.digest} now: look at it again")
+        raise NotAllowed(
+            f"the comparison with the live version has the digest {now.digest} now: look at it "
+            "again"
+        )
     await deps.steps.take(VersionApproved(group=STANDINGS, version=version, report=report, by=by))
     return {"version": version, "approved_by": by, "report": report, "up": now.up, "down": now.down}
 
 
-async def promote(deps: RolloutDependencies, projection: str, version: str, by: str, rate: int) -> dict[str, Any]:
+async def promote(
+    deps: RolloutDependencies, projection: str, version: str, by: str, rate: int
+) -> dict[str, Any]:
     """Make a version the one that readers see, then tell those whose tier changed."""
     base, seen = REBUILT[projection], deps.present()
     version = _version(seen.lineup, version) if base == STANDINGS else version
@@ -111,15 +147,22 @@ async def promote(deps: RolloutDependencies, projection: str, version: str, by: 
     return await _switched(deps, base, seen.of(base).name, by, rate)
 
 
-async def roll_back(deps: RolloutDependencies, projection: str, by: str, reason: str, rate: int) -> dict[str, Any]:
-    """Make the version before the one that readers see, then tell those who had been told otherwise."""
+async def roll_back(
+    deps: RolloutDependencies, projection: str, by: str, reason: str, rate: int
+) -> dict[str, Any]:
+    """Make the version before the one that readers see, then tell those who had been
+    told otherwise.
+    """
     base, seen = REBUILT[projection], deps.present()
     await deps.steps.take(VersionRolledBack(group=base, by=by, reason=reason))
     return await _switched(deps, base, seen.of(base).name, by, rate)
 
 
 async def announce(deps: RolloutDependencies, by: str, rate: int) -> int:
-    """Tell those whom the last switch moved, and note that it is done; 0 a second tells nobody. Gives how many were told."""
+    """Tell those whom the last switch moved, and note that it is done; 0 a second tells nobody.
+
+    Gives how many were told.
+    """
     lineup, told = deps.present().lineup, 0
     number = len(lineup.switches) - 1
     if number <= lineup.announced:
@@ -128,12 +171,16 @@ async def announce(deps: RolloutDependencies, by: str, rate: int) -> int:
         emit = emitter(deps.producer, deps.journal, len(deps.journal))
         facts, cases = (deps.present().of(base.name).name for base in (CUSTOMERS, CASES))
         with deps.progress("customers told", None) as advance:
-            told = await notify_moved(deps.store, deps.journal, emit, lineup, facts, cases, deps.zone, rate, advance)
+            told = await notify_moved(
+                deps.store, deps.journal, emit, lineup, facts, cases, deps.zone, rate, advance
+            )
     await deps.steps.take(VersionAnnounced(group=STANDINGS, switch=number, told=told, by=by))
     return told
 
 
-async def withdraw(deps: RolloutDependencies, projection: str, version: str, by: str) -> dict[str, Any]:
+async def withdraw(
+    deps: RolloutDependencies, projection: str, version: str, by: str
+) -> dict[str, Any]:
     """Carry a version no longer, and remove its states."""
     base = REBUILT[projection]
     version = _version(deps.present().lineup, version) if base == STANDINGS else version
@@ -153,42 +200,70 @@ async def compare(deps: RolloutDependencies, old: str, new: str) -> Comparison:
     await must_be_whole(deps.store, deps.journal, [before, after])
     policies = [policy_of(seen.lineup.known[name]) for name in names]
     with deps.progress("customers compared", None) as advance:
-        return await compare_versions(deps.store, deps.journal, (before, after), (policies[0], policies[1]), advance)
+        return await compare_versions(
+            deps.store, deps.journal, (before, after), (policies[0], policies[1]), advance
+        )
 
 
-async def _switched(deps: RolloutDependencies, base: str, before: str, by: str, rate: int) -> dict[str, Any]:
+async def _switched(
+    deps: RolloutDependencies, base: str, before: str, by: str, rate: int
+) -> dict[str, Any]:
     told = await announce(deps, by, rate) if base == STANDINGS else 0
     return {"live": deps.present().of(base).name, "before": before, "told": told}
 
 
 def _version(lineup: Lineup, said: str) -> str:
-    """A version of standings by its name, by its policy alone (`gold-rule@2`) where there is one of it, or `live`."""
+    """A version of standings by its name, by its policy alone (`gold-rule@2`) where there is one of
+    it, or `live`.
+    """
     if said == LIVE:
         return lineup.live
-    found = [name for name in lineup.carried if said == name] or [name for name in lineup.carried if name.startswith(f"{said}/")]
+    found = [name for name in lineup.carried if said == name] or [
+        name for name in lineup.carried if name.startswith(f"{said}/")
+    ]
     if len(found) != 1:
-        raise NotAllowed(f"{said} is {'not carried' if not found else 'the name of several'}: there are {', '.join(lineup.carried)}")
+        raise NotAllowed(
+            f"{said} is {'not carried' if not found else 'the name of several'}: there are "
+            f"{', '.join(lineup.carried)}"
+        )
     return found[0]
 
 
 def _as_json(lineup: Lineup | None) -> dict[str, Any]:
     known = lineup or Versions().lineup("")
     carried = {
-        name: {"by": each.by, "approvals": [asdict(approval) | {"on": str(approval.on)} for approval in each.approvals]} for name, each in known.carried.items()
+        name: {
+            "by": each.by,
+            "approvals": [
+                asdict(approval) | {"on": str(approval.on)} for approval in each.approvals
+            ],
+        }
+        for name, each in known.carried.items()
     }
     return {"live": known.live, "before": known.before, "versions": carried}
 
 
 def _with(versions: Versions, base: str, lineup: Lineup, step: VersionProposed) -> Versions:
     """The versions as they would be with one more."""
-    after = changed(lineup, known={**lineup.known, step.version: Version(step.by, step.policy)}, withdrawn=tuple({*lineup.withdrawn} - {step.version}))
+    after = changed(
+        lineup,
+        known={**lineup.known, step.version: Version(step.by, step.policy)},
+        withdrawn=tuple({*lineup.withdrawn} - {step.version}),
+    )
     return changed(versions, groups={**versions.groups, base: after})
 
 
 def _fresh_name(lineup: Lineup, policy: TierPolicy | None) -> str:
-    """What another version is called: one that was never proposed, though it may have been begun to be filled."""
+    """What another version is called.
+
+    One that was never proposed, though it may have been begun to be filled.
+    """
     stem = name_of(policy) if policy else ""
-    names = [stem, *(f"{stem}/{number}" for number in range(2, 1000))] if stem else [str(number) for number in range(2, 1000)]
+    names = (
+        [stem, *(f"{stem}/{number}" for number in range(2, 1000))]
+        if stem
+        else [str(number) for number in range(2, 1000)]
+    )
     return next(name for name in names if name not in lineup.known)
 
 
@@ -201,7 +276,12 @@ def _named(seen: Present, base: str, name: str) -> Group:
 async def _size(deps: RolloutDependencies, group: Group) -> int:
     if not group.sources:
         return await asyncio.to_thread(lambda: sum(shard.head() for shard in deps.journal))
-    return sum([await deps.store.count(GroupShard(shard, group.sources[0].group)) for shard in range(len(deps.journal))])
+    return sum(
+        [
+            await deps.store.count(GroupShard(shard, group.sources[0].group))
+            for shard in range(len(deps.journal))
+        ]
+    )
 
 
 async def _reached(deps: RolloutDependencies, group: Group) -> int:
@@ -212,8 +292,16 @@ async def _reached(deps: RolloutDependencies, group: Group) -> int:
     return sum([await deps.store.count(place) for place in places])
 
 
-async def _filled_here(deps: RolloutDependencies, group: Group, begin: Callable[[Group], Refill], advance: Callable[[int], None]) -> None:
-    """Raises `NotAllowed` if somebody was forgotten meanwhile: what was filled may still know of them, and goes."""
+async def _filled_here(
+    deps: RolloutDependencies,
+    group: Group,
+    begin: Callable[[Group], Refill],
+    advance: Callable[[int], None],
+) -> None:
+    """Raises `NotAllowed` if somebody was forgotten meanwhile.
+
+    What was filled may still know of them, and goes.
+    """
     assert deps.journal.keyring is not None
     changes, told = deps.journal.keyring.changes(), 0
     refill = begin(group)
@@ -226,7 +314,10 @@ async def _filled_here(deps: RolloutDependencies, group: Group, begin: Callable[
         await asyncio.to_thread(refill.close)
     if deps.journal.keyring.changes() != changes:
         await _dropped(deps, group)
-        raise NotAllowed("somebody was forgotten or restricted, or a master key followed, while this was filled: rebuild once more")
+        raise NotAllowed(
+            "somebody was forgotten or restricted, or a master key followed, while this was "
+            "filled: rebuild once more"
+        )
 
 
 async def _dropped(deps: RolloutDependencies, group: Group) -> None:
@@ -235,7 +326,9 @@ async def _dropped(deps: RolloutDependencies, group: Group) -> None:
         await deps.store.forget(GroupShard(shard, group.name), [part.key for part in group.parts])
 
 
-async def _caught_up(deps: RolloutDependencies, group: Group, advance: Callable[[int], None]) -> None:
+async def _caught_up(
+    deps: RolloutDependencies, group: Group, advance: Callable[[int], None]
+) -> None:
     """Wait until the agents carry the version with all that there is."""
     told = await _reached(deps, group)
     while await behind(deps.store, deps.journal, group):

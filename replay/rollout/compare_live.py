@@ -1,7 +1,10 @@
-"""How does everybody stand under two versions, at one common position? Read from the read models while they move on.
+"""How does everybody stand under two versions, at one common position?
 
-A standing changes with a month's end, a tier set by hand and the sum of a household, and by nothing else. So two versions are at a common
-position if no such event lies between where they are and the head of the journal, before and after they were read.
+Read from the read models while they move on.
+
+A standing changes with a month's end, a tier set by hand and the sum of a household, and by nothing
+else. So two versions are at a common position if no such event lies between where they are and the
+head of the journal, before and after they were read.
 """
 
 import asyncio
@@ -41,7 +44,10 @@ class Beside(NamedTuple):
 
 
 class Read(NamedTuple):
-    """Standings as they were read: tier by place (-1: none), the last row they saw, and the standings themselves."""
+    """Standings as they were read.
+
+    Tier by place (-1: none), the last row they saw, and the standings themselves.
+    """
 
     tier: Numbers
     last: Numbers
@@ -53,8 +59,12 @@ class Read(NamedTuple):
         return self.found[customer]
 
 
-async def beside(store: Store, journal: Journal, before: Group, after: Group) -> AsyncIterator[list[Beside]]:
-    """Everybody who has facts, some at a time, as they stand under two groups of standings with one source."""
+async def beside(
+    store: Store, journal: Journal, before: Group, after: Group
+) -> AsyncIterator[list[Beside]]:
+    """Everybody who has facts, some at a time, as they stand under two groups of standings with
+    one source.
+    """
     for shard in range(len(journal)):
         settled = _Settled(store, journal, before, after, shard)
         assert after.sources
@@ -69,7 +79,9 @@ async def beside(store: Store, journal: Journal, before: Group, after: Group) ->
 class _Settled:
     """Reads one shard at a common position of two groups."""
 
-    def __init__(self, store: Store, journal: Journal, before: Group, after: Group, shard: int) -> None:
+    def __init__(
+        self, store: Store, journal: Journal, before: Group, after: Group, shard: int
+    ) -> None:
         assert after.sources
         self._store = store
         self._shard = journal[shard]
@@ -87,12 +99,22 @@ class _Settled:
             if not await self._moving(reached):
                 return found
             await asyncio.sleep(PAUSE)
-        raise Unsettled(f"shard {self._shard.number}: {' and '.join(group.name for group in self._groups)} did not come to a common position")
+        raise Unsettled(
+            f"shard {self._shard.number}: {' and '.join(group.name for group in self._groups)} "
+            "did not come to a common position"
+        )
 
     async def _moving(self, reached: int) -> bool:
         """Whether an event that a standing depends on lies behind this position."""
         rows = await asyncio.to_thread(self._shard.read, reached, 1_000, None, self._event_types)
-        return any(row.event_type != FORGOTTEN and (row.stream.startswith("customer:") or self._concerns_all(row)) for row in rows) or len(rows) == 1_000
+        return (
+            any(
+                row.event_type != FORGOTTEN
+                and (row.stream.startswith("customer:") or self._concerns_all(row))
+                for row in rows
+            )
+            or len(rows) == 1_000
+        )
 
     def _concerns_all(self, row: Row) -> bool:
         is_broadcast = self._groups[0].is_broadcast
@@ -111,21 +133,39 @@ class _Settled:
 
 
 async def compare_versions(
-    store: Store, journal: Journal, versions: tuple[Group, Group], policies: tuple[TierPolicy, TierPolicy], progress: Callable[[int], None]
+    store: Store,
+    journal: Journal,
+    versions: tuple[Group, Group],
+    policies: tuple[TierPolicy, TierPolicy],
+    progress: Callable[[int], None],
 ) -> Comparison:
-    """Two versions of standings that are carried, compared at one common position of every shard."""
+    """Two versions of standings that are carried, compared at one common position of
+    every shard.
+    """
     found: list[Beside] = []
     async for some in beside(store, journal, *versions):
         found += [each for each in some if each.rows]
         progress(len(some))
     found.sort(key=lambda each: each.stream)
-    columns = columns_of((each.stream, [each.rows[month] for month in sorted(each.rows)]) for each in found)
+    columns = columns_of(
+        (each.stream, [each.rows[month] for month in sorted(each.rows)]) for each in found
+    )
     old, new = policies
-    return compare(columns, old, new, _read(columns, old, [each.before for each in found]), _read(columns, new, [each.after for each in found]))
+    return compare(
+        columns,
+        old,
+        new,
+        _read(columns, old, [each.before for each in found]),
+        _read(columns, new, [each.after for each in found]),
+    )
 
 
 def _read(columns: Columns, policy: TierPolicy, found: Sequence[Standing]) -> Read:
     places = [policy.rank(standing.tier) for standing in found]
     ends = np.asarray(columns.first[1:])
     last = np.where(ends > columns.first[:-1], ends - 1, NOTHING)
-    return Read(np.array([NOTHING if place is None else place for place in places], dtype=np.int64), last, found)
+    return Read(
+        np.array([NOTHING if place is None else place for place in places], dtype=np.int64),
+        last,
+        found,
+    )

@@ -1,7 +1,9 @@
-"""Who is told that a switch moved them, and how fast? Everybody moved, once, at a rate that the operator sets.
+"""Who is told that a switch moved them, and how fast?
 
-What is sent is named after the switch and the customer: whoever is told already is not told again, however often this
-is begun anew.
+Everybody moved, once, at a rate that the operator sets.
+
+What is sent is named after the switch and the customer: whoever is told already is not told again,
+however often this is begun anew.
 """
 
 import asyncio
@@ -28,7 +30,9 @@ from streams.journal import Journal, source_key
 SOURCE = "tierfold/announcements"
 TENTH = 0.1
 STRAGGLERS = 1.0
-"""Seconds after which a roll-back looks for those who were told of the switch before in the last moment."""
+"""Seconds after which a roll-back looks for those who were told of the switch before in the
+last moment.
+"""
 
 
 class Overtaken(ValueError):
@@ -36,13 +40,23 @@ class Overtaken(ValueError):
 
 
 async def notify_moved(
-    store: RedisStore, journal: Journal, emit: Emit, lineup: Lineup, facts: str, cases: str, zone: ZoneInfo, rate: int, progress: Callable[[int], None]
+    store: RedisStore,
+    journal: Journal,
+    emit: Emit,
+    lineup: Lineup,
+    facts: str,
+    cases: str,
+    zone: ZoneInfo,
+    rate: int,
+    progress: Callable[[int], None],
 ) -> int:
-    """Record a `TierChanged` for everybody whom the last switch moved, so many a second; gives how many have been told in all.
+    """Record a `TierChanged` for everybody whom the last switch moved, so many a second.
 
-    `facts` is the group that the standings read. After a roll-back only those are told who had been told of the
-    switch before; it looks again until there are no more of them, because that announcement may have been on its way.
-    Raises `Overtaken` when another switch comes meanwhile.
+    Gives how many have been told in all.
+
+    `facts` is the group that the standings read. After a roll-back only those are told who had been
+    told of the switch before; it looks again until there are no more of them, because that
+    announcement may have been on its way. Raises `Overtaken` when another switch comes meanwhile.
     """
     told: set[str] = set()
     pace = _Pace(rate)
@@ -53,7 +67,10 @@ async def notify_moved(
             for start in range(0, len(fresh), pace.at_once):
                 part = fresh[start : start + pace.at_once]
                 if len(decided(journal).lineup(STANDINGS).switches) != len(lineup.switches):
-                    raise Overtaken("another switch came meanwhile: whom it moves is told by its own announcement")
+                    raise Overtaken(
+                        "another switch came meanwhile: whom it moves is told by its own "
+                        "announcement"
+                    )
                 await emit(part)
                 told.update(event.stream for event in part)
                 progress(len(part))
@@ -63,28 +80,46 @@ async def notify_moved(
         await asyncio.sleep(STRAGGLERS)
 
 
-async def _movers(store: RedisStore, journal: Journal, lineup: Lineup, facts: str, cases: str, zone: ZoneInfo) -> AsyncIterator[list[Proposed]]:
+async def _movers(
+    store: RedisStore, journal: Journal, lineup: Lineup, facts: str, cases: str, zone: ZoneInfo
+) -> AsyncIterator[list[Proposed]]:
     number, switch = len(lineup.switches) - 1, lineup.switches[-1]
     assert switch.before is not None
     names = (switch.before, switch.after)
     policies = [policy_of(lineup.known[name]) for name in names]
-    groups = [standings(name, policy, facts, cases) for name, policy in zip(names, policies, strict=True)]
+    groups = [
+        standings(name, policy, facts, cases) for name, policy in zip(names, policies, strict=True)
+    ]
     async for some in beside(store, journal, *groups):
         now = datetime.now(zone)
-        moved = [event for each in some if (event := _moved(each, policies, now, number)) is not None]
+        moved = [
+            event for each in some if (event := _moved(each, policies, now, number)) is not None
+        ]
         yield await _of_those_told(journal, moved, number - 1) if switch.back else moved
 
 
-def _moved(each: Beside, policies: Sequence[TierPolicy], now: datetime, number: int) -> Proposed | None:
+def _moved(
+    each: Beside, policies: Sequence[TierPolicy], now: datetime, number: int
+) -> Proposed | None:
     old, new = policies
     before, after = tier_on(old, each.before, now.date()), tier_on(new, each.after, now.date())
     if before == after:
         return None
     data = TierChanged(before=before, after=after, policy=new.label, effective=now.date())
-    return Proposed(SOURCE, _name(number, each.stream), each.stream, now, now.date(), data, cause=f"{STANDINGS}#{number}")
+    return Proposed(
+        SOURCE,
+        _name(number, each.stream),
+        each.stream,
+        now,
+        now.date(),
+        data,
+        cause=f"{STANDINGS}#{number}",
+    )
 
 
-async def _of_those_told(journal: Journal, moved: Sequence[Proposed], number: int) -> list[Proposed]:
+async def _of_those_told(
+    journal: Journal, moved: Sequence[Proposed], number: int
+) -> list[Proposed]:
     """Those who had been told of an earlier switch."""
     told = []
     for event in moved:

@@ -1,4 +1,7 @@
-"""How does another version become the one that readers see? Proposed, approved, promoted, rolled back: each step an event."""
+"""How does another version become the one that readers see?
+
+Proposed, approved, promoted, rolled back: each step an event.
+"""
 
 import asyncio
 import time
@@ -36,9 +39,19 @@ class NotSeen(TimeoutError):
 
 
 class Steps:
-    """Takes steps: each goes through the front door, and is done when it is in the journal and readers see it."""
+    """Takes steps: each goes through the front door, and is done when it is in the journal and
+    readers see it.
+    """
 
-    def __init__(self, journal: Journal, store: RedisStore, courier: ConfirmedProducer, begun_with: TierPolicy, zone: ZoneInfo, patience: float = 30.0) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        store: RedisStore,
+        courier: ConfirmedProducer,
+        begun_with: TierPolicy,
+        zone: ZoneInfo,
+        patience: float = 30.0,
+    ) -> None:
         self._journal = journal
         self._store = store
         self._courier = courier
@@ -48,8 +61,14 @@ class Steps:
         self._shard = journal[shard_of(STREAM, len(journal))]
 
     async def take(self, step: Step) -> None:
-        """Take a step; raises `NotAllowed` if it is not, also where somebody else was faster, and `NotSeen` if nobody folds it in time."""
-        lineup = present(decided(self._journal), self._begun_with).lineup if step.group == STANDINGS else decided(self._journal).lineup(step.group)
+        """Take a step; raises `NotAllowed` if it is not, also where somebody else was faster, and
+        `NotSeen` if nobody folds it in time.
+        """
+        lineup = (
+            present(decided(self._journal), self._begun_with).lineup
+            if step.group == STANDINGS
+            else decided(self._journal).lineup(step.group)
+        )
         if why := refusal(lineup, step, datetime.now(self._zone).date()):
             raise NotAllowed(why)
         if step.group == STANDINGS and STANDINGS not in decided(self._journal).groups:
@@ -58,12 +77,24 @@ class Steps:
         await self._seen()
 
     async def _adopt(self) -> None:
-        """Say what the bank began with, before anything else is said of standings: the policy that the agents fold."""
+        """Say what the bank began with, before anything else is said of standings.
+
+        The policy that the agents fold.
+        """
         policy = self._begun_with
-        places = [GroupShard(shard.number, f"{STANDINGS}/{name_of(policy)}") for shard in self._journal]
+        places = [
+            GroupShard(shard.number, f"{STANDINGS}/{name_of(policy)}") for shard in self._journal
+        ]
         if not any(await self._store.alive(places)):
-            raise NotAllowed(f"no agent folds standings under {name_of(policy)}: start the agents, or give this command their TIERFOLD_POLICY")
-        await self._send(VersionAdopted(group=STANDINGS, version=name_of(policy), policy=policy.model_dump(mode="json")))
+            raise NotAllowed(
+                f"no agent folds standings under {name_of(policy)}: start the agents, or give "
+                "this command their TIERFOLD_POLICY"
+            )
+        await self._send(
+            VersionAdopted(
+                group=STANDINGS, version=name_of(policy), policy=policy.model_dump(mode="json")
+            )
+        )
 
     async def _send(self, step: Step) -> None:
         """Send a step, and wait until the journal has it and it was allowed there too."""
@@ -73,7 +104,10 @@ class Steps:
         deadline = time.monotonic() + self._patience
         while not await asyncio.to_thread(self._shard.known, [source_key(event.source, event.id)]):
             if time.monotonic() > deadline:
-                raise NotSeen("the step was sent, and the journal does not have it yet: is the intake running?")
+                raise NotSeen(
+                    "the step was sent, and the journal does not have it yet: is the intake "
+                    "running?"
+                )
             await asyncio.sleep(PAUSE)
         before = await asyncio.to_thread(decided, self._journal, event.id)
         if why := refusal(before.lineup(step.group), step, now.date()):
@@ -81,30 +115,45 @@ class Steps:
 
     async def _seen(self) -> None:
         """Wait until the read models say what the journal says."""
-        place, deadline = GroupShard(self._shard.number, STEPS.name), time.monotonic() + self._patience
+        place, deadline = (
+            GroupShard(self._shard.number, STEPS.name),
+            time.monotonic() + self._patience,
+        )
         while time.monotonic() < deadline:
             wanted = await asyncio.to_thread(decided, self._journal)
             [kept] = await self._store.load(place, [(VERSIONS.key, STREAM)])
             if kept is not None and kept.state == VERSIONS.encode(wanted):
                 return
             await asyncio.sleep(PAUSE)
-        raise NotSeen("the step is in the journal, and the agents have not folded it yet: are they running?")
+        raise NotSeen(
+            "the step is in the journal, and the agents have not folded it yet: are they running?"
+        )
 
 
 async def behind(store: RedisStore, journal: Journal, group: Group) -> int:
     """How many positions a group is behind the journal, over all shards."""
     places = [GroupShard(shard.number, group.name) for shard in journal]
     heads = await asyncio.to_thread(lambda: [shard.head() for shard in journal])
-    return sum(max(0, head - upto) for head, upto in zip(heads, await store.uptos(places), strict=True))
+    return sum(
+        max(0, head - upto) for head, upto in zip(heads, await store.uptos(places), strict=True)
+    )
 
 
-async def must_be_whole(store: RedisStore, journal: Journal, groups: Sequence[Group], patience: float = 10.0) -> None:
-    """Wait until versions have all that the journal had just now; raises `NotAllowed` if they do not in time."""
+async def must_be_whole(
+    store: RedisStore, journal: Journal, groups: Sequence[Group], patience: float = 10.0
+) -> None:
+    """Wait until versions have all that the journal had just now.
+
+    Raises `NotAllowed` if they do not in time.
+    """
     heads = await asyncio.to_thread(lambda: [shard.head() for shard in journal])
     deadline = time.monotonic() + patience
     for group in groups:
         places = [GroupShard(shard.number, group.name) for shard in journal]
         while any(upto < head for upto, head in zip(await store.uptos(places), heads, strict=True)):
             if time.monotonic() > deadline:
-                raise NotAllowed(f"{group.name} is {await behind(store, journal, group)} events behind: wait until its rebuild is done")
+                raise NotAllowed(
+                    f"{group.name} is {await behind(store, journal, group)} events behind: wait "
+                    "until its rebuild is done"
+                )
             await asyncio.sleep(PAUSE)

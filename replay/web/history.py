@@ -21,27 +21,61 @@ from streams.web.dependencies import as_json
 from streams.web.problems import Problem, problems
 from streams.web.security.masking import shown
 
-RecordedBy = Annotated[datetime | None, Query(description="What was recorded at this time or before, with an offset from UTC")]
-OccurredBy = Annotated[date | None, Query(description="What has this business date or an earlier one")]
+RecordedBy = Annotated[
+    datetime | None,
+    Query(description="What was recorded at this time or before, with an offset from UTC"),
+]
+OccurredBy = Annotated[
+    date | None, Query(description="What has this business date or an earlier one")
+]
 
 PolicyThen = Callable[[date | None, datetime | None], TierPolicy]
-UNREMADE = problems({409: "The journal does not have what it was decided by", 410: "What it was decided by has been forgotten since"})
+UNREMADE = problems(
+    {
+        409: "The journal does not have what it was decided by",
+        410: "What it was decided by has been forgotten since",
+    }
+)
 
 
-def add_past(app: FastAPI, journal: Journal, privacy: PrivacyPolicy, policy_then: PolicyThen, today: Callable[[], date]) -> None:
-    """Add the questions about the past; they read the journal, not the read models, under the policy in force on the day."""
+def add_past(
+    app: FastAPI,
+    journal: Journal,
+    privacy: PrivacyPolicy,
+    policy_then: PolicyThen,
+    today: Callable[[], date],
+) -> None:
+    """Add the questions about the past.
 
-    @app.get("/v1/customers/{customer}/explain", summary="Why this tier on that date: policy, months, events")
+    They read the journal, not the read models, under the policy in force on the day.
+    """
+
+    @app.get(
+        "/v1/customers/{customer}/explain",
+        summary="Why this tier on that date: policy, months, events",
+    )
     async def why(
-        customer: CustomerId, request: Request, on: Annotated[date | None, Query(description="A business date; today if none is given")] = None
+        customer: CustomerId,
+        request: Request,
+        on: Annotated[
+            date | None, Query(description="A business date; today if none is given")
+        ] = None,
     ) -> Response:
         day = on or today()
-        found = await asyncio.to_thread(lambda: explain(journal, policy_then(day, None), f"customer:{customer}", day))
+        found = await asyncio.to_thread(
+            lambda: explain(journal, policy_then(day, None), f"customer:{customer}", day)
+        )
         if found is None:
             raise Problem(404, f"nothing was recorded of customer {customer} by then")
         return as_json(shown(request, privacy, found.as_json()))
 
-    @app.get("/v1/versions", summary="What was decided of each projection's versions: which is live, who approved, and every switch")
+    @app.get(
+        "/v1/versions",
+        summary=(
+            "What was decided of each projection's versions: which is live, who approved, and "
+            "every switch"
+        ),
+    )
     async def versions() -> Response:
         return as_json(await asyncio.to_thread(decided, journal))
 
@@ -53,7 +87,9 @@ def add_past(app: FastAPI, journal: Journal, privacy: PrivacyPolicy, policy_then
         occurred: OccurredBy = None,
     ) -> Response:
         group = customers_under(await asyncio.to_thread(policy_then, occurred, _aware(recorded)))
-        states = await asyncio.to_thread(as_of, journal, group, f"customer:{customer}", recorded, occurred)
+        states = await asyncio.to_thread(
+            as_of, journal, group, f"customer:{customer}", recorded, occurred
+        )
         if states is None:
             raise Problem(404, f"nothing was recorded of customer {customer} by then")
         return as_json({"customer": customer, **shown(request, privacy, as_shown(states))})
@@ -62,15 +98,33 @@ def add_past(app: FastAPI, journal: Journal, privacy: PrivacyPolicy, policy_then
 def add_wholes_past(app: FastAPI, journal: Journal, privacy: PrivacyPolicy) -> None:
     """Add the questions about households and company groups as they were."""
 
-    @app.get("/v1/households/{household}/as-of", summary="The household as known then, as true then, summed from its members")
-    async def household(household: CustomerId, request: Request, recorded: RecordedBy = None, occurred: OccurredBy = None) -> Response:
+    @app.get(
+        "/v1/households/{household}/as-of",
+        summary="The household as known then, as true then, summed from its members",
+    )
+    async def household(
+        household: CustomerId,
+        request: Request,
+        recorded: RecordedBy = None,
+        occurred: OccurredBy = None,
+    ) -> Response:
         return await together(request, f"household:{household}", recorded, occurred)
 
-    @app.get("/v1/companies/{company}/as-of", summary="The company group as known then, as true then, summed from its members")
-    async def company(company: CustomerId, request: Request, recorded: RecordedBy = None, occurred: OccurredBy = None) -> Response:
+    @app.get(
+        "/v1/companies/{company}/as-of",
+        summary="The company group as known then, as true then, summed from its members",
+    )
+    async def company(
+        company: CustomerId,
+        request: Request,
+        recorded: RecordedBy = None,
+        occurred: OccurredBy = None,
+    ) -> Response:
         return await together(request, f"company:{company}", recorded, occurred)
 
-    async def together(request: Request, whole: str, recorded: datetime | None, occurred: date | None) -> Response:
+    async def together(
+        request: Request, whole: str, recorded: datetime | None, occurred: date | None
+    ) -> Response:
         found = await asyncio.to_thread(together_as_of, journal, whole, _aware(recorded), occurred)
         kind, _, name = whole.partition(":")
         if found is None:
@@ -79,20 +133,31 @@ def add_wholes_past(app: FastAPI, journal: Journal, privacy: PrivacyPolicy) -> N
         return as_json({kind: name, **shown(request, privacy, vars(found))})
 
 
-def add_decisions(app: FastAPI, journal: Journal, privacy: PrivacyPolicy, begun_with: TierPolicy) -> None:
-    """Add the question why something was offered; answered from the journal, by deciding once more."""
+def add_decisions(
+    app: FastAPI, journal: Journal, privacy: PrivacyPolicy, begun_with: TierPolicy
+) -> None:
+    """Add the question why something was offered; answered from the journal, by
+    deciding once more.
+    """
 
     @app.get(
         "/v1/decisions/{decision}/explanation",
-        summary="A decision as recorded, and made once more from the journal: equal or not, byte for byte",
+        summary=(
+            "A decision as recorded, and made once more from the journal: equal or not, byte for "
+            "byte"
+        ),
         responses=UNREMADE,
     )
-    async def explanation(decision: Annotated[str, Path(min_length=1, max_length=128)], request: Request) -> Response:
+    async def explanation(
+        decision: Annotated[str, Path(min_length=1, max_length=128)], request: Request
+    ) -> Response:
         decisions, event = await asyncio.to_thread(looked_for, decision)
         if event is None:
             raise Problem(404, f"no decision {decision} is recorded")
         await request.state.look.at(event.stream)
-        return as_json(shown(request, privacy, vars(await asyncio.to_thread(remade, decisions, event))))
+        return as_json(
+            shown(request, privacy, vars(await asyncio.to_thread(remade, decisions, event)))
+        )
 
     def looked_for(decision: str) -> tuple[Decisions, Recorded | None]:
         decisions = Decisions(journal, begun_with)
@@ -107,5 +172,7 @@ def add_decisions(app: FastAPI, journal: Journal, privacy: PrivacyPolicy, begun_
 
 def _aware(recorded: datetime | None) -> datetime | None:
     if recorded is not None and recorded.tzinfo is None:
-        raise Problem(422, "recorded: a time with its offset from UTC, as 2026-03-02T10:15:00+08:00")
+        raise Problem(
+            422, "recorded: a time with its offset from UTC, as 2026-03-02T10:15:00+08:00"
+        )
     return recorded

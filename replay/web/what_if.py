@@ -1,4 +1,7 @@
-"""Which question of a tier owner is answered over HTTP? Who would move under other policies; nothing is changed."""
+"""Which question of a tier owner is answered over HTTP?
+
+Who would move under other policies; nothing is changed.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -14,18 +17,31 @@ from replay.what_if.compare import Comparison
 from streams.web.dependencies import as_json
 from streams.web.problems import Problem, problems
 
-Candidates = Annotated[list[TierPolicy], Body(min_length=1, max_length=10, description="Tier policies to try")]
+Candidates = Annotated[
+    list[TierPolicy], Body(min_length=1, max_length=10, description="Tier policies to try")
+]
 UNGATHERED = problems({409: "The facts have to be gathered first"})
 WAITING = 4
 """Questions that wait for the one that is answered."""
 
 
 def add_trying(app: FastAPI, compared: Callable[[Sequence[TierPolicy]], list[Comparison]]) -> None:
-    """Add the question; `compared` answers it in a process of its own, one at a time, so that lookups do not wait. Raises `BadColumns` there."""
+    """Add the question.
+
+    `compared` answers it in a process of its own, one at a time, so that lookups do not wait.
+    Raises `BadColumns` there.
+    """
     busy = asyncio.Lock()
     waiting = 0
 
-    @app.post("/v1/what-if", summary="Who would move under other policies, over the facts that were gathered last; nothing is changed", responses=UNGATHERED)
+    @app.post(
+        "/v1/what-if",
+        summary=(
+            "Who would move under other policies, over the facts that were gathered last; nothing "
+            "is changed"
+        ),
+        responses=UNGATHERED,
+    )
     async def what_if(candidates: Candidates) -> Response:
         nonlocal waiting
         if waiting > WAITING:
@@ -39,14 +55,25 @@ def add_trying(app: FastAPI, compared: Callable[[Sequence[TierPolicy]], list[Com
                 finally:
                     processes.shutdown(wait=False)
         except BrokenProcessPool as error:
-            raise Problem(503, "the process that tried the policies was ended; try again") from error
+            raise Problem(
+                503, "the process that tried the policies was ended; try again"
+            ) from error
         except BadColumns as error:
-            raise Problem(409, f"{error}: gather the facts again, with `tierfold replay facts`") from error
+            raise Problem(
+                409, f"{error}: gather the facts again, with `tierfold replay facts`"
+            ) from error
         finally:
             waiting -= 1
         return as_json([_told(each) for each in found])
 
 
 def _told(found: Comparison) -> dict[str, Any]:
-    """A comparison without the names of those who move: over HTTP a tier owner sees how many, not who."""
-    return {**vars(found), "movers": [{**vars(mover), "customer": None} for mover in found.movers], "digest": found.digest}
+    """A comparison without the names of those who move.
+
+    Over HTTP a tier owner sees how many, not who.
+    """
+    return {
+        **vars(found),
+        "movers": [{**vars(mover), "customer": None} for mover in found.movers],
+        "digest": found.digest,
+    }

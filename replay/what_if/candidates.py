@@ -1,4 +1,7 @@
-"""What would change under another policy, or with another threshold? Read-only, over the facts of the whole bank."""
+"""What would change under another policy, or with another threshold?
+
+Read-only, over the facts of the whole bank.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,22 +32,37 @@ class Curve:
     points: tuple[Point, ...]
 
 
-def what_if(columns: Columns, live: TierPolicy, candidates: Sequence[TierPolicy]) -> list[Comparison]:
+def what_if(
+    columns: Columns, live: TierPolicy, candidates: Sequence[TierPolicy]
+) -> list[Comparison]:
     """Each candidate compared with the policy that is live."""
     before, *after = standings([live, *candidates], columns)
-    return [compare(columns, live, candidate, before, each) for candidate, each in zip(candidates, after, strict=True)]
+    return [
+        compare(columns, live, candidate, before, each)
+        for candidate, each in zip(candidates, after, strict=True)
+    ]
 
 
-def sensitivity(columns: Columns, policy: TierPolicy, tier: str, thresholds: Sequence[int]) -> Curve:
+def sensitivity(
+    columns: Columns, policy: TierPolicy, tier: str, thresholds: Sequence[int]
+) -> Curve:
     """How many would stand in a tier or above, for several thresholds of it.
 
-    Raises `ValueError` if the tier has no single threshold, or one of these would make another tier unreachable.
+    Raises `ValueError` if the tier has no single threshold, or one of these would make another tier
+    unreachable.
     """
     place = policy.rank(tier)
     if not place or not isinstance(policy.tiers[place].reach, AtLeast):
-        raise ValueError(f"{policy.label} has no tier {tier} with a single threshold (quantity and at_least)")
-    found = standings([_with_threshold(policy, place, threshold) for threshold in thresholds], columns)
-    points = (Point(threshold, int((each.tier >= place).sum())) for threshold, each in zip(thresholds, found, strict=True))
+        raise ValueError(
+            f"{policy.label} has no tier {tier} with a single threshold (quantity and at_least)"
+        )
+    found = standings(
+        [_with_threshold(policy, place, threshold) for threshold in thresholds], columns
+    )
+    points = (
+        Point(threshold, int((each.tier >= place).sum()))
+        for threshold, each in zip(thresholds, found, strict=True)
+    )
     return Curve(policy.label, tier, tuple(points))
 
 
@@ -54,4 +72,7 @@ def _with_threshold(policy: TierPolicy, place: int, threshold: int) -> TierPolic
     try:
         return TierPolicy.model_validate(said)
     except ValidationError as error:
-        raise ValueError(f"with a threshold of {threshold}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
+        raise ValueError(
+            f"with a threshold of {threshold}: "
+            f"{error.errors()[0]['msg'].removeprefix('Value error, ')}"
+        ) from error

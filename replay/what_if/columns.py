@@ -1,7 +1,10 @@
-"""How are the facts of a whole bank kept so that all can be looked at in seconds? As columns of numbers, one file each.
+"""How are the facts of a whole bank kept so that all can be looked at in seconds?
 
-A customer's rows lie together, in order of months. Words are kept once and stand in the columns as numbers; what a
-row has several of (asset classes, currencies) lies in columns of its own, with an index of where each row begins.
+As columns of numbers, one file each.
+
+A customer's rows lie together, in order of months. Words are kept once and stand in the columns as
+numbers; what a row has several of (asset classes, currencies) lies in columns of its own, with an
+index of where each row begins.
 """
 
 import json
@@ -32,7 +35,10 @@ class TooLarge(ValueError):
 
 @dataclass(frozen=True)
 class Columns:
-    """The facts of many customers: `first[c]` to `first[c + 1]` are the rows of customer `c`, and so for what rows have several of."""
+    """The facts of many customers.
+
+    `first[c]` to `first[c + 1]` are the rows of customer `c`, and so for what rows have several of.
+    """
 
     names: Numbers
     first: Numbers
@@ -81,10 +87,19 @@ class Columns:
         return MonthlyFacts(
             month=name,
             days=days_in(name),
-            assets=tuple(self._asset(index) for index in range(int(self.asset_first[row]), int(self.asset_first[row + 1]))),
+            assets=tuple(
+                self._asset(index)
+                for index in range(int(self.asset_first[row]), int(self.asset_first[row + 1]))
+            ),
             transactions=int(self.transactions[row]),
-            value_in={self.words["currency"][self.value_currency[index]]: int(self.came[index]) for index in values},
-            value_out={self.words["currency"][self.value_currency[index]]: int(self.went[index]) for index in values},
+            value_in={
+                self.words["currency"][self.value_currency[index]]: int(self.came[index])
+                for index in values
+            },
+            value_out={
+                self.words["currency"][self.value_currency[index]]: int(self.went[index])
+                for index in values
+            },
             active_days=int(self.active_days[row]),
             products=int(self.products[row]),
             tenure_months=int(self.tenure[row]),
@@ -95,23 +110,31 @@ class Columns:
 
     def _asset(self, index: int) -> AssetFacts:
         asset_class, currency = self.words["asset"][self.asset[index]].split("/")
-        amounts = (int(column[index]) for column in (self.balance_days, self.average, self.closing, self.ninety_days))
+        amounts = (
+            int(column[index])
+            for column in (self.balance_days, self.average, self.closing, self.ninety_days)
+        )
         return AssetFacts(asset_class, currency, *amounts)
 
     def _traits(self, row: int) -> Traits:
-        said = {name: self._word(name, int(getattr(self, name)[row])) for name in ("kind", "rating", "industry", "region")}
+        said = {
+            name: self._word(name, int(getattr(self, name)[row]))
+            for name in ("kind", "rating", "industry", "region")
+        }
         held = self.words["holdings"][self.holdings[row]]
         born = date.fromordinal(int(self.born[row])) if self.born[row] else None
-        return Traits(**said, born=born, holdings=tuple(held.split()), open_cases=int(self.open_cases[row]))
+        return Traits(
+            **said, born=born, holdings=tuple(held.split()), open_cases=int(self.open_cases[row])
+        )
 
     def _word(self, name: str, code: int) -> str | None:
         return None if code == NOTHING else self.words[name][code]
 
 
 TYPES: dict[str, str] = {
-    "names": "S", "first": "i8", "month": "i4", "transactions": "i4", "active_days": "i1", "products": "i4", "tenure": "i2", "streak": "i2",
-    "open_cases": "i2", "kind": "i4", "rating": "i4", "industry": "i4", "region": "i4", "born": "i4", "holdings": "i4", "wholes": "i4", "asset_first": "i8",
-    "asset": "i2", "balance_days": "i8", "average": "i8", "closing": "i8", "ninety_days": "i8", "value_first": "i8", "value_currency": "i2",
+    "names": "S", "first": "i8", "month": "i4", "transactions": "i4", "active_days": "i1", "products": "i4", "tenure": "i2", "streak": "i2",  # noqa: E501
+    "open_cases": "i2", "kind": "i4", "rating": "i4", "industry": "i4", "region": "i4", "born": "i4", "holdings": "i4", "wholes": "i4", "asset_first": "i8",  # noqa: E501
+    "asset": "i2", "balance_days": "i8", "average": "i8", "closing": "i8", "ninety_days": "i8", "value_first": "i8", "value_currency": "i2",  # noqa: E501
     "came": "i8", "went": "i8",
 }  # fmt: skip
 
@@ -144,7 +167,9 @@ def wholes_said(word: str) -> dict[str, int]:
     >>> wholes_said("company:7=600 household:3=1000")
     {'company:7': 600, 'household:3': 1000}
     """
-    return {name: int(permille) for name, _, permille in (each.rpartition("=") for each in word.split())}
+    return {
+        name: int(permille) for name, _, permille in (each.rpartition("=") for each in word.split())
+    }
 
 
 class BadColumns(ValueError):
@@ -159,21 +184,33 @@ def save(columns: Columns, folder: Path, gathered_at: datetime) -> None:
         column = getattr(columns, name)
         np.save(folder / f"{name}.npy", column)
         lengths[name] = len(column)
-    told = {"format": FORMAT, "gathered_at": gathered_at.isoformat(timespec="seconds"), "lengths": lengths, "words": columns.words}
+    told = {
+        "format": FORMAT,
+        "gathered_at": gathered_at.isoformat(timespec="seconds"),
+        "lengths": lengths,
+        "words": columns.words,
+    }
     (folder / "facts.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
 
 
 def load(folder: Path) -> Columns:
-    """The columns in a folder, read from the disk where they are looked at, and no earlier; raises `BadColumns`."""
+    """The columns in a folder, read from the disk where they are looked at, and no earlier.
+
+    Raises `BadColumns`.
+    """
     try:
         told = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
         if told["format"] != FORMAT:
-            raise BadColumns(f"{folder} cannot be used: it has format {told['format']}, and {FORMAT} is read")
+            raise BadColumns(
+                f"{folder} cannot be used: it has format {told['format']}, and {FORMAT} is read"
+            )
         found = {name: np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in TYPES}
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise BadColumns(f"{folder} cannot be used ({error})") from error
     if odd := [name for name, column in found.items() if len(column) != told["lengths"][name]]:
-        raise BadColumns(f"{folder} cannot be used: {', '.join(odd)} are of another length than was written")
+        raise BadColumns(
+            f"{folder} cannot be used: {', '.join(odd)} are of another length than was written"
+        )
     return Columns(**found, words=told["words"])
 
 
@@ -182,8 +219,24 @@ class _Maker:
 
     def __init__(self) -> None:
         self._names: list[bytes] = []
-        self._lists = {name: array("q", [0] if name.endswith("first") else []) for name in TYPES if name != "names"}
-        self._words: dict[str, dict[str, int]] = {name: {} for name in ("kind", "rating", "industry", "region", "holdings", "wholes", "asset", "currency")}
+        self._lists = {
+            name: array("q", [0] if name.endswith("first") else [])
+            for name in TYPES
+            if name != "names"
+        }
+        self._words: dict[str, dict[str, int]] = {
+            name: {}
+            for name in (
+                "kind",
+                "rating",
+                "industry",
+                "region",
+                "holdings",
+                "wholes",
+                "asset",
+                "currency",
+            )
+        }
 
     def add(self, name: str, months: Sequence[MonthlyFacts]) -> None:
         """One customer more."""
@@ -197,24 +250,34 @@ class _Maker:
         for name, values in self._lists.items():
             bounds = np.iinfo(TYPES[name])
             if values and not bounds.min <= min(values) <= max(values) <= bounds.max:
-                raise TooLarge(f"somebody's {name.replace('_', ' ')} do not fit into {8 * int(TYPES[name][1])} bits: {min(values)} to {max(values)}")
+                raise TooLarge(
+                    f"somebody's {name.replace('_', ' ')} do not fit into "
+                    f"{8 * int(TYPES[name][1])} bits: {min(values)} to {max(values)}"
+                )
         found = {name: np.array(values, dtype=TYPES[name]) for name, values in self._lists.items()}
         for column in found.values():
             column.setflags(write=False)
-        return Columns(names=np.array(self._names, dtype=TYPES["names"]), **found, words={name: list(words) for name, words in self._words.items()})
+        return Columns(
+            names=np.array(self._names, dtype=TYPES["names"]),
+            **found,
+            words={name: list(words) for name, words in self._words.items()},
+        )
 
     def _row(self, name: str, facts: MonthlyFacts) -> None:
         traits = facts.traits
         row = {
-            "month": month_number(facts.month), "transactions": facts.transactions, "active_days": facts.active_days, "products": facts.products,
-            "tenure": facts.tenure_months, "streak": facts.streak, "open_cases": traits.open_cases, "born": traits.born.toordinal() if traits.born else 0,
+            "month": month_number(facts.month), "transactions": facts.transactions, "active_days": facts.active_days, "products": facts.products,  # noqa: E501
+            "tenure": facts.tenure_months, "streak": facts.streak, "open_cases": traits.open_cases, "born": traits.born.toordinal() if traits.born else 0,  # noqa: E501
             "holdings": self._code("holdings", " ".join(traits.holdings)),
-            "wholes": self._code("wholes", " ".join(f"{whole}={permille}" for whole, permille in facts.wholes.items())),
-            **{word: self._code(word, getattr(traits, word)) for word in ("kind", "rating", "industry", "region")},
+            "wholes": self._code("wholes", " ".join(f"{whole}={permille}" for whole, permille in facts.wholes.items())),  # noqa: E501
+            **{word: self._code(word, getattr(traits, word)) for word in ("kind", "rating", "industry", "region")},  # noqa: E501
         }  # fmt: skip
         for asset in facts.assets:
             if max(abs(asset.average), abs(asset.closing)) > LIMIT:
-                raise TooLarge(f"{name} had more than {LIMIT} minor units of one class in {facts.month}: no rule can be tried on such amounts")
+                raise TooLarge(
+                    f"{name} had more than {LIMIT} minor units of one class in {facts.month}: no "
+                    "rule can be tried on such amounts"
+                )
             self._append("asset", self._code("asset", f"{asset.asset_class}/{asset.currency}"))
             for amount in ("balance_days", "average", "closing", "ninety_days"):
                 self._append(amount, getattr(asset, amount))

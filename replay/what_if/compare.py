@@ -1,4 +1,7 @@
-"""Who stands elsewhere under another policy? Counts from tier to tier, assets, segments, and the movers with reasons."""
+"""Who stands elsewhere under another policy?
+
+Counts from tier to tier, assets, segments, and the movers with reasons.
+"""
 
 import hashlib
 import json
@@ -28,9 +31,12 @@ NAMED = 1_000
 
 @dataclass(frozen=True)
 class Segment:
-    """Customers who have something in common: how many there are, how many rise, fall and go elsewhere, with what assets.
+    """Customers who have something in common.
 
-    `assets` are those of all who move, and `fees` by how much the yearly fees of all change, as in the comparison.
+    How many there are, how many rise, fall and go elsewhere, with what assets.
+
+    `assets` are those of all who move, and `fees` by how much the yearly fees of all change, as in
+    the comparison.
     """
 
     by: str
@@ -45,10 +51,13 @@ class Segment:
 
 @dataclass(frozen=True)
 class Mover:
-    """A customer who stands elsewhere: from where to where, on what grounds, what is missing to rise again, and assets in minor units.
+    """A customer who stands elsewhere.
 
-    `why` is what the tier that was reached asks for and what there was; or, where that is the lowest, what is missing for
-    the tier before. `whole` is the household or company group that counted too, and `together` what was seen of it.
+    From where to where, on what grounds, what is missing to rise again, and assets in minor units.
+
+    `why` is what the tier that was reached asks for and what there was; or, where that is the
+    lowest, what is missing for the tier before. `whole` is the household or company group that
+    counted too, and `together` what was seen of it.
     """
 
     customer: str
@@ -65,12 +74,13 @@ class Mover:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two policies over the same facts, from the tiers of the old (rows) to those of the new (columns); assets in minor units.
+    """Two policies over the same facts, from the tiers of the old (rows) to those of the new
+    (columns); assets in minor units.
 
-    `fees` is by how much the yearly fees of all in a cell change, in minor units of the new policy's currency; None if
-    the old policy has another one.
-    Up and down are told where the new policy knows the old tier; who comes from another is `elsewhere`. `movers` are
-    the largest of all these, a thousand at most.
+    `fees` is by how much the yearly fees of all in a cell change, in minor units of the new
+    policy's currency; None if the old policy has another one. Up and down are told where the new
+    policy knows the old tier; who comes from another is `elsewhere`. `movers` are the largest of
+    all these, a thousand at most.
     """
 
     old: str
@@ -98,7 +108,9 @@ class Comparison:
     def stood(self, tier: str) -> tuple[int, int]:
         """How many stood in a tier under the old policy, and stand in it under the new one."""
         before = sum(self.counts[self.rows.index(tier)]) if tier in self.rows else 0
-        return before, sum(counts[self.columns.index(tier)] for counts in self.counts) if tier in self.columns else 0
+        return before, sum(
+            counts[self.columns.index(tier)] for counts in self.counts
+        ) if tier in self.columns else 0
 
     @property
     def fees_change(self) -> int | None:
@@ -108,11 +120,15 @@ class Comparison:
     @property
     def digest(self) -> str:
         """A SHA-256 over all that the report says, for an approval to name."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+        return hashlib.sha256(
+            json.dumps(asdict(self), sort_keys=True, ensure_ascii=False).encode()
+        ).hexdigest()
 
 
 class Stood(Protocol):
-    """Everybody's standing: the tier by place (-1: none), the last row it saw, and each in words."""
+    """Everybody's standing: the tier by place (-1: none), the last row it saw, and
+    each in words.
+    """
 
     @property
     def tier(self) -> Numbers: ...
@@ -121,7 +137,9 @@ class Stood(Protocol):
     def standing(self, policy: TierPolicy, columns: Columns, customer: int) -> Standing: ...
 
 
-def compare(columns: Columns, old: TierPolicy, new: TierPolicy, before: Stood, after: Stood) -> Comparison:
+def compare(
+    columns: Columns, old: TierPolicy, new: TierPolicy, before: Stood, after: Stood
+) -> Comparison:
     """What a change from one policy to another would do to everybody."""
     rows, names = (NOBODY, *_names(old)), (NOBODY, *_names(new))
     here, there = before.tier.astype(np.int64) + 1, after.tier.astype(np.int64) + 1
@@ -148,7 +166,10 @@ def compare(columns: Columns, old: TierPolicy, new: TierPolicy, before: Stood, a
         down=int((moves == DOWN).sum()),
         elsewhere=int((moves == ELSEWHERE).sum()),
         segments=tuple(_segments(columns, moves, assets, fees)),
-        movers=tuple(_mover(columns, new, after, int(each), rows[here[each]], int(assets[each])) for each in largest),
+        movers=tuple(
+            _mover(columns, new, after, int(each), rows[here[each]], int(assets[each]))
+            for each in largest
+        ),
     )
 
 
@@ -158,13 +179,22 @@ def _names(policy: TierPolicy) -> tuple[str, ...]:
 
 def _fees(policy: TierPolicy) -> Numbers:
     """What a customer pays a year, tier by tier; nothing before any assessment."""
-    return np.array([0, *(sum(tier.service.fees.values()) for tier in policy.tiers)], dtype=np.int64)
+    return np.array(
+        [0, *(sum(tier.service.fees.values()) for tier in policy.tiers)], dtype=np.int64
+    )
 
 
 def _moves(rows: Sequence[str], names: Sequence[str]) -> Numbers:
-    """For every pair of tiers, 1 for a rise, -1 for a fall, and 2 for a move from a tier that the new policy does not know."""
+    """For every pair of tiers, 1 for a rise, -1 for a fall, and 2 for a move from a tier that the
+    new policy does not know.
+    """
     places = np.arange(len(names))
-    return np.array([np.sign(places - names.index(row)) if row in names else np.full(len(names), ELSEWHERE) for row in rows])
+    return np.array(
+        [
+            np.sign(places - names.index(row)) if row in names else np.full(len(names), ELSEWHERE)
+            for row in rows
+        ]
+    )
 
 
 def _table(flat: Numbers, width: int) -> tuple[tuple[int, ...], ...]:
@@ -193,7 +223,13 @@ def _at(column: Numbers, rows: Numbers, otherwise: int) -> Numbers:
 
 def _assets(columns: Columns, currency: str) -> Numbers:
     """What everybody held at the end of their last month, without loans, in one currency."""
-    counts = np.array([asset.endswith(f"/{currency}") and not asset.startswith("loan/") for asset in columns.words["asset"]] or [False])
+    counts = np.array(
+        [
+            asset.endswith(f"/{currency}") and not asset.startswith("loan/")
+            for asset in columns.words["asset"]
+        ]
+        or [False]
+    )
     last = _last_rows(columns)
     total = np.zeros(len(columns), dtype=np.int64)
     start = _at(columns.asset_first, last, 0)
@@ -205,26 +241,52 @@ def _assets(columns: Columns, currency: str) -> Numbers:
     return total
 
 
-def _segments(columns: Columns, moves: Numbers, assets: Numbers, fees: Numbers | None) -> Iterator[Segment]:
+def _segments(
+    columns: Columns, moves: Numbers, assets: Numbers, fees: Numbers | None
+) -> Iterator[Segment]:
     last = _last_rows(columns)
     for by in ("kind", "region"):
         codes = _at(getattr(columns, by), last, -1)
         yield from _grouped(by, codes + 1, ("unknown", *columns.words[by]), moves, assets, fees)
-    yield from _grouped("age", _bands(columns, last), ("unknown", *_band_names()), moves, assets, fees)
+    yield from _grouped(
+        "age", _bands(columns, last), ("unknown", *_band_names()), moves, assets, fees
+    )
 
 
-def _grouped(by: str, codes: Numbers, names: Sequence[str], moves: Numbers, assets: Numbers, fees: Numbers | None) -> Iterator[Segment]:
-    counted = [np.bincount(some, minlength=len(names)) for some in (codes, *(codes[moves == move] for move in (UP, DOWN, ELSEWHERE)))]
+def _grouped(
+    by: str,
+    codes: Numbers,
+    names: Sequence[str],
+    moves: Numbers,
+    assets: Numbers,
+    fees: Numbers | None,
+) -> Iterator[Segment]:
+    counted = [
+        np.bincount(some, minlength=len(names))
+        for some in (codes, *(codes[moves == move] for move in (UP, DOWN, ELSEWHERE)))
+    ]
     moving = _sums(codes[moves != 0], assets[moves != 0], len(names))
     changes = None if fees is None else _sums(codes, fees, len(names))
     for place, name in enumerate(names):
         if counted[0][place]:
             customers, up, down, elsewhere = (int(each[place]) for each in counted)
-            yield Segment(by, name, customers, up, down, elsewhere, int(moving[place]), None if changes is None else int(changes[place]))
+            yield Segment(
+                by,
+                name,
+                customers,
+                up,
+                down,
+                elsewhere,
+                int(moving[place]),
+                None if changes is None else int(changes[place]),
+            )
 
 
 def _bands(columns: Columns, last: Numbers) -> Numbers:
-    """Everybody's age band at the end of their last month, counted from 1; 0 where no birth date is known."""
+    """Everybody's age band at the end of their last month, counted from 1.
+
+    0 where no birth date is known.
+    """
     born, months = _at(columns.born, last, 0), _at(columns.month, last, -1)
     bands = np.where(born > 0, 1, 0)
     for month in np.unique(months[months >= 0]):
@@ -239,32 +301,63 @@ def _bands(columns: Columns, last: Numbers) -> Numbers:
 def _birthday(end: date, age: int) -> int:
     """The latest day of birth of who is so old on a day."""
     year = end.year - age
-    return end.replace(year=year, day=min(end.day, days_in(f"{year:04d}-{end.month:02d}"))).toordinal()
+    return end.replace(
+        year=year, day=min(end.day, days_in(f"{year:04d}-{end.month:02d}"))
+    ).toordinal()
 
 
 def _band_names() -> tuple[str, ...]:
-    ends = [f"under {AGES[0]}", *(f"{low} to {high - 1}" for low, high in pairwise(AGES)), f"{AGES[-1]} and over"]
+    ends = [
+        f"under {AGES[0]}",
+        *(f"{low} to {high - 1}" for low, high in pairwise(AGES)),
+        f"{AGES[-1]} and over",
+    ]
     return tuple(ends)
 
 
-def _mover(columns: Columns, new: TierPolicy, after: Stood, customer: int, before: str, assets: int) -> Mover:
+def _mover(
+    columns: Columns, new: TierPolicy, after: Stood, customer: int, before: str, assets: int
+) -> Mover:
     standing, row = after.standing(new, columns, customer), int(after.last[customer])
     grounds = standing.grounds
     seen, month = (grounds.seen, grounds.month) if grounds else ({}, "")
     why, missing = _reasons(new, standing, columns.facts(row), before) if row >= 0 else ((), ())
     whole, together = (grounds.whole, grounds.together) if grounds else (None, {})
-    return Mover(columns.name(customer), before, standing.tier or NOBODY, month, seen, why, missing, assets, whole, together)
+    return Mover(
+        columns.name(customer),
+        before,
+        standing.tier or NOBODY,
+        month,
+        seen,
+        why,
+        missing,
+        assets,
+        whole,
+        together,
+    )
 
 
-def _reasons(new: TierPolicy, standing: Standing, facts: MonthlyFacts, before: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Why a customer stands there: what that tier asks for, or what is missing for it or for the one before; and what is missing to rise.
+def _reasons(
+    new: TierPolicy, standing: Standing, facts: MonthlyFacts, before: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Why a customer stands there.
 
-    Who stands in a tier without reaching it has not yet missed it often enough, or came down by one step.
+    What that tier asks for, or what is missing for it or for the one before; and what is missing to
+    rise.
+
+    Who stands in a tier without reaching it has not yet missed it often enough, or came down by one
+    step.
     """
-    case, place, place_before = case_now(new, standing, facts), new.rank(standing.tier), new.rank(before)
+    case, place, place_before = (
+        case_now(new, standing, facts),
+        new.rank(standing.tier),
+        new.rank(before),
+    )
     reach = new.tiers[place].reach if place is not None else None
     asked = new.tiers[place_before].reach if place_before is not None else None
     lacks = asked if reach is None else reach
-    why = (held(reach, case) if reach is not None else ()) or (next(iter(missing(lacks, case)), ()) if lacks is not None else ())
+    why = (held(reach, case) if reach is not None else ()) or (
+        next(iter(missing(lacks, case)), ()) if lacks is not None else ()
+    )
     gaps = outlook(new, standing, facts).missing
     return tuple(map(str, why)), tuple(map(str, gaps[0] if gaps else ()))

@@ -1,6 +1,9 @@
-"""What did many months come to under a policy? Quantities, conditions and levels, for all rows of a stretch at once.
+"""What did many months come to under a policy?
 
-Row by row this is what `domain/rules/quantities.py` and `domain/rules/conditions.py` say of one month.
+Quantities, conditions and levels, for all rows of a stretch at once.
+
+Row by row this is what `domain/rules/quantities.py` and `domain/rules/conditions.py` say of one
+month.
 """
 
 from functools import cached_property
@@ -13,17 +16,36 @@ from domain.tiering.policy import STAGES, TierPolicy
 from replay.what_if.columns import Columns, Numbers
 
 Weighting = tuple[Over, str, tuple[tuple[str, int], ...]]
-COLUMN = {"transactions": "transactions", "active-days": "active_days", "products": "products", "tenure-months": "tenure", "open-cases": "open_cases"}
-AMOUNT: dict[Over, str] = {"month-average": "average", "rolling-90-days": "ninety_days", "closing": "closing"}
+COLUMN = {
+    "transactions": "transactions",
+    "active-days": "active_days",
+    "products": "products",
+    "tenure-months": "tenure",
+    "open-cases": "open_cases",
+}
+AMOUNT: dict[Over, str] = {
+    "month-average": "average",
+    "rolling-90-days": "ninety_days",
+    "closing": "closing",
+}
 
 
 class Rows:
-    """The rows from `start` up to, without, `stop`, as a policy sees them; each quantity is computed when it is first asked for.
+    """The rows from `start` up to, without, `stop`, as a policy sees them.
+
+    Each quantity is computed when it is first asked for.
 
     `shared` keeps weighted sums for the next policy that asks for the same ones of the same rows.
     """
 
-    def __init__(self, columns: Columns, start: int, stop: int, policy: TierPolicy, shared: dict[Weighting, Numbers]) -> None:
+    def __init__(
+        self,
+        columns: Columns,
+        start: int,
+        stop: int,
+        policy: TierPolicy,
+        shared: dict[Weighting, Numbers],
+    ) -> None:
         self._columns = columns
         self._rows = slice(start, stop)
         self._edges = slice(start, stop + 1)
@@ -34,9 +56,14 @@ class Rows:
     def due(self) -> Numbers:
         """Whether a row is one at whose end its customer is assessed."""
         policy = self._policy
-        months: Numbers = np.isin(np.arange(12), np.array(policy.assessed_in) - 1)[self._column("month") % 12] | self._new
+        months: Numbers = (
+            np.isin(np.arange(12), np.array(policy.assessed_in) - 1)[self._column("month") % 12]
+            | self._new
+        )
         if policy.applies_to != "everyone":
-            months &= self._among("kind", [policy.applies_to], unknown=policy.applies_to == "person")
+            months &= self._among(
+                "kind", [policy.applies_to], unknown=policy.applies_to == "person"
+            )
         return months
 
     def level(self) -> Numbers:
@@ -68,7 +95,14 @@ class Rows:
             case OneOf(trait=trait, one_of=wanted):
                 return self._among(trait, wanted)
             case Holds(holds=wanted):
-                return self._among("holdings", [held for held in self._columns.words["holdings"] if not set(wanted).isdisjoint(held.split())])
+                return self._among(
+                    "holdings",
+                    [
+                        held
+                        for held in self._columns.words["holdings"]
+                        if not set(wanted).isdisjoint(held.split())
+                    ],
+                )
 
     def _quantity(self, name: str) -> Numbers:
         if name not in self._seen:
@@ -95,7 +129,11 @@ class Rows:
     def _balance(self, measure: Balances) -> Numbers:
         over, fast = measure.over, self._policy.fast_track
         usual = self._weighted(measure, over)
-        return usual if fast is None or fast.over == over else np.where(self._new, self._weighted(measure, fast.over), usual)
+        return (
+            usual
+            if fast is None or fast.over == over
+            else np.where(self._new, self._weighted(measure, fast.over), usual)
+        )
 
     def _weighted(self, measure: Balances, over: Over) -> Numbers:
         weighting = (over, self._policy.currency, tuple(sorted(measure.weights_percent.items())))
@@ -107,23 +145,49 @@ class Rows:
         edges = self._columns.asset_first[self._edges]
         inside = slice(int(edges[0]), int(edges[-1]))
         words = [asset.split("/") for asset in self._columns.words["asset"]]
-        weights = [measure.weights_percent.get(kind, 0) if currency == self._policy.currency else 0 for kind, currency in words]  # type: ignore[call-overload]
+        weights = [
+            measure.weights_percent.get(kind, 0) if currency == self._policy.currency else 0  # type: ignore[call-overload]
+            for kind, currency in words
+        ]
         amounts = getattr(self._columns, AMOUNT[over])[inside]
         if over == "rolling-90-days":
             amounts = (2 * amounts + 90) // 180
-        return _sums(amounts * np.array([*weights, 0], dtype=np.int64)[self._columns.asset[inside]], edges) // 100
+        return (
+            _sums(
+                amounts * np.array([*weights, 0], dtype=np.int64)[self._columns.asset[inside]],
+                edges,
+            )
+            // 100
+        )
 
     def _value(self, side: str) -> Numbers:
         edges = self._columns.value_first[self._edges]
         inside = slice(int(edges[0]), int(edges[-1]))
-        counts = np.array([*(currency == self._policy.currency for currency in self._columns.words["currency"]), False])
-        return _sums(getattr(self._columns, side)[inside] * counts[self._columns.value_currency[inside]], edges)
+        counts = np.array(
+            [
+                *(
+                    currency == self._policy.currency
+                    for currency in self._columns.words["currency"]
+                ),
+                False,
+            ]
+        )
+        return _sums(
+            getattr(self._columns, side)[inside] * counts[self._columns.value_currency[inside]],
+            edges,
+        )
 
     def _score(self, scored: Scored) -> Numbers:
-        points = np.maximum(self._quantity(scored.quantity), 0).astype(np.int64) // scored.each * scored.points
+        points = (
+            np.maximum(self._quantity(scored.quantity), 0).astype(np.int64)
+            // scored.each
+            * scored.points
+        )
         return points if scored.at_most is None else np.minimum(points, scored.at_most)
 
-    def _among(self, trait: str, wanted: "list[str] | tuple[str, ...]", *, unknown: bool = False) -> Numbers:
+    def _among(
+        self, trait: str, wanted: "list[str] | tuple[str, ...]", *, unknown: bool = False
+    ) -> Numbers:
         counts = np.array([unknown, *(word in wanted for word in self._columns.words[trait])])
         found: Numbers = counts[self._column(trait) + 1]
         return found
@@ -141,12 +205,21 @@ class Rows:
     @cached_property
     def _stage(self) -> Numbers:
         cycle = self._policy.life_cycle
-        grown = np.where(-self._column("streak") >= cycle.dormant_from_months, STAGES.index("dormant"), STAGES.index("active"))
-        return np.where(self._column("tenure") <= cycle.new_through_months, STAGES.index("new"), grown)
+        grown = np.where(
+            -self._column("streak") >= cycle.dormant_from_months,
+            STAGES.index("dormant"),
+            STAGES.index("active"),
+        )
+        return np.where(
+            self._column("tenure") <= cycle.new_through_months, STAGES.index("new"), grown
+        )
 
 
 def _sums(values: Numbers, edges: Numbers) -> Numbers:
-    """The exact sum of the values between each edge and the next; a sum that runs over on the way comes back by the difference."""
+    """The exact sum of the values between each edge and the next.
+
+    A sum that runs over on the way comes back by the difference.
+    """
     total = np.zeros(len(values) + 1, dtype=np.int64)
     np.cumsum(values, out=total[1:])
     found: Numbers = np.diff(total[edges - edges[0]])

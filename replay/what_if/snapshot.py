@@ -17,34 +17,55 @@ from replay.what_if.columns import BadColumns, Columns, columns_of, load, save
 CHUNK_STREAMS = 1_000
 
 
-async def gathered(store: Store, facts: Group, cases: Group, shards: int, progress: Callable[[int], None] = lambda _n: None) -> Columns:
+async def gathered(
+    store: Store,
+    facts: Group,
+    cases: Group,
+    shards: int,
+    progress: Callable[[int], None] = lambda _n: None,
+) -> Columns:
     """The facts of every customer who has any in a store, by name; live, or rebuilt in memory."""
     found: dict[str, list[MonthlyFacts]] = {}
     for shard in range(shards):
-        async for streams, rows in _months(store, GroupShard(shard, facts.name), GroupShard(shard, cases.name)):
-            found.update({stream: months for stream, months in zip(streams, rows, strict=True) if months})
+        async for streams, rows in _months(
+            store, GroupShard(shard, facts.name), GroupShard(shard, cases.name)
+        ):
+            found.update(
+                {stream: months for stream, months in zip(streams, rows, strict=True) if months}
+            )
             progress(len(streams))
     return columns_of((name, found[name]) for name in sorted(found))
 
 
-async def _months(store: Store, place: GroupShard, cases: GroupShard) -> AsyncIterator[tuple[list[str], list[list[MonthlyFacts]]]]:
+async def _months(
+    store: Store, place: GroupShard, cases: GroupShard
+) -> AsyncIterator[tuple[list[str], list[list[MonthlyFacts]]]]:
     async for streams in store.streams(place):
         for start in range(0, len(streams), CHUNK_STREAMS):
             some = streams[start : start + CHUNK_STREAMS]
             kept = await store.load(place, [(MONTHS.key, stream) for stream in some])
             said = await store.load(cases, [(COMPLAINTS.key, stream) for stream in some])
-            rows = [rows_of(months, complaints) for months, complaints in zip(kept, said, strict=True)]
+            rows = [
+                rows_of(months, complaints) for months, complaints in zip(kept, said, strict=True)
+            ]
             yield some, [[months[name] for name in sorted(months)] for months in rows]
 
 
-def rows_of(months: StoredState | None, complaints: StoredState | None) -> Mapping[Month, MonthlyFacts]:
-    """The months of a customer as they are kept, each with how many complaints were open at its end."""
+def rows_of(
+    months: StoredState | None, complaints: StoredState | None
+) -> Mapping[Month, MonthlyFacts]:
+    """The months of a customer as they are kept, each with how many complaints were open
+    at its end.
+    """
     rows = MONTHS.decode(months.state).rows if months else {}
     return with_disputes(rows, COMPLAINTS.decode(complaints.state)) if complaints else rows
 
 
 def keep(columns: Columns, folder: Path, gathered_at: datetime) -> None:
-    """Keep columns in a folder beside those that are there, then switch: a reader finds the old ones or the new ones."""
+    """Keep columns in a folder beside those that are there, then switch.
+
+    A reader finds the old ones or the new ones.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     fresh = folder / uuid4().hex
     save(columns, fresh, gathered_at)

@@ -1,1 +1,4 @@
-"""How do messages travel? The door to Kafka, what a message on `recorded` is, and which shard an event belongs to."""
+"""How do messages travel?
+
+The door to Kafka, what a message on `recorded` is, and which shard an event belongs to.
+"""

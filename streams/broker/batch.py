@@ -1,4 +1,7 @@
-"""What goes out on `recorded`? One commit as one message: rows, and the position that they follow."""
+"""What goes out on `recorded`?
+
+One commit as one message: rows, and the position that they follow.
+"""
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -13,7 +16,10 @@ SIZE_LIMIT = 700_000
 
 
 class Batch(NamedTuple):
-    """A stretch of one shard: everything behind `after` up to and with `upto`. No rows: a nudge to catch up."""
+    """A stretch of one shard: everything behind `after` up to and with `upto`.
+
+    No rows: a nudge to catch up.
+    """
 
     after: int
     upto: int
@@ -36,7 +42,10 @@ def decode_batch(message: bytes) -> Batch:
 
 @lru_cache(maxsize=8)
 def open_batch(shard: Shard, message: bytes) -> Batch:
-    """The batch in one Kafka message, which every agent is handed in turn, opened; a nudge to read the journal where the copy in it does not open."""
+    """The batch in one Kafka message, which every agent is handed in turn, opened.
+
+    A nudge to read the journal where the copy in it does not open.
+    """
     batch = decode_batch(message)
     try:
         return batch._replace(rows=shard.opened(batch.rows))

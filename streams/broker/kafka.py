@@ -1,4 +1,7 @@
-"""The door to Kafka: topics, producers and consumers by kafka-python, for any broker that speaks the protocol."""
+"""The door to Kafka.
+
+Topics, producers and consumers by kafka-python, for any broker that speaks the protocol.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,7 +9,13 @@ from typing import Any, NamedTuple
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
-from kafka.errors import InvalidTopicError, KafkaError, MessageSizeTooLargeError, RecordListTooLargeError, TopicAlreadyExistsError
+from kafka.errors import (
+    InvalidTopicError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAlreadyExistsError,
+)
 from kafka.partitioner.default import murmur2
 from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.util import decode_varint
@@ -41,20 +50,28 @@ class Offsets(NamedTuple):
 
 
 def _read_message(batch: Any, read: Callable[[Any], Any] = DefaultRecordBatch._read_msg) -> Any:  # noqa: SLF001
-    """Trap: a header whose name is not UTF-8 raises in the middle of a poll, again and again, and stops its consumer.
+    """Trap: a header whose name is not UTF-8 raises in the middle of a poll, again and again, and
+    stops its consumer.
 
-    What cannot be read of the names becomes question marks; the message goes on, and is judged like any other.
+    What cannot be read of the names becomes question marks; the message goes on, and is judged like
+    any other.
     """
     try:
         return read(batch)
     except UnicodeDecodeError:
         for start, end in _header_names(batch._buffer, batch._pos):  # noqa: SLF001
-            batch._buffer[start:end] = bytes(byte if byte < 0x80 else 0x3F for byte in batch._buffer[start:end])  # noqa: SLF001
+            batch._buffer[start:end] = bytes(  # noqa: SLF001
+                byte if byte < 0x80 else 0x3F
+                for byte in batch._buffer[start:end]  # noqa: SLF001
+            )
         return read(batch)
 
 
 def _header_names(buffer: bytearray, at: int) -> Iterator[tuple[int, int]]:
-    """Where the names of a record's headers are: behind length, attributes, time, offset, key and value (Kafka's record format 2)."""
+    """Where the names of a record's headers are.
+
+    Behind length, attributes, time, offset, key and value (Kafka's record format 2).
+    """
     for _ in range(4):
         _, at = decode_varint(buffer, at)
     for _ in ("key", "value"):
@@ -73,7 +90,9 @@ DefaultRecordBatch._read_msg = _read_message  # noqa: SLF001
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """Where the brokers are (`host:port,host:port`), and how to be let in (kafka-python's security options)."""
+    """Where the brokers are (`host:port,host:port`), and how to be let in (kafka-python's
+    security options).
+    """
 
     servers: str
     security: Mapping[str, Any] = field(default_factory=dict)
@@ -110,9 +129,14 @@ class Broker:
         """A client for topics."""
         return KafkaAdminClient(bootstrap_servers=self.servers.split(","), **self.security)
 
-    def create_topics(self, partitions: int, replicas: int = 1, names: Sequence[str] = (INTERACTIONS, RECORDED)) -> None:
+    def create_topics(
+        self, partitions: int, replicas: int = 1, names: Sequence[str] = (INTERACTIONS, RECORDED)
+    ) -> None:
         """Make both topics, with one partition per shard, unless they are there."""
-        limits = {"max.message.bytes": str(MESSAGE_LIMIT), "min.insync.replicas": str(_enough(replicas))}
+        limits = {
+            "max.message.bytes": str(MESSAGE_LIMIT),
+            "min.insync.replicas": str(_enough(replicas)),
+        }
         wanted = [NewTopic(name, partitions, replicas, topic_configs=limits) for name in names]
         admin = self.admin()
         try:
@@ -126,14 +150,26 @@ class Broker:
         """What is wrong with the topics, a sentence each; raises `KafkaError`."""
         admin = self.admin()
         try:
-            found = {topic["name"]: topic for topic in admin.describe_topics([INTERACTIONS, RECORDED])}
-            said = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in found], config_filter="all").get("topic", {})
+            found = {
+                topic["name"]: topic for topic in admin.describe_topics([INTERACTIONS, RECORDED])
+            }
+            said = admin.describe_configs(
+                [ConfigResource(ConfigResourceType.TOPIC, name) for name in found],
+                config_filter="all",
+            ).get("topic", {})
         finally:
             admin.close()
-        return [fault for name, topic in found.items() for fault in _faults(topic, said.get(name, {}), partitions, replicas)]
+        return [
+            fault
+            for name, topic in found.items()
+            for fault in _faults(topic, said.get(name, {}), partitions, replicas)
+        ]
 
     def offsets(self, partitions: Iterable[int]) -> dict[int, Offsets]:
-        """What these partitions of `interactions` hold just now; raises `KafkaError` if nobody tells."""
+        """What these partitions of `interactions` hold just now.
+
+        Raises `KafkaError` if nobody tells.
+        """
         places = [TopicPartition(INTERACTIONS, number) for number in partitions]
         reader = self.consumer()
         try:
@@ -143,18 +179,23 @@ class Broker:
         return {place.partition: Offsets(int(firsts[place]), int(ends[place])) for place in places}
 
     def purge(self, ends: Mapping[int, int]) -> None:
-        """Delete what each of these partitions of `interactions` holds below an offset; raises `KafkaError`."""
+        """Delete what each of these partitions of `interactions` holds below an offset.
+
+        Raises `KafkaError`.
+        """
         admin = self.admin()
         try:
-            admin.delete_records({TopicPartition(INTERACTIONS, number): end for number, end in ends.items()})
+            admin.delete_records(
+                {TopicPartition(INTERACTIONS, number): end for number, end in ends.items()}
+            )
         finally:
             admin.close()
 
     def logs(self) -> dict[int, str]:
         """The name of each partition of `interactions` in this incarnation of the topic.
 
-        A topic that was made anew, as by a broker that keeps nothing, counts its offsets from 0 again; its id
-        tells it from the one before. Raises `KafkaError` if the topic is not there.
+        A topic that was made anew, as by a broker that keeps nothing, counts its offsets from 0
+        again; its id tells it from the one before. Raises `KafkaError` if the topic is not there.
         """
         admin = self.admin()
         try:
@@ -163,7 +204,12 @@ class Broker:
             admin.close()
         if topic["error_code"]:
             raise KafkaError(f"topic {INTERACTIONS} is not there: code {topic['error_code']}")
-        return {partition["partition_index"]: f"{INTERACTIONS}/{topic['topic_id']}/{partition['partition_index']}" for partition in topic["partitions"]}
+        return {
+            partition[
+                "partition_index"
+            ]: f"{INTERACTIONS}/{topic['topic_id']}/{partition['partition_index']}"
+            for partition in topic["partitions"]
+        }
 
 
 def _enough(replicas: int) -> int:
@@ -171,21 +217,40 @@ def _enough(replicas: int) -> int:
     return max(1, replicas - 1)
 
 
-def _faults(topic: Mapping[str, Any], said: Mapping[str, Any], partitions: int, replicas: int) -> Iterator[str]:
-    """What is wrong with one topic, by what the broker says of it and of its settings; the embedded one says nothing of these."""
+def _faults(
+    topic: Mapping[str, Any], said: Mapping[str, Any], partitions: int, replicas: int
+) -> Iterator[str]:
+    """What is wrong with one topic, by what the broker says of it and of its settings.
+
+    The embedded one says nothing of these.
+    """
     name, found = topic["name"], topic["partitions"]
     if topic["error_code"]:
         yield f"{name} is not there: code {topic['error_code']}"
         return
     if len(found) != partitions:
-        yield f"{name} has {len(found)} partitions, and there are {partitions} shards: a topic is made with one for each, and keeps them"
-    if fewest := [each["partition_index"] for each in found if len(each["replica_nodes"]) < replicas]:
+        yield (
+            f"{name} has {len(found)} partitions, and there are {partitions} shards: a topic is "
+            "made with one for each, and keeps them"
+        )
+    if fewest := [
+        each["partition_index"] for each in found if len(each["replica_nodes"]) < replicas
+    ]:
         yield f"{name} has fewer than {replicas} copies of the partitions {fewest}"
-    if behind := [each["partition_index"] for each in found if len(each["isr_nodes"]) < len(each["replica_nodes"])]:
+    if behind := [
+        each["partition_index"]
+        for each in found
+        if len(each["isr_nodes"]) < len(each["replica_nodes"])
+    ]:
         yield f"{name} has copies that are behind, of the partitions {behind}"
     if "max.message.bytes" in said and int(said["max.message.bytes"]["value"]) < MESSAGE_LIMIT:
         yield f"{name} refuses large messages: let max.message.bytes be {MESSAGE_LIMIT}"
-    if "min.insync.replicas" in said and int(said["min.insync.replicas"]["value"]) < _enough(replicas):
-        yield f"{name} takes a message for safe that fewer than {_enough(replicas)} brokers have: let min.insync.replicas be {_enough(replicas)}"
+    if "min.insync.replicas" in said and int(said["min.insync.replicas"]["value"]) < _enough(
+        replicas
+    ):
+        yield (
+            f"{name} takes a message for safe that fewer than {_enough(replicas)} brokers have: "
+            f"let min.insync.replicas be {_enough(replicas)}"
+        )
     if "compact" in said.get("cleanup.policy", {}).get("value", ""):
         yield f"{name} is compacted, and would lose events: let cleanup.policy be delete"

@@ -10,7 +10,9 @@ from streams.broker.kafka import murmur2
 
 @lru_cache(maxsize=1 << 18)
 def shard_of(stream: str, shards: int) -> int:
-    """The shard of a stream: murmur2 of the key as in Kafka's default partitioner; `shard:n` is pinned to n.
+    """The shard of a stream: murmur2 of the key as in Kafka's default partitioner.
+
+    `shard:n` is pinned to n.
 
     >>> shard_of("shard:3", 4)
     3
@@ -22,7 +24,12 @@ def shard_of(stream: str, shards: int) -> int:
 
 
 def spread(event: Proposed, shards: int) -> Iterable[Proposed]:
-    """The event as it enters the shards: itself, or one copy for each shard if it concerns the whole bank."""
+    """The event as it enters the shards.
+
+    Itself, or one copy for each shard if it concerns the whole bank.
+    """
     if event.stream != BANK:
         return (event,)
-    return tuple(event._replace(stream=f"shard:{shard}", id=f"{event.id}/{shard}") for shard in range(shards))
+    return tuple(
+        event._replace(stream=f"shard:{shard}", id=f"{event.id}/{shard}") for shard in range(shards)
+    )

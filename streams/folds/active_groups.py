@@ -1,4 +1,7 @@
-"""Which groups run just now? Asked of the read models, whose pointer moves in one step; of the journal where they are empty."""
+"""Which groups run just now?
+
+Asked of the read models, whose pointer moves in one step; of the journal where they are empty.
+"""
 
 import time
 
@@ -16,7 +19,10 @@ ASKED_EVERY = 1.0
 
 
 class Register:
-    """What is carried and what is live. `begun_with` is the tier policy for as long as nothing was decided of any."""
+    """What is carried and what is live.
+
+    `begun_with` is the tier policy for as long as nothing was decided of any.
+    """
 
     def __init__(self, store: Store, journal: Journal, begun_with: TierPolicy) -> None:
         self._store = store
@@ -35,7 +41,10 @@ class Register:
         return await self.pointed(pointer)
 
     async def pointed(self, pointer: StoredState | None) -> Present:
-        """What readers see, by the state of the pointer: nothing more is read as long as it has not moved."""
+        """What readers see, by the state of the pointer.
+
+        Nothing more is read as long as it has not moved.
+        """
         if pointer is None:
             return self._from_journal()
         if pointer.state != self._pointer:
@@ -49,12 +58,20 @@ class Register:
         if state is None:
             return self._from_journal()
         if state.state != self._state:
-            self._state, self.last = state.state, present(VERSIONS.decode(state.state), self._begun_with)
+            self._state, self.last = (
+                state.state,
+                present(VERSIONS.decode(state.state), self._begun_with),
+            )
         return self.last
 
     def _from_journal(self) -> Present:
         if time.monotonic() - self._asked > ASKED_EVERY:
-            self._state, self._pointer, self.last, self._asked = None, None, present(decided(self._journal), self._begun_with), time.monotonic()
+            self._state, self._pointer, self.last, self._asked = (
+                None,
+                None,
+                present(decided(self._journal), self._begun_with),
+                time.monotonic(),
+            )
         return self.last
 
 

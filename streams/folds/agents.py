@@ -1,7 +1,10 @@
-"""Which Faust agents are there? One per group of folds, with all its versions; nothing is decided here.
+"""Which Faust agents are there?
 
-Faust acknowledges a message even when its agent failed, so no state depends on an agent having succeeded: every
-agent believes only the position saved with its states, and a timer brings an idle shard up to the journal.
+One per group of folds, with all its versions; nothing is decided here.
+
+Faust acknowledges a message even when its agent failed, so no state depends on an agent having
+succeeded: every agent believes only the position saved with its states, and a timer brings an idle
+shard up to the journal.
 """
 
 import asyncio
@@ -91,11 +94,13 @@ def worker(
     *,
     alone: bool = False,
 ) -> faust.App:
-    """A Faust app with one agent per group and what is derived from it, over the shards that Kafka gives it.
+    """A Faust app with one agent per group and what is derived from it, over the shards that
+    Kafka gives it.
 
-    `servers` is `host:port,host:port`; `security` is what kafka-python calls it; `folder` is for Faust's own files.
-    `session` is the seconds after which a worker that says nothing loses its shards; the embedded broker lets a group wait for half of them
-    before anybody folds. One that is `alone` has no rivals, and looks after every shard until the group has met.
+    `servers` is `host:port,host:port`; `security` is what kafka-python calls it; `folder` is for
+    Faust's own files. `session` is the seconds after which a worker that says nothing loses its
+    shards; the embedded broker lets a group wait for half of them before anybody folds. One that is
+    `alone` has no rivals, and looks after every shard until the group has met.
     """
     app = _App(
         NAME,
@@ -115,14 +120,23 @@ def worker(
     )
     app.looks = []
     app.transport = _Transport(app.conf.broker_consumer, app)
-    recorded = app.topic(RECORDED, value_type=bytes, value_serializer="raw", key_type=bytes, key_serializer="raw")
+    recorded = app.topic(
+        RECORDED, value_type=bytes, value_serializer="raw", key_type=bytes, key_serializer="raw"
+    )
     begun = time.monotonic()
 
     def before_assignment() -> Collection[int]:
         return range(len(journal)) if alone and time.monotonic() - begun < MEETING else ()
 
     for name, bases in AGENTS.items():
-        _add_agent(app, recorded, name, journal, FoldWorker(bases, store, journal, emit, register), before_assignment)
+        _add_agent(
+            app,
+            recorded,
+            name,
+            journal,
+            FoldWorker(bases, store, journal, emit, register),
+            before_assignment,
+        )
     return app
 
 
@@ -133,19 +147,43 @@ def run(app: faust.App) -> None:
 
 def _credentials(security: Mapping[str, Any]) -> Any:
     protocol = security.get("security_protocol", "PLAINTEXT")
-    context = ssl.create_default_context(cafile=security.get("ssl_cafile")) if protocol.endswith("SSL") else None
+    context = (
+        ssl.create_default_context(cafile=security.get("ssl_cafile"))
+        if protocol.endswith("SSL")
+        else None
+    )
     if protocol.startswith("SASL"):
-        names = {"mechanism": "sasl_mechanism", "username": "sasl_plain_username", "password": "sasl_plain_password"}
-        return faust.SASLCredentials(ssl_context=context, **{ours: security[theirs] for ours, theirs in names.items()})
+        names = {
+            "mechanism": "sasl_mechanism",
+            "username": "sasl_plain_username",
+            "password": "sasl_plain_password",
+        }
+        return faust.SASLCredentials(
+            ssl_context=context, **{ours: security[theirs] for ours, theirs in names.items()}
+        )
     return faust.SSLCredentials(context) if context else None
 
 
-def _add_agent(app: _App, recorded: Any, name: str, journal: Journal, folds: FoldWorker, before_assignment: Callable[[], Collection[int]]) -> None:
+def _add_agent(
+    app: _App,
+    recorded: Any,
+    name: str,
+    journal: Journal,
+    folds: FoldWorker,
+    before_assignment: Callable[[], Collection[int]],
+) -> None:
     async def fold(batches: Any) -> AsyncIterator[int]:
         async for event in batches.events():
             message = event.message
-            with span("fold", heard(message.headers or ()), SpanKind.CONSUMER, {"tierfold.group": name, "tierfold.shard": message.partition}):
-                folded = await folds.advance(message.partition, open_batch(journal[message.partition], event.value))
+            with span(
+                "fold",
+                heard(message.headers or ()),
+                SpanKind.CONSUMER,
+                {"tierfold.group": name, "tierfold.shard": message.partition},
+            ):
+                folded = await folds.advance(
+                    message.partition, open_batch(journal[message.partition], event.value)
+                )
                 log.debug("batch_folded", group=name, shard=message.partition, events=folded)
             yield folded
 
@@ -155,7 +193,9 @@ def _add_agent(app: _App, recorded: Any, name: str, journal: Journal, folds: Fol
         await asyncio.gather(*(look_after(shard) for shard in shards))
 
     async def look_after(partition: int) -> None:
-        """Trap: an exception in a timer ends the whole worker, and with it the shards that are well."""
+        """Trap: an exception in a timer ends the whole worker, and with it the shards
+        that are well.
+        """
         try:
             await folds.look_after(partition)
         except Exception as error:  # noqa: BLE001 - said, and tried again with the next tick; the lag tells

@@ -1,4 +1,7 @@
-"""What had a shard's own stream said by a position? Folded from the journal when somebody asks; an event or a few a day."""
+"""What had a shard's own stream said by a position?
+
+Folded from the journal when somebody asks; an event or a few a day.
+"""
 
 from collections import deque
 from typing import Any
@@ -27,7 +30,10 @@ class Context:
         if event.position < self._reached:
             self._begin()
         while (following := self._following()) is not None and following.position <= event.position:
-            self._state, self._reached = self._projection.evolve(self._state, following), following.position
+            self._state, self._reached = (
+                self._projection.evolve(self._state, following),
+                following.position,
+            )
             self._ahead.popleft()
         return event._replace(context=self._state)
 

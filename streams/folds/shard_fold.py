@@ -1,7 +1,9 @@
-"""How does a group of folds keep up with a shard? Fold what follows, ignore what was seen, heal a gap.
+"""How does a group of folds keep up with a shard?
 
-A batch is a nudge that carries a copy. Whether it comes late, twice or not at all, the states end up where the
-journal says, because the only thing believed is the position saved with them.
+Fold what follows, ignore what was seen, heal a gap.
+
+A batch is a nudge that carries a copy. Whether it comes late, twice or not at all, the states end
+up where the journal says, because the only thing believed is the position saved with them.
 """
 
 import asyncio
@@ -79,12 +81,18 @@ class ShardFold:
                 raise
 
     def at_hand(self, stream: str, part: Projection[Any], upto: int) -> Any:
-        """The state of a stream that is remembered here, folded up to a position or beyond; None if there is none."""
+        """The state of a stream that is remembered here, folded up to a position or beyond.
+
+        None if there is none.
+        """
         held = self._cache.get(stream) if self._upto is not None and self._upto >= upto else None
         return None if held is None else held.states[self.group.parts.index(part)]
 
     async def heal_if_idle(self) -> int:
-        """Catch up, unless batches have moved the shard of late: then more of them are on their way."""
+        """Catch up, unless batches have moved the shard of late.
+
+        Then more of them are on their way.
+        """
         if self._upto is not None and time.monotonic() - self._moved < IDLE_AFTER:
             return 0
         async with self._busy:
@@ -113,12 +121,21 @@ class ShardFold:
             self._upto, self._etag = await self._store.reached(self.place)
 
     async def _heal(self, to: int) -> int:
-        """Read what is missing from the journal; a journal that is behind the batch has no more to give."""
+        """Read what is missing from the journal.
+
+        A journal that is behind the batch has no more to give.
+        """
         assert self._upto is not None
         folded = 0
         to = min(to, await asyncio.to_thread(self._journal[self.place.shard].head))
         while self._upto < to:
-            rows = await asyncio.to_thread(self._journal[self.place.shard].read, self._upto, self._at_once, to, self._event_types)
+            rows = await asyncio.to_thread(
+                self._journal[self.place.shard].read,
+                self._upto,
+                self._at_once,
+                to,
+                self._event_types,
+            )
             await self._fold(rows, to if len(rows) < self._at_once else rows[-1].position)
             folded += len(rows)
         HEALED.labels(self.group.name).inc(folded)
@@ -126,7 +143,10 @@ class ShardFold:
         return folded
 
     async def _fold(self, rows: Sequence[Row], upto: int) -> None:
-        """Fold all that follows the present position up to another: rows of the streams themselves, and events for everyone."""
+        """Fold all that follows the present position up to another.
+
+        Rows of the streams themselves, and events for everyone.
+        """
         for by_stream, event in stretches(self.group, rows, keep=_as_it_is):
             await self._fold_streams(by_stream, event.position - 1 if event else upto)
             if event is not None:
@@ -136,38 +156,63 @@ class ShardFold:
         """Fold rows stream by stream: what happened to one does not change another."""
         await self._load(by_stream.keys())
         proposed: list[tuple[int, Proposed]] = []
-        changed = {stream: self._cache[stream].fold(self.group, stream, rows, self._partial, proposed) for stream, rows in by_stream.items()}
+        changed = {
+            stream: self._cache[stream].fold(self.group, stream, rows, self._partial, proposed)
+            for stream, rows in by_stream.items()
+        }
         await self._send(proposed)
         await self._save(changed, upto)
 
     async def _broadcast(self, event: Recorded) -> None:
-        """Fold one event into every stream of the shard, some at a time, by name; the position moves when all have it.
+        """Fold one event into every stream of the shard, some at a time, by name.
 
-        In one order, whatever order the store has: what follows from them comes in the same order in every run.
+        The position moves when all have it.
+
+        In one order, whatever order the store has: what follows from them comes in the same order
+        in every run.
         """
-        streams = sorted({stream async for some in self._store.streams(self.place) for stream in some})
+        streams = sorted(
+            {stream async for some in self._store.streams(self.place) for stream in some}
+        )
         for start in range(0, len(streams), self._broadcast_streams):
             some = streams[start : start + self._broadcast_streams]
             await self._load(some)
             proposed: list[tuple[int, Proposed]] = []
-            there = [stream for stream in some if self._cache[stream].upto]  # others are of a time that was undone
-            changed = {stream: self._cache[stream].broadcast(self.group, stream, [event], proposed) for stream in there}
+            there = [
+                stream for stream in some if self._cache[stream].upto
+            ]  # others are of a time that was undone
+            changed = {
+                stream: self._cache[stream].broadcast(self.group, stream, [event], proposed)
+                for stream in there
+            }
             await self._send(proposed)
             assert self._upto is not None
             await self._save(changed, self._upto)
         if self.group.after_broadcast is not None:
             await self._must_be_here()
-            await self._send([(event.position, self.group.after_broadcast(event, self.place.shard, len(self._journal)))])
+            await self._send(
+                [
+                    (
+                        event.position,
+                        self.group.after_broadcast(event, self.place.shard, len(self._journal)),
+                    )
+                ]
+            )
         await self._save({}, event.position)
 
     async def _must_be_here(self) -> None:
-        """Trap: read models that were lost while all streams were looked for have fewer streams, and the shard would say that it has folded them all."""
+        """Trap: read models that were lost while all streams were looked for have fewer streams,
+        and the shard would say that it has folded them all.
+        """
         if await self._store.reached(self.place) != (self._upto, self._etag):
             self._forget()
             raise Superseded
 
     async def _send(self, proposed: Sequence[tuple[int, Proposed]]) -> None:
-        """Send what follows, in the order of its causes, and wait until it is in the journal: only then may the position move."""
+        """Send what follows, in the order of its causes, and wait until it is in the journal.
+
+        Only then may the position move.
+        """
         if proposed and self._emit is not None:
             await self._emit([each for _, each in sorted(proposed, key=itemgetter(0))])
 
@@ -179,16 +224,23 @@ class ShardFold:
         found = await self._found([(part.key, stream) for stream in missing for part in parts])
         of_sources = await self._of_sources(missing)
         for index, stream in enumerate(missing):
-            self._cache[stream] = StreamState.of(self.group, found[index * len(parts) : (index + 1) * len(parts)], of_sources[index])
+            self._cache[stream] = StreamState.of(
+                self.group, found[index * len(parts) : (index + 1) * len(parts)], of_sources[index]
+            )
 
     async def _found(self, wanted: Sequence[tuple[str, str]]) -> list[StoredState | None]:
         """States as they are where this shard is.
 
-        Trap: read models that were lost, or went back to a snapshot, or were saved by another worker, since the shard was taken up have other states.
-        What follows from these would be sent, and stay, before saving fails.
+        Trap: read models that were lost, or went back to a snapshot, or were saved by another
+        worker, since the shard was taken up have other states. What follows from these would be
+        sent, and stay, before saving fails.
         """
         assert self._upto is not None
-        found = await self._store.load_at(self.place, Progress(self._upto, self._etag), wanted) if wanted else []
+        found = (
+            await self._store.load_at(self.place, Progress(self._upto, self._etag), wanted)
+            if wanted
+            else []
+        )
         if found is None:
             self._forget()
             raise Superseded
@@ -201,7 +253,11 @@ class ShardFold:
     async def _save(self, changed: Mapping[str, Collection[int]], upto: int) -> None:
         assert self._upto is not None
         parts = self.group.parts
-        states = {(parts[part].key, stream): self._cache[stream].stored(self.group, part) for stream, some in changed.items() for part in some}
+        states = {
+            (parts[part].key, stream): self._cache[stream].stored(self.group, part)
+            for stream, some in changed.items()
+            for part in some
+        }
         if not states and upto == self._upto:
             return
         await self._put(states, upto)

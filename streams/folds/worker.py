@@ -1,4 +1,7 @@
-"""Which foldings does a worker keep going? One per carried group and shard, taken up and let go as it is decided."""
+"""Which foldings does a worker keep going?
+
+One per carried group and shard, taken up and let go as it is decided.
+"""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,13 +24,21 @@ log = structlog.get_logger()
 
 
 class FoldWorker:
-    """The foldings of one kind of group and what is derived from it, version by version, for the shards of this worker.
+    """The foldings of one kind of group and what is derived from it, version by version, for the
+    shards of this worker.
 
-    A version that has caught up with its shard once is kept in step by batches; one that has not yet is filled from
-    the journal beside them, so that nothing waits for it.
+    A version that has caught up with its shard once is kept in step by batches; one that has not
+    yet is filled from the journal beside them, so that nothing waits for it.
     """
 
-    def __init__(self, bases: Sequence[str], store: RedisStore, journal: Journal, emit: Emit, register: Register) -> None:
+    def __init__(
+        self,
+        bases: Sequence[str],
+        store: RedisStore,
+        journal: Journal,
+        emit: Emit,
+        register: Register,
+    ) -> None:
         self._bases = bases
         self._store = store
         self._journal = journal
@@ -50,7 +61,9 @@ class FoldWorker:
         return folded
 
     async def look_after(self, shard: int) -> None:
-        """Take up what is new, let go what is withdrawn, and catch up where no batch came of late."""
+        """Take up what is new, let go what is withdrawn, and catch up where no batch
+        came of late.
+        """
         groups = self._mine((await self._register.carried()).carried)
         wanted = {GroupShard(shard, group.name): group for group in groups}
         self._let_go({place for place in self._folds if place.shard == shard} - wanted.keys())
@@ -76,7 +89,11 @@ class FoldWorker:
     def _made(self, group: Group, shard: int) -> ShardFold:
         if not group.sources:
             return ShardFold(group, shard, self._store, self._journal, self._emit)
-        of = {source.group: fold for source in group.sources if (fold := self._folds.get(GroupShard(shard, source.group)))}
+        of = {
+            source.group: fold
+            for source in group.sources
+            if (fold := self._folds.get(GroupShard(shard, source.group)))
+        }
         return DerivedFold(group, shard, self._store, self._journal, of=of)
 
     async def _fill(self, folding: ShardFold, place: GroupShard) -> None:
@@ -86,13 +103,18 @@ class FoldWorker:
 
     @contextmanager
     def _guarded(self, place: GroupShard) -> Iterator[None]:
-        """One version that fails keeps no other waiting: it is said, and filled again with the next look; the lag tells."""
+        """One version that fails keeps no other waiting.
+
+        It is said, and filled again with the next look; the lag tells.
+        """
         try:
             yield
         except Exception as error:  # noqa: BLE001
             self._in_step.discard(place)
             FOLD_FAILURES.labels(place.group).inc()
-            log.error("shard_not_folded", group=place.group, shard=place.shard, error=type(error).__name__)  # noqa: TRY400
+            log.error(  # noqa: TRY400
+                "shard_not_folded", group=place.group, shard=place.shard, error=type(error).__name__
+            )
 
     def _let_go(self, places: Iterable[GroupShard]) -> None:
         for place in places:

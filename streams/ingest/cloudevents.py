@@ -1,4 +1,6 @@
-"""What does a message say? CloudEvents 1.0 over Kafka: structured, binary and batched, read and written.
+"""What does a message say?
+
+CloudEvents 1.0 over Kafka: structured, binary and batched, read and written.
 
 Nothing that arrives may raise: what cannot be read becomes `Rejected`, with the field at fault.
 """
@@ -34,7 +36,10 @@ Headers = Sequence[tuple[str, bytes | None]]
 
 
 class CloudEvent(msgspec.Struct, frozen=True):
-    """The attributes we ask for; `businessdate` and `cause` are extensions, all other attributes are let pass."""
+    """The attributes we ask for.
+
+    `businessdate` and `cause` are extensions, all other attributes are let pass.
+    """
 
     specversion: Literal["1.0"]
     id: Name
@@ -113,16 +118,28 @@ def _read_batch(value: bytes) -> list[Item]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return [Item(value, _rejected(error))]
     if len(raws) > BATCH_LIMIT:
-        return [Item(value, Rejected(f"the batch has {len(raws)} events, and {BATCH_LIMIT} is the limit"))]
-    return [Item(raw, read_event(raw)) for raw in raws] or [Item(value, Rejected("the batch is empty"))]
+        return [
+            Item(
+                value, Rejected(f"the batch has {len(raws)} events, and {BATCH_LIMIT} is the limit")
+            )
+        ]
+    return [Item(raw, read_event(raw)) for raw in raws] or [
+        Item(value, Rejected("the batch is empty"))
+    ]
 
 
 def _read_binary(named: Mapping[str, str], value: bytes) -> Proposed | Rejected:
-    attributes: dict[str, Any] = {name.removeprefix("ce_"): content for name, content in named.items() if name.startswith("ce_")}
+    attributes: dict[str, Any] = {
+        name.removeprefix("ce_"): content
+        for name, content in named.items()
+        if name.startswith("ce_")
+    }
     if len(value) > EVENT_LIMIT:
         return Rejected(f"the event has {len(value)} bytes, and {EVENT_LIMIT} is the limit")
     try:
-        return _interpret(msgspec.convert({**attributes, "data": Raw(value)}, CloudEvent, strict=False))
+        return _interpret(
+            msgspec.convert({**attributes, "data": Raw(value)}, CloudEvent, strict=False)
+        )
     except (msgspec.ValidationError, UnicodeDecodeError) as error:
         return _rejected(error)
 
@@ -140,7 +157,9 @@ def _interpret(event: CloudEvent) -> Proposed | Rejected:
     if not data:
         return Rejected("data is missing", "data")
     if abs(event.time.date() - event.businessdate) > APART:
-        return Rejected(f"the business date is more than {APART.days} days from the time", "businessdate")
+        return Rejected(
+            f"the business date is more than {APART.days} days from the time", "businessdate"
+        )
     return _with_data(event, event_type, data)
 
 
@@ -155,13 +174,25 @@ def _with_data(event: CloudEvent, event_type: str, data: bytes) -> Proposed | Re
         interaction = EVENT_BY_TYPE[event_type].__pydantic_validator__.validate_json(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        return Rejected(first["msg"], ".".join(["data", *map(str, first["loc"])]).replace("\0", "?"))
+        return Rejected(
+            first["msg"], ".".join(["data", *map(str, first["loc"])]).replace("\0", "?")
+        )
     if isinstance(interaction, DayClosed) and interaction.date != event.businessdate:
         return Rejected("the day that closed is not the business date", "data.date")
     kind, _, _ = event.subject.partition(":")
     if kind not in interaction.concerns:
-        return Rejected(f"this type concerns a {' or a '.join(interaction.concerns)}, not a {kind}", "subject")
-    return Proposed(event.source, event.id, event.subject, event.time, event.businessdate, interaction, event.cause)
+        return Rejected(
+            f"this type concerns a {' or a '.join(interaction.concerns)}, not a {kind}", "subject"
+        )
+    return Proposed(
+        event.source,
+        event.id,
+        event.subject,
+        event.time,
+        event.businessdate,
+        interaction,
+        event.cause,
+    )
 
 
 def _keyed(key: bytes | None, item: Item) -> Item:

@@ -1,7 +1,10 @@
-"""How do messages become events? Read, decide, record, publish; one process for any number of shards.
+"""How do messages become events?
 
-This is the only writer of the shards it owns. It holds nothing that the journal does not: after any error it
-stops, and whoever starts it again goes on behind the last offset that the journal has tracked.
+Read, decide, record, publish; one process for any number of shards.
+
+This is the only writer of the shards it owns. It holds nothing that the journal does not: after any
+error it stops, and whoever starts it again goes on behind the last offset that the journal has
+tracked.
 """
 
 import json
@@ -16,7 +19,13 @@ import structlog
 from domain.envelope import Proposed
 from domain.event import BANK
 from streams.broker.batch import Batch, batches, decode_batch, encode_batch
-from streams.broker.kafka import INTERACTIONS, RECORDED, Broker, ConsumerRebalanceListener, TopicPartition
+from streams.broker.kafka import (
+    INTERACTIONS,
+    RECORDED,
+    Broker,
+    ConsumerRebalanceListener,
+    TopicPartition,
+)
 from streams.broker.routing import shard_of, spread
 from streams.ingest.cloudevents import STRUCTURED, Item, read_message, write
 from streams.ingest.screening import Screen
@@ -31,21 +40,28 @@ COMMIT_LIMIT = 1_000
 """Events in one transaction; a message is never split, so that its offset says all of it."""
 OFFSETS_EVERY = 5.0
 FEW = 200
-"""Messages at once, below which more are waited for: a commit, a message and six saves for a handful of events cost what they do for a thousand."""
+"""Messages at once, below which more are waited for.
+
+A commit, a message and six saves for a handful of events cost what they do for a thousand.
+"""
 GATHERING = 0.03
 """Seconds of that."""
 
 
 class LogBroken(Exception):
-    """The broker lost messages before they were journalled: by retention, or because its log was cut."""
+    """The broker lost messages before they were journalled.
+
+    By retention, or because its log was cut.
+    """
 
 
 class Intake(ConsumerRebalanceListener):
     """Consumes `interactions`, records in the journal, publishes on `recorded`.
 
-    In a consumer `group` it owns the shards that Kafka gives it; without one it owns them all, at once. Either way
-    the journal fences whoever was there before. What the `screen` forbids is refused, and what is our own word is believed if it is
-    vouched for. `fault` is called at named points, for tests of crashes; `clock` says when events are recorded, and may go back.
+    In a consumer `group` it owns the shards that Kafka gives it; without one it owns them all, at
+    once. Either way the journal fences whoever was there before. What the `screen` forbids is
+    refused, and what is our own word is believed if it is vouched for. `fault` is called at named
+    points, for tests of crashes; `clock` says when events are recorded, and may go back.
     """
 
     def __init__(
@@ -72,7 +88,10 @@ class Intake(ConsumerRebalanceListener):
         self._published: list[Any] = []
 
     def run(self, stop: threading.Event) -> None:
-        """Take messages until told to stop. Raises whatever broke; the journal then tells where to go on."""
+        """Take messages until told to stop.
+
+        Raises whatever broke; the journal then tells where to go on.
+        """
         self.begin()
         offsets_due = time.monotonic() + OFFSETS_EVERY
         try:
@@ -89,7 +108,7 @@ class Intake(ConsumerRebalanceListener):
     def begin(self) -> None:
         """Join the group, or take all shards."""
         if self._group is not None:
-            # trap: joined before it knows the topic, kafka-python may be given nothing, join again, and never see what it is given then
+            # trap: joined before it knows the topic, kafka-python may be given nothing, join again, and never see what it is given then  # noqa: E501
             self._consumer.partitions_for_topic(INTERACTIONS)
             self._consumer.subscribe([INTERACTIONS], listener=self)
             return
@@ -98,7 +117,10 @@ class Intake(ConsumerRebalanceListener):
         self.on_partitions_assigned(every)
 
     def turn(self) -> int:
-        """Take what has arrived into the journal, and give the number of messages; waits a moment where there is none."""
+        """Take what has arrived into the journal, and give the number of messages.
+
+        Waits a moment where there is none.
+        """
         arrived = self._consumer.poll(timeout_ms=100)
         for partition, messages in arrived.items():
             self._take(partition.partition, messages)
@@ -108,24 +130,31 @@ class Intake(ConsumerRebalanceListener):
         return sum(map(len, arrived.values()))
 
     def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
-        """Claim each shard, publish what was recorded but not published, go on behind the tracked offset."""
+        """Claim each shard, publish what was recorded but not published, go on behind the
+        tracked offset.
+        """
         for partition in assigned:
             number = partition.partition
             shard = self._journal[number]
             shard.claim()
             PULSE.beat()
             self._publish_missed(number)
-            self._consumer.seek(partition, self._next_offset(partition, shard.tracked(self._logs[number])))
+            self._consumer.seek(
+                partition, self._next_offset(partition, shard.tracked(self._logs[number]))
+            )
             log.info("shard_claimed", shard=number, head=shard.head())
 
     def _next_offset(self, partition: TopicPartition, tracked: int) -> int:
-        """Where to go on; raises `LogBroken` where messages are gone that the journal has not seen."""
+        """Where to go on; raises `LogBroken` where messages are gone that the journal
+        has not seen.
+        """
         first, end = self._broker.offsets([partition.partition])[partition.partition]
         if tracked < 0:
             return first
         if not first <= tracked + 1 <= end:
             raise LogBroken(
-                f"{partition.topic}/{partition.partition} has offsets {first} to {end}, and the journal goes on at {tracked + 1}: messages are"
+                f"{partition.topic}/{partition.partition} has offsets {first} to {end}, and the "
+                f"journal goes on at {tracked + 1}: messages are"
                 " gone. Have their senders send again, into a topic made anew"
             )
         return tracked + 1
@@ -136,10 +165,19 @@ class Intake(ConsumerRebalanceListener):
     def _take(self, partition: int, messages: Sequence[Any]) -> None:
         arrivals, strays, traces = list[Arrival](), list[Arrival](), list[str]()
         for message in messages:
-            items, is_ours = read_message(message.key, message.value, message.headers), self._vouching.holds(message.value, message.headers)
+            items, is_ours = (
+                read_message(message.key, message.value, message.headers),
+                self._vouching.holds(message.value, message.headers),
+            )
             traces += heard(message.headers)
             for number, item in enumerate(items):
-                arrival = Arrival(message.offset, number, item.raw, self._judged(item, is_ours=is_ours), _sent_with(message, item, is_ours=is_ours))
+                arrival = Arrival(
+                    message.offset,
+                    number,
+                    item.raw,
+                    self._judged(item, is_ours=is_ours),
+                    _sent_with(message, item, is_ours=is_ours),
+                )
                 (arrivals if self._is_at_home(arrival, partition) else strays).append(arrival)
             if len(arrivals) >= COMMIT_LIMIT:
                 self._commit_under(traces, partition, arrivals, strays, message.offset)
@@ -158,17 +196,35 @@ class Intake(ConsumerRebalanceListener):
     def _is_at_home(self, arrival: Arrival, partition: int) -> bool:
         if not isinstance(arrival.read, Proposed):
             return True
-        return arrival.read.stream != BANK and shard_of(arrival.read.stream, self._shards) == partition
+        return (
+            arrival.read.stream != BANK and shard_of(arrival.read.stream, self._shards) == partition
+        )
 
-    def _commit_under(self, traces: Sequence[str], partition: int, arrivals: list[Arrival], strays: list[Arrival], offset: int) -> None:
-        with span("record", traces, SpanKind.CONSUMER, {"tierfold.shard": partition, "tierfold.arrivals": len(arrivals)}):
+    def _commit_under(
+        self,
+        traces: Sequence[str],
+        partition: int,
+        arrivals: list[Arrival],
+        strays: list[Arrival],
+        offset: int,
+    ) -> None:
+        with span(
+            "record",
+            traces,
+            SpanKind.CONSUMER,
+            {"tierfold.shard": partition, "tierfold.arrivals": len(arrivals)},
+        ):
             self._commit(partition, arrivals, strays, offset)
 
-    def _commit(self, partition: int, arrivals: list[Arrival], strays: list[Arrival], offset: int) -> None:
+    def _commit(
+        self, partition: int, arrivals: list[Arrival], strays: list[Arrival], offset: int
+    ) -> None:
         self._forward(strays)
         self._fault("before_append")
         with COMMIT_SECONDS.time():
-            commit = self._journal[partition].record(arrivals, LogOffset(self._logs[partition], offset), self._clock(), len(strays))
+            commit = self._journal[partition].record(
+                arrivals, LogOffset(self._logs[partition], offset), self._clock(), len(strays)
+            )
         self._fault("between_append_and_publish")
         for batch in batches(commit.after, commit.rows):
             self._publish(partition, batch)
@@ -176,19 +232,36 @@ class Intake(ConsumerRebalanceListener):
         log_commit(partition, commit.counts)
 
     def _forward(self, strays: Sequence[Arrival]) -> None:
-        """Send strays to their own shards, and wait for that: only then may their offset be passed."""
-        copies = [copy for stray in strays if isinstance(stray.read, Proposed) for copy in spread(stray.read, self._shards)]
+        """Send strays to their own shards, and wait for that: only then may their
+        offset be passed.
+        """
+        copies = [
+            copy
+            for stray in strays
+            if isinstance(stray.read, Proposed)
+            for copy in spread(stray.read, self._shards)
+        ]
         sent = [self._send_on(copy) for copy in copies]
         for future in sent:
             future.get(timeout=30)
 
     def _send_on(self, copy: Proposed) -> Any:
         value = write(copy)
-        own = [("content-type", STRUCTURED.encode()), self._vouching.header(value), *headers()]  # whoever sent it may say it: see `_judged`
-        return self._producer.send(INTERACTIONS, value=value, partition=shard_of(copy.stream, self._shards), headers=own)
+        own = [
+            ("content-type", STRUCTURED.encode()),
+            self._vouching.header(value),
+            *headers(),
+        ]  # whoever sent it may say it: see `_judged`
+        return self._producer.send(
+            INTERACTIONS, value=value, partition=shard_of(copy.stream, self._shards), headers=own
+        )
 
     def _publish(self, partition: int, batch: Batch) -> None:
-        self._published.append(self._producer.send(RECORDED, value=encode_batch(batch), partition=partition, headers=headers()))
+        self._published.append(
+            self._producer.send(
+                RECORDED, value=encode_batch(batch), partition=partition, headers=headers()
+            )
+        )
 
     def _check_published(self) -> None:
         """Raise if a batch could not be published."""
@@ -207,7 +280,10 @@ class Intake(ConsumerRebalanceListener):
             after = rows[-1].position
 
     def _last_published(self, number: int) -> int | None:
-        """The position up to which `recorded` has this shard; None if the topic has nothing, as after a broker's loss."""
+        """The position up to which `recorded` has this shard.
+
+        None if the topic has nothing, as after a broker's loss.
+        """
         partition = TopicPartition(RECORDED, number)
         reader = self._broker.consumer()
         try:
@@ -223,12 +299,17 @@ class Intake(ConsumerRebalanceListener):
 
 
 def _sent_with(message: Any, item: Item, *, is_ours: bool) -> str | None:
-    """What there was beside the bytes of what is rejected, as JSON: whether it was our own word; key and headers, if all of the message is rejected."""
+    """What there was beside the bytes of what is rejected, as JSON: whether it was our own word.
+
+    Key and headers, if all of the message is rejected.
+    """
     if not isinstance(item.read, Rejected):
         return None
     said: dict[str, Any] = {"ours": True} if is_ours else {}
     if not message.value or item.raw == message.value:
-        said["headers"] = {name: (content or b"").decode("utf-8", "replace") for name, content in message.headers}
+        said["headers"] = {
+            name: (content or b"").decode("utf-8", "replace") for name, content in message.headers
+        }
         said["key"] = message.key.decode("utf-8", "replace") if message.key is not None else None
     return json.dumps(said).replace("\\u0000", "?") if said else None
 
@@ -239,5 +320,11 @@ def log_commit(partition: int, counts: Counts) -> None:
     for outcome in counts.__slots__:
         OUTCOMES.labels(outcome).inc(getattr(counts, outcome))
     if counts.quarantined or counts.forwarded or counts.refused:
-        log.warning("messages_set_aside", shard=partition, quarantined=counts.quarantined, refused=counts.refused, forwarded=counts.forwarded)
+        log.warning(
+            "messages_set_aside",
+            shard=partition,
+            quarantined=counts.quarantined,
+            refused=counts.refused,
+            forwarded=counts.forwarded,
+        )
     log.debug("batch_recorded", shard=partition, recorded=counts.recorded, already=counts.already)

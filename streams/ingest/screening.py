@@ -1,4 +1,8 @@
-"""What must never come in? Passwords, biometrics and their like (C3 of JR/T 0171-2020): such an event is refused, and nothing of it is kept."""
+"""What must never come in?
+
+Passwords, biometrics and their like (C3 of JR/T 0171-2020): such an event is refused, and nothing
+of it is kept.
+"""
 
 import re
 from collections.abc import Sequence
@@ -17,14 +21,24 @@ class Screen:
     def __init__(self, words: Sequence[str]) -> None:
         short = "|".join(re.escape(word) for word in words if len(word) <= SHORT)
         long = "|".join(re.escape(word) for word in words if len(word) > SHORT)
-        alone = rf"(?:(?<![A-Za-z])(?:{short})|(?<=[a-z])(?-i:{_capital(words)}))(?![a-z])" if short else r"(?!)"
+        alone = (
+            rf"(?:(?<![A-Za-z])(?:{short})|(?<=[a-z])(?-i:{_capital(words)}))(?![a-z])"
+            if short
+            else r"(?!)"
+        )
         self._named = re.compile(rf"{alone}|{long or '(?!)'}", re.IGNORECASE)
         self._names = re.compile(rb'"([^"\\]{1,200})"\s*:')
 
     def forbids(self, item: Item) -> bool:
-        """Whether an event must not come in: a fact or preference of such a name, or anything unreadable that has such a field."""
+        """Whether an event must not come in.
+
+        A fact or preference of such a name, or anything unreadable that has such a field.
+        """
         if isinstance(item.read, Rejected):
-            return any(self._named.search(name.decode("utf-8", "replace")) for name in self._names.findall(item.raw))
+            return any(
+                self._named.search(name.decode("utf-8", "replace"))
+                for name in self._names.findall(item.raw)
+            )
         match item.read.data:
             case ProfileFactStated(fact=name) | PreferenceStated(topic=name):
                 return self._named.search(name) is not None

@@ -1,6 +1,10 @@
-"""Is this our own word? What the bank itself decides comes in by the same front door as all else, and says so by a code that only we can make.
+"""Is this our own word?
 
-HMAC-SHA256 (RFC 2104) over the message, in a header. Without it a message may say what core systems may say, and nothing more.
+What the bank itself decides comes in by the same front door as all else, and says so by a code that
+only we can make.
+
+HMAC-SHA256 (RFC 2104) over the message, in a header. Without it a message may say what core systems
+may say, and nothing more.
 """
 
 import hmac
@@ -28,7 +32,11 @@ class Vouching:
     def holds(self, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> bool:
         """Whether a message is our own."""
         said = next((code for name, code in headers if name == HEADER), None)
-        return said is not None and value is not None and hmac.compare_digest(said, hmac.digest(self._key, value, sha256))
+        return (
+            said is not None
+            and value is not None
+            and hmac.compare_digest(said, hmac.digest(self._key, value, sha256))
+        )
 
 
 def needs_signature(event: Proposed) -> bool:

@@ -1,4 +1,7 @@
-"""The journal: every interaction, appended once, in order, for ever. The only door to the eventsourcing recorders."""
+"""The journal: every interaction, appended once, in order, for ever.
+
+The only door to the eventsourcing recorders.
+"""
 
 from streams.journal.codec import Newer, decode, part_decoder, previous_of, recorded_at_of
 from streams.journal.journal import Journal

@@ -1,7 +1,10 @@
-"""What are the stored bytes of an event? One function encodes their head, one decodes them.
+"""What are the stored bytes of an event?
 
-The bytes are JSON with every field of the envelope, so that a hash over them covers stream, version and type; and with
-the hash of the event before in the stream, so that it covers that one too, and so all of them.
+One function encodes their head, one decodes them.
+
+The bytes are JSON with every field of the envelope, so that a hash over them covers stream, version
+and type; and with the hash of the event before in the stream, so that it covers that one too, and
+so all of them.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +23,11 @@ P = TypeVar("P")
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the stored bytes say of an event in the clear: `previous` of all but the first of a stream, `about`, `digest` and `alg` only where it is sealed."""
+    """What the stored bytes say of an event in the clear.
+
+    `previous` of all but the first of a stream, `about`, `digest` and `alg` only where it is
+    sealed.
+    """
 
     type: str
     stream: str
@@ -47,7 +54,11 @@ class Newer(ValueError):
     """An event of a type, or with fields, that this release does not know."""
 
     def __init__(self, event_type: str, fields: Sequence[str] = ()) -> None:
-        what = f"the type {event_type}" if not fields else f"{', '.join(fields)} of the type {event_type}"
+        what = (
+            f"the type {event_type}"
+            if not fields
+            else f"{', '.join(fields)} of the type {event_type}"
+        )
         super().__init__(f"this release does not know {what}: a newer one may have recorded it")
         self.event_type = event_type
 
@@ -62,10 +73,19 @@ def canonical(event: Proposed) -> bytes:
     return event.data.__pydantic_serializer__.to_json(event.data)
 
 
-def head(event: Proposed, version: int, recorded_at: datetime, previous: bytes | None, alg: str | None = None, digest: bytes | None = None) -> bytes:
-    """The stored bytes of an event up to what it says, as it becomes `version` of its stream, behind one with the hash `previous`.
+def head(
+    event: Proposed,
+    version: int,
+    recorded_at: datetime,
+    previous: bytes | None,
+    alg: str | None = None,
+    digest: bytes | None = None,
+) -> bytes:
+    """The stored bytes of an event up to what it says, as it becomes `version` of its stream,
+    behind one with the hash `previous`.
 
-    `alg` is how what follows is sealed, and `digest` the commitment to it; None if it is not sealed.
+    `alg` is how what follows is sealed, and `digest` the commitment to it; None if it is not
+    sealed.
     """
     said = _encoder.encode(
         Head(
@@ -89,12 +109,18 @@ def head(event: Proposed, version: int, recorded_at: datetime, previous: bytes |
 
 @lru_cache(maxsize=64)
 def part_decoder(shape: type[P]) -> Callable[[bytes], P]:
-    """What decodes as much of stored bytes as a struct asks for; only for events of the newest shape of their type."""
+    """What decodes as much of stored bytes as a struct asks for.
+
+    Only for events of the newest shape of their type.
+    """
     return msgspec.json.Decoder(shape).decode
 
 
 def previous_of(stored: bytes) -> bytes | None:
-    """The hash of the event before in the stream, as stored bytes name it; raises `msgspec.DecodeError` if they are no event."""
+    """The hash of the event before in the stream, as stored bytes name it.
+
+    Raises `msgspec.DecodeError` if they are no event.
+    """
     return _head_decoder.decode(stored).previous
 
 
@@ -111,7 +137,8 @@ def version_of(stored: bytes) -> int:
 def decode(position: int, stored: bytes) -> Recorded:
     """The event in stored bytes, brought to the newest shape of its type.
 
-    Raises `Newer`, and `msgspec.DecodeError` or `pydantic.ValidationError` if the bytes are not an event's, or still sealed.
+    Raises `Newer`, and `msgspec.DecodeError` or `pydantic.ValidationError` if the bytes are not an
+    event's, or still sealed.
     """
     found = _decoder.decode(stored)
     event_type, data = found.type, bytes(found.data)
@@ -127,11 +154,24 @@ def decode(position: int, stored: bytes) -> Recorded:
             raise Newer(event_type, unknown) from None
         raise
     return Recorded(
-        position, found.stream, found.version, found.source, found.id, found.occurred_at, found.business_date, found.recorded_at, found.cause, event
+        position,
+        found.stream,
+        found.version,
+        found.source,
+        found.id,
+        found.occurred_at,
+        found.business_date,
+        found.recorded_at,
+        found.cause,
+        event,
     )
 
 
 def _more_than_known(error: ValidationError) -> list[str]:
     """The fields that are too many, if nothing else is wrong."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    return [".".join(map(str, each["loc"])) for each in found] if all(each["type"] == "extra_forbidden" for each in found) else []
+    return (
+        [".".join(map(str, each["loc"])) for each in found]
+        if all(each["type"] == "extra_forbidden" for each in found)
+        else []
+    )

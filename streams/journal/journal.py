@@ -13,16 +13,19 @@ from streams.keyring import Keyring
 class Journal:
     """The shards of a journal, each opened at its first use.
 
-    `url` is `sqlite:///folder` (one file per shard) or `postgresql://user:password@host:port/database` (one
-    schema per shard; what else libpq can be told, such as `PGSSLMODE`, comes from its environment). Raises
-    `ValueError` for any other, and for a number of shards that is not the one it was made with. With a keyring, what
-    events say is sealed by the key of whom they are about. Can be sent to another process.
+    `url` is `sqlite:///folder` (one file per shard) or
+    `postgresql://user:password@host:port/database` (one schema per shard; what else libpq can be
+    told, such as `PGSSLMODE`, comes from its environment). Raises `ValueError` for any other, and
+    for a number of shards that is not the one it was made with. With a keyring, what events say is
+    sealed by the key of whom they are about. Can be sent to another process.
     """
 
     def __init__(self, url: str, shards: int, keyring: Keyring | None = None) -> None:
         scheme = url.partition("://")[0]
         if scheme not in ("sqlite", "postgresql"):
-            raise ValueError(f"journal url must start with sqlite:/// or postgresql://, not {scheme}")
+            raise ValueError(
+                f"journal url must start with sqlite:/// or postgresql://, not {scheme}"
+            )
         self.url = url
         self.keyring = keyring
         self._shards = shards
@@ -32,7 +35,9 @@ class Journal:
     def __getitem__(self, number: int) -> Shard:
         with self._opening:
             if number not in self._open_shards:
-                self._open_shards[number] = self._checked(Shard(number, self._open(number), self.keyring))
+                self._open_shards[number] = self._checked(
+                    Shard(number, self._open(number), self.keyring)
+                )
         return self._open_shards[number]
 
     def __reduce__(self) -> tuple[type["Journal"], tuple[str, int, Keyring | None]]:
@@ -58,7 +63,10 @@ class Journal:
     def _checked(self, shard: Shard) -> Shard:
         made_with = shard.made_with(self._shards)
         if made_with != self._shards:
-            raise ValueError(f"this journal has {made_with} shards, not {self._shards}: TIERFOLD_SHARDS is fixed once there is data")
+            raise ValueError(
+                f"this journal has {made_with} shards, not {self._shards}: TIERFOLD_SHARDS is "
+                "fixed once there is data"
+            )
         return shard
 
     def _open(self, number: int) -> Recorder:

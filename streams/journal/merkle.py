@@ -1,7 +1,10 @@
-"""How is it proven that a list only ever grew? A Merkle tree over it: RFC 6962, section 2.1 (RFC 9162, section 2.1).
+"""How is it proven that a list only ever grew?
 
-The root says what is in the list; a path of log2(n) hashes says that one leaf is in it, and another that an older
-list is the beginning of a newer one. Indices count from 0, sizes are numbers of leaves, hashes are 32 bytes of SHA-256.
+A Merkle tree over it: RFC 6962, section 2.1 (RFC 9162, section 2.1).
+
+The root says what is in the list; a path of log2(n) hashes says that one leaf is in it, and another
+that an older list is the beginning of a newer one. Indices count from 0, sizes are numbers of
+leaves, hashes are 32 bytes of SHA-256.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -28,7 +31,9 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 class Tree:
-    """A tree that leaves are appended to: all that is kept are the roots of its whole subtrees, the largest first.
+    """A tree that leaves are appended to.
+
+    All that is kept are the roots of its whole subtrees, the largest first.
 
     >>> tree = Tree()
     >>> tree.append(leaf_hash(b"one"))
@@ -51,7 +56,10 @@ class Tree:
         return root
 
     def append(self, root: bytes, level: int = 0) -> bytes | None:
-        """Append a leaf's hash, or the root over 2**level leaves; gives the root of the block that this makes whole, if it does."""
+        """Append a leaf's hash, or the root over 2**level leaves.
+
+        Gives the root of the block that this makes whole, if it does.
+        """
         block, at, whole = None, self.size >> level, self._whole
         self.size += 1 << level
         while at & 1:
@@ -77,7 +85,9 @@ def half(size: int) -> int:
 
 
 def inclusion(over: Subtree, index: int, begin: int, end: int) -> list[bytes]:
-    """The audit path of a leaf in the tree over the leaves from `begin` up to `end` (RFC 6962, 2.1.1)."""
+    """The audit path of a leaf in the tree over the leaves from `begin` up to `end` (RFC
+    6962, 2.1.1).
+    """
     if end - begin == 1:
         return []
     middle = begin + half(end - begin)
@@ -87,7 +97,10 @@ def inclusion(over: Subtree, index: int, begin: int, end: int) -> list[bytes]:
 
 
 def consistency(over: Subtree, old: int, new: int) -> list[bytes]:
-    """That the tree of `old` leaves is the beginning of that of `new` (RFC 6962, 2.1.2); nothing where there is nothing to prove."""
+    """That the tree of `old` leaves is the beginning of that of `new` (RFC 6962, 2.1.2).
+
+    Nothing where there is nothing to prove.
+    """
     return _subproof(over, old, 0, new, whole=True) if 0 < old < new else []
 
 
@@ -118,10 +131,16 @@ def is_included(leaf: bytes, index: int, size: int, path: Sequence[bytes], root:
     return last == 0 and reached == root
 
 
-def is_consistent(old: int, old_root: bytes, new: int, new_root: bytes, path: Sequence[bytes]) -> bool:
-    """Whether a path shows that the older tree is the beginning of the newer one (RFC 9162, 2.1.4.2)."""
+def is_consistent(
+    old: int, old_root: bytes, new: int, new_root: bytes, path: Sequence[bytes]
+) -> bool:
+    """Whether a path shows that the older tree is the beginning of the newer one (RFC
+    9162, 2.1.4.2).
+    """
     if old in (0, new):
-        return old <= new and not path and (old_root == new_root if old == new else old_root == EMPTY)
+        return (
+            old <= new and not path and (old_root == new_root if old == new else old_root == EMPTY)
+        )
     if not 0 < old < new or not path:
         return False
     steps = [old_root, *path] if old & (old - 1) == 0 else list(path)

@@ -1,4 +1,7 @@
-"""What becomes of an arrival? Recorded, already recorded, quarantined or refused: each exactly one of the four."""
+"""What becomes of an arrival?
+
+Recorded, already recorded, quarantined or refused: each exactly one of the four.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +19,10 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class Refused(NamedTuple):
-    """Why an arrival is not recorded although it is an interaction: its subject was forgotten or is restricted, or it must not come in."""
+    """Why an arrival is not recorded although it is an interaction.
+
+    Its subject was forgotten or is restricted, or it must not come in.
+    """
 
 
 class Rejected(NamedTuple):
@@ -27,7 +33,9 @@ class Rejected(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """One event of one message, as it came: where from, its original bytes, and what could be read of it.
+    """One event of one message, as it came.
+
+    Where from, its original bytes, and what could be read of it.
 
     `sent_with` has key and headers of a message that could not be read, as JSON.
     """
@@ -62,7 +70,9 @@ class Counts:
 
 
 class Identity(NamedTuple):
-    """Digests of the name of an event and of what it says, its data, and the key with which they are sealed."""
+    """Digests of the name of an event and of what it says, its data, and the key with which they
+    are sealed.
+    """
 
     key: bytes
     content: bytes
@@ -91,18 +101,42 @@ def source_key(source: str, event_id: str) -> bytes:
 
 
 def identify(event: Proposed, key: Key | None = None) -> Identity:
-    """Name and content of an event; the content is all that the sender said, digested by the subject's key if there is one."""
+    """Name and content of an event.
+
+    The content is all that the sender said, digested by the subject's key if there is one.
+    """
     data = canonical(event)
-    said = _encode((TYPE_BY_EVENT[type(event.data)], event.stream, event.occurred_at, event.business_date, event.cause, data))
-    return Identity(source_key(event.source, event.id), _digest(said) if key is None else key.digest(said), data, key)
+    said = _encode(
+        (
+            TYPE_BY_EVENT[type(event.data)],
+            event.stream,
+            event.occurred_at,
+            event.business_date,
+            event.cause,
+            data,
+        )
+    )
+    return Identity(
+        source_key(event.source, event.id),
+        _digest(said) if key is None else key.digest(said),
+        data,
+        key,
+    )
 
 
 def _digest(said: bytes) -> bytes:
     return blake2b(said, digest_size=16).digest()
 
 
-def decide(arrivals: Sequence[Arrival], identities: Iterable[Identity | Refused | None], known: Mapping[bytes, bytes]) -> Decided:
-    """Sort arrivals by outcome, in order; `known` maps the keys already journalled to their content."""
+def decide(
+    arrivals: Sequence[Arrival],
+    identities: Iterable[Identity | Refused | None],
+    known: Mapping[bytes, bytes],
+) -> Decided:
+    """Sort arrivals by outcome, in order.
+
+    `known` maps the keys already journalled to their content.
+    """
     seen = dict(known)
     fresh: list[Fresh] = []
     quarantined: list[tuple[Arrival, Rejected]] = []
@@ -111,12 +145,26 @@ def decide(arrivals: Sequence[Arrival], identities: Iterable[Identity | Refused 
         if isinstance(arrival.read, Refused) or isinstance(identity, Refused):
             refused += 1
         elif isinstance(arrival.read, Rejected) or identity is None:
-            quarantined.append((arrival, arrival.read if isinstance(arrival.read, Rejected) else Rejected("unreadable")))
+            quarantined.append(
+                (
+                    arrival,
+                    arrival.read if isinstance(arrival.read, Rejected) else Rejected("unreadable"),
+                )
+            )
         elif identity.key not in seen:
             seen[identity.key] = identity.content
             fresh.append(Fresh(arrival.read, identity))
         elif seen[identity.key] == identity.content:
             already += 1
         else:
-            quarantined.append((arrival, Rejected("conflict: the same source and id was recorded with other content", "id")))
-    return Decided(fresh, quarantined, Counts(len(arrivals), len(fresh), already, len(quarantined), refused))
+            quarantined.append(
+                (
+                    arrival,
+                    Rejected(
+                        "conflict: the same source and id was recorded with other content", "id"
+                    ),
+                )
+            )
+    return Decided(
+        fresh, quarantined, Counts(len(arrivals), len(fresh), already, len(quarantined), refused)
+    )

@@ -1,4 +1,7 @@
-"""A shard in a PostgreSQL schema: the library's recorder, our tables in its transaction, no change of what is written."""
+"""A shard in a PostgreSQL schema.
+
+The library's recorder, our tables in its transaction, no change of what is written.
+"""
 
 import re
 from collections.abc import Sequence
@@ -13,12 +16,24 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow
 from psycopg.sql import SQL, Composed
 
-from streams.journal.tables import CREATE, IMMUTABLE, Execute, Row, chunks, has_rows, write_beside, write_tree
+from streams.journal.tables import (
+    CREATE,
+    IMMUTABLE,
+    Execute,
+    Row,
+    chunks,
+    has_rows,
+    write_beside,
+    write_tree,
+)
 
 TRIGGERS = (
-    "CREATE OR REPLACE FUNCTION {p}refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'events are immutable'; END $$",
+    "CREATE OR REPLACE FUNCTION {p}refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+    "RAISE EXCEPTION 'events are immutable'; END $$",
     *(
-        "CREATE OR REPLACE TRIGGER no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON {p}" + table + " FOR EACH STATEMENT EXECUTE FUNCTION {p}refuse_change()"
+        "CREATE OR REPLACE TRIGGER no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON {p}"
+        + table
+        + " FOR EACH STATEMENT EXECUTE FUNCTION {p}refuse_change()"
         for table in IMMUTABLE
     ),
 )
@@ -26,8 +41,10 @@ TRIGGERS = (
 
 INSERT = (
     "INSERT INTO {p}stored_events (originator_id, originator_version, topic, state)"
-    " SELECT stream, version, topic, state FROM unnest(%b::text[], %b::bigint[], %b::text[], %b::bytea[])"
-    " WITH ORDINALITY AS fresh (stream, version, topic, state, place) ORDER BY place RETURNING notification_id"
+    " SELECT stream, version, topic, state FROM unnest(%b::text[], %b::bigint[], %b::text[], "
+    "%b::bytea[])"
+    " WITH ORDINALITY AS fresh (stream, version, topic, state, place) ORDER BY place RETURNING "
+    "notification_id"
 )
 """Columns in binary: the library's composite values as text take as long again."""
 
@@ -40,25 +57,41 @@ class PostgresShardRecorder(PostgresProcessRecorder):
     def __init__(self, datastore: PostgresDatastore) -> None:
         super().__init__(datastore)
         self.prefix = f"{datastore.schema}."
-        ours = [statement.format(p=self.prefix, serial="BIGSERIAL PRIMARY KEY", blob="BYTEA", compact="") for statement in CREATE]
+        ours = [
+            statement.format(
+                p=self.prefix, serial="BIGSERIAL PRIMARY KEY", blob="BYTEA", compact=""
+            )
+            for statement in CREATE
+        ]
         triggers = [statement.format(p=self.prefix) for statement in TRIGGERS]
-        self.sql_create_statements.extend(Composed([SQL(statement)]) for statement in [*ours, *triggers])
-        self.lock_table_statements = []  # the fence locks the owner's row: no two commits are ever open
+        self.sql_create_statements.extend(
+            Composed([SQL(statement)]) for statement in [*ours, *triggers]
+        )
+        self.lock_table_statements = []  # the fence locks the owner's row: no two commits are ever open  # noqa: E501
 
-    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
+    def insert_events(
+        self, stored_events: Sequence[StoredEvent], **kwargs: Any
+    ) -> Sequence[int] | None:
         """All of a commit in one transaction.
 
-        Trap: the library does this in a pipeline, which stops for ever where much is sent at once (300 kB in a thousand
-        statements do); and it repeats it where the reply was lost. So there is no pipeline here, `executemany` is none
-        either, and after a lost reply the shard is claimed again.
+        Trap: the library does this in a pipeline, which stops for ever where much is sent at once
+        (300 kB in a thousand statements do); and it repeats it where the reply was lost. So there
+        is no pipeline here, `executemany` is none either, and after a lost reply the shard is
+        claimed again.
         """
         with self.datastore.get_connection() as conn, conn.transaction(), conn.cursor() as curs:
-            execute, execute_many = self._executor(curs), partial(_execute_many, self._executor(curs))
+            execute, execute_many = (
+                self._executor(curs),
+                partial(_execute_many, self._executor(curs)),
+            )
             write_beside(execute, execute_many, kwargs["beside"])
             self._insert_events(curs, stored_events, **kwargs)
             if not stored_events:
                 return None
-            curs.execute(INSERT.format(p=self.prefix), tuple(map(list, zip(*map(_columns, stored_events), strict=True))))
+            curs.execute(
+                INSERT.format(p=self.prefix),
+                tuple(map(list, zip(*map(_columns, stored_events), strict=True))),
+            )
             positions = [row["notification_id"] for row in curs.fetchall()]
             write_tree(execute, execute_many, kwargs["beside"], positions)
             return positions
@@ -86,18 +119,25 @@ def _execute_many(execute: Execute, sql: str, rows: Sequence[Row]) -> None:
     """One statement for some rows at once: what it says of one row's values it says of each."""
     begin, values, end = re.split(r"(\([%s, ]+\))", sql, maxsplit=1)
     for some in chunks(rows):
-        execute(begin + ", ".join([values] * len(some)) + end, [value for row in some for value in row])
+        execute(
+            begin + ", ".join([values] * len(some)) + end, [value for row in some for value in row]
+        )
 
 
 def open_postgres(url: str, shard: int) -> PostgresShardRecorder:
-    """The recorder of a shard in the database at `url`, made if it was not there, by whoever may make it.
+    """The recorder of a shard in the database at `url`, made if it was not there, by whoever
+    may make it.
 
-    The library's database functions stay off: they skip the table lock, and readers then miss events.
+    The library's database functions stay off: they skip the table lock, and readers then miss
+    events.
     """
     schema = f"tierfold_{shard}"
     at = conninfo_to_dict(url)
     if unknown := sorted(at.keys() - {"dbname", "host", "port", "user", "password"}):
-        raise ValueError(f"the journal's url says {', '.join(unknown)}: give such settings to libpq by its environment, as PGSSLMODE")
+        raise ValueError(
+            f"the journal's url says {', '.join(unknown)}: give such settings to libpq by its "
+            "environment, as PGSSLMODE"
+        )
     datastore = PostgresDatastore(
         dbname=str(at.get("dbname", "postgres")),
         host=str(at.get("host", "127.0.0.1")),
@@ -115,7 +155,9 @@ def open_postgres(url: str, shard: int) -> PostgresShardRecorder:
     recorder = PostgresShardRecorder(datastore)
     with psycopg.connect(url, autocommit=True) as connection:
         if not _is_there(connection, schema):
-            connection.execute("SELECT pg_advisory_lock(hashtext('tierfold'))")  # two who make the same at once hinder each other
+            connection.execute(
+                "SELECT pg_advisory_lock(hashtext('tierfold'))"
+            )  # two who make the same at once hinder each other
             if not _is_there(connection, schema):
                 connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
                 recorder.create_table()
@@ -123,7 +165,13 @@ def open_postgres(url: str, shard: int) -> PostgresShardRecorder:
 
 
 def _is_there(connection: psycopg.Connection[Any], schema: str) -> bool:
-    """Whether a shard has all its tables: the last thing that is made is a trigger on the last of them."""
-    asked = "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'no_change' AND tgrelid = to_regclass(%s))"
+    """Whether a shard has all its tables.
+
+    The last thing that is made is a trigger on the last of them.
+    """
+    asked = (
+        "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'no_change' AND tgrelid = "
+        "to_regclass(%s))"
+    )
     [found] = connection.execute(asked, (f"{schema}.{IMMUTABLE[-1]}",)).fetchone() or (False,)
     return bool(found)

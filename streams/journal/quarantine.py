@@ -1,6 +1,9 @@
-"""What is kept of what could not be recorded? Its bytes, sealed: nobody knows what is in them.
+"""What is kept of what could not be recorded?
 
-With the key of whom they say they are about, if they say so; or else with one of the month in which they came.
+Its bytes, sealed: nobody knows what is in them.
+
+With the key of whom they say they are about, if they say so; or else with one of the month in which
+they came.
 """
 
 import json
@@ -19,7 +22,9 @@ SUBJECT = re.compile(rf'"subject"\s*:\s*"({NAME})"'.encode())
 
 
 class Entry(NamedTuple):
-    """Something in quarantine: where it came from, why, its original bytes, and what they were sent with (JSON).
+    """Something in quarantine.
+
+    Where it came from, why, its original bytes, and what they were sent with (JSON).
 
     Bytes and what they were sent with are empty once their subject was forgotten.
     """
@@ -37,7 +42,9 @@ class Entry(NamedTuple):
     subject: str | None = None
 
 
-def set_aside(arrivals: Iterable[tuple[Arrival, Rejected]], log: str, now: datetime, keyring: Keyring | None) -> list[tuple[Any, ...]]:
+def set_aside(
+    arrivals: Iterable[tuple[Arrival, Rejected]], log: str, now: datetime, keyring: Keyring | None
+) -> list[tuple[Any, ...]]:
     """The rows of arrivals that are quarantined."""
     arrivals = list(arrivals)
     subjects = [_subject(arrival, now) for arrival, _ in arrivals]
@@ -57,23 +64,40 @@ def taken_out(rows: Sequence[tuple[Any, ...]], keyring: Keyring | None) -> list[
     entries = [Entry._make(row)._replace(original=bytes(row[6])) for row in rows]
     wanted = {entry.subject for entry in entries if entry.subject is not None}
     keys = keyring.found(wanted) if keyring is not None and wanted else {}
-    return [entry if entry.subject is None else _opened(entry, keys[entry.subject]) for entry in entries]
+    return [
+        entry if entry.subject is None else _opened(entry, keys[entry.subject]) for entry in entries
+    ]
 
 
 def _subject(arrival: Arrival, now: datetime) -> str:
     if isinstance(arrival.read, Proposed):
         return arrival.read.subject or f"quarantine:{now:%Y-%m}"
     beside = json.loads(arrival.sent_with) if arrival.sent_with else {}
-    said = [beside.get("headers", {}).get("ce_subject"), beside.get("key"), *(found.decode() for found in SUBJECT.findall(arrival.raw)[:1])]
-    return next((name for name in said if name and NAMED.fullmatch(name)), f"quarantine:{now:%Y-%m}")
+    said = [
+        beside.get("headers", {}).get("ce_subject"),
+        beside.get("key"),
+        *(found.decode() for found in SUBJECT.findall(arrival.raw)[:1]),
+    ]
+    return next(
+        (name for name in said if name and NAMED.fullmatch(name)), f"quarantine:{now:%Y-%m}"
+    )
 
 
-def _sealed(arrival: Arrival, subject: str, keys: dict[str, Key | None]) -> tuple[bytes, str | None]:
+def _sealed(
+    arrival: Arrival, subject: str, keys: dict[str, Key | None]
+) -> tuple[bytes, str | None]:
     """Bytes and what they were sent with; nothing of those whose subject was forgotten."""
     if not keys:
         return arrival.raw, arrival.sent_with
     key = keys[subject]
-    return (b"", None) if key is None else (key.seal(json.dumps((arrival.raw.hex(), arrival.sent_with)).encode(), b"quarantine"), None)
+    return (
+        (b"", None)
+        if key is None
+        else (
+            key.seal(json.dumps((arrival.raw.hex(), arrival.sent_with)).encode(), b"quarantine"),
+            None,
+        )
+    )
 
 
 def _opened(entry: Entry, key: Key | None) -> Entry:

@@ -1,4 +1,7 @@
-"""What is a recorded event as it is stored? A row: its place, its stream, its type and its bytes."""
+"""What is a recorded event as it is stored?
+
+A row: its place, its stream, its type and its bytes.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,7 +11,10 @@ from domain.envelope import Recorded
 from streams.journal.codec import decode
 
 FORGOTTEN = "forgotten"
-"""Stream and type of a row whose subject was forgotten: nobody folds it, and its place is still a place."""
+"""Stream and type of a row whose subject was forgotten.
+
+Nobody folds it, and its place is still a place.
+"""
 
 
 class Row(NamedTuple):

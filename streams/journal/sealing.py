@@ -1,8 +1,10 @@
-"""How is what an event says closed to all but those who have its subject's key? Sealed behind its head, and bound to it.
+"""How is what an event says closed to all but those who have its subject's key?
 
-The head of the stored bytes (type, stream, version, source, times, the hash of the event before) stays in the clear: an
-event can be proven, ordered and counted by whoever cannot read it. It is the associated data of the seal, so a body
-that is moved behind another head does not open.
+Sealed behind its head, and bound to it.
+
+The head of the stored bytes (type, stream, version, source, times, the hash of the event before)
+stays in the clear: an event can be proven, ordered and counted by whoever cannot read it. It is the
+associated data of the seal, so a body that is moved behind another head does not open.
 """
 
 from base64 import b64encode
@@ -30,29 +32,42 @@ def closed(head: bytes, data: bytes, key: Key | None = None) -> bytes:
 
 
 def opened(rows: Sequence[Row], keyring: Keyring | None) -> list[Row]:
-    """Rows whose bytes can be decoded; in the place of those whose subject was forgotten, rows that say so and nothing else.
+    """Rows whose bytes can be decoded.
 
-    Raises `ValueError` for bytes that were not sealed so, and `NoKey` where the keys are not those of this journal.
+    In the place of those whose subject was forgotten, rows that say so and nothing else.
+
+    Raises `ValueError` for bytes that were not sealed so, and `NoKey` where the keys are not those
+    of this journal.
     """
     places = [row.state.rfind(SEALED) for row in rows]
-    subjects = [None if place < 0 else _subject(row, place) for row, place in zip(rows, places, strict=True)]
+    subjects = [
+        None if place < 0 else _subject(row, place) for row, place in zip(rows, places, strict=True)
+    ]
     wanted = {subject for subject in subjects if subject is not None}
     if not wanted:
         return list(rows)
     if keyring is None:
         raise ValueError("these events are sealed, and there are no keys at hand")
     keys = keyring.found(wanted)
-    return [row if subject is None else _open(row, place, keys[subject]) for row, place, subject in zip(rows, places, subjects, strict=True)]
+    return [
+        row if subject is None else _open(row, place, keys[subject])
+        for row, place, subject in zip(rows, places, subjects, strict=True)
+    ]
 
 
 def told(rows: Sequence[Row], keyring: Keyring | None) -> list[tuple[bytes, bytes] | None]:
-    """What sealed events say, and the salts by which that can be checked against their heads; None for all others, and what was forgotten."""
+    """What sealed events say, and the salts by which that can be checked against their heads.
+
+    None for all others, and what was forgotten.
+    """
     plain = opened(rows, keyring)
     if keyring is None:
         return [None] * len(rows)
     places = [row.state.rfind(SEALED) for row in rows]
     return [
-        None if place < 0 or open_.event_type == FORGOTTEN else (open_.state[place + len(DATA) : -1], _salt(row, place, keyring))
+        None
+        if place < 0 or open_.event_type == FORGOTTEN
+        else (open_.state[place + len(DATA) : -1], _salt(row, place, keyring))
         for row, open_, place in zip(rows, plain, places, strict=True)
     ]
 
@@ -71,7 +86,9 @@ def _open(row: Row, place: int, key: Key | None) -> Row:
     try:
         said = key.open(a2b_base64(row.state[place + len(SEALED) : -2]), head)
     except ValueError as error:
-        raise ValueError(f"the event at position {row.position} cannot be opened: {error}") from error
+        raise ValueError(
+            f"the event at position {row.position} cannot be opened: {error}"
+        ) from error
     return Row(row.position, row.stream, row.event_type, head + DATA + said + b"}")
 
 
@@ -80,4 +97,8 @@ def _subject(row: Row, place: int) -> str:
     if row.stream.startswith("customer:"):
         return row.stream
     at = row.state.find(ABOUT, 0, place)
-    return row.stream if at < 0 else row.state[at + len(ABOUT) : row.state.index(b'"', at + len(ABOUT))].decode()
+    return (
+        row.stream
+        if at < 0
+        else row.state[at + len(ABOUT) : row.state.index(b'"', at + len(ABOUT))].decode()
+    )

@@ -1,4 +1,7 @@
-"""What can be done with one shard of the journal? Claim it, record arrivals in it, read it. Nothing else."""
+"""What can be done with one shard of the journal?
+
+Claim it, record arrivals in it, read it. Nothing else.
+"""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,18 +14,42 @@ from domain.envelope import Proposed, Recorded
 from domain.event_types import TYPE_BY_EVENT
 from streams.journal.codec import head as head_of
 from streams.journal.merkle import BLOCK, BLOCK_LEVEL, Tree, leaf_hash
-from streams.journal.outcomes import Arrival, Counts, Fresh, Identity, Refused, Rejected, decide, identify
+from streams.journal.outcomes import (
+    Arrival,
+    Counts,
+    Fresh,
+    Identity,
+    Refused,
+    Rejected,
+    decide,
+    identify,
+)
 from streams.journal.quarantine import Entry, set_aside, taken_out
 from streams.journal.rows import FORGOTTEN, Row, row_of
 from streams.journal.sealing import closed, opened, place_of, told
-from streams.journal.tables import CLAIM, COUNTS, KNOWN, MADE_WITH, MAKE_WITH, QUARANTINED, REDRIVEN, Beside, Fenced, chunks, placeholders
+from streams.journal.tables import (
+    CLAIM,
+    COUNTS,
+    KNOWN,
+    MADE_WITH,
+    MAKE_WITH,
+    QUARANTINED,
+    REDRIVEN,
+    Beside,
+    Fenced,
+    chunks,
+    placeholders,
+)
 from streams.keyring import Key, Keyring, commitment
 
 __all__ = ["Commit", "End", "Fenced", "Known", "Leaf", "LogOffset", "Recorder", "Shard"]
 
 
 class Commit(NamedTuple):
-    """One transaction: the rows recorded in it, the position they follow, and what became of all arrivals."""
+    """One transaction.
+
+    The rows recorded in it, the position they follow, and what became of all arrivals.
+    """
 
     after: int
     rows: list[Row]
@@ -30,7 +57,10 @@ class Commit(NamedTuple):
 
 
 class LogOffset(NamedTuple):
-    """A place in a log; the log is one partition of one incarnation of a topic, `interactions/<topic id>/<partition>`."""
+    """A place in a log.
+
+    The log is one partition of one incarnation of a topic, `interactions/<topic id>/<partition>`.
+    """
 
     log: str
     offset: int
@@ -45,7 +75,8 @@ class Known(NamedTuple):
 
 
 class Census(NamedTuple):
-    """How many events, source ids and quarantined entries there are, and were counted, at one moment; and streams that are not whole.
+    """How many events, source ids and quarantined entries there are, and were counted, at one
+    moment; and streams that are not whole.
 
     A hole is a stream, how many events it has, and the number of the last.
     """
@@ -78,7 +109,9 @@ class Recorder(Protocol):
     position: str
     datastore: Any
 
-    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None: ...
+    def insert_events(
+        self, stored_events: Sequence[StoredEvent], **kwargs: Any
+    ) -> Sequence[int] | None: ...
     def max_notification_id(self) -> int | None: ...
     def max_tracking_id(self, application_name: str) -> int | None: ...
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
@@ -98,7 +131,10 @@ class Shard:
         self._tree = Tree()
 
     def made_with(self, shards: int) -> int:
-        """How many shards the journal of this one has had from its first day on: `shards`, if this is the first."""
+        """How many shards the journal of this one has had from its first day on.
+
+        `shards`, if this is the first.
+        """
         [(first,)] = self._recorder.query(MADE_WITH) or self._recorder.change(MAKE_WITH, (shards,))
         return int(first)
 
@@ -112,42 +148,73 @@ class Shard:
         self._ends.clear()
         self._tree = self._grown()
 
-    def record(self, arrivals: Sequence[Arrival], at: LogOffset, now: datetime, forwarded: int = 0) -> Commit:
-        """Commit arrivals with the offset up to which their log has been dealt with, strays included.
+    def record(
+        self, arrivals: Sequence[Arrival], at: LogOffset, now: datetime, forwarded: int = 0
+    ) -> Commit:
+        """Commit arrivals with the offset up to which their log has been dealt with,
+        strays included.
 
-        Events, source ids, quarantine, counts and offset are one transaction. Raises `Fenced` if another owner
-        has claimed the shard; after any error the shard must be claimed again before it is written.
+        Events, source ids, quarantine, counts and offset are one transaction. Raises `Fenced` if
+        another owner has claimed the shard; after any error the shard must be claimed again before
+        it is written.
         """
         identities = self._identified([arrival.read for arrival in arrivals])
-        known = self.known(identity.key for identity in identities if isinstance(identity, Identity))
+        known = self.known(
+            identity.key for identity in identities if isinstance(identity, Identity)
+        )
         decided = decide(arrivals, identities, {key: found.content for key, found in known.items()})
         stored, sources, hashes = self._stored(decided.fresh, now)
-        blocks = [(self._tree.size // BLOCK - 1, root) for leaf in hashes if (root := self._tree.append(leaf))]
+        blocks = [
+            (self._tree.size // BLOCK - 1, root)
+            for leaf in hashes
+            if (root := self._tree.append(leaf))
+        ]
         quarantined = set_aside(decided.quarantined, at.log, now, self._keyring)
         counts = replace(decided.counts, forwarded=forwarded)
         positions = self._recorder.insert_events(
             stored,
             tracking=Tracking(at.log, at.offset),
-            beside=Beside(self._epoch, counts, sources, quarantined, self._tree.size, b"".join(hashes), blocks),
+            beside=Beside(
+                self._epoch, counts, sources, quarantined, self._tree.size, b"".join(hashes), blocks
+            ),
         )
-        rows = [Row(position, str(event.originator_id), event.topic, event.state) for position, event in zip(positions or (), stored, strict=True)]
+        rows = [
+            Row(position, str(event.originator_id), event.topic, event.state)
+            for position, event in zip(positions or (), stored, strict=True)
+        ]
         after, self._head = self._head, rows[-1].position if rows else self._head
         return Commit(after, rows, counts)
 
     def identified(self, events: Sequence[Proposed]) -> list[Identity]:
         """Name and content of events that are recorded here, digested as they were then."""
-        keys = {} if self._keyring is None else self._keyring.found({subject for event in events if (subject := event.subject)})
+        keys = (
+            {}
+            if self._keyring is None
+            else self._keyring.found({subject for event in events if (subject := event.subject)})
+        )
         return [identify(event, keys.get(event.subject or "")) for event in events]
 
-    def _identified(self, read: Sequence[Proposed | Rejected | Refused]) -> list[Identity | Refused | None]:
-        """Name, content and key of what could be read; keys are made, and safe, before anything is sealed with them."""
+    def _identified(
+        self, read: Sequence[Proposed | Rejected | Refused]
+    ) -> list[Identity | Refused | None]:
+        """Name, content and key of what could be read.
+
+        Keys are made, and safe, before anything is sealed with them.
+        """
         if self._keyring is None:
             return [identify(each) if isinstance(each, Proposed) else None for each in read]
-        keys = self._keyring.made({subject for each in read if isinstance(each, Proposed) and (subject := each.subject)})
+        keys = self._keyring.made(
+            {subject for each in read if isinstance(each, Proposed) and (subject := each.subject)}
+        )
         forgotten = {subject for subject, key in keys.items() if key is None}
-        return [_identity(each, keys, forgotten) if isinstance(each, Proposed) else None for each in read]
+        return [
+            _identity(each, keys, forgotten) if isinstance(each, Proposed) else None
+            for each in read
+        ]
 
-    def _stored(self, fresh: Sequence[Fresh], now: datetime) -> tuple[list[StoredEvent], list[tuple[Any, ...]], list[bytes]]:
+    def _stored(
+        self, fresh: Sequence[Fresh], now: datetime
+    ) -> tuple[list[StoredEvent], list[tuple[Any, ...]], list[bytes]]:
         self._load_ends({event.stream for event, _ in fresh})
         stored, sources, hashes = [], [], []
         for event, identity in fresh:
@@ -155,7 +222,9 @@ class Shard:
             state = _state(event, version + 1, now, previous, identity)
             hashes.append(leaf_hash(state))
             self._ends[event.stream] = End(version + 1, hashes[-1])
-            stored.append(StoredEvent(event.stream, version + 1, TYPE_BY_EVENT[type(event.data)], state))
+            stored.append(
+                StoredEvent(event.stream, version + 1, TYPE_BY_EVENT[type(event.data)], state)
+            )
             sources.append((identity.key, identity.content, event.stream, version + 1))
         return stored, sources, hashes
 
@@ -166,7 +235,9 @@ class Shard:
         self._ends.update(dict.fromkeys(missing, End(0, None)))
         for some in chunks(missing):
             rows = self._recorder.query(ENDS.format(p="{p}", some=placeholders(len(some))), some)
-            self._ends.update({stream: End(version, leaf_hash(bytes(state))) for stream, version, state in rows})
+            self._ends.update(
+                {stream: End(version, leaf_hash(bytes(state))) for stream, version, state in rows}
+            )
 
     def _grown(self) -> Tree:
         """The tree over all that is recorded, from what is kept of it."""
@@ -176,7 +247,10 @@ class Shard:
         for leaf in self.leaves(tree.size):
             tree.append(leaf.hash)
         if tree.size != (self.index_of(head) + 1 if head else 0):
-            raise ValueError(f"shard {self.number} ends at position {head}, and its tree does not: it was changed; verify the journal")
+            raise ValueError(
+                f"shard {self.number} ends at position {head}, and its tree does not: it was "
+                "changed; verify the journal"
+            )
         return tree
 
     def close(self) -> None:
@@ -187,8 +261,13 @@ class Shard:
         """The position of the last event, 0 if there is none."""
         return self._recorder.max_notification_id() or 0
 
-    def read(self, after: int, limit: int, upto: int | None = None, event_types: Sequence[str] = ()) -> list[Row]:
-        """The next rows behind a position, opened, in order; only those of some stored types, if any are named."""
+    def read(
+        self, after: int, limit: int, upto: int | None = None, event_types: Sequence[str] = ()
+    ) -> list[Row]:
+        """The next rows behind a position, opened, in order.
+
+        Only those of some stored types, if any are named.
+        """
         return self.opened(self.stored(after, limit, upto, event_types))
 
     def events(self, event_types: Sequence[str]) -> Iterator[Recorded]:
@@ -203,10 +282,15 @@ class Shard:
         return opened(rows, self._keyring)
 
     def told(self, rows: Sequence[Row]) -> list[tuple[bytes, bytes] | None]:
-        """What sealed rows say, with the salts by which that can be checked; None for all others, and what was forgotten."""
+        """What sealed rows say, with the salts by which that can be checked.
+
+        None for all others, and what was forgotten.
+        """
         return told(rows, self._keyring)
 
-    def stored(self, after: int, limit: int, upto: int | None = None, event_types: Sequence[str] = ()) -> list[Row]:
+    def stored(
+        self, after: int, limit: int, upto: int | None = None, event_types: Sequence[str] = ()
+    ) -> list[Row]:
         """The next rows behind a position as they are stored, in order."""
         among = f"AND topic IN {placeholders(len(event_types))} " if event_types else ""
         sql = READ.format(p="{p}", position=self._recorder.position, among=among)
@@ -224,7 +308,12 @@ class Shard:
     def rows(self, stream: str, after_version: int = 0, limit: int = 1000) -> list[Row]:
         """The events of one stream as they are stored, in order."""
         sql = HISTORY.format(p="{p}", position=self._recorder.position)
-        return [Row(position, stream, event_type, bytes(state)) for position, event_type, state in self._recorder.query(sql, (stream, after_version, limit))]
+        return [
+            Row(position, stream, event_type, bytes(state))
+            for position, event_type, state in self._recorder.query(
+                sql, (stream, after_version, limit)
+            )
+        ]
 
     def known(self, keys: Iterable[bytes]) -> dict[bytes, Known]:
         """Which of these source keys are journalled, and where."""
@@ -258,7 +347,10 @@ class Shard:
             count = len(hashes) // HASH
             if position < first + count:
                 return int(size - count + position - first)
-        raise ValueError(f"shard {self.number} has no leaf for position {position}: it was begun before events were proven, or changed; verify the journal")
+        raise ValueError(
+            f"shard {self.number} has no leaf for position {position}: it was begun before events "
+            "were proven, or changed; verify the journal"
+        )
 
     def size(self) -> int:
         """The leaves of the tree."""
@@ -266,9 +358,15 @@ class Shard:
         return int(size or 0)
 
     def ends(self, upto: int, after: str = "", limit: int = 5_000) -> dict[str, End]:
-        """The last event of every stream, of those up to a position, stream by stream; those behind the stream `after`."""
+        """The last event of every stream, of those up to a position, stream by stream.
+
+        Those behind the stream `after`.
+        """
         sql = ENDS_UPTO.format(p="{p}", position=self._recorder.position)
-        return {str(stream): End(int(version), leaf_hash(bytes(state))) for stream, version, state in self._recorder.query(sql, (after, upto, limit))}
+        return {
+            str(stream): End(int(version), leaf_hash(bytes(state)))
+            for stream, version, state in self._recorder.query(sql, (after, upto, limit))
+        }
 
     def counts(self) -> Counts:
         """How many arrivals had which outcome, since the shard began."""
@@ -277,7 +375,10 @@ class Shard:
     def census(self) -> Census:
         """How much there is of everything that was counted, and the streams that are not whole."""
         [row] = self._recorder.query(CENSUS)
-        holes = [(str(stream), int(there), int(last)) for stream, there, last in self._recorder.query(HOLES)]
+        holes = [
+            (str(stream), int(there), int(last))
+            for stream, there, last in self._recorder.query(HOLES)
+        ]
         events, sources, quarantined, recorded, set_aside = (int(number or 0) for number in row)
         return Census(events, sources, quarantined, recorded, set_aside, holes)
 
@@ -294,43 +395,74 @@ class Shard:
         self._recorder.change(REDRIVEN, (now.isoformat(), number))
 
 
-def _identity(event: Proposed, keys: Mapping[str, Key | None], forgotten: Collection[str]) -> Identity | Refused:
-    return Refused() if event.subject in forgotten else identify(event, keys.get(event.subject or ""))
+def _identity(
+    event: Proposed, keys: Mapping[str, Key | None], forgotten: Collection[str]
+) -> Identity | Refused:
+    return (
+        Refused() if event.subject in forgotten else identify(event, keys.get(event.subject or ""))
+    )
 
 
-def _state(event: Proposed, version: int, now: datetime, previous: bytes | None, identity: Identity) -> bytes:
+def _state(
+    event: Proposed, version: int, now: datetime, previous: bytes | None, identity: Identity
+) -> bytes:
     """The stored bytes of an event that becomes a version of its stream."""
     if identity.seal is None:
         return closed(head_of(event, version, now, previous), identity.data)
     digest = commitment(identity.data, identity.seal.salt(place_of(event.stream, version)))
-    return closed(head_of(event, version, now, previous, identity.seal.algorithm, digest), identity.data, identity.seal)
+    return closed(
+        head_of(event, version, now, previous, identity.seal.algorithm, digest),
+        identity.data,
+        identity.seal,
+    )
 
 
 CHUNK_EVENTS = 1_000
 HASH = 32
 ENDS_KEPT = 500_000
 ENDS = (
-    "SELECT there.originator_id, there.originator_version, there.state FROM {p}stored_events AS there JOIN"
-    " (SELECT originator_id AS stream, MAX(originator_version) AS last FROM {p}stored_events WHERE originator_id IN {some} GROUP BY originator_id) AS ends"
+    "SELECT there.originator_id, there.originator_version, there.state FROM {p}stored_events AS "
+    "there JOIN"
+    " (SELECT originator_id AS stream, MAX(originator_version) AS last FROM {p}stored_events "
+    "WHERE originator_id IN {some} GROUP BY originator_id) AS ends"
     " ON there.originator_id = ends.stream AND there.originator_version = ends.last"
 )
 ENDS_UPTO = (
-    "SELECT there.originator_id, there.originator_version, there.state FROM {p}stored_events AS there JOIN"
+    "SELECT there.originator_id, there.originator_version, there.state FROM {p}stored_events AS "
+    "there JOIN"
     " (SELECT originator_id AS stream, MAX(originator_version) AS last FROM {p}stored_events"
-    " WHERE originator_id > %s AND {position} <= %s GROUP BY originator_id ORDER BY originator_id LIMIT %s) AS ends"
-    " ON there.originator_id = ends.stream AND there.originator_version = ends.last ORDER BY there.originator_id"
+    " WHERE originator_id > %s AND {position} <= %s GROUP BY originator_id ORDER BY originator_id "
+    "LIMIT %s) AS ends"
+    " ON there.originator_id = ends.stream AND there.originator_version = ends.last ORDER BY "
+    "there.originator_id"
 )
-LEAVES_FROM = "SELECT size, first_position, hashes FROM {p}leaves WHERE size > %s ORDER BY size LIMIT 100"
-LEAVES_AT = "SELECT size, first_position, hashes FROM {p}leaves WHERE first_position <= %s ORDER BY first_position DESC LIMIT 1"
+LEAVES_FROM = (
+    "SELECT size, first_position, hashes FROM {p}leaves WHERE size > %s ORDER BY size LIMIT 100"
+)
+LEAVES_AT = (
+    "SELECT size, first_position, hashes FROM {p}leaves WHERE first_position <= %s ORDER BY "
+    "first_position DESC LIMIT 1"
+)
 BLOCK_ROOTS = "SELECT root FROM {p}blocks ORDER BY number"
 SIZE = "SELECT MAX(size) AS size FROM {p}leaves"
 LAST_POSITION = 2**63 - 1
-READ = "SELECT {position}, originator_id, topic, state FROM {p}stored_events WHERE {position} > %s AND {position} <= %s {among}ORDER BY {position} LIMIT %s"
+READ = (
+    "SELECT {position}, originator_id, topic, state FROM {p}stored_events WHERE {position} > %s "
+    "AND {position} <= %s {among}ORDER BY {position} LIMIT %s"
+)
 CENSUS = (
-    "SELECT (SELECT COUNT(*) FROM {p}stored_events) AS events, (SELECT COUNT(*) FROM {p}sources) AS sources,"
-    " (SELECT COUNT(*) FROM {p}quarantine) AS quarantined, (SELECT total FROM {p}counts WHERE outcome = 'recorded') AS recorded,"
+    "SELECT (SELECT COUNT(*) FROM {p}stored_events) AS events, (SELECT COUNT(*) FROM {p}sources) "
+    "AS sources,"
+    " (SELECT COUNT(*) FROM {p}quarantine) AS quarantined, (SELECT total FROM {p}counts WHERE "
+    "outcome = 'recorded') AS recorded,"
     " (SELECT total FROM {p}counts WHERE outcome = 'quarantined') AS set_aside"
 )
-HOLES = "SELECT originator_id, COUNT(*), MAX(originator_version) FROM {p}stored_events GROUP BY originator_id HAVING COUNT(*) <> MAX(originator_version)"
+HOLES = (
+    "SELECT originator_id, COUNT(*), MAX(originator_version) FROM {p}stored_events GROUP BY "
+    "originator_id HAVING COUNT(*) <> MAX(originator_version)"
+)
 STREAMS = "SELECT DISTINCT originator_id FROM {p}stored_events WHERE originator_id LIKE %s"
-HISTORY = "SELECT {position}, topic, state FROM {p}stored_events WHERE originator_id = %s AND originator_version > %s ORDER BY originator_version LIMIT %s"
+HISTORY = (
+    "SELECT {position}, topic, state FROM {p}stored_events WHERE originator_id = %s AND "
+    "originator_version > %s ORDER BY originator_version LIMIT %s"
+)

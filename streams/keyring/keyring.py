@@ -1,4 +1,7 @@
-"""How does a process come by keys? Asked for many at once, kept at hand, and let go where somebody was forgotten meanwhile."""
+"""How does a process come by keys?
+
+Asked for many at once, kept at hand, and let go where somebody was forgotten meanwhile.
+"""
 
 import os
 import time
@@ -12,7 +15,20 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from streams.keyring.masters import NONCE, Master
-from streams.keyring.tables import CHANGED, CHANGES, COUNTS, DESTROY, DESTROYED, FIND, LIFT, MAKE, OF_OTHERS, RESTRICT, REWRAP, Tables
+from streams.keyring.tables import (
+    CHANGED,
+    CHANGES,
+    COUNTS,
+    DESTROY,
+    DESTROYED,
+    FIND,
+    LIFT,
+    MAKE,
+    OF_OTHERS,
+    RESTRICT,
+    REWRAP,
+    Tables,
+)
 
 AT_HAND = 200_000
 KEY = 32
@@ -22,11 +38,16 @@ LOOK_EVERY = 1.0
 
 
 class NoKey(LookupError):
-    """There is no key where one must be: the database of keys is not the one that belongs to this journal."""
+    """There is no key where one must be.
+
+    The database of keys is not the one that belongs to this journal.
+    """
 
 
 class Key:
-    """A subject's key: seals and opens, and digests so that only who has the key can guess what was digested.
+    """A subject's key.
+
+    Seals and opens, and digests so that only who has the key can guess what was digested.
 
     The algorithm is AES-256-GCM as RFC 7518 names it, with a random nonce of 96 bits in front.
     """
@@ -45,14 +66,20 @@ class Key:
         return nonce + self._aead.encrypt(nonce, said, beside)
 
     def open(self, sealed: bytes, beside: bytes) -> bytes:
-        """What was sealed; raises `ValueError` if this key did not seal it, or something else stands beside it now."""
+        """What was sealed.
+
+        Raises `ValueError` if this key did not seal it, or something else stands beside it now.
+        """
         try:
             return self._aead.decrypt(sealed[:NONCE], sealed[NONCE:], beside)
         except InvalidTag as error:
             raise ValueError("it was not sealed so by this key") from error
 
     def salt(self, place: str) -> bytes:
-        """What is mixed into the commitment to what an event says: another one for every place, to be told together with what it says."""
+        """What is mixed into the commitment to what an event says.
+
+        Another one for every place, to be told together with what it says.
+        """
         return blake2b(place.encode(), digest_size=32, key=self._salt).digest()
 
     def digest(self, said: bytes) -> bytes:
@@ -61,7 +88,10 @@ class Key:
 
 
 def commitment(said: bytes, salt: bytes) -> bytes:
-    """What stands in the clear of a sealed event: with the salt anybody can check what it says, without it nobody can guess."""
+    """What stands in the clear of a sealed event.
+
+    With the salt anybody can check what it says, without it nobody can guess.
+    """
     return blake2b(said, digest_size=32, key=salt).digest()
 
 
@@ -79,9 +109,18 @@ class Keyring:
     Those of subjects who are restricted are as if they were destroyed, but for auditors.
     """
 
-    def __init__(self, url: str, master: Master, now: Callable[[], datetime] = lambda: datetime.now(UTC), *, for_auditors: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        master: Master,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        for_auditors: bool = False,
+    ) -> None:
         if not url.startswith(("sqlite:///", "postgresql://")):
-            raise ValueError(f"the keys' url must start with sqlite:/// or postgresql://, not {url.partition('://')[0]}")
+            raise ValueError(
+                f"the keys' url must start with sqlite:/// or postgresql://, not {url.partition('://')[0]}"
+            )
         self._url = url
         self._master = master
         self._now = now
@@ -95,28 +134,50 @@ class Keyring:
         return partial(Keyring, for_auditors=self._for_auditors), (self._url, self._master)
 
     def made(self, subjects: Collection[str]) -> dict[str, Key | None]:
-        """The keys of subjects, made for those who have none; None where it was destroyed, or is restricted."""
+        """The keys of subjects, made for those who have none.
+
+        None where it was destroyed, or is restricted.
+        """
         known = self._known(subjects)
         while missing := [subject for subject in subjects if subject not in known]:
             at = self._now().isoformat()
-            new = [(subject, self._master.wrap(subject, os.urandom(KEY)), self._master.name, at, self._changes) for subject in missing]
+            new = [
+                (
+                    subject,
+                    self._master.wrap(subject, os.urandom(KEY)),
+                    self._master.name,
+                    at,
+                    self._changes,
+                )
+                for subject in missing
+            ]
             self._tables.change((MAKE, new))
             known |= self._loaded(missing)
             if len(known) < len(subjects):
-                self._looked = -LOOK_EVERY  # a key or the master was changed meanwhile: look at what, and make them once more
+                self._looked = -LOOK_EVERY  # a key or the master was changed meanwhile: look at what, and make them once more  # noqa: E501
                 known = self._known(subjects)
         return known
 
     def found(self, subjects: Collection[str]) -> dict[str, Key | None]:
-        """The keys of subjects; None where it was destroyed, or is restricted. Raises `NoKey` where there never was one."""
+        """The keys of subjects; None where it was destroyed, or is restricted.
+
+        Raises `NoKey` where there never was one.
+        """
         known = self._known(subjects)
         if unknown := [subject for subject in subjects if subject not in known]:
-            raise NoKey(f"there is no key of {unknown[0]}: the database of keys is not the one that belongs to this journal")
+            raise NoKey(
+                f"there is no key of {unknown[0]}: the database of keys is not the one that "
+                "belongs to this journal"
+            )
         return known
 
     def destroyed(self, subjects: Collection[str]) -> set[str]:
         """Which of these subjects were forgotten."""
-        return {str(subject) for some in _some(list(subjects)) for (subject,) in self._tables.query(_among(DESTROYED, some), some)}
+        return {
+            str(subject)
+            for some in _some(list(subjects))
+            for (subject,) in self._tables.query(_among(DESTROYED, some), some)
+        }
 
     def restrict(self, subjects: Sequence[str]) -> None:
         """Let nobody but auditors have the keys of subjects."""
@@ -131,9 +192,16 @@ class Keyring:
         self._at_hand = {}
 
     def destroy(self, subjects: Sequence[str]) -> bool:
-        """Destroy keys, for ever: also of subjects who have none yet, and will have none. Whether nothing is left in the files either."""
+        """Destroy keys, for ever: also of subjects who have none yet, and will have none.
+
+        Whether nothing is left in the files either.
+        """
         at = self._now().isoformat()
-        self._tables.change((DESTROY, [(subject, at, at) for subject in subjects]), (LIFT, [(subject,) for subject in subjects]), (CHANGED, [()]))
+        self._tables.change(
+            (DESTROY, [(subject, at, at) for subject in subjects]),
+            (LIFT, [(subject,) for subject in subjects]),
+            (CHANGED, [()]),
+        )
         self._at_hand = {}
         return self._tables.wipe()
 
@@ -142,11 +210,21 @@ class Keyring:
         self._tables.change((CHANGED, [()]))
 
     def rewrap(self) -> int:
-        """Wrap anew what another master has wrapped; gives how many keys. Whoever is stopped in between goes on where it was."""
+        """Wrap anew what another master has wrapped; gives how many keys.
+
+        Whoever is stopped in between goes on where it was.
+        """
         self._master = self._master.again()
         count = 0
         while rows := self._tables.query(OF_OTHERS, (self._master.name, CHUNK_KEYS)):
-            wrapped = [(self._master.wrap(subject, self._master.unwrap(subject, bytes(old))), self._master.name, subject) for subject, old in rows]
+            wrapped = [
+                (
+                    self._master.wrap(subject, self._master.unwrap(subject, bytes(old))),
+                    self._master.name,
+                    subject,
+                )
+                for subject, old in rows
+            ]
             self._tables.change((REWRAP, wrapped))
             count += len(wrapped)
         self._tables.wipe()
@@ -171,7 +249,11 @@ class Keyring:
         self._look()
         at_hand = self._at_hand
         known = {subject: at_hand[subject] for subject in subjects if subject in at_hand}
-        return known | self._loaded([subject for subject in subjects if subject not in known]) if len(known) < len(subjects) else known
+        return (
+            known | self._loaded([subject for subject in subjects if subject not in known])
+            if len(known) < len(subjects)
+            else known
+        )
 
     def _look(self) -> None:
         """Let all keys go if somebody has destroyed one since."""
@@ -189,7 +271,9 @@ class Keyring:
         for some in _some(subjects):
             for subject, unrestricted, whole in self._tables.query(_among(FIND, some), some):
                 wrapped = whole if self._for_auditors else unrestricted
-                found[subject] = None if wrapped is None else Key(self._master.unwrap(subject, bytes(wrapped)))
+                found[subject] = (
+                    None if wrapped is None else Key(self._master.unwrap(subject, bytes(wrapped)))
+                )
         self._at_hand.update(found)
         return found
 

@@ -1,4 +1,6 @@
-"""What wraps the keys? One master key: in a file, in the environment, or with somebody who wraps and never gives it away.
+"""What wraps the keys?
+
+One master key: in a file, in the environment, or with somebody who wraps and never gives it away.
 
 A wrapped key names the master that wrapped it, so that masters can follow each other.
 """
@@ -35,7 +37,10 @@ class Master(Protocol):
 
 
 class _Own:
-    """Master keys of 32 bytes at hand: AES-256-GCM, bound to the subject. The first one wraps, all of them unwrap."""
+    """Master keys of 32 bytes at hand: AES-256-GCM, bound to the subject.
+
+    The first one wraps, all of them unwrap.
+    """
 
     def __init__(self, where: str) -> None:
         self._where = where
@@ -69,14 +74,20 @@ class _Own:
 
 
 class FileMaster(_Own):
-    """Master keys in a file that only its owner may read, a line of 64 hexadecimal digits each; raises `ValueError` where there is none."""
+    """Master keys in a file that only its owner may read, a line of 64 hexadecimal digits each.
+
+    Raises `ValueError` where there is none.
+    """
 
     def _read(self) -> str:
         return Path(self._where).read_text(encoding="ascii")
 
 
 class EnvironmentMaster(_Own):
-    """Master keys in a variable of the environment, 64 hexadecimal digits each; raises `ValueError` where there is none."""
+    """Master keys in a variable of the environment, 64 hexadecimal digits each.
+
+    Raises `ValueError` where there is none.
+    """
 
     def _read(self) -> str:
         return os.environ.get(self._where, "")
@@ -84,7 +95,9 @@ class EnvironmentMaster(_Own):
 
 @dataclass(frozen=True)
 class TransitMaster:
-    """Somebody who wraps over HTTP and keeps the master key: the transit engine of Vault or OpenBao; `url` ends with the key's name.
+    """Somebody who wraps over HTTP and keeps the master key.
+
+    The transit engine of Vault or OpenBao; `url` ends with the key's name.
 
     The token stands in a variable of the environment, which is named here.
     """
@@ -103,16 +116,28 @@ class TransitMaster:
 
     def wrap(self, subject: str, key: bytes) -> bytes:
         """A subject's key, wrapped there."""
-        return self._ask("encrypt", {"plaintext": _coded(key), "associated_data": _coded(subject.encode())})["ciphertext"].encode()
+        return self._ask(
+            "encrypt", {"plaintext": _coded(key), "associated_data": _coded(subject.encode())}
+        )["ciphertext"].encode()
 
     def unwrap(self, subject: str, wrapped: bytes) -> bytes:
         """A subject's key; raises `Unwrappable`, and `OSError` where nobody answers."""
-        return base64.b64decode(self._ask("decrypt", {"ciphertext": wrapped.decode(), "associated_data": _coded(subject.encode())})["plaintext"])
+        return base64.b64decode(
+            self._ask(
+                "decrypt",
+                {"ciphertext": wrapped.decode(), "associated_data": _coded(subject.encode())},
+            )["plaintext"]
+        )
 
     def _ask(self, verb: str, said: dict[str, str]) -> dict[str, str]:
         base, _, key = self.url.rpartition("/keys/")
-        headers = {"content-type": "application/json", "x-vault-token": os.environ.get(self.token_variable, "")}
-        question = urllib.request.Request(f"{base}/{verb}/{key}", json.dumps(said).encode(), headers)  # noqa: S310 - http or https, see the settings
+        headers = {
+            "content-type": "application/json",
+            "x-vault-token": os.environ.get(self.token_variable, ""),
+        }
+        question = urllib.request.Request(  # noqa: S310 - http or https, see the settings
+            f"{base}/{verb}/{key}", json.dumps(said).encode(), headers
+        )
         try:
             with urllib.request.urlopen(question, timeout=PATIENCE) as answer:  # noqa: S310
                 found: dict[str, str] = json.loads(answer.read())["data"]

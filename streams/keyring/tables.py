@@ -1,4 +1,7 @@
-"""Where are the keys? In a database of their own, SQLite or PostgreSQL; both agree on all statements."""
+"""Where are the keys?
+
+In a database of their own, SQLite or PostgreSQL; both agree on all statements.
+"""
 
 import sqlite3
 import threading
@@ -8,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 CREATE = (
-    "CREATE TABLE IF NOT EXISTS keys (subject TEXT PRIMARY KEY, wrapped {blob}, master TEXT, made_at TEXT NOT NULL, destroyed_at TEXT)",
+    "CREATE TABLE IF NOT EXISTS keys (subject TEXT PRIMARY KEY, wrapped {blob}, master TEXT, "
+    "made_at TEXT NOT NULL, destroyed_at TEXT)",
     "CREATE TABLE IF NOT EXISTS restricted (subject TEXT PRIMARY KEY, restricted_at TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS changes (only_row INTEGER PRIMARY KEY, count BIGINT NOT NULL)",
     "INSERT INTO changes VALUES (1, 0) ON CONFLICT (only_row) DO NOTHING",
@@ -26,12 +30,17 @@ MAKE = (
 )
 """Unless something was changed that whoever makes the key has not heard of, as the master."""
 DESTROY = (
-    "INSERT INTO keys (subject, wrapped, master, made_at, destroyed_at) VALUES (%s, NULL, NULL, %s, %s)"
-    " ON CONFLICT (subject) DO UPDATE SET wrapped = NULL, master = NULL, destroyed_at = COALESCE(keys.destroyed_at, excluded.destroyed_at)"
+    "INSERT INTO keys (subject, wrapped, master, made_at, destroyed_at) VALUES (%s, NULL, NULL, "
+    "%s, %s)"
+    " ON CONFLICT (subject) DO UPDATE SET wrapped = NULL, master = NULL, destroyed_at = "
+    "COALESCE(keys.destroyed_at, excluded.destroyed_at)"
 )
 CHANGED = "UPDATE changes SET count = count + 1 WHERE only_row = 1"
 CHANGES = "SELECT count FROM changes WHERE only_row = 1"
-OF_OTHERS = "SELECT subject, wrapped FROM keys WHERE master IS NOT NULL AND master <> %s ORDER BY subject LIMIT %s"
+OF_OTHERS = (
+    "SELECT subject, wrapped FROM keys WHERE master IS NOT NULL AND master <> %s ORDER BY subject "
+    "LIMIT %s"
+)
 REWRAP = "UPDATE keys SET wrapped = %s, master = %s WHERE subject = %s AND wrapped IS NOT NULL"
 FILE = "SELECT pg_relation_filenode('keys')"
 COUNTS = "SELECT COUNT(wrapped), COUNT(destroyed_at), (SELECT COUNT(*) FROM restricted) FROM keys"
@@ -61,9 +70,12 @@ class Tables:
                     execute(sql, row)
 
     def wipe(self) -> bool:
-        """Let nothing of what was overwritten be left in the database's files; False where that is for the owner of the table to do.
+        """Let nothing of what was overwritten be left in the database's files.
 
-        Trap: SQLite's log keeps pages as they were, PostgreSQL's table the rows; and PostgreSQL only warns whoever may not.
+        False where that is for the owner of the table to do.
+
+        Trap: SQLite's log keeps pages as they were, PostgreSQL's table the rows; and PostgreSQL
+        only warns whoever may not.
         """
         with self._lock:
             connection = self._connected()
@@ -91,7 +103,9 @@ class Tables:
         with self._lock:
             connection = self._connected()
             try:
-                yield lambda sql, parameters=(): connection.execute(sql.replace("%s", "?") if self._lite else sql, parameters)
+                yield lambda sql, parameters=(): connection.execute(
+                    sql.replace("%s", "?") if self._lite else sql, parameters
+                )
                 connection.commit()
             except BaseException:
                 self._connection = None
@@ -100,16 +114,27 @@ class Tables:
 
     def _connected(self) -> Any:
         if self._connection is None:
-            self._connection = _open_sqlite(Path(self._url.removeprefix("sqlite://"))) if self._lite else _open_postgres(self._url)
-            if self._lite or not self._connection.execute("SELECT to_regclass('restricted')").fetchone()[0]:
+            self._connection = (
+                _open_sqlite(Path(self._url.removeprefix("sqlite://")))
+                if self._lite
+                else _open_postgres(self._url)
+            )
+            if (
+                self._lite
+                or not self._connection.execute("SELECT to_regclass('restricted')").fetchone()[0]
+            ):
                 for statement in CREATE:
-                    self._connection.execute(statement.format(blob="BLOB" if self._lite else "BYTEA"))
+                    self._connection.execute(
+                        statement.format(blob="BLOB" if self._lite else "BYTEA")
+                    )
             self._connection.commit()
         return self._connection
 
 
 def _open_sqlite(file: Path) -> sqlite3.Connection:
-    """Trap: what is deleted from a SQLite file is still in it until it is overwritten, unless `secure_delete` is on."""
+    """Trap: what is deleted from a SQLite file is still in it until it is overwritten, unless
+    `secure_delete` is on.
+    """
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     connection = sqlite3.connect(file, timeout=30, check_same_thread=False)
     for pragma in ("journal_mode = WAL", "secure_delete = ON", "synchronous = FULL"):

@@ -1,4 +1,7 @@
-"""What does each process tell of its station? Counters and times, and whether it still gets on; over HTTP, for Prometheus and for probes."""
+"""What does each process tell of its station?
+
+Counters and times, and whether it still gets on; over HTTP, for Prometheus and for probes.
+"""
 
 import time
 from socketserver import ThreadingMixIn
@@ -12,17 +15,57 @@ REGISTRY = CollectorRegistry()
 QUICK = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024, 4.096, 16.384)
 MANY = (1, 3, 10, 30, 100, 300, 1_000, 3_000)
 
-TAKEN = Counter("tierfold_intake_messages", "Messages that this intake has taken", ["shard"], registry=REGISTRY)
-OUTCOMES = Counter("tierfold_intake_events", "Events that this intake has dealt with, by outcome", ["outcome"], registry=REGISTRY)
-COMMIT_SECONDS = Histogram("tierfold_commit_seconds", "Time to commit a batch of events", buckets=QUICK, registry=REGISTRY)
-COMMIT_EVENTS = Histogram("tierfold_commit_events", "Events in a commit", buckets=MANY, registry=REGISTRY)
-FOLDED = Counter("tierfold_folded_events", "Events that this worker has folded", ["group"], registry=REGISTRY)
-FOLD_SECONDS = Histogram("tierfold_fold_seconds", "Time to fold a batch and to save what came of it", ["group"], buckets=QUICK, registry=REGISTRY)
-HEALED = Counter("tierfold_healed_events", "Events that were read from the journal because no batch brought them", ["group"], registry=REGISTRY)
-FOLD_FAILURES = Counter("tierfold_fold_failures", "Batches that could not be folded; the journal heals them", ["group"], registry=REGISTRY)
-SIGNED = Gauge("tierfold_checkpoint_timestamp_seconds", "When the head of a shard was last signed", ["shard"], registry=REGISTRY)
-DOUBTED = Gauge("tierfold_shards_doubted", "Shards that the notary signs no more, because they are not what they were", registry=REGISTRY)
-AGE = Gauge("tierfold_pulse_age_seconds", "Since this process last got on", ["process"], registry=REGISTRY)
+TAKEN = Counter(
+    "tierfold_intake_messages", "Messages that this intake has taken", ["shard"], registry=REGISTRY
+)
+OUTCOMES = Counter(
+    "tierfold_intake_events",
+    "Events that this intake has dealt with, by outcome",
+    ["outcome"],
+    registry=REGISTRY,
+)
+COMMIT_SECONDS = Histogram(
+    "tierfold_commit_seconds", "Time to commit a batch of events", buckets=QUICK, registry=REGISTRY
+)
+COMMIT_EVENTS = Histogram(
+    "tierfold_commit_events", "Events in a commit", buckets=MANY, registry=REGISTRY
+)
+FOLDED = Counter(
+    "tierfold_folded_events", "Events that this worker has folded", ["group"], registry=REGISTRY
+)
+FOLD_SECONDS = Histogram(
+    "tierfold_fold_seconds",
+    "Time to fold a batch and to save what came of it",
+    ["group"],
+    buckets=QUICK,
+    registry=REGISTRY,
+)
+HEALED = Counter(
+    "tierfold_healed_events",
+    "Events that were read from the journal because no batch brought them",
+    ["group"],
+    registry=REGISTRY,
+)
+FOLD_FAILURES = Counter(
+    "tierfold_fold_failures",
+    "Batches that could not be folded; the journal heals them",
+    ["group"],
+    registry=REGISTRY,
+)
+SIGNED = Gauge(
+    "tierfold_checkpoint_timestamp_seconds",
+    "When the head of a shard was last signed",
+    ["shard"],
+    registry=REGISTRY,
+)
+DOUBTED = Gauge(
+    "tierfold_shards_doubted",
+    "Shards that the notary signs no more, because they are not what they were",
+    registry=REGISTRY,
+)
+AGE = Gauge(
+    "tierfold_pulse_age_seconds", "Since this process last got on", ["process"], registry=REGISTRY
+)
 
 
 class Pulse:
@@ -46,7 +89,9 @@ PULSE = Pulse()
 
 
 def serve(process: str, within: float, host: str, port: int) -> None:
-    """Answer `/metrics` and `/healthz` from threads, for as long as the process lives; it is alive while it gets on `within` so many seconds.
+    """Answer `/metrics` and `/healthz` from threads, for as long as the process lives.
+
+    It is alive while it gets on `within` so many seconds.
 
     Raises `OSError` where the port is taken.
     """
@@ -68,7 +113,11 @@ def _said(path: str) -> tuple[str, str, bytes]:
     if path != "/healthz":
         return "404 Not Found", "text/plain", b"there are /metrics and /healthz\n"
     if PULSE.age() > PULSE.within:
-        return "503 Service Unavailable", "text/plain", b"nothing was done for %.0f seconds\n" % PULSE.age()
+        return (
+            "503 Service Unavailable",
+            "text/plain",
+            b"nothing was done for %.0f seconds\n" % PULSE.age(),
+        )
     return "200 OK", "text/plain", b"ok\n"
 
 

@@ -1,4 +1,7 @@
-"""How does a file get in? Events in batches through the front door, in order, until every one is safe."""
+"""How does a file get in?
+
+Events in batches through the front door, in order, until every one is safe.
+"""
 
 import os
 import select
@@ -23,7 +26,10 @@ BATCH_BYTES = 256 * 1024
 OUTSTANDING = 48
 IDLE = 0.1
 SENDABLE = 12 * 1024 * 1024
-"""Bytes of a line that a broker still takes, so that it ends in quarantine; a larger one is reported, not sent."""
+"""Bytes of a line that a broker still takes, so that it ends in quarantine.
+
+A larger one is reported, not sent.
+"""
 
 
 class _Subject(msgspec.Struct):
@@ -36,7 +42,9 @@ _subject = msgspec.json.Decoder(_Subject)
 class Parts:
     """What waits to be sent to each shard."""
 
-    def __init__(self, courier: ConfirmedProducer, shards: int, progress: Callable[[int], None]) -> None:
+    def __init__(
+        self, courier: ConfirmedProducer, shards: int, progress: Callable[[int], None]
+    ) -> None:
         self._courier = courier
         self._shards = shards
         self._progress = progress
@@ -46,7 +54,10 @@ class Parts:
         self.unsendable = 0
 
     def add(self, raw: bytes) -> None:
-        """Send the JSON of one CloudEvent, sooner or later; one without a usable subject, or too large, goes by itself."""
+        """Send the JSON of one CloudEvent, sooner or later.
+
+        One without a usable subject, or too large, goes by itself.
+        """
         try:
             subject = _subject.decode(raw).subject
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -82,7 +93,10 @@ class Parts:
             self._submit(shard, write_batch(events), len(events), batch=True)
 
     def _alone(self, raw: bytes) -> None:
-        """What cannot be read is still a message, and ends in quarantine; order does not matter to it."""
+        """What cannot be read is still a message, and ends in quarantine.
+
+        Order does not matter to it.
+        """
         if len(raw) > SENDABLE:
             self.unsendable += 1
         else:
@@ -92,7 +106,9 @@ class Parts:
         while self._courier.outstanding >= OUTSTANDING:
             time.sleep(0.002)
         self.sent += events
-        self._courier.submit(shard, value, batch=batch).add_done_callback(lambda done: self._settled(done, events))
+        self._courier.submit(shard, value, batch=batch).add_done_callback(
+            lambda done: self._settled(done, events)
+        )
 
     def _settled(self, done: "Future[Delivered]", events: int) -> None:
         if done.exception() is None:
@@ -101,8 +117,16 @@ class Parts:
             self.unsendable += events
 
 
-def feed(raws: Iterable[bytes | None], courier: ConfirmedProducer, shards: int, progress: Callable[[int], None] = lambda _n: None) -> Parts:
-    """Send CloudEvents and wait until they are safe; None among them means that nothing more is to be had just now."""
+def feed(
+    raws: Iterable[bytes | None],
+    courier: ConfirmedProducer,
+    shards: int,
+    progress: Callable[[int], None] = lambda _n: None,
+) -> Parts:
+    """Send CloudEvents and wait until they are safe.
+
+    None among them means that nothing more is to be had just now.
+    """
     parts = Parts(courier, shards, progress)
     for raw in raws:
         if raw is None:
@@ -120,7 +144,10 @@ def written(events: Iterable[Proposed]) -> Iterator[bytes]:
 
 
 def lines(path: str) -> Iterator[bytes | None]:
-    """The lines of a file; for `-` those of standard input, with None whenever it is silent for a moment."""
+    """The lines of a file.
+
+    For `-` those of standard input, with None whenever it is silent for a moment.
+    """
     if path != "-":
         with Path(path).open("rb") as file:
             yield from file

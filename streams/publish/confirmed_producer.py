@@ -1,8 +1,10 @@
-"""How does an interaction get from here into the journal, in order and whatever breaks? Sent, confirmed, or sent again.
+"""How does an interaction get from here into the journal, in order and whatever breaks?
 
-A broker that keeps nothing acknowledges what it may still lose. So a parcel counts as delivered only when the
-journal has tracked its offset; until then it is kept, and after any fault all that is unconfirmed goes again, in
-its order. Source ids make the repeats harmless.
+Sent, confirmed, or sent again.
+
+A broker that keeps nothing acknowledges what it may still lose. So a parcel counts as delivered
+only when the journal has tracked its offset; until then it is kept, and after any fault all that is
+unconfirmed goes again, in its order. Source ids make the repeats harmless.
 """
 
 import threading
@@ -65,12 +67,14 @@ class Message:
 class ConfirmedProducer:
     """Delivers messages to `interactions` from a thread of its own; one order per partition.
 
-    With a `journal`, delivered means journalled; without one, the broker's word (`acks=all`) is enough. Trap: a producer
-    that repeats itself may be told that the broker has a message, at offset -1; no journal can confirm that. With a
-    `vouching`, what is submitted is our own word.
+    With a `journal`, delivered means journalled; without one, the broker's word (`acks=all`) is
+    enough. Trap: a producer that repeats itself may be told that the broker has a message, at
+    offset -1; no journal can confirm that. With a `vouching`, what is submitted is our own word.
     """
 
-    def __init__(self, broker: Broker, journal: Journal | None, vouching: Vouching | None = None) -> None:
+    def __init__(
+        self, broker: Broker, journal: Journal | None, vouching: Vouching | None = None
+    ) -> None:
         self._broker = broker
         self._vouching = vouching
         self._journal = journal
@@ -84,21 +88,40 @@ class ConfirmedProducer:
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
         self._thread.start()
 
-    def submit(self, partition: int, value: bytes, *, batch: bool = False, traces: Sequence[str] = ()) -> "Future[Delivered]":
-        """Send a structured CloudEvent, or a batch of them, under the present trace or those it comes of; the future is done when it is safe."""
+    def submit(
+        self, partition: int, value: bytes, *, batch: bool = False, traces: Sequence[str] = ()
+    ) -> "Future[Delivered]":
+        """Send a structured CloudEvent, or a batch of them, under the present trace or those it
+        comes of; the future is done when it is safe.
+        """
         own = [self._vouching.header(value)] if self._vouching else []
         under = [(HEADER, each.encode()) for each in traces] or headers()
-        return self.forward(partition, value, [("content-type", (BATCH if batch else STRUCTURED).encode()), *own, *under])
+        return self.forward(
+            partition,
+            value,
+            [("content-type", (BATCH if batch else STRUCTURED).encode()), *own, *under],
+        )
 
-    def forward(self, partition: int, value: bytes, headers: list[tuple[str, bytes]], key: bytes | None = None) -> "Future[Delivered]":
+    def forward(
+        self,
+        partition: int,
+        value: bytes,
+        headers: list[tuple[str, bytes]],
+        key: bytes | None = None,
+    ) -> "Future[Delivered]":
         """Send a message as it is, headers, key and all; the future is done when it is safe.
 
-        What no broker will ever take is not sent: its future has the error, and nothing waits behind it.
+        What no broker will ever take is not sent: its future has the error, and nothing waits
+        behind it.
         """
         message = Message(partition, value, headers, key)
         message.done.set_running_or_notify_cancel()  # who stops waiting does not stop the delivery
         if len(value) > SENDABLE:
-            message.done.set_exception(MessageSizeTooLargeError(f"the message has {len(value)} bytes, and {SENDABLE} is the limit"))
+            message.done.set_exception(
+                MessageSizeTooLargeError(
+                    f"the message has {len(value)} bytes, and {SENDABLE} is the limit"
+                )
+            )
             return message.done
         self._new.append(message)
         self._wake.set()
@@ -121,7 +144,12 @@ class ConfirmedProducer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     def _run(self) -> None:
@@ -129,7 +157,12 @@ class ConfirmedProducer:
             try:
                 self._round()
             except Exception as error:  # noqa: BLE001 - whatever broke, what is unconfirmed goes again
-                log.warning("delivery_interrupted", error=type(error).__name__, detail=str(error)[:200], outstanding=self.outstanding)
+                log.warning(
+                    "delivery_interrupted",
+                    error=type(error).__name__,
+                    detail=str(error)[:200],
+                    outstanding=self.outstanding,
+                )
                 self._hang_up()
                 time.sleep(0.3)
         self._hang_up()
@@ -161,7 +194,13 @@ class ConfirmedProducer:
 
     def _send(self, message: Message) -> None:
         assert self._producer is not None
-        message.sent = self._producer.send(INTERACTIONS, value=message.value, key=message.key, partition=message.partition, headers=message.headers)
+        message.sent = self._producer.send(
+            INTERACTIONS,
+            value=message.value,
+            key=message.key,
+            partition=message.partition,
+            headers=message.headers,
+        )
 
     def _confirm(self) -> None:
         for partition, messages in self._open.items():

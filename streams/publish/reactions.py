@@ -37,13 +37,19 @@ def emitter(courier: ConfirmedProducer, journal: Journal, shards: int) -> Emit:
     """
 
     async def emit(proposed: Sequence[Proposed]) -> None:
-        by_shard = sorted((copy for event in proposed for copy in spread(event, shards)), key=lambda event: shard_of(event.stream, shards))
+        by_shard = sorted(
+            (copy for event in proposed for copy in spread(event, shards)),
+            key=lambda event: shard_of(event.stream, shards),
+        )
         waiting = []
         for shard, events in groupby(by_shard, key=lambda event: shard_of(event.stream, shards)):
             named = {source_key(event.source, event.id): event for event in events}
             known = await asyncio.to_thread(journal[shard].known, named)
             fresh = (write(event) for key, event in named.items() if key not in known)
-            waiting += [asyncio.wrap_future(courier.submit(shard, write_batch(some), batch=True)) for some in _parts(fresh)]
+            waiting += [
+                asyncio.wrap_future(courier.submit(shard, write_batch(some), batch=True))
+                for some in _parts(fresh)
+            ]
         await asyncio.gather(*waiting)
 
     return emit

@@ -1,4 +1,7 @@
-"""How is the system doing? Outcomes, lag, readiness and metrics, read where they are true: journal and read models."""
+"""How is the system doing?
+
+Outcomes, lag, readiness and metrics, read where they are true: journal and read models.
+"""
 
 import asyncio
 import time
@@ -52,7 +55,10 @@ class Lag(NamedTuple):
 
     @property
     def behind(self) -> int:
-        """Positions still to be folded; negative if the read models know of more than the journal has."""
+        """Positions still to be folded.
+
+        Negative if the read models know of more than the journal has.
+        """
         return self.head - self.upto
 
 
@@ -65,7 +71,14 @@ def waiting_seconds(shard: Shard, upto: int, now: datetime) -> float:
 class Health:
     """Asks the dependencies."""
 
-    def __init__(self, journal: Journal, store: RedisStore, broker: Broker, register: Register, lag_limit: int) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        store: RedisStore,
+        broker: Broker,
+        register: Register,
+        lag_limit: int,
+    ) -> None:
         self._journal = journal
         self._store = store
         self._broker = broker
@@ -77,11 +90,19 @@ class Health:
         self.waiting: dict[int, int] = {}
 
     async def lags(self, *, carried: bool = False) -> list[Lag]:
-        """The lag of every group on every shard: of those that readers see, or of all that are carried."""
+        """The lag of every group on every shard.
+
+        Of those that readers see, or of all that are carried.
+        """
         places = await self._places(carried=carried)
-        uptos = await self._store.uptos(places)  # before the heads: what is folded in between is no lead
+        uptos = await self._store.uptos(
+            places
+        )  # before the heads: what is folded in between is no lead
         heads = await asyncio.to_thread(lambda: [shard.head() for shard in self._journal])
-        return [Lag(place.group, place.shard, heads[place.shard], upto) for place, upto in zip(places, uptos, strict=True)]
+        return [
+            Lag(place.group, place.shard, heads[place.shard], upto)
+            for place, upto in zip(places, uptos, strict=True)
+        ]
 
     async def faults(self) -> list[str]:
         """Why the system is not ready; empty if it is."""
@@ -92,18 +113,37 @@ class Health:
             return [f"redis: {type(error).__name__}"]
         except Exception as error:  # noqa: BLE001 - each database has errors of its own
             return [f"journal: {type(error).__name__}"]
-        faults = [f"lag: {lag.group} is {lag.behind} behind on shard {lag.shard}" for lag in lags if lag.behind > self._lag_limit]
-        faults += [f"agents: nobody folds {place.group} on shard {place.shard}" for place in await self.unfolded()]
-        faults += [f"read models: {lag.group} is ahead of the journal on shard {lag.shard}" for lag in lags if lag.behind < 0]
+        faults = [
+            f"lag: {lag.group} is {lag.behind} behind on shard {lag.shard}"
+            for lag in lags
+            if lag.behind > self._lag_limit
+        ]
+        faults += [
+            f"agents: nobody folds {place.group} on shard {place.shard}"
+            for place in await self.unfolded()
+        ]
+        faults += [
+            f"read models: {lag.group} is ahead of the journal on shard {lag.shard}"
+            for lag in lags
+            if lag.behind < 0
+        ]
         return faults + await asyncio.to_thread(self._ask_broker)
 
     async def unfolded(self) -> list[GroupShard]:
         """The shards that no worker folds just now, by group."""
         places = await self._places(carried=False)
-        return [place for place, alive in zip(places, await self._store.alive(places), strict=True) if not alive]
+        return [
+            place
+            for place, alive in zip(places, await self._store.alive(places), strict=True)
+            if not alive
+        ]
 
     async def _places(self, *, carried: bool) -> list[GroupShard]:
-        groups = (await self._register.carried()).carried if carried else (await self._register.live()).live
+        groups = (
+            (await self._register.carried()).carried
+            if carried
+            else (await self._register.live()).live
+        )
         return [GroupShard(shard.number, group.name) for group in groups for shard in self._journal]
 
     async def counts(self) -> Counts:
@@ -115,7 +155,13 @@ class Health:
         await asyncio.to_thread(self._ask_broker)
         registry = CollectorRegistry()
         late = await asyncio.to_thread(self._late, await self.lags())
-        told = [*_outcomes(await self.counts()), *_lags(await self.lags(carried=True)), late, _waiting(self.waiting), *_learnt(models)]
+        told = [
+            *_outcomes(await self.counts()),
+            *_lags(await self.lags(carried=True)),
+            late,
+            _waiting(self.waiting),
+            *_learnt(models),
+        ]
         registry.register(_Told([*told, *_guarded(await self._store.noted(GUARD))]))
         registry.register(LATENCY)
         return generate_latest(registry)
@@ -123,16 +169,25 @@ class Health:
     def _late(self, lags: Sequence[Lag]) -> Metric:
         """How long what a group has not folded yet has been waiting for it."""
         late, now = (
-            GaugeMetricFamily("tierfold_lag_seconds", "Age of the oldest event that a group which readers see has not folded", labels=["group", "shard"]),
+            GaugeMetricFamily(
+                "tierfold_lag_seconds",
+                "Age of the oldest event that a group which readers see has not folded",
+                labels=["group", "shard"],
+            ),
             datetime.now(UTC),
         )
         for lag in lags:
-            seconds = waiting_seconds(self._journal[lag.shard], lag.upto, now) if lag.behind > 0 else 0.0
+            seconds = (
+                waiting_seconds(self._journal[lag.shard], lag.upto, now) if lag.behind > 0 else 0.0
+            )
             late.add_metric([lag.group, str(lag.shard)], seconds)
         return late
 
     def _ask_broker(self) -> list[str]:
-        """What is wrong at the front door: no broker, or messages that wait while nobody takes them."""
+        """What is wrong at the front door.
+
+        No broker, or messages that wait while nobody takes them.
+        """
         if time.monotonic() - self._broker_asked > BROKER_ASKED_EVERY:
             try:
                 self._look_at_arrivals()
@@ -140,8 +195,15 @@ class Health:
             except KafkaError as error:
                 self._broker_fault = [f"broker: {type(error).__name__}"]
             self._broker_asked = time.monotonic()
-        stalled = [shard for shard, (_, since) in self._untaken.items() if self.waiting[shard] and time.monotonic() - since > STALLED]
-        return self._broker_fault + [f"intake: {self.waiting[shard]} messages wait on shard {shard}, and nobody takes them" for shard in stalled]
+        stalled = [
+            shard
+            for shard, (_, since) in self._untaken.items()
+            if self.waiting[shard] and time.monotonic() - since > STALLED
+        ]
+        return self._broker_fault + [
+            f"intake: {self.waiting[shard]} messages wait on shard {shard}, and nobody takes them"
+            for shard in stalled
+        ]
 
     def _look_at_arrivals(self) -> None:
         logs = self._broker.logs()
@@ -164,15 +226,27 @@ class _Told:
 
 
 def _outcomes(counts: Counts) -> Iterator[Metric]:
-    total = CounterMetricFamily("tierfold_interactions", "Interactions by outcome; arrived is the sum of the four", labels=["outcome"])
+    total = CounterMetricFamily(
+        "tierfold_interactions",
+        "Interactions by outcome; arrived is the sum of the four",
+        labels=["outcome"],
+    )
     for outcome in Counts.__slots__:
         total.add_metric([outcome], getattr(counts, outcome))
     yield total
-    yield GaugeMetricFamily("tierfold_balanced", "1 while every arrival has exactly one outcome", value=int(counts.balanced()))
+    yield GaugeMetricFamily(
+        "tierfold_balanced",
+        "1 while every arrival has exactly one outcome",
+        value=int(counts.balanced()),
+    )
 
 
 def _waiting(waiting: dict[int, int]) -> Metric:
-    found = GaugeMetricFamily("tierfold_intake_waiting_messages", "Messages on `interactions` that are not journalled yet", labels=["shard"])
+    found = GaugeMetricFamily(
+        "tierfold_intake_waiting_messages",
+        "Messages on `interactions` that are not journalled yet",
+        labels=["shard"],
+    )
     for shard, count in sorted(waiting.items()):
         found.add_metric([str(shard)], count)
     return found
@@ -183,19 +257,40 @@ def _guarded(said: bytes | None) -> Iterator[Metric]:
     if said is None:
         return
     told = msgspec.json.decode(said)
-    found = GaugeMetricFamily("tierfold_guard_findings", "Events, counts, streams and states that are not what they were", labels=["kind"])
+    found = GaugeMetricFamily(
+        "tierfold_guard_findings",
+        "Events, counts, streams and states that are not what they were",
+        labels=["kind"],
+    )
     for kind in KINDS:
         found.add_metric([kind], told["findings"].get(kind, 0))
     yield found
-    yield GaugeMetricFamily("tierfold_guard_age_seconds", "Since the guard was last heard of", value=max(0.0, time.time() - told["at"]))
-    yield GaugeMetricFamily("tierfold_guard_round_seconds", "What it took to verify everything once; 0 before the first round", value=told["round_seconds"])
-    yield CounterMetricFamily("tierfold_guard_rounds", "How often everything was verified", value=told["rounds"])
+    yield GaugeMetricFamily(
+        "tierfold_guard_age_seconds",
+        "Since the guard was last heard of",
+        value=max(0.0, time.time() - told["at"]),
+    )
+    yield GaugeMetricFamily(
+        "tierfold_guard_round_seconds",
+        "What it took to verify everything once; 0 before the first round",
+        value=told["round_seconds"],
+    )
+    yield CounterMetricFamily(
+        "tierfold_guard_rounds", "How often everything was verified", value=told["rounds"]
+    )
 
 
 def _learnt(models: Mapping[str, Learnt]) -> Iterator[Metric]:
     """How good each model was of late, by what it said at decisions."""
-    broken = GaugeMetricFamily("tierfold_model_broken", "1 while a model's state cannot be read, and offers are ranked by value", labels=["model"])
-    gauges = {name: GaugeMetricFamily(f"tierfold_model_{name}", words, labels=["model"]) for name, words in MODEL_METRICS.items()}
+    broken = GaugeMetricFamily(
+        "tierfold_model_broken",
+        "1 while a model's state cannot be read, and offers are ranked by value",
+        labels=["model"],
+    )
+    gauges = {
+        name: GaugeMetricFamily(f"tierfold_model_{name}", words, labels=["model"])
+        for name, words in MODEL_METRICS.items()
+    }
     for model, found in models.items():
         broken.add_metric([model], int(found.ready is None))
         if found.ready is None or not found.ready.model.examples:
@@ -210,8 +305,14 @@ def _learnt(models: Mapping[str, Learnt]) -> Iterator[Metric]:
 
 
 def _lags(lags: Sequence[Lag]) -> Iterator[Metric]:
-    behind = GaugeMetricFamily("tierfold_lag_events", "Positions that a group is behind the journal", labels=["group", "shard"])
-    heads = GaugeMetricFamily("tierfold_journal_head", "Position of the last event of a shard", labels=["shard"])
+    behind = GaugeMetricFamily(
+        "tierfold_lag_events",
+        "Positions that a group is behind the journal",
+        labels=["group", "shard"],
+    )
+    heads = GaugeMetricFamily(
+        "tierfold_journal_head", "Position of the last event of a shard", labels=["shard"]
+    )
     for lag in lags:
         behind.add_metric([lag.group, str(lag.shard)], lag.behind)
     for shard, head in sorted({lag.shard: lag.head for lag in lags}.items()):

@@ -1,4 +1,7 @@
-"""What do the read models say about one customer, and what have the models learnt? Read at any time."""
+"""What do the read models say about one customer, and what have the models learnt?
+
+Read at any time.
+"""
 
 import asyncio
 import time
@@ -35,7 +38,10 @@ UNKNOWN = learnt(None)
 
 
 class Lookups:
-    """Reads from a store, at any time, whatever the agents are doing; always one version of each group, the live one."""
+    """Reads from a store, at any time, whatever the agents are doing.
+
+    Always one version of each group, the live one.
+    """
 
     def __init__(self, store: Store, register: Register, shards: int) -> None:
         self._store = store
@@ -48,14 +54,23 @@ class Lookups:
     async def customer(self, name: str) -> Customer | None:
         """The customer with this number, or None if nothing was ever recorded of them."""
         stream, guessed = f"customer:{name}", self._register.last
-        pointer, *found = await self._store.read([self._register.pointer, *self._places(guessed, stream)])
+        pointer, *found = await self._store.read(
+            [self._register.pointer, *self._places(guessed, stream)]
+        )
         seen = await self._register.pointed(pointer)
         if seen is not guessed:
             found = await self._store.read(self._places(seen, stream))
-        return self._customer(seen, stream, found) if any(found[: len(seen.of(CUSTOMERS.name).parts)]) else None
+        return (
+            self._customer(seen, stream, found)
+            if any(found[: len(seen.of(CUSTOMERS.name).parts)])
+            else None
+        )
 
     async def manager(self, stream: str) -> str | None:
-        """The relationship manager who looks after a customer, as the name of their stream; None if nobody does, or it is no customer."""
+        """The relationship manager who looks after a customer, as the name of their stream.
+
+        None if nobody does, or it is no customer.
+        """
         kind, _, name = stream.partition(":")
         who = await self.customer(name) if kind == "customer" else None
         return who.profile.manager if who else None
@@ -63,9 +78,15 @@ class Lookups:
     def _places(self, seen: Present, stream: str) -> list[tuple[GroupShard, str, str]]:
         """Where all that is known of a customer is kept."""
         shard = shard_of(stream, self._shards)
-        return [(GroupShard(shard, group.name), part.key, stream) for group in map(seen.of, OF_CUSTOMER) for part in group.parts]
+        return [
+            (GroupShard(shard, group.name), part.key, stream)
+            for group in map(seen.of, OF_CUSTOMER)
+            for part in group.parts
+        ]
 
-    def _customer(self, seen: Present, stream: str, found: Sequence[StoredState | None]) -> Customer:
+    def _customer(
+        self, seen: Present, stream: str, found: Sequence[StoredState | None]
+    ) -> Customer:
         rest, states, upto = iter(found), dict[str, Any](), dict[str, int]()
         for base in OF_CUSTOMER:
             group = seen.of(base)
@@ -106,15 +127,22 @@ class Lookups:
             self._looking = asyncio.create_task(self._look(offers))
         if age > STALE and self._looking is not None:
             await asyncio.shield(self._looking)
-        return {offer: self._models[offer][1] if offer in self._models else UNKNOWN for offer in offers}
+        return {
+            offer: self._models[offer][1] if offer in self._models else UNKNOWN for offer in offers
+        }
 
     async def _look(self, offers: Sequence[str]) -> None:
-        """Look at the models once more; what cannot be reached is as it was, and who asks for a customer hears of it."""
+        """Look at the models once more.
+
+        What cannot be reached is as it was, and who asks for a customer hears of it.
+        """
         with suppress(RedisError):
             group = (await self._register.live()).of(MODELS.name)
             found = await asyncio.gather(*(self._kept(group, f"model:{offer}") for offer in offers))
             for offer, [kept] in zip(offers, found, strict=True):
-                if kept is not None and (offer not in self._models or self._models[offer][0] != kept):
+                if kept is not None and (
+                    offer not in self._models or self._models[offer][0] != kept
+                ):
                     self._models[offer] = (kept, learnt(kept))
                     await asyncio.sleep(0)  # whoever waits for an answer goes first
                 elif kept is None:

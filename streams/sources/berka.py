@@ -1,8 +1,11 @@
-"""What does the Berka bank (PKDD'99) look like as interactions? Its folder of `.asc` files, in the files' date order.
+"""What does the Berka bank (PKDD'99) look like as interactions?
 
-The history ends with the last transaction: accounts, cards and loans dated later are left out. Amounts in the
-files are crowns with decimals; here they are hellers (minor units of CZK). A client is onboarded with the account
-they belong to. Standing orders carry no date and are placed when their account is opened.
+Its folder of `.asc` files, in the files' date order.
+
+The history ends with the last transaction: accounts, cards and loans dated later are left out.
+Amounts in the files are crowns with decimals; here they are hellers (minor units of CZK). A client
+is onboarded with the account they belong to. Standing orders carry no date and are placed when
+their account is opened.
 """
 
 import csv
@@ -12,7 +15,13 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from domain.accounts.events import AccountOpened, LoanGranted, ProductOpened, StandingOrderPlaced, TransactionPosted
+from domain.accounts.events import (
+    AccountOpened,
+    LoanGranted,
+    ProductOpened,
+    StandingOrderPlaced,
+    TransactionPosted,
+)
 from domain.bank.events import DayClosed
 from domain.customers.events import CustomerOnboarded, Gender
 from domain.envelope import Proposed
@@ -39,12 +48,19 @@ def berka(folder: Path) -> Iterator[Proposed]:
 
 
 def _days(folder: Path) -> dict[date, list[Proposed]]:
-    """The events of each day: people and accounts first, then what they did, in the order of the files."""
+    """The events of each day.
+
+    People and accounts first, then what they did, in the order of the files.
+    """
     days: dict[date, list[Proposed]] = defaultdict(list)
     opened = {line["account_id"]: _day(line["date"]) for line in _lines(folder, "account")}
     members = list(_lines(folder, "disp"))
     account_of = {line["disp_id"]: line["account_id"] for line in members}
-    owners = {line["account_id"]: f"customer:{line['client_id']}" for line in members if line["type"] == "OWNER"}
+    owners = {
+        line["account_id"]: f"customer:{line['client_id']}"
+        for line in members
+        if line["type"] == "OWNER"
+    }
     clients = {line["client_id"]: line for line in _lines(folder, "client")}
     for line in members:
         day = opened[line["account_id"]]
@@ -64,7 +80,9 @@ def _days(folder: Path) -> dict[date, list[Proposed]]:
 
 def _onboarded(client: Line, day: date) -> Proposed:
     born, gender = _born(client["birth_number"])
-    data = CustomerOnboarded(born=born, gender=gender, region=client["district_id"], source="branch")
+    data = CustomerOnboarded(
+        born=born, gender=gender, region=client["district_id"], source="branch"
+    )
     return _proposed(f"client-{client['client_id']}", f"customer:{client['client_id']}", day, data)
 
 
@@ -75,7 +93,9 @@ def _born(number: str) -> tuple[date, Gender]:
     (datetime.date(1970, 12, 13), 'female')
     """
     year, month, day = 1900 + int(number[:2]), int(number[2:4]), int(number[4:6])
-    return (date(year, month - 50, day), "female") if month > 50 else (date(year, month, day), "male")
+    return (
+        (date(year, month - 50, day), "female") if month > 50 else (date(year, month, day), "male")
+    )
 
 
 def _account(account: str, owners: dict[str, str], day: date) -> Proposed:
@@ -91,7 +111,11 @@ def _card(line: Line, owner: str) -> Proposed:
 def _order(line: Line, owners: dict[str, str], opened: dict[str, date]) -> Proposed:
     account = line["account_id"]
     data = StandingOrderPlaced(
-        order=line["order_id"], account=account, amount=_minor(line["amount"]), currency=CURRENCY, purpose=line["k_symbol"].strip() or None
+        order=line["order_id"],
+        account=account,
+        amount=_minor(line["amount"]),
+        currency=CURRENCY,
+        purpose=line["k_symbol"].strip() or None,
     )
     return _proposed(f"order-{line['order_id']}", owners[account], opened[account], data)
 
@@ -105,7 +129,9 @@ def _loan(line: Line, owners: dict[str, str]) -> Proposed:
         months=int(line["duration"]),
         status=line["status"],
     )
-    return _proposed(f"loan-{line['loan_id']}", owners[line["account_id"]], _day(line["date"]), data)
+    return _proposed(
+        f"loan-{line['loan_id']}", owners[line["account_id"]], _day(line["date"]), data
+    )
 
 
 def _transaction(line: Line, owners: dict[str, str]) -> Proposed:
@@ -122,7 +148,9 @@ def _transaction(line: Line, owners: dict[str, str]) -> Proposed:
 
 
 def _proposed(name: str, stream: str, day: date, data: Interaction, hour: int = 12) -> Proposed:
-    return Proposed(SOURCE, name, stream, datetime(day.year, day.month, day.day, hour, tzinfo=UTC), day, data)
+    return Proposed(
+        SOURCE, name, stream, datetime(day.year, day.month, day.day, hour, tzinfo=UTC), day, data
+    )
 
 
 def _lines(folder: Path, name: str) -> Iterator[Line]:

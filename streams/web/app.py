@@ -21,8 +21,16 @@ from streams.web.problems import STATUSES, add_problems, answer, problems
 from streams.web.recording import Recording
 from streams.web.security.authorize import Authorize, guarded_by
 
-NO_SPANS: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
-"""The framework's own spans would have paths in them, and with these the customers' numbers: see `Middleware`."""
+NO_SPANS: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "auto_configure": False,
+}
+"""The framework's own spans would have paths in them, and with these the customers' numbers.
+
+See `Middleware`.
+"""
 LAST_WORDS = 5.0
 """Seconds that decisions still on their way are waited for at the end."""
 
@@ -38,9 +46,22 @@ def web(doors: WebDependencies) -> FastAPI:
         await asyncio.to_thread(doors.courier.close, LAST_WORDS)
         await doors.store.close()
 
-    about = "Tiers, folded from history: lookups and the front door. Nobody is answered without a token, but who asks for health."
-    app = FastAPI(title="tierfold", description=about, version="1", lifespan=life, responses=problems(STATUSES), openapi_url=None, telemetry=NO_SPANS)
-    app.router.route_class = guarded_by(Authorize(doors.tokens, doors.lookups.manager, recording.looked, doors.rates))
+    about = (
+        "Tiers, folded from history: lookups and the front door. Nobody is answered without a "
+        "token, but who asks for health."
+    )
+    app = FastAPI(
+        title="tierfold",
+        description=about,
+        version="1",
+        lifespan=life,
+        responses=problems(STATUSES),
+        openapi_url=None,
+        telemetry=NO_SPANS,
+    )
+    app.router.route_class = guarded_by(
+        Authorize(doors.tokens, doors.lookups.manager, recording.looked, doors.rates)
+    )
     add_problems(app)
     add_customers(app, doors)
     add_wholes(app, doors)
@@ -51,7 +72,9 @@ def web(doors: WebDependencies) -> FastAPI:
     @app.get("/openapi.json", summary="Every question, who may ask it, and how it is answered")
     async def openapi() -> Response:
         said = app.openapi()
-        said.setdefault("components", {})["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+        said.setdefault("components", {})["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+        }
         return as_json(said)
 
     @app.exception_handler(RedisError)

@@ -1,4 +1,7 @@
-"""What do the lookups reach, and how do they answer? Doors that are put together elsewhere; JSON."""
+"""What do the lookups reach, and how do they answer?
+
+Doors that are put together elsewhere; JSON.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,7 +41,9 @@ class WebDependencies:
 
     @cached_property
     def models(self) -> tuple[str, ...]:
-        """Every model that is asked, by name: of each offer of the catalogue, and of what may come."""
+        """Every model that is asked, by name: of each offer of the catalogue, and of
+        what may come.
+        """
         return (*(offer.offer for offer in self.catalogue.offers), *FORESEEN)
 
 

@@ -1,4 +1,7 @@
-"""What holds for every answer? No body is too large, nothing is cached or framed, its time is taken, and it says under which trace it came about.
+"""What holds for every answer?
+
+No body is too large, nothing is cached or framed, its time is taken, and it says under which trace
+it came about.
 
 Plain ASGI: what frameworks wrap around a request costs more than most answers.
 """
@@ -38,7 +41,9 @@ class Middleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        said = [value.decode("latin-1") for name, value in scope["headers"] if name == HEADER_BYTES] or [""]
+        said = [
+            value.decode("latin-1") for name, value in scope["headers"] if name == HEADER_BYTES
+        ] or [""]
         with span(scope["method"], said, SpanKind.SERVER) as begun:
             await self._answer(scope, receive, send, begun)
 
@@ -60,11 +65,20 @@ class Middleware:
                 message["headers"] = [*message["headers"], *HEADERS, under]
                 status = message["status"]
             await send(message)
-            if message["type"] == "http.response.body" and not message.get("more_body") and (route := scope.get("route")):
+            if (
+                message["type"] == "http.response.body"
+                and not message.get("more_body")
+                and (route := scope.get("route"))
+            ):
                 seconds = time.perf_counter() - start
                 LATENCY.labels(route.path).observe(seconds)
                 told(begun, scope["method"], route.path, status)
-                log.debug("answered", what=f"{scope['method']} {route.path}", status=status, seconds=round(seconds, 4))
+                log.debug(
+                    "answered",
+                    what=f"{scope['method']} {route.path}",
+                    status=status,
+                    seconds=round(seconds, 4),
+                )
 
         try:
             await self._app(scope, bounded, answered)

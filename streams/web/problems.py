@@ -34,13 +34,22 @@ STATUSES = {
 
 def problems(said: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
     """Problems by their status, as OpenAPI has them."""
-    return {status: {"description": words, "content": {PROBLEM: {"schema": DETAILS}}} for status, words in said.items()}
+    return {
+        status: {"description": words, "content": {PROBLEM: {"schema": DETAILS}}}
+        for status, words in said.items()
+    }
 
 
 class Problem(Exception):
     """Something is wrong with a request: a status, a sentence, and where."""
 
-    def __init__(self, status: int, detail: str, errors: Sequence[dict[str, Any]] = (), headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        errors: Sequence[dict[str, Any]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
@@ -48,9 +57,19 @@ class Problem(Exception):
         self.headers = headers
 
 
-def answer(status: int, detail: str, errors: Sequence[dict[str, Any]] = (), headers: Mapping[str, str] | None = None) -> JSONResponse:
+def answer(
+    status: int,
+    detail: str,
+    errors: Sequence[dict[str, Any]] = (),
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
     """A problem as a response."""
-    content: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    content: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
     if errors:
         content["errors"] = list(errors)
     return JSONResponse(content, status, headers, PROBLEM)
@@ -65,7 +84,10 @@ def add_problems(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-        errors = [{"field": ".".join(map(str, each["loc"])), "detail": each["msg"]} for each in error.errors()]
+        errors = [
+            {"field": ".".join(map(str, each["loc"])), "detail": each["msg"]}
+            for each in error.errors()
+        ]
         return answer(422, "the request is not valid", errors)
 
     @app.exception_handler(HTTPException)

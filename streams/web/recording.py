@@ -1,4 +1,6 @@
-"""How do decisions, and looks at people's data, get into the journal without anybody waiting for it? Gathered for a moment, and sent behind the answers."""
+"""How do decisions, and looks at people's data, get into the journal without anybody waiting for
+it? Gathered for a moment, and sent behind the answers.
+"""
 
 import asyncio
 from datetime import datetime
@@ -25,7 +27,10 @@ MOMENT = 0.05
 
 
 class Recording:
-    """What was decided and looked at, on its way to the journal: those of a moment go together, and nobody waits for them."""
+    """What was decided and looked at, on its way to the journal.
+
+    Those of a moment go together, and nobody waits for them.
+    """
 
     def __init__(self, doors: WebDependencies) -> None:
         self._doors = doors
@@ -34,7 +39,16 @@ class Recording:
 
     async def add(self, stream: str, decided: OfferDecided, now: datetime) -> None:
         """Send a decision, with how likely its first offer was."""
-        self._add(Proposed(DECISIONS, decided.decision, stream, now, now.date(), with_probability(decided, self._doors.catalogue)))
+        self._add(
+            Proposed(
+                DECISIONS,
+                decided.decision,
+                stream,
+                now,
+                now.date(),
+                with_probability(decided, self._doors.catalogue),
+            )
+        )
 
     async def looked(self, look: Access) -> None:
         """Send word that somebody looked at what is known of somebody."""
@@ -52,7 +66,10 @@ class Recording:
             self._traces.setdefault(shard, {})[under] = None
 
     def make_room(self) -> None:
-        """Raises a 503 while too much waits for the journal. What is gathered when a process is killed is told and not recorded."""
+        """Raises a 503 while too much waits for the journal.
+
+        What is gathered when a process is killed is told and not recorded.
+        """
         if self._doors.courier.outstanding > WAITING:
             raise Problem(503, "decisions and lookups cannot be recorded just now; try again")
 
@@ -61,16 +78,33 @@ class Recording:
         waiting, self._waiting = self._waiting, {}
         traces, self._traces = self._traces, {}
         for shard, events in waiting.items():
-            self._doors.courier.submit(shard, write_batch(events), batch=True, traces=[*islice(traces.get(shard, ()), LINKS)])
+            self._doors.courier.submit(
+                shard,
+                write_batch(events),
+                batch=True,
+                traces=[*islice(traces.get(shard, ()), LINKS)],
+            )
 
 
 def adopt(catalogue: Catalogue, doors: WebDependencies) -> None:
-    """Put the catalogue into the journal, unless it is there: decisions that name it can be made again."""
+    """Put the catalogue into the journal, unless it is there.
+
+    Decisions that name it can be made again.
+    """
     shard = shard_of(CATALOGUES, doors.shards)
     if not doors.journal[shard].known([source_key(DECISIONS, catalogue.digest)]):
-        said = CatalogueAdopted(label=catalogue.label, digest=catalogue.digest, catalogue=catalogue.model_dump(mode="json", exclude_defaults=True))
-        today = datetime.now(doors.zone).replace(hour=0, minute=0, second=0, microsecond=0)  # of the day, so that two processes say the same
+        said = CatalogueAdopted(
+            label=catalogue.label,
+            digest=catalogue.digest,
+            catalogue=catalogue.model_dump(mode="json", exclude_defaults=True),
+        )
+        today = datetime.now(doors.zone).replace(
+            hour=0, minute=0, second=0, microsecond=0
+        )  # of the day, so that two processes say the same
         event = write(Proposed(DECISIONS, catalogue.digest, CATALOGUES, today, today.date(), said))
         if len(event) > EVENT_LIMIT:
-            raise ValueError(f"the catalogue {catalogue.label} has {len(event)} bytes, and {EVENT_LIMIT} is the limit of an event: make two of it")
+            raise ValueError(
+                f"the catalogue {catalogue.label} has {len(event)} bytes, and {EVENT_LIMIT} is "
+                "the limit of an event: make two of it"
+            )
         doors.courier.submit(shard, event)

@@ -14,7 +14,13 @@ from deploy.settings import Settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
-FILES = sorted([*KUBERNETES.rglob("*.yaml"), DEPLOY / "container" / "compose.yaml", DEPLOY / "container" / "Containerfile"])
+FILES = sorted(
+    [
+        *KUBERNETES.rglob("*.yaml"),
+        DEPLOY / "container" / "compose.yaml",
+        DEPLOY / "container" / "Containerfile",
+    ]
+)
 
 
 def documents(folder: str) -> Iterator[dict[str, Any]]:
@@ -27,14 +33,26 @@ def documents(folder: str) -> Iterator[dict[str, Any]]:
 def test_settings_that_are_named_are_there(file: Path) -> None:
     """A setting with a spelling mistake would be ignored, and its default taken."""
     named = set(re.findall(r"\bTIERFOLD_[A-Z_]+", file.read_text()))
-    assert {name.removeprefix("TIERFOLD_").lower() for name in named} <= Settings.model_fields.keys()
+    assert {
+        name.removeprefix("TIERFOLD_").lower() for name in named
+    } <= Settings.model_fields.keys()
 
 
 def test_commands_that_are_given_are_there() -> None:
     """By manifests and by the compose file."""
-    given = [found["args"] for folder in ("base", "jobs") for document in documents(folder) for found in containers(document) if "args" in found]
+    given = [
+        found["args"]
+        for folder in ("base", "jobs")
+        for document in documents(folder)
+        for found in containers(document)
+        if "args" in found
+    ]
     services = yaml.safe_load((DEPLOY / "container" / "compose.yaml").read_text())["services"]
-    given += [service["command"] for service in services.values() if service.get("image") == "tierfold" and "command" in service]
+    given += [
+        service["command"]
+        for service in services.values()
+        if service.get("image") == "tierfold" and "command" in service
+    ]
 
     assert len(given) > 10
     for words in given:
@@ -59,7 +77,9 @@ def containers(part: Any) -> Iterator[dict[str, Any]]:
 
 
 def test_both_lists_of_rights_on_kafka_are_the_same() -> None:
-    """Those of the script, and those for the Strimzi operator: by user, kind, name and operation."""
+    """Those of the script, and those for the Strimzi operator: by user, kind, name
+    and operation.
+    """
     strimzi = {
         (user["metadata"]["name"], acl["resource"]["type"], acl["resource"]["name"], operation)
         for user in documents("strimzi")
@@ -71,13 +91,23 @@ def test_both_lists_of_rights_on_kafka_are_the_same() -> None:
 
 
 def scripted() -> Iterator[tuple[str, str, str, str]]:
-    """What the script allows, but for operations on the whole cluster, which are the topic operator's there."""
+    """What the script allows, but for operations on the whole cluster, which are the topic
+    operator's there.
+    """
     for line in (DEPLOY / "kafka" / "acls.sh").read_text().splitlines():
         words = line.split()
         if words[:2] != ["acls", "--allow-principal"] or "--cluster" in words:
             continue
         said = list(pairwise(words))
-        [user] = [value.removeprefix("User:") for name, value in said if name == "--allow-principal"]
+        [user] = [
+            value.removeprefix("User:") for name, value in said if name == "--allow-principal"
+        ]
         assert not {"--producer", "--consumer"} & set(words), "these allow more than they say"
         for kind in ("topic", "group"):
-            yield from ((user, kind, value, operation) for name, value in said if name == f"--{kind}" for option, operation in said if option == "--operation")
+            yield from (
+                (user, kind, value, operation)
+                for name, value in said
+                if name == f"--{kind}"
+                for option, operation in said
+                if option == "--operation"
+            )

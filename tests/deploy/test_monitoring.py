@@ -1,4 +1,8 @@
-"""What is watched is there: alerts and dashboards name metrics that processes export, and every alert has an entry in the runbook."""
+"""What is watched is there.
+
+Alerts and dashboards name metrics that processes export, and every alert has an entry in the
+runbook.
+"""
 
 import json
 import re
@@ -27,7 +31,12 @@ def rules() -> list[dict[str, Any]]:
 def expressions() -> list[str]:
     """Every expression of alerts and dashboards."""
     dashboards = [json.loads(file.read_text()) for file in (MONITORING / "dashboards").iterdir()]
-    shown = [target["expr"] for each in dashboards for panel in each["panels"] for target in panel.get("targets", ())]
+    shown = [
+        target["expr"]
+        for each in dashboards
+        for panel in each["panels"]
+        for target in panel.get("targets", ())
+    ]
     return [*shown, *(rule["expr"] for rule in rules())]
 
 

@@ -25,11 +25,21 @@ def test_a_golden_payload_reads_and_is_written_the_same(path: Path) -> None:
     """Whoever changes a shape without a new version breaks history, and this."""
     stored = path.read_bytes().rstrip(b"\n")
     event = decode(7, stored)
-    again = Proposed(event.source, event.id, event.stream, event.occurred_at, event.business_date, event.data, event.cause)
+    again = Proposed(
+        event.source,
+        event.id,
+        event.stream,
+        event.occurred_at,
+        event.business_date,
+        event.data,
+        event.cause,
+    )
 
     assert event.position == 7
     if path.stem in EVENT_BY_TYPE:
-        assert closed(head(again, event.version, event.recorded_at, None), canonical(again)) == stored
+        assert (
+            closed(head(again, event.version, event.recorded_at, None), canonical(again)) == stored
+        )
 
 
 def test_stored_bytes_name_no_code() -> None:

@@ -1,4 +1,8 @@
-"""Who is let in to what: every route of the OpenAPI document, for every role, with a customer of theirs, another's, and one nobody knows."""
+"""Who is let in to what.
+
+Every route of the OpenAPI document, for every role, with a customer of theirs, another's, and one
+nobody knows.
+"""
 
 import json
 import subprocess
@@ -46,21 +50,55 @@ MAY: dict[str, dict[Role, str]] = {
     "GET /v1/versions": dict.fromkeys(("tier-owner", "supervisor", "auditor", "operator"), "y"),
     "POST /v1/what-if": {"tier-owner": "y"},
     "POST /v1/interactions": {"core": "all", "channel": "own", "manager": "own"},
-    "GET /v1/customers/{customer}": {"manager": "own", "supervisor": "all", "auditor": "all", "privacy-officer": "all"},
-    "GET /v1/customers/{customer}/tier": {"channel": "own", "manager": "own", "supervisor": "all", "auditor": "all", "privacy-officer": "all"},
-    "GET /v1/customers/{customer}/ledger": {"manager": "own", "supervisor": "all", "auditor": "all", "privacy-officer": "all"},
+    "GET /v1/customers/{customer}": {
+        "manager": "own",
+        "supervisor": "all",
+        "auditor": "all",
+        "privacy-officer": "all",
+    },
+    "GET /v1/customers/{customer}/tier": {
+        "channel": "own",
+        "manager": "own",
+        "supervisor": "all",
+        "auditor": "all",
+        "privacy-officer": "all",
+    },
+    "GET /v1/customers/{customer}/ledger": {
+        "manager": "own",
+        "supervisor": "all",
+        "auditor": "all",
+        "privacy-officer": "all",
+    },
     "GET /v1/customers/{customer}/history": {"auditor": "all", "privacy-officer": "all"},
     "GET /v1/customers/{customer}/next-best-offer": {"channel": "own", "manager": "own"},
     "GET /v1/customers/{customer}/foresight": {"manager": "own", "supervisor": "all"},
-    "GET /v1/customers/{customer}/explain": {"manager": "own", "supervisor": "all", "auditor": "all", "privacy-officer": "all"},
-    "GET /v1/customers/{customer}/as-of": {"supervisor": "all", "auditor": "all", "privacy-officer": "all"},
+    "GET /v1/customers/{customer}/explain": {
+        "manager": "own",
+        "supervisor": "all",
+        "auditor": "all",
+        "privacy-officer": "all",
+    },
+    "GET /v1/customers/{customer}/as-of": {
+        "supervisor": "all",
+        "auditor": "all",
+        "privacy-officer": "all",
+    },
     "GET /v1/households/{household}": {"supervisor": "all", "auditor": "all"},
     "GET /v1/households/{household}/as-of": {"supervisor": "all", "auditor": "all"},
     "GET /v1/companies/{company}": {"supervisor": "all", "auditor": "all"},
     "GET /v1/companies/{company}/as-of": {"supervisor": "all", "auditor": "all"},
-    "GET /v1/decisions/{decision}/explanation": {"channel": "own", "manager": "own", "supervisor": "all", "auditor": "all", "privacy-officer": "all"},
+    "GET /v1/decisions/{decision}/explanation": {
+        "channel": "own",
+        "manager": "own",
+        "supervisor": "all",
+        "auditor": "all",
+        "privacy-officer": "all",
+    },
 }
-"""What is meant, written down once more by hand: `y` has to do with nobody, `own` with own customers, `all` with all of them."""
+"""What is meant, written down once more by hand.
+
+`y` has to do with nobody, `own` with own customers, `all` with all of them.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -71,16 +109,30 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     events = []
     for customer, manager in MANAGERS.items():
         said: list[Interaction] = [
-            CustomerOnboarded(name=NAME, born=date.fromisoformat(BORN), region=REGION, source="branch"),
+            CustomerOnboarded(
+                name=NAME, born=date.fromisoformat(BORN), region=REGION, source="branch"
+            ),
             CreditRated(rating=RATING, agency="bureau", source="credit-agency"),
-            AccountOpened(account=ACCOUNT, product="current", asset_class="deposit", currency="CNY"),
+            AccountOpened(
+                account=ACCOUNT, product="current", asset_class="deposit", currency="CNY"
+            ),
             ContactStated(medium="phone", value=PHONE, source="app"),
             ManagerAssigned(manager=f"manager:{manager}"),
             HouseholdJoined(household=f"household:{customer}", role="member"),
         ]
-        events += [write(proposed(data, f"{customer}{number}", f"customer:{customer}")) for number, data in enumerate(said)]
-    events.append(write(proposed(DayClosed(date=date(2026, 3, 31)), "march", BANK, date(2026, 3, 31))))
-    assert made.client.post("/v1/interactions", content=write_batch(events), headers={"content-type": BATCH}).status_code == 201
+        events += [
+            write(proposed(data, f"{customer}{number}", f"customer:{customer}"))
+            for number, data in enumerate(said)
+        ]
+    events.append(
+        write(proposed(DayClosed(date=date(2026, 3, 31)), "march", BANK, date(2026, 3, 31)))
+    )
+    assert (
+        made.client.post(
+            "/v1/interactions", content=write_batch(events), headers={"content-type": BATCH}
+        ).status_code
+        == 201
+    )
     made.settle()
     yield made
     made.kill_all()
@@ -89,7 +141,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture(scope="module")
 def decisions(running: Running) -> dict[str, str]:
     """A decision of each of them, by whose it is."""
-    made = {whose: running.client.get(f"/v1/customers/{whose}/next-best-offer").json()["decision"] for whose in (OWN, OTHERS)}
+    made = {
+        whose: running.client.get(f"/v1/customers/{whose}/next-best-offer").json()["decision"]
+        for whose in (OWN, OTHERS)
+    }
     running.settle()
     return {**made, UNKNOWN: "unknown"}
 
@@ -103,20 +158,35 @@ def routes(running: Running) -> list[tuple[str, str]]:
 
 def test_no_route_is_without_a_line_here(routes: list[tuple[str, str]]) -> None:
     """Who adds a route says here who may ask it."""
-    assert {f"{method} {path}" for method, path in routes} == MAY.keys() | {f"GET {path}" for path in OPEN}
+    assert {f"{method} {path}" for method, path in routes} == MAY.keys() | {
+        f"GET {path}" for path in OPEN
+    }
 
 
-def asked(client: httpx.Client, method: str, path: str, whose: str, decisions: dict[str, str]) -> httpx.Response:
+def asked(
+    client: httpx.Client, method: str, path: str, whose: str, decisions: dict[str, str]
+) -> httpx.Response:
     """A good question, about this customer if it is about any."""
     path = path.format(customer=whose, household=whose, company=whose, decision=decisions[whose])
     if path == "/v1/interactions":
-        event = write(proposed(EVENTS["feedback-given"](text="x", channel="app"), f"{id(client)}{whose}", f"customer:{whose}"))
+        event = write(
+            proposed(
+                EVENTS["feedback-given"](text="x", channel="app"),
+                f"{id(client)}{whose}",
+                f"customer:{whose}",
+            )
+        )
         return client.post(path, content=event, headers={"content-type": STRUCTURED})
     return client.post(path, json=[]) if method == "POST" else client.get(path)
 
 
-def test_every_route_for_every_role_and_customer(running: Running, routes: list[tuple[str, str]], decisions: dict[str, str]) -> None:
-    """Who may is answered, or told that nothing is there; who may not gets a 403 problem, whether or not there is such a customer."""
+def test_every_route_for_every_role_and_customer(
+    running: Running, routes: list[tuple[str, str]], decisions: dict[str, str]
+) -> None:
+    """Who may is answered, or told that nothing is there.
+
+    Who may not gets a 403 problem, whether or not there is such a customer.
+    """
     wrong = []
     for role in ROLES:
         with running.calls(role, **{"customer": None, **EVERYBODYS.get(role, {})}) as client:
@@ -128,21 +198,42 @@ def test_every_route_for_every_role_and_customer(running: Running, routes: list[
                 if path.startswith("/v1/decisions") and whose == UNKNOWN and may:
                     allowed = True  # nobody's: told that there is none
                 answer = asked(client, method, path, whose, decisions)
-                fine = answer.status_code in {200, 201, 404, 409, 422} if allowed else answer.status_code == 403
-                if not fine or (answer.status_code == 403 and answer.headers["content-type"] != "application/problem+json"):
-                    wrong.append(f"{role} {method} {path} {whose}: {answer.status_code} {answer.text[:80]}")
+                fine = (
+                    answer.status_code in {200, 201, 404, 409, 422}
+                    if allowed
+                    else answer.status_code == 403
+                )
+                if not fine or (
+                    answer.status_code == 403
+                    and answer.headers["content-type"] != "application/problem+json"
+                ):
+                    wrong.append(
+                        f"{role} {method} {path} {whose}: {answer.status_code} {answer.text[:80]}"
+                    )
 
     assert wrong == []
 
 
-def test_nobody_is_let_in_without_a_good_token(running: Running, routes: list[tuple[str, str]], decisions: dict[str, str]) -> None:
-    """No token, one of somebody else's, one that is over, one without a signature: 401, on every route but health."""
+def test_nobody_is_let_in_without_a_good_token(
+    running: Running, routes: list[tuple[str, str]], decisions: dict[str, str]
+) -> None:
+    """No token, one of somebody else's, one that is over, one without a signature.
+
+    401, on every route but health.
+    """
     with running.calls("auditor") as good:
         token = good.headers["authorization"].removeprefix("Bearer ")
     said = jwt.decode(token, options={"verify_signature": False})
     kid = {"kid": jwt.get_unverified_header(token)["kid"]}
     forged = [
-        *("", "Basic YTpi", "Bearer", "Bearer x", f"Bearer {token[:-4]}AAAA", f"Bearer {'x' * 9000}"),
+        *(
+            "",
+            "Basic YTpi",
+            "Bearer",
+            "Bearer x",
+            f"Bearer {token[:-4]}AAAA",
+            f"Bearer {'x' * 9000}",
+        ),
         f"Bearer {jwt.encode(said, None, 'none', kid)}",
         f"Bearer {jwt.encode(said, 'k' * 64, 'HS256', kid)}",
     ]
@@ -155,30 +246,55 @@ def test_nobody_is_let_in_without_a_good_token(running: Running, routes: list[tu
                 assert path in OPEN or answer.headers["www-authenticate"].startswith("Bearer")
 
 
-def test_who_sees_most_sees_names_and_others_their_beginnings(running: Running, routes: list[tuple[str, str]], decisions: dict[str, str]) -> None:
-    """On every route: an auditor sees what is planted as it is; a manager, a supervisor and a channel nowhere."""
+def test_who_sees_most_sees_names_and_others_their_beginnings(
+    running: Running, routes: list[tuple[str, str]], decisions: dict[str, str]
+) -> None:
+    """On every route: an auditor sees what is planted as it is.
+
+    A manager, a supervisor and a channel nowhere.
+    """
     planted = {NAME, PHONE, BORN, REGION, RATING, ACCOUNT}
     shown: dict[Role, str] = {}
     for role in ROLES:
         with running.calls(role, who="li", customer=OWN) as client:
-            answers = [asked(client, method, path, OWN, decisions) for method, path in routes if method == "GET" and path != "/openapi.json"]
+            answers = [
+                asked(client, method, path, OWN, decisions)
+                for method, path in routes
+                if method == "GET" and path != "/openapi.json"
+            ]
             shown[role] = "".join(answer.text for answer in answers if answer.status_code == 200)
 
     assert all(each in shown["auditor"] for each in planted)
-    assert {role: [each for each in planted if each in shown[role]] for role in ROLES if role not in {"auditor", "privacy-officer"}} == {
-        role: [] for role in ROLES if role not in {"auditor", "privacy-officer"}
-    }
+    assert {
+        role: [each for each in planted if each in shown[role]]
+        for role in ROLES
+        if role not in {"auditor", "privacy-officer"}
+    } == {role: [] for role in ROLES if role not in {"auditor", "privacy-officer"}}
     for seen in ("欧***", "138****8000", "1980-**-**"):
         assert seen in shown["manager"]
         assert seen in shown["supervisor"]
 
 
 def test_nobody_takes_the_names_of_what_tierfold_says_itself(running: Running) -> None:
-    """A channel that knows a decision's number cannot put something else in the journal under it."""
-    event = Proposed("tierfold/decisions", "0" * 32, f"customer:{OWN}", NOON, TODAY, EVENTS["feedback-given"](text="x", channel="app"))
+    """A channel that knows a decision's number cannot put something else in the
+    journal under it.
+    """
+    event = Proposed(
+        "tierfold/decisions",
+        "0" * 32,
+        f"customer:{OWN}",
+        NOON,
+        TODAY,
+        EVENTS["feedback-given"](text="x", channel="app"),
+    )
     for role in ROLES:
         with running.calls(role, customer=OWN) as client:
-            assert client.post("/v1/interactions", content=write(event), headers={"content-type": STRUCTURED}).status_code == 403
+            assert (
+                client.post(
+                    "/v1/interactions", content=write(event), headers={"content-type": STRUCTURED}
+                ).status_code
+                == 403
+            )
 
 
 @pytest.mark.parametrize(
@@ -187,17 +303,35 @@ def test_nobody_takes_the_names_of_what_tierfold_says_itself(running: Running) -
         ("channel", ProfileFactStated(fact="income", value="1", source="app"), False),
         ("channel", EVENTS["offer-accepted"](decision="d", offer="o", channel="app"), True),
         ("core", TierOverridden(tier="private", approver="x", reason="x", until=TODAY), False),
-        ("supervisor", TierOverridden(tier="private", approver="somebody", reason="x", until=TODAY), False),
-        ("supervisor", TierOverridden(tier="private", approver="li", reason="x", until=TODAY), True),
+        (
+            "supervisor",
+            TierOverridden(tier="private", approver="somebody", reason="x", until=TODAY),
+            False,
+        ),
+        (
+            "supervisor",
+            TierOverridden(tier="private", approver="li", reason="x", until=TODAY),
+            True,
+        ),
         ("manager", ManagerVisited(manager="manager:zhao", purpose="x"), False),
         ("manager", ManagerVisited(manager="manager:li", purpose="x"), True),
     ],
 )
-def test_everybody_says_only_what_is_theirs_to_say(running: Running, role: Role, data: Interaction, allowed: bool) -> None:
+def test_everybody_says_only_what_is_theirs_to_say(
+    running: Running, role: Role, data: Interaction, allowed: bool
+) -> None:
     """The type of event, and in whose name it is said."""
-    event = write(proposed(data, f"{role}-{data!r}"[:100].replace(" ", "").translate(str.maketrans("'()=,", "-----")), f"customer:{OWN}"))
+    event = write(
+        proposed(
+            data,
+            f"{role}-{data!r}"[:100].replace(" ", "").translate(str.maketrans("'()=,", "-----")),
+            f"customer:{OWN}",
+        )
+    )
     with running.calls(role, who="li") as client:
-        answer = client.post("/v1/interactions", content=event, headers={"content-type": STRUCTURED})
+        answer = client.post(
+            "/v1/interactions", content=event, headers={"content-type": STRUCTURED}
+        )
 
     assert (answer.status_code in {200, 201}) == allowed, answer.text
     assert allowed or answer.status_code == 403
@@ -205,13 +339,25 @@ def test_everybody_says_only_what_is_theirs_to_say(running: Running, role: Role,
 
 def test_what_must_never_come_in_is_refused_and_not_kept(running: Running) -> None:
     """A password as a fact: a 422 over HTTP; over Kafka it counts as refused, and is nowhere."""
-    event = write(proposed(ProfileFactStated(fact="login-password", value="open-sesame", source="app"), "secret", f"customer:{OWN}"))
+    event = write(
+        proposed(
+            ProfileFactStated(fact="login-password", value="open-sesame", source="app"),
+            "secret",
+            f"customer:{OWN}",
+        )
+    )
     before = running.counts()
-    posted = running.client.post("/v1/interactions", content=event, headers={"content-type": STRUCTURED})
+    posted = running.client.post(
+        "/v1/interactions", content=event, headers={"content-type": STRUCTURED}
+    )
     broken = event.replace(b'"fact"', b'"password"')
     producer = Broker(running.settings.broker).producer()
     for value in (event, broken):
-        producer.send(INTERACTIONS, value=value, partition=shard_of(f"customer:{OWN}", running.settings.shards))
+        producer.send(
+            INTERACTIONS,
+            value=value,
+            partition=shard_of(f"customer:{OWN}", running.settings.shards),
+        )
     producer.close()
     running.arrive(before.arrived + 2)
     counts = running.counts()
@@ -224,25 +370,53 @@ def test_what_must_never_come_in_is_refused_and_not_kept(running: Running) -> No
 
 
 def test_nobody_says_for_the_bank_who_looked_at_what(running: Running) -> None:
-    """The access journal, the register of the forgotten and the bank's own decisions do not come in by this door."""
-    looked = EVENTS["data-looked-up"](who="x", role="auditor", purpose="audit", what="history", about="customer:1")
+    """The access journal, the register of the forgotten and the bank's own decisions do not come in
+    by this door.
+    """
+    looked = EVENTS["data-looked-up"](
+        who="x", role="auditor", purpose="audit", what="history", about="customer:1"
+    )
     event = write(Proposed("x", "x", "access:customer:1", NOON, TODAY, looked))
 
     for role in ROLES:
         with running.calls(role) as client:
-            assert client.post("/v1/interactions", content=event, headers={"content-type": STRUCTURED}).status_code == 403
+            assert (
+                client.post(
+                    "/v1/interactions", content=event, headers={"content-type": STRUCTURED}
+                ).status_code
+                == 403
+            )
 
 
 def test_a_channel_says_for_what_it_asks(running: Running) -> None:
     """Without a purpose: 400; with one that is not a channel's: 403."""
     with running.calls("channel") as client:
-        assert httpx.get(f"{client.base_url}/v1/customers/{OWN}/tier", headers={"authorization": client.headers["authorization"]}).status_code == 400
-        assert client.get(f"/v1/customers/{OWN}/tier", headers={"tierfold-purpose": "audit"}).status_code == 403
-        assert client.get(f"/v1/customers/{OWN}/tier", headers={"tierfold-purpose": "service"}).status_code == 200
+        assert (
+            httpx.get(
+                f"{client.base_url}/v1/customers/{OWN}/tier",
+                headers={"authorization": client.headers["authorization"]},
+            ).status_code
+            == 400
+        )
+        assert (
+            client.get(
+                f"/v1/customers/{OWN}/tier", headers={"tierfold-purpose": "audit"}
+            ).status_code
+            == 403
+        )
+        assert (
+            client.get(
+                f"/v1/customers/{OWN}/tier", headers={"tierfold-purpose": "service"}
+            ).status_code
+            == 200
+        )
 
 
 def test_every_look_is_in_the_access_journal_and_no_refused_one(running: Running) -> None:
-    """Who, as what, for what, which question, when; members of a household too; under the proofs, and not in the customer's own history."""
+    """Who, as what, for what, which question, when; members of a household too.
+
+    Under the proofs, and not in the customer's own history.
+    """
     begun = datetime.now(UTC)
     with running.calls("auditor", who="wang.fang") as client:
         before = client.get(f"/v1/customers/{OTHERS}/history").json()["events"][-1]["version"]
@@ -255,9 +429,15 @@ def test_every_look_is_in_the_access_journal_and_no_refused_one(running: Running
         decided = client.get(f"/v1/customers/{OTHERS}/next-best-offer").json()["decision"]
     time.sleep(1)
     running.settle()
-    looks = [look for look in running.report("audit", "access", OTHERS)["looks"] if datetime.fromisoformat(look["at"]) >= begun]
+    looks = [
+        look
+        for look in running.report("audit", "access", OTHERS)["looks"]
+        if datetime.fromisoformat(look["at"]) >= begun
+    ]
 
-    assert [tuple(look[name] for name in ("who", "role", "purpose", "what", "about")) for look in looks] == [
+    assert [
+        tuple(look[name] for name in ("who", "role", "purpose", "what", "about")) for look in looks
+    ] == [
         ("wang.fang", "auditor", "audit", "history", f"customer:{OTHERS}"),
         ("wang.fang", "auditor", "audit", "as-of", f"customer:{OTHERS}"),
         ("wang.fang", "auditor", "audit", "household", f"customer:{OTHERS}"),
@@ -265,7 +445,9 @@ def test_every_look_is_in_the_access_journal_and_no_refused_one(running: Running
         ("app", "channel", "service", "next-best-offer", f"customer:{OTHERS}"),
     ]
     last = running.client.get(f"/v1/customers/{OTHERS}/history").json()["events"][-1]
-    assert (last["version"], last["data"]["decision"]) == (before + 1, decided), "a decision is a look, and nothing else lengthens the history"
+    assert (last["version"], last["data"]["decision"]) == (before + 1, decided), (
+        "a decision is a look, and nothing else lengthens the history"
+    )
     assert running.client.get(f"/v1/decisions/{decided}/explanation").json()["equal"]
     assert running.report("audit", "verify-journal")["findings"] == []
     assert b"wang.fang" in running.run("audit", "access", OTHERS).stdout
@@ -273,7 +455,10 @@ def test_every_look_is_in_the_access_journal_and_no_refused_one(running: Running
 
 def test_a_person_who_asks_too_often_is_told_to_wait(running: Running) -> None:
     """429, with the seconds to wait; others are answered."""
-    with running.calls("auditor", who="eager") as eager, running.calls("auditor", who="calm") as calm:
+    with (
+        running.calls("auditor", who="eager") as eager,
+        running.calls("auditor", who="calm") as calm,
+    ):
         answers = [eager.get("/v1/versions") for _ in range(OFTEN + 1)]
 
         assert (answers[0].status_code, answers[-1].status_code) == (200, 429)
@@ -282,8 +467,14 @@ def test_a_person_who_asks_too_often_is_told_to_wait(running: Running) -> None:
 
 
 def test_a_body_that_is_too_large_is_refused(running: Running) -> None:
-    """413, before all of it is read; and every answer says that it is not to be cached, framed or guessed at."""
-    answers = [running.client.post(path, content=b"[" + b" " * 5_000_000) for path in ("/v1/interactions", "/v1/what-if")]
+    """413, before all of it is read.
+
+    And every answer says that it is not to be cached, framed or guessed at.
+    """
+    answers = [
+        running.client.post(path, content=b"[" + b" " * 5_000_000)
+        for path in ("/v1/interactions", "/v1/what-if")
+    ]
 
     assert [answer.status_code for answer in answers] == [413, 413]
     for answer in (*answers, running.client.get("/healthz")):
@@ -292,25 +483,48 @@ def test_a_body_that_is_too_large_is_refused(running: Running) -> None:
         assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
 
 
-def test_refusals_are_logged_without_whom_they_were_about(running: Running, decisions: dict[str, str]) -> None:
-    """Who, what and the status, wherever it was refused: enough to see that somebody tries doors."""
-    event = write(proposed(TierOverridden(tier="private", approver="x", reason="x", until=TODAY), "curious", f"customer:{OTHERS}"))
+def test_refusals_are_logged_without_whom_they_were_about(
+    running: Running, decisions: dict[str, str]
+) -> None:
+    """Who, what and the status, wherever it was refused: enough to see that somebody
+    tries doors.
+    """
+    event = write(
+        proposed(
+            TierOverridden(tier="private", approver="x", reason="x", until=TODAY),
+            "curious",
+            f"customer:{OTHERS}",
+        )
+    )
     with running.calls("manager", who="curious") as client:
         client.get(f"/v1/customers/{OTHERS}")
         client.get(f"/v1/decisions/{decisions[OTHERS]}/explanation")
         client.post("/v1/interactions", content=event, headers={"content-type": STRUCTURED})
     httpx.get(f"{running.settings.address}/v1/versions", headers={"authorization": "Bearer forged"})
-    logged = [json.loads(line) for line in (running.settings.data_dir / "logs" / "web.log").read_text().splitlines() if "access_denied" in line]
+    logged = [
+        json.loads(line)
+        for line in (running.settings.data_dir / "logs" / "web.log").read_text().splitlines()
+        if "access_denied" in line
+    ]
 
-    assert [(line["what"], line["status"]) for line in logged if line["who"] == "curious"] == [("picture", 403), ("decision", 403), ("interactions", 403)]
+    assert [(line["what"], line["status"]) for line in logged if line["who"] == "curious"] == [
+        ("picture", 403),
+        ("decision", 403),
+        ("interactions", 403),
+    ]
     assert (logged[-1]["who"], logged[-1]["what"], logged[-1]["status"]) == (None, "versions", 401)
     assert all(OTHERS not in json.dumps(line) for line in logged)
 
 
-def test_schemathesis_finds_nothing(running: Running, tmp_path: Path, decisions: dict[str, str]) -> None:
-    """Questions made up from the OpenAPI document, good and bad: every answer is one that it describes, and none is a fault of ours.
+def test_schemathesis_finds_nothing(
+    running: Running, tmp_path: Path, decisions: dict[str, str]
+) -> None:
+    """Questions made up from the OpenAPI document, good and bad.
 
-    Of one check it has nothing to say: what JSON Schema allows and a rule forbids (a tier nobody can reach) is a 422, as it should be.
+    Every answer is one that it describes, and none is a fault of ours.
+
+    Of one check it has nothing to say: what JSON Schema allows and a rule forbids (a tier nobody
+    can reach) is a 422, as it should be.
     """
     (tmp_path / "openapi.json").write_text(running.client.get("/openapi.json").text)
     token = running.client.headers["authorization"].removeprefix("Bearer ")
@@ -327,7 +541,14 @@ bearer = "{token}"
 "path.household" = "{OWN}"
 "path.decision" = "{decisions[OWN]}"
 """)
-    command = [str(Path(sys.executable).with_name("schemathesis")), "--no-color", "run", "openapi.json", "--url", running.settings.address]
+    command = [
+        str(Path(sys.executable).with_name("schemathesis")),
+        "--no-color",
+        "run",
+        "openapi.json",
+        "--url",
+        running.settings.address,
+    ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=300)
 
     assert done.returncode == 0, done.stdout.decode()[-6000:]

@@ -1,4 +1,7 @@
-"""Ten thousand malformed messages among good ones: all set aside with reasons, none lost, no process restarted."""
+"""Ten thousand malformed messages among good ones.
+
+All set aside with reasons, none lost, no process restarted.
+"""
 
 import json
 import random
@@ -39,7 +42,9 @@ def malformed(number: int, event: dict[str, Any]) -> bytes:
     return json.dumps({**SPOILT[number % 8](event), "id": f"bad-{number}"}).encode()
 
 
-def test_malformed_messages_are_set_aside_and_nothing_else_happens(own_stack: Running, tmp_path: Path) -> None:
+def test_malformed_messages_are_set_aside_and_nothing_else_happens(
+    own_stack: Running, tmp_path: Path
+) -> None:
     """Every one is in quarantine with a reason; every good one is recorded; nobody restarted."""
     good = [write(event) for event in synth(Bank(customers=150, months=3, seed=3))]
     chance = random.Random(5)
@@ -66,19 +71,36 @@ def test_malformed_messages_are_set_aside_and_nothing_else_happens(own_stack: Ru
 
 
 def _originals_are_kept(running: Running, sent: set[bytes]) -> None:
-    kept = {entry.original.rstrip(b"\n") for shard in journal_of(running.settings) for entry in shard.quarantined(0, 20_000)}
+    kept = {
+        entry.original.rstrip(b"\n")
+        for shard in journal_of(running.settings)
+        for entry in shard.quarantined(0, 20_000)
+    }
 
     assert {raw.rstrip(b"\n") for raw in sent} == kept
 
 
 def test_what_is_re_driven_as_it_was_is_set_aside_again(own_stack: Running) -> None:
-    """Key and headers are kept with the bytes: a wrong key is still wrong, a binary message still has its attributes."""
-    event = json.loads(write(next(each for each in synth(Bank(1, 1, 1)) if each.stream.startswith("customer:"))))
-    headers = [(f"ce_{name}", str(value).encode()) for name, value in event.items() if name not in ("data", "cause")]
+    """Key and headers are kept with the bytes.
+
+    A wrong key is still wrong, a binary message still has its attributes.
+    """
+    event = json.loads(
+        write(next(each for each in synth(Bank(1, 1, 1)) if each.stream.startswith("customer:")))
+    )
+    headers = [
+        (f"ce_{name}", str(value).encode())
+        for name, value in event.items()
+        if name not in ("data", "cause")
+    ]
     producer = Broker(own_stack.settings.broker).producer()
     value = json.dumps({**event["data"], "source": "moon"}).encode()
-    producer.send("interactions", key=b"customer:somebody-else", value=json.dumps(event).encode(), partition=0).get(timeout=10)
-    producer.send("interactions", key=event["subject"].encode(), value=value, headers=headers, partition=0).get(timeout=10)
+    producer.send(
+        "interactions", key=b"customer:somebody-else", value=json.dumps(event).encode(), partition=0
+    ).get(timeout=10)
+    producer.send(
+        "interactions", key=event["subject"].encode(), value=value, headers=headers, partition=0
+    ).get(timeout=10)
     producer.close()
     own_stack.arrive(2)
     for entry in own_stack.report("quarantine", "list")["entries"]:
@@ -86,15 +108,25 @@ def test_what_is_re_driven_as_it_was_is_set_aside_again(own_stack: Running) -> N
     own_stack.arrive(4)
     every = own_stack.report("quarantine", "list", "--all")["entries"]
 
-    assert [entry["field"] for entry in every] == ["subject", "data.source", "subject", "data.source"]
+    assert [entry["field"] for entry in every] == [
+        "subject",
+        "data.source",
+        "subject",
+        "data.source",
+    ]
     assert own_stack.counts().quarantined == 4
 
 
 def test_our_own_word_is_re_driven_as_our_own(own_stack: Running) -> None:
-    """Set aside by an intake that was too old for it, alone or in a batch: it is judged by what it says again, and not by who says it."""
+    """Set aside by an intake that was too old for it, alone or in a batch.
+
+    It is judged by what it says again, and not by who says it.
+    """
     override = {"tier": "private", "approver": "li.wei", "reason": "x", "until": "2027-01-01"}
     event = proposed(TierOverridden.model_validate_json(json.dumps(override)), "own", "customer:1")
-    newer = json.dumps({**json.loads(write(event)), "data": {**override, "mood": "bright"}}).encode()
+    newer = json.dumps(
+        {**json.loads(write(event)), "data": {**override, "mood": "bright"}}
+    ).encode()
     with courier_of(own_stack.settings, journal_of(own_stack.settings)) as courier:
         courier.submit(0, newer)
         courier.submit(0, b"[" + newer + b"]", batch=True)
@@ -109,18 +141,26 @@ def test_our_own_word_is_re_driven_as_our_own(own_stack: Running) -> None:
 
 def test_a_mended_event_is_re_driven(own_stack: Running, tmp_path: Path) -> None:
     """Set aside, looked at, mended, sent again, recorded."""
-    event = json.loads(write(next(each for each in synth(Bank(1, 1, 1)) if each.stream.startswith("customer:"))))
+    event = json.loads(
+        write(next(each for each in synth(Bank(1, 1, 1)) if each.stream.startswith("customer:")))
+    )
     spoilt = tmp_path / "spoilt.jsonl"
     spoilt.write_text(json.dumps({**event, "data": {**event["data"], "source": "moon"}}) + "\n")
     own_stack.report("feed", str(spoilt))
     [entry] = own_stack.report("quarantine", "list")["entries"]
     shown = own_stack.run("quarantine", "show", entry["entry"])
     (tmp_path / "mended.json").write_text(json.dumps(event))
-    own_stack.report("quarantine", "re-drive", entry["entry"], "--with", str(tmp_path / "mended.json"))
+    own_stack.report(
+        "quarantine", "re-drive", entry["entry"], "--with", str(tmp_path / "mended.json")
+    )
 
     assert entry["field"] == "data.source"
     assert shown.stdout.strip() == spoilt.read_bytes().strip()
     assert own_stack.report("quarantine", "list")["total"] == 0
     assert own_stack.report("quarantine", "list", "--all")["total"] == 1
     own_stack.arrive(3)  # the catalogue, which the lookups put there, is one of them
-    assert (own_stack.counts().recorded, own_stack.counts().quarantined, own_stack.counts().arrived) == (2, 1, 3)
+    assert (
+        own_stack.counts().recorded,
+        own_stack.counts().quarantined,
+        own_stack.counts().arrived,
+    ) == (2, 1, 3)

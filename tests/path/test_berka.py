@@ -1,4 +1,7 @@
-"""A real bank through the whole path: every balance and every month, against independent counts over the raw files."""
+"""A real bank through the whole path.
+
+Every balance and every month, against independent counts over the raw files.
+"""
 
 import asyncio
 import csv
@@ -49,7 +52,13 @@ async def states(running: Running, part: Projection[Any]) -> dict[str, Any]:
         place = GroupShard(shard, CUSTOMERS.name)
         async for streams in store.streams(place):
             kept = await store.load(place, [(part.key, stream) for stream in streams])
-            found.update({stream: part.decode(one.state) for stream, one in zip(streams, kept, strict=True) if one})
+            found.update(
+                {
+                    stream: part.decode(one.state)
+                    for stream, one in zip(streams, kept, strict=True)
+                    if one
+                }
+            )
     await store.close()
     return found
 
@@ -70,9 +79,15 @@ def test_every_transaction_is_recorded(fed: Running) -> None:
 
 
 def test_every_accounts_balance_meets_the_banks_own(fed: Running, berka_folder: Path) -> None:
-    """The oracle: the sum of an account's amounts is one of its last day's balances, to 0.1 crowns per transaction."""
+    """The oracle: the sum of an account's amounts is one of its last day's balances, to 0.1 crowns
+    per transaction.
+    """
     ledgers: dict[str, Ledger] = asyncio.run(states(fed, LEDGER))
-    folded = {number: account.balance for ledger in ledgers.values() for number, account in ledger.accounts.items()}
+    folded = {
+        number: account.balance
+        for ledger in ledgers.values()
+        for number, account in ledger.accounts.items()
+    }
     rows: dict[str, list[dict[str, str]]] = defaultdict(list)
     for line in raw(berka_folder, "trans_1993"):
         rows[line["account_id"]].append(line)
@@ -106,7 +121,10 @@ def test_monthly_facts_equal_an_independent_computation(fed: Running, berka_fold
 
 
 def _by_sql(folder: Path) -> list[tuple[Any, ...]]:
-    """Facts of every client and month since the client came: end-of-day balances summed over all days of the month."""
+    """Facts of every client and month since the client came.
+
+    End-of-day balances summed over all days of the month.
+    """
     return duckdb.sql(
         f"""
         WITH trans AS (
@@ -134,7 +152,7 @@ def _by_sql(folder: Path) -> list[tuple[Any, ...]]:
         FROM ends e JOIN disp p USING (client_id)
         WHERE strftime(e.day, '%Y-%m') >= strftime(p.since, '%Y-%m')
         GROUP BY ALL
-        """
+        """  # noqa: E501
     ).fetchall()
 
 
@@ -154,33 +172,48 @@ def test_a_ledger_is_read_over_http(fed: Running) -> None:
     shown = fed.client.get("/v1/customers/692/ledger").json()
     ledger: Ledger = asyncio.run(states(fed, LEDGER))["customer:692"]
 
-    assert {number: account["balance"] for number, account in shown["ledger"]["accounts"].items()} == {
-        number: account.balance for number, account in ledger.accounts.items()
-    }
+    assert {
+        number: account["balance"] for number, account in shown["ledger"]["accounts"].items()
+    } == {number: account.balance for number, account in ledger.accounts.items()}
     assert date.fromisoformat(f"{max(shown['months'])}-01") == date(1993, 12, 1)
 
 
 def test_as_of_now_and_both_engines_come_to_the_live_bytes(fed: Running) -> None:
-    """Profile, ledger, months and tier of the whole bank: each customer's history alone, the agents, and processes of one's own."""
+    """Profile, ledger, months and tier of the whole bank.
+
+    Each customer's history alone, the agents, and processes of one's own.
+    """
     live = fed.report("digest")
     group = customers_under(read_policy(fed.settings.policy))
     journal = journal_of(fed.settings)
     streams = sorted({stream for shard in journal for stream in shard.streams("customer")})
     states = {stream: as_of(journal, group, stream) or group.initial for stream in streams}
     kept = {
-        part.key: {stream: part.encode(each[place]) for stream, each in states.items() if each[place] is not part.initial}
+        part.key: {
+            stream: part.encode(each[place])
+            for stream, each in states.items()
+            if each[place] is not part.initial
+        }
         for place, part in enumerate(group.parts)
     }
     made = [
         run(
             fed.settings,
-            lambda deps, projection=projection, here=here: rebuild(deps, projection, None, "ops", partial(refill_of, fed.settings, deps) if here else None),
+            lambda deps, projection=projection, here=here: rebuild(
+                deps,
+                projection,
+                None,
+                "ops",
+                partial(refill_of, fed.settings, deps) if here else None,
+            ),
         )["digests"]  # type: ignore[misc]
         for projection in ("ledger", "tier")
         for here in (False, True)
     ]
 
     assert len(streams) > 1_139
-    assert {key: digest(each.items()) for key, each in kept.items()} == {key: live[key] for key in kept}
+    assert {key: digest(each.items()) for key, each in kept.items()} == {
+        key: live[key] for key in kept
+    }
     assert all(each == {key: live[key] for key in each} for each in made)
     assert set(kept) == {key for each in made for key in each}

@@ -1,4 +1,7 @@
-"""Channels ask, customers answer, and a year later somebody asks why: through the whole path, with faults on the way."""
+"""Channels ask, customers answer, and a year later somebody asks why.
+
+Through the whole path, with faults on the way.
+"""
 
 import random
 import time
@@ -14,7 +17,12 @@ import pytest
 from redis import Redis
 
 from deploy.wiring import journal_of
-from domain.customers.events import ConsentGranted, ConsentWithdrawn, CustomerOnboarded, RiskProfileAssessed
+from domain.customers.events import (
+    ConsentGranted,
+    ConsentWithdrawn,
+    CustomerOnboarded,
+    RiskProfileAssessed,
+)
 from domain.envelope import Proposed
 from domain.event import Interaction
 from domain.households.events import HouseholdJoined
@@ -54,10 +62,15 @@ def said(stream: str, data: Interaction) -> bytes:
 
 
 def post(client: httpx.Client, *events: bytes) -> None:
-    """Hand events in, and wait until they are recorded; once more while the lookups are being restarted."""
+    """Hand events in, and wait until they are recorded.
+
+    Once more while the lookups are being restarted.
+    """
     for _ in range(100):
         try:
-            answer = client.post("/v1/interactions", content=write_batch(events), headers={"content-type": BATCH})
+            answer = client.post(
+                "/v1/interactions", content=write_batch(events), headers={"content-type": BATCH}
+            )
         except httpx.TransportError:
             time.sleep(0.2)
             continue
@@ -83,7 +96,11 @@ def ask(client: httpx.Client, customer: str, **how: Any) -> dict[str, Any]:
 
 def respond(client: httpx.Client, decided: dict[str, Any], chance: random.Random) -> None:
     """Show what was decided, and answer it as chance has it."""
-    stream, decision, offer = f"customer:{decided['customer']}", decided["decision"], decided["offer"]
+    stream, decision, offer = (
+        f"customer:{decided['customer']}",
+        decided["decision"],
+        decided["offer"],
+    )
     if offer is not None:
         answer = OfferAccepted if chance.random() < 0.2 else OfferDeclined
         post(
@@ -97,7 +114,10 @@ def newcomer(client: httpx.Client, *more: Interaction) -> str:
     """A customer whom the read models know, with all that is in `more`."""
     name = stranger()
     first = CustomerOnboarded(name="李四", born=date(1980, 5, 1), source="branch")
-    risk, agreed = RiskProfileAssessed(grade="C3", valid_until=date(2199, 1, 1), source="app"), ConsentGranted(purpose="financial-marketing", source="app")
+    risk, agreed = (
+        RiskProfileAssessed(grade="C3", valid_until=date(2199, 1, 1), source="app"),
+        ConsentGranted(purpose="financial-marketing", source="app"),
+    )
     post(client, *(said(f"customer:{name}", data) for data in (first, risk, agreed, *more)))
     folded(client, name, 3 + len(more))
     return name
@@ -115,14 +135,24 @@ def folded(client: httpx.Client, name: str, events: int) -> None:
     raise AssertionError("not folded in time")
 
 
-def test_decisions_are_made_again_and_models_rebuilt_alike_after_kills(running: Running, client: httpx.Client) -> None:
-    """Asked and answered while agents, lookups and intake are killed: every decision comes out the same, every model has its digest."""
+def test_decisions_are_made_again_and_models_rebuilt_alike_after_kills(
+    running: Running, client: httpx.Client
+) -> None:
+    """Asked and answered while agents, lookups and intake are killed.
+
+    Every decision comes out the same, every model has its digest.
+    """
     chance = random.Random(1)
     customers = [f"{100000 + number}" for number in range(BANK.customers)]
     for number in range(300):
         if number in {80, 160, 240}:
             running.kill({80: "agents", 160: "web", 240: "intake"}[number])
-        decided = ask(client, chance.choice(customers), channel=chance.choice(["app", "branch", "web", "sms"]), limit=chance.randrange(1, 4))
+        decided = ask(
+            client,
+            chance.choice(customers),
+            channel=chance.choice(["app", "branch", "web", "sms"]),
+            limit=chance.randrange(1, 4),
+        )
         respond(client, decided, chance)
     running.settle()
     again = running.report("replay", "verify-decisions")
@@ -135,54 +165,101 @@ def test_decisions_are_made_again_and_models_rebuilt_alike_after_kills(running: 
 
 
 def test_two_channels_that_ask_at_once_never_exceed_a_cap(client: httpx.Client) -> None:
-    """Eight ask for an e-mail at the same moment: one of them may send it, and nobody may send another one after."""
+    """Eight ask for an e-mail at the same moment.
+
+    One of them may send it, and nobody may send another one after.
+    """
     for _ in range(10):
         name = newcomer(client)
         with ThreadPoolExecutor(ASKING) as pool:
             answers = list(pool.map(lambda _: ask(client, name, channel="email"), range(ASKING)))  # noqa: B023 - done before the next
         sent = [each for each in answers if each["offer"]]
-        refused = {drop["reason"] for each in answers if not each["offer"] for drop in each["dropped"] if drop["stage"] == "contact"}
+        refused = {
+            drop["reason"]
+            for each in answers
+            if not each["offer"]
+            for drop in each["dropped"]
+            if drop["stage"] == "contact"
+        }
 
         assert len(sent) == 1
         assert refused == {"contacted often enough: at most 1 in 7 days on email, of a customer"}
-        post(client, said(f"customer:{name}", OfferPresented(decision=sent[0]["decision"], offer=sent[0]["offer"], channel="email")))
+        post(
+            client,
+            said(
+                f"customer:{name}",
+                OfferPresented(
+                    decision=sent[0]["decision"], offer=sent[0]["offer"], channel="email"
+                ),
+            ),
+        )
         assert ask(client, name, channel="email")["offer"] is None
         assert ask(client, name, channel="sms")["offer"] is not None
 
 
-def test_a_household_is_contacted_only_so_often_whoever_of_it_is_asked_for(client: httpx.Client) -> None:
-    """Four of a week for the household, by e-mail, SMS or call: the fifth member gets none, even when all ask at once."""
+def test_a_household_is_contacted_only_so_often_whoever_of_it_is_asked_for(
+    client: httpx.Client,
+) -> None:
+    """Four of a week for the household, by e-mail, SMS or call.
+
+    The fifth member gets none, even when all ask at once.
+    """
     household = f"household:{uuid4().hex[:8]}"
-    members = [newcomer(client, HouseholdJoined(household=household, role="member")) for _ in range(6)]
+    members = [
+        newcomer(client, HouseholdJoined(household=household, role="member")) for _ in range(6)
+    ]
     with ThreadPoolExecutor(len(members)) as pool:
         answers = list(pool.map(lambda name: ask(client, name, channel="sms"), members))
 
     assert Counter(each["offer"] is not None for each in answers) == {True: 4, False: 2}
     for each in answers:
         if each["offer"]:
-            post(client, said(f"customer:{each['customer']}", OfferPresented(decision=each["decision"], offer=each["offer"], channel="sms")))
+            post(
+                client,
+                said(
+                    f"customer:{each['customer']}",
+                    OfferPresented(decision=each["decision"], offer=each["offer"], channel="sms"),
+                ),
+            )
     time.sleep(1.5)
     late = newcomer(client, HouseholdJoined(household=household, role="member"))
-    drops = {drop["reason"] for drop in ask(client, late, channel="email")["dropped"] if drop["stage"] == "contact"}
-    assert drops == {"contacted often enough: at most 4 in 7 days on email, sms, call, of a household"}
+    drops = {
+        drop["reason"]
+        for drop in ask(client, late, channel="email")["dropped"]
+        if drop["stage"] == "contact"
+    }
+    assert drops == {
+        "contacted often enough: at most 4 in 7 days on email, sms, call, of a household"
+    }
 
 
 def test_a_customer_who_refuses_to_be_profiled_gets_offers_by_value(client: httpx.Client) -> None:
-    """PIPL article 24: the same funnel, nothing known of the customer ranks, and nothing known of them is written down."""
+    """PIPL article 24.
+
+    The same funnel, nothing known of the customer ranks, and nothing known of them is written down.
+    """
     name = newcomer(client, ConsentWithdrawn(purpose="profiling", source="app"))
     answer = ask(client, name)
     time.sleep(1)
     explained = client.get(f"/v1/decisions/{answer['decision']}/explanation").json()
 
     assert answer["by_value"] == "no consent to profiling"
-    assert [each["value"] for each in answer["candidates"]] == sorted((each["value"] for each in answer["candidates"]), reverse=True)
+    assert [each["value"] for each in answer["candidates"]] == sorted(
+        (each["value"] for each in answer["candidates"]), reverse=True
+    )
     assert explained["equal"]
     assert explained["recorded"]["features"] == {}
-    assert ask(client, newcomer(client), personalised=False)["by_value"] == "asked for without personalisation"
+    assert (
+        ask(client, newcomer(client), personalised=False)["by_value"]
+        == "asked for without personalisation"
+    )
 
 
 def test_a_broken_model_takes_no_lookup_down(client: httpx.Client, running: Running) -> None:
-    """Garbage where a model was: the answer says so and ranks by value; the decision can be made again all the same."""
+    """Garbage where a model was: the answer says so and ranks by value.
+
+    The decision can be made again all the same.
+    """
     name = newcomer(client)
     redis = Redis.from_url(running.settings.redis)
     stream = "model:home-insurance"
@@ -203,14 +280,27 @@ def test_a_broken_model_takes_no_lookup_down(client: httpx.Client, running: Runn
     assert "home-insurance" in explained["recorded"]["broken"]
 
 
-def test_an_unknown_decision_and_an_unknown_channel_are_answered_clearly(client: httpx.Client, running: Running) -> None:
+def test_an_unknown_decision_and_an_unknown_channel_are_answered_clearly(
+    client: httpx.Client, running: Running
+) -> None:
     """404 and 422 with a sentence; the command says what is wrong."""
-    assert client.get("/v1/decisions/nothing/explanation").json()["detail"] == "no decision nothing is recorded"
-    assert client.get("/v1/customers/100000/next-best-offer", params={"channel": "fax"}).status_code == 422
-    assert b"no decision nothing is recorded" in running.run("replay", "explain-decision", "nothing").stderr
+    assert (
+        client.get("/v1/decisions/nothing/explanation").json()["detail"]
+        == "no decision nothing is recorded"
+    )
+    assert (
+        client.get("/v1/customers/100000/next-best-offer", params={"channel": "fax"}).status_code
+        == 422
+    )
+    assert (
+        b"no decision nothing is recorded"
+        in running.run("replay", "explain-decision", "nothing").stderr
+    )
 
 
-def test_the_journal_has_the_catalogue_that_decisions_name(client: httpx.Client, running: Running) -> None:
+def test_the_journal_has_the_catalogue_that_decisions_name(
+    client: httpx.Client, running: Running
+) -> None:
     """Once, however often the lookups are started."""
     from replay.history.redecide import catalogues
 

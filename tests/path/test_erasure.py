@@ -1,4 +1,7 @@
-"""A thousand people are forgotten while the bank goes on: nothing of them is left anywhere, and everything still proves and rebuilds."""
+"""A thousand people are forgotten while the bank goes on.
+
+Nothing of them is left anywhere, and everything still proves and rebuilds.
+"""
 
 import shutil
 import time
@@ -11,7 +14,12 @@ import pytest
 from redis import Redis
 
 from deploy.wiring import keyring_of
-from domain.customers.events import ConsentGranted, ContactStated, CustomerOnboarded, RiskProfileAssessed
+from domain.customers.events import (
+    ConsentGranted,
+    ContactStated,
+    CustomerOnboarded,
+    RiskProfileAssessed,
+)
 from domain.envelope import Proposed
 from domain.event import Interaction
 from domain.feedback.events import FeedbackGiven
@@ -38,11 +46,18 @@ def customer(number: int) -> str:
 def said(number: int, name: str, data: Interaction) -> bytes:
     """An event of theirs."""
     now = datetime.now(UTC)
-    return write(Proposed("planted", f"{number}/{name}", f"customer:{customer(number)}", now, now.date(), data))
+    return write(
+        Proposed(
+            "planted", f"{number}/{name}", f"customer:{customer(number)}", now, now.date(), data
+        )
+    )
 
 
 def identity(number: int) -> list[bytes]:
-    """Name, phone, an identity card in free text, a grade, consents; every tenth lives with another one, and with one who stays."""
+    """Name, phone, an identity card in free text, a grade, consents.
+
+    Every tenth lives with another one, and with one who stays.
+    """
     mark = f"{MARK}{number:06}"
     events: list[Interaction] = [
         CustomerOnboarded(name=f"{mark} 张三", born=date(1980, 5, 1), source="branch"),
@@ -58,36 +73,69 @@ def identity(number: int) -> list[bytes]:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A stack with a bank in it, a thousand planted identities, answers that models learnt, and something in quarantine."""
+    """A stack with a bank in it, a thousand planted identities, answers that models learnt, and
+    something in quarantine.
+    """
     made = Running(settings_in(tmp_path_factory.mktemp("forgetting")))
     made.start()
     lines = [write(event) for event in synth(Bank(customers=100, months=2, seed=3))]
     lines += [line for number in range(PLANTED) for line in identity(number)]
     now = datetime.now(UTC)
     lines += [
-        write(Proposed("stays", f"{n}", f"customer:{100000 + n}", now, now.date(), HouseholdJoined(household=f"household:h{n}", role="member")))
+        write(
+            Proposed(
+                "stays",
+                f"{n}",
+                f"customer:{100000 + n}",
+                now,
+                now.date(),
+                HouseholdJoined(household=f"household:h{n}", role="member"),
+            )
+        )
         for n in range(5)
     ]
     bad = [
-        f'{{"specversion":"1.0","id":"b{n}","source":"x","type":"tierfold.nothing.v1","subject":"customer:{customer(n)}","data":"{MARK}"}}' for n in range(9)
+        f'{{"specversion":"1.0","id":"b{n}","source":"x","type":"tierfold.nothing.v1","subject":"customer:{customer(n)}","data":"{MARK}"}}'
+        for n in range(9)
     ]
-    (made.settings.data_dir / "in.jsonl").write_bytes(b"\n".join([*lines, *(line.encode() for line in bad)]))
+    (made.settings.data_dir / "in.jsonl").write_bytes(
+        b"\n".join([*lines, *(line.encode() for line in bad)])
+    )
     made.report("feed", str(made.settings.data_dir / "in.jsonl"))
     (made.settings.data_dir / "in.jsonl").unlink()
     made.settle()
     with made.calls() as client:
-        shown = [client.get(f"/v1/customers/{customer(number)}/next-best-offer", params={"channel": "branch"}).json() for number in range(ASKED)]
+        shown = [
+            client.get(
+                f"/v1/customers/{customer(number)}/next-best-offer", params={"channel": "branch"}
+            ).json()
+            for number in range(ASKED)
+        ]
         for number in range(ASKED, 2 * ASKED):
-            client.get(f"/v1/customers/{customer(number)}/next-best-offer", params={"channel": "sms"})  # holds a place with the caps
+            client.get(
+                f"/v1/customers/{customer(number)}/next-best-offer", params={"channel": "sms"}
+            )  # holds a place with the caps
         made.settle()
         accepted = [
-            said(number, "accepted", OfferAccepted(decision=each["decision"], offer=each["offer"], channel="branch")) for number, each in enumerate(shown)
+            said(
+                number,
+                "accepted",
+                OfferAccepted(decision=each["decision"], offer=each["offer"], channel="branch"),
+            )
+            for number, each in enumerate(shown)
         ]
-        assert client.post("/v1/interactions", content=write_batch(accepted), headers={"content-type": BATCH}).status_code == 201
+        assert (
+            client.post(
+                "/v1/interactions", content=write_batch(accepted), headers={"content-type": BATCH}
+            ).status_code
+            == 201
+        )
         made.settle()
         time.sleep(1)  # until what the models have learnt is looked at again
         for number in range(20):
-            client.get(f"/v1/customers/{100000 + number}/next-best-offer", params={"channel": "branch"})
+            client.get(
+                f"/v1/customers/{100000 + number}/next-best-offer", params={"channel": "branch"}
+            )
     made.settle()
     yield made
     made.kill_all()
@@ -95,16 +143,30 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 def marks(folder: Path) -> list[str]:
     """The files in which a planted identity can be read."""
-    return [str(file) for file in folder.rglob("*") if file.is_file() and MARK.encode() in file.read_bytes()]
+    return [
+        str(file)
+        for file in folder.rglob("*")
+        if file.is_file() and MARK.encode() in file.read_bytes()
+    ]
 
 
 def in_redis(running: Running) -> list[bytes]:
     """Keys under which a planted identity can be read, or that name one of them."""
     redis = Redis.from_url(running.settings.redis)
     keys = list(redis.scan_iter(count=1000))
-    of_kind = {kind: [key for key in keys if redis.type(key) == kind] for kind in (b"string", b"set")}
-    said = [key for key, value in zip(of_kind[b"string"], redis.mget(of_kind[b"string"]), strict=True) if MARK.encode() in (value or b"")]
-    return said + [name for name in (*keys, *(name for key in of_kind[b"set"] for name in redis.smembers(key))) if b"customer:9" in name]
+    of_kind = {
+        kind: [key for key in keys if redis.type(key) == kind] for kind in (b"string", b"set")
+    }
+    said = [
+        key
+        for key, value in zip(of_kind[b"string"], redis.mget(of_kind[b"string"]), strict=True)
+        if MARK.encode() in (value or b"")
+    ]
+    return said + [
+        name
+        for name in (*keys, *(name for key in of_kind[b"set"] for name in redis.smembers(key)))
+        if b"customer:9" in name
+    ]
 
 
 def in_kafka(running: Running) -> int:
@@ -116,7 +178,11 @@ def in_kafka(running: Running) -> int:
         ends = reader.end_offsets(places)
         reader.seek_to_beginning(*places)
         while any(reader.position(place) < ends[place] for place in places):
-            found += sum(MARK.encode() in (message.value or b"") for some in reader.poll(timeout_ms=500).values() for message in some)
+            found += sum(
+                MARK.encode() in (message.value or b"")
+                for some in reader.poll(timeout_ms=500).values()
+                for message in some
+            )
     reader.close()
     return found
 
@@ -130,7 +196,10 @@ def eventually(condition: Any) -> None:
 
 
 def test_a_thousand_people_are_forgotten_everywhere(running: Running, tmp_path: Path) -> None:
-    """Journal, keys, Kafka, Redis, quarantine, snapshots, models, logs and an old backup: none is left; all proofs hold; live is rebuilt."""
+    """Journal, keys, Kafka, Redis, quarantine, snapshots, models, logs and an old backup.
+
+    None is left; all proofs hold; live is rebuilt.
+    """
     data, backup = running.settings.data_dir, tmp_path / "backup"
     before = running.report("digest")
     assert in_redis(running)
@@ -141,7 +210,17 @@ def test_a_thousand_people_are_forgotten_everywhere(running: Running, tmp_path: 
         shutil.copytree(data / folder, backup / folder)
     (tmp_path / "who").write_text("\n".join(map(customer, range(PLANTED))))
 
-    certificate = running.report("privacy", "forget", "--file", str(tmp_path / "who"), "--by", "li.wei", "--reason", "they asked for it", "--early")
+    certificate = running.report(
+        "privacy",
+        "forget",
+        "--file",
+        str(tmp_path / "who"),
+        "--by",
+        "li.wei",
+        "--reason",
+        "they asked for it",
+        "--early",
+    )
     eventually(lambda: not (data / "recycle").exists())
     running.settle()
     live, rebuilt = running.report("digest"), running.report("digest", "--rebuild")
@@ -150,7 +229,10 @@ def test_a_thousand_people_are_forgotten_everywhere(running: Running, tmp_path: 
     assert marks(data) == marks(backup) == []
     assert in_redis(running) == []
     assert in_kafka(running) == 0
-    assert [running.run("quarantine", "show", entry["entry"]).stdout for entry in running.report("quarantine", "list")["entries"]] == [b""] * 9
+    assert [
+        running.run("quarantine", "show", entry["entry"]).stdout
+        for entry in running.report("quarantine", "list")["entries"]
+    ] == [b""] * 9
     assert running.report("audit", "verify-journal")["findings"] == []
     assert running.report("replay", "verify")["found"] == 0
     again = running.report("replay", "verify-decisions")
@@ -170,7 +252,9 @@ def _nobody_answers_for_them(running: Running) -> None:
         assert client.get("/v1/customers/100001").status_code == 200
         assert client.get("/v1/households/h0").json()["members"].keys() == {"customer:100000"}
         again = client.post(
-            "/v1/interactions", content=write_batch([said(1, "again", FeedbackGiven(text="x", channel="app"))]), headers={"content-type": BATCH}
+            "/v1/interactions",
+            content=write_batch([said(1, "again", FeedbackGiven(text="x", channel="app"))]),
+            headers={"content-type": BATCH},
         )
     assert (again.status_code, again.headers["content-type"]) == (410, "application/problem+json")
     counts = running.counts()
@@ -179,7 +263,10 @@ def _nobody_answers_for_them(running: Running) -> None:
 
 
 def _a_restored_backup_may_not_serve(running: Running, backup: Path) -> None:
-    """Old keys in the place of the new ones: the register says who must be forgotten first, and the master that wrapped them is gone."""
+    """Old keys in the place of the new ones.
+
+    The register says who must be forgotten first, and the master that wrapped them is gone.
+    """
     vault = running.settings.data_dir / "vault"
     running.stop()
     shutil.rmtree(vault)
@@ -193,14 +280,28 @@ def _a_restored_backup_may_not_serve(running: Running, backup: Path) -> None:
 
 
 def test_what_was_restored_is_forgotten_again_before_it_serves(tmp_path: Path) -> None:
-    """Where an old backup of keys can still be opened, nothing starts until the register was replayed."""
+    """Where an old backup of keys can still be opened, nothing starts until the register
+    was replayed.
+    """
     running = Running(settings_in(tmp_path))
     running.start()
     (tmp_path / "in.jsonl").write_bytes(b"\n".join(identity(0) + identity(1)))
     running.report("feed", str(tmp_path / "in.jsonl"))
     running.settle()
-    saved = {folder: shutil.copytree(tmp_path / folder, tmp_path / "backup" / folder) for folder in ("vault", "master")}
-    running.report("privacy", "forget", customer(0), "--by", "li.wei", "--reason", "they asked for it", "--early")
+    saved = {
+        folder: shutil.copytree(tmp_path / folder, tmp_path / "backup" / folder)
+        for folder in ("vault", "master")
+    }
+    running.report(
+        "privacy",
+        "forget",
+        customer(0),
+        "--by",
+        "li.wei",
+        "--reason",
+        "they asked for it",
+        "--early",
+    )
     for folder, copy in saved.items():
         shutil.rmtree(tmp_path / folder)
         shutil.copytree(copy, tmp_path / folder)

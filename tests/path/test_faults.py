@@ -1,4 +1,6 @@
-"""kill -9, at random moments, of anything, while a bank is fed: afterwards as if nothing had been."""
+"""kill -9, at random moments, of anything, while a bank is fed: afterwards as if
+nothing had been.
+"""
 
 import asyncio
 import random
@@ -21,8 +23,10 @@ pytestmark = pytest.mark.faults
 
 BANK = Bank(customers=400, months=4, seed=7)
 MODEL = "model@3"
-"""The order in which a model's examples come from several shards is a fact of each run, as DECISIONS says: there live
-must equal rebuilt. From one shard there is one order, and two runs must agree on the model too."""
+"""The order in which a model's examples come from several shards is a fact of each run, as
+DECISIONS says: there live must equal rebuilt. From one shard there is one order, and two runs must
+agree on the model too.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +38,12 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, bank: Path) -> Callable[[int], dict[str, str]]:
-    """The digests of a run with so many shards in which nothing happened, without those that are no fact of what was fed."""
+def undisturbed(
+    tmp_path_factory: pytest.TempPathFactory, bank: Path
+) -> Callable[[int], dict[str, str]]:
+    """The digests of a run with so many shards in which nothing happened, without those that are no
+    fact of what was fed.
+    """
 
     @cache
     def run(shards: int) -> dict[str, str]:
@@ -81,14 +89,33 @@ def killer(running: Running, name: str) -> Callable[[], None]:
     return kill_all
 
 
-@pytest.mark.parametrize(("victim", "shards"), [("intake", 4), ("agents", 4), ("broker", 4), ("redis", 4), ("everything", 4), ("agents", 1), ("everything", 1)])
+@pytest.mark.parametrize(
+    ("victim", "shards"),
+    [
+        ("intake", 4),
+        ("agents", 4),
+        ("broker", 4),
+        ("redis", 4),
+        ("everything", 4),
+        ("agents", 1),
+        ("everything", 1),
+    ],
+)
 def test_killed_at_random_moments_while_feeding(
-    fresh: Callable[..., Running], bank: Path, undisturbed: Callable[[int], dict[str, str]], victim: str, shards: int
+    fresh: Callable[..., Running],
+    bank: Path,
+    undisturbed: Callable[[int], dict[str, str]],
+    victim: str,
+    shards: int,
 ) -> None:
     """Nothing lost, nothing twice, every digest as in an undisturbed run."""
     running = fresh(shards=shards)
     chance, kill, kills = random.Random(victim), killer(running, victim), 0
-    feeding = subprocess.Popen([*TIERFOLD, "feed", str(bank), "--json"], env=environment_of(running.settings), stdout=subprocess.PIPE)
+    feeding = subprocess.Popen(
+        [*TIERFOLD, "feed", str(bank), "--json"],
+        env=environment_of(running.settings),
+        stdout=subprocess.PIPE,
+    )
     running.arrive(500)
     while feeding.poll() is None and kills < 3:
         time.sleep(chance.uniform(0.0, 0.6))
@@ -128,7 +155,10 @@ def test_read_models_lost_in_silence_come_back(own_stack: Running, bank: Path) -
 def test_the_broker_is_recycled_past_its_bound_and_nothing_is_lost(
     fresh: Callable[..., Running], bank: Path, undisturbed: Callable[[int], dict[str, str]]
 ) -> None:
-    """A bound that a little feeding exceeds: the supervisor starts the broker anew, again and again."""
+    """A bound that a little feeding exceeds.
+
+    The supervisor starts the broker anew, again and again.
+    """
     running = fresh(broker_memory_limit=24_000_000)
     first = running.pids()["broker"]
     running.report("feed", str(bank))
@@ -139,5 +169,7 @@ def test_the_broker_is_recycled_past_its_bound_and_nothing_is_lost(
     running.report("feed", str(bank))
     running.settle()
 
-    assert comparable(running.report("digest"), running.settings.shards) == undisturbed(running.settings.shards)
+    assert comparable(running.report("digest"), running.settings.shards) == undisturbed(
+        running.settings.shards
+    )
     assert running.counts().balanced()

@@ -1,4 +1,7 @@
-"""A guard goes round while everything runs: what is no longer what it was shows in the metrics within a minute."""
+"""A guard goes round while everything runs.
+
+What is no longer what it was shows in the metrics within a minute.
+"""
 
 import re
 import sqlite3
@@ -17,12 +20,22 @@ MINUTE = 60.0
 def guarded(running: Running) -> dict[str, float]:
     """What the guard says: findings by kind, and how often it was round."""
     text = running.client.get("/metrics", timeout=10).text
-    found = {kind: float(value) for kind, value in re.findall(r'tierfold_guard_findings\{kind="(\w+)"\} (\S+)', text)}
-    return {**found, "rounds": float((re.findall(r"tierfold_guard_rounds_total (\d\S*)", text) or ["0"])[0])}
+    found = {
+        kind: float(value)
+        for kind, value in re.findall(r'tierfold_guard_findings\{kind="(\w+)"\} (\S+)', text)
+    }
+    return {
+        **found,
+        "rounds": float((re.findall(r"tierfold_guard_rounds_total (\d\S*)", text) or ["0"])[0]),
+    }
 
 
-def test_an_altered_state_and_a_hole_raise_a_metric_within_a_minute(own_stack: Running, tmp_path: Path) -> None:
-    """Sound before; then a state in Redis is changed behind the agents' back, and an event is cut out of the journal."""
+def test_an_altered_state_and_a_hole_raise_a_metric_within_a_minute(
+    own_stack: Running, tmp_path: Path
+) -> None:
+    """Sound before; then a state in Redis is changed behind the agents' back, and an event is cut
+    out of the journal.
+    """
     (tmp_path / "bank.jsonl").write_bytes(b"\n".join(map(write, synth(Bank(60, 3, 5)))))
     own_stack.report("feed", str(tmp_path / "bank.jsonl"))
     own_stack.settle()
@@ -37,12 +50,20 @@ def test_an_altered_state_and_a_hole_raise_a_metric_within_a_minute(own_stack: R
     client.set(key, client.get(key).replace(b'"balance":', b'"balance":1'))
     with sqlite3.connect(own_stack.settings.data_dir / "journal" / "shard-1.db") as database:
         database.execute("DROP TRIGGER stored_events_no_delete")
-        cut = "DELETE FROM stored_events WHERE rowid = (SELECT rowid FROM stored_events WHERE originator_id LIKE 'customer:%' ORDER BY rowid LIMIT 1)"
+        cut = (
+            "DELETE FROM stored_events WHERE rowid = (SELECT rowid FROM stored_events WHERE "
+            "originator_id LIKE 'customer:%' ORDER BY rowid LIMIT 1)"
+        )
         database.execute(cut)
     begun = time.monotonic()
     while not ((seen := guarded(own_stack))["state"] and seen["hole"] and seen["count"]):
         assert time.monotonic() - begun < MINUTE, seen
         time.sleep(0.5)
 
-    assert {name: value for name, value in sound.items() if name != "rounds"} == {"event": 0, "count": 0, "hole": 0, "state": 0}
+    assert {name: value for name, value in sound.items() if name != "rounds"} == {
+        "event": 0,
+        "count": 0,
+        "hole": 0,
+        "state": 0,
+    }
     assert own_stack.run("replay", "verify", "--json").returncode == 1

@@ -1,4 +1,6 @@
-"""What agents learn from decisions and answers is what folding them in one process comes to, to the last bit."""
+"""What agents learn from decisions and answers is what folding them in one process comes to, to
+the last bit.
+"""
 
 from pathlib import Path
 
@@ -24,7 +26,10 @@ def contacts() -> list[Row]:
 
 
 def test_the_whole_path_learns_what_one_process_learns(tmp_path: Path, contacts: list[Row]) -> None:
-    """Decisions, answers 50 contacts later, examples, a model: through Kafka, journal and agents, one of which is killed; the same digest."""
+    """Decisions, answers 50 contacts later, examples, a model.
+
+    Through Kafka, journal and agents, one of which is killed; the same digest.
+    """
     ours = Ours()
     prequential(ours, contacts, DELAY)
     half = len(ours.said) // 2

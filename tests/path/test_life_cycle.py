@@ -1,4 +1,7 @@
-"""What is known of somebody, from the first question to the last day: told, exported, restricted, lifted, and gone when its time is over."""
+"""What is known of somebody, from the first question to the last day.
+
+Told, exported, restricted, lifted, and gone when its time is over.
+"""
 
 import json
 from collections.abc import Iterator
@@ -23,23 +26,57 @@ WHY = ("--by", "li.wei", "--reason", "a dispute")
 
 def on(day: date, stream: str, data: Interaction) -> bytes:
     """An event of a day."""
-    return write(Proposed("core", f"{stream}/{type(data).__name__}/{day}", stream, datetime(day.year, day.month, day.day, 12, tzinfo=UTC), day, data))
+    return write(
+        Proposed(
+            "core",
+            f"{stream}/{type(data).__name__}/{day}",
+            stream,
+            datetime(day.year, day.month, day.day, 12, tzinfo=UTC),
+            day,
+            data,
+        )
+    )
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A small bank; two of a household; one who left ten years before the last day, one a day later, and one who came back."""
+    """A small bank; two of a household.
+
+    One who left ten years before the last day, one a day later, and one who came back.
+    """
     made = Running(settings_in(tmp_path_factory.mktemp("life")))
     made.start()
     lines = list(map(write, synth(Bank(customers=20, months=2, seed=3))))
     for name in ("wife", "husband"):
-        lines.append(on(date(2026, 1, 5), f"customer:{name}", CustomerOnboarded(name=name, source="branch")))
-        lines.append(on(date(2026, 1, 6), f"customer:{name}", ContactStated(medium="phone", value="13800138000", source="app")))
-        lines.append(on(date(2026, 1, 7), f"customer:{name}", HouseholdJoined(household="household:both", role="member")))
-    for name, left in (("long-gone", date(2016, 2, 28)), ("gone", date(2016, 3, 1)), ("back", date(2015, 1, 1))):
-        lines.append(on(date(2010, 1, 1), f"customer:{name}", CustomerOnboarded(name=name, source="branch")))
+        lines.append(
+            on(date(2026, 1, 5), f"customer:{name}", CustomerOnboarded(name=name, source="branch"))
+        )
+        lines.append(
+            on(
+                date(2026, 1, 6),
+                f"customer:{name}",
+                ContactStated(medium="phone", value="13800138000", source="app"),
+            )
+        )
+        lines.append(
+            on(
+                date(2026, 1, 7),
+                f"customer:{name}",
+                HouseholdJoined(household="household:both", role="member"),
+            )
+        )
+    for name, left in (
+        ("long-gone", date(2016, 2, 28)),
+        ("gone", date(2016, 3, 1)),
+        ("back", date(2015, 1, 1)),
+    ):
+        lines.append(
+            on(date(2010, 1, 1), f"customer:{name}", CustomerOnboarded(name=name, source="branch"))
+        )
         lines.append(on(left, f"customer:{name}", CustomerLeft(source="branch")))
-    lines.append(on(date(2026, 1, 1), "customer:back", CustomerOnboarded(name="back", source="branch")))
+    lines.append(
+        on(date(2026, 1, 1), "customer:back", CustomerOnboarded(name="back", source="branch"))
+    )
     (made.settings.data_dir / "in.jsonl").write_bytes(b"\n".join(lines))
     made.report("feed", str(made.settings.data_dir / "in.jsonl"))
     made.settle()
@@ -56,21 +93,40 @@ def agree(running: Running) -> None:
 
 
 def test_a_customer_gets_all_that_is_known_of_them(running: Running, tmp_path: Path) -> None:
-    """Every event with its purpose, every state, who looked; as JSON and as a page; and the export itself is a look."""
+    """Every event with its purpose, every state, who looked; as JSON and as a page.
+
+    And the export itself is a look.
+    """
     out, page = tmp_path / "wife.json", tmp_path / "wife.html"
     running.client.get("/v1/customers/wife")
     running.settle()
-    running.report("privacy", "export", "wife", "--by", "li.wei", "--out", str(out), "--html", str(page))
+    running.report(
+        "privacy", "export", "wife", "--by", "li.wei", "--out", str(out), "--html", str(page)
+    )
     found = json.loads(out.read_text())
-    [looked] = [look for look in running.report("audit", "access", "wife")["looks"] if look["what"] == "export"]
+    [looked] = [
+        look
+        for look in running.report("audit", "access", "wife")["looks"]
+        if look["what"] == "export"
+    ]
 
-    assert [event["type"] for event in found["events"]][:3] == ["customer-onboarded.v1", "contact-stated.v1", "household-joined.v1"]
+    assert [event["type"] for event in found["events"]][:3] == [
+        "customer-onboarded.v1",
+        "contact-stated.v1",
+        "household-joined.v1",
+    ]
     assert {event["purpose"] for event in found["events"]} == {"contract"}
     assert found["states"]["profile"]["contacts"]["phone"]["value"] == "13800138000"
     assert [look["what"] for look in found["looks"]] == ["picture"]
-    assert (looked["who"], looked["role"], looked["purpose"]) == ("li.wei", "privacy-officer", "privacy-request")
+    assert (looked["who"], looked["role"], looked["purpose"]) == (
+        "li.wei",
+        "privacy-officer",
+        "privacy-request",
+    )
     assert "13800138000" in page.read_text()
-    assert running.run("privacy", "export", "nobody", "--by", "x", "--out", str(out)).returncode == 2
+    assert (
+        running.run("privacy", "export", "nobody", "--by", "x", "--out", str(out)).returncode == 2
+    )
 
 
 def test_the_report_says_what_is_known_and_held(running: Running, tmp_path: Path) -> None:
@@ -85,17 +141,30 @@ def test_the_report_says_what_is_known_and_held(running: Running, tmp_path: Path
     assert "transaction-posted" in page.read_text()
 
 
-def test_who_is_restricted_is_there_for_auditors_alone_until_it_is_lifted(running: Running, tmp_path: Path) -> None:
-    """Unknown to channels, refused at the door, gone from the household; in a bundle for auditors; then all is as it was, to the byte."""
+def test_who_is_restricted_is_there_for_auditors_alone_until_it_is_lifted(
+    running: Running, tmp_path: Path
+) -> None:
+    """Unknown to channels, refused at the door, gone from the household; in a bundle for auditors.
+
+    Then all is as it was, to the byte.
+    """
     before = running.report("digest")
     restricted = running.report("privacy", "restrict", "wife", *WHY)
     running.settle()
-    more = on(date(2026, 2, 1), "customer:wife", ContactStated(medium="email", value="x@example.com", source="app"))
-    refused = running.client.post("/v1/interactions", content=write_batch([more]), headers={"content-type": BATCH})
+    more = on(
+        date(2026, 2, 1),
+        "customer:wife",
+        ContactStated(medium="email", value="x@example.com", source="app"),
+    )
+    refused = running.client.post(
+        "/v1/interactions", content=write_batch([more]), headers={"content-type": BATCH}
+    )
 
     assert restricted["wrong"] == []
     assert running.client.get("/v1/customers/wife").status_code == 404
-    assert running.client.get("/v1/households/both").json()["members"].keys() == {"customer:husband"}
+    assert running.client.get("/v1/households/both").json()["members"].keys() == {
+        "customer:husband"
+    }
     assert refused.status_code == 410
     agree(running)
     running.report("audit", "bundle", "wife", "--out", str(tmp_path / "wife.bundle"))
@@ -105,8 +174,14 @@ def test_who_is_restricted_is_there_for_auditors_alone_until_it_is_lifted(runnin
     agree(running)
 
     assert lifted["wrong"] == []
-    assert running.client.get("/v1/customers/wife").json()["profile"]["contacts"]["phone"]["value"] == "13800138000"
-    assert running.client.get("/v1/households/both").json()["members"].keys() == {"customer:wife", "customer:husband"}
+    assert (
+        running.client.get("/v1/customers/wife").json()["profile"]["contacts"]["phone"]["value"]
+        == "13800138000"
+    )
+    assert running.client.get("/v1/households/both").json()["members"].keys() == {
+        "customer:wife",
+        "customer:husband",
+    }
     assert running.report("digest") == before
 
 
@@ -121,12 +196,20 @@ def test_who_must_be_kept_is_not_forgotten_by_mistake(running: Running) -> None:
 
 
 def test_who_was_stopped_in_the_middle_is_told_to_go_on(running: Running) -> None:
-    """Killed when the key was gone and nothing else was done: `replay` finds it, and knows the household that must be folded again."""
+    """Killed when the key was gone and nothing else was done.
+
+    `replay` finds it, and knows the household that must be folded again.
+    """
     settings, subject = running.settings, "customer:husband"
     keyring = keyring_of(settings)
-    Erasures(settings.erasures_file).add({subject: ["household:both"]}, datetime.now(UTC), "li.wei", "stopped")
+    Erasures(settings.erasures_file).add(
+        {subject: ["household:both"]}, datetime.now(UTC), "li.wei", "stopped"
+    )
     keyring.destroy([subject])
-    assert running.client.get("/v1/households/both").json()["members"].keys() == {"customer:wife", subject}
+    assert running.client.get("/v1/households/both").json()["members"].keys() == {
+        "customer:wife",
+        subject,
+    }
     replayed = running.report("privacy", "replay")
 
     assert (replayed["subjects"], replayed["wrong"]) == ([subject], [])
@@ -136,8 +219,15 @@ def test_who_was_stopped_in_the_middle_is_told_to_go_on(running: Running) -> Non
 
 
 def test_a_reason_that_names_somebody_is_refused(running: Running) -> None:
-    """It stands in the clear for ever; so is a number that nobody has, and a name that no event may have, before anything is changed."""
-    for customer, by, reason, said in (("back", "x", "call 13800138000", b"phone"), ("bakc", "x", "x", b"nothing was ever"), ("back", "li wei", "x", b"by")):
+    """It stands in the clear for ever.
+
+    So is a number that nobody has, and a name that no event may have, before anything is changed.
+    """
+    for customer, by, reason, said in (
+        ("back", "x", "call 13800138000", b"phone"),
+        ("bakc", "x", "x", b"nothing was ever"),
+        ("back", "li wei", "x", b"by"),
+    ):
         done = running.run("privacy", "forget", customer, "--by", by, "--reason", reason, "--early")
 
         assert done.returncode == 2, done.stderr
@@ -146,12 +236,23 @@ def test_a_reason_that_names_somebody_is_refused(running: Running) -> None:
 
 
 def test_whose_time_is_over_by_the_last_day_that_closed_is_forgotten(running: Running) -> None:
-    """By the bank's days and no clock: one of three, and another one, restricted until then, when one more day has closed; never who came back."""
+    """By the bank's days and no clock.
+
+    One of three, and another one, restricted until then, when one more day has closed; never who
+    came back.
+    """
     running.report("privacy", "restrict", "gone", *WHY)
-    assert [each["customer"] for each in running.report("privacy", "due")["due"]] == ["customer:long-gone"]
+    assert [each["customer"] for each in running.report("privacy", "due")["due"]] == [
+        "customer:long-gone"
+    ]
     first = running.report("privacy", "due", "--forget")
     closed = write_batch([on(date(2026, 3, 1), BANK, DayClosed(date=date(2026, 3, 1)))])
-    assert running.client.post("/v1/interactions", content=closed, headers={"content-type": BATCH}).status_code == 201
+    assert (
+        running.client.post(
+            "/v1/interactions", content=closed, headers={"content-type": BATCH}
+        ).status_code
+        == 201
+    )
     running.settle()
     second = running.report("privacy", "due", "--forget")
 

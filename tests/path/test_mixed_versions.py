@@ -1,4 +1,7 @@
-"""Agents and lookups of an older release meet events of a newer one: they wait, or say so, and the newer release goes on from there."""
+"""Agents and lookups of an older release meet events of a newer one.
+
+They wait, or say so, and the newer release goes on from there.
+"""
 
 import asyncio
 import json
@@ -22,7 +25,11 @@ from streams.ingest.cloudevents import write
 from tests.conftest import Running, proposed, settings_in, wait_until
 
 NEWCOMER = "customer:4711"
-OTHER = next(name for number in range(100) if shard_of(name := f"customer:{number}", 4) != shard_of(NEWCOMER, 4))
+OTHER = next(
+    name
+    for number in range(100)
+    if shard_of(name := f"customer:{number}", 4) != shard_of(NEWCOMER, 4)
+)
 """Somebody in another of the four shards."""
 OLDER = f"""
 import os
@@ -43,7 +50,11 @@ def older():
 
 os.register_at_fork(after_in_child=older)
 """
-"""Python runs this in every process: while the file `older` is there, agents and web are of a release that did not know one type of event."""
+"""Python runs this in every process.
+
+While the file `older` is there, agents and web are of a release that did not know one type of
+event.
+"""
 
 
 @pytest.fixture
@@ -67,16 +78,25 @@ def running(older: Path, tmp_path: Path) -> Iterator[Running]:
 
 
 def test_old_agents_wait_at_new_events_and_new_agents_go_on(running: Running, older: Path) -> None:
-    """The shard of the new event stands still in the groups that have to know it; all else goes on; after the upgrade all is as rebuilt."""
+    """The shard of the new event stands still in the groups that have to know it; all else goes on.
+
+    After the upgrade all is as rebuilt.
+    """
     shard = shard_of(NEWCOMER, running.settings.shards)
     _fed(running, write(proposed(ChannelVisited(channel="app"), "before", NEWCOMER)))
     running.settle()
-    _fed(running, write(proposed(EventAttended(event="gala"), "new", NEWCOMER)), write(proposed(ChannelVisited(channel="app"), "behind", NEWCOMER)))
+    _fed(
+        running,
+        write(proposed(EventAttended(event="gala"), "new", NEWCOMER)),
+        write(proposed(ChannelVisited(channel="app"), "behind", NEWCOMER)),
+    )
     _fed(running, write(proposed(ChannelVisited(channel="app"), "beside", OTHER)))
     wait_until(lambda: any(said["event"] == "shard_not_folded" for said in _logged(running)))
     wait_until(lambda: _behind(running, GroupShard(shard, REACTIONS.name)) == 0)
 
-    assert {(said["group"], said["shard"], said["error"]) for said in _logged(running)} == {(group.name, shard, "Newer") for group in (CUSTOMERS, CAMPAIGNS)}
+    assert {(said["group"], said["shard"], said["error"]) for said in _logged(running)} == {
+        (group.name, shard, "Newer") for group in (CUSTOMERS, CAMPAIGNS)
+    }
     assert _behind(running, GroupShard(shard, CUSTOMERS.name)) >= 2
     assert _profile(running, NEWCOMER)["channels"] == {"app": 1}
     wait_until(lambda: _profile(running, OTHER)["channels"] == {"app": 1})
@@ -110,7 +130,11 @@ def _fed(running: Running, *events: bytes) -> None:
 def _logged(running: Running) -> list[dict[str, object]]:
     """What agents said of shards that they could not fold."""
     lines = (running.settings.data_dir / "logs" / "agents.log").read_text().splitlines()
-    return [said for line in lines if line.startswith("{") and (said := json.loads(line))["event"] == "shard_not_folded"]
+    return [
+        said
+        for line in lines
+        if line.startswith("{") and (said := json.loads(line))["event"] == "shard_not_folded"
+    ]
 
 
 def _behind(running: Running, place: GroupShard) -> int:

@@ -1,4 +1,6 @@
-"""The same code with other URLs: a journal in PostgreSQL, and a broker that is taken at its word."""
+"""The same code with other URLs: a journal in PostgreSQL, and a broker that is taken
+at its word.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path

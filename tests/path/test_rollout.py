@@ -1,4 +1,7 @@
-"""Another rule, from a file to what every reader sees, and back again: beside the live one, while the bank goes on."""
+"""Another rule, from a file to what every reader sees, and back again.
+
+Beside the live one, while the bank goes on.
+"""
 
 import asyncio
 import signal
@@ -72,8 +75,16 @@ def feed(running: Running, events: list[bytes]) -> None:
 
 @contextmanager
 def meanwhile(running: Running, events: list[bytes]) -> Iterator[None]:
-    """The bank goes on at a thousand events a second while something else is done; all of it is in at the end."""
-    with subprocess.Popen([*TIERFOLD, "feed", "-"], env=environment_of(running.settings), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as feeding:
+    """The bank goes on at a thousand events a second while something else is done.
+
+    All of it is in at the end.
+    """
+    with subprocess.Popen(
+        [*TIERFOLD, "feed", "-"],
+        env=environment_of(running.settings),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    ) as feeding:
         assert feeding.stdin is not None
         pacing = threading.Thread(target=_paced, args=(feeding.stdin, events))
         pacing.start()
@@ -93,7 +104,11 @@ def _paced(into: IO[bytes], events: list[bytes]) -> None:
 
 def candidate(folder: Path) -> Path:
     """The live rule with gold in reach of more people, and less patience."""
-    said = LIVE.read_text(encoding="utf-8").replace("version: 1", "version: 2").replace("at_least: 20000000}", "at_least: 6000000}")
+    said = (
+        LIVE.read_text(encoding="utf-8")
+        .replace("version: 1", "version: 2")
+        .replace("at_least: 20000000}", "at_least: 6000000}")
+    )
     path = folder / "candidate.yaml"
     path.write_text(said.replace("misses_allowed: 3", "misses_allowed: 1"), encoding="utf-8")
     return path
@@ -107,25 +122,50 @@ def agree(running: Running, version: str) -> None:
 
 def told(running: Running) -> Counter[tuple[str, str, str]]:
     """Everybody who was told of a tier: customer, before, after."""
-    rows = [row for shard in journal_of(running.settings) for row in shard.read(0, 1_000_000) if row.event_type == "tier-changed.v1"]
+    rows = [
+        row
+        for shard in journal_of(running.settings)
+        for row in shard.read(0, 1_000_000)
+        if row.event_type == "tier-changed.v1"
+    ]
     events = [row.event() for row in rows]
-    return Counter((event.stream, event.data.before, event.data.after) for event in events if isinstance(event.data, TierChanged))
+    return Counter(
+        (event.stream, event.data.before, event.data.after)
+        for event in events
+        if isinstance(event.data, TierChanged)
+    )
 
 
 def tiers_in(said: dict[str, Any]) -> set[str]:
     """Every tier that an answer speaks of."""
     grounds = said["grounds"] or {"reached": None}
-    return {said["tier"], said["assessed"], grounds["reached"], said["heading"]["tier"], said["outlook"]["below"], said["outlook"]["above"]} - {None}
+    return {
+        said["tier"],
+        said["assessed"],
+        grounds["reached"],
+        said["heading"]["tier"],
+        said["outlook"]["below"],
+        said["outlook"]["above"],
+    } - {None}
 
 
-def test_a_rule_is_rebuilt_compared_approved_promoted_and_rolled_back(running: Running, bank: list[bytes], tmp_path: Path) -> None:
-    """What-if, the carried version and a rebuild agree; those who move are told once, and told again when it is taken back."""
+def test_a_rule_is_rebuilt_compared_approved_promoted_and_rolled_back(
+    running: Running, bank: list[bytes], tmp_path: Path
+) -> None:
+    """What-if, the carried version and a rebuild agree.
+
+    Those who move are told once, and told again when it is taken back.
+    """
     path = candidate(tmp_path)
     with meanwhile(running, bank[len(bank) // 2 :]):
         made = running.report("replay", "rebuild", "tier", "--policy", str(path), "--by", "li")
     version = made["version"]
-    here = running.report("replay", "rebuild", "tier", "--policy", str(path), "--by", "li", "--engine", "local")
-    compared = running.report("replay", "compare", "live", version, "--parquet", str(tmp_path / "movers.parquet"))
+    here = running.report(
+        "replay", "rebuild", "tier", "--policy", str(path), "--by", "li", "--engine", "local"
+    )
+    compared = running.report(
+        "replay", "compare", "live", version, "--parquet", str(tmp_path / "movers.parquet")
+    )
     [tried] = running.report("replay", "what-if", str(path), "--from-journal")["comparisons"]
     before = running.report("digest")
     agree(running, version)
@@ -140,21 +180,46 @@ def test_a_rule_is_rebuilt_compared_approved_promoted_and_rolled_back(running: R
     }
     assert (tmp_path / "movers.parquet").read_bytes()[:4] == b"PAR1"
     assert before["tier@1"] != under_new["tier@1"] == here["digests"]["tier@1"]
-    assert promoted["told"] == told_of_new.total() == len(told_of_new) == compared["up"] + compared["down"]
+    assert (
+        promoted["told"]
+        == told_of_new.total()
+        == len(told_of_new)
+        == compared["up"] + compared["down"]
+    )
     assert back["told"] == promoted["told"]
-    assert told_in_all == told_of_new + Counter((who, new, old) for who, old, new in told_of_new.elements())
-    assert {name: each for name, each in after.items() if name not in ("profile@2", "ledger@1", "live@1", "versions@1")} == {
-        name: each for name, each in before.items() if name not in ("profile@2", "ledger@1", "live@1", "versions@1")
+    assert told_in_all == told_of_new + Counter(
+        (who, new, old) for who, old, new in told_of_new.elements()
+    )
+    assert {
+        name: each
+        for name, each in after.items()
+        if name not in ("profile@2", "ledger@1", "live@1", "versions@1")
+    } == {
+        name: each
+        for name, each in before.items()
+        if name not in ("profile@2", "ledger@1", "live@1", "versions@1")
     }
     assert after == running.report("digest", "--rebuild")
 
 
-def test_a_roll_back_in_the_middle_of_an_announcement_leaves_nobody_with_a_tier_that_is_gone(running: Running, tmp_path: Path) -> None:
-    """The announcement ends with a word; who was told is told again, and nobody else hears anything."""
-    version = running.report("replay", "rebuild", "tier", "--policy", str(candidate(tmp_path)), "--by", "li")["version"]
+def test_a_roll_back_in_the_middle_of_an_announcement_leaves_nobody_with_a_tier_that_is_gone(
+    running: Running, tmp_path: Path
+) -> None:
+    """The announcement ends with a word.
+
+    Who was told is told again, and nobody else hears anything.
+    """
+    version = running.report(
+        "replay", "rebuild", "tier", "--policy", str(candidate(tmp_path)), "--by", "li"
+    )["version"]
     agree(running, version)
     words = ["replay", "promote", version, "--by", "zhang", "--rate", "2"]
-    telling = subprocess.Popen([*TIERFOLD, *words], env=environment_of(running.settings), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    telling = subprocess.Popen(
+        [*TIERFOLD, *words],
+        env=environment_of(running.settings),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
     deadline = time.monotonic() + 60
     while told(running).total() < 3:
         assert time.monotonic() < deadline
@@ -171,7 +236,9 @@ def test_a_roll_back_in_the_middle_of_an_announcement_leaves_nobody_with_a_tier_
 
 
 class Reader(threading.Thread):
-    """A channel that asks for tiers without a pause, and notes answers that are none, or of two rules at once."""
+    """A channel that asks for tiers without a pause, and notes answers that are none, or of two
+    rules at once.
+    """
 
     def __init__(self, running: Running, names: dict[str, set[str]]) -> None:
         super().__init__()
@@ -184,22 +251,39 @@ class Reader(threading.Thread):
     def run(self) -> None:
         """Ask until told to stop."""
         with self._running.calls() as client:
-            there = [number for number in range(100_000, 100_300) if client.get(f"/v1/customers/{number}/tier").status_code == 200]
+            there = [
+                number
+                for number in range(100_000, 100_300)
+                if client.get(f"/v1/customers/{number}/tier").status_code == 200
+            ]
             for number in cycle(there):
                 answer = client.get(f"/v1/customers/{number}/tier")
                 if self.stop.is_set():
                     return
-                if answer.status_code == 200 and tiers_in(answer.json()) <= self._names[answer.json()["policy"]]:
+                if (
+                    answer.status_code == 200
+                    and tiers_in(answer.json()) <= self._names[answer.json()["policy"]]
+                ):
                     self.seen[answer.json()["policy"]] += 1
                 else:
                     self.faults.append(answer.text)
 
 
-def test_fifty_promotions_under_load_show_no_reader_two_versions_at_once(running: Running, bank: list[bytes]) -> None:
-    """Two rules with other tiers change places fifty times while the bank goes on: every answer is of one rule, a roll-back (median) below a second."""
-    version = running.report("replay", "rebuild", "tier", "--policy", str(OTHER), "--by", "li")["version"]
+def test_fifty_promotions_under_load_show_no_reader_two_versions_at_once(
+    running: Running, bank: list[bytes]
+) -> None:
+    """Two rules with other tiers change places fifty times while the bank goes on.
+
+    Every answer is of one rule, a roll-back (median) below a second.
+    """
+    version = running.report("replay", "rebuild", "tier", "--policy", str(OTHER), "--by", "li")[
+        "version"
+    ]
     agree(running, version)
-    names = {policy.label: {tier.tier for tier in policy.tiers} for policy in map(read_policy, (LIVE, OTHER))}
+    names = {
+        policy.label: {tier.tier for tier in policy.tiers}
+        for policy in map(read_policy, (LIVE, OTHER))
+    }
     waits: list[float] = []
 
     async def switch(deps: RolloutDependencies) -> None:
@@ -239,25 +323,45 @@ ENGINES: dict[str, tuple[str, ...]] = {
 
 
 @pytest.mark.parametrize("projection", ENGINES)
-def test_both_engines_fill_a_version_with_the_live_bytes_while_the_bank_goes_on(lasting: Running, bank: list[bytes], projection: str) -> None:
-    """Agents or processes of one's own: what they make is carried forward, and equals what grew live; promoted, it is what readers see."""
+def test_both_engines_fill_a_version_with_the_live_bytes_while_the_bank_goes_on(
+    lasting: Running, bank: list[bytes], projection: str
+) -> None:
+    """Agents or processes of one's own.
+
+    What they make is carried forward, and equals what grew live; promoted, it is what readers see.
+    """
     part = len(bank) // len(ENGINES)
     start = [*ENGINES].index(projection) * part
     with meanwhile(lasting, bank[start : start + part]):
         made = [
             run(
                 lasting.settings,
-                lambda deps, here=here: commands.rebuild(deps, projection, None, "ops", partial(refill_of, lasting.settings, deps) if here else None),
+                lambda deps, here=here: commands.rebuild(
+                    deps,
+                    projection,
+                    None,
+                    "ops",
+                    partial(refill_of, lasting.settings, deps) if here else None,
+                ),
             )
             for here in (False, True)
         ]  # type: ignore[misc]
     live = asyncio.run(live_digests(lasting.settings))
     for each in made:
-        switched = run(lasting.settings, lambda deps, version=each["version"]: _tried(deps, lasting.settings, projection, version))  # type: ignore[misc]
-        assert {name: switched[name] for name in ENGINES[projection]} == {name: live[name] for name in ENGINES[projection]}
+        switched = run(
+            lasting.settings,
+            lambda deps, version=each["version"]: _tried(
+                deps, lasting.settings, projection, version
+            ),
+        )  # type: ignore[misc]
+        assert {name: switched[name] for name in ENGINES[projection]} == {
+            name: live[name] for name in ENGINES[projection]
+        }
 
 
-async def _tried(deps: RolloutDependencies, settings: Settings, projection: str, version: str) -> dict[str, str]:
+async def _tried(
+    deps: RolloutDependencies, settings: Settings, projection: str, version: str
+) -> dict[str, str]:
     """The live digests while a version is live; then as before."""
     if projection == "tier":
         report = await commands.compare(deps, "live", version)
@@ -270,10 +374,17 @@ async def _tried(deps: RolloutDependencies, settings: Settings, projection: str,
 
 
 def test_a_rebuild_that_was_killed_goes_on_where_it_was(lasting: Running) -> None:
-    """Kill -9 of the command and with it its processes; begun again it ends as if nothing had been."""
+    """Kill -9 of the command and with it its processes; begun again it ends as if
+    nothing had been.
+    """
     command = [*TIERFOLD, "replay", "rebuild", "ledger", "--by", "ops", "--engine", "local"]
     for patience in (2.5, 3.5):
-        killed = subprocess.Popen(command, env=environment_of(lasting.settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        killed = subprocess.Popen(
+            command,
+            env=environment_of(lasting.settings),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         time.sleep(patience)
         killed.send_signal(signal.SIGKILL)
         killed.wait()

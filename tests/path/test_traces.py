@@ -1,4 +1,7 @@
-"""From a question over HTTP to what is folded of it: one trace, in spans and in logs, and no customer's number in any of them."""
+"""From a question over HTTP to what is folded of it.
+
+One trace, in spans and in logs, and no customer's number in any of them.
+"""
 
 import json
 from collections.abc import Iterator
@@ -32,8 +35,14 @@ class Collector(ThreadingHTTPServer):
         found: dict[str, list[Any]] = {}
         for body in [*self.bodies]:
             for some in ExportTraceServiceRequest.FromString(body).resource_spans:
-                [service] = [each.value.string_value for each in some.resource.attributes if each.key == "service.name"]
-                found.setdefault(service, []).extend(each for scope in some.scope_spans for each in scope.spans)
+                [service] = [
+                    each.value.string_value
+                    for each in some.resource.attributes
+                    if each.key == "service.name"
+                ]
+                found.setdefault(service, []).extend(
+                    each for scope in some.scope_spans for each in scope.spans
+                )
         return found
 
 
@@ -58,7 +67,9 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture
-def traced(tmp_path: Path, collector: Collector, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+def traced(
+    tmp_path: Path, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Running]:
     """A stack that sends its spans there, and logs all it has to say."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{collector.server_port}")
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
@@ -70,34 +81,55 @@ def traced(tmp_path: Path, collector: Collector, monkeypatch: pytest.MonkeyPatch
 
 
 def test_one_trace_from_the_question_to_the_fold(traced: Running, collector: Collector) -> None:
-    """The sender's own trace goes on through web, intake and agents, and comes back with the answer."""
+    """The sender's own trace goes on through web, intake and agents, and comes back with
+    the answer.
+    """
     event = write(proposed(ChannelVisited(channel="app"), "visit", f"customer:{CUSTOMER}"))
     said = f"00-{TRACE}-b7ad6b7169203331-01"
-    answer = traced.client.post("/v1/interactions", content=event, headers={"content-type": STRUCTURED, "traceparent": said})
+    answer = traced.client.post(
+        "/v1/interactions", content=event, headers={"content-type": STRUCTURED, "traceparent": said}
+    )
     assert answer.status_code == 201
     assert answer.headers["traceresponse"].split("-")[1] == TRACE
     traced.settle()
     traced.client.get(f"/v1/customers/{CUSTOMER}/tier").raise_for_status()
 
-    wait_until(lambda: set(_names(collector)) >= {"tierfold-web", "tierfold-intake", "tierfold-agents"})
-    wait_until(lambda: any(each.name == ABOUT_SOMEBODY for each in collector.spans()["tierfold-web"]))
+    wait_until(
+        lambda: set(_names(collector)) >= {"tierfold-web", "tierfold-intake", "tierfold-agents"}
+    )
+    wait_until(
+        lambda: any(each.name == ABOUT_SOMEBODY for each in collector.spans()["tierfold-web"])
+    )
     names = _names(collector)
     assert names["tierfold-web"] == {"POST /v1/interactions"}
     assert names["tierfold-intake"] == {"record"}
     assert names["tierfold-agents"] == {"fold"}
-    for process, event_name in (("web", "answered"), ("intake", "batch_recorded"), ("agents", "batch_folded")):
+    for process, event_name in (
+        ("web", "answered"),
+        ("intake", "batch_recorded"),
+        ("agents", "batch_folded"),
+    ):
         assert event_name in _lines(traced, process), process
-        assert CUSTOMER not in (traced.settings.data_dir / "logs" / f"{process}.log").read_text(), process
+        assert CUSTOMER not in (traced.settings.data_dir / "logs" / f"{process}.log").read_text(), (
+            process
+        )
     assert all(CUSTOMER.encode() not in body for body in collector.bodies)
 
 
 def _names(collector: Collector) -> dict[str, set[str]]:
     """The names of the spans of our trace, by service."""
-    ours = {service: {each.name for each in spans if each.trace_id.hex() == TRACE} for service, spans in collector.spans().items()}
+    ours = {
+        service: {each.name for each in spans if each.trace_id.hex() == TRACE}
+        for service, spans in collector.spans().items()
+    }
     return {service: names for service, names in ours.items() if names}
 
 
 def _lines(traced: Running, process: str) -> set[str]:
     """What a process logged of our trace."""
     lines = (traced.settings.data_dir / "logs" / f"{process}.log").read_text().splitlines()
-    return {said["event"] for line in lines if line.startswith("{") and (said := json.loads(line)).get("trace") == TRACE}
+    return {
+        said["event"]
+        for line in lines
+        if line.startswith("{") and (said := json.loads(line)).get("trace") == TRACE
+    }

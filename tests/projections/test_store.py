@@ -15,10 +15,15 @@ async def test_a_new_shard_has_read_nothing(store: Store) -> None:
 
 async def test_what_is_saved_is_loaded(store: Store) -> None:
     """States and position are there together."""
-    assert await store.save(PLACE, await store.reached(PLACE), 7, {NAME: StoredState(7, b'{"a": 1}')})
+    assert await store.save(
+        PLACE, await store.reached(PLACE), 7, {NAME: StoredState(7, b'{"a": 1}')}
+    )
 
     assert await store.upto(PLACE) == 7
-    assert await store.load(PLACE, [("ledger@1", "customer:1"), NAME]) == [None, StoredState(7, b'{"a": 1}')]
+    assert await store.load(PLACE, [("ledger@1", "customer:1"), NAME]) == [
+        None,
+        StoredState(7, b'{"a": 1}'),
+    ]
 
 
 async def test_who_does_not_know_the_position_saves_nothing(store: Store) -> None:
@@ -32,12 +37,19 @@ async def test_who_does_not_know_the_position_saves_nothing(store: Store) -> Non
 
 
 async def test_who_knows_the_position_and_not_the_tag_saves_nothing(store: Store) -> None:
-    """A store that was lost begins at 0, as one that has not begun: only its tag tells the two apart."""
+    """A store that was lost begins at 0, as one that has not begun.
+
+    Only its tag tells the two apart.
+    """
     begun = await store.reached(PLACE)
 
     assert begun == await store.reached(PLACE)
-    assert not await store.save(PLACE, begun._replace(etag="another"), 7, {NAME: StoredState(7, b"old")})
-    assert not await store.amend(PLACE, begun._replace(etag="another"), {NAME: StoredState(7, b"old")})
+    assert not await store.save(
+        PLACE, begun._replace(etag="another"), 7, {NAME: StoredState(7, b"old")}
+    )
+    assert not await store.amend(
+        PLACE, begun._replace(etag="another"), {NAME: StoredState(7, b"old")}
+    )
     assert await store.load_at(PLACE, begun._replace(etag="another"), [NAME]) is None
     assert await store.load_at(PLACE, begun, [NAME]) == [None]
     assert await store.load(PLACE, [NAME]) == [None]
@@ -57,7 +69,10 @@ async def test_a_redis_that_was_emptied_begins_with_another_tag(redis_url: str) 
 
 
 async def test_two_who_save_at_one_position_do_not_mix(store: Store) -> None:
-    """One event for everyone is saved in several steps: whoever comes between them has to look again."""
+    """One event for everyone is saved in several steps.
+
+    Whoever comes between them has to look again.
+    """
     begun = await store.reached(PLACE)
     first = await store.save(PLACE, begun, 0, {NAME: StoredState(9, b"one")})
 
@@ -69,11 +84,24 @@ async def test_two_who_save_at_one_position_do_not_mix(store: Store) -> None:
 
 
 async def test_states_are_amended_and_whoever_folds_looks_again(store: Store) -> None:
-    """Of one stream nothing is left, of another a part; the position stays, and who knew it saves nothing."""
+    """Of one stream nothing is left, of another a part.
+
+    The position stays, and who knew it saves nothing.
+    """
     one, other, parts = "customer:1", "customer:2", ("profile@1", "ledger@1")
-    known = await store.save(PLACE, await store.reached(PLACE), 7, {(part, stream): StoredState(7, b"was") for stream in (one, other) for part in parts})
+    known = await store.save(
+        PLACE,
+        await store.reached(PLACE),
+        7,
+        {(part, stream): StoredState(7, b"was") for stream in (one, other) for part in parts},
+    )
     assert known is not None
-    amended = {(parts[0], one): None, (parts[1], one): None, (parts[0], other): StoredState(6, b"is"), (parts[1], other): None}
+    amended = {
+        (parts[0], one): None,
+        (parts[1], one): None,
+        (parts[0], other): StoredState(6, b"is"),
+        (parts[1], other): None,
+    }
 
     assert await store.amend(PLACE, known, amended)
     assert await store.load(PLACE, list(amended)) == [None, None, StoredState(6, b"is"), None]
@@ -84,9 +112,18 @@ async def test_states_are_amended_and_whoever_folds_looks_again(store: Store) ->
 
 async def test_a_group_that_is_forgotten_begins_anew(redis_url: str) -> None:
     """No state, no stream and no position is left, and whoever knew one saves nothing."""
-    store, names = RedisStore(redis_url), [(part, f"customer:{number}") for number in range(1_200) for part in ("profile@1", "ledger@1")]
+    store, names = (
+        RedisStore(redis_url),
+        [
+            (part, f"customer:{number}")
+            for number in range(1_200)
+            for part in ("profile@1", "ledger@1")
+        ],
+    )
     await store.clear()
-    known = await store.save(PLACE, await store.reached(PLACE), 7, dict.fromkeys(names, StoredState(7, b"x")))
+    known = await store.save(
+        PLACE, await store.reached(PLACE), 7, dict.fromkeys(names, StoredState(7, b"x"))
+    )
     assert known is not None
     await store.forget(PLACE, ["profile@1", "ledger@1"])
 
@@ -113,6 +150,11 @@ async def test_shards_and_groups_do_not_touch(store: Store) -> None:
 async def test_every_stream_is_listed(store: Store) -> None:
     """Nobody is forgotten at the end of a month."""
     wanted = {f"customer:{number}" for number in range(2500)}
-    await store.save(PLACE, await store.reached(PLACE), 1, {("profile@1", stream): StoredState(1, b"{}") for stream in wanted})
+    await store.save(
+        PLACE,
+        await store.reached(PLACE),
+        1,
+        {("profile@1", stream): StoredState(1, b"{}") for stream in wanted},
+    )
 
     assert {stream async for some in store.streams(PLACE) for stream in some} == wanted

@@ -1,4 +1,7 @@
-"""Apache Kafka, PostgreSQL and Redis as banks run them. Where one of them is missing, tests fail: none is skipped."""
+"""Apache Kafka, PostgreSQL and Redis as banks run them.
+
+Where one of them is missing, tests fail: none is skipped.
+"""
 
 import subprocess
 import tempfile
@@ -29,7 +32,9 @@ class Real(Running):
         self.parts = parts
 
     def disturb(self, name: str) -> int:
-        """Kill -9 of one of our processes or of a component; gives the process id that is no more."""
+        """Kill -9 of one of our processes or of a component; gives the process id that
+        is no more.
+        """
         [program] = [each for each in self.parts.programs if each.name == name] or [None]
         pid = program.pid if program else self.pids()[name]
         assert pid is not None
@@ -50,8 +55,12 @@ def write_slowly(into: IO[bytes], lines: Sequence[bytes], seconds: float = 2.5) 
 
 
 @contextmanager
-def started(*, brokers: int = 1, secure: bool = False, disk: str | None = None) -> Iterator[Components]:
-    """Components of one's own; PostgreSQL has a disk of this size (as in `200m`) to itself, if one is said.
+def started(
+    *, brokers: int = 1, secure: bool = False, disk: str | None = None
+) -> Iterator[Components]:
+    """Components of one's own.
+
+    PostgreSQL has a disk of this size (as in `200m`) to itself, if one is said.
 
     Not in pytest's folder: its account may not look into that.
     """
@@ -84,13 +93,25 @@ def settings_beside(parts: Components, folder: Path, **chosen: object) -> Settin
 
 @pytest.fixture
 def beside(tmp_path: Path) -> Iterator[Callable[..., Real]]:
-    """Starts components and a stack of one's own beside them, to be disturbed; nobody starts components again where they are not `watched`."""
+    """Starts components and a stack of one's own beside them, to be disturbed.
+
+    Nobody starts components again where they are not `watched`.
+    """
     with ExitStack() as open_:
 
-        def start(brokers: int = 1, folder: str = "data", *, watched: bool = True, disk: str | None = None, **chosen: Any) -> Real:
+        def start(
+            brokers: int = 1,
+            folder: str = "data",
+            *,
+            watched: bool = True,
+            disk: str | None = None,
+            **chosen: Any,
+        ) -> Real:
             parts = open_.enter_context(started(brokers=brokers, disk=disk))
             settings = settings_beside(parts, tmp_path / folder, **chosen)
-            Broker(settings.broker, settings.security).create_topics(settings.shards, min(brokers, 3))
+            Broker(settings.broker, settings.security).create_topics(
+                settings.shards, min(brokers, 3)
+            )
             running, stop = Real(settings, parts), threading.Event()
             if watched:
                 watching = threading.Thread(target=parts.watch, args=(stop,))

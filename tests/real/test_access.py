@@ -1,4 +1,7 @@
-"""Who may do what on Apache Kafka, by the ACLs that are shipped; and that everybody may do their work."""
+"""Who may do what on Apache Kafka, by the ACLs that are shipped.
+
+And that everybody may do their work.
+"""
 
 import os
 import subprocess
@@ -25,7 +28,11 @@ pytestmark = pytest.mark.real
 
 OTHER = "salaries"
 """A topic of somebody else's in the same cluster."""
-WRITES = {INTERACTIONS: {ADMIN, "core", "intake", "agents", "web", "privacy", "operator"}, RECORDED: {ADMIN, "intake"}, OTHER: {ADMIN}}
+WRITES = {
+    INTERACTIONS: {ADMIN, "core", "intake", "agents", "web", "privacy", "operator"},
+    RECORDED: {ADMIN, "intake"},
+    OTHER: {ADMIN},
+}
 READS = {INTERACTIONS: {ADMIN, "intake"}, RECORDED: {ADMIN, "intake", "agents"}, OTHER: {ADMIN}}
 GROUPS = {("tierfold-intake", "intake"), ("tierfold-agents", "agents")}
 WORKERS = [user for user in USERS if user not in (ADMIN, "scaling")]
@@ -54,22 +61,32 @@ def broker_as(parts: Components, user: str, **other: str) -> Broker:
 def admin_as(parts: Components, user: str, **other: str) -> KafkaAdminClient:
     """A client that asks about topics, for a user; gives up soon where it is not let in."""
     door = broker_as(parts, user, **other)
-    return KafkaAdminClient(bootstrap_servers=door.servers.split(","), bootstrap_timeout_ms=6_000, **door.security)
+    return KafkaAdminClient(
+        bootstrap_servers=door.servers.split(","), bootstrap_timeout_ms=6_000, **door.security
+    )
 
 
 @pytest.mark.parametrize(("topic", "user"), product(WRITES, USERS))
 def test_only_who_says_something_may_write(secure: Components, topic: str, user: str) -> None:
-    """Each user and topic; a lookup process says decisions at the front door, and nothing that was recorded."""
+    """Each user and topic.
+
+    A lookup process says decisions at the front door, and nothing that was recorded.
+    """
     producer = broker_as(secure, user).producer()
     try:
-        assert allowed(lambda: producer.send(topic, value=b"?", partition=0).get(timeout=10)) == (user in WRITES[topic])
+        assert allowed(lambda: producer.send(topic, value=b"?", partition=0).get(timeout=10)) == (
+            user in WRITES[topic]
+        )
     finally:
         producer.close(timeout=1)
 
 
 @pytest.mark.parametrize(("topic", "user"), product(READS, USERS))
 def test_only_who_has_to_know_may_read(secure: Components, topic: str, user: str) -> None:
-    """Each user and topic, by the broker's own word; the intake reads what comes in and what it has said, and no more."""
+    """Each user and topic, by the broker's own word.
+
+    The intake reads what comes in and what it has said, and no more.
+    """
     admin = admin_as(secure, user)
     try:
         [said] = admin.describe_topics([topic])
@@ -78,7 +95,9 @@ def test_only_who_has_to_know_may_read(secure: Components, topic: str, user: str
         admin.close()
 
 
-@pytest.mark.parametrize(("topic", "user"), [(topic, user) for topic in READS for user in sorted(READS[topic])])
+@pytest.mark.parametrize(
+    ("topic", "user"), [(topic, user) for topic in READS for user in sorted(READS[topic])]
+)
 def test_who_may_read_does(secure: Components, topic: str, user: str) -> None:
     """A message, from the first on."""
     reader, place = broker_as(secure, user).consumer(), TopicPartition(topic, 0)
@@ -102,12 +121,16 @@ def test_who_may_say_and_not_read_is_refused_what_others_said(secure: Components
         reader.close()
 
 
-@pytest.mark.parametrize(("group", "user"), product(("tierfold-intake", "tierfold-agents", "somebody"), WORKERS))
+@pytest.mark.parametrize(
+    ("group", "user"), product(("tierfold-intake", "tierfold-agents", "somebody"), WORKERS)
+)
 def test_nobody_takes_the_work_of_another(secure: Components, group: str, user: str) -> None:
     """Each user and consumer group: who joins the group of another would take their shards."""
     reader = broker_as(secure, user).consumer(group)
     try:
-        assert allowed(lambda: reader.committed(TopicPartition(INTERACTIONS, 0)) or True) == ((group, user) in GROUPS)
+        assert allowed(lambda: reader.committed(TopicPartition(INTERACTIONS, 0)) or True) == (
+            (group, user) in GROUPS
+        )
     finally:
         reader.close()
 
@@ -117,11 +140,29 @@ def test_topics_that_are_not_as_they_must_be_are_named(secure: Components) -> No
     door = broker_as(secure, "operator")
     small = admin_as(secure, ADMIN)
     assert door.topic_faults(4, 1) == []
-    small.alter_configs([ConfigResource(ConfigResourceType.TOPIC, RECORDED, configs={"max.message.bytes": "1000000"})])
-    assert door.topic_faults(4, 1) == [f"{RECORDED} refuses large messages: let max.message.bytes be {MESSAGE_LIMIT}"]
-    small.alter_configs([ConfigResource(ConfigResourceType.TOPIC, RECORDED, configs={"max.message.bytes": f"{MESSAGE_LIMIT}"})])
+    small.alter_configs(
+        [
+            ConfigResource(
+                ConfigResourceType.TOPIC, RECORDED, configs={"max.message.bytes": "1000000"}
+            )
+        ]
+    )
+    assert door.topic_faults(4, 1) == [
+        f"{RECORDED} refuses large messages: let max.message.bytes be {MESSAGE_LIMIT}"
+    ]
+    small.alter_configs(
+        [
+            ConfigResource(
+                ConfigResourceType.TOPIC,
+                RECORDED,
+                configs={"max.message.bytes": f"{MESSAGE_LIMIT}"},
+            )
+        ]
+    )
     small.close()
-    named = [f"{name} has 4 partitions, and there are 8 shards" for name in (INTERACTIONS, RECORDED)]
+    named = [
+        f"{name} has 4 partitions, and there are 8 shards" for name in (INTERACTIONS, RECORDED)
+    ]
     assert [fault.partition(":")[0] for fault in door.topic_faults(8, 1)] == named
     assert [fault for fault in door.topic_faults(4, 3) if "copies" in fault]
 
@@ -131,8 +172,12 @@ def test_only_operators_make_topics(secure: Components, user: str) -> None:
     """Each user; nobody but the administrator removes one."""
     admin = admin_as(secure, user)
     try:
-        assert allowed(lambda: admin.create_topics([NewTopic(f"made-by-{user}", 1, 1)])) == (user in MAKES_TOPICS)
-        assert allowed(lambda: admin.delete_topics([RECORDED]) if user != ADMIN else None) == (user == ADMIN)
+        assert allowed(lambda: admin.create_topics([NewTopic(f"made-by-{user}", 1, 1)])) == (
+            user in MAKES_TOPICS
+        )
+        assert allowed(lambda: admin.delete_topics([RECORDED]) if user != ADMIN else None) == (
+            user == ADMIN
+        )
     finally:
         admin.close()
 
@@ -147,14 +192,20 @@ def test_only_operators_make_topics(secure: Components, user: str) -> None:
     ],
 )
 def test_an_unknown_user_gets_nowhere(secure: Components, wrong: dict[str, str]) -> None:
-    """A name that is not there, a wrong password, none at all, another mechanism: no metadata, no message."""
+    """A name that is not there, a wrong password, none at all, another mechanism.
+
+    No metadata, no message.
+    """
     admin_as(secure, "intake").close()
     with pytest.raises(KafkaError):
         admin_as(secure, "intake", **wrong)
 
 
 def test_every_process_does_its_work_as_its_own_user(tmp_path: Path) -> None:
-    """Intake, agents and lookups, each let in as itself: what a core system sends becomes a read model. Beside a broker without the tests' own messages."""
+    """Intake, agents and lookups, each let in as itself.
+
+    What a core system sends becomes a read model. Beside a broker without the tests' own messages.
+    """
     with started(secure=True) as parts:
         broker_as(parts, "operator").create_topics(4)
         settings = settings_beside(parts, tmp_path / "data")
@@ -164,11 +215,19 @@ def test_every_process_does_its_work_as_its_own_user(tmp_path: Path) -> None:
             running = Running(settings)
             wait_until(running._is_ready)
             event = write(proposed(ChannelVisited(channel="app"), "1", "customer:1"))
-            sent = subprocess.run([*TIERFOLD, "feed", "-"], env=environment_as(parts, settings, "core"), input=event, capture_output=True, check=False)
+            sent = subprocess.run(
+                [*TIERFOLD, "feed", "-"],
+                env=environment_as(parts, settings, "core"),
+                input=event,
+                capture_output=True,
+                check=False,
+            )
             assert sent.returncode == 0, sent.stderr
             wait_until(lambda: "customer:1" in journal_streams(settings))
             running.settle()
-            assert running.calls("supervisor").get("/v1/customers/1").json()["profile"]["channels"] == {"app": 1}
+            assert running.calls("supervisor").get("/v1/customers/1").json()["profile"][
+                "channels"
+            ] == {"app": 1}
         finally:
             for process in processes:
                 process.terminate()
@@ -193,10 +252,19 @@ def allowed(act: Callable[[], Any]) -> bool:
 
 def environment_as(parts: Components, settings: Settings, user: str) -> dict[str, str]:
     """The environment of a process that is let in as a user."""
-    return {**os.environ, **parts.environment(user), "TIERFOLD_DATA_DIR": str(settings.data_dir), "TIERFOLD_PORT": str(settings.port)}
+    return {
+        **os.environ,
+        **parts.environment(user),
+        "TIERFOLD_DATA_DIR": str(settings.data_dir),
+        "TIERFOLD_PORT": str(settings.port),
+    }
 
 
-def start(parts: Components, settings: Settings, name: str, folder: Path) -> "subprocess.Popen[bytes]":
+def start(
+    parts: Components, settings: Settings, name: str, folder: Path
+) -> "subprocess.Popen[bytes]":
     """One of our processes, as its own user."""
     with (folder / f"{name}.log").open("wb") as log:
-        return subprocess.Popen([*TIERFOLD, name], env=environment_as(parts, settings, name), stdout=log, stderr=log)
+        return subprocess.Popen(
+            [*TIERFOLD, name], env=environment_as(parts, settings, name), stdout=log, stderr=log
+        )

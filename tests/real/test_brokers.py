@@ -1,4 +1,7 @@
-"""Three brokers, of which one is lost at a time: what was acknowledged is there, and somebody goes on acknowledging soon."""
+"""Three brokers, of which one is lost at a time.
+
+What was acknowledged is there, and somebody goes on acknowledging soon.
+"""
 
 import threading
 import time
@@ -29,7 +32,9 @@ RECOVERY = 30.0
 
 @dataclass
 class Sender:
-    """Sends visits of ever new customers, one after another, and knows which were acknowledged when."""
+    """Sends visits of ever new customers, one after another, and knows which were
+    acknowledged when.
+    """
 
     courier: ConfirmedProducer
     shards: int
@@ -40,14 +45,22 @@ class Sender:
         """Send until told to stop."""
         while not stop.wait(PAUSE):
             name = f"{len(self.sent)}"
-            event = proposed(ChannelVisited(channel="app"), name, f"customer:{name}", source="sender")
+            event = proposed(
+                ChannelVisited(channel="app"), name, f"customer:{name}", source="sender"
+            )
             shard = shard_of(event.stream, self.shards)
             done = self.courier.submit(shard, write(event))
-            done.add_done_callback(lambda _done, name=name, shard=shard: self.acknowledged.setdefault(name, (shard, time.monotonic())))
+            done.add_done_callback(
+                lambda _done, name=name, shard=shard: self.acknowledged.setdefault(
+                    name, (shard, time.monotonic())
+                )
+            )
             self.sent.append((name, shard, done))
 
     def seconds_until_all_shards(self, since: float) -> float:
-        """How long it took until every shard had something acknowledged that was acknowledged after a moment; infinity if it was not yet."""
+        """How long it took until every shard had something acknowledged that was acknowledged after
+        a moment; infinity if it was not yet.
+        """
         firsts: dict[int, float] = {}
         for shard, at in list(self.acknowledged.values()):
             if at > since:
@@ -72,8 +85,13 @@ def sending(running: Real) -> Iterator[Sender]:
     assert len(sender.acknowledged) == len(sender.sent)
 
 
-def test_one_of_three_brokers_is_lost_at_a_time_and_nothing_acknowledged_is(beside: Callable[..., Real]) -> None:
-    """Each of the three is killed, is away for a while, and comes back, while events come in: all are recorded, once."""
+def test_one_of_three_brokers_is_lost_at_a_time_and_nothing_acknowledged_is(
+    beside: Callable[..., Real],
+) -> None:
+    """Each of the three is killed, is away for a while, and comes back, while events come in.
+
+    All are recorded, once.
+    """
     running = beside(brokers=3, watched=False)
     recoveries = []
     with sending(running) as sender:
@@ -84,16 +102,32 @@ def test_one_of_three_brokers_is_lost_at_a_time_and_nothing_acknowledged_is(besi
             assert broker.pid is None
             time.sleep(LOST)
             assert broker.pid is None, "nobody was to start it again"
-            wait_until(lambda killed=killed: sender.seconds_until_all_shards(killed + PAUSE) < RECOVERY)
+            wait_until(
+                lambda killed=killed: sender.seconds_until_all_shards(killed + PAUSE) < RECOVERY
+            )
             recoveries.append(round(sender.seconds_until_all_shards(killed + PAUSE), 1))
             broker.start()
             broker.wait()
-            wait_until(lambda: not running.parts.kafka.tool("kafka-topics.sh", "--describe", "--under-replicated-partitions").strip())
+            wait_until(
+                lambda: (
+                    not running.parts.kafka.tool(
+                        "kafka-topics.sh", "--describe", "--under-replicated-partitions"
+                    ).strip()
+                )
+            )
     running.arrive(len(sender.sent))
     running.settle()
 
-    recorded = Counter(event.id for shard in journal_of(running.settings) for event in shard.events(()) if event.source == "sender")
-    print(f"{len(sender.sent)} sent and acknowledged; every shard acknowledged again after {recoveries} s")
+    recorded = Counter(
+        event.id
+        for shard in journal_of(running.settings)
+        for event in shard.events(())
+        if event.source == "sender"
+    )
+    print(
+        f"{len(sender.sent)} sent and acknowledged; every shard acknowledged again after "
+        f"{recoveries} s"
+    )
     assert recorded == Counter(name for name, _, _ in sender.sent)
     assert running.counts().balanced()
     assert running.report("digest") == running.report("digest", "--rebuild")

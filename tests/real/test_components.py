@@ -32,15 +32,28 @@ def home() -> Iterator[Path]:
 
 
 def test_every_command_does_what_is_promised(home: Path) -> None:
-    """Components come up and are used by a shell that reads their settings; then our processes run beside them, and all end when told."""
+    """Components come up and are used by a shell that reads their settings.
+
+    Then our processes run beside them, and all end when told.
+    """
     first, *others = [command for command in commands(SECTION) if not command.startswith("make")]
     (home / ".components").mkdir()
     (home / ".components" / "tools").symlink_to(TOOLS.resolve())
     with (home / "log").open("wb") as log:
-        up = subprocess.Popen([*TIERFOLD, *shlex.split(first)[1:]], cwd=home, stdout=log, stderr=log)
+        up = subprocess.Popen(
+            [*TIERFOLD, *shlex.split(first)[1:]], cwd=home, stdout=log, stderr=log
+        )
     try:
         wait_until((home / ".components" / "operator.env").is_file)
-        script = "; ".join(["set -e", *(command.replace(".venv/bin/tierfold", shlex.join(TIERFOLD)) for command in others)])
+        script = "; ".join(
+            [
+                "set -e",
+                *(
+                    command.replace(".venv/bin/tierfold", shlex.join(TIERFOLD))
+                    for command in others
+                ),
+            ]
+        )
         done = subprocess.run(["sh", "-c", script], cwd=home, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode()
         assert (home / ".components" / "operator.env").stat().st_mode & 0o077 == 0
@@ -53,7 +66,11 @@ def test_our_processes_run_beside_them_with_several_workers(home: Path) -> None:
     """`tierfold up` starts what is ours, two of a kind, and each has its share."""
     parts = Components(home / "components", TOOLS)
     parts.start()
-    settings = {"TIERFOLD_DATA_DIR": str(home / "data"), "TIERFOLD_PORT": str(free_port()), "TIERFOLD_WORKERS": "2"}
+    settings = {
+        "TIERFOLD_DATA_DIR": str(home / "data"),
+        "TIERFOLD_PORT": str(free_port()),
+        "TIERFOLD_WORKERS": "2",
+    }
     environment = {**os.environ, **parts.environment(), **settings}
     try:
         assert subprocess.run([*TIERFOLD, "topics"], env=environment, check=False).returncode == 0
@@ -69,7 +86,11 @@ def test_our_processes_run_beside_them_with_several_workers(home: Path) -> None:
 
 def test_a_cluster_whose_name_begins_with_a_dash_starts(home: Path) -> None:
     """One folder in 64 gives such a name, which must not be taken for an option."""
-    folder = next(folder for number in count() if cluster_of(folder := home.resolve() / f"kafka-{number}").startswith("-"))
+    folder = next(
+        folder
+        for number in count()
+        if cluster_of(folder := home.resolve() / f"kafka-{number}").startswith("-")
+    )
     kafka = Kafka(folder, jars(TOOLS), [free_port(), free_port()], {})
     try:
         kafka.start()

@@ -1,4 +1,7 @@
-"""The database's disk is full while a bank is fed: nothing is recorded by halves, and all of it once there is room again."""
+"""The database's disk is full while a bank is fed.
+
+Nothing is recorded by halves, and all of it once there is room again.
+"""
 
 from collections import Counter
 from collections.abc import Callable
@@ -21,19 +24,34 @@ FULL = "No space left on device"
 
 
 def test_a_full_disk_only_delays(beside: Callable[..., Real]) -> None:
-    """PostgreSQL says that it is full, and gives up or refuses; when there is room every event is there once, proven, and folded."""
+    """PostgreSQL says that it is full, and gives up or refuses.
+
+    When there is room every event is there once, proven, and folded.
+    """
     running = beside(disk=DISK)
     log = running.parts.postgres.program.log
     names = [f"{number}" for number in range(FED)]
     filled = _fill(log.parent / "data" / "ballast")
-    fed = running.run("feed", "-", input=b"\n".join(write(proposed(ChannelVisited(channel="app"), each, f"customer:{each}")) for each in names))
+    fed = running.run(
+        "feed",
+        "-",
+        input=b"\n".join(
+            write(proposed(ChannelVisited(channel="app"), each, f"customer:{each}"))
+            for each in names
+        ),
+    )
     assert fed.returncode == 0, fed.stderr
     wait_until(lambda: FULL in log.read_text())
     filled.unlink()
 
     wait_until(lambda: running.counts().recorded >= FED, 120)
     running.settle()
-    assert Counter(event.id for shard in journal_of(running.settings) for event in shard.events(()) if event.source == "test") == Counter(names)
+    assert Counter(
+        event.id
+        for shard in journal_of(running.settings)
+        for event in shard.events(())
+        if event.source == "test"
+    ) == Counter(names)
     assert running.counts().balanced()
     assert running.report("digest") == running.report("digest", "--rebuild")
     assert running.run("audit", "verify-journal").returncode == 0

@@ -1,4 +1,7 @@
-"""Events twice, late and shuffled, shards that change hands, workers that sleep, clocks that step: afterwards each once, in the order in which they came."""
+"""Events twice, late and shuffled, shards that change hands, workers that sleep, clocks that step.
+
+Afterwards each once, in the order in which they came.
+"""
 
 import os
 import random
@@ -44,26 +47,45 @@ CLOCK = Path(__file__).with_name("clock.c")
 
 
 def disordered(events: Sequence[Proposed], chance: random.Random) -> list[Proposed]:
-    """One in five twice, one in twenty seven days late, and each up to so many places from where it belongs."""
+    """One in five twice, one in twenty seven days late, and each up to so many places from where
+    it belongs.
+    """
     times = [event.occurred_at for event in events]
     placed: list[tuple[float, Proposed]] = []
     for number, event in enumerate(events):
         late = chance.random() < LATE
         at = bisect_left(times, event.occurred_at + LATE_BY) if late else number
-        placed += [(at + chance.uniform(0, NEAR), event) for _ in range(1 + (chance.random() < TWICE))]
+        placed += [
+            (at + chance.uniform(0, NEAR), event) for _ in range(1 + (chance.random() < TWICE))
+        ]
     return [event for _, event in sorted(placed, key=lambda each: each[0])]
 
 
-def test_what_comes_twice_late_and_shuffled_to_workers_that_come_and_go(beside: Callable[..., Real], tmp_path: Path) -> None:
-    """Each event once, in the order of its first copy; poison is set aside; live is rebuilt; proofs hold; and every fault did happen."""
+def test_what_comes_twice_late_and_shuffled_to_workers_that_come_and_go(
+    beside: Callable[..., Real], tmp_path: Path
+) -> None:
+    """Each event once, in the order of its first copy; poison is set aside; live is rebuilt.
+
+    Proofs hold; and every fault did happen.
+    """
     events = sorted(synth(BANK), key=lambda event: event.occurred_at)
     sent = disordered(events, random.Random(SEED))
     running = beside()
-    feeding = subprocess.Popen([*TIERFOLD, "feed", "-", "--json"], env=environment_of(running.settings), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-    writing = threading.Thread(target=write_slowly, args=(feeding.stdin, [write(event) for event in sent], FED_FOR))
+    feeding = subprocess.Popen(
+        [*TIERFOLD, "feed", "-", "--json"],
+        env=environment_of(running.settings),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
+    writing = threading.Thread(
+        target=write_slowly, args=(feeding.stdin, [write(event) for event in sent], FED_FOR)
+    )
     writing.start()
     _poison(running)
-    taken = [_taken_over(running, tmp_path / f"hand-{number}", asleep=number == HANDS - 1) for number in range(HANDS)]
+    taken = [
+        _taken_over(running, tmp_path / f"hand-{number}", asleep=number == HANDS - 1)
+        for number in range(HANDS)
+    ]
     fed_meanwhile = writing.is_alive()
     writing.join()
     assert feeding.wait(timeout=300) == 0
@@ -72,21 +94,32 @@ def test_what_comes_twice_late_and_shuffled_to_workers_that_come_and_go(beside: 
     running.settle()
 
     times, counts = [event.occurred_at for event in sent], running.counts()
-    late = sum(at < latest - LATE_BY for at, latest in zip(times, accumulate(times, max), strict=True))
-    print(f"{len(events)} events, sent {len(sent)}; {late} later than {LATE_BY}; {counts}; claimed by others: {taken}")
+    late = sum(
+        at < latest - LATE_BY for at, latest in zip(times, accumulate(times, max), strict=True)
+    )
+    print(
+        f"{len(events)} events, sent {len(sent)}; {late} later than {LATE_BY}; {counts}; claimed "
+        f"by others: {taken}"
+    )
     assert fed_meanwhile
     assert counts.already >= len(sent) - len(events) > len(events) * TWICE * 0.9
     assert late > len(events) * LATE * 0.9
     assert counts.quarantined == POISON
-    assert (running.settings.data_dir / "logs" / "intake.log").read_text().count("shard_claimed") > running.settings.shards, "they did not come back"
+    assert (running.settings.data_dir / "logs" / "intake.log").read_text().count(
+        "shard_claimed"
+    ) > running.settings.shards, "they did not come back"
     assert counts.balanced()
     assert running.report("digest") == running.report("digest", "--rebuild")
     for proof in (("audit", "verify-journal"), ("replay", "verify")):
         assert running.run(*proof).returncode == 0, proof
 
 
-def test_clocks_that_step_forth_and_back(beside: Callable[..., Real], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The wall clock of every process that `up` starts steps by hours and weeks while a bank is fed: every event once, in order, at whatever time."""
+def test_clocks_that_step_forth_and_back(
+    beside: Callable[..., Real], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wall clock of every process that `up` starts steps by hours and weeks while a bank is
+    fed: every event once, in order, at whatever time.
+    """
     events = sorted(synth(BANK), key=lambda event: event.occurred_at)
     running = beside()
     assert running.stop() == 0
@@ -97,8 +130,15 @@ def test_clocks_that_step_forth_and_back(beside: Callable[..., Real], tmp_path: 
         stepping.setenv("LD_PRELOAD", str(shim))
         stepping.setenv("CLOCK_AHEAD", str(clock))
         running.start()
-    feeding = subprocess.Popen([*TIERFOLD, "feed", "-", "--json"], env=environment_of(running.settings), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-    writing = threading.Thread(target=write_slowly, args=(feeding.stdin, [write(event) for event in events], STEPPING_FOR))
+    feeding = subprocess.Popen(
+        [*TIERFOLD, "feed", "-", "--json"],
+        env=environment_of(running.settings),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
+    writing = threading.Thread(
+        target=write_slowly, args=(feeding.stdin, [write(event) for event in events], STEPPING_FOR)
+    )
     writing.start()
     for step in STEPS:
         time.sleep(STEPPING_FOR / (len(STEPS) + 2))
@@ -109,9 +149,14 @@ def test_clocks_that_step_forth_and_back(beside: Callable[..., Real], tmp_path: 
     wait_until(lambda: _recorded(running) == _first_copies(events, running.settings.shards), 120)
     running.settle()
 
-    moments = [[event.recorded_at for event in shard.events(())] for shard in journal_of(running.settings)]
+    moments = [
+        [event.recorded_at for event in shard.events(())] for shard in journal_of(running.settings)
+    ]
     steps = [later - earlier for some in moments for earlier, later in pairwise(some)]
-    print(f"{len(events)} events; recorded between {min(map(min, moments))} and {max(map(max, moments))}; from one to the next {min(steps)} to {max(steps)}")
+    print(
+        f"{len(events)} events; recorded between {min(map(min, moments))} and "
+        f"{max(map(max, moments))}; from one to the next {min(steps)} to {max(steps)}"
+    )
     assert fed_meanwhile
     assert max(steps) > timedelta(days=39)
     assert min(steps) < -timedelta(days=39)
@@ -138,23 +183,37 @@ def _first_copies(sent: Sequence[Proposed], shards: int) -> list[list[str]]:
 
 
 def _recorded(running: Real) -> list[list[str]]:
-    return [[event.id for event in shard.events(()) if event.source == SOURCE] for shard in journal_of(running.settings)]
+    return [
+        [event.id for event in shard.events(()) if event.source == SOURCE]
+        for shard in journal_of(running.settings)
+    ]
 
 
 def _poison(running: Real) -> None:
     """Messages that are no events."""
     producer = broker_of(running.settings).producer()
     for number in range(POISON):
-        producer.send(INTERACTIONS, value=b'{"specversion": "1.0", "id": "%d"' % number, partition=number % running.settings.shards)
+        producer.send(
+            INTERACTIONS,
+            value=b'{"specversion": "1.0", "id": "%d"' % number,
+            partition=number % running.settings.shards,
+        )
     producer.flush()
     producer.close()
 
 
 def _taken_over(running: Real, folder: Path, *, asleep: bool) -> int:
-    """Another intake and other agents join, fold for a while and leave; those that were there may sleep meanwhile. Gives how many shards were claimed."""
+    """Another intake and other agents join, fold for a while and leave.
+
+    Those that were there may sleep meanwhile. Gives how many shards were claimed.
+    """
     folder.mkdir()
     sleepers = [running.pids()[name] for name in ("intake", "agents")] if asleep else []
-    with _stopped(sleepers), _another(running, folder, "intake") as log, _another(running, folder, "agents"):
+    with (
+        _stopped(sleepers),
+        _another(running, folder, "intake") as log,
+        _another(running, folder, "agents"),
+    ):
         wanted = running.settings.shards if asleep else 1
         wait_until(lambda: log.read_text().count("shard_claimed") >= wanted, 60)
         time.sleep(1.0)
@@ -163,7 +222,10 @@ def _taken_over(running: Real, folder: Path, *, asleep: bool) -> int:
 
 @contextmanager
 def _stopped(pids: Sequence[int]) -> Iterator[None]:
-    """These processes do nothing, and wake up when all is over: they believe that they still own what others have taken."""
+    """These processes do nothing, and wake up when all is over.
+
+    They believe that they still own what others have taken.
+    """
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:
@@ -179,7 +241,9 @@ def _another(running: Real, folder: Path, name: str) -> Iterator[Path]:
     """One more process of a kind, and its log."""
     log = folder / f"{name}.log"
     with log.open("wb") as said:
-        process = subprocess.Popen([*TIERFOLD, name], env=environment_of(running.settings), stdout=said, stderr=said)
+        process = subprocess.Popen(
+            [*TIERFOLD, name], env=environment_of(running.settings), stdout=said, stderr=said
+        )
     try:
         yield log
     finally:

@@ -1,4 +1,7 @@
-"""kill -9 of anything, again and again, on Apache Kafka, PostgreSQL and Redis: afterwards as if nothing had been."""
+"""kill -9 of anything, again and again, on Apache Kafka, PostgreSQL and Redis.
+
+Afterwards as if nothing had been.
+"""
 
 import os
 import random
@@ -38,12 +41,24 @@ BACK = 60.0
 def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first so many events of a synthetic bank, as a file."""
     path = tmp_path_factory.mktemp("bank") / "bank.jsonl"
-    path.write_bytes(b"\n".join(map(write, islice(synth(Bank(customers=EVENTS // A_CUSTOMER, months=4, seed=SEED)), EVENTS))))
+    path.write_bytes(
+        b"\n".join(
+            map(
+                write,
+                islice(synth(Bank(customers=EVENTS // A_CUSTOMER, months=4, seed=SEED)), EVENTS),
+            )
+        )
+    )
     return path
 
 
-def test_killed_at_random_while_feeding_as_if_nothing_had_been(beside: Callable[..., Real], bank: Path) -> None:
-    """Every event recorded once, folded once, all digests as in a run that nobody disturbed; and everybody was killed."""
+def test_killed_at_random_while_feeding_as_if_nothing_had_been(
+    beside: Callable[..., Real], bank: Path
+) -> None:
+    """Every event recorded once, folded once, all digests as in a run that nobody disturbed.
+
+    And everybody was killed.
+    """
     calm = beside(folder="calm", workers=2)
     calm.report("feed", str(bank))
     calm.arrive(EVENTS)
@@ -58,7 +73,12 @@ def test_killed_at_random_while_feeding_as_if_nothing_had_been(beside: Callable[
     live, counts = running.report("digest"), running.counts()
     fed, recorded = (
         _fed(bank, running.settings.shards),
-        Counter(event.id for shard in journal_of(running.settings) for event in shard.events(()) if event.source == SOURCE),
+        Counter(
+            event.id
+            for shard in journal_of(running.settings)
+            for event in shard.events(())
+            if event.source == SOURCE
+        ),
     )
     print(f"seed {SEED}: {EVENTS} events fed, {counts}; killed: {dict(killed)}")
     assert killed.total() == KILLS
@@ -66,25 +86,51 @@ def test_killed_at_random_while_feeding_as_if_nothing_had_been(beside: Callable[
     assert recorded == fed
     assert (counts.recorded, counts.quarantined, counts.refused) == (expected.recorded, 0, 0)
     assert counts.balanced()
-    assert comparable(live, running.settings.shards) == comparable(undisturbed, calm.settings.shards)
+    assert comparable(live, running.settings.shards) == comparable(
+        undisturbed, calm.settings.shards
+    )
     assert live == running.report("digest", "--rebuild")
     for proof in (("audit", "verify-journal"), ("replay", "verify")):
         assert running.run(*proof).returncode == 0, proof
 
 
 def _fed(bank: Path, shards: int) -> Counter[str]:
-    """The ids that come in when a bank is fed; what concerns the whole of it comes to each shard."""
+    """The ids that come in when a bank is fed; what concerns the whole of it comes to
+    each shard.
+    """
     with bank.open("rb") as lines:
-        return Counter(copy.id for line in lines if isinstance(event := read_event(line), Proposed) for copy in spread(event, shards))
+        return Counter(
+            copy.id
+            for line in lines
+            if isinstance(event := read_event(line), Proposed)
+            for copy in spread(event, shards)
+        )
 
 
 def _kill_while_feeding(running: Real, bank: Path) -> Counter[str]:
-    """Feed the bank part by part, as long as it takes to kill so many; gives who was killed how often."""
-    fed_meanwhile, chance, killed, lines = 0, random.Random(SEED), Counter[str](), bank.read_bytes().split(b"\n")
-    victims = [victim for _ in range(0, KILLS, len(OURS + THEIRS)) for victim in chance.sample(OURS + THEIRS, len(OURS + THEIRS))]
+    """Feed the bank part by part, as long as it takes to kill so many.
+
+    Gives who was killed how often.
+    """
+    fed_meanwhile, chance, killed, lines = (
+        0,
+        random.Random(SEED),
+        Counter[str](),
+        bank.read_bytes().split(b"\n"),
+    )
+    victims = [
+        victim
+        for _ in range(0, KILLS, len(OURS + THEIRS))
+        for victim in chance.sample(OURS + THEIRS, len(OURS + THEIRS))
+    ]
     for part, victim in enumerate(victims[:KILLS]):
         some = lines[len(lines) * part // KILLS : len(lines) * (part + 1) // KILLS]
-        feeding = subprocess.Popen([*TIERFOLD, "feed", "-", "--json"], env=environment_of(running.settings), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        feeding = subprocess.Popen(
+            [*TIERFOLD, "feed", "-", "--json"],
+            env=environment_of(running.settings),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+        )
         writing = threading.Thread(target=write_slowly, args=(feeding.stdin, some))
         writing.start()
         time.sleep(chance.uniform(1.0, 2.0))
@@ -99,4 +145,13 @@ def _kill_while_feeding(running: Real, bank: Path) -> Counter[str]:
 
 
 def _wait_for_another(running: Real, victim: str, gone: int) -> None:
-    wait_until(lambda: next((each.pid for each in running.parts.programs if each.name == victim), running.pids().get(victim)) not in (None, gone), BACK)
+    wait_until(
+        lambda: (
+            next(
+                (each.pid for each in running.parts.programs if each.name == victim),
+                running.pids().get(victim),
+            )
+            not in (None, gone)
+        ),
+        BACK,
+    )

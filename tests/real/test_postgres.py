@@ -1,4 +1,7 @@
-"""What a database can do to the intake while a bank is fed: refuse, keep waiting, cut the line, lose its reply. Nothing lost, nothing twice."""
+"""What a database can do to the intake while a bank is fed.
+
+Refuse, keep waiting, cut the line, lose its reply. Nothing lost, nothing twice.
+"""
 
 import socket
 import threading
@@ -32,8 +35,13 @@ REFUSALS = {
     "crash": "57P02",
     "lock timeout": "55P03",
 }
-"""SQLSTATEs with which a database refuses a commit that is as good as any other (PostgreSQL's documentation, appendix A)."""
-CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+"""SQLSTATEs with which a database refuses a commit that is as good as any other (PostgreSQL's
+documentation, appendix A).
+"""
+CUT = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+    "AND pid <> pg_backend_pid()"
+)
 FED = 400
 HELD = 3.0
 """Seconds for which a lock is held."""
@@ -57,10 +65,14 @@ def refusing(url: str, code: str) -> Iterator[None]:
     with psycopg.connect(url, autocommit=True) as owner:
         for shard in range(4):
             owner.execute(
-                f"CREATE FUNCTION tierfold_{shard}.fault() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                f"CREATE FUNCTION tierfold_{shard}.fault() RETURNS trigger LANGUAGE plpgsql AS $$ "
+                "BEGIN"
                 f" RAISE EXCEPTION 'a fault that was asked for' USING ERRCODE = '{code}'; END $$"
             )
-            owner.execute(f"CREATE TRIGGER fault BEFORE INSERT ON tierfold_{shard}.sources EXECUTE FUNCTION tierfold_{shard}.fault()")
+            owner.execute(
+                f"CREATE TRIGGER fault BEFORE INSERT ON tierfold_{shard}.sources EXECUTE FUNCTION "
+                f"tierfold_{shard}.fault()"
+            )
         try:
             yield
         finally:
@@ -81,7 +93,10 @@ def locking(url: str) -> Iterator[None]:
 def fed_while(running: Real, fault: Callable[[], None], name: str) -> list[str]:
     """Feed, and let a fault take its course; gives the ids that were fed."""
     names = [f"{name}-{number}" for number in range(FED)]
-    events = b"\n".join(write(proposed(ChannelVisited(channel="app"), each, f"customer:{each}", source="fed")) for each in names)
+    events = b"\n".join(
+        write(proposed(ChannelVisited(channel="app"), each, f"customer:{each}", source="fed"))
+        for each in names
+    )
     done = running.run("feed", "-", input=events)
     assert done.returncode == 0, done.stderr
     fault()
@@ -92,7 +107,9 @@ def recorded(running: Real, names: list[str]) -> Counter[str]:
     """How often each of these is in the journal, once it has settled."""
     journal, wanted, deadline = journal_of(running.settings), set(names), time.monotonic() + 60
     while True:
-        found = Counter(event.id for shard in journal for event in shard.events(()) if event.id in wanted)
+        found = Counter(
+            event.id for shard in journal for event in shard.events(()) if event.id in wanted
+        )
         if len(found) == len(wanted) or time.monotonic() > deadline:
             return found
         time.sleep(0.3)
@@ -100,10 +117,17 @@ def recorded(running: Real, names: list[str]) -> Counter[str]:
 
 @pytest.mark.parametrize("refusal", REFUSALS)
 def test_refused_commits_are_made_once_the_database_takes_them(running: Real, refusal: str) -> None:
-    """Each way in which it refuses: the intake gives up, begins anew and goes on behind what is tracked."""
+    """Each way in which it refuses.
+
+    The intake gives up, begins anew and goes on behind what is tracked.
+    """
     before = running.pids()["intake"]
     with refusing(running.settings.journal_url, REFUSALS[refusal]):
-        names = fed_while(running, lambda: wait_until(lambda: running.pids()["intake"] != before), refusal.replace(" ", "-"))
+        names = fed_while(
+            running,
+            lambda: wait_until(lambda: running.pids()["intake"] != before),
+            refusal.replace(" ", "-"),
+        )
 
     assert recorded(running, names) == Counter(names)
     assert running.counts().balanced()
@@ -123,10 +147,16 @@ def test_a_lock_that_is_held_only_delays(running: Real) -> None:
 def test_connections_that_are_cut_are_made_again(running: Real) -> None:
     """Every connection of everybody is terminated, again and again, while events come in."""
     stop, cut = threading.Event(), list[int]()
-    cutting = threading.Thread(target=cut_again_and_again, args=(running.settings.journal_url, stop, cut))
+    cutting = threading.Thread(
+        target=cut_again_and_again, args=(running.settings.journal_url, stop, cut)
+    )
     cutting.start()
     try:
-        names = [name for number in range(4) for name in fed_while(running, lambda: None, f"cut-{number}")]
+        names = [
+            name
+            for number in range(4)
+            for name in fed_while(running, lambda: None, f"cut-{number}")
+        ]
     finally:
         stop.set()
         cutting.join()
@@ -145,14 +175,21 @@ def cut_again_and_again(url: str, stop: threading.Event, cut: list[int]) -> None
 def test_after_all_of_it_states_are_what_the_journal_says(running: Real) -> None:
     """Live digests equal those folded anew, and nothing that was fed is there twice."""
     running.settle()
-    fed = Counter(event.id for shard in journal_of(running.settings) for event in shard.events(()) if event.source == "fed")
+    fed = Counter(
+        event.id
+        for shard in journal_of(running.settings)
+        for event in shard.events(())
+        if event.source == "fed"
+    )
     assert set(fed.values()) == {1}
     assert running.report("digest") == running.report("digest", "--rebuild")
 
 
 @dataclass
 class LosingReplies:
-    """A connection to a database on whose way back the reply to some commits is lost, with the line."""
+    """A connection to a database on whose way back the reply to some commits is lost,
+    with the line.
+    """
 
     host: str
     port: int
@@ -165,8 +202,12 @@ class LosingReplies:
             while True:
                 client, _ = listener.accept()
                 server = socket.create_connection((self.host, self.port))
-                threading.Thread(target=self._carry, args=(client, server, False), daemon=True).start()
-                threading.Thread(target=self._carry, args=(server, client, True), daemon=True).start()
+                threading.Thread(
+                    target=self._carry, args=(client, server, False), daemon=True
+                ).start()
+                threading.Thread(
+                    target=self._carry, args=(server, client, True), daemon=True
+                ).start()
 
     def _carry(self, here: socket.socket, there: socket.socket, back: bool) -> None:
         with suppress(OSError), closing(here), closing(there):
@@ -189,21 +230,33 @@ def losing(running: Real) -> Iterator[tuple[LosingReplies, str]]:
         threading.Thread(target=way.serve, args=(listener,), daemon=True).start()
         with psycopg.connect(running.settings.journal_url, autocommit=True) as owner:
             owner.execute("CREATE DATABASE losing")
-        yield way, f"postgresql://{at['user']}:{at['password']}@127.0.0.1:{listener.getsockname()[1]}/losing"
+        yield (
+            way,
+            f"postgresql://{at['user']}:{at['password']}@127.0.0.1:{listener.getsockname()[1]}/losing",
+        )
 
 
-def test_a_commit_whose_reply_is_lost_is_not_made_twice(losing: tuple[LosingReplies, str], tmp_path: Path) -> None:
-    """The line is cut between commit and reply: whoever claims the shard again finds the events, and the offset with them."""
+def test_a_commit_whose_reply_is_lost_is_not_made_twice(
+    losing: tuple[LosingReplies, str], tmp_path: Path
+) -> None:
+    """The line is cut between commit and reply.
+
+    Whoever claims the shard again finds the events, and the offset with them.
+    """
     way, url = losing
     journal = Journal(url, 1, keyring_in(tmp_path))
     shard, names = journal[0], [f"{number}" for number in range(10)]
     shard.claim()
     for offset, name in enumerate(names):
-        arrival = Arrival(offset, 0, b"", proposed(ChannelVisited(channel="app"), name, f"customer:{name}"), None)
+        arrival = Arrival(
+            offset, 0, b"", proposed(ChannelVisited(channel="app"), name, f"customer:{name}"), None
+        )
         way.armed = offset % 2 == 1
         with suppress(Exception):
             shard.record([arrival], LogOffset("log", offset), NOON)
-        if way.lost * 2 > offset:  # then as the intake does: claim again, go on behind what is tracked
+        if (
+            way.lost * 2 > offset
+        ):  # then as the intake does: claim again, go on behind what is tracked
             shard.claim()
             assert shard.tracked("log") == offset
 

@@ -1,4 +1,7 @@
-"""A broker in memory, as far as our code asks one: logs by partition, which lose, repeat and forget as a schedule of faults says."""
+"""A broker in memory, as far as our code asks one.
+
+Logs by partition, which lose, repeat and forget as a schedule of faults says.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -53,11 +56,16 @@ class Broker:
 
     def logs(self) -> dict[int, str]:
         """The name of each partition in this incarnation."""
-        return {number: f"{INTERACTIONS}/{self._incarnation}/{number}" for number in range(self._shards)}
+        return {
+            number: f"{INTERACTIONS}/{self._incarnation}/{number}" for number in range(self._shards)
+        }
 
     def offsets(self, partitions: Iterable[int]) -> dict[int, Offsets]:
         """What the partitions hold."""
-        return {number: Offsets(0, len(self.messages[TopicPartition(INTERACTIONS, number)])) for number in partitions}
+        return {
+            number: Offsets(0, len(self.messages[TopicPartition(INTERACTIONS, number)]))
+            for number in partitions
+        }
 
     def consumer(self, group: str | None = None) -> "Consumer":
         """A consumer of one's own partitions."""
@@ -85,7 +93,9 @@ class Consumer:
         """Go on at an offset."""
         self._at[place] = offset
 
-    def poll(self, timeout_ms: int = 0, max_records: int = MOST) -> dict[TopicPartition, list[Message]]:
+    def poll(
+        self, timeout_ms: int = 0, max_records: int = MOST
+    ) -> dict[TopicPartition, list[Message]]:
         """The next messages of every partition that has any."""
         del timeout_ms
         if self._faults.strikes("poll fails"):
@@ -112,7 +122,8 @@ class Consumer:
 class Producer:
     """Appends; some messages arrive twice, some not at all, and some without a word of it.
 
-    As the real one it keeps order: where a message failed, those behind it in its partition fail too.
+    As the real one it keeps order: where a message failed, those behind it in its partition fail
+    too.
     """
 
     def __init__(self, broker: Broker, faults: Faults) -> None:
@@ -120,7 +131,14 @@ class Producer:
         self._faults = faults
         self._failed: set[TopicPartition] = set()
 
-    def send(self, topic: str, value: bytes, key: bytes | None = None, partition: int = 0, headers: list[tuple[str, bytes]] | None = None) -> Sent:
+    def send(
+        self,
+        topic: str,
+        value: bytes,
+        key: bytes | None = None,
+        partition: int = 0,
+        headers: list[tuple[str, bytes]] | None = None,
+    ) -> Sent:
         """Append a message."""
         place = TopicPartition(topic, partition)
         if place in self._failed or self._faults.strikes("send fails"):

@@ -1,4 +1,7 @@
-"""Ways in which our code could be wrong: small edits of it, of which the simulation has to find every one."""
+"""Ways in which our code could be wrong.
+
+Small edits of it, of which the simulation has to find every one.
+"""
 
 import inspect
 import textwrap
@@ -27,30 +30,47 @@ class Edit(NamedTuple):
 
 MUTATIONS: dict[str, Sequence[Edit]] = {
     "what was folded is folded again": [
-        Edit(ShardFold, "_advance", "[row for row in batch.rows if row.position > self._upto]", "list(batch.rows)"),
-        Edit(StreamState, "fold", "[row for row in rows if row.position > self.upto]", "list(rows)"),
+        Edit(
+            ShardFold,
+            "_advance",
+            "[row for row in batch.rows if row.position > self._upto]",
+            "list(batch.rows)",
+        ),
+        Edit(
+            StreamState, "fold", "[row for row in rows if row.position > self.upto]", "list(rows)"
+        ),
     ],
     "a gap is taken for nothing": [
         Edit(ShardFold, "_advance", "if batch.after > self._upto:", "if False:"),
     ],
     "an append that failed is published": [
-        Edit(Shard, "record", "self._recorder.insert_events(", "hopefully(self._recorder.insert_events, self._head)("),
+        Edit(
+            Shard,
+            "record",
+            "self._recorder.insert_events(",
+            "hopefully(self._recorder.insert_events, self._head)(",
+        ),
     ],
     "how far a log is dealt with is not recorded": [
-        Edit(SQLiteShardRecorder, "_insert_events", 'self._insert_tracking(c, kwargs["tracking"])', "pass"),
+        Edit(
+            SQLiteShardRecorder,
+            "_insert_events",
+            'self._insert_tracking(c, kwargs["tracking"])',
+            "pass",
+        ),
     ],
     "the offset is recorded before the events": [
         Edit(
             Intake,
             "_commit",
             'self._fault("before_append")',
-            'self._journal[partition].record([], LogOffset(self._logs[partition], offset), self._clock()); self._fault("before_append")',
+            'self._journal[partition].record([], LogOffset(self._logs[partition], offset), self._clock()); self._fault("before_append")',  # noqa: E501
         ),
         Edit(
             Intake,
             "_commit",
-            "commit = self._journal[partition].record(arrivals, LogOffset(",
-            "commit = self._journal[partition].record(arrivals, LogOffset('x' + ",
+            "arrivals, LogOffset(self._logs",
+            "arrivals, LogOffset('x' + self._logs",
         ),
     ],
     "offsets of one incarnation of a topic are compared with those of another": [
@@ -61,11 +81,27 @@ MUTATIONS: dict[str, Sequence[Edit]] = {
         Edit(Intake, "_next_offset", "return tracked + 1", "return end"),
     ],
     "the position moves before what follows is in the journal": [
-        Edit(ShardFold, "_fold_streams", "await self._send(proposed)", "await self._save(changed, upto)"),
-        Edit(ShardFold, "_fold_streams", "await self._save(changed, upto)\n", "await self._send(proposed)\n"),
+        Edit(
+            ShardFold,
+            "_fold_streams",
+            "await self._send(proposed)",
+            "await self._save(changed, upto)",
+        ),
+        Edit(
+            ShardFold,
+            "_fold_streams",
+            "await self._save(changed, upto)\n",
+            "await self._send(proposed)\n",
+        ),
     ],
     "a worker that was superseded goes on": [
-        Edit(ShardFold, "_put", "self._etag), upto, states)", "self._etag), upto, states) or Progress(upto, (await self._store.reached(self.place)).etag)"),
+        Edit(
+            ShardFold,
+            "_put",
+            "self._etag), upto, states)",
+            "self._etag), upto, states) or Progress(upto, (await "
+            "self._store.reached(self.place)).etag)",
+        ),
     ],
     "a worker keeps what it has folded and could not save": [
         Edit(ShardFold, "_forget", "self._cache.clear()", "pass"),
@@ -93,11 +129,21 @@ MUTATIONS: dict[str, Sequence[Edit]] = {
         Edit(DerivedFold, "_claim", "await self._put({}, self._upto)", "pass"),
     ],
     "a position is believed without its tag": [
-        Edit(MemoryStore, "_is_at", "(self._upto.get(place, 0), self._etags.get(place)) == expected", "self._upto.get(place, 0) == expected.upto"),
+        Edit(
+            MemoryStore,
+            "_is_at",
+            "(self._upto.get(place, 0), self._etags.get(place)) == expected",
+            "self._upto.get(place, 0) == expected.upto",
+        ),
         Edit(ShardFold, "_must_be_here", "!= (self._upto, self._etag)", "[0] != self._upto"),
     ],
     "what is read is not looked at before it is told": [
-        Edit(ShardFold, "_found", "self._store.load_at(self.place, Progress(self._upto, self._etag), wanted)", "self._store.load(self.place, wanted)"),
+        Edit(
+            ShardFold,
+            "_found",
+            "self._store.load_at(self.place, Progress(self._upto, self._etag), wanted)",
+            "self._store.load(self.place, wanted)",
+        ),
     ],
     "strays are let go": [
         Edit(Intake, "_commit", "self._forward(strays)", "pass"),
@@ -106,7 +152,12 @@ MUTATIONS: dict[str, Sequence[Edit]] = {
         Edit(sqlite, "write_beside", "if not execute(FENCE, (beside.epoch,)):", "if False:"),
     ],
     "source ids are not looked up": [
-        Edit(Shard, "record", "self.known(identity.key for identity in identities if isinstance(identity, Identity))", "{}"),
+        Edit(
+            Shard,
+            "record",
+            "known = self.known(",
+            "known = {} and self.known(",
+        ),
     ],
     "arrivals are not counted": [
         Edit(Shard, "record", "replace(decided.counts, forwarded=forwarded)", "Counts()"),
@@ -139,7 +190,11 @@ def _edited(owner: Any, name: str, edits: Sequence[Edit]) -> Any:
     for number, edit in enumerate(edits):
         source = source.replace(f"\0{number}\0", edit.new)
     made: dict[str, Any] = {}
-    exec(compile(source, f"<{name}, mutated>", "exec"), {**original.__globals__, "hopefully": _hopefully}, made)
+    exec(
+        compile(source, f"<{name}, mutated>", "exec"),
+        {**original.__globals__, "hopefully": _hopefully},
+        made,
+    )
     return made[name]
 
 

@@ -34,13 +34,21 @@ def calm(number: int) -> Outcome:
     return run(number, bank(number), {}, None)[0]
 
 
-def run(seed: int, events: tuple[Proposed, ...], rates: Mapping[str, float], undisturbed: Outcome | None) -> tuple[Outcome, Counter[str]]:
-    """Run one world, and hold it to what must be; gives what came of it and which faults happened. Raises `Violation`."""
+def run(
+    seed: int, events: tuple[Proposed, ...], rates: Mapping[str, float], undisturbed: Outcome | None
+) -> tuple[Outcome, Counter[str]]:
+    """Run one world, and hold it to what must be; gives what came of it and which faults happened.
+
+    Raises `Violation`.
+    """
     folder = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None))
     world = World(folder, seed, rates)
 
     async def live() -> Outcome:
-        with patch("streams.folds.shard_fold.time", world.clock), capture_logs():  # nobody reads what thousands of worlds say
+        with (
+            patch("streams.folds.shard_fold.time", world.clock),
+            capture_logs(),
+        ):  # nobody reads what thousands of worlds say
             await world.run(events)
         if undisturbed is not None:
             await check(world, events, undisturbed)

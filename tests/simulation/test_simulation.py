@@ -1,4 +1,7 @@
-"""Many worlds, each with faults of its own: nothing lost, nothing twice, in order, proven, live as rebuilt and as undisturbed."""
+"""Many worlds, each with faults of its own.
+
+Nothing lost, nothing twice, in order, proven, live as rebuilt and as undisturbed.
+"""
 
 import os
 from collections import Counter
@@ -36,9 +39,15 @@ def test_no_seed_violates_what_must_hold() -> None:
     """So many seeds on all cores; each kind of fault happened in them."""
     starts = range(FIRST, FIRST + SEEDS, CHUNK_SEEDS)
     with pool(len(starts)) as processes:
-        futures = [processes.submit(simulate, range(start, min(start + CHUNK_SEEDS, FIRST + SEEDS))) for start in starts]
+        futures = [
+            processes.submit(simulate, range(start, min(start + CHUNK_SEEDS, FIRST + SEEDS)))
+            for start in starts
+        ]
         found = [each.result() for each in futures]
-    happened, violations = sum((counts for counts, _ in found), Counter[str]()), [said for _, some in found for said in some]
+    happened, violations = (
+        sum((counts for counts, _ in found), Counter[str]()),
+        [said for _, some in found for said in some],
+    )
 
     print(f"seeds {FIRST} to {FIRST + SEEDS - 1}: {happened.total()} faults: {dict(happened)}")
     assert violations == []
@@ -52,17 +61,26 @@ def test_what_failed_once_does_not_fail_again(seed: int) -> None:
 
 
 def test_the_same_seed_is_the_same_run() -> None:
-    """What happened, and what came of it, are the same: a seed that fails can be looked at again."""
+    """What happened, and what came of it, are the same: a seed that fails can be
+    looked at again.
+    """
     first, again = (run(17, bank(1), RATES, calm(1)) for _ in range(2))
     assert first == again
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_every_mutation_is_found(name: str) -> None:
-    """Code that is wrong in one small way violates something within a few seeds; the right code does not in the seed that finds it."""
+    """Code that is wrong in one small way violates something within a few seeds.
+
+    The right code does not in the seed that finds it.
+    """
     undisturbed, first = [calm(number) for number in range(BANKS)], FOUND_FROM.get(name, 0)
     with mutated(MUTATIONS[name]):
-        runs = ((rates, violation(seed, undisturbed[seed % BANKS], rates)) for seed in range(first, first + FOUND_WITHIN) for rates in (OF_THEN, RATES))
+        runs = (
+            (rates, violation(seed, undisturbed[seed % BANKS], rates))
+            for seed in range(first, first + FOUND_WITHIN)
+            for rates in (OF_THEN, RATES)
+        )
         found = next(((rates, *wrong) for rates, wrong in runs if wrong), None)
     assert found, f"nothing was wrong in {FOUND_WITHIN} seeds although {name}"
 
@@ -71,7 +89,9 @@ def test_every_mutation_is_found(name: str) -> None:
     assert violation(seed, undisturbed[seed % BANKS], rates) is None
 
 
-def violation(seed: int, undisturbed: Outcome, rates: Mapping[str, float]) -> tuple[int, str] | None:
+def violation(
+    seed: int, undisturbed: Outcome, rates: Mapping[str, float]
+) -> tuple[int, str] | None:
     """The seed and what was violated in it, if anything was."""
     try:
         run(seed, bank(seed % BANKS), rates, undisturbed)

@@ -1,4 +1,6 @@
-"""The whole path in one process: our own intake, journal, emitter and folds; broker, Redis and clock simulated; a seed decides what happens when.
+"""The whole path in one process: our own intake, journal, emitter and folds.
+
+Broker, Redis and clock simulated; a seed decides what happens when.
 
 One thread and one loop without timers: the same seed gives the same run.
 """
@@ -43,10 +45,20 @@ DISTURBED = 3_000
 """Turns after which nothing breaks any more."""
 PATIENCE = 6_000
 """Turns within which everything must have come to rest."""
-LOST, SNAPSHOT, BACK = "Redis loses everything", "Redis writes a snapshot", "Redis goes back to its snapshot"
+LOST, SNAPSHOT, BACK = (
+    "Redis loses everything",
+    "Redis writes a snapshot",
+    "Redis goes back to its snapshot",
+)
 POISON = b"\xff not an event"
 POLICY = read_policy(POLICIES / "tiers" / "bohai-retail.yaml")
-GROUPS: tuple[Group, ...] = (CUSTOMERS, CASES, standings("simulated", POLICY, CUSTOMERS.name, CASES.name), REACTIONS, WHOLES)
+GROUPS: tuple[Group, ...] = (
+    CUSTOMERS,
+    CASES,
+    standings("simulated", POLICY, CUSTOMERS.name, CASES.name),
+    REACTIONS,
+    WHOLES,
+)
 SCREEN = Screen(read_privacy(POLICIES / "privacy.yaml").refused)
 VOUCHING = Vouching(bytes(32))
 BEGUN = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -90,11 +102,19 @@ class Clock:
 
     def says(self) -> datetime:
         """The time of day, as a machine believes it."""
-        back = timedelta(days=self._faults.upto(30)) if self._faults.strikes("clock goes back") else timedelta()
+        back = (
+            timedelta(days=self._faults.upto(30))
+            if self._faults.strikes("clock goes back")
+            else timedelta()
+        )
         return BEGUN + timedelta(seconds=self.now) - back
 
 
-Saved = tuple[dict[GroupShard, int], dict[GroupShard, str], dict[GroupShard, dict[tuple[str, str], StoredState]]]
+Saved = tuple[
+    dict[GroupShard, int],
+    dict[GroupShard, str],
+    dict[GroupShard, dict[tuple[str, str], StoredState]],
+]
 """Positions, tags and states of a store."""
 
 
@@ -107,7 +127,12 @@ class Store(MemoryStore):
         self._heads = heads
         self._snapshot: Saved = ({}, {}, {})
 
-    def _back_to(self, upto: dict[GroupShard, int], etags: dict[GroupShard, str], states: dict[GroupShard, dict[tuple[str, str], StoredState]]) -> None:
+    def _back_to(
+        self,
+        upto: dict[GroupShard, int],
+        etags: dict[GroupShard, str],
+        states: dict[GroupShard, dict[tuple[str, str], StoredState]],
+    ) -> None:
         """As after a crash: what was saved since then is gone, positions and states together."""
         self._upto, self._etags, self._states = upto, etags, states
 
@@ -116,13 +141,17 @@ class Store(MemoryStore):
         self._back_to({}, {}, {})
         self._snapshot = ({}, {}, {})
 
-    async def load(self, place: GroupShard, wanted: Sequence[tuple[str, str]]) -> list[StoredState | None]:
+    async def load(
+        self, place: GroupShard, wanted: Sequence[tuple[str, str]]
+    ) -> list[StoredState | None]:
         """The states, a turn later."""
         await asyncio.sleep(0)
         self._disturb()
         return await super().load(place, wanted)
 
-    async def load_at(self, place: GroupShard, expected: Progress, wanted: Sequence[tuple[str, str]]) -> list[StoredState | None] | None:
+    async def load_at(
+        self, place: GroupShard, expected: Progress, wanted: Sequence[tuple[str, str]]
+    ) -> list[StoredState | None] | None:
         """The same, all at one moment."""
         await asyncio.sleep(0)
         self._disturb()
@@ -157,7 +186,13 @@ class Store(MemoryStore):
         if self._faults.strikes(BACK):
             self._back_to(*_copied(*self._snapshot))
 
-    async def save(self, place: GroupShard, expected: Progress, upto: int, states: Mapping[tuple[str, str], StoredState]) -> Progress | None:
+    async def save(
+        self,
+        place: GroupShard,
+        expected: Progress,
+        upto: int,
+        states: Mapping[tuple[str, str], StoredState],
+    ) -> Progress | None:
         """Save, a turn later, or not."""
         await asyncio.sleep(0)
         if self._faults.strikes(LOST):
@@ -167,20 +202,27 @@ class Store(MemoryStore):
             raise ConnectionError("a fault that was asked for")
         saved = await super().save(place, expected, upto, states)
         if saved and upto > self._heads[place.shard]:
-            raise Violation(f"{place.group} is at {upto} of shard {place.shard}, ahead of the journal")
+            raise Violation(
+                f"{place.group} is at {upto} of shard {place.shard}, ahead of the journal"
+            )
         if self._faults.strikes("reply to a save lost"):
             raise ConnectionError("a fault that was asked for")
         return saved
 
 
-def _copied(upto: dict[GroupShard, int], etags: dict[GroupShard, str], states: dict[GroupShard, dict[tuple[str, str], StoredState]]) -> Saved:
+def _copied(
+    upto: dict[GroupShard, int],
+    etags: dict[GroupShard, str],
+    states: dict[GroupShard, dict[tuple[str, str], StoredState]],
+) -> Saved:
     return dict(upto), dict(etags), {place: dict(some) for place, some in states.items()}
 
 
 class Recorder:
     """A shard's recorder that refuses to append, or whose replies are lost.
 
-    What comes into the journal is noted beside it: asking the journal each time would take most of the time.
+    What comes into the journal is noted beside it: asking the journal each time would take most of
+    the time.
     """
 
     def __init__(self, shard: Shard, world: "World") -> None:
@@ -216,7 +258,10 @@ class Submitted:
 
 
 class ConfirmedProducer:
-    """What `streams.publish.confirmed_producer.ConfirmedProducer` promises, without its thread: sent until the journal has tracked it, in order."""
+    """What `streams.publish.confirmed_producer.ConfirmedProducer` promises, without its thread.
+
+    Sent until the journal has tracked it, in order.
+    """
 
     def __init__(self, world: "World") -> None:
         self._world = world
@@ -226,25 +271,47 @@ class ConfirmedProducer:
         """Send a batch of events of our own."""
         assert batch
         parcel = Submitted(partition, value, Future())
-        parcel.done.set_running_or_notify_cancel()  # as the real one: who stops waiting does not stop the delivery
+        parcel.done.set_running_or_notify_cancel()  # as the real one: who stops waiting does not stop the delivery  # noqa: E501
         self.parcels[partition].append(parcel)
         return parcel.done
 
     def turn(self) -> None:
-        """Send again from the first that was not sent, and tell who waits for what the journal has."""
+        """Send again from the first that was not sent, and tell who waits for what the
+        journal has.
+        """
         broker = self._world.broker
         for partition, parcels in self.parcels.items():
             log = broker.logs()[partition]
-            lost = next((number for number, each in enumerate(parcels) if each.sent is None or each.sent.error or each.log != log), len(parcels))
+            lost = next(
+                (
+                    number
+                    for number, each in enumerate(parcels)
+                    if each.sent is None or each.sent.error or each.log != log
+                ),
+                len(parcels),
+            )
             for parcel in parcels[lost:]:
                 headers = [("content-type", BATCH.encode()), VOUCHING.header(parcel.value)]
-                parcel.log, parcel.sent = log, broker.producer().send(INTERACTIONS, value=parcel.value, partition=partition, headers=headers)
-            while parcels and parcels[0].sent and not parcels[0].sent.error and parcels[0].sent.offset <= self._world.tracked.get(log, -1):
+                parcel.log, parcel.sent = (
+                    log,
+                    broker.producer().send(
+                        INTERACTIONS, value=parcel.value, partition=partition, headers=headers
+                    ),
+                )
+            while (
+                parcels
+                and parcels[0].sent
+                and not parcels[0].sent.error
+                and parcels[0].sent.offset <= self._world.tracked.get(log, -1)
+            ):
                 parcels.pop(0).done.set_result(Delivered(log, 0))
 
 
 class Worker:
-    """The agents of one shard in one process: foldings, and the courier of what follows. What waits in it is gone with it."""
+    """The agents of one shard in one process: foldings, and the courier of what follows.
+
+    What waits in it is gone with it.
+    """
 
     def __init__(self, world: "World", shard: int) -> None:
         self.courier = ConfirmedProducer(world)
@@ -253,12 +320,28 @@ class Worker:
         self._shard = shard
         customers, cases, tiers, reactions, wholes = GROUPS
         emit = emitter(self.courier, world.journal, SHARDS)  # type: ignore[arg-type] - it submits, and no more is asked of it
-        folds = {group.name: ShardFold(group, shard, world.store, world.journal, emit, broadcast_streams=1) for group in (customers, cases, reactions, wholes)}
-        derived = DerivedFold(tiers, shard, world.store, world.journal, broadcast_streams=1, of=folds)
-        self._foldings = [folds[customers.name], folds[cases.name], derived, folds[reactions.name], folds[wholes.name]]
+        folds = {
+            group.name: ShardFold(
+                group, shard, world.store, world.journal, emit, broadcast_streams=1
+            )
+            for group in (customers, cases, reactions, wholes)
+        }
+        derived = DerivedFold(
+            tiers, shard, world.store, world.journal, broadcast_streams=1, of=folds
+        )
+        self._foldings = [
+            folds[customers.name],
+            folds[cases.name],
+            derived,
+            folds[reactions.name],
+            folds[wholes.name],
+        ]
 
     async def fold(self, at: int) -> None:
-        """Take what was published, from a place on; what goes wrong with it is acknowledged all the same."""
+        """Take what was published, from a place on.
+
+        What goes wrong with it is acknowledged all the same.
+        """
         self.at, world = at, self._world
         while True:
             self.at = min(self.at, len(self._published))
@@ -311,8 +394,13 @@ class World:
         """Feed these, let faults happen, come to rest. Raises `Violation`."""
         asyncio.get_running_loop().set_default_executor(Inline())
         self._fed = _messages(events, self.faults)
-        shards = [each for shard in range(SHARDS) for each in (self._agents(shard), self._rivals(shard))]
-        actors = [asyncio.create_task(each) for each in (self._core_systems(), self._intakes(), self._couriers(), *shards)]
+        shards = [
+            each for shard in range(SHARDS) for each in (self._agents(shard), self._rivals(shard))
+        ]
+        actors = [
+            asyncio.create_task(each)
+            for each in (self._core_systems(), self._intakes(), self._couriers(), *shards)
+        ]
         try:
             await self._rest(actors)
         finally:
@@ -322,7 +410,10 @@ class World:
             await asyncio.gather(*actors, return_exceptions=True)
 
     async def _rest(self, actors: Sequence[asyncio.Task[None]]) -> None:
-        """With faults until everything came to rest once, or long enough; then without them until it does."""
+        """With faults until everything came to rest once, or long enough.
+
+        Then without them until it does.
+        """
         for turn in range(PATIENCE):
             await asyncio.sleep(0)
             self.clock.now += 0.05
@@ -339,21 +430,43 @@ class World:
         raise Violation(f"it does not come to rest: {await self._lags()}")
 
     async def _is_still(self) -> bool:
-        taken = all(self.tracked.get(log, -1) == self.broker.offsets([number])[number].end - 1 for number, log in self.broker.logs().items())
+        taken = all(
+            self.tracked.get(log, -1) == self.broker.offsets([number])[number].end - 1
+            for number, log in self.broker.logs().items()
+        )
         waiting = any(any(worker.courier.parcels.values()) for worker in self.workers.values())
         return taken and not waiting and not any((await self._lags()).values())
 
     async def _lags(self) -> dict[GroupShard, int]:
-        return {place: self.heads[place.shard] - await self.store.upto(place) for shard in range(SHARDS) for place in _places(shard)}
+        return {
+            place: self.heads[place.shard] - await self.store.upto(place)
+            for shard in range(SHARDS)
+            for place in _places(shard)
+        }
 
     async def _core_systems(self) -> None:
-        """Send the events of each shard in order; again where the broker lost them, or has not said that it has them."""
-        at, sent = dict.fromkeys(range(SHARDS), 0), {number: list[tuple[str, int]]() for number in range(SHARDS)}
+        """Send the events of each shard in order.
+
+        Again where the broker lost them, or has not said that it has them.
+        """
+        at, sent = (
+            dict.fromkeys(range(SHARDS), 0),
+            {number: list[tuple[str, int]]() for number in range(SHARDS)},
+        )
         while not self.done:
             for number in range(SHARDS):
                 log, messages = self.broker.logs()[number], self._fed[number]
-                lost = next((place for place, (where, offset) in enumerate(sent[number]) if where != log and self._untracked(where, offset)), None)
-                if lost is not None:  # a core system keeps what is not journalled, as the README says of a broker that keeps nothing
+                lost = next(
+                    (
+                        place
+                        for place, (where, offset) in enumerate(sent[number])
+                        if where != log and self._untracked(where, offset)
+                    ),
+                    None,
+                )
+                if (
+                    lost is not None
+                ):  # a core system keeps what is not journalled, as the README says of a broker that keeps nothing  # noqa: E501
                     at[number] = lost
                     del sent[number][lost:]
                 if at[number] < len(messages) and self.faults.strikes("strayed"):
@@ -372,12 +485,20 @@ class World:
             await self.pause()
 
     async def _strayed(self, number: int, events: Sequence[bytes]) -> bool:
-        """Send a message by another's partition alone, and wait until the journal has it; False if it has to be sent again."""
+        """Send a message by another's partition alone, and wait until the journal has it.
+
+        False if it has to be sent again.
+        """
         logs, read = self.broker.logs(), [read_event(raw) for raw in events]
         keys = [source_key(event.source, event.id) for event in read if isinstance(event, Proposed)]
         value = write_batch(events)
         headers = [("content-type", BATCH.encode()), VOUCHING.header(value)]
-        if self.broker.producer().send(INTERACTIONS, value=value, partition=(number + 1) % SHARDS, headers=headers).error is not None:
+        if (
+            self.broker.producer()
+            .send(INTERACTIONS, value=value, partition=(number + 1) % SHARDS, headers=headers)
+            .error
+            is not None
+        ):
             return False
         while len(self.journal[number].known(keys)) < len(events):
             if self.broker.logs() != logs:
@@ -389,11 +510,16 @@ class World:
         return offset > self.tracked.get(log, -1)
 
     def _send(self, number: int, value: bytes) -> Sent:
-        producer, headers = self.broker.producer(), [("content-type", BATCH.encode()), VOUCHING.header(value)]
+        producer, headers = (
+            self.broker.producer(),
+            [("content-type", BATCH.encode()), VOUCHING.header(value)],
+        )
         if self.faults.strikes("poison"):
             before = len(self.broker.messages[TopicPartition(INTERACTIONS, number)])
             producer.send(INTERACTIONS, value=POISON, partition=number)
-            self.poisoned += len(self.broker.messages[TopicPartition(INTERACTIONS, number)]) - before
+            self.poisoned += (
+                len(self.broker.messages[TopicPartition(INTERACTIONS, number)]) - before
+            )
         if self.faults.strikes("fed again"):
             producer.send(INTERACTIONS, value=value, partition=number, headers=headers)
         return producer.send(INTERACTIONS, value=value, partition=number, headers=headers)
@@ -413,14 +539,22 @@ class World:
 
     def _intake(self) -> Intake:
         """A new process: it remembers nothing."""
-        shards = {shard.number: Shard(shard.number, Recorder(shard, self)) for shard in self.journal}
+        shards = {
+            shard.number: Shard(shard.number, Recorder(shard, self)) for shard in self.journal
+        }
         intake = Intake(self.broker, shards, None, SCREEN, VOUCHING, self._point, self.clock.says)  # type: ignore[arg-type] - what is simulated
         intake.begin()
         return intake
 
     def _point(self, name: str) -> None:
-        """At a named point of the intake: it is killed, or another one takes over in the meantime."""
-        said = {"before_append": "before it appends", "between_append_and_publish": "before it publishes", "after_publish": "behind it"}[name]
+        """At a named point of the intake: it is killed, or another one takes over in
+        the meantime.
+        """
+        said = {
+            "before_append": "before it appends",
+            "between_append_and_publish": "before it publishes",
+            "after_publish": "behind it",
+        }[name]
         if self.faults.strikes(f"intake killed {said}"):
             raise Killed
         if self.faults.strikes("another intake takes over"):
@@ -434,7 +568,10 @@ class World:
             await self.pause()
 
     async def _agents(self, shard: int) -> None:
-        """The agents of one shard, one process after the other; each reads again some of what the one before it had acknowledged."""
+        """The agents of one shard, one process after the other.
+
+        Each reads again some of what the one before it had acknowledged.
+        """
         at = 0
         while not self.done:
             worker = Worker(self, shard)
@@ -458,13 +595,20 @@ class World:
 
     @contextmanager
     def dying(self) -> Iterator[None]:
-        """Whatever a process or a fold may die of, the next one goes on; what must never be is kept."""
+        """Whatever a process or a fold may die of, the next one goes on.
+
+        What must never be is kept.
+        """
         try:
             yield
         except DEADLY:
             pass
         except Exception as error:  # noqa: BLE001 - whatever it is, it is found
-            self.violation = self.violation or (error if isinstance(error, Violation) else Violation(f"{type(error).__name__}: {error}"))
+            self.violation = self.violation or (
+                error
+                if isinstance(error, Violation)
+                else Violation(f"{type(error).__name__}: {error}")
+            )
 
     async def pause(self) -> None:
         for _ in range(1 + self.faults.pauses()):

@@ -1,4 +1,7 @@
-"""Each process may do what it is there for and nothing else: PostgreSQL and Redis hold it, by the files that are shipped."""
+"""Each process may do what it is there for and nothing else.
+
+PostgreSQL and Redis hold it, by the files that are shipped.
+"""
 
 import re
 import subprocess
@@ -19,13 +22,20 @@ from streams.keyring import Keyring
 from tests.conftest import NOON, free_port, master_in, proposed, settings_in, wait_for
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-LOGINS = {"an_intake": "tierfold_intake", "a_reader": "tierfold_reader", "an_operator": "tierfold_operator", "a_privacy_officer": "tierfold_privacy"}
+LOGINS = {
+    "an_intake": "tierfold_intake",
+    "a_reader": "tierfold_reader",
+    "an_operator": "tierfold_operator",
+    "a_privacy_officer": "tierfold_privacy",
+}
 DENIED = psycopg.errors.InsufficientPrivilege
 
 
 @pytest.fixture(scope="module")
 def database(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A database of its own, whose tables its owner has made, with the roles that are shipped and a login in each."""
+    """A database of its own, whose tables its owner has made, with the roles that are shipped and a
+    login in each.
+    """
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE least")
     url = at(postgres_url, dbname="least")
@@ -49,7 +59,10 @@ def database(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def at(url: str, **other: str) -> str:
     """The URL with something else in it."""
     said = {**conninfo_to_dict(url), **other}
-    return f"postgresql://{said['user']}:{said.get('password', '')}@/{said['dbname']}?host={said['host']}" + (f"&port={said['port']}" if "port" in said else "")
+    return (
+        f"postgresql://{said['user']}:{said.get('password', '')}@/{said['dbname']}?host={said['host']}"  # noqa: E501
+        + (f"&port={said['port']}" if "port" in said else "")
+    )
 
 
 def journal_as(url: str, login: str, folder: Path) -> Journal:
@@ -63,17 +76,40 @@ def test_the_intake_adds_and_nobody_changes(database: str, tmp_path: Path) -> No
     journal = journal_as(database, "an_intake", tmp_path)
     journal[0].claim()
     event = proposed(CustomerOnboarded(name="a", source="branch"))
-    assert journal[0].record([Arrival(0, 0, b"", event)], LogOffset("log", 0), NOON).counts.recorded == 1
+    assert (
+        journal[0].record([Arrival(0, 0, b"", event)], LogOffset("log", 0), NOON).counts.recorded
+        == 1
+    )
     journal.close()
     tables = ("stored_events", "leaves", "blocks", "sources", "quarantine")
-    immutable = [f"{verb} tierfold_0.{table}" for table in tables[:3] for verb in ("DELETE FROM", "TRUNCATE")]
-    changes = [*immutable, *(f"{verb} tierfold_0.{table}" for table in tables[3:] for verb in ("DELETE FROM", "TRUNCATE"))]
-    changes += ["UPDATE tierfold_0.stored_events SET topic = 'x'", "UPDATE tierfold_0.leaves SET size = 9", "UPDATE keys SET wrapped = NULL", "DROP TABLE keys"]
+    immutable = [
+        f"{verb} tierfold_0.{table}" for table in tables[:3] for verb in ("DELETE FROM", "TRUNCATE")
+    ]
+    changes = [
+        *immutable,
+        *(
+            f"{verb} tierfold_0.{table}"
+            for table in tables[3:]
+            for verb in ("DELETE FROM", "TRUNCATE")
+        ),
+    ]
+    changes += [
+        "UPDATE tierfold_0.stored_events SET topic = 'x'",
+        "UPDATE tierfold_0.leaves SET size = 9",
+        "UPDATE keys SET wrapped = NULL",
+        "DROP TABLE keys",
+    ]
     for change in changes:
-        with psycopg.connect(at(database, user="an_intake", password="x")) as connection, pytest.raises(DENIED):
+        with (
+            psycopg.connect(at(database, user="an_intake", password="x")) as connection,
+            pytest.raises(DENIED),
+        ):
             connection.execute(change)
     for change in immutable:
-        with psycopg.connect(database) as owner, pytest.raises(psycopg.errors.RaiseException, match="immutable"):
+        with (
+            psycopg.connect(database) as owner,
+            pytest.raises(psycopg.errors.RaiseException, match="immutable"),
+        ):
             owner.execute(change)
 
 
@@ -93,25 +129,40 @@ def test_readers_read_and_write_nothing(database: str, tmp_path: Path) -> None:
     journal.close()
 
 
-def test_operators_and_privacy_officers_do_their_own_through_the_journal_and_no_more(database: str, tmp_path: Path) -> None:
-    """Quarantine is shown and noted as sent again; keys are restricted, lifted, destroyed and wrapped anew; events stay as they are."""
-    operator, officer = (journal_as(database, login, tmp_path) for login in ("an_operator", "a_privacy_officer"))
+def test_operators_and_privacy_officers_do_their_own_through_the_journal_and_no_more(
+    database: str, tmp_path: Path
+) -> None:
+    """Quarantine is shown and noted as sent again.
+
+    Keys are restricted, lifted, destroyed and wrapped anew; events stay as they are.
+    """
+    operator, officer = (
+        journal_as(database, login, tmp_path) for login in ("an_operator", "a_privacy_officer")
+    )
     assert operator.keyring is not None
     assert officer.keyring is not None
 
     assert operator[0].quarantined() == []
     operator[0].redriven(1, NOON)
-    with psycopg.connect(at(database, user="an_operator", password="x")) as connection, pytest.raises(DENIED):
+    with (
+        psycopg.connect(at(database, user="an_operator", password="x")) as connection,
+        pytest.raises(DENIED),
+    ):
         connection.execute("UPDATE tierfold_0.quarantine SET reason = 'x'")
     with pytest.raises(DENIED):
         operator.keyring.destroy(["customer:1"])
     assert len(officer[0].stored(0, 10)) == 1
     officer.keyring.restrict(["customer:2"])
     officer.keyring.lift(["customer:2"])
-    assert not officer.keyring.destroy(["customer:2"]), "only the owner can wipe what was overwritten, and it is told so"
+    assert not officer.keyring.destroy(["customer:2"]), (
+        "only the owner can wipe what was overwritten, and it is told so"
+    )
     assert officer.keyring.counts().destroyed == 1
     for table in ("stored_events", "quarantine", "sources"):
-        with psycopg.connect(at(database, user="a_privacy_officer", password="x")) as connection, pytest.raises(DENIED):
+        with (
+            psycopg.connect(at(database, user="a_privacy_officer", password="x")) as connection,
+            pytest.raises(DENIED),
+        ):
             connection.execute(f"DELETE FROM tierfold_0.{table}")
     operator.close()
     officer.close()
@@ -122,7 +173,14 @@ def guarded_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Redis with the users that are shipped."""
     folder = tmp_path_factory.mktemp("acl")
     settings = settings_in(folder, redis=f"redis://127.0.0.1:{free_port()}/0")
-    server = embedded.start([*embedded.redis_command(settings, folder), "--aclfile", str(DEPLOY / "redis" / "users.acl")], folder / "redis.log")
+    server = embedded.start(
+        [
+            *embedded.redis_command(settings, folder),
+            "--aclfile",
+            str(DEPLOY / "redis" / "users.acl"),
+        ],
+        folder / "redis.log",
+    )
     wait_for(settings.redis.removeprefix("redis://").removesuffix("/0"), server)
     yield settings.redis
     server.kill()
@@ -135,7 +193,10 @@ def store_as(url: str, user: str) -> RedisStore:
 
 
 async def test_agents_save_lookups_read_and_strangers_get_nowhere(guarded_redis: str) -> None:
-    """Lookups read states and hold places with the caps; they cannot set a state, nor empty the store (that they can let one expire is said in SECURITY)."""
+    """Lookups read states and hold places with the caps.
+
+    They cannot set a state, nor empty the store (that they can let one expire is said in SECURITY).
+    """
     agents, web, guard = (store_as(guarded_redis, user) for user in ("agents", "web", "guard"))
     place, kept = GroupShard(0, "customers@1"), {("profile@1", "customer:1"): StoredState(1, b"{}")}
 

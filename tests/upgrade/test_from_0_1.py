@@ -1,4 +1,7 @@
-"""A bank that the release before wrote goes on under this one: read, verified, rebuilt to the same digests, upgraded in place."""
+"""A bank that the release before wrote goes on under this one.
+
+Read, verified, rebuilt to the same digests, upgraded in place.
+"""
 
 import json
 import tarfile
@@ -15,7 +18,10 @@ from replay.evidence.verify_bundle import audit
 from tests.conftest import Running, settings_in
 
 RECORDED = Path(__file__).parent / "release-0.1"
-"""Six customers over four months: complaints, coupons, a survey, offers that were accepted; written by release 0.1."""
+"""Six customers over four months: complaints, coupons, a survey, offers that were accepted.
+
+Written by release 0.1.
+"""
 SAID: dict[str, Any] = json.loads((RECORDED / "said.json").read_text(encoding="utf-8"))
 """What that release answered, and its digests."""
 NEW = {"profile@2": "profile@1", "months@2": "months@1"}
@@ -24,7 +30,9 @@ NEW = {"profile@2": "profile@1", "months@2": "months@1"}
 
 @pytest.fixture(scope="module")
 def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """That bank's folder, with its journal, keys, evidence and a snapshot of its read models, under this release."""
+    """That bank's folder, with its journal, keys, evidence and a snapshot of its read models, under
+    this release.
+    """
     folder = tmp_path_factory.mktemp("upgraded")
     with tarfile.open(RECORDED / "bank.tar.xz") as archive:
         archive.extractall(folder, filter="data")
@@ -38,7 +46,10 @@ def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def test_every_digest_is_the_same_live_and_rebuilt(upgraded: Running) -> None:
-    """Of each projection whose version is the same; live under this release is what a rebuild comes to."""
+    """Of each projection whose version is the same.
+
+    Live under this release is what a rebuild comes to.
+    """
     live, rebuilt = upgraded.report("digest"), upgraded.report("digest", "--rebuild")
     same = SAID["digests"].keys() & live.keys()
 
@@ -48,7 +59,9 @@ def test_every_digest_is_the_same_live_and_rebuilt(upgraded: Running) -> None:
 
 
 def test_everything_verifies(upgraded: Running) -> None:
-    """Events against what was noted of them, states against their histories, the journal against what was signed."""
+    """Events against what was noted of them, states against their histories, the journal against
+    what was signed.
+    """
     assert upgraded.report("replay", "verify")["found"] == 0
     assert upgraded.report("audit", "verify-journal")["findings"] == []
 
@@ -56,12 +69,21 @@ def test_everything_verifies(upgraded: Running) -> None:
 @pytest.mark.parametrize("customer", SAID["customers"])
 def test_what_left_the_profile_is_in_rooms_of_its_own(upgraded: Running, customer: str) -> None:
     """Every field that the release before showed is shown, as it was."""
-    before, now = SAID["customers"][customer]["picture"], upgraded.client.get(f"/v1/customers/{customer}").json()
+    before, now = (
+        SAID["customers"][customer]["picture"],
+        upgraded.client.get(f"/v1/customers/{customer}").json(),
+    )
     profile = dict(before["profile"])
-    moved = {name: profile.pop(name) for name in ("open_cases", "cases_closed", "survey_score", "coupons", "attended")}
+    moved = {
+        name: profile.pop(name)
+        for name in ("open_cases", "cases_closed", "survey_score", "coupons", "attended")
+    }
 
     assert now["profile"] == profile
-    assert (now["complaints"]["open"], now["complaints"]["closed"]) == (moved["open_cases"], moved["cases_closed"])
+    assert (now["complaints"]["open"], now["complaints"]["closed"]) == (
+        moved["open_cases"],
+        moved["cases_closed"],
+    )
     assert now["benefits"] == {"coupons": moved["coupons"], "attended": moved["attended"]}
     assert now["surveys"] == {"score": moved["survey_score"]}
     assert now["balances"] == before["balances"]
@@ -69,7 +91,9 @@ def test_what_left_the_profile_is_in_rooms_of_its_own(upgraded: Running, custome
 
 @pytest.mark.parametrize("customer", SAID["customers"])
 def test_months_and_tiers_are_answered_as_before(upgraded: Running, customer: str) -> None:
-    """Each month with the complaints that were open at its end, although they are folded elsewhere now."""
+    """Each month with the complaints that were open at its end, although they are folded
+    elsewhere now.
+    """
     client, before = upgraded.client, SAID["customers"][customer]
 
     assert client.get(f"/v1/customers/{customer}/ledger").json() == before["ledger"]
@@ -100,7 +124,9 @@ def test_a_bank_that_was_upgraded_goes_on(upgraded: Running) -> None:
         "businessdate": "2026-11-29",
         "data": {"case": "k-2", "outcome": "settled"},
     }
-    sent = upgraded.client.post("/v1/interactions", json=event, headers={"content-type": "application/cloudevents+json"})
+    sent = upgraded.client.post(
+        "/v1/interactions", json=event, headers={"content-type": "application/cloudevents+json"}
+    )
     upgraded.settle()
 
     assert sent.status_code == 201

@@ -1,8 +1,11 @@
-"""Pipelines as the manuals of Quix Streams and Bytewax show them, that sum payments by customer; apart from our code, with versions of their own.
+"""Pipelines as the manuals of Quix Streams and Bytewax show them, that sum payments by customer.
+
+Apart from our code, with versions of their own.
 
     python pipelines.py quix|bytewax BROKER TOPIC EVENTS BATCH RESULT
 
-reads `EVENTS` events from a topic, `BATCH` in a message, and writes events a second, from the first to the last, into `RESULT`.
+reads `EVENTS` events from a topic, `BATCH` in a message, and writes events a second, from the first
+to the last, into `RESULT`.
 """
 
 import gc
@@ -34,7 +37,9 @@ many = msgspec.json.Decoder(list[Paid])
 
 
 class Sums:
-    """What customers paid; when all events are summed, the result is written and the process ends."""
+    """What customers paid; when all events are summed, the result is written and the
+    process ends.
+    """
 
     def __init__(self, events: int, result: Path) -> None:
         self._events = events
@@ -51,7 +56,9 @@ class Sums:
         if self._seen == 1:
             self._begun = time.perf_counter()
         elif self._seen == self._events:
-            self._result.write_text(f"{self._events / (time.perf_counter() - self._begun):.0f}", encoding="ascii")
+            self._result.write_text(
+                f"{self._events / (time.perf_counter() - self._begun):.0f}", encoding="ascii"
+            )
             os._exit(0)
 
 
@@ -65,7 +72,11 @@ def quix(broker: str, topic: str, at_once: int, sums: Sums) -> None:
     from quixstreams import Application
 
     app = Application(
-        broker_address=broker, consumer_group=f"peer-quix-{os.getpid()}", auto_offset_reset="earliest", loglevel="ERROR", auto_create_topics=False
+        broker_address=broker,
+        consumer_group=f"peer-quix-{os.getpid()}",
+        auto_offset_reset="earliest",
+        loglevel="ERROR",
+        auto_create_topics=False,
     )
     frame = app.dataframe(app.topic(topic, value_deserializer="bytes", key_deserializer="bytes"))
 
@@ -99,4 +110,6 @@ def bytewax(broker: str, topic: str, at_once: int, sums: Sums) -> None:
 if __name__ == "__main__":
     gc.set_threshold(100_000, 50, 100)  # as our own processes have it
     kind, broker, topic, events, at_once, result = sys.argv[1:]
-    {"quix": quix, "bytewax": bytewax}[kind](broker, topic, int(at_once), Sums(int(events), Path(result)))
+    {"quix": quix, "bytewax": bytewax}[kind](
+        broker, topic, int(at_once), Sums(int(events), Path(result))
+    )

@@ -15,7 +15,15 @@ from streams.web.dependencies import WebDependencies, as_json
 from streams.web.problems import Problem
 from streams.web.security.masking import shown
 
-CustomerId = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.\-:/@#]+$", description="The customer's number, without `customer:`")]
+CustomerId = Annotated[
+    str,
+    Path(
+        min_length=1,
+        max_length=128,
+        pattern=r"^[A-Za-z0-9_.\-:/@#]+$",
+        description="The customer's number, without `customer:`",
+    ),
+]
 
 
 async def found(doors: WebDependencies, name: str) -> Customer:
@@ -32,30 +40,70 @@ def add_customers(app: FastAPI, doors: WebDependencies) -> None:
     @app.get("/v1/customers/{customer}", summary="The whole picture of a customer")
     async def picture(customer: CustomerId, request: Request) -> Response:
         who = await found(doors, customer)
-        balances = {number: {"balance": account.balance, "currency": account.currency, "asset_class": account.asset_class}
-                    for number, account in who.ledger.accounts.items() if not account.closed}  # fmt: skip
-        known = {"profile": who.profile, "ledger": {"accounts": balances}, "standing": _answer(doors, who)}
+        balances = {number: {"balance": account.balance, "currency": account.currency, "asset_class": account.asset_class}  # noqa: E501
+                    for number, account in who.ledger.accounts.items() if not account.closed}  # fmt: skip  # noqa: E501
+        known = {
+            "profile": who.profile,
+            "ledger": {"accounts": balances},
+            "standing": _answer(doors, who),
+        }
         rooms = {"complaints": who.complaints, "benefits": who.benefits, "surveys": who.surveys}
         seen = shown(request, doors.privacy, known | rooms)
         return as_json({"customer": customer, "balances": seen.pop("ledger")["accounts"], **seen})
 
-    @app.get("/v1/customers/{customer}/tier", summary="The tier, since when, on what grounds, what is missing for the next, and where this month is heading")
+    @app.get(
+        "/v1/customers/{customer}/tier",
+        summary=(
+            "The tier, since when, on what grounds, what is missing for the next, and where this "
+            "month is heading"
+        ),
+    )
     async def tier(customer: CustomerId, request: Request) -> Response:
-        return as_json({"customer": customer, **shown(request, doors.privacy, vars(_answer(doors, await found(doors, customer))))})
+        return as_json(
+            {
+                "customer": customer,
+                **shown(request, doors.privacy, vars(_answer(doors, await found(doors, customer)))),
+            }
+        )
 
-    @app.get("/v1/customers/{customer}/ledger", summary="Running balances and the facts of each month, in minor units")
+    @app.get(
+        "/v1/customers/{customer}/ledger",
+        summary="Running balances and the facts of each month, in minor units",
+    )
     async def ledger(customer: CustomerId, request: Request) -> Response:
         who = await found(doors, customer)
-        return as_json({"customer": customer, **shown(request, doors.privacy, {"ledger": who.ledger, "months": who.rows})})
+        return as_json(
+            {
+                "customer": customer,
+                **shown(request, doors.privacy, {"ledger": who.ledger, "months": who.rows}),
+            }
+        )
 
     @app.get("/v1/customers/{customer}/history", summary="Every event of a customer, in order")
-    async def history(customer: CustomerId, after: Annotated[int, Query(ge=0)] = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Response:
+    async def history(
+        customer: CustomerId,
+        after: Annotated[int, Query(ge=0)] = 0,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> Response:
         await found(doors, customer)
         stream = f"customer:{customer}"
         shard = doors.journal[shard_of(stream, doors.shards)]
         events = await asyncio.to_thread(shard.history, stream, after, limit)
-        events_shown = [{**_fields(event), "type": TYPE_BY_EVENT[type(event.data)], "data": event.data.model_dump(mode="json")} for event in events]
-        return as_json({"customer": customer, "events": events_shown, "next": events[-1].version if len(events) == limit else None})
+        events_shown = [
+            {
+                **_fields(event),
+                "type": TYPE_BY_EVENT[type(event.data)],
+                "data": event.data.model_dump(mode="json"),
+            }
+            for event in events
+        ]
+        return as_json(
+            {
+                "customer": customer,
+                "events": events_shown,
+                "next": events[-1].version if len(events) == limit else None,
+            }
+        )
 
 
 def _answer(doors: WebDependencies, who: Customer) -> Answer:
@@ -63,5 +111,14 @@ def _answer(doors: WebDependencies, who: Customer) -> Answer:
 
 
 def _fields(event: Recorded) -> dict[str, Any]:
-    names = ("position", "version", "source", "id", "occurred_at", "business_date", "recorded_at", "cause")
+    names = (
+        "position",
+        "version",
+        "source",
+        "id",
+        "occurred_at",
+        "business_date",
+        "recorded_at",
+        "cause",
+    )
     return {name: getattr(event, name) for name in names}

@@ -1,4 +1,7 @@
-"""Which questions about households and company groups are answered? Who belongs to it, and what its months came to."""
+"""Which questions about households and company groups are answered?
+
+Who belongs to it, and what its months came to.
+"""
 
 from fastapi import FastAPI, Request, Response
 
@@ -16,12 +19,29 @@ def add_wholes(app: FastAPI, doors: WebDependencies) -> None:
         if whole is None:
             raise Problem(404, f"nothing is recorded of {kind} {name}")
         request.state.look.also(whole.members)
-        return as_json({kind: name, **shown(request, doors.privacy, {"members": whole.members, "months": whole.months})})
+        return as_json(
+            {
+                kind: name,
+                **shown(request, doors.privacy, {"members": whole.members, "months": whole.months}),
+            }
+        )
 
-    @app.get("/v1/households/{household}", summary="Who belongs to a household, since when and with which share, and what each month came to")
+    @app.get(
+        "/v1/households/{household}",
+        summary=(
+            "Who belongs to a household, since when and with which share, and what each month "
+            "came to"
+        ),
+    )
     async def household(household: CustomerId, request: Request) -> Response:
         return await answer(request, "household", household)
 
-    @app.get("/v1/companies/{company}", summary="Who belongs to a company group, since when and with which share, and what each month came to")
+    @app.get(
+        "/v1/companies/{company}",
+        summary=(
+            "Who belongs to a company group, since when and with which share, and what each month "
+            "came to"
+        ),
+    )
     async def company(company: CustomerId, request: Request) -> Response:
         return await answer(request, "company", company)

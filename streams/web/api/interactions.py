@@ -23,7 +23,12 @@ PATIENCE = 30.0
 OUTCOMES: dict[int | str, dict[str, Any]] = {
     200: {"description": "All were recorded before"},
     202: {"description": "Accepted, not yet recorded"},
-    **problems({409: "The same source and id was recorded with other content", 410: "Refused: their subject was forgotten, or is restricted"}),
+    **problems(
+        {
+            409: "The same source and id was recorded with other content",
+            410: "Refused: their subject was forgotten, or is restricted",
+        }
+    ),
 }
 
 
@@ -40,7 +45,9 @@ CLOUD_EVENT = {
 }
 BODIES = {
     "application/cloudevents+json": {"schema": CLOUD_EVENT},
-    "application/cloudevents-batch+json": {"schema": {"type": "array", "items": CLOUD_EVENT, "minItems": 1}},
+    "application/cloudevents-batch+json": {
+        "schema": {"type": "array", "items": CLOUD_EVENT, "minItems": 1}
+    },
 }
 """What is handed in; `tierfold schema` writes what `data` is for each type."""
 
@@ -81,9 +88,18 @@ def add_interactions(app: FastAPI, doors: WebDependencies) -> None:
         outcomes = {receipt.outcome for receipt in receipts}
         status = 409 if "conflict" in outcomes else 201 if "recorded" in outcomes else 200
         if "refused" in outcomes:
-            raise Problem(410, "their subject was forgotten or is restricted, and nothing more is recorded of them", [r.model_dump() for r in receipts])
+            raise Problem(
+                410,
+                "their subject was forgotten or is restricted, and nothing more is recorded of "
+                "them",
+                [r.model_dump() for r in receipts],
+            )
         if status == 409:
-            raise Problem(409, "the same source and id was recorded with other content; this one is in quarantine", [r.model_dump() for r in receipts])
+            raise Problem(
+                409,
+                "the same source and id was recorded with other content; this one is in quarantine",
+                [r.model_dump() for r in receipts],
+            )
         return as_json([receipt.model_dump() for receipt in receipts], status)
 
 
@@ -91,23 +107,38 @@ def _submit(doors: WebDependencies, events: list[Proposed]) -> "list[Future[Deli
     by_shard: dict[int, list[bytes]] = {}
     for event in events:
         by_shard.setdefault(shard_of(event.stream, doors.shards), []).append(write(event))
-    return [doors.courier.submit(shard, write_batch(raws), batch=True) for shard, raws in by_shard.items()]
+    return [
+        doors.courier.submit(shard, write_batch(raws), batch=True)
+        for shard, raws in by_shard.items()
+    ]
 
 
 async def _safe(delivered: "list[asyncio.Future[Delivered]]") -> None:
     try:
         await asyncio.wait_for(asyncio.gather(*delivered), PATIENCE)
     except TimeoutError:
-        raise Problem(503, "not yet safe: the journal does not take it just now; send it again, which is harmless") from None
+        raise Problem(
+            503,
+            "not yet safe: the journal does not take it just now; send it again, which is harmless",
+        ) from None
 
 
 async def _posted(request: Request, shards: int, screen: Screen) -> list[Proposed]:
     body = await request.body()
-    headers = [(name.replace("ce-", "ce_", 1), value.encode()) for name, value in request.headers.items()]
+    headers = [
+        (name.replace("ce-", "ce_", 1), value.encode()) for name, value in request.headers.items()
+    ]
     items = read_message(None, body, headers)
     if any(map(screen.forbids, items)):
-        raise Problem(422, "nothing was recorded: passwords, biometrics and their like must never be sent here")
-    errors = [{"item": number, "field": item.read.field, "detail": item.read.reason} for number, item in enumerate(items) if isinstance(item.read, Rejected)]
+        raise Problem(
+            422,
+            "nothing was recorded: passwords, biometrics and their like must never be sent here",
+        )
+    errors = [
+        {"item": number, "field": item.read.field, "detail": item.read.reason}
+        for number, item in enumerate(items)
+        if isinstance(item.read, Rejected)
+    ]
     if errors:
         raise Problem(422, "nothing was recorded: these events cannot be read", errors)
     events = [cast("Proposed", item.read) for item in items]
@@ -119,27 +150,39 @@ async def _posted(request: Request, shards: int, screen: Screen) -> list[Propose
 async def _known(doors: WebDependencies, events: list[Proposed]) -> dict[bytes, Known]:
     keys: dict[int, list[bytes]] = {}
     for event in events:
-        keys.setdefault(shard_of(event.stream, doors.shards), []).append(source_key(event.source, event.id))
+        keys.setdefault(shard_of(event.stream, doors.shards), []).append(
+            source_key(event.source, event.id)
+        )
     found: dict[bytes, Known] = {}
     for shard, wanted in keys.items():
         found.update(await asyncio.to_thread(doors.journal[shard].known, wanted))
     return found
 
 
-async def _receipts(doors: WebDependencies, events: list[Proposed], before: dict[bytes, Known]) -> list[Receipt]:
+async def _receipts(
+    doors: WebDependencies, events: list[Proposed], before: dict[bytes, Known]
+) -> list[Receipt]:
     after = await _known(doors, events)
     return [await _receipt(doors, event, before, after) for event in events]
 
 
-async def _receipt(doors: WebDependencies, event: Proposed, before: dict[bytes, Known], after: dict[bytes, Known]) -> Receipt:
+async def _receipt(
+    doors: WebDependencies, event: Proposed, before: dict[bytes, Known], after: dict[bytes, Known]
+) -> Receipt:
     shard, key = shard_of(event.stream, doors.shards), source_key(event.source, event.id)
-    receipt = Receipt(source=event.source, id=event.id, outcome="refused", stream=event.stream, shard=shard)
+    receipt = Receipt(
+        source=event.source, id=event.id, outcome="refused", stream=event.stream, shard=shard
+    )
     known = after.get(key)
     if known is None:
         return receipt
     [identity] = await asyncio.to_thread(doors.journal[shard].identified, [event])
     if known.content != identity.content:
         return receipt.model_copy(update={"outcome": "conflict"})
-    [recorded] = await asyncio.to_thread(doors.journal[shard].history, known.stream, known.version - 1, 1)
+    [recorded] = await asyncio.to_thread(
+        doors.journal[shard].history, known.stream, known.version - 1, 1
+    )
     outcome = "already" if key in before else "recorded"
-    return receipt.model_copy(update={"outcome": outcome, "version": recorded.version, "position": recorded.position})
+    return receipt.model_copy(
+        update={"outcome": outcome, "version": recorded.version, "position": recorded.position}
+    )

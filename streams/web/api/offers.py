@@ -1,4 +1,7 @@
-"""What should be offered now, and why not something else? Decided while the customer waits; recorded behind the answer."""
+"""What should be offered now, and why not something else?
+
+Decided while the customer waits; recorded behind the answer.
+"""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -37,9 +40,13 @@ class Treatment(BaseModel):
 
 
 class NextBestOffer(BaseModel):
-    """The answer to a channel: the decision by its number, what to show, best first, all candidates, every drop with its reason.
+    """The answer to a channel.
 
-    `by_value` says why the models had no say, if they had none. On a channel with caps the offer has to be shown by `present_by`.
+    The decision by its number, what to show, best first, all candidates, every drop with its
+    reason.
+
+    `by_value` says why the models had no say, if they had none. On a channel with caps the offer
+    has to be shown by `present_by`.
     """
 
     decision: str
@@ -59,53 +66,92 @@ def add_offers(app: FastAPI, doors: WebDependencies, recording: Recording) -> No
     """Add the question what to offer, and what may come."""
     numbers = _numbers()
 
-    @app.get("/v1/customers/{customer}/next-best-offer", summary="What to offer now, and why not something else", response_model=NextBestOffer)
+    @app.get(
+        "/v1/customers/{customer}/next-best-offer",
+        summary="What to offer now, and why not something else",
+        response_model=NextBestOffer,
+    )
     async def next_best_offer(
         customer: CustomerId,
         request: Request,
         channel: Channel = "app",
         limit: Annotated[int, Query(ge=1, le=10, description="How many offers to show")] = 1,
-        personalised: Annotated[bool, Query(description="False: nothing that is known of the customer ranks the offers")] = True,
+        personalised: Annotated[
+            bool, Query(description="False: nothing that is known of the customer ranks the offers")
+        ] = True,
     ) -> Response:
         recording.make_room()
         who = await found(doors, customer)
         models = await doors.lookups.models(doors.models)
-        asked = Asked(next(numbers), channel, _now(doors), limit, personalised, asker=request.state.look.asker())
+        asked = Asked(
+            next(numbers),
+            channel,
+            _now(doors),
+            limit,
+            personalised,
+            asker=request.state.look.asker(),
+        )
         decided = await _decided(doors, who, models, asked)
         answer = as_json(_answer(doors.catalogue, customer, decided))
         answer.background = BackgroundTask(recording.add, who.stream, decided, asked.now)
         return answer
 
     @app.get(
-        "/v1/customers/{customer}/foresight", summary="What may come: leaving, with its reasons; wanting; the next month's balance; flows unlike the customer"
+        "/v1/customers/{customer}/foresight",
+        summary=(
+            "What may come: leaving, with its reasons; wanting; the next month's balance; flows "
+            "unlike the customer"
+        ),
     )
     async def foresight(customer: CustomerId) -> Response:
         who, today = await found(doors, customer), datetime.now(doors.zone).date()
         models, watch = await doors.lookups.models(doors.models), doors.catalogue.watch
         key = tier_on(who.policy, who.standing, today) in watch.tiers
-        return as_json({"customer": customer, **vars(foresee(who.months.rows, models, key, watch.churn_permille, doors.catalogue.currency))})
+        return as_json(
+            {
+                "customer": customer,
+                **vars(
+                    foresee(
+                        who.months.rows, models, key, watch.churn_permille, doors.catalogue.currency
+                    )
+                ),
+            }
+        )
 
 
 def _now(doors: WebDependencies) -> datetime:
-    """The time in the bank's zone, with its offset fixed: what is decided again later has no other, whatever becomes of summer time."""
+    """The time in the bank's zone, with its offset fixed.
+
+    What is decided again later has no other, whatever becomes of summer time.
+    """
     now = datetime.now(doors.zone)
     return now.replace(tzinfo=timezone(now.utcoffset() or timedelta()))
 
 
-async def _decided(doors: WebDependencies, who: Customer, models: Mapping[str, Learnt], asked: Asked) -> OfferDecided:
-    """A decision whose place with the caps is held; decided again where somebody else took the last one."""
+async def _decided(
+    doors: WebDependencies, who: Customer, models: Mapping[str, Learnt], asked: Asked
+) -> OfferDecided:
+    """A decision whose place with the caps is held.
+
+    Decided again where somebody else took the last one.
+    """
     capped = any(cap.of == "household" for cap in doors.catalogue.contact.on(asked.channel))
     households = await doors.lookups.households(who.offers.households) if capped else []
     while True:
         decided = decide_offer(who, households, doors.catalogue, models, asked)
-        reached = await reserve(doors, who, households, decided, asked) if decided.present_by else None
+        reached = (
+            await reserve(doors, who, households, decided, asked) if decided.present_by else None
+        )
         if reached is None:
             return decided
         asked = replace(asked, full=(*asked.full, reached))
 
 
 def _numbers() -> Iterator[str]:
-    """Numbers for decisions that nobody can guess; the system is asked for many at once, because asking costs."""
+    """Numbers for decisions that nobody can guess.
+
+    The system is asked for many at once, because asking costs.
+    """
     while True:
         drawn = os.urandom(BATCH_DECISIONS * 16)
         yield from (drawn[place : place + 16].hex() for place in range(0, len(drawn), 16))
@@ -128,4 +174,9 @@ def _answer(catalogue: Catalogue, customer: str, decided: OfferDecided) -> dict[
 
 
 def _treatment(offer: Offer, channel: Channel) -> dict[str, object]:
-    return {"offer": offer.offer, "name": offer.name, "words": offer.treatments.get(channel, {}), "mandatory": offer.mandatory}
+    return {
+        "offer": offer.offer,
+        "name": offer.name,
+        "words": offer.treatments.get(channel, {}),
+        "mandatory": offer.mandatory,
+    }

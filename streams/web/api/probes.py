@@ -14,11 +14,18 @@ def add_probes(app: FastAPI, doors: WebDependencies) -> None:
     async def healthz() -> dict[str, str]:
         return {"status": "alive"}
 
-    @app.get("/readyz", summary="Dependencies answer and lag is low", responses={503: {"description": "Not ready, with reasons"}})
+    @app.get(
+        "/readyz",
+        summary="Dependencies answer and lag is low",
+        responses={503: {"description": "Not ready, with reasons"}},
+    )
     async def readyz() -> Response:
         faults = await doors.health.faults()
         return answer(503, "; ".join(faults)) if faults else as_json({"status": "ready"})
 
     @app.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
     async def metrics() -> Response:
-        return Response(await doors.health.metrics(await doors.lookups.models(doors.models)), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(
+            await doors.health.metrics(await doors.lookups.models(doors.models)),
+            media_type="text/plain; version=0.0.4; charset=utf-8",
+        )

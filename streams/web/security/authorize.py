@@ -1,4 +1,7 @@
-"""Who is let in? Nobody without a token, but to ask for health; and what they look at is written down."""
+"""Who is let in?
+
+Nobody without a token, but to ask for health; and what they look at is written down.
+"""
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -39,7 +42,10 @@ ManagerOf = Callable[[str], Awaitable[str | None]]
 
 @dataclass
 class Access:
-    """A question that a caller may ask in some roles; and once it is known about whom, as what they ask, and for what."""
+    """A question that a caller may ask in some roles.
+
+    And once it is known about whom, as what they ask, and for what.
+    """
 
     caller: Caller
     what: str
@@ -50,13 +56,29 @@ class Access:
     streams: tuple[str, ...] = ()
 
     async def at(self, stream: str) -> None:
-        """It is about this customer, household or company group; raises a 403 where that is none of the caller's business."""
-        fitting = [role for role in self.roles if self.stated in PURPOSES.get(role, ()) or (self.stated is None and role not in STATES_PURPOSE)]
+        """It is about this customer, household or company group.
+
+        Raises a 403 where that is none of the caller's business.
+        """
+        fitting = [
+            role
+            for role in self.roles
+            if self.stated in PURPOSES.get(role, ())
+            or (self.stated is None and role not in STATES_PURPOSE)
+        ]
         if not fitting:
             said = sorted({purpose for role in self.roles for purpose in PURPOSES.get(role, ())})
-            raise Problem(403 if self.stated else 400, f"say for what in the header {PURPOSE}: {', '.join(said)}")
+            raise Problem(
+                403 if self.stated else 400,
+                f"say for what in the header {PURPOSE}: {', '.join(said)}",
+            )
         for role in fitting:
-            if reaches(self.caller, role, stream, await self.manager_of(stream) if role == "manager" else None):
+            if reaches(
+                self.caller,
+                role,
+                stream,
+                await self.manager_of(stream) if role == "manager" else None,
+            ):
                 self.streams, self.role = (stream,), role
                 return
         raise Problem(403, "this is no customer of yours")
@@ -75,12 +97,24 @@ class Access:
         if event.source.startswith(OURS):
             raise Problem(403, f"a source that begins with {OURS} is for tierfold itself")
         for role in self.roles:
-            if may_send(self.caller, role, event, await self.manager_of(event.stream) if role == "manager" else None):
+            if may_send(
+                self.caller,
+                role,
+                event,
+                await self.manager_of(event.stream) if role == "manager" else None,
+            ):
                 return
-        raise Problem(403, f"{type_name(type(event.data))} is not for you to say of {event.stream.partition(':')[0]} {event.stream.partition(':')[2]}")
+        raise Problem(
+            403,
+            f"{type_name(type(event.data))} is not for you to say of "
+            f"{event.stream.partition(':')[0]} {event.stream.partition(':')[2]}",
+        )
 
     def asker(self) -> Asker:
-        """Who asks, for a decision that is itself the record of this look; nothing else is written down of it."""
+        """Who asks, for a decision that is itself the record of this look.
+
+        Nothing else is written down of it.
+        """
         assert self.role is not None
         self.streams = ()
         return Asker(who=self.caller.who, role=self.role, purpose=self._purpose(self.role))
@@ -89,16 +123,34 @@ class Access:
         """What is written down of it; nothing if it was about nobody."""
         if self.role is None:
             return []
-        return [DataLookedUp(who=self.caller.who, role=self.role, purpose=self._purpose(self.role), what=self.what, about=stream) for stream in self.streams]
+        return [
+            DataLookedUp(
+                who=self.caller.who,
+                role=self.role,
+                purpose=self._purpose(self.role),
+                what=self.what,
+                about=stream,
+            )
+            for stream in self.streams
+        ]
 
     def _purpose(self, role: Role) -> Purpose:
         return cast("Purpose", self.stated) if self.stated else PURPOSES[role][0]
 
 
 class Authorize:
-    """Lets callers in, or does not; `note` writes a look down. `rates` are those of systems and of people, as `2000/second`."""
+    """Lets callers in, or does not; `note` writes a look down.
 
-    def __init__(self, tokens: Tokens, manager_of: ManagerOf, note: Callable[[Access], Awaitable[None]], rates: tuple[str, str]) -> None:
+    `rates` are those of systems and of people, as `2000/second`.
+    """
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        manager_of: ManagerOf,
+        note: Callable[[Access], Awaitable[None]],
+        rates: tuple[str, str],
+    ) -> None:
         self._tokens = tokens
         self._manager_of = manager_of
         self.note = note
@@ -122,28 +174,49 @@ class Authorize:
     async def _caller(self, request: Request) -> Caller:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
-            raise Problem(401, "a bearer token is needed: `tierfold token` makes one", headers={"www-authenticate": "Bearer"})
+            raise Problem(
+                401,
+                "a bearer token is needed: `tierfold token` makes one",
+                headers={"www-authenticate": "Bearer"},
+            )
         try:
             return await self._tokens.caller(token.strip())
         except BadToken as error:
-            raise Problem(401, f"this token lets nobody in: {error}", headers={"www-authenticate": 'Bearer error="invalid_token"'}) from error
+            raise Problem(
+                401,
+                f"this token lets nobody in: {error}",
+                headers={"www-authenticate": 'Bearer error="invalid_token"'},
+            ) from error
 
     def _limited(self, caller: Caller) -> None:
         rate = self._rates[not any(role in SYSTEMS for role in caller.roles)]
         if not rate.allows(caller.who):
-            raise Problem(429, f"no more than {rate.said}", headers={"retry-after": str(rate.seconds)})
+            raise Problem(
+                429, f"no more than {rate.said}", headers={"retry-after": str(rate.seconds)}
+            )
 
 
 def guarded_by(gate: Authorize) -> type[APIRoute]:
-    """The kind of route that lets nobody in but those who may; one that no grant names cannot be made."""
+    """The kind of route that lets nobody in but those who may.
+
+    One that no grant names cannot be made.
+    """
 
     class Guarded(APIRoute):
         def __init__(self, path: str, endpoint: Callable[..., Any], **how: Any) -> None:
             [method] = how["methods"]
             self.grant = GRANTS[method, path]
             if self.grant.roles:
-                asked = [STATED] if any(f"{{{part}}}" in path for part in (*SUBJECTS, "decision")) else []
-                said = {"security": [{"bearer": []}], "x-roles": list(self.grant.roles), "parameters": asked}
+                asked = (
+                    [STATED]
+                    if any(f"{{{part}}}" in path for part in (*SUBJECTS, "decision"))
+                    else []
+                )
+                said = {
+                    "security": [{"bearer": []}],
+                    "x-roles": list(self.grant.roles),
+                    "parameters": asked,
+                }
                 how["openapi_extra"] = {**(how.get("openapi_extra") or {}), **said}
             super().__init__(path, endpoint, **how)
 
@@ -156,7 +229,12 @@ def guarded_by(gate: Authorize) -> type[APIRoute]:
                     response = await answer(request)
                 except Problem as problem:
                     if problem.status in REFUSALS:
-                        log.warning("access_denied", who=request.state.who, what=grant.what, status=problem.status)
+                        log.warning(
+                            "access_denied",
+                            who=request.state.who,
+                            what=grant.what,
+                            status=problem.status,
+                        )
                     raise
                 await gate.note(look)
                 return response

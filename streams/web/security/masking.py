@@ -1,4 +1,7 @@
-"""How much of what is known of somebody is shown? All to those who see names as they are; to all others what the privacy policy leaves."""
+"""How much of what is known of somebody is shown?
+
+All to those who see names as they are; to all others what the privacy policy leaves.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,11 +13,17 @@ from domain.access.privacy_policy import PrivacyPolicy, masked
 
 
 def shown(request: Request, privacy: PrivacyPolicy, said: Mapping[str, Any]) -> dict[str, Any]:
-    """An answer as whoever asks may see it: states of read models stand under the names of their projections."""
+    """An answer as whoever asks may see it.
+
+    States of read models stand under the names of their projections.
+    """
     told: dict[str, Any] = msgspec.to_builtins(said)
     if request.state.look.unmasked:
         return told
     answer = {
-        name: masked(privacy.read_models[name], {}, each) if name in privacy.read_models and isinstance(each, dict) else each for name, each in told.items()
+        name: masked(privacy.read_models[name], {}, each)
+        if name in privacy.read_models and isinstance(each, dict)
+        else each
+        for name, each in told.items()
     }
     return masked({}, privacy.wherever, answer)

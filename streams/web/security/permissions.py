@@ -7,7 +7,10 @@ from domain.event import Role
 
 
 class Grant(NamedTuple):
-    """What a question is called in the access journal, and who may ask it, whoever sees most first; nobody named: everybody, without a token."""
+    """What a question is called in the access journal, and who may ask it, whoever sees most first.
+
+    Nobody named: everybody, without a token.
+    """
 
     what: str
     roles: tuple[Role, ...] = ()
@@ -18,20 +21,38 @@ GRANTS = {
     ("GET", "/readyz"): Grant("ready"),
     ("GET", "/openapi.json"): Grant("openapi", ROLES),
     ("GET", "/metrics"): Grant("metrics", ("operator",)),
-    ("POST", "/v1/interactions"): Grant("interactions", ("core", "channel", "manager", "supervisor")),
-    ("GET", "/v1/customers/{customer}"): Grant("picture", ("auditor", "privacy-officer", "supervisor", "manager")),
-    ("GET", "/v1/customers/{customer}/tier"): Grant("tier", ("auditor", "privacy-officer", "supervisor", "channel", "manager")),
-    ("GET", "/v1/customers/{customer}/ledger"): Grant("ledger", ("auditor", "privacy-officer", "supervisor", "manager")),
+    ("POST", "/v1/interactions"): Grant(
+        "interactions", ("core", "channel", "manager", "supervisor")
+    ),
+    ("GET", "/v1/customers/{customer}"): Grant(
+        "picture", ("auditor", "privacy-officer", "supervisor", "manager")
+    ),
+    ("GET", "/v1/customers/{customer}/tier"): Grant(
+        "tier", ("auditor", "privacy-officer", "supervisor", "channel", "manager")
+    ),
+    ("GET", "/v1/customers/{customer}/ledger"): Grant(
+        "ledger", ("auditor", "privacy-officer", "supervisor", "manager")
+    ),
     ("GET", "/v1/customers/{customer}/history"): Grant("history", ("auditor", "privacy-officer")),
-    ("GET", "/v1/customers/{customer}/next-best-offer"): Grant("next-best-offer", ("channel", "manager")),
+    ("GET", "/v1/customers/{customer}/next-best-offer"): Grant(
+        "next-best-offer", ("channel", "manager")
+    ),
     ("GET", "/v1/customers/{customer}/foresight"): Grant("foresight", ("supervisor", "manager")),
-    ("GET", "/v1/customers/{customer}/explain"): Grant("explain", ("auditor", "privacy-officer", "supervisor", "manager")),
-    ("GET", "/v1/customers/{customer}/as-of"): Grant("as-of", ("auditor", "privacy-officer", "supervisor")),
+    ("GET", "/v1/customers/{customer}/explain"): Grant(
+        "explain", ("auditor", "privacy-officer", "supervisor", "manager")
+    ),
+    ("GET", "/v1/customers/{customer}/as-of"): Grant(
+        "as-of", ("auditor", "privacy-officer", "supervisor")
+    ),
     ("GET", "/v1/households/{household}"): Grant("household", ("supervisor", "auditor")),
-    ("GET", "/v1/households/{household}/as-of"): Grant("household-as-of", ("supervisor", "auditor")),
+    ("GET", "/v1/households/{household}/as-of"): Grant(
+        "household-as-of", ("supervisor", "auditor")
+    ),
     ("GET", "/v1/companies/{company}"): Grant("company", ("supervisor", "auditor")),
     ("GET", "/v1/companies/{company}/as-of"): Grant("company-as-of", ("supervisor", "auditor")),
-    ("GET", "/v1/decisions/{decision}/explanation"): Grant("decision", ("auditor", "privacy-officer", "supervisor", "channel", "manager")),
+    ("GET", "/v1/decisions/{decision}/explanation"): Grant(
+        "decision", ("auditor", "privacy-officer", "supervisor", "channel", "manager")
+    ),
     ("GET", "/v1/versions"): Grant("versions", ("tier-owner", "supervisor", "auditor", "operator")),
     ("POST", "/v1/what-if"): Grant("what-if", ("tier-owner",)),
 }

@@ -1,4 +1,7 @@
-"""How often may somebody ask? So often in each second, minute or hour, counted by the process that answers."""
+"""How often may somebody ask?
+
+So often in each second, minute or hour, counted by the process that answers.
+"""
 
 import time
 
@@ -6,7 +9,10 @@ PERIODS = {"second": 1, "minute": 60, "hour": 3600}
 
 
 class Rate:
-    """A rate such as `120/minute`, for everybody by themselves. All counts begin anew with each period, so none is kept for long."""
+    """A rate such as `120/minute`, for everybody by themselves.
+
+    All counts begin anew with each period, so none is kept for long.
+    """
 
     def __init__(self, said: str) -> None:
         often, _, period = said.partition("/")

@@ -1,4 +1,8 @@
-"""Who is it that asks? A token says so: OAuth 2 bearer tokens as JWT (RFC 6750, RFC 7519, claims as in RFC 9068). The door to PyJWT."""
+"""Who is it that asks?
+
+A token says so: OAuth 2 bearer tokens as JWT (RFC 6750, RFC 7519, claims as in RFC 9068). The door
+to PyJWT.
+"""
 
 import asyncio
 import json
@@ -40,7 +44,9 @@ class BadToken(ValueError):
 
 
 class Tokens:
-    """Reads tokens of one issuer for one audience, by keys in a JWK set (RFC 7517) that `read` gets; raises `BadToken`."""
+    """Reads tokens of one issuer for one audience, by keys in a JWK set (RFC 7517) that `read`
+    gets; raises `BadToken`.
+    """
 
     def __init__(self, read: Callable[[], str | bytes], issuer: str, audience: str) -> None:
         self._read = read
@@ -60,7 +66,15 @@ class Tokens:
             raise BadToken("it is too long")
         try:
             key = await self._key(str(jwt.get_unverified_header(token).get("kid")))
-            claims = jwt.decode(token, key, ALGORITHMS, {"require": REQUIRED}, issuer=self._issuer, audience=self._audience, leeway=LEEWAY)
+            claims = jwt.decode(
+                token,
+                key,
+                ALGORITHMS,
+                {"require": REQUIRED},
+                issuer=self._issuer,
+                audience=self._audience,
+                leeway=LEEWAY,
+            )
         except jwt.PyJWTError as error:
             raise BadToken(_reason(error)) from error
         caller = _caller(claims)
@@ -94,18 +108,36 @@ class Tokens:
 def _public(said: dict[str, Any]) -> jwt.PyJWK | None:
     """A key that signs, in a way that is allowed; others in the set are for somebody else."""
     try:
-        key = jwt.PyJWK(said) if said.get("use", "sig") == "sig" and said.get("kty") in {"OKP", "EC", "RSA"} else None
+        key = (
+            jwt.PyJWK(said)
+            if said.get("use", "sig") == "sig" and said.get("kty") in {"OKP", "EC", "RSA"}
+            else None
+        )
     except jwt.PyJWTError:
         return None
     return key if key is not None and key.key_id and key.algorithm_name in ALGORITHMS else None
 
 
 def minted(seed: bytes, issuer: str, audience: str, caller: Caller, seconds: int) -> str:
-    """A token for somebody, signed with a key of our own (Ed25519, from a seed of 32 bytes), good for so many seconds."""
+    """A token for somebody, signed with a key of our own (Ed25519, from a seed of 32 bytes), good
+    for so many seconds.
+    """
     now = int(time.time())
-    claims: dict[str, Any] = {"iss": issuer, "aud": audience, "sub": caller.who, "roles": list(caller.roles), "iat": now, "exp": now + seconds}
+    claims: dict[str, Any] = {
+        "iss": issuer,
+        "aud": audience,
+        "sub": caller.who,
+        "roles": list(caller.roles),
+        "iat": now,
+        "exp": now + seconds,
+    }
     claims |= {"jti": uuid4().hex, **({"customer": caller.customer} if caller.customer else {})}
-    return jwt.encode(claims, Ed25519PrivateKey.from_private_bytes(seed), "EdDSA", {"typ": "at+jwt", "kid": _jwk(seed)["kid"]})
+    return jwt.encode(
+        claims,
+        Ed25519PrivateKey.from_private_bytes(seed),
+        "EdDSA",
+        {"typ": "at+jwt", "kid": _jwk(seed)["kid"]},
+    )
 
 
 def key_set(seeds: Sequence[bytes]) -> str:
@@ -117,7 +149,12 @@ def _jwk(seed: bytes) -> dict[str, str]:
     """A public key, under its thumbprint (RFC 7638, RFC 8037)."""
     public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
     needed = {"crv": "Ed25519", "kty": "OKP", "x": _coded(public)}
-    return {**needed, "alg": "EdDSA", "use": "sig", "kid": _coded(sha256(json.dumps(needed, separators=(",", ":")).encode()).digest())}
+    return {
+        **needed,
+        "alg": "EdDSA",
+        "use": "sig",
+        "kid": _coded(sha256(json.dumps(needed, separators=(",", ":")).encode()).digest()),
+    }
 
 
 def _coded(said: bytes) -> str:
@@ -127,7 +164,9 @@ def _coded(said: bytes) -> str:
 def _caller(claims: dict[str, Any]) -> Caller:
     """Raises `BadToken` where the claims name no role of ours."""
     said = claims.get("roles")
-    roles: tuple[Role, ...] = tuple(role for role in ROLES if isinstance(said, list) and role in said)
+    roles: tuple[Role, ...] = tuple(
+        role for role in ROLES if isinstance(said, list) and role in said
+    )
     customer = claims.get("customer")
     if not roles:
         raise BadToken("it names no role that is known here")
@@ -150,4 +189,6 @@ def _reason(error: jwt.PyJWTError) -> str:
         jwt.MissingRequiredClaimError: f"it lacks one of {', '.join(REQUIRED)}",
         jwt.InvalidSignatureError: "its signature is not good",
     }
-    return next((reason for kind, reason in reasons.items() if isinstance(error, kind)), "it cannot be read")
+    return next(
+        (reason for kind, reason in reasons.items() if isinstance(error, kind)), "it cannot be read"
+    )

@@ -36,14 +36,30 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
 
 @pytest.mark.parametrize("months", [1, 6])
 def test_two_in_a_hundred_hold_eighty_two_percent(bohai: TierPolicy, months: int) -> None:
-    """The published shape of a bank's customers, in what is folded from the events, and still so after half a year."""
+    """The published shape of a bank's customers, in what is folded from the events, and still so
+    after half a year.
+    """
     group = customers_under(bohai)
     states: dict[str, States] = {}
     for position, event in enumerate(synth(Bank(customers=1000, months=months, seed=1)), start=1):
         if event.stream.startswith("customer:"):
-            at = Recorded(position, event.stream, position, "s", event.id, event.occurred_at, event.business_date, event.occurred_at, None, event.data)
+            at = Recorded(
+                position,
+                event.stream,
+                position,
+                "s",
+                event.id,
+                event.occurred_at,
+                event.business_date,
+                event.occurred_at,
+                None,
+                event.data,
+            )
             states[event.stream] = group.evolve(states.get(event.stream, group.initial), at)
-    held = sorted(sum(account.balance for account in state.ledger.accounts.values()) for state in states.values())
+    held = sorted(
+        sum(account.balance for account in state.ledger.accounts.values())
+        for state in states.values()
+    )
 
     assert 78 <= 100 * sum(held[-20:]) / sum(held) <= 86
 
@@ -55,13 +71,23 @@ def test_schemas_are_written_for_every_type(tmp_path: Path) -> None:
     schema = json.loads((tmp_path / "transaction-posted.v1.json").read_text())
 
     assert document["asyncapi"] == "3.0.0"
-    assert {path.name for path in tmp_path.glob("*.json")} == {f"{event_type}.json" for event_type in EVENT_BY_TYPE} | {
+    assert {path.name for path in tmp_path.glob("*.json")} == {
+        f"{event_type}.json" for event_type in EVENT_BY_TYPE
+    } | {
         "tier-policy.schema.json",
         "catalogue.schema.json",
     }
-    assert {"measures", "tiers", "scope"} <= json.loads((tmp_path / "tier-policy.schema.json").read_text())["properties"].keys()
+    assert {"measures", "tiers", "scope"} <= json.loads(
+        (tmp_path / "tier-policy.schema.json").read_text()
+    )["properties"].keys()
     assert schema["properties"]["type"] == {"const": "tierfold.transaction-posted.v1"}
-    assert set(schema["properties"]["data"]["required"]) == {"transaction", "account", "amount", "currency", "kind"}
+    assert set(schema["properties"]["data"]["required"]) == {
+        "transaction",
+        "account",
+        "amount",
+        "currency",
+        "kind",
+    }
 
 
 @pytest.mark.parametrize(
@@ -75,7 +101,13 @@ def test_schemas_are_written_for_every_type(tmp_path: Path) -> None:
 )
 def test_a_wrong_command_says_what_to_do(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
     """A sentence, exit code 2, no traceback."""
-    done = subprocess.run([*TIERFOLD, *words], env=environment_of(settings_in(tmp_path)), capture_output=True, timeout=60, check=False)
+    done = subprocess.run(
+        [*TIERFOLD, *words],
+        env=environment_of(settings_in(tmp_path)),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
 
     assert done.returncode == 2
     assert said in done.stderr.decode().replace("\n", "")
@@ -87,7 +119,9 @@ def test_a_broken_policy_file_is_named_with_the_place(tmp_path: Path) -> None:
     broken = tmp_path / "policy.yaml"
     broken.write_text("policy: x\nversion: none\n")
     environment = {**environment_of(settings_in(tmp_path)), "TIERFOLD_POLICY": str(broken)}
-    done = subprocess.run([*TIERFOLD, "digest"], env=environment, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(
+        [*TIERFOLD, "digest"], env=environment, capture_output=True, timeout=60, check=False
+    )
 
     assert done.returncode == 2
     assert f"{broken} cannot be used" in done.stderr.decode()
@@ -107,9 +141,13 @@ def test_standard_input_is_fed_as_it_comes(stack: Running) -> None:
     import time
 
     command = [*TIERFOLD, "feed", "-", "--json"]
-    feeding = subprocess.Popen(command, env=environment_of(stack.settings), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    feeding = subprocess.Popen(
+        command, env=environment_of(stack.settings), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     assert feeding.stdin is not None
-    feeding.stdin.write(write(proposed(CustomerOnboarded(source="web"), "by-stdin", "customer:stdin")) + b"\n")
+    feeding.stdin.write(
+        write(proposed(CustomerOnboarded(source="web"), "by-stdin", "customer:stdin")) + b"\n"
+    )
     feeding.stdin.flush()
     deadline = time.monotonic() + 30
     while stack.client.get("/v1/customers/stdin").status_code != 200:
@@ -124,9 +162,14 @@ def test_standard_input_is_fed_as_it_comes(stack: Running) -> None:
 def test_a_broken_catalogue_is_named_with_the_place(tmp_path: Path) -> None:
     """Before anything starts, every fault at once."""
     broken = tmp_path / "offers.yaml"
-    broken.write_text("catalogue: retail\nversion: 1\ncurrency: CNY\noffers:\n  - {offer: fund, name: {en: Fund}, value: -1, risk: R9}\n")
+    broken.write_text(
+        "catalogue: retail\nversion: 1\ncurrency: CNY\noffers:\n  - {offer: fund, name: {en: "
+        "Fund}, value: -1, risk: R9}\n"
+    )
     environment = {**environment_of(settings_in(tmp_path)), "TIERFOLD_CATALOGUE": str(broken)}
-    done = subprocess.run([*TIERFOLD, "up"], env=environment, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(
+        [*TIERFOLD, "up"], env=environment, capture_output=True, timeout=60, check=False
+    )
 
     assert done.returncode == 2
     assert b"offers[0].value: Input should be greater than or equal to 0" in done.stderr
@@ -143,7 +186,9 @@ def test_an_empty_catalogue_is_one(tmp_path: Path) -> None:
 
 def test_a_part_of_the_bench_that_is_not_there_is_named_beside_those_that_are() -> None:
     """Before anything is measured."""
-    done = subprocess.run([sys.executable, "-m", "deploy.bench", "fold", "speed"], capture_output=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy.bench", "fold", "speed"], capture_output=True, check=False
+    )
 
     assert done.returncode == 2
     assert b"there is no part speed: choose from ingest, fold," in done.stderr

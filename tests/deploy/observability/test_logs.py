@@ -1,4 +1,6 @@
-"""No line of a log has a secret or personal data in it, whoever wrote it and by whatever mistake."""
+"""No line of a log has a secret or personal data in it, whoever wrote it and by
+whatever mistake.
+"""
 
 import json
 import subprocess
@@ -31,13 +33,18 @@ def test_what_looks_like_a_secret_is_not_logged(name: str) -> None:
 
 def test_what_operators_need_is_logged() -> None:
     """Counts, positions, times and names of what runs stay as they are."""
-    said = "shard 3 at position 1048576, 2026-11-25T10:15:00Z, standings@1/bohai-retail@1/1c0c2c28, 12345678 events"
+    said = (
+        "shard 3 at position 1048576, 2026-11-25T10:15:00Z, standings@1/bohai-retail@1/1c0c2c28, "
+        "12345678 events"
+    )
 
     assert redacted(said) == said
 
 
 def test_both_kinds_of_lines_are_redacted_by_a_process_of_its_own() -> None:
-    """Structlog's by name and by shape, with exceptions; and those of libraries that use logging."""
+    """Structlog's by name and by shape, with exceptions; and those of libraries that
+    use logging.
+    """
     program = """
 import logging, structlog
 from deploy.observability.logs import set_up_logs
@@ -49,11 +56,15 @@ try:
 except ValueError:
     log.exception("broken")
 logging.getLogger("lib").error("for %s with Bearer %s", "customer:4711", "geheim")
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=60)
+"""  # noqa: E501
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, timeout=60
+    )
     lines = [json.loads(line) for line in done.stderr.splitlines()]
 
     assert [line["event"].split()[0] for line in lines] == ["said", "broken", "for"]
     assert lines[0]["count"] == 3
     assert "ValueError" in lines[1]["exception"]
-    assert all(secret not in done.stderr for secret in (b"4711", b"geheim", b"13800138000", b'"abc"'))
+    assert all(
+        secret not in done.stderr for secret in (b"4711", b"geheim", b"13800138000", b'"abc"')
+    )

@@ -18,15 +18,53 @@ FACT = {"source": "app", "at": "2026-01-01T00:00:00Z"}
 
 TOLD_BY_CUSTOMERS = frozenset(
     [
-        *("offer-presented", "offer-accepted", "offer-declined", "channel-visited", "service-used", "coupon-redeemed"),
-        *("consent-granted", "consent-withdrawn", "preference-stated", "feedback-given", "survey-answered", "complaint-opened", "complaint-withdrawn"),
+        *(
+            "offer-presented",
+            "offer-accepted",
+            "offer-declined",
+            "channel-visited",
+            "service-used",
+            "coupon-redeemed",
+        ),
+        *(
+            "consent-granted",
+            "consent-withdrawn",
+            "preference-stated",
+            "feedback-given",
+            "survey-answered",
+            "complaint-opened",
+            "complaint-withdrawn",
+        ),
     ]
 )
 OWN_WORD = frozenset(
     [
-        *("offer-decided", "offer-lapsed", "member-contacted", "example-labelled", "model-drifted", "catalogue-adopted", "tier-overridden", "tier-changed"),
-        *("version-adopted", "version-proposed", "version-approved", "version-promoted", "version-rolled-back", "version-announced", "version-withdrawn"),
-        *("membership-changed", "member-month-reported", "shard-month-reported", "month-reported", "whole-month-closed"),
+        *(
+            "offer-decided",
+            "offer-lapsed",
+            "member-contacted",
+            "example-labelled",
+            "model-drifted",
+            "catalogue-adopted",
+            "tier-overridden",
+            "tier-changed",
+        ),
+        *(
+            "version-adopted",
+            "version-proposed",
+            "version-approved",
+            "version-promoted",
+            "version-rolled-back",
+            "version-announced",
+            "version-withdrawn",
+        ),
+        *(
+            "membership-changed",
+            "member-month-reported",
+            "shard-month-reported",
+            "month-reported",
+            "whole-month-closed",
+        ),
         *("subject-forgotten", "subject-restricted", "restriction-lifted", "data-looked-up"),
     ]
 )
@@ -44,14 +82,25 @@ def test_the_shipped_policy_classes_every_field() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda said: said["events"]["customer-onboarded"]["fields"].pop("born"), "events.customer-onboarded.born has no class"),
+        (
+            lambda said: said["events"]["customer-onboarded"]["fields"].pop("born"),
+            "events.customer-onboarded.born has no class",
+        ),
         (lambda said: said["events"].pop("feedback-given"), "events.feedback-given has no class"),
-        (lambda said: said["read_models"]["profile"].update(shoe_size="C1"), "read_models.profile.shoe_size is not there"),
-        (lambda said: said["events"]["feedback-given"]["fields"].update(text="C2"), "a C2 field needs a mask"),
+        (
+            lambda said: said["read_models"]["profile"].update(shoe_size="C1"),
+            "read_models.profile.shoe_size is not there",
+        ),
+        (
+            lambda said: said["events"]["feedback-given"]["fields"].update(text="C2"),
+            "a C2 field needs a mask",
+        ),
         (lambda said: said["events"]["feedback-given"].update(purpose="fun"), "no purpose fun"),
     ],
 )
-def test_a_policy_that_says_too_little_or_too_much_stops_the_start(change: Callable[[dict[str, Any]], Any], said: str, tmp_path: Path) -> None:
+def test_a_policy_that_says_too_little_or_too_much_stops_the_start(
+    change: Callable[[dict[str, Any]], Any], said: str, tmp_path: Path
+) -> None:
     """With the place and the reason."""
     policy = yaml.safe_load(FILE.read_text(encoding="utf-8"))
     change(policy)
@@ -74,7 +123,10 @@ def test_a_fact_cannot_be_named_so_that_others_are_shown() -> None:
 def test_names_are_masked_at_any_depth() -> None:
     """In months, in standings, in lists of members."""
     wherever = {"born": Classed("C2", "year"), "features": Classed("C2", "hidden")}
-    said = {"months": {"rows": {"2026-01": {"traits": {"born": "1980-05-17", "kind": "person"}}}}, "all": [{"features": {"age": 46}}]}
+    said = {
+        "months": {"rows": {"2026-01": {"traits": {"born": "1980-05-17", "kind": "person"}}}},
+        "all": [{"features": {"age": 46}}],
+    }
 
     assert masked({}, wherever, said) == {
         "months": {"rows": {"2026-01": {"traits": {"born": "1980-**-**", "kind": "person"}}}},
@@ -84,13 +136,19 @@ def test_names_are_masked_at_any_depth() -> None:
 
 def test_accounts_with_the_same_ends_are_all_there() -> None:
     """Under one star more."""
-    seen = masked({"accounts": Classed("C2", "keys")}, {}, {"accounts": {"62220200000001234": 1, "62220299999991234": 2}})
+    seen = masked(
+        {"accounts": Classed("C2", "keys")},
+        {},
+        {"accounts": {"62220200000001234": 1, "62220299999991234": 2}},
+    )
 
     assert sorted(seen["accounts"].values()) == [1, 2]
     assert all("0200000" not in name for name in seen["accounts"])
 
 
-def test_every_event_may_be_sent_by_roles_that_there_are_and_is_signed_by_a_field_of_its_own() -> None:
+def test_every_event_may_be_sent_by_roles_that_there_are_and_is_signed_by_a_field_of_its_own() -> (
+    None
+):
     """A slip in a name would let nobody, or everybody, say it."""
     for event in EVENTS.values():
         assert set(event.senders) <= set(ROLES)
@@ -99,12 +157,29 @@ def test_every_event_may_be_sent_by_roles_that_there_are_and_is_signed_by_a_fiel
 
 def test_the_senders_of_every_event_are_those_that_were_agreed() -> None:
     """Anybody new in the table is seen in a review of it."""
-    by_role = {role: {name for name, event in EVENTS.items() if role in event.senders} for role in ROLES}
+    by_role = {
+        role: {name for name, event in EVENTS.items() if role in event.senders} for role in ROLES
+    }
 
     assert by_role["channel"] == TOLD_BY_CUSTOMERS
-    assert by_role["manager"] == TOLD_BY_CUSTOMERS | {"manager-visited", "profile-fact-stated", "contact-stated", "contact-withdrawn", "event-attended"}
+    assert by_role["manager"] == TOLD_BY_CUSTOMERS | {
+        "manager-visited",
+        "profile-fact-stated",
+        "contact-stated",
+        "contact-withdrawn",
+        "event-attended",
+    }
     assert by_role["supervisor"] == {
-        *("tier-overridden", "manager-assigned", "complaint-assigned", "complaint-extended", "complaint-answered", "complaint-closed"),
+        *(
+            "tier-overridden",
+            "manager-assigned",
+            "complaint-assigned",
+            "complaint-extended",
+            "complaint-answered",
+            "complaint-closed",
+        ),
     }
     assert EVENTS.keys() - by_role["core"] == OWN_WORD
-    assert not any(by_role[role] for role in ("tier-owner", "auditor", "privacy-officer", "operator"))
+    assert not any(
+        by_role[role] for role in ("tier-owner", "auditor", "privacy-officer", "operator")
+    )

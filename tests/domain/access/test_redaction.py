@@ -1,4 +1,7 @@
-"""Numbers of people are found in what people write, whatever stands around them; other numbers are not."""
+"""Numbers of people are found in what people write, whatever stands around them.
+
+Other numbers are not.
+"""
 
 import pytest
 from hypothesis import given
@@ -11,7 +14,12 @@ CARD = "4111111111111111"
 
 def identity(digits: str) -> str:
     """Seventeen digits, with their check digit."""
-    return digits + CHECKS[sum(weight * int(digit) for weight, digit in zip(WEIGHTS, digits, strict=True)) % 11]
+    return (
+        digits
+        + CHECKS[
+            sum(weight * int(digit) for weight, digit in zip(WEIGHTS, digits, strict=True)) % 11
+        ]
+    )
 
 
 @given(
@@ -25,7 +33,11 @@ def identity(digits: str) -> str:
 def test_every_identity_card_is_found(digits: str) -> None:
     """Between Chinese characters, before other numbers, in groups."""
     number = identity(digits)
-    for text in (f"我的身份证{number}号", f"{number} 2 times", f"id {number[:6]} {number[6:14]} {number[14:]}."):
+    for text in (
+        f"我的身份证{number}号",
+        f"{number} 2 times",
+        f"id {number[:6]} {number[6:14]} {number[14:]}.",
+    ):
         assert number[:6] not in without_numbers(text)
         assert next(numbers_in(text)).kind == "identity-card"
 
@@ -47,7 +59,9 @@ def test_phones_are_found_whatever_follows(text: str) -> None:
     assert "0013" not in without_numbers(text)
 
 
-@pytest.mark.parametrize("text", [CARD, "4111 1111 1111 1111", f"{CARD} 10 yuan", "4111-1111-1111-1111"])
+@pytest.mark.parametrize(
+    "text", [CARD, "4111 1111 1111 1111", f"{CARD} 10 yuan", "4111-1111-1111-1111"]
+)
 def test_bank_cards_are_found_by_their_check_digit(text: str) -> None:
     """And one digit off is none."""
     assert [found.kind for found in numbers_in(text)] == ["bank-card"]
@@ -55,7 +69,15 @@ def test_bank_cards_are_found_by_their_check_digit(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["2026-11-25T10:15:00Z", "1048576 events", "12345678901234567890123", "a13800138000b", "amount 1,234,567,890.00", "11010519491231002x1"]
+    "text",
+    [
+        "2026-11-25T10:15:00Z",
+        "1048576 events",
+        "12345678901234567890123",
+        "a13800138000b",
+        "amount 1,234,567,890.00",
+        "11010519491231002x1",
+    ],
 )
 def test_other_numbers_are_left_alone(text: str) -> None:
     """Times, counts, amounts, names of things."""

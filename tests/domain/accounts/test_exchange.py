@@ -20,7 +20,13 @@ def rates(*told: tuple[str, int, int]) -> Rates:
     """Rates of the dollar, day by day."""
     found = NO_RATES
     for day, numerator, denominator in told:
-        found = fixed(found, ExchangeRateFixed(currency="USD", base="CNY", numerator=numerator, denominator=denominator), day)
+        found = fixed(
+            found,
+            ExchangeRateFixed(
+                currency="USD", base="CNY", numerator=numerator, denominator=denominator
+            ),
+            day,
+        )
     return found
 
 
@@ -70,7 +76,9 @@ def test_the_open_month_is_seen_at_the_rates_of_the_last_end() -> None:
     """Where a month is heading needs no rate that is not known yet."""
     ledger, _ = month_ended(dollars(("2026-01-01", 100)), JANUARY, rates(("2026-01-01", 7, 1)))
 
-    assert [(asset.currency, asset.closing) for asset in facts_of(ledger, "2026-02").assets] == [("CNY", 700)]
+    assert [(asset.currency, asset.closing) for asset in facts_of(ledger, "2026-02").assets] == [
+        ("CNY", 700)
+    ]
 
 
 @pytest.mark.parametrize(("amount", "said"), [(1, 1), (-1, 0), (3, 2), (-3, -1), (0, 0)])
@@ -82,13 +90,19 @@ def test_halves_are_rounded_up(amount: int, said: int) -> None:
 def test_a_second_base_currency_is_not_heard() -> None:
     """One base currency per bank: the first that a rate is told in."""
     known = rates(("2026-01-01", 7, 1))
-    again = fixed(known, ExchangeRateFixed(currency="USD", base="EUR", numerator=9, denominator=10), "2026-01-02")
+    again = fixed(
+        known,
+        ExchangeRateFixed(currency="USD", base="EUR", numerator=9, denominator=10),
+        "2026-01-02",
+    )
 
     assert again is known
     assert fixed(known, DayClosed(date=date(2026, 1, 1)), "2026-01-01") is known
 
 
-days = st.integers(min_value=0, max_value=30).map(lambda number: (date(2026, 1, 1) + timedelta(days=number)).isoformat())
+days = st.integers(min_value=0, max_value=30).map(
+    lambda number: (date(2026, 1, 1) + timedelta(days=number)).isoformat()
+)
 units = st.integers(min_value=1, max_value=10**6)
 
 
@@ -96,15 +110,24 @@ units = st.integers(min_value=1, max_value=10**6)
     st.lists(st.tuples(days, st.integers(min_value=-(10**9), max_value=10**9)), max_size=8),
     st.dictionaries(days, st.tuples(units, units), min_size=1, max_size=5),
 )
-def test_a_converted_month_is_the_sum_of_its_days_exactly(moves: list[tuple[str, int]], told: dict[str, tuple[int, int]]) -> None:
-    """As fractions would have it, rounded once a day; whatever the order in which rates and movements came."""
+def test_a_converted_month_is_the_sum_of_its_days_exactly(
+    moves: list[tuple[str, int]], told: dict[str, tuple[int, int]]
+) -> None:
+    """As fractions would have it, rounded once a day.
+
+    Whatever the order in which rates and movements came.
+    """
     known = rates(*((day, *rate) for day, rate in told.items()))
     _, [row] = month_ended(dollars(*moves), JANUARY, known)
     balances = []
     for number in range(31):
         day = (date(2026, 1, 1) + timedelta(days=number)).isoformat()
-        numerator, denominator = told[max((each for each in told if each <= day), default=min(told))]
-        exact = Fraction(sum(amount for when, amount in moves if when <= day) * numerator, denominator)
+        numerator, denominator = told[
+            max((each for each in told if each <= day), default=min(told))
+        ]
+        exact = Fraction(
+            sum(amount for when, amount in moves if when <= day) * numerator, denominator
+        )
         balances.append((exact + Fraction(1, 2)).__floor__())
 
     assert sum(asset.balance_days for asset in row.assets) == sum(balances)

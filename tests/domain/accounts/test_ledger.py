@@ -12,7 +12,9 @@ from domain.calendar import days_in, first_day, month_of
 JANUARY, FEBRUARY = "2026-01", "2026-02"
 
 amounts = st.integers(min_value=-(10**9), max_value=10**9)
-days = st.integers(min_value=1, max_value=59).map(lambda number: date(2026, 1, 1) + timedelta(days=number - 1))
+days = st.integers(min_value=1, max_value=59).map(
+    lambda number: date(2026, 1, 1) + timedelta(days=number - 1)
+)
 movements = st.lists(st.tuples(days, amounts), max_size=40)
 
 
@@ -44,19 +46,28 @@ def test_monthly_facts_equal_a_count_of_every_day(history: list[tuple[date, int]
     for row in rows:
         counted = by_the_day(history, row.month)
         assert sum(asset.balance_days for asset in row.assets) == counted
-        assert sum(asset.closing for asset in row.assets) == sum(amount for day, amount in history if day <= first_day(row.month) + timedelta(row.days - 1))
+        assert sum(asset.closing for asset in row.assets) == sum(
+            amount
+            for day, amount in history
+            if day <= first_day(row.month) + timedelta(row.days - 1)
+        )
 
 
 @given(movements, st.sampled_from(["2026-03", "2026-04", "2026-05", "2024-03", "2024-04"]))
 def test_ninety_days_equal_a_count_of_every_day(history: list[tuple[date, int]], last: str) -> None:
-    """The last 90 days to a month's end, whether three months have 89, 90, 91 or 92; before the first movement there was nothing."""
+    """The last 90 days to a month's end, whether three months have 89, 90, 91 or 92.
+
+    Before the first movement there was nothing.
+    """
     year = int(last[:4])
     moved = [(day.replace(year=year), amount) for day, amount in history]
     _, rows = month_ended(folded(moved, date(year, 1, 1)), last)
     end = first_day(last) + timedelta(days=days_in(last) - 1)
     every = [end - timedelta(days=number) for number in range(90)]
 
-    assert sum(asset.ninety_days for asset in rows[-1].assets) == sum(sum(amount for when, amount in moved if when <= day) for day in every)
+    assert sum(asset.ninety_days for asset in rows[-1].assets) == sum(
+        sum(amount for when, amount in moved if when <= day) for day in every
+    )
 
 
 def test_a_streak_counts_months_in_a_row_with_and_without_an_active_day() -> None:
@@ -68,7 +79,9 @@ def test_a_streak_counts_months_in_a_row_with_and_without_an_active_day() -> Non
 
 
 @given(movements)
-def test_the_facts_of_an_open_month_are_those_that_its_end_brings(history: list[tuple[date, int]]) -> None:
+def test_the_facts_of_an_open_month_are_those_that_its_end_brings(
+    history: list[tuple[date, int]],
+) -> None:
     """If nothing more moves, the month comes to what it was heading for."""
     ledger = folded(history)
 
@@ -76,7 +89,9 @@ def test_the_facts_of_an_open_month_are_those_that_its_end_brings(history: list[
 
 
 @given(movements, st.randoms(use_true_random=False))
-def test_the_order_of_movements_does_not_matter(history: list[tuple[date, int]], chance: object) -> None:
+def test_the_order_of_movements_does_not_matter(
+    history: list[tuple[date, int]], chance: object
+) -> None:
     """A month's facts depend on what moved, not on when it became known."""
     shuffled = sorted(history, key=lambda _each: chance.random())  # type: ignore[attr-defined]
 
@@ -88,12 +103,19 @@ def test_the_balance_is_the_sum_of_the_transactions(history: list[tuple[date, in
     """Money neither appears nor goes."""
     ledger = folded(history)
 
-    assert sum(account.balance for account in ledger.accounts.values()) == sum(amount for _, amount in history)
+    assert sum(account.balance for account in ledger.accounts.values()) == sum(
+        amount for _, amount in history
+    )
 
 
 @given(movements, movements)
-def test_a_late_movement_counts_from_the_first_open_day(history: list[tuple[date, int]], late: list[tuple[date, int]]) -> None:
-    """Facts of a closed month do not change; what comes late counts from the first day of the first open month."""
+def test_a_late_movement_counts_from_the_first_open_day(
+    history: list[tuple[date, int]], late: list[tuple[date, int]]
+) -> None:
+    """Facts of a closed month do not change.
+
+    What comes late counts from the first day of the first open month.
+    """
     closed, before = month_ended(folded(history), JANUARY)
     for day, amount in late:
         closed = paid(closed, amount, min(day, date(2026, 1, 31)), "CNY")
@@ -108,7 +130,10 @@ def test_a_month_whose_end_was_never_reported_is_closed_with_the_next() -> None:
     """A lost end of day loses no month."""
     _, rows = month_ended(folded([(date(2026, 1, 31), 3100)]), FEBRUARY)
 
-    assert [(row.month, row.assets[0].average) for row in rows] == [(JANUARY, 100), (FEBRUARY, 3100)]
+    assert [(row.month, row.assets[0].average) for row in rows] == [
+        (JANUARY, 100),
+        (FEBRUARY, 3100),
+    ]
 
 
 def test_a_month_closes_once() -> None:
@@ -125,12 +150,19 @@ def test_a_reported_balance_is_what_the_account_holds() -> None:
     ledger = restated(ledger, "w", 300, "CNY", date(2026, 1, 31).isoformat())
     _, [row] = month_ended(ledger, JANUARY)
 
-    assert (row.assets[0].asset_class, row.assets[0].closing, row.assets[0].balance_days, row.transactions) == ("wealth", 300, 30 * 500 + 300, 0)
+    assert (
+        row.assets[0].asset_class,
+        row.assets[0].closing,
+        row.assets[0].balance_days,
+        row.transactions,
+    ) == ("wealth", 300, 30 * 500 + 300, 0)
 
 
 def test_a_late_end_of_day_balance_leaves_later_money_alone() -> None:
     """The nightly file says 1000 for the 2nd; 500 came on the 3rd, in real time."""
-    ledger = restated(folded([(date(2026, 1, 1), 900)]), "a", 1000, "CNY", date(2026, 1, 1).isoformat())
+    ledger = restated(
+        folded([(date(2026, 1, 1), 900)]), "a", 1000, "CNY", date(2026, 1, 1).isoformat()
+    )
     ledger = paid(ledger, 500, date(2026, 1, 3), "CNY")
     ledger = restated(ledger, "a", 1000, "CNY", date(2026, 1, 2).isoformat())
 
@@ -148,7 +180,10 @@ def test_a_stated_balance_contains_the_transactions_of_its_day() -> None:
 
 
 def test_a_late_statement_of_a_day_within_a_closed_month_leaves_later_money_alone() -> None:
-    """What moved after it in that month is no longer known by days, so it comes too late; that of the last day does not."""
+    """What moved after it in that month is no longer known by days, so it comes too late.
+
+    That of the last day does not.
+    """
     ledger = restated(seen(Ledger(), "2025-12"), "a", 300_000, "CNY", "2025-12-31")
     ledger, _ = month_ended(ledger, "2025-12")
     ledger, _ = month_ended(paid(ledger, 200_000, date(2026, 1, 20)), JANUARY)
@@ -160,11 +195,20 @@ def test_a_late_statement_of_a_day_within_a_closed_month_leaves_later_money_alon
 
 
 @given(st.permutations([("stated", 10), ("stated", 31), ("paid", 5), ("paid", 20)]))
-def test_each_stated_balance_holds_whatever_becomes_known_later(order: list[tuple[str, int]]) -> None:
-    """100 on the 10th and 100 on the 31st: so stood the account, whenever its movements become known."""
+def test_each_stated_balance_holds_whatever_becomes_known_later(
+    order: list[tuple[str, int]],
+) -> None:
+    """100 on the 10th and 100 on the 31st.
+
+    So stood the account, whenever its movements become known.
+    """
     ledger = seen(Ledger(), JANUARY)
     for what, day in order:
-        ledger = restated(ledger, "a", 100, "CNY", f"2026-01-{day}") if what == "stated" else paid(ledger, 3000, date(2026, 1, day))
+        ledger = (
+            restated(ledger, "a", 100, "CNY", f"2026-01-{day}")
+            if what == "stated"
+            else paid(ledger, 3000, date(2026, 1, day))
+        )
     _, [january] = month_ended(ledger, JANUARY)
 
     assert january.assets[0].balance_days == 5 * 3_000 + 10 * 100 + 11 * 3_100 + 100
@@ -207,7 +251,10 @@ def test_money_in_a_second_currency_is_a_balance_of_its_own() -> None:
 
 
 def test_what_moved_before_an_account_was_known_moves_to_its_class() -> None:
-    """A loan's first payment may arrive before the loan's opening; nothing stays behind as a deposit."""
+    """A loan's first payment may arrive before the loan's opening.
+
+    Nothing stays behind as a deposit.
+    """
     ledger = opened(folded([(date(2026, 1, 10), -500)]), "a", "loan", "CNY")
     _, [row] = month_ended(ledger, JANUARY)
 

@@ -1,4 +1,6 @@
-"""The machine behind all tiering rules: up, watched, down; by properties that hold for any of them."""
+"""The machine behind all tiering rules: up, watched, down; by properties that hold for
+any of them.
+"""
 
 import itertools
 from datetime import date
@@ -21,7 +23,9 @@ def test_reaching_a_tier_upgrades_on_the_first_day_of_the_next_month(bohai: Tier
     assert (standing.tier, standing.since) == ("gold", date(2026, 3, 1))
 
 
-def test_a_missed_month_puts_the_customer_on_the_watch_list_and_keeps_the_tier(bohai: TierPolicy) -> None:
+def test_a_missed_month_puts_the_customer_on_the_watch_list_and_keeps_the_tier(
+    bohai: TierPolicy,
+) -> None:
     """Bohai Bank: below the tier, watch list."""
     standing = after(bohai, GOLD, MASS)
 
@@ -51,7 +55,12 @@ def test_loans_are_counted_apart(bohai: TierPolicy) -> None:
 
 def test_an_override_holds_until_its_last_day_and_no_longer(bohai: TierPolicy) -> None:
     """An override has an end."""
-    by_hand = TierOverridden(tier="diamond", approver="head-of-wealth", reason="family of a client", until=date(2026, 4, 30))
+    by_hand = TierOverridden(
+        tier="diamond",
+        approver="head-of-wealth",
+        reason="family of a client",
+        until=date(2026, 4, 30),
+    )
     standing = override(after(bohai, MASS), by_hand)
 
     assert tier_on(bohai, standing, date(2026, 4, 30)) == "diamond"
@@ -63,37 +72,73 @@ def test_the_grounds_are_what_was_measured_and_what_it_reached(bohai: TierPolicy
     grounds = after(bohai, GOLD, AFFLUENT).grounds
 
     assert grounds is not None
-    assert (grounds.month, grounds.seen, grounds.reached) == ("2026-02", {"assets": AFFLUENT * 100}, "affluent")
+    assert (grounds.month, grounds.seen, grounds.reached) == (
+        "2026-02",
+        {"assets": AFFLUENT * 100},
+        "affluent",
+    )
 
 
-def test_what_is_missing_for_the_next_tier_and_what_would_lead_down_and_when(bohai: TierPolicy) -> None:
-    """Gold in January, affluent assets in February: platinum is so far away, and two more misses lead down from May on."""
+def test_what_is_missing_for_the_next_tier_and_what_would_lead_down_and_when(
+    bohai: TierPolicy,
+) -> None:
+    """Gold in January, affluent assets in February.
+
+    Platinum is so far away, and two more misses lead down from May on.
+    """
     next_up = outlook(bohai, after(bohai, GOLD, AFFLUENT), month("2026-02", AFFLUENT))
 
     [[gap]] = next_up.missing
-    assert (next_up.above, gap.what, gap.needs, gap.has) == ("platinum", "assets", 500_000_00, AFFLUENT * 100)
-    assert (next_up.below, next_up.misses_left, next_up.falls_on) == ("affluent", 2, date(2026, 5, 1))
+    assert (next_up.above, gap.what, gap.needs, gap.has) == (
+        "platinum",
+        "assets",
+        500_000_00,
+        AFFLUENT * 100,
+    )
+    assert (next_up.below, next_up.misses_left, next_up.falls_on) == (
+        "affluent",
+        2,
+        date(2026, 5, 1),
+    )
 
 
 def test_at_the_top_nothing_is_missing_and_at_the_bottom_nothing_falls(bohai: TierPolicy) -> None:
     """The ends of the ladder."""
-    top, bottom = outlook(bohai, after(bohai, 5_000_000), month("2026-01", 5_000_000)), outlook(bohai, after(bohai, 0), month("2026-01", 0))
+    top, bottom = (
+        outlook(bohai, after(bohai, 5_000_000), month("2026-01", 5_000_000)),
+        outlook(bohai, after(bohai, 0), month("2026-01", 0)),
+    )
 
     assert (top.above, top.missing) == (None, ())
     assert (bottom.below, bottom.falls_on, bottom.misses_left) == (None, None, None)
 
 
-def test_a_tier_is_in_force_from_its_day_on_and_an_override_through_its_last(bohai: TierPolicy) -> None:
-    """On the last day of the month that led up, the old tier still holds; and an override of that day too."""
+def test_a_tier_is_in_force_from_its_day_on_and_an_override_through_its_last(
+    bohai: TierPolicy,
+) -> None:
+    """On the last day of the month that led up, the old tier still holds.
+
+    And an override of that day too.
+    """
     standing = after(bohai, MASS, GOLD)
     by_hand = TierOverridden(tier="diamond", approver="a", reason="r", until=date(2026, 3, 31))
-    overridden = after(bohai, GOLD, start="2026-03", onto=override(after(bohai, MASS, MASS), by_hand))
+    overridden = after(
+        bohai, GOLD, start="2026-03", onto=override(after(bohai, MASS, MASS), by_hand)
+    )
 
-    assert (tier_on(bohai, standing, date(2026, 2, 28)), tier_on(bohai, standing, date(2026, 3, 1))) == ("mass", "gold")
-    assert (tier_on(bohai, overridden, date(2026, 3, 31)), tier_on(bohai, overridden, date(2026, 4, 1))) == ("diamond", "gold")
+    assert (
+        tier_on(bohai, standing, date(2026, 2, 28)),
+        tier_on(bohai, standing, date(2026, 3, 1)),
+    ) == ("mass", "gold")
+    assert (
+        tier_on(bohai, overridden, date(2026, 3, 31)),
+        tier_on(bohai, overridden, date(2026, 4, 1)),
+    ) == ("diamond", "gold")
 
 
-def test_an_outlook_under_a_stricter_policy_than_the_standings_has_one_miss_left(bohai: TierPolicy) -> None:
+def test_an_outlook_under_a_stricter_policy_than_the_standings_has_one_miss_left(
+    bohai: TierPolicy,
+) -> None:
     """A standing from more patient days."""
     patient = after(misses_of(bohai, 6), GOLD, MASS, MASS, MASS, MASS)
 
@@ -102,8 +147,13 @@ def test_an_outlook_under_a_stricter_policy_than_the_standings_has_one_miss_left
 
 def test_a_fall_is_foretold_for_the_day_on_which_it_comes(bohai: TierPolicy) -> None:
     """New customers are assessed every month, whatever the assessment days."""
-    policy = misses_of(bohai, 2).model_copy(update={"assessed_in": (6, 12), "fast_track": FastTrack(through_months=6)})
-    months = [month(f"2026-{number:02d}", yuan, closing=yuan, tenure_months=number) for number, yuan in enumerate((GOLD, MASS, MASS), start=1)]
+    policy = misses_of(bohai, 2).model_copy(
+        update={"assessed_in": (6, 12), "fast_track": FastTrack(through_months=6)}
+    )
+    months = [
+        month(f"2026-{number:02d}", yuan, closing=yuan, tenure_months=number)
+        for number, yuan in enumerate((GOLD, MASS, MASS), start=1)
+    ]
     first = assess(policy, Standing(), months[0])
     last = assess(policy, assess(policy, first, months[1]), months[2])
 
@@ -128,17 +178,26 @@ def test_grace_is_never_exceeded(bohai: TierPolicy, misses: int, history: list[i
 
 @any_policy
 @given(averages, st.integers(min_value=0, max_value=1_000_000))
-def test_more_assets_never_mean_a_lower_tier(bohai: TierPolicy, misses: int, history: list[int], more: int) -> None:
+def test_more_assets_never_mean_a_lower_tier(
+    bohai: TierPolicy, misses: int, history: list[int], more: int
+) -> None:
     """The tier is monotone in assets."""
     policy = misses_of(bohai, misses)
-    poorer, richer = after(policy, *history), after(policy, *(average + more for average in history))
+    poorer, richer = (
+        after(policy, *history),
+        after(policy, *(average + more for average in history)),
+    )
 
     assert policy.rank(richer.tier) >= policy.rank(poorer.tier)  # type: ignore[operator]
 
 
 @any_policy
-@given(st.integers(min_value=-1_000_000, max_value=5_000_000), st.integers(min_value=1, max_value=24))
-def test_the_same_month_again_and_again_never_flaps(bohai: TierPolicy, misses: int, average: int, months: int) -> None:
+@given(
+    st.integers(min_value=-1_000_000, max_value=5_000_000), st.integers(min_value=1, max_value=24)
+)
+def test_the_same_month_again_and_again_never_flaps(
+    bohai: TierPolicy, misses: int, average: int, months: int
+) -> None:
     """Who comes to the same every month stays where the first month led."""
     policy = misses_of(bohai, misses)
     first, last = after(policy, average), after(policy, *[average] * months)
@@ -147,16 +206,22 @@ def test_the_same_month_again_and_again_never_flaps(bohai: TierPolicy, misses: i
 
 
 @given(averages)
-def test_by_one_step_nobody_falls_further_than_one_step(bohai: TierPolicy, history: list[int]) -> None:
+def test_by_one_step_nobody_falls_further_than_one_step(
+    bohai: TierPolicy, history: list[int]
+) -> None:
     """With `one-step`, a fall is one tier at a time."""
     policy = misses_of(bohai, 2, "one-step")
-    places = [policy.rank(after(policy, *history[: count + 1]).tier) or 0 for count in range(len(history))]
+    places = [
+        policy.rank(after(policy, *history[: count + 1]).tier) or 0 for count in range(len(history))
+    ]
 
     assert all(before - now <= 1 for before, now in itertools.pairwise(places))
 
 
 @given(st.integers(min_value=-(10**10), max_value=10**10))
-def test_the_level_is_the_highest_threshold_not_above_the_measure(bohai: TierPolicy, yuan: int) -> None:
+def test_the_level_is_the_highest_threshold_not_above_the_measure(
+    bohai: TierPolicy, yuan: int
+) -> None:
     """A level is reached at its threshold, not before."""
     reached = level(bohai, case_of(bohai, month("2026-01", yuan)))
     floors = [0, 5_000_000, 20_000_000, 50_000_000, 200_000_000]
@@ -165,9 +230,16 @@ def test_the_level_is_the_highest_threshold_not_above_the_measure(bohai: TierPol
     assert all(floor > yuan * 100 for floor in floors[reached + 1 :])
 
 
-def test_an_override_that_ended_within_a_closed_month_ends_the_one_before(bohai: TierPolicy) -> None:
-    """Gold by hand for years, taken back: whether that becomes known before the month is assessed, or after."""
-    lasting = TierOverridden(tier="gold", approver="head", reason="a guest", until=date(2027, 12, 31))
+def test_an_override_that_ended_within_a_closed_month_ends_the_one_before(
+    bohai: TierPolicy,
+) -> None:
+    """Gold by hand for years, taken back.
+
+    Whether that becomes known before the month is assessed, or after.
+    """
+    lasting = TierOverridden(
+        tier="gold", approver="head", reason="a guest", until=date(2027, 12, 31)
+    )
     ended = lasting.model_copy(update={"until": date(2026, 1, 14)})
     facts = month("2026-01", 1)
     known_before = assess(bohai, override(override(Standing(), lasting), ended), facts)

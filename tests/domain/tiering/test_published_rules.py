@@ -1,4 +1,7 @@
-"""Every published rule as a policy, on histories made by hand; the right answers are the banks' own words."""
+"""Every published rule as a policy, on histories made by hand.
+
+The right answers are the banks' own words.
+"""
 
 from datetime import date
 from pathlib import Path
@@ -58,7 +61,7 @@ def test_icbc_is_assessed_on_30_june_and_31_december() -> None:
 
 
 def test_icbc_goes_up_at_once_and_down_deferred() -> None:
-    """当期升级, 延期降级: up on the day of assessment, down only when the next assessment misses too."""
+    """当期升级, 延期降级: up on the day of assessment, down only when the next assessment misses too."""  # noqa: E501
     stars = policy("icbc-stars")
     up = after(stars, *[60_000] * 6, *[600_000] * 6)
     first_miss = after(stars, *[60_000] * 6, *[600_000] * 6, *[60_000] * 6)
@@ -69,9 +72,22 @@ def test_icbc_goes_up_at_once_and_down_deferred() -> None:
     assert (second_miss.tier, second_miss.since) == ("three", date(2028, 1, 1))
 
 
-@pytest.mark.parametrize(("points", "star"), [(49, "entry"), (50, "three"), (499, "three"), (500, "four"), (2_000, "five"), (10_000, "six"), (80_000, "seven")])
+@pytest.mark.parametrize(
+    ("points", "star"),
+    [
+        (49, "entry"),
+        (50, "three"),
+        (499, "three"),
+        (500, "four"),
+        (2_000, "five"),
+        (10_000, "six"),
+        (80_000, "seven"),
+    ],
+)
 def test_icbc_stars_by_points(points: int, star: str) -> None:
-    """Below 50 准星, from 50 三星, 500 四星, 2,000 五星, 10,000 六星, 80,000 七星; here a point is 1,000 yuan."""
+    """Below 50 准星, from 50 三星, 500 四星, 2,000 五星, 10,000 六星, 80,000 七星; here a point is
+    1,000 yuan.
+    """
     assert assess(policy("icbc-stars"), Standing(), month("2026-06", points * 1_000)).tier == star
 
 
@@ -84,15 +100,26 @@ def test_icbc_activity_scores_too() -> None:
 
 @pytest.mark.parametrize(
     ("yuan", "tier"),
-    [(499_999, "base"), (500_000, "sunflower"), (4_999_999, "sunflower"), (5 * MILLION, "diamond"), (10 * MILLION, "private")],
+    [
+        (499_999, "base"),
+        (500_000, "sunflower"),
+        (4_999_999, "sunflower"),
+        (5 * MILLION, "diamond"),
+        (10 * MILLION, "private"),
+    ],
 )
 def test_cmb_thresholds(yuan: int, tier: str) -> None:
-    """金葵花 from 500,000 yuan of monthly daily-average total assets, 钻石 from 5,000,000, private banking from 10,000,000."""
+    """金葵花 from 500,000 yuan of monthly daily-average total assets, 钻石 from 5,000,000, private
+    banking from 10,000,000.
+    """
     assert after(policy("cmb-sunflower"), yuan).tier == tier
 
 
 def test_industrial_bank_weighs_asset_classes() -> None:
-    """Total = sum of daily average times coefficient: 100,000 yuan of deposits are gold, of metal they are not."""
+    """Total = sum of daily average times coefficient.
+
+    100,000 yuan of deposits are gold, of metal they are not.
+    """
     core = policy("industrial-core")
 
     assert assess(core, Standing(), month("2026-01", 100_000)).tier == "gold"
@@ -128,7 +155,15 @@ def test_hsbc_premier_by_ones_own_or_by_the_familys() -> None:
     assert assess(premier, Standing(), mine, [family]).tier == "premier"
 
 
-@pytest.mark.parametrize(("dollars", "tier"), [(29_999, "everyday"), (30_000, "priority"), (200_000, "citigold"), (MILLION, "private-client")])
+@pytest.mark.parametrize(
+    ("dollars", "tier"),
+    [
+        (29_999, "everyday"),
+        (30_000, "priority"),
+        (200_000, "citigold"),
+        (MILLION, "private-client"),
+    ],
+)
 def test_citi_tiers_of_a_linked_family(dollars: int, tier: str) -> None:
     """30 k, 200 k and 1 M dollars of combined average monthly balance, with family linking."""
     one = month("2026-01", dollars // 2, currency="USD", tenure_months=20)
@@ -141,7 +176,10 @@ def test_citi_tiers_of_a_linked_family(dollars: int, tier: str) -> None:
 def test_a_new_customer_on_the_fast_track_counts_by_what_is_there_now() -> None:
     """Money that came on the last day has no average yet; after three months it needs one."""
     citi = policy("citi-relationship")
-    new, known = (month("2026-01", 1_000, closing=250_000, currency="USD", tenure_months=tenure) for tenure in (1, 4))
+    new, known = (
+        month("2026-01", 1_000, closing=250_000, currency="USD", tenure_months=tenure)
+        for tenure in (1, 4)
+    )
 
     assert assess(citi, Standing(), new).tier == "citigold"
     assert assess(citi, Standing(), known).tier == "everyday"
@@ -149,7 +187,10 @@ def test_a_new_customer_on_the_fast_track_counts_by_what_is_there_now() -> None:
 
 @pytest.mark.parametrize(("name", "millions"), [("six", 6), ("eight", 8), ("ten", 10)])
 def test_private_bank_entry(name: str, millions: int) -> None:
-    """6 M at ABC, BoCom, CCB, PSBC and CITIC; 8 M at ICBC, SPDB and Minsheng; 10 M at CMB and Everbright."""
+    """6 M at ABC, BoCom, CCB, PSBC and CITIC; 8 M at ICBC, SPDB and Minsheng.
+
+    10 M at CMB and Everbright.
+    """
     entry = policy(f"private-entry-{name}-million")
 
     assert after(entry, millions * MILLION - 1).tier == "retail"
@@ -164,9 +205,17 @@ def test_key_companies_by_rating_and_business_or_by_deposits() -> None:
     key = policy("corporate-key-accounts")
     busy = {"value_in": {"CNY": 300_000_000}, "value_out": {"CNY": 200_000_000}, "active_days": 5}
 
-    assert assess(key, Standing(), month("2026-01", 10 * MILLION, traits=Traits(kind="company"))).tier == "important"
+    assert (
+        assess(key, Standing(), month("2026-01", 10 * MILLION, traits=Traits(kind="company"))).tier
+        == "important"
+    )
     assert assess(key, Standing(), month("2026-01", traits=COMPANY, **busy)).tier == "important"
-    assert assess(key, Standing(), month("2026-01", traits=Traits(kind="company", rating="BBB"), **busy)).tier == "standard"
+    assert (
+        assess(
+            key, Standing(), month("2026-01", traits=Traits(kind="company", rating="BBB"), **busy)
+        ).tier
+        == "standard"
+    )
 
 
 def test_strategic_companies_by_rating_industry_stage_deposits_and_contribution() -> None:
@@ -174,10 +223,29 @@ def test_strategic_companies_by_rating_industry_stage_deposits_and_contribution(
     key, rich = policy("corporate-key-accounts"), 50 * MILLION
     there = {"tenure_months": 12, "streak": 3}
 
-    assert assess(key, Standing(), month("2026-01", rich, traits=COMPANY, **there)).tier == "strategic"
-    assert assess(key, Standing(), month("2026-01", rich, traits=Traits("company", "AA", "trade"), **there)).tier == "important"
-    assert assess(key, Standing(), month("2026-01", rich, traits=Traits("company", "BBB", "software"), **there)).tier == "important"
-    assert assess(key, Standing(), month("2026-01", rich, traits=COMPANY, tenure_months=2)).tier == "important"
+    assert (
+        assess(key, Standing(), month("2026-01", rich, traits=COMPANY, **there)).tier == "strategic"
+    )
+    assert (
+        assess(
+            key,
+            Standing(),
+            month("2026-01", rich, traits=Traits("company", "AA", "trade"), **there),
+        ).tier
+        == "important"
+    )
+    assert (
+        assess(
+            key,
+            Standing(),
+            month("2026-01", rich, traits=Traits("company", "BBB", "software"), **there),
+        ).tier
+        == "important"
+    )
+    assert (
+        assess(key, Standing(), month("2026-01", rich, traits=COMPANY, tenure_months=2)).tier
+        == "important"
+    )
 
 
 def test_a_companys_group_counts() -> None:
@@ -190,7 +258,9 @@ def test_a_companys_group_counts() -> None:
 
 def test_people_are_no_key_companies() -> None:
     """A policy for companies leaves people as they are."""
-    assert assess(policy("corporate-key-accounts"), Standing(), month("2026-01", 50 * MILLION)) == Standing(through="2026-01")
+    assert assess(
+        policy("corporate-key-accounts"), Standing(), month("2026-01", 50 * MILLION)
+    ) == Standing(through="2026-01")
 
 
 def test_nobody_falls_while_in_dispute() -> None:

@@ -1,4 +1,6 @@
-"""Complaints are folded apart from months, and a month still says how many were open at its end, whoever asks and whenever."""
+"""Complaints are folded apart from months, and a month still says how many were open at its end,
+whoever asks and whenever.
+"""
 
 import asyncio
 from datetime import UTC, date, datetime
@@ -68,9 +70,20 @@ STORY = [
 def record(journal: Journal, offset: int, event: tuple[str, date, Interaction]) -> None:
     """One event into the journal of one shard."""
     stream, day, data = event
-    proposed = Proposed("test", str(offset), stream, datetime(day.year, day.month, day.day, 12, tzinfo=UTC), day, data)
+    proposed = Proposed(
+        "test",
+        str(offset),
+        stream,
+        datetime(day.year, day.month, day.day, 12, tzinfo=UTC),
+        day,
+        data,
+    )
     for number, copy in enumerate(spread(proposed, 1)):
-        journal[0].record([Arrival(offset, number, b"", copy)], LogOffset("log", offset), datetime(2026, 5, 1, tzinfo=UTC))
+        journal[0].record(
+            [Arrival(offset, number, b"", copy)],
+            LogOffset("log", offset),
+            datetime(2026, 5, 1, tzinfo=UTC),
+        )
 
 
 def folds(groups: tuple[Group, ...], store: MemoryStore, journal: Journal) -> list[ShardFold]:
@@ -81,8 +94,13 @@ def folds(groups: tuple[Group, ...], store: MemoryStore, journal: Journal) -> li
 
 
 @pytest.mark.parametrize("every", [1, 3, len(STORY)])
-def test_live_rebuilt_and_as_of_agree_whatever_is_told_again(tmp_path: Any, freezing: TierPolicy, every: int) -> None:
-    """Folded event by event, some at a time or all at once; the months that ended in a dispute are those that the bank closed in one."""
+def test_live_rebuilt_and_as_of_agree_whatever_is_told_again(
+    tmp_path: Any, freezing: TierPolicy, every: int
+) -> None:
+    """Folded event by event, some at a time or all at once.
+
+    The months that ended in a dispute are those that the bank closed in one.
+    """
     journal, store = Journal(f"sqlite://{tmp_path / 'journal'}", 1), MemoryStore()
     journal[0].claim()
     groups = (CUSTOMERS, CASES, standings("v", freezing, CUSTOMERS.name, CASES.name))
@@ -96,19 +114,32 @@ def test_live_rebuilt_and_as_of_agree_whatever_is_told_again(tmp_path: Any, free
         asyncio.run(fold.catch_up())
     [kept] = asyncio.run(store.load(GroupShard(0, CASES.name), [(COMPLAINTS.key, WHO)]))
     then: Any = as_of(journal, customers_under(freezing), WHO)
-    live, rebuilt = (asyncio.run(digests(groups, each, 1)) for each in (store, rebuild(groups, journal, processes=1)))
+    live, rebuilt = (
+        asyncio.run(digests(groups, each, 1))
+        for each in (store, rebuild(groups, journal, processes=1))
+    )
 
     assert kept is not None
-    assert [tuple(each) for each in COMPLAINTS.decode(kept.state).disputed] == [("2026-01", "2026-02", 1), ("2026-02", "2026-03", 1)]
+    assert [tuple(each) for each in COMPLAINTS.decode(kept.state).disputed] == [
+        ("2026-01", "2026-02", 1),
+        ("2026-02", "2026-03", 1),
+    ]
     assert live == rebuilt
     assert then.complaints == COMPLAINTS.decode(kept.state)
-    [stood] = asyncio.run(store.load(GroupShard(0, groups[2].name), [(groups[2].parts[0].key, WHO)]))
+    [stood] = asyncio.run(
+        store.load(GroupShard(0, groups[2].name), [(groups[2].parts[0].key, WHO)])
+    )
     assert stood is not None
     assert then.standing == groups[2].parts[0].decode(stood.state)
 
 
-def test_nobody_falls_while_a_complaint_is_open(tmp_path: Any, bohai: TierPolicy, freezing: TierPolicy) -> None:
-    """The two months in dispute are no misses under a rule that says so, and April is the first; under another one April is the third."""
+def test_nobody_falls_while_a_complaint_is_open(
+    tmp_path: Any, bohai: TierPolicy, freezing: TierPolicy
+) -> None:
+    """The two months in dispute are no misses under a rule that says so, and April is the first.
+
+    Under another one April is the third.
+    """
     journal = Journal(f"sqlite://{tmp_path / 'journal'}", 1)
     journal[0].claim()
     for offset, event in enumerate(STORY):

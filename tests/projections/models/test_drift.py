@@ -1,4 +1,7 @@
-"""A change is noticed when the published method notices it; and what is said is right as often as it says."""
+"""A change is noticed when the published method notices it.
+
+And what is said is right as often as it says.
+"""
 
 import random
 
@@ -18,7 +21,9 @@ def test_changes_are_found_where_river_finds_them(seed: int) -> None:
     chance = random.Random(seed)
     levels = [chance.random() for _ in range(5)]
     numbers = [
-        chance.expovariate(1 / (0.1 + level)) if seed % 2 else float(chance.random() < level) for level in levels for _ in range(chance.randrange(200, 1_200))
+        chance.expovariate(1 / (0.1 + level)) if seed % 2 else float(chance.random() < level)
+        for level in levels
+        for _ in range(chance.randrange(200, 1_200))
     ]
     theirs, window = published.ADWIN(), Window()
     found: tuple[list[int], list[int]] = ([], [])
@@ -36,8 +41,13 @@ scores = st.lists(st.tuples(st.floats(-9, 9), st.booleans()), max_size=200)
 
 
 @given(scores, st.floats(-9, 9), st.floats(-9, 9))
-def test_calibration_keeps_the_order_of_the_scores(answers: list[tuple[float, bool]], one: float, other: float) -> None:
-    """Whatever came of them: a higher score is never calibrated to less, and one that is clearly higher to more."""
+def test_calibration_keeps_the_order_of_the_scores(
+    answers: list[tuple[float, bool]], one: float, other: float
+) -> None:
+    """Whatever came of them.
+
+    A higher score is never calibrated to less, and one that is clearly higher to more.
+    """
     counts = Counts()
     for score, answer in answers:
         counts = counted(counts, score, answer)
@@ -63,7 +73,10 @@ def test_the_area_under_the_curve_is_that_of_the_pairs(answers: list[tuple[float
     """By the bins, with nothing faded: as often as a yes stands above a no, ties for half."""
     yes = [calibration.bin_of(score) for score, answer in answers if answer]
     no = [calibration.bin_of(score) for score, answer in answers if not answer]
-    counts = Counts({str(place): float(yes.count(place)) for place in yes}, {str(place): float(no.count(place)) for place in no})
+    counts = Counts(
+        {str(place): float(yes.count(place)) for place in yes},
+        {str(place): float(no.count(place)) for place in no},
+    )
 
     if not yes or not no:
         assert calibration.auc(counts) is None

@@ -17,7 +17,10 @@ def test_a_half_written_line_is_nobody_and_hinders_nobody(tmp_path: Path) -> Non
     assert [erased.subject for erased in register.all()] == ["customer:1"]
     register.add({"customer:3": []}, AT, "li", "x")
 
-    assert [(erased.subject, list(erased.wholes)) for erased in register.all()] == [("customer:1", ["household:1"]), ("customer:3", [])]
+    assert [(erased.subject, list(erased.wholes)) for erased in register.all()] == [
+        ("customer:1", ["household:1"]),
+        ("customer:3", []),
+    ]
     assert file.stat().st_mode & 0o077 == 0
 
 

@@ -1,4 +1,7 @@
-"""What another choice would have earned, and what choosing is worth: estimates that hold where the truth is known."""
+"""What another choice would have earned, and what choosing is worth.
+
+Estimates that hold where the truth is known.
+"""
 
 from itertools import count
 from pathlib import Path
@@ -22,14 +25,28 @@ OBD = Path(__file__).parents[4] / "shared" / "data" / "obd"
 
 
 def test_the_estimates_find_the_truth_and_their_intervals_cover_it() -> None:
-    """Three actions, logged at known odds, evaluated for others: of two hundred logs nine in ten or more cover what is true."""
-    rewards, logging, target = np.array([0.1, 0.3, 0.6]), np.array([0.6, 0.3, 0.1]), np.array([0.1, 0.2, 0.7])
-    truth, chance, covered, found = float(target @ rewards), np.random.default_rng(5), {"ipw": 0, "snipw": 0, "dr": 0}, list[float]()
+    """Three actions, logged at known odds, evaluated for others.
+
+    Of two hundred logs nine in ten or more cover what is true.
+    """
+    rewards, logging, target = (
+        np.array([0.1, 0.3, 0.6]),
+        np.array([0.6, 0.3, 0.1]),
+        np.array([0.1, 0.2, 0.7]),
+    )
+    truth, chance, covered, found = (
+        float(target @ rewards),
+        np.random.default_rng(5),
+        {"ipw": 0, "snipw": 0, "dr": 0},
+        list[float](),
+    )
     for _ in range(200):
         action = chance.choice(3, size=800, p=logging)
         reward = (chance.random(800) < rewards[action]).astype(float)
         guess = np.array([0.2, 0.2, 0.5])
-        for each in estimates(reward, (target / logging)[action], np.full(800, target @ guess), guess[action]):
+        for each in estimates(
+            reward, (target / logging)[action], np.full(800, target @ guess), guess[action]
+        ):
             covered[each.method] += each.low <= truth <= each.high
             found += [each.value] * (each.method == "dr")
 
@@ -41,7 +58,9 @@ def test_the_click_rate_of_thompson_sampling_is_estimated_from_uniform_logs() ->
     """The Open Bandit data: each interval covers the rate that was really seen."""
     if not OBD.is_dir():
         pytest.skip("the Open Bandit data is not beside the project (../shared/data/obd)")
-    found, truth = evaluated(logged(OBD / "random" / "men" / "men.csv"), logged(OBD / "bts" / "men" / "men.csv"))
+    found, truth = evaluated(
+        logged(OBD / "random" / "men" / "men.csv"), logged(OBD / "bts" / "men" / "men.csv")
+    )
 
     assert all(each.low <= truth.value <= each.high for each in found)
 
@@ -59,7 +78,14 @@ def test_lift_is_a_share_with_an_interval() -> None:
 
 
 SHELF = Catalogue.model_validate(
-    {"catalogue": "c", "version": 1, "currency": "CNY", "offers": [{"offer": name, "name": {}, "value": value} for name, value in (("a", 100), ("b", 100))]}
+    {
+        "catalogue": "c",
+        "version": 1,
+        "currency": "CNY",
+        "offers": [
+            {"offer": name, "name": {}, "value": value} for name, value in (("a", 100), ("b", 100))
+        ],
+    }
 )
 
 
@@ -69,7 +95,15 @@ numbers = count()
 def outcome(first: str, accepted: bool, probability: float = 0.5, arm: str = "usual") -> Outcome:
     """An answered decision between a and b, of which one was drawn as first."""
     said = {
-        name: Candidate(offer=name, propensity=0.3, value=100, priority=30.0 + (name == first), model="m", evidence=50, drawn=0.3 + 0.01 * (name == first))
+        name: Candidate(
+            offer=name,
+            propensity=0.3,
+            value=100,
+            priority=30.0 + (name == first),
+            model="m",
+            evidence=50,
+            drawn=0.3 + 0.01 * (name == first),
+        )
         for name in "ab"
     }
     second = "b" if first == "a" else "a"
@@ -87,19 +121,45 @@ def outcome(first: str, accepted: bool, probability: float = 0.5, arm: str = "us
 
 
 def test_another_catalogue_is_judged_by_the_decisions_that_chance_made_like_it() -> None:
-    """B is accepted more often: a catalogue that weighs b more would have earned more, and one like it the same."""
-    logs = [outcome("a", number % 10 == 0) for number in range(200)] + [outcome("b", number % 10 < 4) for number in range(200)]
-    likes_b = Catalogue.model_validate({**SHELF.model_dump(), "offers": [{"offer": "a", "name": {}, "value": 10}, {"offer": "b", "name": {}, "value": 100}]})
-    same, other = ({each.method: each.value for each in what_it_would_earn(logs, shelf)} for shelf in (SHELF, likes_b))
+    """B is accepted more often.
+
+    A catalogue that weighs b more would have earned more, and one like it the same.
+    """
+    logs = [outcome("a", number % 10 == 0) for number in range(200)] + [
+        outcome("b", number % 10 < 4) for number in range(200)
+    ]
+    likes_b = Catalogue.model_validate(
+        {
+            **SHELF.model_dump(),
+            "offers": [
+                {"offer": "a", "name": {}, "value": 10},
+                {"offer": "b", "name": {}, "value": 100},
+            ],
+        }
+    )
+    same, other = (
+        {each.method: each.value for each in what_it_would_earn(logs, shelf)}
+        for shelf in (SHELF, likes_b)
+    )
 
     assert same["ipw"] == pytest.approx(25, abs=0.5)
     assert other["ipw"] == pytest.approx(40, rel=0.1)
-    assert what_it_would_earn([outcome("a", accepted=True)], likes_b.model_copy(update={"offers": ()}))[0].logged == 0
+    assert (
+        what_it_would_earn(
+            [outcome("a", accepted=True)], likes_b.model_copy(update={"offers": ()})
+        )[0].logged
+        == 0
+    )
 
 
 def test_arms_are_shown_beside_the_usual_choice() -> None:
     """Acceptance, value and lift of each."""
-    found = arms_seen([*(outcome("a", number % 4 == 0) for number in range(400)), *(outcome("a", number % 8 == 0, arm="random") for number in range(400))])
+    found = arms_seen(
+        [
+            *(outcome("a", number % 4 == 0) for number in range(400)),
+            *(outcome("a", number % 8 == 0, arm="random") for number in range(400)),
+        ]
+    )
 
     assert [each.arm for each in found] == ["random", "usual"]
     assert (found[0].accepted.value, found[1].accepted.value) == (0.125, 0.25)
@@ -119,28 +179,44 @@ def test_measures_are_those_of_others() -> None:
     assert alift(perfect, came) == pytest.approx(1 - came.mean() / 2, abs=0.01)
     assert calibration_error(np.full(500, came.mean()), came) == pytest.approx(0, abs=1e-9)
     assert log_loss(np.full(500, 0.5), came) == pytest.approx(np.log(2))
-    assert by_response({"a": (said, came), "b": (np.zeros(9), np.zeros(9, bool))}) == pytest.approx(auc(said, came))
+    assert by_response({"a": (said, came), "b": (np.zeros(9), np.zeros(9, bool))}) == pytest.approx(
+        auc(said, came)
+    )
 
 
 def test_the_peer_is_the_published_formula() -> None:
     """With one predictor of two values: the score from the counts, by hand."""
     model = NaiveBayes()
     for number in range(500):
-        model.learn({f"colour={'red' if number % 2 else 'blue'}": 1}, number % 2 == 1 and number % 10 != 1)
+        model.learn(
+            {f"colour={'red' if number % 2 else 'blue'}": 1}, number % 2 == 1 and number % 10 != 1
+        )
     yes, no, red_no = 200, 300, 50
     bins = 2
-    contribution = np.log(yes + 1 / bins) - np.log(red_no + 1 / bins) - np.log(1 + yes) + np.log(1 + no)
+    contribution = (
+        np.log(yes + 1 / bins) - np.log(red_no + 1 / bins) - np.log(1 + yes) + np.log(1 + no)
+    )
 
-    assert model._score({"colour": "red"}) == pytest.approx((np.log(1 + yes) - np.log(1 + no) + contribution) / 2)
+    assert model._score({"colour": "red"}) == pytest.approx(
+        (np.log(1 + yes) - np.log(1 + no) + contribution) / 2
+    )
 
 
 def test_a_model_learns_what_there_is_to_learn_before_the_answer_is_asked_for() -> None:
-    """Through decisions and answers, with late labels: the useful feature is found, and chance is said as it is."""
+    """Through decisions and answers, with late labels.
+
+    The useful feature is found, and chance is said as it is.
+    """
     chance = np.random.default_rng(3)
     contacts = []
     for _ in range(3_000):
         good = bool(chance.random() < 0.5)
-        contacts.append(Row({"age": int(chance.integers(20, 80)), f"group={'good' if good else 'bad'}": 1}, bool(chance.random() < (0.4 if good else 0.05))))
+        contacts.append(
+            Row(
+                {"age": int(chance.integers(20, 80)), f"group={'good' if good else 'bad'}": 1},
+                bool(chance.random() < (0.4 if good else 0.05)),
+            )
+        )
     came = [row.accepted for row in contacts[1_000:]]
     ours, peer = (prequential(learner, contacts, 50)[1_000:] for learner in (Ours(), Bayes()))
 
@@ -151,4 +227,6 @@ def test_a_model_learns_what_there_is_to_learn_before_the_answer_is_asked_for() 
 
 def test_trying_pays_in_a_market(bohai: TierPolicy) -> None:
     """Fewer regrets than without trying, in a short life of the market."""
-    assert sum(simulate(WAYS["ours"], 1, bohai, 6_000).regret) < sum(simulate(WAYS["no exploration"], 1, bohai, 6_000).regret)
+    assert sum(simulate(WAYS["ours"], 1, bohai, 6_000).regret) < sum(
+        simulate(WAYS["no exploration"], 1, bohai, 6_000).regret
+    )

@@ -1,4 +1,6 @@
-"""A bundle proves a customer's history to whoever has the public keys, and nothing that was changed is ever proven."""
+"""A bundle proves a customer's history to whoever has the public keys, and nothing that was changed
+is ever proven.
+"""
 
 import base64
 import json
@@ -36,7 +38,10 @@ SCRIPT = Path(verify_bundle.__file__)
 
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Journal, Path]]:
-    """A synthetic bank in two shards, signed three times as it grew, and counted; then a few events more that are not signed."""
+    """A synthetic bank in two shards, signed three times as it grew, and counted.
+
+    Then a few events more that are not signed.
+    """
     folder = tmp_path_factory.mktemp("bundles")
     journal = Journal(f"sqlite://{folder}/journal", SHARDS, keyring_in(folder))
     copies = [copy for event in synth(Bank(60, 3, 1)) for copy in spread(event, SHARDS)]
@@ -45,9 +50,18 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Journal, Pa
             shard.claim()
             own = [event for event in copies if shard_of(event.stream, SHARDS) == shard.number]
             some = own[part * len(own) // 4 : (part + 1) * len(own) // 4]
-            shard.record([Arrival(0, number, b"", event) for number, event in enumerate(some)], LogOffset("log", part), NOON)
+            shard.record(
+                [Arrival(0, number, b"", event) for number, event in enumerate(some)],
+                LogOffset("log", part),
+                NOON,
+            )
         if part < 3:
-            assert Notary(journal, folder / "evidence", SIGNER.name, SIGNER, None, 1, timedelta(0)).sign() == {}
+            assert (
+                Notary(
+                    journal, folder / "evidence", SIGNER.name, SIGNER, None, 1, timedelta(0)
+                ).sign()
+                == {}
+            )
     yield journal, folder
     journal.close()
 
@@ -61,7 +75,11 @@ def made(bank: tuple[Journal, Path], bohai: TierPolicy) -> bytes:
 def bundle(bank: tuple[Journal, Path], policy: TierPolicy, signer: Signer = BUNDLES) -> bytes:
     """A bundle as the bank makes it."""
     journal, folder = bank
-    return Maker(journal, folder / "evidence", KEYS, policy, signer).bundle(CUSTOMER, NOON, policy).content
+    return (
+        Maker(journal, folder / "evidence", KEYS, policy, signer)
+        .bundle(CUSTOMER, NOON, policy)
+        .content
+    )
 
 
 def test_a_bundle_proves_a_history(made: bytes, bank: tuple[Journal, Path]) -> None:
@@ -82,12 +100,21 @@ def test_a_history_of_one_checkpoint_is_proven(bohai: TierPolicy, tmp_path: Path
     """There is nothing before it that it would have to follow on."""
     journal = fill(tmp_path / "journal", 600)
     vouch(journal, tmp_path / "evidence")
-    customer = next(row.stream for row in journal[0].read(0, 10) if row.stream.startswith("customer:"))
-    content = Maker(journal, tmp_path / "evidence", KEYS, bohai, BUNDLES).bundle(customer, NOON, bohai).content
+    customer = next(
+        row.stream for row in journal[0].read(0, 10) if row.stream.startswith("customer:")
+    )
+    content = (
+        Maker(journal, tmp_path / "evidence", KEYS, bohai, BUNDLES)
+        .bundle(customer, NOON, bohai)
+        .content
+    )
     journal.close()
 
     assert audit(content, KEYS)[0].events > 1
-    assert verify_bundle.verify(content, [verify_bundle.key_of(str(key)) for key in KEYS])[0] == f"{customer}: verified"
+    assert (
+        verify_bundle.verify(content, [verify_bundle.key_of(str(key)) for key in KEYS])[0]
+        == f"{customer}: verified"
+    )
 
 
 def test_a_stand_alone_script_proves_the_same(made: bytes, tmp_path: Path) -> None:
@@ -99,11 +126,16 @@ def test_a_stand_alone_script_proves_the_same(made: bytes, tmp_path: Path) -> No
 
     def run(name: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-I", "-S", script.name, name, "keys.txt"]
-        return subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command, cwd=tmp_path, env={}, capture_output=True, text=True, check=False
+        )
 
     good, bad, none = run("one.bundle"), run("changed.bundle"), run("keys.txt")
     assert (good.returncode, good.stdout.splitlines()[0]) == (0, f"{CUSTOMER}: verified")
-    assert (bad.returncode, bad.stdout) == (1, "not verified: the document is not the one that was signed\n")
+    assert (bad.returncode, bad.stdout) == (
+        1,
+        "not verified: the document is not the one that was signed\n",
+    )
     assert none.returncode == 1
 
 
@@ -113,14 +145,23 @@ def shutil_copy(file: Path, folder: Path) -> Path:
 
 
 def test_no_byte_of_a_bundle_can_change(made: bytes) -> None:
-    """Every byte, each changed in one bit; and the stand-alone script finds the same of some hundred."""
+    """Every byte, each changed in one bit.
+
+    And the stand-alone script finds the same of some hundred.
+    """
     chance, passed = Random(1), list[tuple[str, int]]()
     keys = [verify_bundle.key_of(str(key)) for key in KEYS]
     few = set(chance.sample(range(len(made)), 200)) | set(range(0, made.index(b"{"), 7))
     for place in range(len(made)):
-        changed = made[:place] + bytes([made[place] ^ (1 << chance.randrange(8))]) + made[place + 1 :]
+        changed = (
+            made[:place] + bytes([made[place] ^ (1 << chance.randrange(8))]) + made[place + 1 :]
+        )
         passed += [("ours", place)] if proves(lambda content=changed: audit(content, KEYS)) else []
-        passed += [("alone", place)] if place in few and proves(lambda content=changed: verify_bundle.verify(content, keys)) else []
+        passed += (
+            [("alone", place)]
+            if place in few and proves(lambda content=changed: verify_bundle.verify(content, keys))
+            else []
+        )
 
     assert passed == []
     assert proves(lambda: verify_bundle.verify(made, keys))
@@ -192,15 +233,32 @@ def of_an_older_checkpoint(document: dict[str, Any]) -> None:
 def with_a_broken_proof(document: dict[str, Any]) -> None:
     """Change a proof between checkpoints."""
     for shard in document["shards"].values():
-        shard["earlier"][0]["proof"] = [base64.b64encode(b"\0" * 32).decode()] * len(shard["earlier"][0]["proof"])
+        shard["earlier"][0]["proof"] = [base64.b64encode(b"\0" * 32).decode()] * len(
+            shard["earlier"][0]["proof"]
+        )
 
 
-FORGERIES = [without_last, without_one, edited, saying_something_else, swapped, of_another_index, uncounted, of_an_older_checkpoint, with_a_broken_proof]
+FORGERIES = [
+    without_last,
+    without_one,
+    edited,
+    saying_something_else,
+    swapped,
+    of_another_index,
+    uncounted,
+    of_an_older_checkpoint,
+    with_a_broken_proof,
+]
 
 
 @pytest.mark.parametrize("change", FORGERIES)
-def test_whoever_has_the_key_of_bundles_still_cannot_forge_a_history(made: bytes, change: Callable[[dict[str, Any]], None]) -> None:
-    """What is said of the journal rests on what the notary signed, not on who made the file; both verifiers say so."""
+def test_whoever_has_the_key_of_bundles_still_cannot_forge_a_history(
+    made: bytes, change: Callable[[dict[str, Any]], None]
+) -> None:
+    """What is said of the journal rests on what the notary signed, not on who made the file.
+
+    Both verifiers say so.
+    """
     content = forged(made, change)
     keys = [verify_bundle.key_of(str(key)) for key in KEYS]
 
@@ -211,10 +269,17 @@ def test_whoever_has_the_key_of_bundles_still_cannot_forge_a_history(made: bytes
     assert audit(forged(made, lambda _document: None), KEYS)[0].events
 
 
-def test_only_the_keys_that_are_trusted_count(made: bytes, bank: tuple[Journal, Path], bohai: TierPolicy) -> None:
+def test_only_the_keys_that_are_trusted_count(
+    made: bytes, bank: tuple[Journal, Path], bohai: TierPolicy
+) -> None:
     """Neither a bundle nor a checkpoint of anybody else's."""
     stranger = Signer("bank.example", b"\6" * 32)
-    trusted: list[list[Public]] = [[SIGNER.public], [BUNDLES.public], [stranger.public, BUNDLES.public], []]
+    trusted: list[list[Public]] = [
+        [SIGNER.public],
+        [BUNDLES.public],
+        [stranger.public, BUNDLES.public],
+        [],
+    ]
     for keys in trusted:
         with pytest.raises(ProofError):
             audit(made, keys)
@@ -222,13 +287,17 @@ def test_only_the_keys_that_are_trusted_count(made: bytes, bank: tuple[Journal, 
         audit(bundle(bank, bohai, stranger), KEYS)
 
 
-def test_what_is_not_signed_yet_is_not_bundled(bank: tuple[Journal, Path], bohai: TierPolicy, tmp_path: Path) -> None:
+def test_what_is_not_signed_yet_is_not_bundled(
+    bank: tuple[Journal, Path], bohai: TierPolicy, tmp_path: Path
+) -> None:
     """And it is said what to wait for."""
     journal, folder = bank
     with pytest.raises(NotYet, match="no checkpoint yet"):
         Maker(journal, tmp_path, KEYS, bohai, BUNDLES).bundle(CUSTOMER, NOON, bohai)
     with pytest.raises(NotYet, match="nothing of customer:nobody"):
-        Maker(journal, folder / "evidence", KEYS, bohai, BUNDLES).bundle("customer:nobody", NOON, bohai)
+        Maker(journal, folder / "evidence", KEYS, bohai, BUNDLES).bundle(
+            "customer:nobody", NOON, bohai
+        )
 
 
 def test_a_bundle_is_told_as_a_story(made: bytes) -> None:

@@ -1,4 +1,7 @@
-"""Signed notes are those of c2sp.org: held to what Go's package publishes, and to every bit of a signature."""
+"""Signed notes are those of c2sp.org.
+
+Held to what Go's package publishes, and to every bit of a signature.
+"""
 
 import base64
 from datetime import UTC, datetime
@@ -7,10 +10,10 @@ import pytest
 
 from replay.evidence.signed_note import Checkpoint, ProofError, Public, Signer, opened, signed
 
-TEXT = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"
+TEXT = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"  # noqa: E501
 SECRET = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz"
 PUBLIC = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
-LINE = "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n"
+LINE = "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n"  # noqa: E501
 OTHER = Signer("EnochRoot", b"\1" * 32)
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -59,14 +62,16 @@ def test_a_cosignature_is_of_a_time() -> None:
     witness = Signer("witness.example", b"\2" * 32, cosigns=True)
     line = witness.cosign(TEXT, AT)
     raw = base64.b64decode(line.split()[2])
-    later = f"— {witness.name} {base64.b64encode(raw[:4] + (int.from_bytes(raw[4:12], 'big') + 1).to_bytes(8, 'big') + raw[12:]).decode()}\n"
+    later = f"— {witness.name} {base64.b64encode(raw[:4] + (int.from_bytes(raw[4:12], 'big') + 1).to_bytes(8, 'big') + raw[12:]).decode()}\n"  # noqa: E501
 
     assert opened(signed(TEXT, [line]), [witness.public]).by == {"witness.example": AT}
     with pytest.raises(ProofError):
         opened(signed(TEXT, [later]), [witness.public])
 
 
-@pytest.mark.parametrize("line", ["", "name", "name+00000000+AA==", PUBLIC.replace("c74f20a3", "c74f20a4"), PUBLIC[:-4]])
+@pytest.mark.parametrize(
+    "line", ["", "name", "name+00000000+AA==", PUBLIC.replace("c74f20a3", "c74f20a4"), PUBLIC[:-4]]
+)
 def test_what_is_no_key_is_refused(line: str) -> None:
     """With what a key looks like."""
     with pytest.raises(ValueError, match="key"):
@@ -80,6 +85,12 @@ def test_a_checkpoint_is_read_as_it_was_written() -> None:
 
     assert Checkpoint.read(text) == checkpoint
     assert text.startswith("bank.example/shard/3\n20852163\n")
-    for wrong in (text.replace("20852163", "020852163"), text.replace("time ", ""), text + "\n", "\n".join(text.split("\n")[:2]), text.replace("BQU", "BQ!")):
+    for wrong in (
+        text.replace("20852163", "020852163"),
+        text.replace("time ", ""),
+        text + "\n",
+        "\n".join(text.split("\n")[:2]),
+        text.replace("BQU", "BQ!"),
+    ):
         with pytest.raises(ProofError, match="no checkpoint"):
             Checkpoint.read(wrong)

@@ -1,4 +1,7 @@
-"""A witness cosigns what follows on what it saw, and nothing else: whoever shows two histories is found out."""
+"""A witness cosigns what follows on what it saw, and nothing else.
+
+Whoever shows two histories is found out.
+"""
 
 import threading
 import time
@@ -46,7 +49,9 @@ def witness(tmp_path: Path) -> Witness:
 @pytest.fixture
 def remote(witness: Witness) -> Iterator[RemoteWitness]:
     """The same, in a server of its own."""
-    server = uvicorn.Server(uvicorn.Config(witness_app(witness), port=(port := free_port()), log_level="error"))
+    server = uvicorn.Server(
+        uvicorn.Config(witness_app(witness), port=(port := free_port()), log_level="error")
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
@@ -68,14 +73,22 @@ def test_what_follows_is_cosigned(witness: Witness, tmp_path: Path) -> None:
 
 
 def test_what_does_not_follow_is_refused(witness: Witness) -> None:
-    """Another history, a shorter one, a proof of something else, somebody else's signature: and the next true one is cosigned."""
+    """Another history, a shorter one, a proof of something else, somebody else's signature.
+
+    And the next true one is cosigned.
+    """
     witness.cosign(0, [], checkpoint(20))
     for old, steps, note, refused in (
         (20, proof(20, 33, OTHERS), checkpoint(33, OTHERS), "does not follow"),
         (20, [], checkpoint(20, OTHERS), "does not follow"),
         (20, [], checkpoint(7), "does not follow"),
         (20, proof(20, 40), checkpoint(33), "does not follow"),
-        (20, proof(20, 33), checkpoint(33, signer=Signer("bank.example", b"\4" * 32)), "nobody whose key is known"),
+        (
+            20,
+            proof(20, 33),
+            checkpoint(33, signer=Signer("bank.example", b"\4" * 32)),
+            "nobody whose key is known",
+        ),
     ):
         with pytest.raises(ProofError, match=refused):
             witness.cosign(old, steps, note)
@@ -95,16 +108,29 @@ def test_a_witness_elsewhere_is_asked_as_published(remote: RemoteWitness) -> Non
         remote.cosign(0, [], checkpoint(33))
     with pytest.raises(ProofError, match="does not follow"):
         remote.cosign(20, [], checkpoint(33, OTHERS))
-    for wrong, status in ((b"", 422), (b"old x\n\n", 422), (b"old 1\n!\n\nnote", 422), (b"\xff", 422), (b"x" * 70_000, 413)):
+    for wrong, status in (
+        (b"", 422),
+        (b"old x\n\n", 422),
+        (b"old 1\n!\n\nnote", 422),
+        (b"\xff", 422),
+        (b"x" * 70_000, 413),
+    ):
         assert httpx.post(remote._url, content=wrong).status_code == status
 
 
-def test_a_notary_has_its_checkpoints_cosigned_and_signs_alone_where_it_cannot(tmp_path: Path, remote: RemoteWitness) -> None:
+def test_a_notary_has_its_checkpoints_cosigned_and_signs_alone_where_it_cannot(
+    tmp_path: Path, remote: RemoteWitness
+) -> None:
     """A witness that is gone, or refuses, is said to be; evidence goes on."""
     journal = fill(tmp_path / "journal", 600)
 
     def sign(witness: RemoteWitness) -> None:
-        assert Notary(journal, tmp_path / "evidence", SIGNER.name, SIGNER, witness, 1, timedelta(0)).sign() == {}
+        assert (
+            Notary(
+                journal, tmp_path / "evidence", SIGNER.name, SIGNER, witness, 1, timedelta(0)
+            ).sign()
+            == {}
+        )
 
     sign(remote)
     fill(tmp_path / "journal", 900, begun=600).close()
@@ -112,7 +138,14 @@ def test_a_notary_has_its_checkpoints_cosigned_and_signs_alone_where_it_cannot(t
         sign(RemoteWitness(f"http://127.0.0.1:{free_port()}", WITNESS.public))
     fill(tmp_path / "journal", 1_200, begun=900).close()
     sign(remote)
-    by = [opened(note, [SIGNER.public, WITNESS.public]).by.keys() for note in Evidence(tmp_path / "evidence", 0).checkpoints()]
+    by = [
+        opened(note, [SIGNER.public, WITNESS.public]).by.keys()
+        for note in Evidence(tmp_path / "evidence", 0).checkpoints()
+    ]
 
-    assert [sorted(names) for names in by] == [["bank.example", "witness.example"], ["bank.example"], ["bank.example", "witness.example"]]
+    assert [sorted(names) for names in by] == [
+        ["bank.example", "witness.example"],
+        ["bank.example"],
+        ["bank.example", "witness.example"],
+    ]
     assert [each["event"] for each in logs] == ["not_witnessed"]

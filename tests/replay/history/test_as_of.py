@@ -50,7 +50,11 @@ def record(journal: Journal, events: list[Proposed], at: datetime = BEGUN) -> No
     for shard in journal:
         own = [event for event in copies if shard_of(event.stream, SHARDS) == shard.number]
         offset = shard.tracked("log") + 1
-        shard.record([Arrival(offset, item, b"", event) for item, event in enumerate(own)], LogOffset("log", offset), at)
+        shard.record(
+            [Arrival(offset, item, b"", event) for item, event in enumerate(own)],
+            LogOffset("log", offset),
+            at,
+        )
 
 
 def day_closed(day: date) -> Proposed:
@@ -60,10 +64,18 @@ def day_closed(day: date) -> Proposed:
 
 def paid(name: str, yuan: int, day: date) -> Proposed:
     """Money that came to the customer."""
-    return proposed(TransactionPosted(transaction=name, account="a", amount=yuan * 100, currency="CNY", kind="in"), name, day=day)
+    return proposed(
+        TransactionPosted(
+            transaction=name, account="a", amount=yuan * 100, currency="CNY", kind="in"
+        ),
+        name,
+        day=day,
+    )
 
 
-async def test_as_of_now_is_the_live_state_of_every_customer(journal: Journal, group: Group) -> None:
+async def test_as_of_now_is_the_live_state_of_every_customer(
+    journal: Journal, group: Group
+) -> None:
     """To the byte, also for customers who came after a month had ended."""
     bank = list(synth(Bank(40, 4, 3)))
     for start in range(0, len(bank), 500):
@@ -73,7 +85,10 @@ async def test_as_of_now_is_the_live_state_of_every_customer(journal: Journal, g
     for stream in sorted({event.stream for event in bank if event.stream.startswith("customer:")}):
         states = as_of(journal, group, stream)
         assert states is not None
-        kept = await store.load(GroupShard(shard_of(stream, SHARDS), group.name), [(part.key, stream) for part in group.parts])
+        kept = await store.load(
+            GroupShard(shard_of(stream, SHARDS), group.name),
+            [(part.key, stream) for part in group.parts],
+        )
         for part, state, one in zip(group.parts, states, kept, strict=True):
             assert part.encode(state) == (one.state if one else part.encode(part.initial))
 
@@ -99,8 +114,18 @@ def test_what_was_recorded_later_was_not_known_then(journal: Journal, group: Gro
 def told(journal: Journal) -> Journal:
     """A customer who was rich in January, and less so from February on; an override in April."""
     record(journal, [paid("1", 300_000, date(2026, 1, 1)), day_closed(date(2026, 1, 31))])
-    record(journal, [paid("2", -290_000, date(2026, 2, 1)), paid("3", 1, date(2026, 2, 3)), day_closed(date(2026, 2, 28)), day_closed(date(2026, 3, 31))])
-    by_hand = TierOverridden(tier="diamond", approver="head", reason="key client", until=date(2026, 4, 30))
+    record(
+        journal,
+        [
+            paid("2", -290_000, date(2026, 2, 1)),
+            paid("3", 1, date(2026, 2, 3)),
+            day_closed(date(2026, 2, 28)),
+            day_closed(date(2026, 3, 31)),
+        ],
+    )
+    by_hand = TierOverridden(
+        tier="diamond", approver="head", reason="key client", until=date(2026, 4, 30)
+    )
     record(journal, [proposed(by_hand, "4", day=date(2026, 4, 2)), day_closed(date(2026, 4, 30))])
     return journal
 
@@ -116,7 +141,9 @@ def told(journal: Journal) -> Journal:
         (date(2026, 5, 1), "mass", date(2026, 5, 1), 0),
     ],
 )
-def test_a_tier_is_explained_as_it_was_in_force_on_the_day(told: Journal, bohai: TierPolicy, on: date, tier: str, since: date, watch: int) -> None:
+def test_a_tier_is_explained_as_it_was_in_force_on_the_day(
+    told: Journal, bohai: TierPolicy, on: date, tier: str, since: date, watch: int
+) -> None:
     """From the day that an assessment takes effect, not before; an override while it lasts."""
     found = explain(told, bohai, "customer:1", on)
 
@@ -126,27 +153,44 @@ def test_a_tier_is_explained_as_it_was_in_force_on_the_day(told: Journal, bohai:
     assert (found.override is not None) == (on == date(2026, 4, 2))
 
 
-def test_each_month_says_what_was_measured_and_from_which_events(told: Journal, bohai: TierPolicy) -> None:
+def test_each_month_says_what_was_measured_and_from_which_events(
+    told: Journal, bohai: TierPolicy
+) -> None:
     """The months that led there, with positions in the journal to look at."""
     found = explain(told, bohai, "customer:1", date(2026, 5, 1))
 
     assert found is not None
-    assert [(each.month, each.reached, each.before, each.after, each.watch, each.events) for each in found.assessments] == [
+    assert [
+        (each.month, each.reached, each.before, each.after, each.watch, each.events)
+        for each in found.assessments
+    ] == [
         ("2026-01", "gold", None, "gold", 0, 1),
         ("2026-02", "mass", "gold", "gold", 1, 2),
         ("2026-03", "mass", "gold", "gold", 2, 0),
         ("2026-04", "mass", "gold", "mass", 0, 1),
     ]
     february = found.assessments[1]
-    assert [(moved.id, moved.amount) for moved in february.largest] == [("2", -290_000_00), ("3", 1_00)]
-    assert february.seen == {"assets": 1_000_093}, "10,000 yuan, and one yuan for 26 of 28 days, rounded half up"
+    assert [(moved.id, moved.amount) for moved in february.largest] == [
+        ("2", -290_000_00),
+        ("3", 1_00),
+    ]
+    assert february.seen == {"assets": 1_000_093}, (
+        "10,000 yuan, and one yuan for 26 of 28 days, rounded half up"
+    )
     assert (february.first_version, february.last_version) == (2, 3)
 
 
-def test_an_override_of_the_months_last_day_holds_although_the_month_is_closed(journal: Journal, bohai: TierPolicy) -> None:
-    """What the day's end led to takes effect on the next day; what was decided by hand does at once."""
+def test_an_override_of_the_months_last_day_holds_although_the_month_is_closed(
+    journal: Journal, bohai: TierPolicy
+) -> None:
+    """What the day's end led to takes effect on the next day.
+
+    What was decided by hand does at once.
+    """
     record(journal, [paid("1", 300_000, date(2026, 1, 1)), day_closed(date(2026, 1, 31))])
-    by_hand = TierOverridden(tier="diamond", approver="head", reason="key client", until=date(2026, 3, 31))
+    by_hand = TierOverridden(
+        tier="diamond", approver="head", reason="key client", until=date(2026, 3, 31)
+    )
     record(journal, [proposed(by_hand, "2", day=date(2026, 1, 31))])
     found = explain(journal, bohai, "customer:1", date(2026, 1, 31))
 
@@ -165,7 +209,9 @@ def test_events_of_months_without_an_assessment_stand_behind_the_next(told: Jour
     assert (june.month, june.events, june.largest[0].amount) == ("2026-06", 4, 300_000_00)
 
 
-def test_nobody_is_known_before_their_first_day(journal: Journal, group: Group, bohai: TierPolicy) -> None:
+def test_nobody_is_known_before_their_first_day(
+    journal: Journal, group: Group, bohai: TierPolicy
+) -> None:
     """A month's end that came in between says nothing of who came after it."""
     record(journal, [paid("1", 100, date(2026, 2, 1)), day_closed(date(2026, 1, 31))])
 
@@ -173,13 +219,27 @@ def test_nobody_is_known_before_their_first_day(journal: Journal, group: Group, 
     assert explain(journal, bohai, "customer:1", date(2026, 1, 31)) is None
 
 
-def test_every_month_that_was_closed_at_once_is_explained_with_its_own_events(journal: Journal, bohai: TierPolicy) -> None:
-    """Only April's end was reported; January's rise and the misses after it are told all the same."""
-    record(journal, [paid("1", 300_000, date(2026, 1, 1)), paid("2", -290_000, date(2026, 2, 1)), day_closed(date(2026, 4, 30))])
+def test_every_month_that_was_closed_at_once_is_explained_with_its_own_events(
+    journal: Journal, bohai: TierPolicy
+) -> None:
+    """Only April's end was reported; January's rise and the misses after it are told
+    all the same.
+    """
+    record(
+        journal,
+        [
+            paid("1", 300_000, date(2026, 1, 1)),
+            paid("2", -290_000, date(2026, 2, 1)),
+            day_closed(date(2026, 4, 30)),
+        ],
+    )
     found = explain(journal, bohai, "customer:1", date(2026, 5, 1))
 
     assert found is not None
-    assert [(each.month, each.after, each.watch, [moved.id for moved in each.largest]) for each in found.assessments] == [
+    assert [
+        (each.month, each.after, each.watch, [moved.id for moved in each.largest])
+        for each in found.assessments
+    ] == [
         ("2026-01", "gold", 0, ["1"]),
         ("2026-02", "gold", 1, ["2"]),
         ("2026-03", "gold", 2, []),
@@ -192,10 +252,15 @@ def test_nothing_is_explained_of_somebody_unknown(told: Journal, bohai: TierPoli
     assert explain(told, bohai, "customer:2", date(2026, 5, 1)) is None
 
 
-async def test_an_explanation_of_today_is_the_live_standing(told: Journal, group: Group, bohai: TierPolicy) -> None:
+async def test_an_explanation_of_today_is_the_live_standing(
+    told: Journal, group: Group, bohai: TierPolicy
+) -> None:
     """What is explained is what is answered."""
     store = rebuild((group,), told, processes=1)
-    [kept] = await store.load(GroupShard(shard_of("customer:1", SHARDS), group.name), [(group.parts[-1].key, "customer:1")])
+    [kept] = await store.load(
+        GroupShard(shard_of("customer:1", SHARDS), group.name),
+        [(group.parts[-1].key, "customer:1")],
+    )
     standing = group.parts[-1].decode(kept.state) if kept else None
     found = explain(told, bohai, "customer:1", date(2026, 12, 31))
 

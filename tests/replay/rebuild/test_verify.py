@@ -1,4 +1,7 @@
-"""Nothing can be altered, lost or added without being noticed; and what is sound is found sound, also while it moves."""
+"""Nothing can be altered, lost or added without being noticed.
+
+And what is sound is found sound, also while it moves.
+"""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -30,8 +33,14 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     copies = [copy for event in synth(Bank(12, 3, 1)) for copy in spread(event, SHARDS)]
     for shard in made:
         shard.claim()
-        own = [Arrival(0, number, b"", event) for number, event in enumerate(copies) if shard_of(event.stream, SHARDS) == shard.number]
-        shard.record([*own, Arrival(0, 99_999, b"?", Rejected("unreadable"))], LogOffset("log", 0), NOON)
+        own = [
+            Arrival(0, number, b"", event)
+            for number, event in enumerate(copies)
+            if shard_of(event.stream, SHARDS) == shard.number
+        ]
+        shard.record(
+            [*own, Arrival(0, 99_999, b"?", Rejected("unreadable"))], LogOffset("log", 0), NOON
+        )
     yield made
     made.close()
 
@@ -51,9 +60,13 @@ def altered(journal: Journal, statement: str) -> None:
         assert database.execute(statement).rowcount == 1
 
 
-async def verified(journal: Journal, running: Present, store: MemoryStore | None = None, sample: int | None = None) -> Verdict:
+async def verified(
+    journal: Journal, running: Present, store: MemoryStore | None = None, sample: int | None = None
+) -> Verdict:
     """The verdict over a journal and what was folded from it."""
-    return await verify(store or rebuild(running.live, journal, processes=1), journal, running, sample)
+    return await verify(
+        store or rebuild(running.live, journal, processes=1), journal, running, sample
+    )
 
 
 async def test_what_is_sound_is_found_sound(journal: Journal, running: Present) -> None:
@@ -61,22 +74,38 @@ async def test_what_is_sound_is_found_sound(journal: Journal, running: Present) 
     verdict = await verified(journal, running)
 
     assert (verdict.found, verdict.findings) == (0, [])
-    assert verdict.events == sum(shard.counts().recorded for shard in journal) == sum(each.events for each in verdict.ranges)
+    assert (
+        verdict.events
+        == sum(shard.counts().recorded for shard in journal)
+        == sum(each.events for each in verdict.ranges)
+    )
     assert verdict.states >= 12 * 5
 
 
-FIRST = "(SELECT rowid FROM stored_events WHERE originator_id LIKE 'customer:%' ORDER BY rowid LIMIT 1)"
-PAID = "(SELECT rowid FROM stored_events WHERE topic = 'transaction-posted.v1' AND CAST(state AS TEXT) NOT LIKE '%\"amount\":-%' LIMIT 1)"
+FIRST = (
+    "(SELECT rowid FROM stored_events WHERE originator_id LIKE 'customer:%' ORDER BY rowid LIMIT 1)"
+)
+PAID = "(SELECT rowid FROM stored_events WHERE topic = 'transaction-posted.v1' AND CAST(state AS TEXT) NOT LIKE '%\"amount\":-%' LIMIT 1)"  # noqa: E501
 RENAMED = "CAST(replace(CAST(state AS TEXT), 'transaction-posted.v1', 'dream-told.v1') AS BLOB)"
 ALTERED: dict[str, tuple[str, str]] = {
     "an amount": (
-        f"UPDATE stored_events SET state = CAST(replace(CAST(state AS TEXT), '\"amount\":', '\"amount\":1') AS BLOB) WHERE rowid = {PAID}",
+        "UPDATE stored_events SET state = CAST(replace(CAST(state AS TEXT), '\"amount\":', "
+        f"'\"amount\":1') AS BLOB) WHERE rowid = {PAID}",
         "is not what its sender said",
     ),
-    "bytes that are none": (f"UPDATE stored_events SET state = x'00' WHERE rowid = {FIRST}", "cannot be read"),
+    "bytes that are none": (
+        f"UPDATE stored_events SET state = x'00' WHERE rowid = {FIRST}",
+        "cannot be read",
+    ),
     "an event that is gone": (f"DELETE FROM stored_events WHERE rowid = {FIRST}", "were counted"),
-    "an event of somebody else": (f"UPDATE stored_events SET originator_id = 'customer:x' WHERE rowid = {FIRST}", "says another stream"),
-    "a type that it is filed under": (f"UPDATE stored_events SET topic = 'survey-answered.v1' WHERE rowid = {FIRST}", "says another type"),
+    "an event of somebody else": (
+        f"UPDATE stored_events SET originator_id = 'customer:x' WHERE rowid = {FIRST}",
+        "says another stream",
+    ),
+    "a type that it is filed under": (
+        f"UPDATE stored_events SET topic = 'survey-answered.v1' WHERE rowid = {FIRST}",
+        "says another type",
+    ),
     "a type that nobody knows": (
         f"UPDATE stored_events SET topic = 'dream-told.v1', state = {RENAMED} WHERE rowid = {PAID}",
         "does not know the type dream-told.v1",
@@ -85,13 +114,18 @@ ALTERED: dict[str, tuple[str, str]] = {
         f"UPDATE stored_events SET state = {RENAMED} WHERE rowid = {PAID}",
         "says another type",
     ),
-    "a source id that is gone": ("DELETE FROM sources WHERE source_key = (SELECT source_key FROM sources LIMIT 1)", "was not recorded under this name"),
+    "a source id that is gone": (
+        "DELETE FROM sources WHERE source_key = (SELECT source_key FROM sources LIMIT 1)",
+        "was not recorded under this name",
+    ),
     "quarantine that is gone": ("DELETE FROM quarantine", "were counted"),
 }
 
 
 @pytest.mark.parametrize("what", ALTERED)
-async def test_what_was_altered_in_the_journal_is_found(journal: Journal, running: Present, what: str) -> None:
+async def test_what_was_altered_in_the_journal_is_found(
+    journal: Journal, running: Present, what: str
+) -> None:
     """By its place, whoever did it, and whatever the read models say."""
     statement, said = ALTERED[what]
     store = rebuild(running.live, journal, processes=1)
@@ -107,15 +141,21 @@ async def test_a_hole_in_a_stream_is_named(journal: Journal, running: Present) -
     altered(journal, f"DELETE FROM stored_events WHERE rowid = {FIRST}")
     verdict = await verified(journal, running)
 
-    assert [finding.where.partition(":")[0] for finding in verdict.findings if finding.kind == "hole"] == ["customer"]
+    assert [
+        finding.where.partition(":")[0] for finding in verdict.findings if finding.kind == "hole"
+    ] == ["customer"]
 
 
-async def _states(store: MemoryStore, group: Group) -> tuple[GroupShard, dict[tuple[str, str], StoredState]]:
+async def _states(
+    store: MemoryStore, group: Group
+) -> tuple[GroupShard, dict[tuple[str, str], StoredState]]:
     """The states of one stream of a group."""
     place = GroupShard(1, group.name)
     streams = [stream async for some in store.streams(place) for stream in some]
     keys = [(part.key, streams[0]) for part in group.parts]
-    return place, {key: kept for key, kept in zip(keys, await store.load(place, keys), strict=True) if kept}
+    return place, {
+        key: kept for key, kept in zip(keys, await store.load(place, keys), strict=True) if kept
+    }
 
 
 STATES: dict[str, Callable[[StoredState], StoredState]] = {
@@ -126,7 +166,9 @@ STATES: dict[str, Callable[[StoredState], StoredState]] = {
 
 @pytest.mark.parametrize("base", ["customers@2", "reactions@3", "standings@1"])
 @pytest.mark.parametrize("what", STATES)
-async def test_a_state_that_is_not_what_its_history_comes_to_is_found(journal: Journal, running: Present, base: str, what: str) -> None:
+async def test_a_state_that_is_not_what_its_history_comes_to_is_found(
+    journal: Journal, running: Present, base: str, what: str
+) -> None:
     """Of every group, by its name and stream."""
     store, group = rebuild(running.live, journal, processes=1), running.of(base)
     place, states = await _states(store, group)
@@ -135,7 +177,9 @@ async def test_a_state_that_is_not_what_its_history_comes_to_is_found(journal: J
     assert await store.save(place, reached, reached.upto, {key: STATES[what](states[key])})
     verdict = await verified(journal, running, store)
 
-    assert [(finding.kind, finding.where) for finding in verdict.findings] == [("state", f"{group.name} {key[1]}")]
+    assert [(finding.kind, finding.where) for finding in verdict.findings] == [
+        ("state", f"{group.name} {key[1]}")
+    ]
 
 
 async def test_a_state_of_nobody_is_found(journal: Journal, running: Present) -> None:
@@ -143,12 +187,21 @@ async def test_a_state_of_nobody_is_found(journal: Journal, running: Present) ->
     store, group = rebuild(running.live, journal, processes=1), running.live[0]
     place, states = await _states(store, group)
     reached = await store.reached(place)
-    assert await store.save(place, reached, reached.upto, {(key, "customer:nobody"): kept for (key, _), kept in states.items()})
+    assert await store.save(
+        place,
+        reached,
+        reached.upto,
+        {(key, "customer:nobody"): kept for (key, _), kept in states.items()},
+    )
 
-    assert [finding.where for finding in (await verified(journal, running, store)).findings] == [f"{group.name} customer:nobody"]
+    assert [finding.where for finding in (await verified(journal, running, store)).findings] == [
+        f"{group.name} customer:nobody"
+    ]
 
 
-async def test_states_that_are_behind_or_move_on_are_sound(journal: Journal, running: Present) -> None:
+async def test_states_that_are_behind_or_move_on_are_sound(
+    journal: Journal, running: Present
+) -> None:
     """A position is no fault: what was folded so far is what its history came to by then."""
     store, group = MemoryStore(), running.live[0]
     for shard in journal:
@@ -160,4 +213,6 @@ async def test_states_that_are_behind_or_move_on_are_sound(journal: Journal, run
 
 async def test_a_sample_looks_at_fewer(journal: Journal, running: Present) -> None:
     """So many streams a shard and group."""
-    assert (await verified(journal, running, sample=1)).states <= SHARDS * sum(len(group.parts) for group in running.carried)
+    assert (await verified(journal, running, sample=1)).states <= SHARDS * sum(
+        len(group.parts) for group in running.carried
+    )

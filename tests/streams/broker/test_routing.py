@@ -24,6 +24,10 @@ def test_what_concerns_the_bank_goes_to_every_shard_under_its_own_id() -> None:
     day = proposed(DayClosed(date=NOON.date()), "day-1", BANK)
     copies = list(spread(day, 3))
 
-    assert [(copy.stream, copy.id) for copy in copies] == [("shard:0", "day-1/0"), ("shard:1", "day-1/1"), ("shard:2", "day-1/2")]
+    assert [(copy.stream, copy.id) for copy in copies] == [
+        ("shard:0", "day-1/0"),
+        ("shard:1", "day-1/1"),
+        ("shard:2", "day-1/2"),
+    ]
     assert [shard_of(copy.stream, 3) for copy in copies] == [0, 1, 2]
     assert list(spread(day, 3)) == copies

@@ -5,7 +5,13 @@ from pathlib import Path
 
 from domain.customers.events import ChannelVisited
 from domain.event import Interaction
-from domain.rollout.events import STREAM, VersionAdopted, VersionApproved, VersionPromoted, VersionProposed
+from domain.rollout.events import (
+    STREAM,
+    VersionAdopted,
+    VersionApproved,
+    VersionPromoted,
+    VersionProposed,
+)
 from domain.tiering.policy import TierPolicy
 from projections.rollout.versions import LIVE, STEPS, VERSIONS
 from projections.store import GroupShard, MemoryStore, Progress, StoredState
@@ -26,9 +32,17 @@ def recorded(journal: Journal, policy: TierPolicy) -> None:
         VersionPromoted(group=STANDINGS, version="v2", by="zhang"),
     ]
     others = [proposed(ChannelVisited(channel="app"), f"visit-{number}") for number in range(20)]
-    events = [each for number, step in enumerate(steps) for each in (*others[5 * number : 5 * number + 5], proposed(step, f"step-{number}", STREAM))]
+    events = [
+        each
+        for number, step in enumerate(steps)
+        for each in (*others[5 * number : 5 * number + 5], proposed(step, f"step-{number}", STREAM))
+    ]
     journal[0].claim()
-    journal[0].record([Arrival(0, number, b"", event) for number, event in enumerate(events)], LogOffset("log", 0), NOON)
+    journal[0].record(
+        [Arrival(0, number, b"", event) for number, event in enumerate(events)],
+        LogOffset("log", 0),
+        NOON,
+    )
 
 
 class Watched(MemoryStore):
@@ -38,13 +52,26 @@ class Watched(MemoryStore):
         super().__init__()
         self.pointers: list[dict[str, str]] = []
 
-    async def save(self, place: GroupShard, expected: Progress, upto: int, states: Mapping[tuple[str, str], StoredState]) -> Progress | None:
-        self.pointers += [LIVE.decode(kept.state).versions for (key, _), kept in states.items() if key == LIVE.key]
+    async def save(
+        self,
+        place: GroupShard,
+        expected: Progress,
+        upto: int,
+        states: Mapping[tuple[str, str], StoredState],
+    ) -> Progress | None:
+        self.pointers += [
+            LIVE.decode(kept.state).versions for (key, _), kept in states.items() if key == LIVE.key
+        ]
         return await super().save(place, expected, upto, states)
 
 
-async def test_after_a_loss_of_the_read_models_the_pointer_is_at_once_where_it_was(tmp_path: Path, bohai: TierPolicy) -> None:
-    """Before they are filled the journal answers; then the state is there whole, however little is read at once."""
+async def test_after_a_loss_of_the_read_models_the_pointer_is_at_once_where_it_was(
+    tmp_path: Path, bohai: TierPolicy
+) -> None:
+    """Before they are filled the journal answers.
+
+    Then the state is there whole, however little is read at once.
+    """
     journal, store = Journal(f"sqlite://{tmp_path}/journal", 1), Watched()
     recorded(journal, bohai)
     register = Register(store, journal, bohai)
@@ -55,7 +82,9 @@ async def test_after_a_loss_of_the_read_models_the_pointer_is_at_once_where_it_w
     assert store.pointers == [{STANDINGS: "v2"}]
 
 
-async def test_what_the_agents_fold_is_what_the_journal_says(tmp_path: Path, bohai: TierPolicy) -> None:
+async def test_what_the_agents_fold_is_what_the_journal_says(
+    tmp_path: Path, bohai: TierPolicy
+) -> None:
     """The same steps, read by either."""
     journal, store = Journal(f"sqlite://{tmp_path}/journal", 1), MemoryStore()
     recorded(journal, bohai)

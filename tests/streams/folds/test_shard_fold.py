@@ -35,13 +35,21 @@ def history() -> list[Proposed]:
         day = date(2026, 1, 10) + timedelta(days=number)
         for who in range(3):
             data = TransactionPosted(
-                transaction=f"{number}-{who}", account=f"a{who}", amount=1000 * (who + 1), currency="USD" if who == 1 else "CNY", kind="card"
+                transaction=f"{number}-{who}",
+                account=f"a{who}",
+                amount=1000 * (who + 1),
+                currency="USD" if who == 1 else "CNY",
+                kind="card",
             )
             events.append(proposed(data, f"{number}-{who}", f"customer:{who}", day))
         if number == 25:
-            by_hand = TierOverridden(tier="gold", approver="head", reason="known", until=date(2026, 3, 31))
+            by_hand = TierOverridden(
+                tier="gold", approver="head", reason="known", until=date(2026, 3, 31)
+            )
             events.append(proposed(by_hand, "by-hand", "customer:2", day))
-        rate = ExchangeRateFixed(currency="USD", base="CNY", numerator=700 + number, denominator=100)
+        rate = ExchangeRateFixed(
+            currency="USD", base="CNY", numerator=700 + number, denominator=100
+        )
         events.append(proposed(rate, f"rate-{number}", "shard:0", day))
         events.append(proposed(DayClosed(date=day), f"day-{number}", "shard:0", day))
     return events
@@ -52,7 +60,10 @@ def recorded_batches(journal: Journal, at_once: int = 7) -> list[Batch]:
     journal[0].claim()
     found, events = [], history()
     for offset, start in enumerate(range(0, len(events), at_once)):
-        arrivals = [Arrival(offset, item, b"", event) for item, event in enumerate(events[start : start + at_once])]
+        arrivals = [
+            Arrival(offset, item, b"", event)
+            for item, event in enumerate(events[start : start + at_once])
+        ]
         commit = journal[0].record(arrivals, LogOffset("log", offset), NOON)
         found += batches(commit.after, commit.rows)
     return found
@@ -60,15 +71,28 @@ def recorded_batches(journal: Journal, at_once: int = 7) -> list[Batch]:
 
 @pytest.fixture
 def groups(bohai: TierPolicy) -> list[Group]:
-    """The groups that fold customers and their complaints, and one that reads what they have folded."""
+    """The groups that fold customers and their complaints, and one that reads what they
+    have folded.
+    """
     return [CUSTOMERS, CASES, standings("v", bohai, CUSTOMERS.name, CASES.name)]
 
 
-def foldings(groups: list[Group], store: Store, journal: Journal, broadcast_streams: int = 500) -> list[ShardFold]:
-    """One folding for each group, as an agent keeps them: what is derived behind what it is derived from."""
+def foldings(
+    groups: list[Group], store: Store, journal: Journal, broadcast_streams: int = 500
+) -> list[ShardFold]:
+    """One folding for each group, as an agent keeps them.
+
+    What is derived behind what it is derived from.
+    """
     *sources, tiers = groups
-    of = {group.name: ShardFold(group, 0, store, journal, broadcast_streams=broadcast_streams) for group in sources}
-    return [*of.values(), DerivedFold(tiers, 0, store, journal, broadcast_streams=broadcast_streams, of=of)]
+    of = {
+        group.name: ShardFold(group, 0, store, journal, broadcast_streams=broadcast_streams)
+        for group in sources
+    }
+    return [
+        *of.values(),
+        DerivedFold(tiers, 0, store, journal, broadcast_streams=broadcast_streams, of=of),
+    ]
 
 
 async def undisturbed(groups: list[Group], journal: Journal) -> dict[str, str]:
@@ -79,7 +103,9 @@ async def undisturbed(groups: list[Group], journal: Journal) -> dict[str, str]:
 DELIVERIES = {
     "in order": lambda every: every,
     "each twice": lambda every: [batch for batch in every for _ in range(2)],
-    "every third lost": lambda every: [batch for number, batch in enumerate(every) if number % 3] + [every[-1]],
+    "every third lost": lambda every: (
+        [batch for number, batch in enumerate(every) if number % 3] + [every[-1]]
+    ),
     "all but the last lost": lambda every: every[-1:],
     "backwards": lambda every: every[::-1],
     "all, and all again": lambda every: every + every,
@@ -88,7 +114,9 @@ DELIVERIES = {
 
 
 @pytest.mark.parametrize("fault", DELIVERIES)
-async def test_states_end_where_the_journal_says(groups: list[Group], sqlite_journal: Journal, store: Store, fault: str) -> None:
+async def test_states_end_where_the_journal_says(
+    groups: list[Group], sqlite_journal: Journal, store: Store, fault: str
+) -> None:
     """Late, doubled or lost: a nudge can make a state late, never wrong."""
     delivered = DELIVERIES[fault](recorded_batches(sqlite_journal))
     chain = foldings(groups, store, sqlite_journal)
@@ -97,13 +125,17 @@ async def test_states_end_where_the_journal_says(groups: list[Group], sqlite_jou
             await folding.advance(decode_batch(encode_batch(batch)))
 
     assert await digests(groups, store, 1) == await undisturbed(groups, sqlite_journal)
-    assert [await store.upto(GroupShard(0, group.name)) for group in groups] == [sqlite_journal[0].head()] * 3
+    assert [await store.upto(GroupShard(0, group.name)) for group in groups] == [
+        sqlite_journal[0].head()
+    ] * 3
 
 
 @settings(max_examples=sized(10, 25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(min_value=0, max_value=22), st.booleans()), max_size=25))
 async def test_any_delivery_to_any_two_workers_ends_the_same(
-    groups: list[Group], tmp_path_factory: pytest.TempPathFactory, deliveries: list[tuple[int, bool]]
+    groups: list[Group],
+    tmp_path_factory: pytest.TempPathFactory,
+    deliveries: list[tuple[int, bool]],
 ) -> None:
     """Two workers that both think the shard is theirs do each other no harm."""
     journal = Journal(f"sqlite://{tmp_path_factory.mktemp('journal')}", 1)
@@ -120,8 +152,12 @@ async def test_any_delivery_to_any_two_workers_ends_the_same(
 
 
 @pytest.mark.parametrize("deadly", range(1, 15))
-async def test_a_crash_before_any_save_counts_nobody_twice(groups: list[Group], sqlite_journal: Journal, deadly: int) -> None:
-    """The month ends for some customers, then the worker dies; the next one ends it for the rest."""
+async def test_a_crash_before_any_save_counts_nobody_twice(
+    groups: list[Group], sqlite_journal: Journal, deadly: int
+) -> None:
+    """The month ends for some customers, then the worker dies; the next one ends it
+    for the rest.
+    """
     store = Dying(deadly)
     for batch in recorded_batches(sqlite_journal, 50):
         with suppress(ConnectionError):
@@ -134,8 +170,13 @@ async def test_a_crash_before_any_save_counts_nobody_twice(groups: list[Group], 
     assert await digests(groups, store, 1) == await undisturbed(groups, sqlite_journal)
 
 
-async def test_what_is_derived_is_never_ahead_of_its_source(groups: list[Group], sqlite_journal: Journal) -> None:
-    """A new version that is taken up at any time ends the same; before its source has folded anything, it waits."""
+async def test_what_is_derived_is_never_ahead_of_its_source(
+    groups: list[Group], sqlite_journal: Journal
+) -> None:
+    """A new version that is taken up at any time ends the same.
+
+    Before its source has folded anything, it waits.
+    """
     every, store = recorded_batches(sqlite_journal), MemoryStore()
     facts, cases, tiers = foldings(groups, store, sqlite_journal)
     assert await tiers.catch_up() == 0
@@ -144,7 +185,11 @@ async def test_what_is_derived_is_never_ahead_of_its_source(groups: list[Group],
     assert await tiers.catch_up() == 0
     await cases.catch_up()
     await tiers.catch_up()
-    assert await store.upto(GroupShard(0, groups[2].name)) == await store.upto(GroupShard(0, groups[0].name)) < sqlite_journal[0].head()
+    assert (
+        await store.upto(GroupShard(0, groups[2].name))
+        == await store.upto(GroupShard(0, groups[0].name))
+        < sqlite_journal[0].head()
+    )
     await facts.catch_up()
     await tiers.catch_up()
 
@@ -152,14 +197,23 @@ async def test_what_is_derived_is_never_ahead_of_its_source(groups: list[Group],
 
 
 class Overtaken(MemoryStore):
-    """A store in which another worker comes between a worker and its first save: its states are saved, and the position stays."""
+    """A store in which another worker comes between a worker and its first save.
+
+    Its states are saved, and the position stays.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.other: Callable[[], Awaitable[object]] | None = None
         self._stays = False
 
-    async def save(self, place: GroupShard, expected: Progress, upto: int, states: Mapping[tuple[str, str], StoredState]) -> Progress | None:
+    async def save(
+        self,
+        place: GroupShard,
+        expected: Progress,
+        upto: int,
+        states: Mapping[tuple[str, str], StoredState],
+    ) -> Progress | None:
         other, self.other = self.other, None
         if self._stays and upto != expected.upto:
             raise ConnectionError("killed before it moves")
@@ -171,8 +225,12 @@ class Overtaken(MemoryStore):
         return await super().save(place, expected, upto, states)
 
 
-async def test_a_worker_that_is_behind_does_not_put_back_what_another_has_folded_further(groups: list[Group], sqlite_journal: Journal) -> None:
-    """Two workers fill one version, the slow one a shorter stretch, and their saves come between each other."""
+async def test_a_worker_that_is_behind_does_not_put_back_what_another_has_folded_further(
+    groups: list[Group], sqlite_journal: Journal
+) -> None:
+    """Two workers fill one version, the slow one a shorter stretch, and their saves come between
+    each other.
+    """
     every, store = recorded_batches(sqlite_journal), Overtaken()
     facts, cases, slow = foldings(groups, store, sqlite_journal)
     *_, fast = foldings(groups, store, sqlite_journal)
@@ -193,7 +251,9 @@ async def test_a_worker_that_is_behind_does_not_put_back_what_another_has_folded
 def test_a_batch_fits_a_message(sqlite_journal: Journal) -> None:
     """A large commit leaves in several batches that follow on each other."""
     sqlite_journal[0].claim()
-    data = TransactionPosted(transaction="t", account="a", amount=1, currency="CNY", kind="card", counterparty="x" * 300)
+    data = TransactionPosted(
+        transaction="t", account="a", amount=1, currency="CNY", kind="card", counterparty="x" * 300
+    )
     arrivals = [Arrival(0, number, b"", proposed(data, str(number))) for number in range(3000)]
     commit = sqlite_journal[0].record(arrivals, LogOffset("log", 0), NOON)
     parts = list(batches(commit.after, commit.rows))

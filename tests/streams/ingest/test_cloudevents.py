@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.accounts.events import TransactionPosted
-from streams.ingest.cloudevents import BATCH_LIMIT, EVENT_LIMIT, read_event, read_message, write, write_batch
+from streams.ingest.cloudevents import (
+    BATCH_LIMIT,
+    EVENT_LIMIT,
+    read_event,
+    read_message,
+    write,
+    write_batch,
+)
 from streams.journal import Rejected
 from tests.conftest import proposed
 
@@ -18,7 +25,9 @@ GOOD: dict[str, Any] = json.loads(write(proposed(PAID)))
 
 def changed(**attributes: Any) -> bytes:
     """A good event with some attributes changed; None takes one away."""
-    return json.dumps({name: value for name, value in {**GOOD, **attributes}.items() if value is not None}).encode()
+    return json.dumps(
+        {name: value for name, value in {**GOOD, **attributes}.items() if value is not None}
+    ).encode()
 
 
 def data(**fields: Any) -> bytes:
@@ -65,7 +74,9 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("raw", "field"), BAD, ids=[f"{number}-{field}" for number, (_, field) in enumerate(BAD)])
+@pytest.mark.parametrize(
+    ("raw", "field"), BAD, ids=[f"{number}-{field}" for number, (_, field) in enumerate(BAD)]
+)
 def test_what_cannot_be_read_is_rejected_and_names_the_field(raw: bytes, field: str | None) -> None:
     """The reason says what, the field says where, and the original bytes are kept."""
     [item] = read_message(None, raw)
@@ -79,10 +90,20 @@ def test_what_cannot_be_read_is_rejected_and_names_the_field(raw: bytes, field: 
 def test_a_number_beyond_all_numbers_is_rejected() -> None:
     """JSON knows 1e999, which Python reads as infinity and could not write again."""
     candidate = {"offer": "fund", "propensity": 0.5, "value": 1, "priority": 0, "model": "m"}
-    decided = {"decision": "d", "channel": "app", "candidates": [candidate], "features": {}, "catalogue": "c"}
-    raw = changed(type="tierfold.offer-decided.v1", data=decided).replace(b'"priority": 0', b'"priority": 1e999')
+    decided = {
+        "decision": "d",
+        "channel": "app",
+        "candidates": [candidate],
+        "features": {},
+        "catalogue": "c",
+    }
+    raw = changed(type="tierfold.offer-decided.v1", data=decided).replace(
+        b'"priority": 0', b'"priority": 1e999'
+    )
 
-    assert read_event(raw) == Rejected("Input should be a finite number", "data.candidates.0.priority")
+    assert read_event(raw) == Rejected(
+        "Input should be a finite number", "data.candidates.0.priority"
+    )
 
 
 def test_the_day_that_closed_must_be_the_business_date() -> None:
@@ -110,8 +131,16 @@ def test_an_event_reads_as_it_was_written() -> None:
 
 def test_binary_mode_says_the_same_as_structured_mode() -> None:
     """Attributes in `ce_` headers, data in the value."""
-    headers = [(f"ce_{name}", str(value).encode()) for name, value in GOOD.items() if name not in ("data", "cause")]
-    [item] = read_message(b"customer:1", json.dumps(GOOD["data"]).encode(), [*headers, ("content-type", b"application/json")])
+    headers = [
+        (f"ce_{name}", str(value).encode())
+        for name, value in GOOD.items()
+        if name not in ("data", "cause")
+    ]
+    [item] = read_message(
+        b"customer:1",
+        json.dumps(GOOD["data"]).encode(),
+        [*headers, ("content-type", b"application/json")],
+    )
 
     assert item.read == proposed(PAID)
 
@@ -142,7 +171,9 @@ def test_five_megabytes_are_rejected_and_kept() -> None:
     items = read_message(None, write_batch([good, large, good]))
 
     assert [isinstance(item.read, Rejected) for item in items] == [False, True, False]
-    assert items[1].read == Rejected(f"the event has {len(large)} bytes, and {EVENT_LIMIT} is the limit")
+    assert items[1].read == Rejected(
+        f"the event has {len(large)} bytes, and {EVENT_LIMIT} is the limit"
+    )
     assert items[1].raw == large
 
 
@@ -169,7 +200,9 @@ def test_no_bytes_whatever_raise(raw: bytes) -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 

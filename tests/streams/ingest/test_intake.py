@@ -46,7 +46,12 @@ def broker(broker_address: str) -> Broker:
 
 
 @contextmanager
-def running(broker: Broker, journal: Journal, fault: Callable[[str], None] = lambda _point: None, group: str | None = None) -> Iterator[list[BaseException]]:
+def running(
+    broker: Broker,
+    journal: Journal,
+    fault: Callable[[str], None] = lambda _point: None,
+    group: str | None = None,
+) -> Iterator[list[BaseException]]:
     """An intake in a thread; gives what it died of."""
     stop, died = threading.Event(), []
     intake = Intake(broker, journal, group, Screen(["password"]), VOUCHING, fault)
@@ -66,12 +71,20 @@ def running(broker: Broker, journal: Journal, fault: Callable[[str], None] = lam
 
 def paid(name: str, stream: str) -> Proposed:
     """A transaction at the front door."""
-    return proposed(TransactionPosted(transaction=name, account="a", amount=1, currency="CNY", kind="card"), name, stream)
+    return proposed(
+        TransactionPosted(transaction=name, account="a", amount=1, currency="CNY", kind="card"),
+        name,
+        stream,
+    )
 
 
 def streams_of(shard: int, count: int) -> list[str]:
     """Customers of one shard."""
-    return [f"customer:{number}" for number in range(200) if shard_of(f"customer:{number}", SHARDS) == shard][:count]
+    return [
+        f"customer:{number}"
+        for number in range(200)
+        if shard_of(f"customer:{number}", SHARDS) == shard
+    ][:count]
 
 
 def send(broker: Broker, partition: int, *values: bytes | None, key: bytes | None = None) -> None:
@@ -100,7 +113,9 @@ def published(broker: Broker, partition: int) -> list[Batch]:
     reader.seek_to_beginning(place)
     found: list[Batch] = []
     while len(found) < end:
-        found += [decode_batch(message.value) for message in reader.poll(timeout_ms=500).get(place, [])]
+        found += [
+            decode_batch(message.value) for message in reader.poll(timeout_ms=500).get(place, [])
+        ]
     reader.close()
     return found
 
@@ -111,10 +126,21 @@ def rows_published(broker: Broker, partition: int) -> list[int]:
 
 
 @pytest.mark.parametrize("group", [None, "tierfold-intake"])
-def test_messages_become_events_and_batches(broker: Broker, sqlite_journal: Journal, group: str | None) -> None:
-    """Recorded in the journal, published once, in order; bad ones set aside; every offset accounted for."""
+def test_messages_become_events_and_batches(
+    broker: Broker, sqlite_journal: Journal, group: str | None
+) -> None:
+    """Recorded in the journal, published once, in order; bad ones set aside.
+
+    Every offset accounted for.
+    """
     one, two = streams_of(0, 2)
-    send(broker, 0, write_batch([write(paid("1", one)), b'{"bad": 1}', write(paid("2", two))]), write(paid("1", one)), b"not json")
+    send(
+        broker,
+        0,
+        write_batch([write(paid("1", one)), b'{"bad": 1}', write(paid("2", two))]),
+        write(paid("1", one)),
+        b"not json",
+    )
     send(broker, 0, None, key=one.encode())
     with running(broker, sqlite_journal, group=group) as died:
         wait_until(lambda: sqlite_journal.counts().arrived == 6)
@@ -122,7 +148,9 @@ def test_messages_become_events_and_batches(broker: Broker, sqlite_journal: Jour
     assert not died
     assert sqlite_journal.counts() == Counts(arrived=6, recorded=2, already=1, quarantined=3)
     assert rows_published(broker, 0) == [row.position for row in sqlite_journal[0].read(0, 10)]
-    assert {entry.field or entry.reason.split(":")[0] for entry in sqlite_journal[0].quarantined()} == {
+    assert {
+        entry.field or entry.reason.split(":")[0] for entry in sqlite_journal[0].quarantined()
+    } == {
         "specversion",
         "the value is null",
         "JSON is malformed",
@@ -151,12 +179,22 @@ class Strange(str):
         return b"c\xff\xfe"
 
 
-def test_a_header_whose_name_is_not_utf8_stops_nobody(broker: Broker, sqlite_journal: Journal) -> None:
-    """Its message is read like any other, and what comes before and after it in the same batch too."""
+def test_a_header_whose_name_is_not_utf8_stops_nobody(
+    broker: Broker, sqlite_journal: Journal
+) -> None:
+    """Its message is read like any other, and what comes before and after it in the
+    same batch too.
+    """
     producer, shard = broker.producer(), shard_of("customer:1", SHARDS)
     for name in "abc":
-        headers = [(Strange("x"), b"c\xff\xfe"), ("content-type", b"application/cloudevents+json")] if name == "b" else []
-        producer.send(INTERACTIONS, value=write(paid(name, "customer:1")), partition=shard, headers=headers)
+        headers = (
+            [(Strange("x"), b"c\xff\xfe"), ("content-type", b"application/cloudevents+json")]
+            if name == "b"
+            else []
+        )
+        producer.send(
+            INTERACTIONS, value=write(paid(name, "customer:1")), partition=shard, headers=headers
+        )
     producer.send(INTERACTIONS, value=b"c\xff\xfe", partition=shard, headers=[(Strange("x"), b"")])
     producer.close()
     with running(broker, sqlite_journal) as died:
@@ -165,14 +203,21 @@ def test_a_header_whose_name_is_not_utf8_stops_nobody(broker: Broker, sqlite_jou
     assert died == []
     assert sqlite_journal.counts() == Counts(arrived=4, recorded=3, quarantined=1)
     [entry] = sqlite_journal[shard].quarantined()
-    assert (entry.original, json.loads(entry.sent_with or "")["headers"]) == (b"c\xff\xfe", {"c??": ""})
+    assert (entry.original, json.loads(entry.sent_with or "")["headers"]) == (
+        b"c\xff\xfe",
+        {"c??": ""},
+    )
 
 
-def test_a_message_with_thousands_of_such_headers_stalls_nobody(broker: Broker, sqlite_journal: Journal) -> None:
+def test_a_message_with_thousands_of_such_headers_stalls_nobody(
+    broker: Broker, sqlite_journal: Journal
+) -> None:
     """Each name is looked at once."""
     producer, shard = broker.producer(), shard_of("customer:1", SHARDS)
     headers = [(Strange("x"), b"")] * 20_000
-    producer.send(INTERACTIONS, value=write(paid("a", "customer:1")), partition=shard, headers=headers)
+    producer.send(
+        INTERACTIONS, value=write(paid("a", "customer:1")), partition=shard, headers=headers
+    )
     producer.close()
     begun = time.monotonic()
     with running(broker, sqlite_journal):
@@ -181,19 +226,26 @@ def test_a_message_with_thousands_of_such_headers_stalls_nobody(broker: Broker, 
     assert time.monotonic() - begun < 10
 
 
-def test_the_end_of_the_banks_day_is_recorded_in_every_shard(broker: Broker, sqlite_journal: Journal) -> None:
+def test_the_end_of_the_banks_day_is_recorded_in_every_shard(
+    broker: Broker, sqlite_journal: Journal
+) -> None:
     """Sent once by a core system, and once more when in doubt."""
     day = write(proposed(DayClosed(date=NOON.date()), "day-1", BANK))
     send(broker, 1, day, day)
     with running(broker, sqlite_journal):
         wait_until(lambda: sqlite_journal.counts().arrived == 2 * SHARDS)
 
-    assert [[row.stream for row in shard.read(0, 10)] for shard in sqlite_journal] == [["shard:0"], ["shard:1"]]
+    assert [[row.stream for row in shard.read(0, 10)] for shard in sqlite_journal] == [
+        ["shard:0"],
+        ["shard:1"],
+    ]
     assert sqlite_journal.counts() == Counts(arrived=4, recorded=2, already=2, forwarded=2)
 
 
 @pytest.mark.parametrize("point", ["before_append", "between_append_and_publish", "after_publish"])
-def test_after_a_crash_at_any_point_everything_is_recorded_and_published_once(broker: Broker, sqlite_journal: Journal, point: str) -> None:
+def test_after_a_crash_at_any_point_everything_is_recorded_and_published_once(
+    broker: Broker, sqlite_journal: Journal, point: str
+) -> None:
     """The next start publishes what was recorded and not published."""
     streams = streams_of(0, 5)
 
@@ -205,7 +257,9 @@ def test_after_a_crash_at_any_point_everything_is_recorded_and_published_once(br
     with running(broker, sqlite_journal) as died:
         wait_until(lambda: len(rows_published(broker, 0)) == 5)
     assert not died
-    send(broker, 0, *(write(paid(f"more-{number}", stream)) for number, stream in enumerate(streams)))
+    send(
+        broker, 0, *(write(paid(f"more-{number}", stream)) for number, stream in enumerate(streams))
+    )
     with running(broker, sqlite_journal, crash) as died:
         wait_until(lambda: bool(died))
     with running(broker, sqlite_journal) as healthy:
@@ -217,8 +271,13 @@ def test_after_a_crash_at_any_point_everything_is_recorded_and_published_once(br
     assert sqlite_journal.counts() == Counts(arrived=10, recorded=10)
 
 
-def test_messages_that_are_gone_are_not_passed_over_in_silence(broker: Broker, sqlite_journal: Journal) -> None:
-    """The journal has seen more than the broker still has: the log was cut, and intake says so and stops."""
+def test_messages_that_are_gone_are_not_passed_over_in_silence(
+    broker: Broker, sqlite_journal: Journal
+) -> None:
+    """The journal has seen more than the broker still has.
+
+    The log was cut, and intake says so and stops.
+    """
     sqlite_journal[0].claim()
     sqlite_journal[0].record([], LogOffset(broker.logs()[0], 50), NOON)
     with running(broker, sqlite_journal) as died:
@@ -244,34 +303,70 @@ def test_an_intake_that_lost_its_shard_stops(broker: Broker, sqlite_journal: Jou
     assert sqlite_journal.counts() == Counts(arrived=2, recorded=2)
 
 
-OWN = Proposed("li.wei", "over", "customer:1", NOON, NOON.date(), TierOverridden(tier="private", approver="li.wei", reason="x", until=NOON.date()))
+OWN = Proposed(
+    "li.wei",
+    "over",
+    "customer:1",
+    NOON,
+    NOON.date(),
+    TierOverridden(tier="private", approver="li.wei", reason="x", until=NOON.date()),
+)
 
 
 @pytest.mark.parametrize(
-    "forged", [None, Vouching(b"another key, of thirty-two bytes.").header(write(OWN)), ("tierfold-own", b""), VOUCHING.header(b"another message")]
+    "forged",
+    [
+        None,
+        Vouching(b"another key, of thirty-two bytes.").header(write(OWN)),
+        ("tierfold-own", b""),
+        VOUCHING.header(b"another message"),
+    ],
 )
-def test_our_own_word_is_not_taken_from_others(broker: Broker, sqlite_journal: Journal, forged: tuple[str, bytes] | None) -> None:
-    """An override, and anything in tierfold's name, without the code, by another key, or with the code of another message: quarantined."""
-    in_our_name = proposed(TransactionPosted(transaction="t", account="a", amount=1, currency="CNY", kind="x"), source="tierfold/decisions")
+def test_our_own_word_is_not_taken_from_others(
+    broker: Broker, sqlite_journal: Journal, forged: tuple[str, bytes] | None
+) -> None:
+    """An override, and anything in tierfold's name, without the code, by another key, or with the
+    code of another message: quarantined.
+    """
+    in_our_name = proposed(
+        TransactionPosted(transaction="t", account="a", amount=1, currency="CNY", kind="x"),
+        source="tierfold/decisions",
+    )
     producer = broker.producer()
     for event in (OWN, in_our_name):
         headers = [("content-type", b"application/cloudevents+json"), *([forged] if forged else [])]
-        producer.send(INTERACTIONS, value=write(event), partition=shard_of("customer:1", SHARDS), headers=headers)
+        producer.send(
+            INTERACTIONS,
+            value=write(event),
+            partition=shard_of("customer:1", SHARDS),
+            headers=headers,
+        )
     producer.flush()
     with running(broker, sqlite_journal):
         wait_until(lambda: sqlite_journal.counts().arrived == 2)
     producer.close()
 
     assert sqlite_journal.counts() == Counts(arrived=2, quarantined=2)
-    assert {entry.reason for shard in sqlite_journal for entry in shard.quarantined()} == {"only the bank itself says this, over HTTP or by its commands"}
+    assert {entry.reason for shard in sqlite_journal for entry in shard.quarantined()} == {
+        "only the bank itself says this, over HTTP or by its commands"
+    }
 
 
-def test_our_own_word_is_recorded_and_stays_ours_where_it_is_sent_on(broker: Broker, sqlite_journal: Journal) -> None:
-    """By the code over the message; a stray of it arrives in its own shard, and is believed there."""
+def test_our_own_word_is_recorded_and_stays_ours_where_it_is_sent_on(
+    broker: Broker, sqlite_journal: Journal
+) -> None:
+    """By the code over the message; a stray of it arrives in its own shard, and is
+    believed there.
+    """
     value = write(OWN)
     elsewhere = 1 - shard_of("customer:1", SHARDS)
     producer = broker.producer()
-    producer.send(INTERACTIONS, value=value, partition=elsewhere, headers=[("content-type", b"application/cloudevents+json"), VOUCHING.header(value)])
+    producer.send(
+        INTERACTIONS,
+        value=value,
+        partition=elsewhere,
+        headers=[("content-type", b"application/cloudevents+json"), VOUCHING.header(value)],
+    )
     producer.flush()
     with running(broker, sqlite_journal):
         wait_until(lambda: sqlite_journal.counts().recorded == 1)

@@ -10,10 +10,26 @@ from tests.conftest import proposed
 SCREEN = Screen(["password", "pin", "cvv", "fingerprint"])
 
 
-@pytest.mark.parametrize("name", ["password", "login-password", "userPassword", "pin", "card-pin", "userPin", "PIN", "cvv", "fingerprint.left"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "password",
+        "login-password",
+        "userPassword",
+        "pin",
+        "card-pin",
+        "userPin",
+        "PIN",
+        "cvv",
+        "fingerprint.left",
+    ],
+)
 def test_a_fact_of_such_a_name_is_forbidden(name: str) -> None:
     """Whole words, parts of a name, capitals or not."""
-    for data in (ProfileFactStated(fact=name, value="x", source="app"), PreferenceStated(topic=name, value="x", source="app")):
+    for data in (
+        ProfileFactStated(fact=name, value="x", source="app"),
+        PreferenceStated(topic=name, value="x", source="app"),
+    ):
         event = proposed(data)
         assert SCREEN.forbids(Item(write(event), event))
 
@@ -29,5 +45,8 @@ def test_a_fact_of_another_name_is_not(name: str) -> None:
 def test_what_cannot_be_read_is_not_even_kept_if_it_has_such_a_field() -> None:
     """A field that no event has would be quarantined with its bytes; not this one."""
     good = write(proposed(ProfileFactStated(fact="income", value="x", source="app")))
-    for raw, forbidden in ((good.replace(b'"fact"', b'"password"'), True), (good.replace(b'"fact"', b'"fakt"'), False)):
+    for raw, forbidden in (
+        (good.replace(b'"fact"', b'"password"'), True),
+        (good.replace(b'"fact"', b'"fakt"'), False),
+    ):
         assert SCREEN.forbids(Item(raw, read_event(raw))) == forbidden

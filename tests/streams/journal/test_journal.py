@@ -10,7 +10,18 @@ from eventsourcing.persistence import IntegrityError, PersistenceError
 from domain.accounts.events import TransactionPosted
 from domain.envelope import Proposed
 from domain.feedback.events import FeedbackGiven
-from streams.journal import Arrival, Counts, Fenced, Journal, Leaf, LogOffset, Rejected, Shard, previous_of, source_key
+from streams.journal import (
+    Arrival,
+    Counts,
+    Fenced,
+    Journal,
+    Leaf,
+    LogOffset,
+    Rejected,
+    Shard,
+    previous_of,
+    source_key,
+)
 from streams.journal.merkle import BLOCK, leaf_hash, root_over
 from tests.conftest import proposed
 
@@ -20,7 +31,9 @@ NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 def paid(name: str, amount: int = 100, stream: str = "customer:1") -> Proposed:
     """A transaction at the front door."""
-    data = TransactionPosted(transaction=name, account="a", amount=amount, currency="CNY", kind="card")
+    data = TransactionPosted(
+        transaction=name, account="a", amount=amount, currency="CNY", kind="card"
+    )
     return proposed(data, name, stream)
 
 
@@ -43,10 +56,16 @@ def record(shard: Shard, *read: Proposed | Rejected, offset: int = 0) -> Counts:
 
 def test_events_are_recorded_in_order_with_versions_of_their_stream(shard: Shard) -> None:
     """Positions rise; versions count from 1 in each stream."""
-    commit = shard.record(arrivals(paid("1"), paid("2", stream="customer:2"), paid("3")), LogOffset(LOG, 0), NOW)
+    commit = shard.record(
+        arrivals(paid("1"), paid("2", stream="customer:2"), paid("3")), LogOffset(LOG, 0), NOW
+    )
     events = [row.event() for row in shard.opened(commit.rows)]
 
-    assert [(event.stream, event.version) for event in events] == [("customer:1", 1), ("customer:2", 1), ("customer:1", 2)]
+    assert [(event.stream, event.version) for event in events] == [
+        ("customer:1", 1),
+        ("customer:2", 1),
+        ("customer:1", 2),
+    ]
     assert commit.after == 0
     assert [row.position for row in commit.rows] == sorted({row.position for row in commit.rows})
     assert shard.stored(0, 10) == commit.rows
@@ -82,7 +101,14 @@ def test_quarantine_keeps_original_bytes_reason_and_place(shard: Shard) -> None:
     [entry] = shard.quarantined()
 
     assert counts == Counts(arrived=3, recorded=2, quarantined=1)
-    assert (entry.log, entry.offset, entry.item, entry.reason, entry.field, entry.original) == (LOG, 5, 1, "wrong", "data.amount", b"original")
+    assert (entry.log, entry.offset, entry.item, entry.reason, entry.field, entry.original) == (
+        LOG,
+        5,
+        1,
+        "wrong",
+        "data.amount",
+        b"original",
+    )
 
 
 def test_every_arrival_has_exactly_one_outcome(shard: Shard, journal: Journal) -> None:
@@ -110,7 +136,11 @@ def test_offsets_of_a_topic_made_anew_begin_again(shard: Shard) -> None:
     record(shard, paid("1"), offset=41)
     shard.record(arrivals(paid("2")), LogOffset("interactions/second-topic/0", 0), NOW)
 
-    assert (shard.tracked(LOG), shard.tracked("interactions/second-topic/0"), shard.tracked("interactions/third/0")) == (41, 0, -1)
+    assert (
+        shard.tracked(LOG),
+        shard.tracked("interactions/second-topic/0"),
+        shard.tracked("interactions/third/0"),
+    ) == (41, 0, -1)
 
 
 def test_who_lost_a_shard_writes_nothing_more_to_it(shard: Shard, journal: Journal) -> None:
@@ -125,7 +155,13 @@ def test_who_lost_a_shard_writes_nothing_more_to_it(shard: Shard, journal: Journ
     assert journal.counts() == Counts(arrived=2, recorded=2)
 
 
-@pytest.mark.parametrize("change", ["UPDATE {p}stored_events SET topic = 'x' RETURNING topic", "DELETE FROM {p}stored_events RETURNING topic"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE {p}stored_events SET topic = 'x' RETURNING topic",
+        "DELETE FROM {p}stored_events RETURNING topic",
+    ],
+)
 def test_events_cannot_be_changed(shard: Shard, change: str) -> None:
     """The database itself refuses UPDATE and DELETE."""
     record(shard, paid("1"))
@@ -139,7 +175,10 @@ def test_a_stream_is_read_by_version(shard: Shard) -> None:
     """A customer's history, in pages."""
     record(shard, *(paid(str(number)) for number in range(5)), paid("other", stream="customer:2"))
 
-    assert [event.version for event in shard.history("customer:1", after_version=2, limit=2)] == [3, 4]
+    assert [event.version for event in shard.history("customer:1", after_version=2, limit=2)] == [
+        3,
+        4,
+    ]
 
 
 def test_versions_go_on_where_another_owner_stopped(shard: Shard) -> None:
@@ -161,11 +200,21 @@ def test_a_large_batch_is_one_commit(shard: Shard) -> None:
 
 
 def test_a_commit_of_megabytes_is_one_too(shard: Shard) -> None:
-    """Much more than what goes over the wire at once; trap: a pipeline to PostgreSQL would stop for ever."""
-    said = [proposed(FeedbackGiven(text="意见" * 600, channel="app"), f"{number}", f"customer:{number % 100}") for number in range(1000)]
+    """Much more than what goes over the wire at once.
+
+    Trap: a pipeline to PostgreSQL would stop for ever.
+    """
+    said = [
+        proposed(
+            FeedbackGiven(text="意见" * 600, channel="app"), f"{number}", f"customer:{number % 100}"
+        )
+        for number in range(1000)
+    ]
 
     for offset in range(3):
-        assert record(shard, *(each._replace(id=f"{each.id}/{offset}") for each in said), offset=offset) == Counts(arrived=1000, recorded=1000)
+        assert record(
+            shard, *(each._replace(id=f"{each.id}/{offset}") for each in said), offset=offset
+        ) == Counts(arrived=1000, recorded=1000)
 
 
 def test_a_reader_beside_the_writer_misses_nothing(shard: Shard) -> None:
@@ -201,7 +250,9 @@ def test_a_business_date_is_content(shard: Shard) -> None:
     """All that the sender said is compared."""
     record(shard, paid("1"))
 
-    assert record(shard, paid("1")._replace(business_date=date(2026, 3, 1)), offset=1) == Counts(arrived=1, quarantined=1)
+    assert record(shard, paid("1")._replace(business_date=date(2026, 3, 1)), offset=1) == Counts(
+        arrived=1, quarantined=1
+    )
 
 
 def test_a_journal_keeps_its_number_of_shards(journal: Journal) -> None:
@@ -218,11 +269,23 @@ def test_a_journal_elsewhere_is_refused() -> None:
         Journal("mysql://somewhere", 2)
 
 
-def test_every_event_is_a_leaf_and_names_the_hash_of_the_one_before_in_its_stream(shard: Shard) -> None:
-    """The tree is over the stored bytes, in order, over commits of any size; each stream is a chain."""
+def test_every_event_is_a_leaf_and_names_the_hash_of_the_one_before_in_its_stream(
+    shard: Shard,
+) -> None:
+    """The tree is over the stored bytes, in order, over commits of any size.
+
+    Each stream is a chain.
+    """
     streams = ["customer:1", "customer:2", "customer:1", "customer:3"]
     for start, size in ((0, 1), (1, 3), (4, 700), (704, 2)):
-        record(shard, *(paid(f"{number}", stream=streams[number % 4]) for number in range(start, start + size)), offset=start)
+        record(
+            shard,
+            *(
+                paid(f"{number}", stream=streams[number % 4])
+                for number in range(start, start + size)
+            ),
+            offset=start,
+        )
     rows, leaves = shard.stored(0, 1_000), list(shard.leaves(0))
     chains: dict[str, bytes] = {}
     for row in rows:
@@ -231,8 +294,15 @@ def test_every_event_is_a_leaf_and_names_the_hash_of_the_one_before_in_its_strea
 
     assert leaves == [Leaf(row.position, leaf_hash(row.state)) for row in rows]
     assert shard.size() == 706
-    assert shard.blocks() == [root_over(leaf.hash for leaf in leaves[start : start + BLOCK]) for start in (0, BLOCK)]
-    assert [shard.index_of(row.position) for row in (rows[0], rows[3], rows[703], rows[705])] == [0, 3, 703, 705]
+    assert shard.blocks() == [
+        root_over(leaf.hash for leaf in leaves[start : start + BLOCK]) for start in (0, BLOCK)
+    ]
+    assert [shard.index_of(row.position) for row in (rows[0], rows[3], rows[703], rows[705])] == [
+        0,
+        3,
+        703,
+        705,
+    ]
     assert {stream: end.hash for stream, end in shard.ends(rows[-1].position).items()} == chains
     with pytest.raises(ValueError, match="no leaf"):
         shard.index_of(rows[-1].position + 1)
@@ -247,7 +317,10 @@ def test_a_tree_goes_on_where_another_owner_stopped(shard: Shard, journal: Journ
     rows = shard.stored(0, 1_000)
 
     assert [leaf.hash for leaf in shard.leaves(0)] == [leaf_hash(row.state) for row in rows]
-    assert shard.blocks() == [root_over(leaf_hash(row.state) for row in rows[start : start + BLOCK]) for start in (0, BLOCK)]
+    assert shard.blocks() == [
+        root_over(leaf_hash(row.state) for row in rows[start : start + BLOCK])
+        for start in (0, BLOCK)
+    ]
     assert all(previous_of(row.state) == leaf_hash(before.state) for before, row in pairwise(rows))
     again.close()
 
@@ -255,7 +328,11 @@ def test_a_tree_goes_on_where_another_owner_stopped(shard: Shard, journal: Journ
 def test_a_shard_whose_tree_does_not_end_where_its_events_do_is_not_claimed(shard: Shard) -> None:
     """Nothing is built on what was changed."""
     record(shard, paid("1"), paid("2"))
-    shard._recorder.change("DROP TRIGGER leaves_no_delete" if shard._recorder.position == "rowid" else "ALTER TABLE {p}leaves DISABLE TRIGGER no_change")
+    shard._recorder.change(
+        "DROP TRIGGER leaves_no_delete"
+        if shard._recorder.position == "rowid"
+        else "ALTER TABLE {p}leaves DISABLE TRIGGER no_change"
+    )
     shard._recorder.change("DELETE FROM {p}leaves")
 
     with pytest.raises(ValueError, match="verify the journal"):

@@ -1,4 +1,7 @@
-"""The tree is RFC 6962's: held to the vectors that Certificate Transparency publishes, and to its own definition."""
+"""The tree is RFC 6962's.
+
+Held to the vectors that Certificate Transparency publishes, and to its own definition.
+"""
 
 from collections.abc import Sequence
 
@@ -6,9 +9,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.journal.merkle import BLOCK, BLOCK_LEVEL, EMPTY, Tree, consistency, half, inclusion, is_consistent, is_included, leaf_hash, node_hash, root_over
+from streams.journal.merkle import (
+    BLOCK,
+    BLOCK_LEVEL,
+    EMPTY,
+    Tree,
+    consistency,
+    half,
+    inclusion,
+    is_consistent,
+    is_included,
+    leaf_hash,
+    node_hash,
+    root_over,
+)
 
-LEAVES = [bytes.fromhex(leaf) for leaf in ("", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f")]
+LEAVES = [
+    bytes.fromhex(leaf)
+    for leaf in (
+        "",
+        "00",
+        "10",
+        "2021",
+        "3031",
+        "40414243",
+        "5051525354555657",
+        "606162636465666768696a6b6c6d6e6f",
+    )
+]
 ROOTS = [
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
@@ -43,7 +71,10 @@ PROOFS = {  # (old, new): consistency proof
     (1, 1): [],
     (1, 8): PATHS[0, 8],
     (6, 8): ["0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a", *PATHS[5, 8][1:]],
-    (2, 5): ["5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e", "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b"],
+    (2, 5): [
+        "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+        "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+    ],
 }
 
 
@@ -77,7 +108,9 @@ def test_audit_paths_are_the_published_ones(place: tuple[int, int], path: list[s
 
 
 @pytest.mark.parametrize(("sizes", "proof"), PROOFS.items())
-def test_consistency_proofs_are_the_published_ones(sizes: tuple[int, int], proof: list[str]) -> None:
+def test_consistency_proofs_are_the_published_ones(
+    sizes: tuple[int, int], proof: list[str]
+) -> None:
     """And join the published roots."""
     old, new = sizes
     found = consistency(lambda begin, end: defined(LEAVES[begin:end]), old, new)
@@ -95,11 +128,17 @@ def test_a_growing_tree_has_the_root_that_is_defined(size: int) -> None:
 
 
 def test_every_leaf_of_every_small_tree_is_proven_and_no_other_is() -> None:
-    """A path proves one leaf at one index in one tree: a neighbour's, a shorter and a longer one, and another size prove nothing."""
+    """A path proves one leaf at one index in one tree.
+
+    A neighbour's, a shorter and a longer one, and another size prove nothing.
+    """
     for size in range(1, 34):
         leaves, root = numbered(size), defined(numbered(size))
         for index in range(size):
-            path, leaf = inclusion(lambda begin, end, of=leaves: defined(of[begin:end]), index, 0, size), leaf_hash(leaves[index])
+            path, leaf = (
+                inclusion(lambda begin, end, of=leaves: defined(of[begin:end]), index, 0, size),
+                leaf_hash(leaves[index]),
+            )
             assert is_included(leaf, index, size, path, root)
             assert not is_included(leaf, index, size, [*path, root], root)
             assert not is_included(leaf_hash(b"other"), index, size, path, root)
@@ -119,7 +158,9 @@ def test_every_pair_of_small_trees_is_proven_and_no_other_pair_is() -> None:
             if old:
                 changed = defined([b"changed", *leaves[1:old]])
                 assert not is_consistent(old, changed, new, root, proof)
-                assert not is_consistent(old, old_root, new, defined([*leaves[:-1], b"changed"]), proof)
+                assert not is_consistent(
+                    old, old_root, new, defined([*leaves[:-1], b"changed"]), proof
+                )
             assert not is_consistent(old, old_root, new, root, [*proof, root])
 
 

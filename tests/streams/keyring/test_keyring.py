@@ -1,4 +1,7 @@
-"""What is about somebody is sealed by their key alone: nothing else opens it, and when the key is gone nothing does."""
+"""What is about somebody is sealed by their key alone.
+
+Nothing else opens it, and when the key is gone nothing does.
+"""
 
 import base64
 import json
@@ -34,12 +37,20 @@ NAMES = ("张伟", "Ada Lovelace", "王芳")
 
 def onboarded(number: int) -> Proposed:
     """A customer with a name of their own."""
-    return proposed(CustomerOnboarded(name=NAMES[number % 3], source="branch"), f"{number}", f"customer:{number}")
+    return proposed(
+        CustomerOnboarded(name=NAMES[number % 3], source="branch"),
+        f"{number}",
+        f"customer:{number}",
+    )
 
 
 def record(shard: Shard, *events: Proposed, offset: int = 0) -> Counts:
     """Record what came in one message."""
-    return shard.record([Arrival(offset, item, b"", event) for item, event in enumerate(events)], LogOffset("log", offset), NOON).counts
+    return shard.record(
+        [Arrival(offset, item, b"", event) for item, event in enumerate(events)],
+        LogOffset("log", offset),
+        NOON,
+    ).counts
 
 
 @pytest.fixture
@@ -67,19 +78,39 @@ def test_a_rule_of_the_bank_is_about_nobody_and_stays_in_the_clear(shard: Shard)
     """Only what is about somebody has a key."""
     from domain.accounts.events import ExchangeRateFixed
 
-    record(shard, Proposed("t", "r", "shard:0", NOON, TODAY, ExchangeRateFixed(currency="USD", base="CNY", numerator=7, denominator=1)), offset=1)
+    record(
+        shard,
+        Proposed(
+            "t",
+            "r",
+            "shard:0",
+            NOON,
+            TODAY,
+            ExchangeRateFixed(currency="USD", base="CNY", numerator=7, denominator=1),
+        ),
+        offset=1,
+    )
 
     assert b'"data":{"currency":"USD"' in shard.stored(6, 1)[0].state
 
 
-def test_an_example_is_sealed_by_the_key_of_the_customer_it_is_of(shard: Shard, journal: Journal) -> None:
+def test_an_example_is_sealed_by_the_key_of_the_customer_it_is_of(
+    shard: Shard, journal: Journal
+) -> None:
     """Whom it is about, not in whose stream it stands, decides."""
-    example = ExampleLabelled(offer="card", decision="d", customer="customer:3", features={}, accepted=True)
+    example = ExampleLabelled(
+        offer="card", decision="d", customer="customer:3", features={}, accepted=True
+    )
     record(shard, Proposed("t", "e", "model:card", NOON, TODAY, example), offset=1)
     assert journal.keyring is not None
     journal.keyring.destroy(["customer:3"])
 
-    assert [row.event_type for row in shard.read(0, 10)] == [*["customer-onboarded.v1"] * 3, FORGOTTEN, *["customer-onboarded.v1"] * 2, FORGOTTEN]
+    assert [row.event_type for row in shard.read(0, 10)] == [
+        *["customer-onboarded.v1"] * 3,
+        FORGOTTEN,
+        *["customer-onboarded.v1"] * 2,
+        FORGOTTEN,
+    ]
     assert shard.history("model:card") == []
 
 
@@ -87,23 +118,40 @@ def test_sealed_events_open_to_what_was_said(shard: Shard) -> None:
     """Byte for byte, in another process too."""
     again = pickle.loads(pickle.dumps(Journal("sqlite:///nowhere", 1, shard._keyring)))
 
-    assert [event.data.name for event in (row.event() for row in shard.read(0, 10)) if isinstance(event.data, CustomerOnboarded)] == list(NAMES) * 2
+    assert [
+        event.data.name
+        for event in (row.event() for row in shard.read(0, 10))
+        if isinstance(event.data, CustomerOnboarded)
+    ] == list(NAMES) * 2
     assert opened(shard.stored(0, 10), again.keyring) == shard.read(0, 10)
 
 
 @given(st.data())
 def test_no_body_opens_behind_another_head(data: st.DataObject) -> None:
-    """Swapped between customers, replayed at another version, put under another name, or changed in any bit: it never opens."""
+    """Swapped between customers, replayed at another version, put under another name, or changed in
+    any bit: it never opens.
+    """
     rows, keyring = SOUND
     one, other = data.draw(st.sampled_from(rows)), data.draw(st.sampled_from(rows))
     place, behind = one.state.rfind(SEALED), other.state.rfind(SEALED)
-    at, bit = data.draw(st.integers(0, len(one.state) - 3)), data.draw(st.sampled_from([1, 2, 4, 8, 16, 32, 64]))
+    at, bit = (
+        data.draw(st.integers(0, len(one.state) - 3)),
+        data.draw(st.sampled_from([1, 2, 4, 8, 16, 32, 64])),
+    )
     attacks = {
-        "swapped": Row(one.position, one.stream, one.event_type, one.state[:place] + other.state[behind:]),
+        "swapped": Row(
+            one.position, one.stream, one.event_type, one.state[:place] + other.state[behind:]
+        ),
         "moved into another stream": other._replace(stream=one.stream),
-        "renamed": one._replace(state=one.state.replace(one.stream.encode(), other.stream.encode()), stream=other.stream),
-        "replayed at another version": one._replace(state=one.state.replace(b'"version":1', b'"version":2')),
-        "changed": one._replace(state=one.state[:at] + bytes([one.state[at] ^ bit]) + one.state[at + 1 :]),
+        "renamed": one._replace(
+            state=one.state.replace(one.stream.encode(), other.stream.encode()), stream=other.stream
+        ),
+        "replayed at another version": one._replace(
+            state=one.state.replace(b'"version":1', b'"version":2')
+        ),
+        "changed": one._replace(
+            state=one.state[:at] + bytes([one.state[at] ^ bit]) + one.state[at + 1 :]
+        ),
     }
     for how, row in attacks.items():
         if row in rows:
@@ -113,7 +161,9 @@ def test_no_body_opens_behind_another_head(data: st.DataObject) -> None:
         except (ValueError, NoKey):
             continue
         assert how == "changed"
-        with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)):  # the mark of the seal itself was changed: nothing was opened
+        with pytest.raises(
+            (msgspec.DecodeError, UnicodeDecodeError)
+        ):  # the mark of the seal itself was changed: nothing was opened
             plain.event()
 
 
@@ -144,13 +194,19 @@ def test_a_row_that_was_sealed_by_the_key_of_somebody_else_does_not_open(shard: 
 
 def test_two_who_say_the_same_are_digested_differently(shard: Shard) -> None:
     """What is kept to know a resend by tells nobody what was said."""
-    contents = {bytes(content) for (content,) in shard._recorder.query("SELECT content FROM {p}sources")}
+    contents = {
+        bytes(content) for (content,) in shard._recorder.query("SELECT content FROM {p}sources")
+    }
 
     assert len(contents) == 6
 
 
-def test_who_was_forgotten_is_unreadable_refused_and_stays_so(shard: Shard, journal: Journal) -> None:
-    """Their events are places that say nothing, new ones are refused, and every count still balances."""
+def test_who_was_forgotten_is_unreadable_refused_and_stays_so(
+    shard: Shard, journal: Journal
+) -> None:
+    """Their events are places that say nothing, new ones are refused, and every count
+    still balances.
+    """
     keyring = shard._keyring
     before = shard.stored(0, 10)
     keyring.destroy(["customer:1", "customer:9"])
@@ -159,9 +215,16 @@ def test_who_was_forgotten_is_unreadable_refused_and_stays_so(shard: Shard, jour
     assert counts == Counts(arrived=3, recorded=1, refused=2)
     assert journal.counts().balanced()
     assert shard.stored(0, 6) == before
-    assert [row.stream for row in shard.read(0, 10)] == ["customer:0", FORGOTTEN, *(f"customer:{number}" for number in (2, 3, 4, 5, 7))]
+    assert [row.stream for row in shard.read(0, 10)] == [
+        "customer:0",
+        FORGOTTEN,
+        *(f"customer:{number}" for number in (2, 3, 4, 5, 7)),
+    ]
     assert shard.history("customer:1") == []
-    assert keyring.destroyed(["customer:0", "customer:1", "customer:9", "customer:nobody"]) == {"customer:1", "customer:9"}
+    assert keyring.destroyed(["customer:0", "customer:1", "customer:9", "customer:nobody"]) == {
+        "customer:1",
+        "customer:9",
+    }
     assert keyring.counts() == (6, 2, 0)
 
 
@@ -189,7 +252,10 @@ def test_a_deleted_key_is_not_left_in_the_file(tmp_path: Path) -> None:
 
 
 def test_keys_are_wrapped_anew_by_another_master(shard: Shard, tmp_path: Path) -> None:
-    """Rotation: the old master opens nothing any more, the new one everything; nothing in the journal changes."""
+    """Rotation: the old master opens nothing any more, the new one everything.
+
+    Nothing in the journal changes.
+    """
     keyring, before, stored = shard._keyring, shard.read(0, 10), shard.stored(0, 10)
     file, other = Path(keyring._master._where), pickle.loads(pickle.dumps(keyring))
     old = file.read_text()
@@ -237,7 +303,9 @@ def test_two_processes_that_make_a_key_at_once_have_the_same(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("said", ["", "00", "zz" * 32])
-def test_what_is_no_master_key_is_refused(tmp_path: Path, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_master_key_is_refused(
+    tmp_path: Path, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Wherever it stands."""
     (tmp_path / "master").write_text(said)
     monkeypatch.setenv("MASTER", said)
@@ -260,7 +328,9 @@ class _Transit(BaseHTTPRequestHandler):
                 sealed = self.aead.encrypt(b"\0" * 12, base64.b64decode(said["plaintext"]), beside)
                 found = {"ciphertext": f"vault:v1:{base64.b64encode(sealed).decode()}"}
             else:
-                opened_ = self.aead.decrypt(b"\0" * 12, base64.b64decode(said["ciphertext"].rpartition(":")[2]), beside)
+                opened_ = self.aead.decrypt(
+                    b"\0" * 12, base64.b64decode(said["ciphertext"].rpartition(":")[2]), beside
+                )
                 found = {"plaintext": base64.b64encode(opened_).decode()}
         except Exception:  # noqa: BLE001
             self.send_response(400)
@@ -274,12 +344,19 @@ class _Transit(BaseHTTPRequestHandler):
         pass
 
 
-def test_a_master_may_be_somebody_who_never_gives_it_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The transit engine's protocol: encrypt and decrypt, bound to the subject, with a token from the environment."""
+def test_a_master_may_be_somebody_who_never_gives_it_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transit engine's protocol.
+
+    Encrypt and decrypt, bound to the subject, with a token from the environment.
+    """
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Transit)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("TOKEN", "secret")
-    master = TransitMaster(f"http://127.0.0.1:{server.server_port}/v1/transit/keys/tierfold", "TOKEN")
+    master = TransitMaster(
+        f"http://127.0.0.1:{server.server_port}/v1/transit/keys/tierfold", "TOKEN"
+    )
     ring = Keyring(f"sqlite://{tmp_path}/keys.db", master)
     [key] = ring.made(["customer:1"]).values()
     [again] = Keyring(f"sqlite://{tmp_path}/keys.db", master).found(["customer:1"]).values()
@@ -295,7 +372,10 @@ def test_a_master_may_be_somebody_who_never_gives_it_away(tmp_path: Path, monkey
 
 
 def test_restricted_keys_are_for_auditors_only_until_it_is_lifted(journal: Journal) -> None:
-    """Everybody else finds them gone and intake refuses; auditors open what was sealed; lifted, all is as before; destroyed, it is gone for all."""
+    """Everybody else finds them gone and intake refuses; auditors open what was sealed.
+
+    Lifted, all is as before; destroyed, it is gone for all.
+    """
     shard, keyring = journal[0], journal.keyring
     assert keyring is not None
     auditors = Keyring(keyring._url, keyring._master, for_auditors=True)
@@ -333,7 +413,9 @@ def test_a_key_is_never_made_with_a_master_that_is_gone(tmp_path: Path) -> None:
     made = keyring.made(["customer:2"])
 
     assert made["customer:2"] is not None
-    assert Keyring(keyring._url, FileMaster(str(master))).found(["customer:1", "customer:2"]).keys() == {"customer:1", "customer:2"}
+    assert Keyring(keyring._url, FileMaster(str(master))).found(
+        ["customer:1", "customer:2"]
+    ).keys() == {"customer:1", "customer:2"}
 
 
 def test_two_rotations_at_once_lose_nothing(tmp_path: Path) -> None:
@@ -357,7 +439,10 @@ def test_two_rotations_at_once_lose_nothing(tmp_path: Path) -> None:
         thread.join()
 
     assert sorted(each.partition(" ")[0] for each in said) == ["another", "cannot"]
-    assert None not in keyring_of(settings).found([f"customer:{number}" for number in range(50)]).values()
+    assert (
+        None
+        not in keyring_of(settings).found([f"customer:{number}" for number in range(50)]).values()
+    )
 
 
 @pytest.mark.parametrize("binary", [True, False])
@@ -366,7 +451,11 @@ def test_quarantined_bytes_go_with_whom_they_name(journal: Journal, binary: bool
     shard, keyring = journal[0], journal.keyring
     assert keyring is not None
     shard.claim()
-    raw = b'{"value": "13800138000"}' if binary else b'{"subject": "customer:q", "value": "13800138000"}'
+    raw = (
+        b'{"value": "13800138000"}'
+        if binary
+        else b'{"subject": "customer:q", "value": "13800138000"}'
+    )
     beside = json.dumps({"key": None, "headers": {"ce_subject": "customer:q"}}) if binary else None
     shard.record([Arrival(0, 0, raw, Rejected("bad"), beside)], LogOffset("log", 0), NOON)
     assert shard.quarantined()[0].original == raw

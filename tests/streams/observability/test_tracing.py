@@ -35,12 +35,21 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
 
 
 def test_what_is_said_goes_on_and_else_one_is_drawn() -> None:
-    """Outside of all traces there is none; what cannot be read, or is too long to be read, says none."""
+    """Outside of all traces there is none.
+
+    What cannot be read, or is too long to be read, says none.
+    """
     assert present() is None
     with span("one", [SAID], SpanKind.SERVER) as begun:
         assert id_of(begun) == TRACE
         assert structlog.contextvars.get_contextvars()["trace"] == TRACE
-    for said in ([], [""], ["nonsense"], ["00-00000000000000000000000000000000-0000000000000000-01"], [SAID + "-" + 600 * "x"]):
+    for said in (
+        [],
+        [""],
+        ["nonsense"],
+        ["00-00000000000000000000000000000000-0000000000000000-01"],
+        [SAID + "-" + 600 * "x"],
+    ):
         with span("one", said, SpanKind.SERVER):
             assert A_TRACE.fullmatch(present() or "")
             assert TRACE not in (present() or "")
@@ -50,7 +59,10 @@ def test_what_is_said_goes_on_and_else_one_is_drawn() -> None:
 
 def test_what_goes_on_around_it_does_not_matter() -> None:
     """A connection that is kept has requests of many."""
-    with span("outer", [SAID], SpanKind.SERVER) as outer, span("next", [""], SpanKind.SERVER) as begun:
+    with (
+        span("outer", [SAID], SpanKind.SERVER) as outer,
+        span("next", [""], SpanKind.SERVER) as begun,
+    ):
         assert id_of(begun) != id_of(outer)
 
 
@@ -60,9 +72,17 @@ def test_flags_that_nobody_knows_are_not_passed_on() -> None:
         assert (present() or "").endswith("-01")
 
 
-@pytest.mark.parametrize(("said", "named"), [([SAID, OTHER, SAID], {TRACE, THERE}), ([SAID, ""], {TRACE}), (["", OTHER], {THERE})])
-def test_what_comes_of_several_names_them(kept: InMemorySpanExporter, said: list[str], named: set[str]) -> None:
-    """One commit takes the messages of many: it is a new trace with links, and its lines of a log name them too."""
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [([SAID, OTHER, SAID], {TRACE, THERE}), ([SAID, ""], {TRACE}), (["", OTHER], {THERE})],
+)
+def test_what_comes_of_several_names_them(
+    kept: InMemorySpanExporter, said: list[str], named: set[str]
+) -> None:
+    """One commit takes the messages of many.
+
+    It is a new trace with links, and its lines of a log name them too.
+    """
     with span("record", said, SpanKind.CONSUMER) as begun:
         assert set(structlog.contextvars.get_contextvars()["traces"]) == named
     [ended] = kept.get_finished_spans()
@@ -78,7 +98,9 @@ def test_messages_of_one_trace_are_not_several() -> None:
 
 
 def test_spans_have_the_parent_that_is_said(kept: InMemorySpanExporter) -> None:
-    """And what breaks ends its span without telling what the error said, which may be somebody's data."""
+    """And what breaks ends its span without telling what the error said, which may be
+    somebody's data.
+    """
     with pytest.raises(ValueError, match="4711"), span("record", [SAID], SpanKind.CONSUMER):
         raise ValueError("customer 4711")
     [ended] = kept.get_finished_spans()
@@ -91,18 +113,29 @@ def test_spans_have_the_parent_that_is_said(kept: InMemorySpanExporter) -> None:
 
 def test_headers_of_a_message_may_name_several_or_none() -> None:
     """As what is sent together does; a message that names none counts as one that says nothing."""
-    assert heard([("content-type", b"x"), ("traceparent", SAID.encode()), ("traceparent", OTHER.encode()), ("traceparent", None)]) == [SAID, OTHER]
+    assert heard(
+        [
+            ("content-type", b"x"),
+            ("traceparent", SAID.encode()),
+            ("traceparent", OTHER.encode()),
+            ("traceparent", None),
+        ]
+    ) == [SAID, OTHER]
     assert heard([("content-type", b"x")]) == [""]
 
 
-async def test_an_error_of_ours_is_a_problem_under_its_trace(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_an_error_of_ours_is_a_problem_under_its_trace(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """500, with the headers of every answer; its log says where, and not about whom."""
 
     async def broken(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise RuntimeError("customer:4711 is missing")
 
     set_up_logs("error", "test")
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(Middleware(broken)), base_url="http://bank") as client:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(Middleware(broken)), base_url="http://bank"
+    ) as client:
         answer = await client.get("/v1/customers/4711", headers={"traceparent": SAID})
     structlog.reset_defaults()
     said = capsys.readouterr().err
@@ -115,9 +148,13 @@ async def test_an_error_of_ours_is_a_problem_under_its_trace(capsys: pytest.Capt
     assert "4711" not in said
 
 
-def test_requests_behind_each_other_on_one_connection_have_traces_of_their_own(stack: Running) -> None:
+def test_requests_behind_each_other_on_one_connection_have_traces_of_their_own(
+    stack: Running,
+) -> None:
     """Whatever the first one said."""
-    with socket.create_connection((stack.settings.host, stack.settings.port), timeout=10) as connection:
+    with socket.create_connection(
+        (stack.settings.host, stack.settings.port), timeout=10
+    ) as connection:
         for header in (f"traceparent: {SAID}\r\n", ""):
             connection.sendall(f"GET /healthz HTTP/1.1\r\nhost: bank\r\n{header}\r\n".encode())
         connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: bank\r\nconnection: close\r\n\r\n")

@@ -31,7 +31,9 @@ class Forgetful:
 
     def start(self) -> None:
         """Start with empty topics."""
-        self._process = embedded.start(embedded.broker_command(self._settings), self._settings.data_dir / "broker.log")
+        self._process = embedded.start(
+            embedded.broker_command(self._settings), self._settings.data_dir / "broker.log"
+        )
         wait_for(self._settings.broker, self._process)
         self.broker.create_topics(2)
 
@@ -51,8 +53,13 @@ def forgetful(tmp_path: Path) -> Iterator[Forgetful]:
     made.kill()
 
 
-def journal_all(broker: Broker, journal: Journal, partition: int, wanted: int, patience: float = 30.0) -> list[bytes]:
-    """What intake does, by hand: journal the messages of a partition as they come; gives their values."""
+def journal_all(
+    broker: Broker, journal: Journal, partition: int, wanted: int, patience: float = 30.0
+) -> list[bytes]:
+    """What intake does, by hand: journal the messages of a partition as they come.
+
+    Gives their values.
+    """
     shard, name = journal[partition], broker.logs()[partition]
     shard.claim()
     reader = broker.consumer()
@@ -64,13 +71,17 @@ def journal_all(broker: Broker, journal: Journal, partition: int, wanted: int, p
         for messages in reader.poll(timeout_ms=200).values():
             for message in messages:
                 values.append(message.value)
-                arrival = Arrival(message.offset, 0, message.value, proposed(DATA, message.value.decode()))
+                arrival = Arrival(
+                    message.offset, 0, message.value, proposed(DATA, message.value.decode())
+                )
                 shard.record([arrival], LogOffset(name, message.offset), NOON)
     reader.close()
     return values
 
 
-def test_what_the_broker_acknowledged_is_not_yet_delivered(forgetful: Forgetful, sqlite_journal: Journal) -> None:
+def test_what_the_broker_acknowledged_is_not_yet_delivered(
+    forgetful: Forgetful, sqlite_journal: Journal
+) -> None:
     """Only the journal's word counts."""
     with ConfirmedProducer(forgetful.broker, sqlite_journal) as courier:
         done = courier.submit(0, b"a")
@@ -87,7 +98,9 @@ def test_with_a_broker_that_keeps_its_word_its_word_is_enough(forgetful: Forgetf
         assert courier.submit(1, b"a").result(timeout=10).offset == 0
 
 
-def test_what_a_killed_broker_forgot_goes_again_in_its_order(forgetful: Forgetful, sqlite_journal: Journal) -> None:
+def test_what_a_killed_broker_forgot_goes_again_in_its_order(
+    forgetful: Forgetful, sqlite_journal: Journal
+) -> None:
     """Some messages are journalled, some lost with the broker: all arrive, and in order."""
     names = [f"{number:03d}".encode() for number in range(60)]
     with ConfirmedProducer(forgetful.broker, sqlite_journal) as courier:
@@ -105,8 +118,12 @@ def test_what_a_killed_broker_forgot_goes_again_in_its_order(forgetful: Forgetfu
     assert recorded == [name.decode() for name in names]
 
 
-def test_after_a_broker_was_lost_a_partition_not_used_before_works_too(forgetful: Forgetful, sqlite_journal: Journal) -> None:
-    """The producer that outlived its broker is let go, whatever it says, and the next one delivers."""
+def test_after_a_broker_was_lost_a_partition_not_used_before_works_too(
+    forgetful: Forgetful, sqlite_journal: Journal
+) -> None:
+    """The producer that outlived its broker is let go, whatever it says, and the next
+    one delivers.
+    """
     with ConfirmedProducer(forgetful.broker, sqlite_journal) as courier:
         first = courier.submit(0, b"a")
         journal_all(forgetful.broker, sqlite_journal, 0, 1)
@@ -114,7 +131,9 @@ def test_after_a_broker_was_lost_a_partition_not_used_before_works_too(forgetful
         forgetful.kill()
         forgetful.start()
         second = courier.submit(1, b"b")
-        for _ in range(3):  # it may be sent again, if the first broker's producer got through and was not told where
+        for _ in range(
+            3
+        ):  # it may be sent again, if the first broker's producer got through and was not told where  # noqa: E501
             journal_all(forgetful.broker, sqlite_journal, 1, 1, patience=10)
             if wait([second], timeout=2).done:
                 break
@@ -123,10 +142,18 @@ def test_after_a_broker_was_lost_a_partition_not_used_before_works_too(forgetful
         assert [row.event().id for row in sqlite_journal[1].read(0, 10)] == ["b"]
 
 
-def test_what_another_broker_has_is_not_taken_for_what_the_first_one_had(forgetful: Forgetful, sqlite_journal: Journal) -> None:
-    """The journal has tracked the first one's log up to 9; a message at 0 of its successor's is in no journal yet, whatever the number says."""
+def test_what_another_broker_has_is_not_taken_for_what_the_first_one_had(
+    forgetful: Forgetful, sqlite_journal: Journal
+) -> None:
+    """The journal has tracked the first one's log up to 9.
+
+    A message at 0 of its successor's is in no journal yet, whatever the number says.
+    """
     names = [f"{number}".encode() for number in range(10)]
-    with ConfirmedProducer(forgetful.broker, sqlite_journal) as courier, ConfirmedProducer(forgetful.broker, sqlite_journal) as other:
+    with (
+        ConfirmedProducer(forgetful.broker, sqlite_journal) as courier,
+        ConfirmedProducer(forgetful.broker, sqlite_journal) as other,
+    ):
         sent = [courier.submit(0, b"a"), *(other.submit(1, name) for name in names)]
         for partition, wanted in enumerate((1, len(names))):
             journal_all(forgetful.broker, sqlite_journal, partition, wanted)

@@ -12,18 +12,26 @@ from streams.queries.health import Health
 from tests.conftest import NOON, free_port, proposed
 
 
-def health(journal: Journal, redis: str, broker: str, policy: TierPolicy, lag_limit: int = 10) -> Health:
+def health(
+    journal: Journal, redis: str, broker: str, policy: TierPolicy, lag_limit: int = 10
+) -> Health:
     """Health of these dependencies."""
     store = RedisStore(redis)
     return Health(journal, store, Broker(broker), Register(store, journal, policy), lag_limit)
 
 
-async def test_redis_down_is_said(sqlite_journal: Journal, broker_address: str, bohai: TierPolicy) -> None:
+async def test_redis_down_is_said(
+    sqlite_journal: Journal, broker_address: str, bohai: TierPolicy
+) -> None:
     """The read models are the lookups' whole life."""
-    assert await health(sqlite_journal, f"redis://127.0.0.1:{free_port()}/0", broker_address, bohai).faults() == ["redis: ConnectionError"]
+    assert await health(
+        sqlite_journal, f"redis://127.0.0.1:{free_port()}/0", broker_address, bohai
+    ).faults() == ["redis: ConnectionError"]
 
 
-async def test_broker_down_is_said(sqlite_journal: Journal, redis_url: str, bohai: TierPolicy) -> None:
+async def test_broker_down_is_said(
+    sqlite_journal: Journal, redis_url: str, bohai: TierPolicy
+) -> None:
     """Nothing new would come."""
     faults = await health(sqlite_journal, redis_url, f"127.0.0.1:{free_port()}", bohai).faults()
 
@@ -36,7 +44,10 @@ async def test_a_lag_beyond_the_limit_and_a_shard_that_nobody_folds_are_said(
     """Eleven events behind, ten allowed; and nobody at work."""
     await RedisStore(redis_url).clear()
     sqlite_journal[1].claim()
-    events = [Arrival(0, number, b"", proposed(CustomerOnboarded(source="web"), str(number))) for number in range(11)]
+    events = [
+        Arrival(0, number, b"", proposed(CustomerOnboarded(source="web"), str(number)))
+        for number in range(11)
+    ]
     sqlite_journal[1].record(events, LogOffset("log", 0), NOON)
     faults = await health(sqlite_journal, redis_url, broker_address, bohai).faults()
 
@@ -44,7 +55,9 @@ async def test_a_lag_beyond_the_limit_and_a_shard_that_nobody_folds_are_said(
     assert f"agents: nobody folds {CUSTOMERS.name} on shard 0" in faults
 
 
-async def test_messages_that_nobody_takes_are_counted(sqlite_journal: Journal, redis_url: str, broker_address: str, bohai: TierPolicy) -> None:
+async def test_messages_that_nobody_takes_are_counted(
+    sqlite_journal: Journal, redis_url: str, broker_address: str, bohai: TierPolicy
+) -> None:
     """An intake that is gone is seen from outside."""
     broker = Broker(broker_address)
     broker.create_topics(2)
@@ -52,16 +65,27 @@ async def test_messages_that_nobody_takes_are_counted(sqlite_journal: Journal, r
     producer.send("interactions", value=b"x", partition=1).get(timeout=10)
     producer.close()
     metrics = (await health(sqlite_journal, redis_url, broker_address, bohai).metrics({})).decode()
-    [waiting] = [line.split()[1] for line in metrics.splitlines() if line.startswith('tierfold_intake_waiting_messages{shard="1"}')]
+    [waiting] = [
+        line.split()[1]
+        for line in metrics.splitlines()
+        if line.startswith('tierfold_intake_waiting_messages{shard="1"}')
+    ]
 
     assert float(waiting) >= 1
 
 
-async def test_read_models_of_another_journal_are_noticed(sqlite_journal: Journal, redis_url: str, broker_address: str, bohai: TierPolicy) -> None:
+async def test_read_models_of_another_journal_are_noticed(
+    sqlite_journal: Journal, redis_url: str, broker_address: str, bohai: TierPolicy
+) -> None:
     """States that know of more than the journal has are not its states."""
     store = RedisStore(redis_url)
     await store.clear()
     place = GroupShard(0, CUSTOMERS.name)
-    await store.save(place, await store.reached(place), 99, {("profile@1", "customer:1"): StoredState(99, b"{}")})
+    await store.save(
+        place, await store.reached(place), 99, {("profile@1", "customer:1"): StoredState(99, b"{}")}
+    )
 
-    assert f"read models: {CUSTOMERS.name} is ahead of the journal on shard 0" in await health(sqlite_journal, redis_url, broker_address, bohai).faults()
+    assert (
+        f"read models: {CUSTOMERS.name} is ahead of the journal on shard 0"
+        in await health(sqlite_journal, redis_url, broker_address, bohai).faults()
+    )

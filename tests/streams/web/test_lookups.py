@@ -9,7 +9,12 @@ import httpx
 import pytest
 
 from domain.accounts.events import AccountOpened, TransactionPosted
-from domain.customers.events import ConsentGranted, ConsentWithdrawn, CustomerOnboarded, RiskProfileAssessed
+from domain.customers.events import (
+    ConsentGranted,
+    ConsentWithdrawn,
+    CustomerOnboarded,
+    RiskProfileAssessed,
+)
 from domain.event import Interaction
 from domain.offers.events import OfferAccepted
 from streams.ingest.cloudevents import BATCH, STRUCTURED, write, write_batch
@@ -25,8 +30,12 @@ def client(stack: Running) -> httpx.Client:
 def post(client: httpx.Client, *events: bytes, **headers: str) -> httpx.Response:
     """Post one event, or a batch."""
     if len(events) == 1:
-        return client.post("/v1/interactions", content=events[0], headers={"content-type": STRUCTURED, **headers})
-    return client.post("/v1/interactions", content=write_batch(events), headers={"content-type": BATCH, **headers})
+        return client.post(
+            "/v1/interactions", content=events[0], headers={"content-type": STRUCTURED, **headers}
+        )
+    return client.post(
+        "/v1/interactions", content=write_batch(events), headers={"content-type": BATCH, **headers}
+    )
 
 
 def event(customer: str, data: Interaction) -> bytes:
@@ -42,7 +51,10 @@ def new_customer(client: httpx.Client, *more: Interaction) -> str:
     first = CustomerOnboarded(name="张三", born=date(1980, 5, 1), source="branch")
     risk = RiskProfileAssessed(grade="C3", valid_until=date(2199, 1, 1), source="app")
     agreed = ConsentGranted(purpose="financial-marketing", source="app")
-    assert post(client, *(event(name, data) for data in (first, risk, agreed, *more))).status_code == 201
+    assert (
+        post(client, *(event(name, data) for data in (first, risk, agreed, *more))).status_code
+        == 201
+    )
     eventually(lambda: client.get(f"/v1/customers/{name}").status_code == 200)
     return name
 
@@ -55,7 +67,9 @@ def eventually(condition: Any) -> None:
         time.sleep(0.03)
 
 
-def test_what_is_posted_is_in_the_journal_when_it_is_answered(client: httpx.Client, stack: Running) -> None:
+def test_what_is_posted_is_in_the_journal_when_it_is_answered(
+    client: httpx.Client, stack: Running
+) -> None:
     """201, with the place; and the journal has it."""
     from deploy.wiring import journal_of
 
@@ -91,7 +105,12 @@ def test_who_prefers_not_to_wait_is_answered_at_once(client: httpx.Client) -> No
     """`Prefer: respond-async` gives 202, and the event is recorded later."""
     name = uuid4().hex[:8]
 
-    assert post(client, event(name, CustomerOnboarded(source="web")), prefer="respond-async").status_code == 202
+    assert (
+        post(
+            client, event(name, CustomerOnboarded(source="web")), prefer="respond-async"
+        ).status_code
+        == 202
+    )
     eventually(lambda: client.get(f"/v1/customers/{name}").status_code == 200)
 
 
@@ -102,15 +121,24 @@ def test_bad_input_is_a_problem_that_names_every_field(client: httpx.Client) -> 
     answer = post(client, good, good.replace(b'"web"', b'"moon"'), b"{}")
 
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
-    assert [(error["item"], error["field"]) for error in answer.json()["errors"]] == [(1, "data.source"), (2, "specversion")]
+    assert [(error["item"], error["field"]) for error in answer.json()["errors"]] == [
+        (1, "data.source"),
+        (2, "specversion"),
+    ]
     assert client.get(f"/v1/customers/{name}").status_code == 404
 
 
 def test_binary_mode_over_http(client: httpx.Client) -> None:
     """CloudEvents' HTTP binding: attributes as `ce-` headers."""
     whole = json.loads(event(uuid4().hex[:8], CustomerOnboarded(source="web")))
-    headers = {f"ce-{name}": str(value) for name, value in whole.items() if name not in ("data", "cause")}
-    answer = client.post("/v1/interactions", content=json.dumps(whole["data"]), headers={"content-type": "application/json", **headers})
+    headers = {
+        f"ce-{name}": str(value) for name, value in whole.items() if name not in ("data", "cause")
+    }
+    answer = client.post(
+        "/v1/interactions",
+        content=json.dumps(whole["data"]),
+        headers={"content-type": "application/json", **headers},
+    )
 
     assert answer.status_code == 201
 
@@ -121,10 +149,17 @@ def test_an_unknown_customer_is_a_problem(client: httpx.Client, path: str) -> No
     answer = client.get(f"/v1/customers/nobody{path}")
 
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
-    assert answer.json() == {"type": "about:blank", "title": "Not Found", "status": 404, "detail": "nothing is recorded of customer nobody"}
+    assert answer.json() == {
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "nothing is recorded of customer nobody",
+    }
 
 
-@pytest.mark.parametrize("path", ["/history?limit=0", "/history?after=x", "/next-best-offer?channel=pigeon", "%20"])
+@pytest.mark.parametrize(
+    "path", ["/history?limit=0", "/history?after=x", "/next-best-offer?channel=pigeon", "%20"]
+)
 def test_a_bad_question_is_a_problem(client: httpx.Client, path: str) -> None:
     """422, with the field."""
     answer = client.get(f"/v1/customers/somebody{path}")
@@ -138,14 +173,18 @@ def test_the_whole_picture_of_a_customer(client: httpx.Client) -> None:
     name = new_customer(
         client,
         AccountOpened(account="a1", product="current-account", currency="CNY"),
-        TransactionPosted(transaction="t0", account="a1", amount=123_45, currency="CNY", kind="cash"),
+        TransactionPosted(
+            transaction="t0", account="a1", amount=123_45, currency="CNY", kind="cash"
+        ),
         TransactionPosted(transaction="t1", account="a1", amount=-45, currency="CNY", kind="card"),
     )
     shown = client.get(f"/v1/customers/{name}").json()
 
     assert shown["profile"]["facts"]["name"]["value"] == "张三"
     assert shown["profile"]["facts"]["name"]["source"] == "branch"
-    assert shown["balances"] == {"a1": {"balance": 123_00, "currency": "CNY", "asset_class": "deposit"}}
+    assert shown["balances"] == {
+        "a1": {"balance": 123_00, "currency": "CNY", "asset_class": "deposit"}
+    }
     assert shown["standing"]["tier"] == "mass"
     assert client.get(f"/v1/customers/{name}/tier").json()["policy"] == "bohai-retail@1"
 
@@ -156,36 +195,63 @@ def test_a_history_is_read_in_pages(client: httpx.Client) -> None:
     first = client.get(f"/v1/customers/{name}/history", params={"limit": 1}).json()
     second = client.get(f"/v1/customers/{name}/history", params={"after": first["next"]}).json()
 
-    assert [each["type"] for each in [*first["events"], *second["events"]]] == ["customer-onboarded.v1", "risk-profile-assessed.v1", "consent-granted.v1"]
+    assert [each["type"] for each in [*first["events"], *second["events"]]] == [
+        "customer-onboarded.v1",
+        "risk-profile-assessed.v1",
+        "consent-granted.v1",
+    ]
     assert second["next"] is None
 
 
 def test_an_offer_is_decided_recorded_and_learnt_from(client: httpx.Client, stack: Running) -> None:
-    """Ranked by priority, a reason for every drop; the decision is an event with the probability of its first, the answer an example."""
+    """Ranked by priority, a reason for every drop.
+
+    The decision is an event with the probability of its first, the answer an example.
+    """
     name = new_customer(client)
     shown = client.get(f"/v1/customers/{name}/next-best-offer", params={"channel": "branch"}).json()
     priorities = [candidate["priority"] for candidate in shown["candidates"]]
-    eventually(lambda: "offer-decided.v1" in str(client.get(f"/v1/customers/{name}/history").json()))
-    [decided] = [each for each in client.get(f"/v1/customers/{name}/history").json()["events"] if each["type"] == "offer-decided.v1"]
+    eventually(
+        lambda: "offer-decided.v1" in str(client.get(f"/v1/customers/{name}/history").json())
+    )
+    [decided] = [
+        each
+        for each in client.get(f"/v1/customers/{name}/history").json()["events"]
+        if each["type"] == "offer-decided.v1"
+    ]
 
     assert shown["offer"] == shown["candidates"][0]["offer"]
     assert priorities == sorted(priorities, reverse=True)
-    assert {drop["offer"]: drop["reason"] for drop in shown["dropped"]}["equity-fund"] == "customer grade C3 is below product grade R5"
-    assert all(said.items() <= told.items() for said, told in zip(decided["data"]["candidates"], shown["candidates"], strict=True))
+    assert {drop["offer"]: drop["reason"] for drop in shown["dropped"]}[
+        "equity-fund"
+    ] == "customer grade C3 is below product grade R5"
+    assert all(
+        said.items() <= told.items()
+        for said, told in zip(decided["data"]["candidates"], shown["candidates"], strict=True)
+    )
     assert 0 < decided["data"]["probability"] <= 1
     assert decided["data"]["dropped"] == shown["dropped"]
     assert decided["data"]["decision"] == shown["decision"]
     _the_answer_is_learnt(client, stack, name, shown)
 
 
-def _the_answer_is_learnt(client: httpx.Client, stack: Running, name: str, shown: dict[str, Any]) -> None:
+def _the_answer_is_learnt(
+    client: httpx.Client, stack: Running, name: str, shown: dict[str, Any]
+) -> None:
     before = shown["candidates"][0]["propensity"]
-    post(client, event(name, OfferAccepted(decision=shown["decision"], offer=shown["offer"], channel="branch")))
+    post(
+        client,
+        event(
+            name, OfferAccepted(decision=shown["decision"], offer=shown["offer"], channel="branch")
+        ),
+    )
     other = new_customer(client)
 
     def likelier() -> bool:
         found = client.get(f"/v1/customers/{other}/next-best-offer").json()["candidates"]
-        return any(each["offer"] == shown["offer"] and each["propensity"] > before for each in found)
+        return any(
+            each["offer"] == shown["offer"] and each["propensity"] > before for each in found
+        )
 
     eventually(likelier)
     stack.settle()

@@ -16,8 +16,17 @@ from streams.web.security.tokens import BadToken, Tokens, key_set, minted
 
 SEED = b"s" * 32
 LI = Caller("li.wei", ("auditor", "operator"))
-RSA, EC, ED = rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP256R1()), Ed25519PrivateKey.generate()
-SIGNED = {"RS256": (RSA, RSAAlgorithm), "PS256": (RSA, RSAAlgorithm), "ES256": (EC, ECAlgorithm), "EdDSA": (ED, OKPAlgorithm)}
+RSA, EC, ED = (
+    rsa.generate_private_key(65537, 2048),
+    ec.generate_private_key(ec.SECP256R1()),
+    Ed25519PrivateKey.generate(),
+)
+SIGNED = {
+    "RS256": (RSA, RSAAlgorithm),
+    "PS256": (RSA, RSAAlgorithm),
+    "ES256": (EC, ECAlgorithm),
+    "EdDSA": (ED, OKPAlgorithm),
+}
 
 
 def caller(token: str, keys: Callable[[], str] = lambda: key_set([SEED])) -> Caller:
@@ -27,7 +36,14 @@ def caller(token: str, keys: Callable[[], str] = lambda: key_set([SEED])) -> Cal
 
 def claims(**other: object) -> dict[str, object]:
     """Good claims, or others."""
-    return {"iss": "issuer", "aud": "tierfold", "sub": "li.wei", "roles": ["auditor"], "exp": int(time.time()) + 60, **other}
+    return {
+        "iss": "issuer",
+        "aud": "tierfold",
+        "sub": "li.wei",
+        "roles": ["auditor"],
+        "exp": int(time.time()) + 60,
+        **other,
+    }
 
 
 def test_a_token_of_our_own_says_who_and_as_what() -> None:
@@ -39,11 +55,25 @@ def test_a_token_of_our_own_says_who_and_as_what() -> None:
 
 @pytest.mark.parametrize("algorithm", SIGNED)
 def test_an_issuers_token_is_read_among_keys_for_other_uses(algorithm: str) -> None:
-    """An ordinary set: keys to encrypt with, shared secrets and kinds that nobody here knows do not hinder those that sign."""
+    """An ordinary set.
+
+    Keys to encrypt with, shared secrets and kinds that nobody here knows do not hinder those that
+    sign.
+    """
     private, shape = SIGNED[algorithm]
-    signing = {**json.loads(shape.to_jwk(private.public_key())), "kid": "signs", "use": "sig", "alg": algorithm}
+    signing = {
+        **json.loads(shape.to_jwk(private.public_key())),
+        "kid": "signs",
+        "use": "sig",
+        "alg": algorithm,
+    }
     others = [
-        {**json.loads(RSAAlgorithm.to_jwk(RSA.public_key())), "kid": "encrypts", "use": "enc", "alg": "RSA-OAEP"},
+        {
+            **json.loads(RSAAlgorithm.to_jwk(RSA.public_key())),
+            "kid": "encrypts",
+            "use": "enc",
+            "alg": "RSA-OAEP",
+        },
         {"kty": "oct", "kid": "shared", "k": "c2VjcmV0", "alg": "HS256"},
         {"kty": "EC", "kid": "odd", "crv": "P-999", "x": "AA", "y": "AA"},
         {"kty": "new"},
@@ -70,7 +100,10 @@ def test_an_issuers_token_is_read_among_keys_for_other_uses(algorithm: str) -> N
 def test_a_token_with_other_claims_lets_nobody_in(other: dict[str, object], why: str) -> None:
     """Each says why, and nothing of what is in it; times are in seconds from now."""
     now = int(time.time())
-    timed = {name: now + value if name in {"exp", "nbf"} and isinstance(value, int) else value for name, value in other.items()}
+    timed = {
+        name: now + value if name in {"exp", "nbf"} and isinstance(value, int) else value
+        for name, value in other.items()
+    }
     said = {name: value for name, value in claims(**timed).items() if value is not None}
     kid = json.loads(key_set([SEED]))["keys"][0]["kid"]
     token = jwt.encode(said, Ed25519PrivateKey.from_private_bytes(SEED), "EdDSA", {"kid": kid})
@@ -80,7 +113,9 @@ def test_a_token_with_other_claims_lets_nobody_in(other: dict[str, object], why:
 
 
 def test_a_key_that_is_taken_away_lets_nobody_in_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A token that was good is looked at again after a minute, by keys that are looked at again after five."""
+    """A token that was good is looked at again after a minute, by keys that are looked at again
+    after five.
+    """
     keys = {"now": key_set([SEED])}
     tokens = Tokens(lambda: keys["now"], "issuer", "tierfold")
     token, now, ticks = minted(SEED, "issuer", "tierfold", LI, 3600), time.time(), time.monotonic()
