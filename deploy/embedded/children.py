@@ -101,6 +101,7 @@ def start(kind: str, log: Path, environment: dict[str, str], *, patient: bool) -
 def run(kind: str, log: str, environment: dict[str, str], patient: bool, supervisor: int) -> None:
     """Be a child: its own group, its own log, the supervisor's settings."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    multiprocessing.current_process().daemon = False  # it may have processes of its own
     begin(patient)
     _follow(supervisor)
     os.setpgid(0, 0)

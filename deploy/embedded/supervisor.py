@@ -82,6 +82,7 @@ class Stack:
         _must_be_free(f"{self._settings.host}:{self._settings.port}")
         if self._settings.token_keys is None:
             write_tokens(self._settings)
+        self._make_tables()
         if self._settings.embedded:
             self._start_embedded()
         for name in (*self._workers, *ALONE):
@@ -140,6 +141,13 @@ class Stack:
     def _publish_pids(self) -> None:
         lines = "".join(f"{name} {pid}\n" for name, pid in self.pids().items())
         (self._settings.data_dir / "pids").write_text(lines, encoding="ascii")
+
+    def _make_tables(self) -> None:
+        """Once, before several processes would make them at the same time."""
+        for shard in self._journal:
+            shard.head()
+        if self._journal.keyring is not None:
+            self._journal.keyring.counts()
 
     def _start_embedded(self) -> None:
         (self._settings.data_dir / "redis").mkdir(exist_ok=True)

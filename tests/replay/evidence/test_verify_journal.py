@@ -23,6 +23,8 @@ from tests.conftest import NOON
 from tests.sizes import sized
 
 EVENTS = sized(2_000, 10_000)
+MIDDLE = EVENTS // 2
+LEFT = EVENTS * 9 // 10
 SIGNER = Signer("bank.example", b"\7" * 32)
 
 
@@ -55,7 +57,7 @@ def fill(folder: Path, upto: int, *, begun: int = 0) -> Journal:
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a journal of ten thousand events, and its evidence."""
+    """A folder with a journal, and its evidence."""
     folder = tmp_path_factory.mktemp("sound")
     journal = fill(folder / "journal", EVENTS)
     vouch(journal, folder / "evidence")
@@ -268,15 +270,16 @@ def test_whoever_changes_the_journals_own_tree_too_is_found_out_by_the_evidence(
     sound: Path, tmp_path: Path
 ) -> None:
     """An event edited, and the hash that intake kept of it made to fit."""
-    attack(sound, tmp_path, *edit(5_000))
+    attack(sound, tmp_path, *edit(MIDDLE))
     with sqlite3.connect(tmp_path / "journal" / "shard-0.db") as database:
         [(state,)] = database.execute(
-            "SELECT state FROM stored_events WHERE rowid = 5000"
+            "SELECT state FROM stored_events WHERE rowid = ?", (MIDDLE,)
         ).fetchall()
         size, first, hashes = database.execute(
-            "SELECT * FROM leaves WHERE first_position <= 5000 ORDER BY first_position DESC LIMIT 1"
+            "SELECT * FROM leaves WHERE first_position <= ? ORDER BY first_position DESC LIMIT 1",
+            (MIDDLE,),
         ).fetchone()
-        at = (5_000 - first) * 32
+        at = (MIDDLE - first) * 32
         database.execute(
             "UPDATE leaves SET hashes = ? WHERE size = ?",
             (hashes[:at] + leaf_hash(state) + hashes[at + 32 :], size),
@@ -284,8 +287,8 @@ def test_whoever_changes_the_journals_own_tree_too_is_found_out_by_the_evidence(
     database.close()
 
     assert {
-        ("event", "position 5000", "was edited"),
-        ("tree", "position 5000", "was edited"),
+        ("event", f"position {MIDDLE}", "was edited"),
+        ("tree", f"position {MIDDLE}", "was edited"),
     } <= set(held(tmp_path))
 
 
@@ -319,11 +322,11 @@ def test_a_checkpoint_of_more_than_there_is_left_is_named(sound: Path, tmp_path:
     attack(
         sound,
         tmp_path,
-        "DELETE FROM stored_events WHERE rowid > 9000",
-        "DELETE FROM leaves WHERE size > 9000",
+        f"DELETE FROM stored_events WHERE rowid > {LEFT}",
+        f"DELETE FROM leaves WHERE size > {LEFT}",
     )
     leaves = tmp_path / "evidence" / "shard-0" / "leaves"
-    leaves.write_bytes(leaves.read_bytes()[: 9_000 * 40])
+    leaves.write_bytes(leaves.read_bytes()[: LEFT * 40])
     [(kind, where, said)] = held(tmp_path)
 
     assert (kind, said) == (
