@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
+
 from deploy.settings import Settings
 from deploy.wiring import broker_of, courier_of, journal_of, notary_of
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from streams.web.dependencies import WebDependencies
+
+log = structlog.get_logger()
 
 HAND_OVER = 0.0005
 """Seconds after which the thread that sends decisions lets those who answer go on.
@@ -37,6 +41,8 @@ PREPARED_AFTER = 10.0
 
 Whoever waits for them to fold goes first.
 """
+LOG_BROKEN = 3
+"""The exit code of an intake whose broker has lost messages that are journalled."""
 GUARD_NICE = 19
 """Whatever else there is to do goes first."""
 
@@ -68,7 +74,7 @@ def run_intake(settings: Settings) -> None:
     from deploy.keys import vouching_of
     from deploy.policy_files import read_privacy
     from streams.broker.kafka import GROUP
-    from streams.ingest.intake import Intake
+    from streams.ingest.intake import Intake, LogBroken
     from streams.ingest.screening import Screen
 
     collect_seldom()
@@ -80,9 +86,12 @@ def run_intake(settings: Settings) -> None:
         GROUP if settings.broker_keeps else None
     )  # trap: the embedded broker's groups may hang after many joins
     screen = Screen(read_privacy(settings.privacy).refused)
-    Intake(broker_of(settings), journal_of(settings), group, screen, vouching_of(settings)).run(
-        stop
-    )
+    intake = Intake(broker_of(settings), journal_of(settings), group, screen, vouching_of(settings))
+    try:
+        intake.run(stop)
+    except LogBroken as error:
+        log.critical("log_broken", reason=str(error))
+        raise SystemExit(LOG_BROKEN) from error
 
 
 def run_agents(settings: Settings) -> None:

@@ -22,6 +22,7 @@ from deploy.embedded import services as embedded
 from deploy.embedded.children import Child
 from deploy.embedded.tokens import write_tokens
 from deploy.policy_files import read_catalogue, read_privacy
+from deploy.processes import LOG_BROKEN
 from deploy.settings import Settings
 from deploy.terminal import UserError
 from deploy.wiring import broker_of, journal_of
@@ -82,7 +83,8 @@ class Stack:
         _must_be_free(f"{self._settings.host}:{self._settings.port}")
         if self._settings.token_keys is None:
             write_tokens(self._settings)
-        self._make_tables()
+        if self._settings.journal_url.startswith("sqlite"):
+            self._make_tables()
         if self._settings.embedded:
             self._start_embedded()
         for name in (*self._workers, *ALONE):
@@ -118,7 +120,6 @@ class Stack:
         while self._unread() and time.monotonic() < deadline:
             time.sleep(0.05)
         log.info("broker_recycled", bytes=embedded.memory_of(self._children["broker"].pid))
-        _end(self._children["broker"])
         self._renew_broker()
 
     def _start(self, name: str) -> None:
@@ -143,7 +144,7 @@ class Stack:
         (self._settings.data_dir / "pids").write_text(lines, encoding="ascii")
 
     def _make_tables(self) -> None:
-        """Once, before several processes would make them at the same time."""
+        """Trap: processes that make the tables of one file at the same time fail."""
         for shard in self._journal:
             shard.head()
         if self._journal.keyring is not None:
@@ -188,16 +189,19 @@ class Stack:
                 code=self._children[name].returncode,
                 log=str(self._logs / f"{name}.log"),
             )
-            if name == "broker":
+            if name == "broker" or (
+                self._settings.embedded and self._children[name].returncode == LOG_BROKEN
+            ):
                 self._renew_broker()
             else:
                 self._start(name)
 
     def _renew_broker(self) -> None:
-        for name in ON_THE_BROKER:
+        _end(self._children["broker"])
+        for name in self._workers:
             _end(self._children[name], signal.SIGKILL)
         self._start_broker()
-        for name in ON_THE_BROKER:
+        for name in self._workers:
             self._start(name)
 
     def _recycle_if_large(self) -> None:
@@ -229,7 +233,6 @@ class Stack:
             self._anybody_folds()
         ):
             log.warning("agents_stalled")
-            _end(self._children["broker"])
             self._renew_broker()
 
     async def _anybody_folds(self) -> bool:

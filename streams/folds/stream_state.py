@@ -119,6 +119,11 @@ def stretches(
     yield by_stream, None
 
 
+def matters(group: Group, rows: Iterable[Row]) -> bool:
+    """Is there anything in these rows that a group folds?"""
+    return any(by_stream or event for by_stream, event in stretches(group, rows, lambda row: row))
+
+
 def partial(group: Group) -> Callable[[Row], Partial]:
     """What makes a row lean.
 

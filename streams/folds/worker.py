@@ -17,10 +17,14 @@ from streams.broker.batch import Batch
 from streams.folds.active_groups import Register
 from streams.folds.derived_fold import DerivedFold
 from streams.folds.shard_fold import Emit, ShardFold
+from streams.folds.stream_state import matters
 from streams.journal import Journal
 from streams.observability.metrics import FOLD_FAILURES, FOLD_SECONDS, FOLDED
 
 log = structlog.get_logger()
+
+HELD_BACK = 0.2
+"""Seconds for which a group need not say that it has seen what does not matter to it."""
 
 
 class FoldWorker:
@@ -47,18 +51,57 @@ class FoldWorker:
         self._folds: dict[GroupShard, ShardFold] = {}
         self._filling: dict[GroupShard, asyncio.Task[None]] = {}
         self._in_step: set[GroupShard] = set()
+        self._held: dict[GroupShard, Batch] = {}
+        self._passing: dict[int, asyncio.Task[None]] = {}
 
     async def advance(self, shard: int, batch: Batch) -> int:
-        """Bring all versions that are in step up to a batch; gives the number of events folded."""
+        """Bring all versions that are in step up to a batch; gives the number of events folded.
+
+        One to which nothing in it matters has it later, with what follows: each save costs.
+        """
         folded = 0
         for group in self._mine(self._register.last.carried):
             place = GroupShard(shard, group.name)
-            if place in self._in_step:
-                with self._guarded(place), FOLD_SECONDS.labels(group.name).time():
-                    count = await self._fold(group, place).advance(batch)
-                    FOLDED.labels(group.name).inc(count)
-                    folded += count
+            if place not in self._in_step:
+                continue
+            self._fold(group, place)
+            self._hold(place, batch)
+            if not batch.rows or matters(group, batch.rows):
+                folded += await self._fold_held(place)
+        self._pass_later(shard)
         return folded
+
+    def _hold(self, place: GroupShard, batch: Batch) -> None:
+        """Join a batch to those before it; one that does not follow lets the fold heal the gap."""
+        held = self._held.get(place)
+        if held is not None and held.upto == batch.after and batch.rows:
+            batch = Batch(held.after, batch.upto, [*held.rows, *batch.rows])
+        self._held[place] = batch
+
+    async def _fold_held(self, place: GroupShard) -> int:
+        """Fold what was held back, of the sources first."""
+        fold, batch = self._folds.get(place), self._held.pop(place, None)
+        if fold is None or batch is None:
+            return 0
+        folded = 0
+        for source in fold.group.sources:
+            folded += await self._fold_held(GroupShard(place.shard, source.group))
+        with self._guarded(place), FOLD_SECONDS.labels(place.group).time():
+            count = await fold.advance(batch)
+            FOLDED.labels(place.group).inc(count)
+            folded += count
+        return folded
+
+    def _pass_later(self, shard: int) -> None:
+        """See to it that nothing is held back for long."""
+        if (task := self._passing.get(shard)) is None or task.done():
+            self._passing[shard] = asyncio.create_task(self._pass(shard))
+
+    async def _pass(self, shard: int) -> None:
+        while held := [place for place in self._held if place.shard == shard]:
+            await asyncio.sleep(HELD_BACK)
+            for place in held:
+                await self._fold_held(place)
 
     async def look_after(self, shard: int) -> None:
         """Take up what is new, let go what is withdrawn, and catch up where no batch
@@ -119,6 +162,7 @@ class FoldWorker:
     def _let_go(self, places: Iterable[GroupShard]) -> None:
         for place in places:
             self._in_step.discard(place)
+            self._held.pop(place, None)
             if task := self._filling.pop(place, None):
                 task.cancel()
             del self._folds[place]

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from deploy.wiring import broker_of, journal_of
 from projections.redis import RedisStore
 from streams.ingest.cloudevents import write
+from streams.journal import LogOffset
 from streams.sources.synth import Bank, synth
-from tests.conftest import TIERFOLD, Running, environment_of, settings_in
+from tests.conftest import NOON, TIERFOLD, Running, environment_of, settings_in
 
 pytestmark = pytest.mark.faults
 
@@ -173,3 +175,24 @@ def test_the_broker_is_recycled_past_its_bound_and_nothing_is_lost(
         running.settings.shards
     )
     assert running.counts().balanced()
+
+
+def test_a_broker_without_what_is_journalled_is_recycled(
+    fresh: Callable[..., Running], bank: Path, undisturbed: Callable[[int], dict[str, str]]
+) -> None:
+    """The journal has seen an offset that the broker does not have; what is fed then comes in."""
+    running = fresh()
+    first, journal = running.pids()["broker"], journal_of(running.settings)
+    journal[0].claim()
+    journal[0].record([], LogOffset(broker_of(running.settings).logs()[0], 10_000), NOON)
+    running.kill("intake")
+    deadline = time.monotonic() + 60
+    while running.pids()["broker"] == first:
+        assert time.monotonic() < deadline, "the broker was not recycled"
+        threading.Event().wait(0.2)
+    running.report("feed", str(bank))
+    running.settle()
+
+    assert comparable(running.report("digest"), running.settings.shards) == undisturbed(
+        running.settings.shards
+    )

@@ -37,7 +37,7 @@ LIVE = POLICIES / "tiers" / "bohai-retail.yaml"
 OTHER = POLICIES / "tiers" / "cmb-sunflower.yaml"
 BANK = Bank(customers=300, months=4, seed=2)
 PROMOTIONS = sized(10, 50)
-PACE = 1_000
+PACE = sized(500, 1_000)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def feed(running: Running, events: list[bytes]) -> None:
 
 @contextmanager
 def meanwhile(running: Running, events: list[bytes]) -> Iterator[None]:
-    """The bank goes on at a thousand events a second while something else is done.
+    """The bank goes on at a steady pace while something else is done.
 
     All of it is in at the end.
     """
