@@ -137,14 +137,6 @@ MUTATIONS: dict[str, Sequence[Edit]] = {
         ),
         Edit(ShardFold, "_must_be_here", "!= (self._upto, self._etag)", "[0] != self._upto"),
     ],
-    "what is read is not looked at before it is told": [
-        Edit(
-            ShardFold,
-            "_found",
-            "self._store.load_at(self.place, Progress(self._upto, self._etag), wanted)",
-            "self._store.load(self.place, wanted)",
-        ),
-    ],
     "strays are let go": [
         Edit(Intake, "_commit", "self._forward(strays)", "pass"),
     ],

@@ -1,8 +1,9 @@
 """Whatever the nudges do, the states end where the journal says. Faults are data here."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
+from typing import NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,7 +16,8 @@ from domain.tiering.events import TierOverridden
 from domain.tiering.policy import TierPolicy
 from projections.cases.complaints import CASES
 from projections.customers.group import CUSTOMERS
-from projections.projection import Group
+from projections.projection import Group, Projection
+from projections.redis import RedisStore
 from projections.store import GroupShard, MemoryStore, Progress, Store, StoredState
 from projections.tiering.standing import standings
 from replay.rebuild.digests import digests
@@ -262,3 +264,48 @@ def test_a_batch_fits_a_message(sqlite_journal: Journal) -> None:
     assert all(len(encode_batch(part)) < 1_000_000 for part in parts)
     assert [part.after for part in parts] == [0, *(part.upto for part in parts[:-1])]
     assert [row for part in parts for row in part.rows] == commit.rows
+
+
+class Counted(NamedTuple):
+    """How many events a customer has."""
+
+    count: int
+
+
+COUNTS = Group(
+    "counts@1",
+    ("customer",),
+    Counted,
+    (Projection("count", 1, 0, lambda count, _: count + 1),),
+    lambda states, _: Counted(states.count + 1),
+    react=lambda stream, _, after, event: [
+        proposed(event.data, f"{event.position} is {after.count}", stream)
+    ],
+)
+"""A group that tells of each event the number that it has for its customer."""
+
+
+async def test_nothing_is_told_of_states_that_were_lost_meanwhile(
+    sqlite_journal: Journal, redis_url: str
+) -> None:
+    """A customer's states go between a look at the shard and the look at them."""
+    every, told = recorded_batches(sqlite_journal, at_once=1), list[str]()
+
+    async def emit(some: Sequence[Proposed]) -> None:
+        told.extend(each.id for each in some)
+
+    await ShardFold(COUNTS, 0, MemoryStore(), sqlite_journal, emit).catch_up()
+    right = set(told)
+    store, first, second = RedisStore(redis_url), every[-5], every[-4]
+    await store.clear()
+    await ShardFold(COUNTS, 0, store, sqlite_journal, emit).advance(
+        Batch(first.after, first.after, [])
+    )
+    another = ShardFold(COUNTS, 0, store, sqlite_journal, emit)
+    await another.advance(first)
+    await store.clear()
+    await another.advance(second)
+    await store.close()
+
+    assert (first.rows[0].stream, second.rows[0].stream) == ("customer:0", "customer:1")
+    assert set(told) == right
