@@ -72,8 +72,13 @@ class FoldWorker:
         return folded
 
     def _hold(self, place: GroupShard, batch: Batch) -> None:
-        """Join a batch to those before it; one that does not follow lets the fold heal the gap."""
+        """Join a batch to those before it.
+
+        Where one is missing between them, the fold heals the gap; an old one says nothing new.
+        """
         held = self._held.get(place)
+        if held is not None and batch.upto <= held.upto:
+            return
         if held is not None and held.upto == batch.after and batch.rows:
             batch = Batch(held.after, batch.upto, [*held.rows, *batch.rows])
         self._held[place] = batch

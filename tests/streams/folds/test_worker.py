@@ -1,0 +1,94 @@
+"""A worker keeps its groups in step, and spares those to which nothing matters."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from domain.envelope import Proposed
+from domain.tiering.policy import TierPolicy
+from projections.cases.complaints import CASES
+from projections.customers.group import CUSTOMERS
+from projections.redis import RedisStore
+from projections.registry import AGENTS
+from projections.store import GroupShard
+from replay.rebuild.digests import digests
+from replay.rebuild.in_memory import rebuild
+from streams.folds.active_groups import Register
+from streams.folds.worker import HELD_BACK, FoldWorker
+from streams.journal import Journal
+from tests.streams.folds.test_shard_fold import DELIVERIES, recorded_batches
+
+CASES_HERE = GroupShard(0, CASES.name)
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[RedisStore]:
+    """An empty read-model store, as a worker has."""
+    store = RedisStore(redis_url)
+    await store.clear()
+    yield store
+    await store.close()
+
+
+async def worker_of(journal: Journal, store: RedisStore, policy: TierPolicy) -> FoldWorker:
+    """The customers' worker, with all its groups in step over an empty shard."""
+
+    async def emit(_: Sequence[Proposed]) -> None:
+        return None
+
+    register = Register(store, journal, policy)
+    worker = FoldWorker(AGENTS[CUSTOMERS.name], store, journal, emit, register)
+    await worker.look_after(0)
+    await asyncio.sleep(0.2)
+    return worker
+
+
+@pytest.mark.parametrize("fault", DELIVERIES)
+async def test_all_groups_end_where_the_journal_says(
+    sqlite_journal: Journal, redis: RedisStore, bohai: TierPolicy, fault: str
+) -> None:
+    """Late, doubled or lost batches, some of which are held back."""
+    worker = await worker_of(sqlite_journal, redis, bohai)
+    for batch in DELIVERIES[fault](recorded_batches(sqlite_journal)):
+        await worker.advance(0, batch)
+    await asyncio.sleep(3 * HELD_BACK)
+
+    groups = [
+        group
+        for group in Register(redis, sqlite_journal, bohai).last.carried
+        if group.name.partition("/")[0] in AGENTS[CUSTOMERS.name]
+    ]
+    head = sqlite_journal[0].head()
+    assert [await redis.upto(GroupShard(0, group.name)) for group in groups] == [head] * len(groups)
+    assert await digests(groups, redis, 1) == await digests(
+        groups, rebuild(groups, sqlite_journal, processes=1), 1
+    )
+
+
+async def test_what_does_not_matter_is_passed_a_little_later(
+    sqlite_journal: Journal, redis: RedisStore, bohai: TierPolicy
+) -> None:
+    """Batches without complaints move the customers at once, and the complaints together."""
+    worker = await worker_of(sqlite_journal, redis, bohai)
+    first, second = recorded_batches(sqlite_journal)[:2]
+    await worker.advance(0, first)
+    await worker.advance(0, second)
+    at_once = [await redis.upto(GroupShard(0, name)) for name in (CUSTOMERS.name, CASES.name)]
+    await asyncio.sleep(3 * HELD_BACK)
+
+    assert at_once == [second.upto, 0]
+    assert await redis.upto(CASES_HERE) == second.upto
+
+
+async def test_a_gap_behind_what_is_held_back_is_healed(
+    sqlite_journal: Journal, redis: RedisStore, bohai: TierPolicy
+) -> None:
+    """A batch is lost between two, to neither of which anything matters."""
+    worker = await worker_of(sqlite_journal, redis, bohai)
+    first, _, third = recorded_batches(sqlite_journal)[:3]
+    await worker.advance(0, first)
+    await worker.advance(0, third)
+    await asyncio.sleep(3 * HELD_BACK)
+
+    assert await redis.upto(CASES_HERE) == third.upto
