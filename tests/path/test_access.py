@@ -549,6 +549,6 @@ bearer = "{token}"
         "--url",
         running.settings.address,
     ]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=300)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=900)
 
     assert done.returncode == 0, done.stdout.decode()[-6000:]

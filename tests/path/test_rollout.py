@@ -37,7 +37,7 @@ LIVE = POLICIES / "tiers" / "bohai-retail.yaml"
 OTHER = POLICIES / "tiers" / "cmb-sunflower.yaml"
 BANK = Bank(customers=300, months=4, seed=2)
 PROMOTIONS = sized(10, 50)
-PACE = sized(500, 1_000)
+PACE = sized(200, 1_000)
 
 
 @pytest.fixture(scope="module")

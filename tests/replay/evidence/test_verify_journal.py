@@ -331,7 +331,7 @@ def test_a_checkpoint_of_more_than_there_is_left_is_named(sound: Path, tmp_path:
 
     assert (kind, said) == (
         "checkpoint",
-        "is of 10000 events, and neither the journal nor the evidence has them",
+        f"is of {EVENTS} events, and neither the journal nor the evidence has them",
     )
     assert where.startswith("checkpoint 1 of ")
 
