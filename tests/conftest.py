@@ -72,22 +72,7 @@ def settings_in(folder: Path, **chosen: object) -> Settings:
 
 def environment_of(settings: Settings) -> dict[str, str]:
     """The environment in which a command meets a stack."""
-    ours = (
-        "data_dir",
-        "embedded",
-        "workers",
-        "broker",
-        "redis",
-        "port",
-        "shards",
-        "broker_memory_limit",
-        "journal",
-        "vault",
-        "broker_keeps",
-        "policy",
-    )
-    names = (*ours, "redis_keeps", "checkpoint_seconds", "rate_of_people")
-    given = {name: getattr(settings, name) for name in names}
+    given = {name: getattr(settings, name) for name in settings.model_fields_set}
     return {
         **os.environ,
         **{

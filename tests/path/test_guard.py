@@ -6,15 +6,28 @@ What is no longer what it was shows in the metrics within a minute.
 import re
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 import redis
 
 from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
-from tests.conftest import Running
+from tests.conftest import Running, settings_in
+from tests.sizes import sized
 
 MINUTE = 60.0
+SMALL = sized(Bank(20, 2, 5), Bank(60, 3, 5))
+
+
+@pytest.fixture
+def own_stack(tmp_path: Path) -> Iterator[Running]:
+    """A stack whose guard takes half a core."""
+    made = Running(settings_in(tmp_path, guard_share=0.5))
+    made.start()
+    yield made
+    made.kill_all()
 
 
 def guarded(running: Running) -> dict[str, float]:
@@ -34,9 +47,9 @@ def test_an_altered_state_and_a_hole_raise_a_metric_within_a_minute(
     own_stack: Running, tmp_path: Path
 ) -> None:
     """Sound before; then a state in Redis is changed behind the agents' back, and an event is cut
-    out of the journal.
+    out of the journal. The bank is small, and the guard takes half a core.
     """
-    (tmp_path / "bank.jsonl").write_bytes(b"\n".join(map(write, synth(Bank(60, 3, 5)))))
+    (tmp_path / "bank.jsonl").write_bytes(b"\n".join(map(write, synth(SMALL))))
     own_stack.report("feed", str(tmp_path / "bank.jsonl"))
     own_stack.settle()
     deadline = time.monotonic() + 2 * MINUTE

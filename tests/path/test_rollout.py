@@ -38,6 +38,8 @@ OTHER = POLICIES / "tiers" / "cmb-sunflower.yaml"
 BANK = Bank(customers=300, months=4, seed=2)
 PROMOTIONS = sized(10, 50)
 PACE = sized(200, 1_000)
+PAUSE = sized(0.02, 0.0)
+"""Seconds between two questions of a reader: each is recorded, and so is an event to be folded."""
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +238,7 @@ def test_a_roll_back_in_the_middle_of_an_announcement_leaves_nobody_with_a_tier_
 
 
 class Reader(threading.Thread):
-    """A channel that asks for tiers without a pause, and notes answers that are none, or of two
+    """A channel that asks for tiers again and again, and notes answers that are none, or of two
     rules at once.
     """
 
@@ -267,6 +269,7 @@ class Reader(threading.Thread):
                     self.seen[answer.json()["policy"]] += 1
                 else:
                     self.faults.append(answer.text)
+                time.sleep(PAUSE)
 
 
 def test_fifty_promotions_under_load_show_no_reader_two_versions_at_once(
@@ -301,9 +304,9 @@ def test_fifty_promotions_under_load_show_no_reader_two_versions_at_once(
         reader.start()
     with meanwhile(running, bank[len(bank) // 2 :]):
         run(running.settings, switch)
-    for reader in readers:
-        reader.stop.set()
-        reader.join()
+        for reader in readers:
+            reader.stop.set()
+            reader.join()
     seen = readers[0].seen + readers[1].seen
 
     assert [reader.faults for reader in readers] == [[], []]
