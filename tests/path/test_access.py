@@ -532,6 +532,8 @@ def test_schemathesis_finds_nothing(
 seed = 1
 [generation]
 max-examples = {sized(2, 8)}
+[phases.coverage]
+enabled = {sized("false", "true")}
 [checks.positive_data_acceptance]
 enabled = false
 [auth.openapi.bearer]

@@ -31,8 +31,11 @@ from projections.views.history import customers_under
 from replay.history.as_of import as_of
 from replay.rollout.commands import rebuild
 from tests.conftest import Running, settings_in
+from tests.sizes import sized
 
-TRANSACTIONS = 28_205
+TRANSACTIONS = sized(4_428, 28_205)
+SENT = sized(6_560, 33_839)
+ACCOUNTS = sized(187, 1_139)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +43,7 @@ def fed(tmp_path_factory: pytest.TempPathFactory, berka_folder: Path) -> Iterato
     """A stack that was fed the bank once."""
     made = Running(settings_in(tmp_path_factory.mktemp("berka")))
     made.start()
-    assert made.report("feed", "--berka", str(berka_folder))["sent"] == 33_839
+    assert made.report("feed", "--berka", str(berka_folder))["sent"] == SENT
     made.settle()
     yield made
     made.stop()
@@ -71,7 +74,7 @@ def raw(folder: Path, name: str) -> list[dict[str, str]]:
 
 
 def test_every_transaction_is_recorded(fed: Running) -> None:
-    """28,205 of them, none lost, none twice, all outcomes in balance."""
+    """None lost, none twice, all outcomes in balance."""
     events = [row for shard in journal_of(fed.settings) for row in shard.read(0, 100_000)]
 
     assert sum(row.event_type == "transaction-posted.v1" for row in events) == TRANSACTIONS
@@ -93,7 +96,7 @@ def test_every_accounts_balance_meets_the_banks_own(fed: Running, berka_folder: 
     for line in raw(berka_folder, "trans_1993"):
         rows[line["account_id"]].append(line)
 
-    assert len(rows) == 1139
+    assert len(rows) == ACCOUNTS
     for account, lines in rows.items():
         last = max(line["date"] for line in lines)
         known = [float(line["balance"]) * 100 for line in lines if line["date"] == last]
@@ -117,7 +120,7 @@ def test_monthly_facts_equal_an_independent_computation(fed: Running, berka_fold
     }
     counted = {(client, month): tuple(facts) for client, month, *facts in _by_sql(berka_folder)}
 
-    assert len(counted) == len(folded) > 8_000
+    assert len(counted) == len(folded) > 7 * ACCOUNTS
     assert folded == counted
 
 
@@ -212,7 +215,7 @@ def test_as_of_now_and_both_engines_come_to_the_live_bytes(fed: Running) -> None
         for here in (False, True)
     ]
 
-    assert len(streams) > 1_139
+    assert len(streams) > ACCOUNTS
     assert {key: digest(each.items()) for key, each in kept.items()} == {
         key: live[key] for key in kept
     }

@@ -15,9 +15,10 @@ from deploy.settings import POLICIES
 from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
 from tests.conftest import Running, settings_in
+from tests.sizes import sized
 
 PREMIER = (POLICIES / "tiers" / "hsbc-premier.yaml").read_text(encoding="utf-8")
-BANK = Bank(customers=200, months=5, seed=3)
+BANK = sized(Bank(customers=110, months=5, seed=3), Bank(customers=200, months=5, seed=3))
 REACHED = 20_000_00
 """Minor units: the bound of the live rule.
 

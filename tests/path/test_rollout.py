@@ -35,7 +35,7 @@ from tests.sizes import sized
 
 LIVE = POLICIES / "tiers" / "bohai-retail.yaml"
 OTHER = POLICIES / "tiers" / "cmb-sunflower.yaml"
-BANK = Bank(customers=300, months=4, seed=2)
+BANK = sized(Bank(customers=120, months=4, seed=2), Bank(customers=300, months=4, seed=2))
 PROMOTIONS = sized(10, 50)
 PACE = sized(200, 1_000)
 PAUSE = sized(0.02, 0.0)
@@ -215,7 +215,7 @@ def test_a_roll_back_in_the_middle_of_an_announcement_leaves_nobody_with_a_tier_
         "replay", "rebuild", "tier", "--policy", str(candidate(tmp_path)), "--by", "li"
     )["version"]
     agree(running, version)
-    words = ["replay", "promote", version, "--by", "zhang", "--rate", "2"]
+    words = ["replay", "promote", version, "--by", "zhang", "--rate", "1"]
     telling = subprocess.Popen(
         [*TIERFOLD, *words],
         env=environment_of(running.settings),
