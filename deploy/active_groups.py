@@ -53,9 +53,9 @@ def tried(settings: Settings, candidates: Sequence[TierPolicy]) -> "list[Compari
     """
     from replay.what_if.candidates import what_if
     from replay.what_if.columns import BadColumns
-    from replay.what_if.snapshot import kept
+    from replay.what_if.snapshot import kept_columns
 
-    columns = kept(settings.facts)
+    columns = kept_columns(settings.facts)
     if columns is None:
         raise BadColumns("no facts were gathered yet")
     return what_if(columns, present_of(settings).policy, candidates)

@@ -93,11 +93,11 @@ def with_another_master(settings: Settings, keyring: Keyring) -> str:
         before = file.read_text(encoding="ascii")
         new = secrets.token_hex(32)
         _replace(file, f"{new}\n{before}")
-        keyring.told()
+        keyring.notify()
         time.sleep(HEARD)
         count = keyring.rewrap()
         _replace(file, f"{new}\n")
-        keyring.told()
+        keyring.notify()
     return (
         f"cannot be opened any more: {count:,} keys are wrapped by a new master key, and the one "
         "before is gone"

@@ -74,7 +74,7 @@ def _read(path: Path, shape: TypeAdapter[T]) -> T:
         return shape.validate_python(said)
     except ValidationError as error:
         found = [
-            f"  {line}" for each in error.errors() for line in _said(each["loc"], _in_words(each))
+            f"  {line}" for each in error.errors() for line in _faults(each["loc"], _in_words(each))
         ]
         raise BadFile("\n".join([f"{path} cannot be used:", *dict.fromkeys(found)])) from error
 
@@ -100,7 +100,7 @@ def _in_words(fault: "ErrorDetails") -> str:
     return PLAIN.get(fault["type"], fault["msg"])
 
 
-def _said(place: Sequence[str | int], message: str) -> list[str]:
+def _faults(place: Sequence[str | int], message: str) -> list[str]:
     """What is wrong at a place; a fault of the whole names its places itself."""
     if not place:
         return message.removeprefix("Value error, ").split("; ")

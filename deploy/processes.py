@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from deploy.settings import Settings
-from deploy.wiring import broker_of, courier_of, journal_of, notary_of
+from deploy.wiring import broker_of, journal_of, notary_of, producer_of
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -106,7 +106,7 @@ def run_agents(settings: Settings) -> None:
     _later(PREPARED_AFTER, prepare)
     tell(settings, "agents")
     journal, store = journal_of(settings), RedisStore(settings.redis)
-    emit = emitter(courier_of(settings, journal), journal, settings.shards)
+    emit = emitter(producer_of(settings, journal), journal, settings.shards)
     session = SESSION if settings.broker_keeps else EMBEDDED_SESSION
     run(
         worker(
@@ -131,8 +131,8 @@ def run_web(settings: Settings) -> None:
 
     collect_seldom()
     sys.setswitchinterval(HAND_OVER)
-    app, doors = web_app(settings)
-    adopt(doors.catalogue, doors)
+    app, deps = web_app(settings)
+    adopt(deps.catalogue, deps)
     uvicorn.run(
         app,
         host=settings.host,
@@ -155,8 +155,8 @@ def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
     from deploy.keys import tokens_of
     from deploy.policy_files import read_catalogue, read_privacy
     from projections.redis import RedisStore
-    from replay.web.history import add_decisions, add_past, add_wholes_past
-    from replay.web.what_if import add_trying
+    from replay.web.history import add_decisions, add_households_past, add_past
+    from replay.web.what_if import add_what_if
     from streams.queries.health import Health
     from streams.queries.lookups import Lookups
     from streams.web.app import web
@@ -165,10 +165,10 @@ def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
     catalogue, privacy = read_catalogue(settings.catalogue), read_privacy(settings.privacy)
     journal, store = journal_of(settings), RedisStore(settings.redis)
     register = register_of(settings, store, journal)
-    doors = WebDependencies(
+    deps = WebDependencies(
         store=store,
         journal=journal,
-        courier=courier_of(settings, journal),
+        producer=producer_of(settings, journal),
         health=Health(journal, store, broker_of(settings), register, settings.lag_limit),
         lookups=Lookups(store, register, settings.shards),
         catalogue=catalogue,
@@ -179,18 +179,18 @@ def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
         privacy=privacy,
         rates=(settings.rate, settings.rate_of_people),
     )
-    app = web(doors)
+    app = web(deps)
     add_past(
         app,
         journal,
         privacy,
         partial(policy_in_force, settings, journal),
-        lambda: datetime.now(doors.zone).date(),
+        lambda: datetime.now(deps.zone).date(),
     )
-    add_wholes_past(app, journal, privacy)
+    add_households_past(app, journal, privacy)
     add_decisions(app, journal, privacy, begun_with(settings))
-    add_trying(app, partial(tried, settings))
-    return app, doors
+    add_what_if(app, partial(tried, settings))
+    return app, deps
 
 
 def run_guard(settings: Settings) -> None:

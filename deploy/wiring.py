@@ -79,7 +79,7 @@ def existing_journal(
     return journal_of(settings, restored=restored, for_auditors=for_auditors)
 
 
-def courier_of(settings: Settings, journal: Journal) -> ConfirmedProducer:
+def producer_of(settings: Settings, journal: Journal) -> ConfirmedProducer:
     """The front door: what is sent through it is safe in the journal, or in a broker that
     keeps its word.
     """

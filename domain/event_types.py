@@ -43,7 +43,7 @@ def type_keys(*events: type[Interaction]) -> frozenset[str]:
     return frozenset(type_key(event) for event in events)
 
 
-def _found() -> Iterator[type[Interaction]]:
+def _discovered() -> Iterator[type[Interaction]]:
     """Every event of every room's `events.py`, less the bases that others are made of, which
     nobody sends.
     """
@@ -62,7 +62,7 @@ def _found() -> Iterator[type[Interaction]]:
 
 EVENTS: dict[str, type[Interaction]] = {}
 """Stable name to model."""
-for _event in _found():
+for _event in _discovered():
     if type_name(_event) in EVENTS:
         raise TypeError(
             f"{_event.__module__} has another {type_name(_event)}: a stored name is given once"

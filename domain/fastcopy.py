@@ -26,14 +26,14 @@ def changed(state: S, /, **fields: Any) -> S:
     return copy
 
 
-def made(kind: type[S], /, **fields: Any) -> S:
+def build(kind: type[S], /, **fields: Any) -> S:
     """A frozen dataclass (one without slots) of all its fields, none left to its default.
 
     What calling the class does, without an `object.__setattr__` for each field: two thirds of the
     time.
 
     >>> from domain.accounts.ledger import Account
-    >>> made(Account, asset_class="deposit", currency="CNY", balance=5, closed=False, days={}, stated=None).balance
+    >>> build(Account, asset_class="deposit", currency="CNY", balance=5, closed=False, days={}, stated=None).balance
     5
     """  # noqa: E501
     if fields.keys() != kind.__dataclass_fields__.keys():  # type: ignore[attr-defined]

@@ -183,7 +183,7 @@ class RedisStore:
             [*names, *(_prefix(place, key) + stream for key, stream in wanted)]
         )
         return (
-            [_kept(value) for value in found]
+            [_stored(value) for value in found]
             if (upto or b"0", etag) == (b"%d" % expected.upto, expected.etag.encode())
             else None
         )
@@ -191,7 +191,7 @@ class RedisStore:
     async def read(self, wanted: Sequence[tuple[GroupShard, str, str]]) -> list[StoredState | None]:
         """States of several places; what many ask for at the same moment is read at once."""
         return [
-            _kept(value)
+            _stored(value)
             for value in await self._values(
                 [_prefix(place, key) + stream for place, key, stream in wanted]
             )
@@ -356,7 +356,7 @@ def _places(place: GroupShard, stream: str) -> str:
     return _key(place, "places", stream)
 
 
-def _kept(value: bytes | str | None) -> StoredState | None:
+def _stored(value: bytes | str | None) -> StoredState | None:
     if value is None or isinstance(value, str):
         return None
     upto, _, state = value.partition(b" ")

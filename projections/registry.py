@@ -20,7 +20,7 @@ from projections.campaigns.benefits import CAMPAIGNS
 from projections.cases.complaints import CASES
 from projections.customers.group import CUSTOMERS
 from projections.feedback.surveys import FEEDBACK
-from projections.households.group import WHOLES
+from projections.households.group import CUSTOMER_GROUPS
 from projections.models.group import MODELS
 from projections.offers.group import REACTIONS
 from projections.projection import Group
@@ -60,7 +60,7 @@ GROUPS = (
     _entry(CAMPAIGNS, CUSTOMERS.name, "benefits", of_customer=True),
     _entry(FEEDBACK, CUSTOMERS.name, "surveys", of_customer=True),
     _entry(REACTIONS, REACTIONS.name, "offers", of_customer=True, decides=True),
-    _entry(WHOLES, REACTIONS.name, "whole"),
+    _entry(CUSTOMER_GROUPS, REACTIONS.name, "whole"),
     _entry(STEPS, STEPS.name),
     _entry(MODELS, STEPS.name, "model"),
 )

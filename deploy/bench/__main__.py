@@ -149,7 +149,7 @@ def _measured_before(out: Path, here: dict[str, Any]) -> "dict[str, list[Figure]
 def _table(title: str, figures: "list[Figure]") -> Table:
     table = Table("figure", "value", "unit", "beside", "there", "ratio", title=title)
     for figure in figures:
-        table.add_row(figure.name, _said(figure.value), figure.unit, "", "", "")
+        table.add_row(figure.name, _figure(figure.value), figure.unit, "", "", "")
         for kind, others in (("ceiling", figure.ceilings), ("peer", figure.peers)):
             for name, there in others.items():
                 table.add_row(
@@ -157,13 +157,13 @@ def _table(title: str, figures: "list[Figure]") -> Table:
                     "",
                     "",
                     f"{kind}: {name}",
-                    _said(there),
+                    _figure(there),
                     f"{figure.value / there:.2f}" if there else "",
                 )
     return table
 
 
-def _said(value: float) -> str:
+def _figure(value: float) -> str:
     return f"{value:,.1f}" if abs(value) >= 100 else f"{value:,.4f}"
 
 

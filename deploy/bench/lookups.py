@@ -169,7 +169,7 @@ async def _load(settings: Settings, known: int) -> None:
     people = [events for stream, events in histories.items() if stream.startswith("customer:")]
     closing = histories["bank"]
     templates = [
-        _kept(whole, tiers, sorted([*events, *closing], key=lambda event: event.occurred_at))
+        _states(whole, tiers, sorted([*events, *closing], key=lambda event: event.occurred_at))
         for events in people
     ]
     for begun in range(0, known, SAVED_CUSTOMERS * settings.shards):
@@ -186,7 +186,7 @@ async def _load(settings: Settings, known: int) -> None:
     await store.close()
 
 
-def _kept(
+def _states(
     whole: Group, tiers: Group, events: Sequence[Proposed]
 ) -> dict[tuple[str, str], StoredState]:
     """The states of one customer, by group and part."""

@@ -36,12 +36,12 @@ def drawn(figures: Sequence[Figure]) -> str:
 
 
 def _bars(figure: Figure) -> Iterator[Bar]:
-    beside = [("ceiling", *each) for each in figure.ceilings.items()] + [
+    others = [("ceiling", *each) for each in figure.ceilings.items()] + [
         ("peer", *each) for each in figure.peers.items()
     ]
-    largest = max(figure.value, *(value for _, _, value in beside)) if beside else figure.value
+    largest = max(figure.value, *(value for _, _, value in others)) if others else figure.value
     yield Bar(figure.name, "", figure.value, largest, figure.unit)
-    for kind, name, value in beside:
+    for kind, name, value in others:
         yield Bar(name, kind, value, largest, figure.unit)
 
 

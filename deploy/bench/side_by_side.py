@@ -35,7 +35,7 @@ def side_by_side(policy: TierPolicy) -> list[Figure]:
 def _figures(stream: str, way: Way, policy: TierPolicy) -> list[Figure]:
     said: Said = {"ours": [], "naive": []}
     for seed in SEEDS:
-        for name, offer, likely, accepted in _said(simulate(way, seed, policy).examples):
+        for name, offer, likely, accepted in _scored(simulate(way, seed, policy).examples):
             said[name].append((f"{seed}/{offer}", likely, accepted))
     found = {name: _measured(some) for name, some in said.items()}
     return [
@@ -50,7 +50,7 @@ def _figures(stream: str, way: Way, policy: TierPolicy) -> list[Figure]:
     ]
 
 
-def _said(examples: list[tuple[str, ExampleLabelled]]) -> Iterator[tuple[str, str, float, bool]]:
+def _scored(examples: list[tuple[str, ExampleLabelled]]) -> Iterator[tuple[str, str, float, bool]]:
     """What each said of every show before its answer was known.
 
     Ours when it was decided, the peer by the same answers.

@@ -25,7 +25,7 @@ from domain.tiering.assessment import Standing, assess
 from domain.tiering.policy import TierPolicy
 from replay.what_if.columns import Columns, month_named, month_number
 from replay.what_if.compiled import standings
-from replay.what_if.snapshot import keep, kept
+from replay.what_if.snapshot import keep_columns, kept_columns
 
 CUSTOMERS = 1_000_000
 MONTHS = 24
@@ -41,13 +41,13 @@ def what_if() -> list[Figure]:
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        keep(_bank(CUSTOMERS, MONTHS), folder / "data" / "facts", datetime.now(UTC))
+        keep_columns(_bank(CUSTOMERS, MONTHS), folder / "data" / "facts", datetime.now(UTC))
         files = [_candidate(folder, number) for number in range(CANDIDATES)]
         _ask(folder, files[:1])  # the first run on a machine compiles the fold, and keeps it
         one = statistics.median(_ask(folder, files[:1]) for _ in range(REPEATS))
         ten = statistics.median(_ask(folder, files) for _ in range(REPEATS))
         megabytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        columns = kept(folder / "data" / "facts")
+        columns = kept_columns(folder / "data" / "facts")
         assert columns is not None
         policies = [read_policy(file) for file in files]
         read = _seconds(lambda: _read(columns))

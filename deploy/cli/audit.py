@@ -215,10 +215,12 @@ def access(customer: Customer, data_dir: DataDir = None, as_json: Json = False) 
 
     When, as what, for what, and which question it was.
     """
-    from replay.history.access_log import looks_at
+    from replay.history.access_log import accesses_of
 
     looks = list(
-        looks_at(existing_journal(settings_of(data_dir), for_auditors=True), f"customer:{customer}")
+        accesses_of(
+            existing_journal(settings_of(data_dir), for_auditors=True), f"customer:{customer}"
+        )
     )
     if as_json:
         show(

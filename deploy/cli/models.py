@@ -136,7 +136,7 @@ def rebuild(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None
     from projections.projection import digest
 
     settings = settings_of(data_dir)
-    live, stream, again = _found(settings, name), f"model:{name}", MODEL.initial
+    live, stream, again = _learnt(settings, name), f"model:{name}", MODEL.initial
     with progress("examples learnt") as advance:
         for event in _history(existing_journal(settings), name):
             if event.position <= live.upto:
@@ -199,12 +199,12 @@ def _history(journal: "Journal", name: str) -> "Iterator[Recorded]":
 
 
 def _read(settings: "Settings", name: str) -> "Model":
-    ready = _found(settings, name).ready
+    ready = _learnt(settings, name).ready
     assert ready is not None
     return ready.model
 
 
-def _found(settings: "Settings", name: str) -> "Learnt":
+def _learnt(settings: "Settings", name: str) -> "Learnt":
     found = _live(settings, [name])[name]
     if found.ready is None:
         raise UserError(

@@ -83,19 +83,19 @@ def _as_it_was(settings: Settings, shard: int, entry: "Entry") -> int:
     """Send the original bytes with the key and headers that they came with, or as our own word if
     they were; gives how many messages that is.
     """
-    from deploy.wiring import courier_of, journal_of
+    from deploy.wiring import journal_of, producer_of
 
     came_with = json.loads(entry.sent_with or "{}")
     key, headers = (
         came_with.get("key"),
         [(name, value.encode()) for name, value in came_with.get("headers", {}).items()],
     )
-    with courier_of(settings, journal_of(settings)) as courier:
+    with producer_of(settings, journal_of(settings)) as producer:
         ours = came_with.get("ours")
         sent = (
-            courier.submit(shard, entry.original)
+            producer.submit(shard, entry.original)
             if ours
-            else courier.forward(shard, entry.original, headers, key.encode() if key else None)
+            else producer.forward(shard, entry.original, headers, key.encode() if key else None)
         )
         sent.result(timeout=60)
     return 1

@@ -231,14 +231,14 @@ def _policy_then(
 
 def _facts(settings: Settings, *, refresh: bool, from_journal: bool) -> "Columns":
     """The facts that are kept, or gathered now if that is asked for or nothing is kept."""
-    from replay.what_if.snapshot import kept
+    from replay.what_if.snapshot import kept_columns
 
     if refresh and from_journal:
         raise typer.BadParameter(
             "--refresh reads the read models, and --from-journal the journal: ask for one of them"
         )
     try:
-        found = None if refresh or from_journal else kept(settings.facts)
+        found = None if refresh or from_journal else kept_columns(settings.facts)
     except ValueError as error:
         raise UserError(
             f"{error}: gather the facts again, with --refresh or --from-journal"
@@ -248,12 +248,12 @@ def _facts(settings: Settings, *, refresh: bool, from_journal: bool) -> "Columns
 
 def _gather(settings: Settings, *, from_journal: bool) -> "Columns":
     """The facts of every customer, kept beside the journal for the next question."""
-    from replay.what_if.snapshot import keep
+    from replay.what_if.snapshot import keep_columns
 
     columns = asyncio.run(_from_journal(settings) if from_journal else _from_read_models(settings))
     if columns.rows == 0:
         raise UserError("no customer has a month that ended: there is nothing to try a rule on yet")
-    keep(columns, settings.facts, datetime.now(UTC))
+    keep_columns(columns, settings.facts, datetime.now(UTC))
     return columns
 
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from deploy.settings import Settings
 from deploy.terminal import UserError
-from deploy.wiring import courier_of
+from deploy.wiring import producer_of
 from domain.access.events import DataLookedUp
 from domain.access.roles import looked
 from streams.broker.routing import shard_of
@@ -30,8 +30,8 @@ async def note(settings: Settings, journal: Journal, customer: str, by: str) -> 
         about=f"customer:{customer}",
     )
     event = looked(uuid4().hex, said, datetime.now(ZoneInfo(settings.timezone)))
-    with courier_of(settings, journal) as courier:
-        sent = courier.submit(shard_of(event.stream, len(journal)), write(event))
+    with producer_of(settings, journal) as producer:
+        sent = producer.submit(shard_of(event.stream, len(journal)), write(event))
         try:
             await asyncio.wait_for(asyncio.wrap_future(sent), PATIENCE)
         except TimeoutError as error:

@@ -13,7 +13,7 @@ from deploy.active_groups import register_of
 from deploy.embedded.supervisor import RECYCLE
 from deploy.keys import BUNDLES, signer_of, with_another_master
 from deploy.settings import Settings
-from deploy.wiring import broker_of, courier_of, existing_journal
+from deploy.wiring import broker_of, existing_journal, producer_of
 from domain.access.events import SubjectForgotten
 from projections.redis import RedisStore
 from replay.erasure.commands import Certificate, ErasureDependencies, Order
@@ -34,7 +34,7 @@ async def dependencies_of(
             journal=journal,
             for_auditors=existing_journal(settings, restored=True, for_auditors=True),
             store=store,
-            producer=partial(courier_of, settings, journal),
+            producer=partial(producer_of, settings, journal),
             register=Erasures(settings.erasures_file),
             zone=ZoneInfo(settings.timezone),
             present=register_of(settings, store, journal).carried,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.settings import Settings
-from deploy.wiring import courier_of, journal_of
+from deploy.wiring import journal_of, producer_of
 from streams.journal import Counts
 from streams.publish.bulk_feed import feed, lines, written
 from streams.sources.berka import berka
@@ -28,8 +28,8 @@ def feed_all(
     journal = journal_of(settings)
     before = Counts() if settings.broker_keeps else journal.counts()
     started = time.monotonic()
-    with courier_of(settings, journal) as courier:
-        parts = feed(raws, courier, settings.shards, advance)
+    with producer_of(settings, journal) as producer:
+        parts = feed(raws, producer, settings.shards, advance)
     seconds = time.monotonic() - started
     report = {
         "sent": parts.sent,

@@ -11,7 +11,7 @@ from deploy.active_groups import begun_with
 from deploy.observability.logs import set_up_logs
 from deploy.settings import Settings
 from deploy.terminal import UserError, progress
-from deploy.wiring import courier_of, existing_journal
+from deploy.wiring import existing_journal, producer_of
 from projections.projection import Group
 from projections.redis import RedisError, RedisStore
 from replay.rebuild.in_place import Refill
@@ -42,7 +42,7 @@ def run(settings: Settings, action: Callable[[RolloutDependencies], Coroutine[An
 async def bank_of(settings: Settings) -> AsyncIterator[RolloutDependencies]:
     """The journal, the read models and the front door of these settings."""
     journal, store = existing_journal(settings), RedisStore(settings.redis)
-    producer = courier_of(settings, journal)
+    producer = producer_of(settings, journal)
     try:
         yield RolloutDependencies(
             journal, store, producer, begun_with(settings), ZoneInfo(settings.timezone), progress

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from deploy.reports.comparison import templates
-from replay.evidence.verify_bundle import Audited, said
+from replay.evidence.verify_bundle import Audited, shown_event
 
 
 def story(found: Audited, document: dict[str, Any]) -> bytes:
     """The page of a bundle that was verified."""
     events = [
-        _told(index, said(each))
+        _entry(index, shown_event(each))
         for index, each in enumerate(document["streams"][0]["events"], start=1)
     ]
     return (
@@ -23,7 +23,7 @@ def story(found: Audited, document: dict[str, Any]) -> bytes:
     )
 
 
-def _told(number: int, event: dict[str, Any]) -> dict[str, Any]:
+def _entry(number: int, event: dict[str, Any]) -> dict[str, Any]:
     return {"number": number, **event, "lines": list(lines("", event["data"]))}
 
 

@@ -15,7 +15,7 @@ from domain.accounts.exchange import NO_RATES, Rate, Rates
 from domain.accounts.ledger import NOTHING, Account, Day, DaysMoves, Ledger, Part, Past
 from domain.accounts.monthly_facts import AssetFacts, MonthlyFacts, Traits
 from domain.calendar import Month, days_in, days_of_three, next_month, numbers_of
-from domain.fastcopy import changed, made
+from domain.fastcopy import build, changed
 
 Worth = Callable[[int], int]
 ALL = Part(0, 1000)
@@ -234,7 +234,7 @@ def _tallied(ledger: Ledger, month: Month, rates: Rates) -> _Tally:
 
 
 def _facts(ledger: Ledger, tally: _Tally) -> MonthlyFacts:
-    return made(
+    return build(
         MonthlyFacts,
         month=tally.month,
         days=tally.days,
@@ -264,7 +264,7 @@ def _in_order(values: dict[str, int]) -> dict[str, int]:
 def _asset_facts(key: str, tally: _Tally, past: tuple[Past, ...]) -> AssetFacts:
     asset_class, currency = key.split("/")
     now = tally.held.get(key, NONE)
-    return made(
+    return build(
         AssetFacts,
         asset_class=asset_class,
         currency=currency,

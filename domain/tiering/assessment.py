@@ -9,7 +9,7 @@ from datetime import date, timedelta
 
 from domain.accounts.monthly_facts import MonthlyFacts
 from domain.calendar import Month, first_day, last_day, next_month
-from domain.fastcopy import changed, made
+from domain.fastcopy import build, changed
 from domain.households.membership import Told
 from domain.rules.conditions import Case, met
 from domain.rules.quantities import counts_in, seen_in
@@ -95,10 +95,10 @@ def case_of(policy: TierPolicy, facts: MonthlyFacts) -> Case:
 
 def level(policy: TierPolicy, case: Case) -> int:
     """The highest tier, as an index from the lowest, whose condition is met."""
-    place = len(policy.tiers) - 1
-    while (reach := policy.tiers[place].reach) is not None and not met(reach, case):
-        place -= 1
-    return place
+    rank = len(policy.tiers) - 1
+    while (reach := policy.tiers[rank].reach) is not None and not met(reach, case):
+        rank -= 1
+    return rank
 
 
 def assess(
@@ -157,7 +157,7 @@ def judged(
         default=None,
     )
     reached = max(level(policy, case), level(policy, best) if best else 0)
-    grounds = made(
+    grounds = build(
         Grounds,
         month=facts.month,
         seen=_asked(policy, case),

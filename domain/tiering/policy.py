@@ -197,7 +197,7 @@ class TierPolicy(BaseModel):
         )
 
     @cached_property
-    def _places(self) -> dict[str, int]:
+    def _ranks(self) -> dict[str, int]:
         return {tier.tier: place for place, tier in enumerate(self.tiers)}
 
     def misses_of(self, place: int) -> int:
@@ -213,7 +213,7 @@ class TierPolicy(BaseModel):
 
         None for one that the policy does not know.
         """
-        return None if tier is None else self._places.get(tier)
+        return None if tier is None else self._ranks.get(tier)
 
 
 def _too_many_ways(policy: TierPolicy) -> Iterator[str]:

@@ -16,7 +16,7 @@ from domain.accounts.monthly_facts import Traits
 from domain.campaigns import events as campaigns
 from domain.customers import events as customers
 from domain.envelope import Recorded
-from domain.fastcopy import changed, made
+from domain.fastcopy import build, changed
 from domain.households import events as wholes
 from domain.households import membership as households
 from domain.households.membership import Membership, Memberships
@@ -91,7 +91,7 @@ def evolve(profile: Profile, event: Recorded) -> Profile:  # noqa: PLR0911, PLR0
         case customers.ConsentGranted(purpose=purpose, source=source, channel=channel):
             return changed(
                 profile,
-                consents=_said(
+                consents=_with_statement(
                     profile.consents,
                     _scoped(purpose, channel),
                     Fact("granted", source, min(at, event.recorded_at)),
@@ -100,7 +100,7 @@ def evolve(profile: Profile, event: Recorded) -> Profile:  # noqa: PLR0911, PLR0
         case customers.ConsentWithdrawn(purpose=purpose, source=source, channel=channel):
             return changed(
                 profile,
-                consents=_said(
+                consents=_with_statement(
                     profile.consents,
                     _scoped(purpose, channel),
                     Fact("withdrawn", source, min(at, event.recorded_at)),
@@ -192,7 +192,7 @@ def evolve_visited(profile: Profile, events: Sequence[Visited]) -> Profile:
 def traits(profile: Profile) -> Traits:
     """What tiering may ask of a customer beside money and complaints, as it is known now."""
     industry, region = profile.facts.get("industry"), profile.facts.get("region")
-    return made(
+    return build(
         Traits,
         kind=profile.kind,
         rating=profile.rating.value if profile.rating else None,
@@ -252,7 +252,7 @@ def _assessed(known: Risk | None, new: Risk) -> Risk:
     return min(known, new, key=lambda each: each.grade) if new.at == known.at else known
 
 
-def _said(consents: dict[str, Fact], scope: str, stated: Fact) -> dict[str, Fact]:
+def _with_statement(consents: dict[str, Fact], scope: str, stated: Fact) -> dict[str, Fact]:
     """The statement made last is the one in use, of two at once the no.
 
     None is newer than the moment in which the bank heard of it.

@@ -20,7 +20,7 @@ def all_reported(data: Interaction) -> bool:
     return isinstance(data, MonthReported)
 
 
-WHOLES = Group(
+CUSTOMER_GROUPS = Group(
     "wholes@1",
     (*KINDS, "month"),
     Totals,

@@ -155,7 +155,7 @@ def _learnt(model: Model, example: ExampleLabelled, event: Recorded) -> Model:
     row = dict(
         sorted((*features.categories, *numbers))
     )  # always in one order: river's sum of floats depends on it
-    said, score = _said(model, example, features)
+    said, score = _as_decided(model, example, features)
     loss = -log(max(LEAST, said if example.accepted else 1 - said))
     share = max(LATELY, 1 / (model.examples + 1))
     return changed(
@@ -201,7 +201,7 @@ def _regressed(model: Model, row: dict[str, float], *, answer: bool) -> Model:
     )
 
 
-def _said(model: Model, example: ExampleLabelled, features: Shared) -> tuple[float, float]:
+def _as_decided(model: Model, example: ExampleLabelled, features: Shared) -> tuple[float, float]:
     """The probability and the score when the offer was decided.
 
     Where they are not known, what the model says now.

@@ -47,11 +47,11 @@ def probability(first: Candidate, others: Sequence[Candidate], arm: Arm) -> floa
             if other.drawn is None
         ):
             return 0.0
-        return _kept(float(_all_below(np.array([first.priority]), rivals, arm)[0]))
+        return _rounded(float(_all_below(np.array([first.priority]), rivals, arm)[0]))
     shape, weight = _shape(first), _weight(first, arm)
     below_bar = float(special.betainc(*shape, min(bar / weight, 1.0)))
     reached = special.betaincinv(*shape, below_bar + (1 - below_bar) * (POINTS + 1) / 2) * weight
-    return _kept(float((SHARES / 2 * _all_below(reached, rivals, arm)).sum()) * (1 - below_bar))
+    return _rounded(float((SHARES / 2 * _all_below(reached, rivals, arm)).sum()) * (1 - below_bar))
 
 
 def _all_below(reached: Any, rivals: Sequence[Candidate], arm: Arm) -> Any:
@@ -82,6 +82,6 @@ def _weight(candidate: Candidate, arm: Arm) -> float:
     )
 
 
-def _kept(found: float) -> float:
+def _rounded(found: float) -> float:
     """A probability as it is kept: to so many digits, and never nothing of what was chosen."""
     return max(LEAST, min(1.0, float(f"{found:.{DIGITS}g}")))

@@ -13,7 +13,7 @@ from domain.access.events import REGISTER, RestrictionLifted, SubjectForgotten, 
 from domain.envelope import Proposed
 from projections.redis import RedisStore
 from projections.registry import Present
-from replay.erasure.refold import forget, found_wrong, models_of, wholes_of
+from replay.erasure.refold import customer_groups_of, forget, found_wrong, models_of
 from replay.erasure.register import Erasures
 from streams.broker.routing import shard_of
 from streams.ingest.cloudevents import write
@@ -174,7 +174,7 @@ def _wholes(deps: ErasureDependencies, order: Order) -> dict[str, set[str]]:
 
     Asked with auditors' keys, which open what is restricted already.
     """
-    return {subject: wholes_of(deps.for_auditors, subject) for subject in order.subjects}
+    return {subject: customer_groups_of(deps.for_auditors, subject) for subject in order.subjects}
 
 
 def _all_wholes(deps: ErasureDependencies, order: Order) -> set[str]:

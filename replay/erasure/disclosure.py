@@ -19,7 +19,7 @@ from projections.projection import Group
 from projections.registry import GROUPS
 from projections.views.history import as_shown, customers_under
 from replay.erasure.retention import due, last_day_closed
-from replay.history.access_log import looks_at
+from replay.history.access_log import accesses_of
 from replay.history.as_of import as_of, history
 from streams.broker.routing import shard_of
 from streams.journal import Journal
@@ -87,7 +87,7 @@ def known_of(
         "events": [_event(event, privacy) for event in events],
         "looks": [
             {"at": at.isoformat(), **look.model_dump(mode="json")}
-            for at, look in looks_at(journal, stream)
+            for at, look in accesses_of(journal, stream)
         ],
     }
 

@@ -27,7 +27,7 @@ class Unsettled(RuntimeError):
     """A shard moves too fast to be amended; try again when there is less to do."""
 
 
-def wholes_of(journal: Journal, subject: str) -> set[str]:
+def customer_groups_of(journal: Journal, subject: str) -> set[str]:
     """The households and company groups that somebody ever belonged to, as far as the keys of this
     journal tell.
     """

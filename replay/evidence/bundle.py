@@ -182,7 +182,7 @@ class _ShardProven:
             "events": [
                 self._shown(row, index, told)
                 for (row, index), told in zip(
-                    proven, self._shard.told([row for row, _ in proven]), strict=True
+                    proven, self._shard.payloads([row for row, _ in proven]), strict=True
                 )
             ],
             "census": self._entry(stream, [row for row, index in proven if index < counted]),

@@ -68,7 +68,7 @@ class Evidence:
         with self._leaves.open("ab") as file:
             file.truncate(self.size() * RECORD.size)
             file.write(b"".join(RECORD.pack(*leaf) for leaf in leaves))
-            _keep(file.fileno())
+            _sync(file.fileno())
 
     def append_checkpoint(self, note: str) -> None:
         """Append a signed checkpoint."""
@@ -79,7 +79,7 @@ class Evidence:
         before = sorted(self._folder.glob("census-*"))
         with (self._folder / f"census-{day}").open("wb") as file:
             file.write(b"".join(entries))
-            _keep(file.fileno())
+            _sync(file.fileno())
         self._append("censuses", note)
         for old in before:
             if old.name != f"census-{day}":
@@ -102,7 +102,7 @@ class Evidence:
         with file.open("ab") as end:
             end.truncate(_whole(file))
             end.write(f"{note}{END}".encode())
-            _keep(end.fileno())
+            _sync(end.fileno())
 
 
 def _whole(file: Path) -> int:
@@ -116,5 +116,5 @@ def _whole(file: Path) -> int:
     return 0 if found < 0 else found + 1 + len(END)
 
 
-def _keep(descriptor: int) -> None:
+def _sync(descriptor: int) -> None:
     os.fsync(descriptor)

@@ -86,7 +86,7 @@ def _audited(document: Mapping[str, Any], keys: Sequence[Public]) -> Audited:
     shards = {int(number): _Shard(shown, keys) for number, shown in document["shards"].items()}
     for shown in document["streams"]:
         found.events += shards[shown["shard"]].follow(shown)
-        found.sealed += sum(said(event)["data"] is None for event in shown["events"])
+        found.sealed += sum(shown_event(event)["data"] is None for event in shown["events"])
     own = shards[document["streams"][0]["shard"]]
     found.counted = (
         own.census.at.isoformat() if own.census and document["streams"][0]["census"] else None
@@ -175,7 +175,7 @@ def _explained(document: Mapping[str, Any]) -> tuple[int, int]:
 
     All that are proven are explained, and as they were recorded.
     """
-    events = [said(each) for each in document["streams"][0]["events"]]
+    events = [shown_event(each) for each in document["streams"][0]["events"]]
     proven = {event["id"]: event for event in events if event["source"] == DECISIONS}
     explained = {each["decision"]: each for each in document["decisions"]}
     for decision, event in proven.items():
@@ -189,7 +189,7 @@ def _explained(document: Mapping[str, Any]) -> tuple[int, int]:
     return len(proven), sum(explained[decision]["equal"] for decision in proven)
 
 
-def said(event: Mapping[str, Any]) -> dict[str, Any]:
+def shown_event(event: Mapping[str, Any]) -> dict[str, Any]:
     """An event as it is shown.
 
     Its head, and under `data` what it says, which must be what its head commits to; None if that is

@@ -23,7 +23,7 @@ class Looked(NamedTuple):
     look: DataLookedUp
 
 
-def looks_at(journal: Journal, stream: str) -> Iterator[Looked]:
+def accesses_of(journal: Journal, stream: str) -> Iterator[Looked]:
     """Every look at a customer, household or company group, by the time of it."""
     return merge(_looks(journal, stream), _decisions(journal, stream), key=lambda each: each.at)
 

@@ -16,7 +16,7 @@ from domain.calendar import Month, month_of
 from domain.envelope import Recorded
 from domain.households.membership import Member, Sums, counted_on, summed
 from projections.customers.group import CUSTOMERS
-from projections.households.group import WHOLES
+from projections.households.group import CUSTOMER_GROUPS
 from projections.projection import Group
 from streams.broker.routing import shard_of
 from streams.folds.bank_context import Context
@@ -98,7 +98,7 @@ def together_as_of(
     """A household or company group as it was known then, of what was true then, summed from its
     members; None if nothing was.
     """
-    states = as_of(journal, WHOLES, whole, recorded, occurred)
+    states = as_of(journal, CUSTOMER_GROUPS, whole, recorded, occurred)
     if states is None:
         return None
     then = {

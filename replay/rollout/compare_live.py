@@ -34,7 +34,7 @@ class Unsettled(TimeoutError):
     """The versions did not come to a common position in time."""
 
 
-class Beside(NamedTuple):
+class Pair(NamedTuple):
     """One customer under two versions, and the rows of facts that both saw."""
 
     stream: str
@@ -59,9 +59,9 @@ class Read(NamedTuple):
         return self.found[customer]
 
 
-async def beside(
+async def side_by_side(
     store: Store, journal: Journal, before: Group, after: Group
-) -> AsyncIterator[list[Beside]]:
+) -> AsyncIterator[list[Pair]]:
     """Everybody who has facts, some at a time, as they stand under two groups of standings with
     one source.
     """
@@ -90,7 +90,7 @@ class _Settled:
         self._facts, self._cases = (GroupShard(shard, source.group) for source in after.sources)
         self._event_types = sorted(after.event_types or ())
 
-    async def read(self, streams: Sequence[str]) -> list[Beside]:
+    async def read(self, streams: Sequence[str]) -> list[Pair]:
         """These streams at a common position; raises `Unsettled`."""
         deadline = asyncio.get_running_loop().time() + PATIENCE
         while asyncio.get_running_loop().time() < deadline:
@@ -120,7 +120,7 @@ class _Settled:
         is_broadcast = self._groups[0].is_broadcast
         return is_broadcast is not None and is_broadcast(row.event().data)
 
-    async def _read(self, streams: Sequence[str]) -> list[Beside]:
+    async def _read(self, streams: Sequence[str]) -> list[Pair]:
         months = await self._store.load(self._facts, [(MONTHS.key, stream) for stream in streams])
         said = await self._store.load(self._cases, [(COMPLAINTS.key, stream) for stream in streams])
         rows = [rows_of(*both) for both in zip(months, said, strict=True)]
@@ -129,7 +129,7 @@ class _Settled:
             [tier] = group.parts
             kept = await self._store.load(at, [(tier.key, stream) for stream in streams])
             stood.append([tier.decode(one.state) if one else tier.initial for one in kept])
-        return [Beside(*each) for each in zip(streams, *stood, rows, strict=True)]
+        return [Pair(*each) for each in zip(streams, *stood, rows, strict=True)]
 
 
 async def compare_versions(
@@ -142,8 +142,8 @@ async def compare_versions(
     """Two versions of standings that are carried, compared at one common position of
     every shard.
     """
-    found: list[Beside] = []
-    async for some in beside(store, journal, *versions):
+    found: list[Pair] = []
+    async for some in side_by_side(store, journal, *versions):
         found += [each for each in some if each.rows]
         progress(len(some))
     found.sort(key=lambda each: each.stream)

@@ -21,7 +21,7 @@ from domain.tiering.policy import TierPolicy
 from projections.redis import RedisStore
 from projections.rollout.versions import policy_of
 from projections.tiering.standing import STANDINGS, standings
-from replay.rollout.compare_live import Beside, beside
+from replay.rollout.compare_live import Pair, side_by_side
 from streams.broker.routing import shard_of
 from streams.folds.active_groups import decided
 from streams.folds.shard_fold import Emit
@@ -90,7 +90,7 @@ async def _movers(
     groups = [
         standings(name, policy, facts, cases) for name, policy in zip(names, policies, strict=True)
     ]
-    async for some in beside(store, journal, *groups):
+    async for some in side_by_side(store, journal, *groups):
         now = datetime.now(zone)
         moved = [
             event for each in some if (event := _moved(each, policies, now, number)) is not None
@@ -99,7 +99,7 @@ async def _movers(
 
 
 def _moved(
-    each: Beside, policies: Sequence[TierPolicy], now: datetime, number: int
+    each: Pair, policies: Sequence[TierPolicy], now: datetime, number: int
 ) -> Proposed | None:
     old, new = policies
     before, after = tier_on(old, each.before, now.date()), tier_on(new, each.after, now.date())

@@ -47,14 +47,14 @@ class Steps:
         self,
         journal: Journal,
         store: RedisStore,
-        courier: ConfirmedProducer,
+        producer: ConfirmedProducer,
         begun_with: TierPolicy,
         zone: ZoneInfo,
         patience: float = 30.0,
     ) -> None:
         self._journal = journal
         self._store = store
-        self._courier = courier
+        self._producer = producer
         self._begun_with = begun_with
         self._zone = zone
         self._patience = patience
@@ -100,7 +100,7 @@ class Steps:
         """Send a step, and wait until the journal has it and it was allowed there too."""
         now = datetime.now(self._zone)
         event = Proposed(SOURCE, uuid4().hex, STREAM, now, now.date(), step)
-        await asyncio.wrap_future(self._courier.submit(self._shard.number, write(event)))
+        await asyncio.wrap_future(self._producer.submit(self._shard.number, write(event)))
         deadline = time.monotonic() + self._patience
         while not await asyncio.to_thread(self._shard.known, [source_key(event.source, event.id)]):
             if time.monotonic() > deadline:

@@ -95,7 +95,7 @@ def add_past(
         return as_json({"customer": customer, **shown(request, privacy, as_shown(states))})
 
 
-def add_wholes_past(app: FastAPI, journal: Journal, privacy: PrivacyPolicy) -> None:
+def add_households_past(app: FastAPI, journal: Journal, privacy: PrivacyPolicy) -> None:
     """Add the questions about households and company groups as they were."""
 
     @app.get(

@@ -25,7 +25,7 @@ WAITING = 4
 """Questions that wait for the one that is answered."""
 
 
-def add_trying(app: FastAPI, compared: Callable[[Sequence[TierPolicy]], list[Comparison]]) -> None:
+def add_what_if(app: FastAPI, compared: Callable[[Sequence[TierPolicy]], list[Comparison]]) -> None:
     """Add the question.
 
     `compared` answers it in a process of its own, one at a time, so that lookups do not wait.
@@ -64,10 +64,10 @@ def add_trying(app: FastAPI, compared: Callable[[Sequence[TierPolicy]], list[Com
             ) from error
         finally:
             waiting -= 1
-        return as_json([_told(each) for each in found])
+        return as_json([_as_json(each) for each in found])
 
 
-def _told(found: Comparison) -> dict[str, Any]:
+def _as_json(found: Comparison) -> dict[str, Any]:
     """A comparison without the names of those who move.
 
     Over HTTP a tier owner sees how many, not who.

@@ -61,7 +61,7 @@ def rows_of(
     return with_disputes(rows, COMPLAINTS.decode(complaints.state)) if complaints else rows
 
 
-def keep(columns: Columns, folder: Path, gathered_at: datetime) -> None:
+def keep_columns(columns: Columns, folder: Path, gathered_at: datetime) -> None:
     """Keep columns in a folder beside those that are there, then switch.
 
     A reader finds the old ones or the new ones.
@@ -77,7 +77,7 @@ def keep(columns: Columns, folder: Path, gathered_at: datetime) -> None:
             shutil.rmtree(old)
 
 
-def kept(folder: Path) -> Columns | None:
+def kept_columns(folder: Path) -> Columns | None:
     """The columns that are kept in a folder; None if there are none. Raises `BadColumns`."""
     current = _current(folder)
     while current is not None:

@@ -29,7 +29,7 @@ from streams.folds.shard_fold import Emit
 from streams.folds.worker import FoldWorker
 from streams.journal import Journal
 from streams.observability.metrics import PULSE
-from streams.observability.tracing import SpanKind, heard, span
+from streams.observability.tracing import SpanKind, span, traceparents
 
 log = structlog.get_logger()
 
@@ -177,7 +177,7 @@ def _add_agent(
             message = event.message
             with span(
                 "fold",
-                heard(message.headers or ()),
+                traceparents(message.headers or ()),
                 SpanKind.CONSUMER,
                 {"tierfold.group": name, "tierfold.shard": message.partition},
             ):

@@ -221,14 +221,14 @@ class ShardFold:
             self._cache.clear()
         missing = sorted({*streams} - self._cache.keys())
         parts = self.group.parts
-        found = await self._found([(part.key, stream) for stream in missing for part in parts])
+        found = await self._load_here([(part.key, stream) for stream in missing for part in parts])
         of_sources = await self._of_sources(missing)
         for index, stream in enumerate(missing):
             self._cache[stream] = StreamState.of(
                 self.group, found[index * len(parts) : (index + 1) * len(parts)], of_sources[index]
             )
 
-    async def _found(self, wanted: Sequence[tuple[str, str]]) -> list[StoredState | None]:
+    async def _load_here(self, wanted: Sequence[tuple[str, str]]) -> list[StoredState | None]:
         """States as they are where this shard is.
 
         Trap: read models that were lost, or went back to a snapshot, or were saved by another

@@ -138,10 +138,10 @@ class FoldWorker:
         known = self._folds.get(place)
         if known is None or known.group.sources != group.sources:
             self._in_step.discard(place)
-            known = self._folds[place] = self._made(group, place.shard)
+            known = self._folds[place] = self._new_fold(group, place.shard)
         return known
 
-    def _made(self, group: Group, shard: int) -> ShardFold:
+    def _new_fold(self, group: Group, shard: int) -> ShardFold:
         if not group.sources:
             return ShardFold(group, shard, self._store, self._journal, self._emit)
         of = {

@@ -32,7 +32,7 @@ from streams.ingest.screening import Screen
 from streams.ingest.signature import Vouching, needs_signature
 from streams.journal import Arrival, Counts, Journal, LogOffset, Refused, Rejected
 from streams.observability.metrics import COMMIT_EVENTS, COMMIT_SECONDS, OUTCOMES, PULSE, TAKEN
-from streams.observability.tracing import SpanKind, headers, heard, span
+from streams.observability.tracing import SpanKind, headers, span, traceparents
 
 log = structlog.get_logger()
 
@@ -169,7 +169,7 @@ class Intake(ConsumerRebalanceListener):
                 read_message(message.key, message.value, message.headers),
                 self._vouching.holds(message.value, message.headers),
             )
-            traces += heard(message.headers)
+            traces += traceparents(message.headers)
             for number, item in enumerate(items):
                 arrival = Arrival(
                     message.offset,

@@ -48,7 +48,7 @@ def set_aside(
     """The rows of arrivals that are quarantined."""
     arrivals = list(arrivals)
     subjects = [_subject(arrival, now) for arrival, _ in arrivals]
-    keys: dict[str, Key | None] = {} if keyring is None else keyring.made(set(subjects))
+    keys: dict[str, Key | None] = {} if keyring is None else keyring.get_or_create(set(subjects))
     return [
         (
             *(log, arrival.offset, arrival.item, rejected.reason, rejected.field),
@@ -63,7 +63,7 @@ def taken_out(rows: Sequence[tuple[Any, ...]], keyring: Keyring | None) -> list[
     """Entries with what was sealed opened again."""
     entries = [Entry._make(row)._replace(original=bytes(row[6])) for row in rows]
     wanted = {entry.subject for entry in entries if entry.subject is not None}
-    keys = keyring.found(wanted) if keyring is not None and wanted else {}
+    keys = keyring.get(wanted) if keyring is not None and wanted else {}
     return [
         entry if entry.subject is None else _opened(entry, keys[entry.subject]) for entry in entries
     ]

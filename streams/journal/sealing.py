@@ -48,14 +48,14 @@ def opened(rows: Sequence[Row], keyring: Keyring | None) -> list[Row]:
         return list(rows)
     if keyring is None:
         raise ValueError("these events are sealed, and there are no keys at hand")
-    keys = keyring.found(wanted)
+    keys = keyring.get(wanted)
     return [
         row if subject is None else _open(row, place, keys[subject])
         for row, place, subject in zip(rows, places, subjects, strict=True)
     ]
 
 
-def told(rows: Sequence[Row], keyring: Keyring | None) -> list[tuple[bytes, bytes] | None]:
+def payloads(rows: Sequence[Row], keyring: Keyring | None) -> list[tuple[bytes, bytes] | None]:
     """What sealed events say, and the salts by which that can be checked against their heads.
 
     None for all others, and what was forgotten.
@@ -74,7 +74,7 @@ def told(rows: Sequence[Row], keyring: Keyring | None) -> list[tuple[bytes, byte
 
 def _salt(row: Row, place: int, keyring: Keyring) -> bytes:
     subject = _subject(row, place)
-    key = keyring.found([subject])[subject]
+    key = keyring.get([subject])[subject]
     assert key is not None
     return key.salt(place_of(row.stream, version_of(row.state)))
 

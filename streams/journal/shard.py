@@ -26,7 +26,7 @@ from streams.journal.outcomes import (
 )
 from streams.journal.quarantine import Entry, set_aside, taken_out
 from streams.journal.rows import FORGOTTEN, Row, row_of
-from streams.journal.sealing import closed, opened, place_of, told
+from streams.journal.sealing import closed, opened, payloads, place_of
 from streams.journal.tables import (
     CLAIM,
     COUNTS,
@@ -190,7 +190,7 @@ class Shard:
         keys = (
             {}
             if self._keyring is None
-            else self._keyring.found({subject for event in events if (subject := event.subject)})
+            else self._keyring.get({subject for event in events if (subject := event.subject)})
         )
         return [identify(event, keys.get(event.subject or "")) for event in events]
 
@@ -203,7 +203,7 @@ class Shard:
         """
         if self._keyring is None:
             return [identify(each) if isinstance(each, Proposed) else None for each in read]
-        keys = self._keyring.made(
+        keys = self._keyring.get_or_create(
             {subject for each in read if isinstance(each, Proposed) and (subject := each.subject)}
         )
         forgotten = {subject for subject, key in keys.items() if key is None}
@@ -281,12 +281,12 @@ class Shard:
         """Rows that can be decoded; in the place of what was forgotten, rows that nobody folds."""
         return opened(rows, self._keyring)
 
-    def told(self, rows: Sequence[Row]) -> list[tuple[bytes, bytes] | None]:
+    def payloads(self, rows: Sequence[Row]) -> list[tuple[bytes, bytes] | None]:
         """What sealed rows say, with the salts by which that can be checked.
 
         None for all others, and what was forgotten.
         """
-        return told(rows, self._keyring)
+        return payloads(rows, self._keyring)
 
     def stored(
         self, after: int, limit: int, upto: int | None = None, event_types: Sequence[str] = ()

@@ -133,7 +133,7 @@ class Keyring:
     def __reduce__(self) -> tuple[Any, ...]:
         return partial(Keyring, for_auditors=self._for_auditors), (self._url, self._master)
 
-    def made(self, subjects: Collection[str]) -> dict[str, Key | None]:
+    def get_or_create(self, subjects: Collection[str]) -> dict[str, Key | None]:
         """The keys of subjects, made for those who have none.
 
         None where it was destroyed, or is restricted.
@@ -158,7 +158,7 @@ class Keyring:
                 known = self._known(subjects)
         return known
 
-    def found(self, subjects: Collection[str]) -> dict[str, Key | None]:
+    def get(self, subjects: Collection[str]) -> dict[str, Key | None]:
         """The keys of subjects; None where it was destroyed, or is restricted.
 
         Raises `NoKey` where there never was one.
@@ -181,7 +181,7 @@ class Keyring:
 
     def restrict(self, subjects: Sequence[str]) -> None:
         """Let nobody but auditors have the keys of subjects."""
-        self.made(subjects)
+        self.get_or_create(subjects)
         at = self._now().isoformat()
         self._tables.change((RESTRICT, [(subject, at) for subject in subjects]), (CHANGED, [()]))
         self._at_hand = {}
@@ -205,7 +205,7 @@ class Keyring:
         self._at_hand = {}
         return self._tables.wipe()
 
-    def told(self) -> None:
+    def notify(self) -> None:
         """Let every process know, within a second or so, that keys or masters have changed."""
         self._tables.change((CHANGED, [()]))
 

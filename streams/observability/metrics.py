@@ -97,17 +97,17 @@ def serve(process: str, within: float, host: str, port: int) -> None:
     """
     PULSE.within = within
     AGE.labels(process).set_function(PULSE.age)
-    server = make_server(host, port, _answer, _Server, _Request)
+    server = make_server(host, port, _application, _Server, _Request)
     Thread(target=server.serve_forever, name="metrics", daemon=True).start()
 
 
-def _answer(environ, start_response):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 - WSGI
-    status, kind, body = _said(environ["PATH_INFO"])
+def _application(environ, start_response):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 - WSGI
+    status, kind, body = _answer(environ["PATH_INFO"])
     start_response(status, [("content-type", kind), ("cache-control", "no-store")])
     return [body]
 
 
-def _said(path: str) -> tuple[str, str, bytes]:
+def _answer(path: str) -> tuple[str, str, bytes]:
     if path == "/metrics":
         return "200 OK", CONTENT_TYPE_LATEST, generate_latest(REGISTRY)
     if path != "/healthz":

@@ -33,13 +33,13 @@ __all__ = [
     "LINKS",
     "Span",
     "SpanKind",
+    "describe",
     "headers",
-    "heard",
     "id_of",
     "present",
-    "said_of",
     "span",
-    "told",
+    "traceparent_of",
+    "traceparents",
 ]
 
 HEADER = "traceparent"
@@ -96,10 +96,10 @@ def span(
 def present() -> str | None:
     """The present trace, as a header says it; None outside of all traces."""
     context = trace.get_current_span().get_span_context()
-    return said_of(context) if context.is_valid else None
+    return traceparent_of(context) if context.is_valid else None
 
 
-def said_of(context: SpanContext) -> str:
+def traceparent_of(context: SpanContext) -> str:
     """A trace, as a header says it."""
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
@@ -109,7 +109,7 @@ def id_of(begun: Span) -> str:
     return f"{begun.get_span_context().trace_id:032x}"
 
 
-def told(begun: Span, method: str, route: str, status: int) -> None:
+def describe(begun: Span, method: str, route: str, status: int) -> None:
     """What was asked, by its route, and how it was answered."""
     begun.update_name(f"{method} {route}")
     begun.set_attributes(
@@ -127,7 +127,7 @@ def headers() -> list[tuple[str, bytes]]:
     return [(HEADER, said.encode())] if (said := present()) else []
 
 
-def heard(given: Sequence[tuple[str, bytes | None]]) -> list[str]:
+def traceparents(given: Sequence[tuple[str, bytes | None]]) -> list[str]:
     """The traces that the headers of a message name; an empty word where they name none."""
     return [
         content.decode("ascii", "replace") for name, content in given if name == HEADER and content

@@ -43,9 +43,9 @@ class Parts:
     """What waits to be sent to each shard."""
 
     def __init__(
-        self, courier: ConfirmedProducer, shards: int, progress: Callable[[int], None]
+        self, producer: ConfirmedProducer, shards: int, progress: Callable[[int], None]
     ) -> None:
-        self._courier = courier
+        self._producer = producer
         self._shards = shards
         self._progress = progress
         self._waiting: dict[int, list[bytes]] = {shard: [] for shard in range(shards)}
@@ -78,7 +78,7 @@ class Parts:
 
     def settle(self) -> None:
         """Wait until everything sent is safe."""
-        while self._courier.outstanding:
+        while self._producer.outstanding:
             time.sleep(0.005)
 
     def _queue(self, shard: int, raw: bytes) -> None:
@@ -103,10 +103,10 @@ class Parts:
             self._submit(0, raw, 1, batch=False)
 
     def _submit(self, shard: int, value: bytes, events: int, *, batch: bool) -> None:
-        while self._courier.outstanding >= OUTSTANDING:
+        while self._producer.outstanding >= OUTSTANDING:
             time.sleep(0.002)
         self.sent += events
-        self._courier.submit(shard, value, batch=batch).add_done_callback(
+        self._producer.submit(shard, value, batch=batch).add_done_callback(
             lambda done: self._settled(done, events)
         )
 
@@ -119,7 +119,7 @@ class Parts:
 
 def feed(
     raws: Iterable[bytes | None],
-    courier: ConfirmedProducer,
+    producer: ConfirmedProducer,
     shards: int,
     progress: Callable[[int], None] = lambda _n: None,
 ) -> Parts:
@@ -127,7 +127,7 @@ def feed(
 
     None among them means that nothing more is to be had just now.
     """
-    parts = Parts(courier, shards, progress)
+    parts = Parts(producer, shards, progress)
     for raw in raws:
         if raw is None:
             parts.flush()

@@ -30,7 +30,7 @@ def _parts(events: Iterable[bytes]) -> Iterator[list[bytes]]:
         yield part
 
 
-def emitter(courier: ConfirmedProducer, journal: Journal, shards: int) -> Emit:
+def emitter(producer: ConfirmedProducer, journal: Journal, shards: int) -> Emit:
     """How reactions enter: by the front door, and waited for until they are in the journal.
 
     What is in the journal already is not sent again, so folding history once more sends nothing.
@@ -47,7 +47,7 @@ def emitter(courier: ConfirmedProducer, journal: Journal, shards: int) -> Emit:
             known = await asyncio.to_thread(journal[shard].known, named)
             fresh = (write(event) for key, event in named.items() if key not in known)
             waiting += [
-                asyncio.wrap_future(courier.submit(shard, write_batch(some), batch=True))
+                asyncio.wrap_future(producer.submit(shard, write_batch(some), batch=True))
                 for some in _parts(fresh)
             ]
         await asyncio.gather(*waiting)

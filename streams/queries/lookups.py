@@ -14,7 +14,7 @@ from projections.campaigns.benefits import CAMPAIGNS
 from projections.cases.complaints import CASES
 from projections.customers.group import CUSTOMERS
 from projections.feedback.surveys import FEEDBACK
-from projections.households.group import WHOLES
+from projections.households.group import CUSTOMER_GROUPS
 from projections.households.totals import CustomerGroup
 from projections.models.group import MODELS
 from projections.models.learner import Learnt, learnt
@@ -111,8 +111,8 @@ class Lookups:
 
     async def whole(self, stream: str) -> CustomerGroup | None:
         """A household or company group, or None if nobody ever belonged to it."""
-        group = (await self._register.live()).of(WHOLES.name)
-        kept = await self._kept(group, stream)
+        group = (await self._register.live()).of(CUSTOMER_GROUPS.name)
+        kept = await self._load(group, stream)
         return decoded(group, kept).whole if any(kept) else None
 
     async def households(self, names: Iterable[str]) -> list[Household]:
@@ -138,7 +138,7 @@ class Lookups:
         """
         with suppress(RedisError):
             group = (await self._register.live()).of(MODELS.name)
-            found = await asyncio.gather(*(self._kept(group, f"model:{offer}") for offer in offers))
+            found = await asyncio.gather(*(self._load(group, f"model:{offer}") for offer in offers))
             for offer, [kept] in zip(offers, found, strict=True):
                 if kept is not None and (
                     offer not in self._models or self._models[offer][0] != kept
@@ -150,10 +150,10 @@ class Lookups:
             self._looked = time.monotonic()
 
     async def _household(self, group: Group, name: str) -> Household:
-        kept = await self._kept(group, name)
+        kept = await self._load(group, name)
         return Household(name, decoded(group, kept).offers, _upto(kept))
 
-    async def _kept(self, group: Group, stream: str) -> list[StoredState | None]:
+    async def _load(self, group: Group, stream: str) -> list[StoredState | None]:
         place = GroupShard(shard_of(stream, self._shards), group.name)
         return await self._store.load(place, [(part.key, stream) for part in group.parts])
 

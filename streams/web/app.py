@@ -11,7 +11,7 @@ from fastapi.telemetry import TelemetryConfig
 from projections.redis import RedisError
 from streams.journal import Newer
 from streams.web.api.customers import add_customers
-from streams.web.api.households import add_wholes
+from streams.web.api.households import add_households
 from streams.web.api.interactions import add_interactions
 from streams.web.api.offers import add_offers
 from streams.web.api.probes import add_probes
@@ -35,16 +35,16 @@ LAST_WORDS = 5.0
 """Seconds that decisions still on their way are waited for at the end."""
 
 
-def web(doors: WebDependencies) -> FastAPI:
+def web(deps: WebDependencies) -> FastAPI:
     """The app; it describes itself at `/openapi.json`."""
-    recording = Recording(doors)
+    recording = Recording(deps)
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
         yield
         recording.flush()
-        await asyncio.to_thread(doors.courier.close, LAST_WORDS)
-        await doors.store.close()
+        await asyncio.to_thread(deps.producer.close, LAST_WORDS)
+        await deps.store.close()
 
     about = (
         "Tiers, folded from history: lookups and the front door. Nobody is answered without a "
@@ -60,14 +60,14 @@ def web(doors: WebDependencies) -> FastAPI:
         telemetry=NO_SPANS,
     )
     app.router.route_class = guarded_by(
-        Authorize(doors.tokens, doors.lookups.manager, recording.looked, doors.rates)
+        Authorize(deps.tokens, deps.lookups.manager, recording.looked, deps.rates)
     )
     add_problems(app)
-    add_customers(app, doors)
-    add_wholes(app, doors)
-    add_offers(app, doors, recording)
-    add_interactions(app, doors)
-    add_probes(app, doors)
+    add_customers(app, deps)
+    add_households(app, deps)
+    add_offers(app, deps, recording)
+    add_interactions(app, deps)
+    add_probes(app, deps)
 
     @app.get("/openapi.json", summary="Every question, who may ask it, and how it is answered")
     async def openapi() -> Response:

@@ -28,7 +28,7 @@ A household does not hear of decisions.
 
 
 async def reserve(
-    doors: WebDependencies,
+    deps: WebDependencies,
     who: Customer,
     households: Sequence[Household],
     decided: OfferDecided,
@@ -38,7 +38,7 @@ async def reserve(
 
     None, or the number of the cap that somebody else has used up just now.
     """
-    policy, own = doors.catalogue.contact, who.offers.contacts
+    policy, own = deps.catalogue.contact, who.offers.contacts
     held: list[str] = []
     for stream, of in (
         (who.stream, "customer"),
@@ -62,11 +62,11 @@ async def reserve(
             Room(cap.at_most - len(counted[number]), cap.channels) for number, cap in caps.items()
         ]
         place, beyond = (
-            GroupShard(shard_of(stream, doors.shards), REACTIONS.name),
+            GroupShard(shard_of(stream, deps.shards), REACTIONS.name),
             UNHEARD if of == "customer" else GRACE,
         )
         known = {name for names in counted.values() for _, name in names} | _over(own, asked.now)
-        reached = await doors.store.reserve(
+        reached = await deps.store.reserve(
             place,
             stream,
             decided.decision,
@@ -77,8 +77,8 @@ async def reserve(
         )
         if reached is not None:
             for other in held:
-                await doors.store.release(
-                    GroupShard(shard_of(other, doors.shards), REACTIONS.name),
+                await deps.store.release(
+                    GroupShard(shard_of(other, deps.shards), REACTIONS.name),
                     other,
                     decided.decision,
                     asked.channel,

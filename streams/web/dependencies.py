@@ -28,7 +28,7 @@ class WebDependencies:
 
     store: RedisStore
     journal: Journal
-    courier: ConfirmedProducer
+    producer: ConfirmedProducer
     health: Health
     lookups: Lookups
     catalogue: Catalogue

@@ -12,7 +12,15 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from streams.observability.tracing import ANSWERED_WITH, HEADER, Span, SpanKind, said_of, span, told
+from streams.observability.tracing import (
+    ANSWERED_WITH,
+    HEADER,
+    Span,
+    SpanKind,
+    describe,
+    span,
+    traceparent_of,
+)
 from streams.queries.health import LATENCY
 from streams.web.problems import answer
 
@@ -49,7 +57,7 @@ class Middleware:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, begun: Span) -> None:
         start, size, status = time.perf_counter(), 0, 0
-        under = (ANSWERED_WITH, said_of(begun.get_span_context()).encode())
+        under = (ANSWERED_WITH, traceparent_of(begun.get_span_context()).encode())
 
         async def bounded() -> Message:
             nonlocal size
@@ -72,7 +80,7 @@ class Middleware:
             ):
                 seconds = time.perf_counter() - start
                 LATENCY.labels(route.path).observe(seconds)
-                told(begun, scope["method"], route.path, status)
+                describe(begun, scope["method"], route.path, status)
                 log.debug(
                     "answered",
                     what=f"{scope['method']} {route.path}",

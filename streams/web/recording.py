@@ -32,8 +32,8 @@ class Recording:
     Those of a moment go together, and nobody waits for them.
     """
 
-    def __init__(self, doors: WebDependencies) -> None:
-        self._doors = doors
+    def __init__(self, deps: WebDependencies) -> None:
+        self._deps = deps
         self._waiting: dict[int, list[bytes]] = {}
         self._traces: dict[int, dict[str, None]] = {}
 
@@ -46,7 +46,7 @@ class Recording:
                 stream,
                 now,
                 now.date(),
-                with_probability(decided, self._doors.catalogue),
+                with_probability(decided, self._deps.catalogue),
             )
         )
 
@@ -55,12 +55,12 @@ class Recording:
         if events := look.events():
             self.make_room()
         for said in events:
-            self._add(looked(uuid4().hex, said, datetime.now(self._doors.zone)))
+            self._add(looked(uuid4().hex, said, datetime.now(self._deps.zone)))
 
     def _add(self, event: Proposed) -> None:
         if not self._waiting:
             asyncio.get_running_loop().call_later(MOMENT, self.flush)
-        shard = shard_of(event.stream, self._doors.shards)
+        shard = shard_of(event.stream, self._deps.shards)
         self._waiting.setdefault(shard, []).append(write(event))
         if under := present():
             self._traces.setdefault(shard, {})[under] = None
@@ -70,7 +70,7 @@ class Recording:
 
         What is gathered when a process is killed is told and not recorded.
         """
-        if self._doors.courier.outstanding > WAITING:
+        if self._deps.producer.outstanding > WAITING:
             raise Problem(503, "decisions and lookups cannot be recorded just now; try again")
 
     def flush(self) -> None:
@@ -78,7 +78,7 @@ class Recording:
         waiting, self._waiting = self._waiting, {}
         traces, self._traces = self._traces, {}
         for shard, events in waiting.items():
-            self._doors.courier.submit(
+            self._deps.producer.submit(
                 shard,
                 write_batch(events),
                 batch=True,
@@ -86,19 +86,19 @@ class Recording:
             )
 
 
-def adopt(catalogue: Catalogue, doors: WebDependencies) -> None:
+def adopt(catalogue: Catalogue, deps: WebDependencies) -> None:
     """Put the catalogue into the journal, unless it is there.
 
     Decisions that name it can be made again.
     """
-    shard = shard_of(CATALOGUES, doors.shards)
-    if not doors.journal[shard].known([source_key(DECISIONS, catalogue.digest)]):
+    shard = shard_of(CATALOGUES, deps.shards)
+    if not deps.journal[shard].known([source_key(DECISIONS, catalogue.digest)]):
         said = CatalogueAdopted(
             label=catalogue.label,
             digest=catalogue.digest,
             catalogue=catalogue.model_dump(mode="json", exclude_defaults=True),
         )
-        today = datetime.now(doors.zone).replace(
+        today = datetime.now(deps.zone).replace(
             hour=0, minute=0, second=0, microsecond=0
         )  # of the day, so that two processes say the same
         event = write(Proposed(DECISIONS, catalogue.digest, CATALOGUES, today, today.date(), said))
@@ -107,4 +107,4 @@ def adopt(catalogue: Catalogue, doors: WebDependencies) -> None:
                 f"the catalogue {catalogue.label} has {len(event)} bytes, and {EVENT_LIMIT} is "
                 "the limit of an event: make two of it"
             )
-        doors.courier.submit(shard, event)
+        deps.producer.submit(shard, event)

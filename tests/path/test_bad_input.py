@@ -8,7 +8,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from deploy.wiring import courier_of, journal_of
+from deploy.wiring import journal_of, producer_of
 from domain.tiering.events import TierOverridden
 from streams.broker.kafka import Broker
 from streams.ingest.cloudevents import write
@@ -127,9 +127,9 @@ def test_our_own_word_is_re_driven_as_our_own(own_stack: Running) -> None:
     newer = json.dumps(
         {**json.loads(write(event)), "data": {**override, "mood": "bright"}}
     ).encode()
-    with courier_of(own_stack.settings, journal_of(own_stack.settings)) as courier:
-        courier.submit(0, newer)
-        courier.submit(0, b"[" + newer + b"]", batch=True)
+    with producer_of(own_stack.settings, journal_of(own_stack.settings)) as producer:
+        producer.submit(0, newer)
+        producer.submit(0, b"[" + newer + b"]", batch=True)
         own_stack.arrive(2)
         for entry in own_stack.report("quarantine", "list")["entries"]:
             own_stack.report("quarantine", "re-drive", entry["entry"])

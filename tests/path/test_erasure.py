@@ -276,7 +276,7 @@ def _a_restored_backup_may_not_serve(running: Running, backup: Path) -> None:
     assert refused.returncode == 2
     assert b"Run `tierfold privacy replay` first" in refused.stderr
     with pytest.raises(Unwrappable):
-        keyring_of(running.settings, restored=True).found([f"customer:{customer(1)}"])
+        keyring_of(running.settings, restored=True).get([f"customer:{customer(1)}"])
 
 
 def test_what_was_restored_is_forgotten_again_before_it_serves(tmp_path: Path) -> None:

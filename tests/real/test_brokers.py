@@ -36,7 +36,7 @@ class Sender:
     acknowledged when.
     """
 
-    courier: ConfirmedProducer
+    producer: ConfirmedProducer
     shards: int
     sent: list[tuple[str, int, "Future[Delivered]"]] = field(default_factory=list)
     acknowledged: dict[str, tuple[int, float]] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Sender:
                 ChannelVisited(channel="app"), name, f"customer:{name}", source="sender"
             )
             shard = shard_of(event.stream, self.shards)
-            done = self.courier.submit(shard, write(event))
+            done = self.producer.submit(shard, write(event))
             done.add_done_callback(
                 lambda _done, name=name, shard=shard: self.acknowledged.setdefault(
                     name, (shard, time.monotonic())
@@ -72,8 +72,8 @@ class Sender:
 def sending(running: Real) -> Iterator[Sender]:
     """A sender in the background; at the end all that was sent has been acknowledged."""
     stop = threading.Event()
-    with ConfirmedProducer(broker_of(running.settings), None) as courier:
-        sender = Sender(courier, running.settings.shards)
+    with ConfirmedProducer(broker_of(running.settings), None) as producer:
+        sender = Sender(producer, running.settings.shards)
         thread = threading.Thread(target=sender.run, args=(stop,))
         thread.start()
         try:
@@ -81,7 +81,7 @@ def sending(running: Real) -> Iterator[Sender]:
         finally:
             stop.set()
             thread.join()
-        courier.close(patience=60)
+        producer.close(patience=60)
     assert len(sender.acknowledged) == len(sender.sent)
 
 

@@ -19,7 +19,7 @@ from deploy.settings import POLICIES
 from domain.envelope import Proposed
 from projections.cases.complaints import CASES
 from projections.customers.group import CUSTOMERS
-from projections.households.group import WHOLES
+from projections.households.group import CUSTOMER_GROUPS
 from projections.offers.group import REACTIONS
 from projections.projection import Group
 from projections.store import GroupShard, MemoryStore, Progress, StoredState
@@ -57,7 +57,7 @@ GROUPS: tuple[Group, ...] = (
     CASES,
     standings("simulated", POLICY, CUSTOMERS.name, CASES.name),
     REACTIONS,
-    WHOLES,
+    CUSTOMER_GROUPS,
 )
 SCREEN = Screen(read_privacy(POLICIES / "privacy.yaml").refused)
 VOUCHING = Vouching(bytes(32))

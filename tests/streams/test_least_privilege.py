@@ -123,7 +123,7 @@ def test_readers_read_and_write_nothing(database: str, tmp_path: Path) -> None:
         journal[0].claim()
     assert journal.keyring is not None
     with pytest.raises(DENIED):
-        journal.keyring.made(["customer:new"])
+        journal.keyring.get_or_create(["customer:new"])
     with pytest.raises(DENIED):
         journal.keyring.destroy(["customer:1"])
     journal.close()

@@ -26,29 +26,29 @@ CustomerId = Annotated[
 ]
 
 
-async def found(doors: WebDependencies, name: str) -> Customer:
+async def known_customer(deps: WebDependencies, name: str) -> Customer:
     """The customer of this number; raises a 404 where nothing was ever recorded of them."""
-    customer = await doors.lookups.customer(name)
+    customer = await deps.lookups.customer(name)
     if customer is None:
         raise Problem(404, f"nothing is recorded of customer {name}")
     return customer
 
 
-def add_customers(app: FastAPI, doors: WebDependencies) -> None:
+def add_customers(app: FastAPI, deps: WebDependencies) -> None:
     """Add the questions about one customer."""
 
     @app.get("/v1/customers/{customer}", summary="The whole picture of a customer")
     async def picture(customer: CustomerId, request: Request) -> Response:
-        who = await found(doors, customer)
+        who = await known_customer(deps, customer)
         balances = {number: {"balance": account.balance, "currency": account.currency, "asset_class": account.asset_class}  # noqa: E501
                     for number, account in who.ledger.accounts.items() if not account.closed}  # fmt: skip  # noqa: E501
         known = {
             "profile": who.profile,
             "ledger": {"accounts": balances},
-            "standing": _answer(doors, who),
+            "standing": _answer(deps, who),
         }
         rooms = {"complaints": who.complaints, "benefits": who.benefits, "surveys": who.surveys}
-        seen = shown(request, doors.privacy, known | rooms)
+        seen = shown(request, deps.privacy, known | rooms)
         return as_json({"customer": customer, "balances": seen.pop("ledger")["accounts"], **seen})
 
     @app.get(
@@ -62,7 +62,9 @@ def add_customers(app: FastAPI, doors: WebDependencies) -> None:
         return as_json(
             {
                 "customer": customer,
-                **shown(request, doors.privacy, vars(_answer(doors, await found(doors, customer)))),
+                **shown(
+                    request, deps.privacy, vars(_answer(deps, await known_customer(deps, customer)))
+                ),
             }
         )
 
@@ -71,11 +73,11 @@ def add_customers(app: FastAPI, doors: WebDependencies) -> None:
         summary="Running balances and the facts of each month, in minor units",
     )
     async def ledger(customer: CustomerId, request: Request) -> Response:
-        who = await found(doors, customer)
+        who = await known_customer(deps, customer)
         return as_json(
             {
                 "customer": customer,
-                **shown(request, doors.privacy, {"ledger": who.ledger, "months": who.rows}),
+                **shown(request, deps.privacy, {"ledger": who.ledger, "months": who.rows}),
             }
         )
 
@@ -85,9 +87,9 @@ def add_customers(app: FastAPI, doors: WebDependencies) -> None:
         after: Annotated[int, Query(ge=0)] = 0,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> Response:
-        await found(doors, customer)
+        await known_customer(deps, customer)
         stream = f"customer:{customer}"
-        shard = doors.journal[shard_of(stream, doors.shards)]
+        shard = deps.journal[shard_of(stream, deps.shards)]
         events = await asyncio.to_thread(shard.history, stream, after, limit)
         events_shown = [
             {
@@ -106,8 +108,8 @@ def add_customers(app: FastAPI, doors: WebDependencies) -> None:
         )
 
 
-def _answer(doors: WebDependencies, who: Customer) -> Answer:
-    return answer(who, datetime.now(doors.zone).date())
+def _answer(deps: WebDependencies, who: Customer) -> Answer:
+    return answer(who, datetime.now(deps.zone).date())
 
 
 def _fields(event: Recorded) -> dict[str, Any]:

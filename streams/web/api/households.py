@@ -11,18 +11,18 @@ from streams.web.problems import Problem
 from streams.web.security.masking import shown
 
 
-def add_wholes(app: FastAPI, doors: WebDependencies) -> None:
+def add_households(app: FastAPI, deps: WebDependencies) -> None:
     """Add the questions about households and company groups."""
 
     async def answer(request: Request, kind: str, name: str) -> Response:
-        whole = await doors.lookups.whole(f"{kind}:{name}")
+        whole = await deps.lookups.whole(f"{kind}:{name}")
         if whole is None:
             raise Problem(404, f"nothing is recorded of {kind} {name}")
         request.state.look.also(whole.members)
         return as_json(
             {
                 kind: name,
-                **shown(request, doors.privacy, {"members": whole.members, "months": whole.months}),
+                **shown(request, deps.privacy, {"members": whole.members, "months": whole.months}),
             }
         )
 

@@ -64,9 +64,9 @@ class Receipt(BaseModel):
     position: int | None = None
 
 
-def add_interactions(app: FastAPI, doors: WebDependencies) -> None:
+def add_interactions(app: FastAPI, deps: WebDependencies) -> None:
     """Add the way in."""
-    screen = Screen(doors.privacy.refused)
+    screen = Screen(deps.privacy.refused)
 
     @app.post(
         "/v1/interactions",
@@ -76,15 +76,15 @@ def add_interactions(app: FastAPI, doors: WebDependencies) -> None:
         openapi_extra={"requestBody": {"content": BODIES, "required": True}},
     )
     async def interactions(request: Request, prefer: Annotated[str, Header()] = "") -> Response:
-        events = await _posted(request, doors.shards, screen)
-        before = await _known(doors, events)
-        delivered = [asyncio.wrap_future(future) for future in _submit(doors, events)]
-        if "respond-async" in prefer or not doors.wait_for_journal:
-            if not doors.wait_for_journal:
+        events = await _posted(request, deps.shards, screen)
+        before = await _known(deps, events)
+        delivered = [asyncio.wrap_future(future) for future in _submit(deps, events)]
+        if "respond-async" in prefer or not deps.wait_for_journal:
+            if not deps.wait_for_journal:
                 await _safe(delivered)
             return as_json({"accepted": len(events)}, 202)
         await _safe(delivered)
-        receipts = await _receipts(doors, events, before)
+        receipts = await _receipts(deps, events, before)
         outcomes = {receipt.outcome for receipt in receipts}
         status = 409 if "conflict" in outcomes else 201 if "recorded" in outcomes else 200
         if "refused" in outcomes:
@@ -103,12 +103,12 @@ def add_interactions(app: FastAPI, doors: WebDependencies) -> None:
         return as_json([receipt.model_dump() for receipt in receipts], status)
 
 
-def _submit(doors: WebDependencies, events: list[Proposed]) -> "list[Future[Delivered]]":
+def _submit(deps: WebDependencies, events: list[Proposed]) -> "list[Future[Delivered]]":
     by_shard: dict[int, list[bytes]] = {}
     for event in events:
-        by_shard.setdefault(shard_of(event.stream, doors.shards), []).append(write(event))
+        by_shard.setdefault(shard_of(event.stream, deps.shards), []).append(write(event))
     return [
-        doors.courier.submit(shard, write_batch(raws), batch=True)
+        deps.producer.submit(shard, write_batch(raws), batch=True)
         for shard, raws in by_shard.items()
     ]
 
@@ -147,40 +147,40 @@ async def _posted(request: Request, shards: int, screen: Screen) -> list[Propose
     return [copy for event in events for copy in spread(event, shards)]
 
 
-async def _known(doors: WebDependencies, events: list[Proposed]) -> dict[bytes, Known]:
+async def _known(deps: WebDependencies, events: list[Proposed]) -> dict[bytes, Known]:
     keys: dict[int, list[bytes]] = {}
     for event in events:
-        keys.setdefault(shard_of(event.stream, doors.shards), []).append(
+        keys.setdefault(shard_of(event.stream, deps.shards), []).append(
             source_key(event.source, event.id)
         )
     found: dict[bytes, Known] = {}
     for shard, wanted in keys.items():
-        found.update(await asyncio.to_thread(doors.journal[shard].known, wanted))
+        found.update(await asyncio.to_thread(deps.journal[shard].known, wanted))
     return found
 
 
 async def _receipts(
-    doors: WebDependencies, events: list[Proposed], before: dict[bytes, Known]
+    deps: WebDependencies, events: list[Proposed], before: dict[bytes, Known]
 ) -> list[Receipt]:
-    after = await _known(doors, events)
-    return [await _receipt(doors, event, before, after) for event in events]
+    after = await _known(deps, events)
+    return [await _receipt(deps, event, before, after) for event in events]
 
 
 async def _receipt(
-    doors: WebDependencies, event: Proposed, before: dict[bytes, Known], after: dict[bytes, Known]
+    deps: WebDependencies, event: Proposed, before: dict[bytes, Known], after: dict[bytes, Known]
 ) -> Receipt:
-    shard, key = shard_of(event.stream, doors.shards), source_key(event.source, event.id)
+    shard, key = shard_of(event.stream, deps.shards), source_key(event.source, event.id)
     receipt = Receipt(
         source=event.source, id=event.id, outcome="refused", stream=event.stream, shard=shard
     )
     known = after.get(key)
     if known is None:
         return receipt
-    [identity] = await asyncio.to_thread(doors.journal[shard].identified, [event])
+    [identity] = await asyncio.to_thread(deps.journal[shard].identified, [event])
     if known.content != identity.content:
         return receipt.model_copy(update={"outcome": "conflict"})
     [recorded] = await asyncio.to_thread(
-        doors.journal[shard].history, known.stream, known.version - 1, 1
+        deps.journal[shard].history, known.stream, known.version - 1, 1
     )
     outcome = "already" if key in before else "recorded"
     return receipt.model_copy(

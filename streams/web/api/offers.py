@@ -21,7 +21,7 @@ from projections.models.forecast import foresee
 from projections.models.learner import Learnt
 from projections.views.customer import Customer
 from projections.views.decision import Asked, decide_offer
-from streams.web.api.customers import CustomerId, found
+from streams.web.api.customers import CustomerId, known_customer
 from streams.web.contact_slots import reserve
 from streams.web.dependencies import WebDependencies, as_json
 from streams.web.recording import Recording
@@ -62,7 +62,7 @@ class NextBestOffer(BaseModel):
     policy: str | None
 
 
-def add_offers(app: FastAPI, doors: WebDependencies, recording: Recording) -> None:
+def add_offers(app: FastAPI, deps: WebDependencies, recording: Recording) -> None:
     """Add the question what to offer, and what may come."""
     numbers = _numbers()
 
@@ -81,18 +81,18 @@ def add_offers(app: FastAPI, doors: WebDependencies, recording: Recording) -> No
         ] = True,
     ) -> Response:
         recording.make_room()
-        who = await found(doors, customer)
-        models = await doors.lookups.models(doors.models)
+        who = await known_customer(deps, customer)
+        models = await deps.lookups.models(deps.models)
         asked = Asked(
             next(numbers),
             channel,
-            _now(doors),
+            _now(deps),
             limit,
             personalised,
             asker=request.state.look.asker(),
         )
-        decided = await _decided(doors, who, models, asked)
-        answer = as_json(_answer(doors.catalogue, customer, decided))
+        decided = await _decided(deps, who, models, asked)
+        answer = as_json(_answer(deps.catalogue, customer, decided))
         answer.background = BackgroundTask(recording.add, who.stream, decided, asked.now)
         return answer
 
@@ -104,43 +104,43 @@ def add_offers(app: FastAPI, doors: WebDependencies, recording: Recording) -> No
         ),
     )
     async def foresight(customer: CustomerId) -> Response:
-        who, today = await found(doors, customer), datetime.now(doors.zone).date()
-        models, watch = await doors.lookups.models(doors.models), doors.catalogue.watch
+        who, today = await known_customer(deps, customer), datetime.now(deps.zone).date()
+        models, watch = await deps.lookups.models(deps.models), deps.catalogue.watch
         key = tier_on(who.policy, who.standing, today) in watch.tiers
         return as_json(
             {
                 "customer": customer,
                 **vars(
                     foresee(
-                        who.months.rows, models, key, watch.churn_permille, doors.catalogue.currency
+                        who.months.rows, models, key, watch.churn_permille, deps.catalogue.currency
                     )
                 ),
             }
         )
 
 
-def _now(doors: WebDependencies) -> datetime:
+def _now(deps: WebDependencies) -> datetime:
     """The time in the bank's zone, with its offset fixed.
 
     What is decided again later has no other, whatever becomes of summer time.
     """
-    now = datetime.now(doors.zone)
+    now = datetime.now(deps.zone)
     return now.replace(tzinfo=timezone(now.utcoffset() or timedelta()))
 
 
 async def _decided(
-    doors: WebDependencies, who: Customer, models: Mapping[str, Learnt], asked: Asked
+    deps: WebDependencies, who: Customer, models: Mapping[str, Learnt], asked: Asked
 ) -> OfferDecided:
     """A decision whose place with the caps is held.
 
     Decided again where somebody else took the last one.
     """
-    capped = any(cap.of == "household" for cap in doors.catalogue.contact.on(asked.channel))
-    households = await doors.lookups.households(who.offers.households) if capped else []
+    capped = any(cap.of == "household" for cap in deps.catalogue.contact.on(asked.channel))
+    households = await deps.lookups.households(who.offers.households) if capped else []
     while True:
-        decided = decide_offer(who, households, doors.catalogue, models, asked)
+        decided = decide_offer(who, households, deps.catalogue, models, asked)
         reached = (
-            await reserve(doors, who, households, decided, asked) if decided.present_by else None
+            await reserve(deps, who, households, decided, asked) if decided.present_by else None
         )
         if reached is None:
             return decided

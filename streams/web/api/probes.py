@@ -7,7 +7,7 @@ from streams.web.dependencies import WebDependencies, as_json
 from streams.web.problems import answer
 
 
-def add_probes(app: FastAPI, doors: WebDependencies) -> None:
+def add_probes(app: FastAPI, deps: WebDependencies) -> None:
     """Add health, readiness and metrics."""
 
     @app.get("/healthz", summary="The process is alive")
@@ -20,12 +20,12 @@ def add_probes(app: FastAPI, doors: WebDependencies) -> None:
         responses={503: {"description": "Not ready, with reasons"}},
     )
     async def readyz() -> Response:
-        faults = await doors.health.faults()
+        faults = await deps.health.faults()
         return answer(503, "; ".join(faults)) if faults else as_json({"status": "ready"})
 
     @app.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
     async def metrics() -> Response:
         return Response(
-            await doors.health.metrics(await doors.lookups.models(doors.models)),
+            await deps.health.metrics(await deps.lookups.models(deps.models)),
             media_type="text/plain; version=0.0.4; charset=utf-8",
         )

@@ -12,7 +12,7 @@ from deploy.policy_files import BadFile, read_policy
 from deploy.settings import POLICIES
 from domain.accounts.monthly_facts import Traits
 from replay.what_if.columns import columns_of
-from replay.what_if.snapshot import keep
+from replay.what_if.snapshot import keep_columns
 from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
 from tests.conftest import NOON, TIERFOLD, Running
@@ -25,7 +25,7 @@ LIVE = POLICIES / "tiers" / "bohai-retail.yaml"
 def folder(tmp_path: Path) -> Path:
     """A data folder with the facts of three customers, and no service running."""
     months = [month("2026-01", yuan) for yuan in (10_000, 180_000, 250_000)]
-    keep(
+    keep_columns(
         columns_of((f"customer:{number}", [facts]) for number, facts in enumerate(months)),
         tmp_path / "facts",
         NOON,
@@ -79,7 +79,7 @@ def test_who_moves_is_answered_from_kept_facts_alone(folder: Path) -> None:
 def test_what_a_bank_wrote_is_shown_as_it_is(tmp_path: Path) -> None:
     """Square brackets are no markup in a terminal, angle brackets none in a report."""
     facts = [month("2026-01", 180_000, traits=Traits(region="[/north] <b>"))]
-    keep(columns_of([("customer:[x]", facts)]), tmp_path / "facts", NOON)
+    keep_columns(columns_of([("customer:[x]", facts)]), tmp_path / "facts", NOON)
     answer = what_if(
         tmp_path, candidate(tmp_path, version=2, tiers=lower_gold()), "--html", tmp_path / "r.html"
     )

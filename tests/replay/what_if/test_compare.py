@@ -18,7 +18,7 @@ from replay.what_if import compare
 from replay.what_if.candidates import sensitivity, what_if
 from replay.what_if.columns import BadColumns, Columns, TooLarge, columns_of, load, save
 from replay.what_if.compare import Comparison
-from replay.what_if.snapshot import keep, kept
+from replay.what_if.snapshot import keep_columns, kept_columns
 from tests.conftest import NOON
 from tests.domain.accounts.months import month
 
@@ -265,19 +265,19 @@ def test_kept_columns_are_switched_at_one_blow(tmp_path: Path) -> None:
         )
         for size in (1, 50)
     ]
-    keep(banks[0], tmp_path, NOON)
+    keep_columns(banks[0], tmp_path, NOON)
     stop, whole = threading.Event(), list[bool]()
 
     def read() -> None:
         while not stop.is_set():
-            found = kept(tmp_path)
+            found = kept_columns(tmp_path)
             assert found is not None
             whole.append(int(found.average.sum()) == len(found) * len(found) * 100)
 
     reader = threading.Thread(target=read)
     reader.start()
     for number in range(40):
-        keep(banks[number % 2], tmp_path, NOON)
+        keep_columns(banks[number % 2], tmp_path, NOON)
     stop.set()
     reader.join()
 

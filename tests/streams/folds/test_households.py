@@ -29,7 +29,7 @@ from domain.tiering.policy import TierPolicy
 from projections.accounts.months import MONTHS
 from projections.cases.complaints import CASES
 from projections.customers.group import CUSTOMERS
-from projections.households.group import WHOLES
+from projections.households.group import CUSTOMER_GROUPS
 from projections.households.totals import WHOLE, CustomerGroup
 from projections.store import GroupShard, MemoryStore
 from projections.tiering.standing import standings, tier_under
@@ -78,7 +78,7 @@ class SmallBank:
             CUSTOMERS,
             CASES,
             *(standings(rule.policy, rule, CUSTOMERS.name, CASES.name) for rule in RULES),
-            WHOLES,
+            CUSTOMER_GROUPS,
         )
         self.foldings = []
         for shard in journal:
@@ -96,7 +96,7 @@ class SmallBank:
                 facts,
                 cases,
                 *derived,
-                ShardFold(WHOLES, shard.number, self.store, journal, self.record),
+                ShardFold(CUSTOMER_GROUPS, shard.number, self.store, journal, self.record),
             ]
 
     async def record(self, events: Iterable[Proposed]) -> None:
@@ -122,7 +122,7 @@ class SmallBank:
         """What is known of a household."""
         [kept] = asyncio.run(
             self.store.load(
-                GroupShard(shard_of(stream, SHARDS), WHOLES.name), [(WHOLE.key, stream)]
+                GroupShard(shard_of(stream, SHARDS), CUSTOMER_GROUPS.name), [(WHOLE.key, stream)]
             )
         )
         return WHOLE.decode(kept.state) if kept else CustomerGroup()
@@ -547,7 +547,7 @@ def test_in_whatever_order_shards_work_the_bank_comes_to_the_same(
             bank = SmallBank(journal)
             for part in parts:
                 run(bank, part, chance=order)
-            found.append(asyncio.run(digests([WHOLES], bank.store, SHARDS)) | _tiers(bank))
+            found.append(asyncio.run(digests([CUSTOMER_GROUPS], bank.store, SHARDS)) | _tiers(bank))
             _check_sums(bank)
             _check_past(bank)
             rebuilt = rebuild(bank.groups, journal, processes=1)

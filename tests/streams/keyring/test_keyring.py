@@ -184,7 +184,7 @@ SOUND: list = []
 
 def test_a_row_that_was_sealed_by_the_key_of_somebody_else_does_not_open(shard: Shard) -> None:
     """Re-keyed: another customer's key, the same head."""
-    keys = shard._keyring.found(["customer:0", "customer:1"])
+    keys = shard._keyring.get(["customer:0", "customer:1"])
     [row] = shard.stored(0, 1)
     head = row.state[: row.state.rfind(SEALED)]
 
@@ -242,7 +242,7 @@ def test_another_process_lets_a_key_go_that_was_destroyed(shard: Shard) -> None:
 def test_a_deleted_key_is_not_left_in_the_file(tmp_path: Path) -> None:
     """SQLite overwrites what it deletes, and the log beside it is emptied."""
     keyring = keyring_in(tmp_path)
-    keyring.made(["customer:1"])
+    keyring.get_or_create(["customer:1"])
     with sqlite3.connect(tmp_path / "keys.db") as database:
         [(wrapped,)] = database.execute("SELECT wrapped FROM keys").fetchall()
     database.close()
@@ -260,10 +260,10 @@ def test_keys_are_wrapped_anew_by_another_master(shard: Shard, tmp_path: Path) -
     file, other = Path(keyring._master._where), pickle.loads(pickle.dumps(keyring))
     old = file.read_text()
     file.write_text(f"{'ab' * 32}\n{old}")
-    keyring.told()
+    keyring.notify()
     assert keyring.rewrap() == 6
     file.write_text("ab" * 32)
-    keyring.told()
+    keyring.notify()
     (tmp_path / "old").write_text(old)
     time.sleep(1.1)
 
@@ -288,7 +288,7 @@ def test_two_processes_that_make_a_key_at_once_have_the_same(tmp_path: Path) -> 
 
     def make(ring: Keyring) -> None:
         for number in range(50):
-            [key] = ring.made([f"customer:{number}"]).values()
+            [key] = ring.get_or_create([f"customer:{number}"]).values()
             assert key is not None
             found.append(key.digest(b"%d" % number))
 
@@ -358,8 +358,8 @@ def test_a_master_may_be_somebody_who_never_gives_it_away(
         f"http://127.0.0.1:{server.server_port}/v1/transit/keys/tierfold", "TOKEN"
     )
     ring = Keyring(f"sqlite://{tmp_path}/keys.db", master)
-    [key] = ring.made(["customer:1"]).values()
-    [again] = Keyring(f"sqlite://{tmp_path}/keys.db", master).found(["customer:1"]).values()
+    [key] = ring.get_or_create(["customer:1"]).values()
+    [again] = Keyring(f"sqlite://{tmp_path}/keys.db", master).get(["customer:1"]).values()
     assert key is not None
     assert again is not None
     assert again.open(key.seal(b"said", b"head"), b"head") == b"said"
@@ -379,22 +379,22 @@ def test_restricted_keys_are_for_auditors_only_until_it_is_lifted(journal: Journ
     shard, keyring = journal[0], journal.keyring
     assert keyring is not None
     auditors = Keyring(keyring._url, keyring._master, for_auditors=True)
-    keyring.made(["customer:1", "customer:2"])
+    keyring.get_or_create(["customer:1", "customer:2"])
     keyring.restrict(["customer:1"])
 
-    assert keyring.found(["customer:1"]) == {"customer:1": None}
-    assert auditors.found(["customer:1"])["customer:1"] is not None
+    assert keyring.get(["customer:1"]) == {"customer:1": None}
+    assert auditors.get(["customer:1"])["customer:1"] is not None
     assert keyring.destroyed(["customer:1", "customer:2"]) == set()
     assert keyring.counts() == (2, 0, 1)
     shard.claim()
     arrival = Arrival(0, 0, b"", proposed(CustomerOnboarded(source="branch"), "1", "customer:1"))
     assert shard.record([arrival], LogOffset("log", 0), NOON).counts.refused == 1
     keyring.lift(["customer:1"])
-    assert keyring.found(["customer:1"])["customer:1"] is not None
+    assert keyring.get(["customer:1"])["customer:1"] is not None
     keyring.restrict(["customer:1"])
     keyring.destroy(["customer:1"])
     auditors = Keyring(keyring._url, keyring._master, for_auditors=True)
-    assert auditors.found(["customer:1"]) == keyring.found(["customer:1"]) == {"customer:1": None}
+    assert auditors.get(["customer:1"]) == keyring.get(["customer:1"]) == {"customer:1": None}
     assert keyring.counts() == (1, 1, 0)
 
 
@@ -402,18 +402,18 @@ def test_a_key_is_never_made_with_a_master_that_is_gone(tmp_path: Path) -> None:
     """Another master followed just before the key is kept: it is wrapped by the new one."""
     keyring = keyring_in(tmp_path)
     master = Path(keyring._master._where)
-    keyring.made(["customer:1"])
+    keyring.get_or_create(["customer:1"])
     other = Keyring(keyring._url, keyring._master)
     master.write_text(f"{os.urandom(32).hex()}\n{master.read_text()}")
-    other.told()
+    other.notify()
     other.rewrap()
     master.write_text(master.read_text().split()[0])
-    other.told()
+    other.notify()
     keyring._looked = time.monotonic()  # it has not heard yet
-    made = keyring.made(["customer:2"])
+    made = keyring.get_or_create(["customer:2"])
 
     assert made["customer:2"] is not None
-    assert Keyring(keyring._url, FileMaster(str(master))).found(
+    assert Keyring(keyring._url, FileMaster(str(master))).get(
         ["customer:1", "customer:2"]
     ).keys() == {"customer:1", "customer:2"}
 
@@ -422,7 +422,7 @@ def test_two_rotations_at_once_lose_nothing(tmp_path: Path) -> None:
     """The second is told to wait; every key is there afterwards."""
     settings = settings_in(tmp_path)
     keyring = keyring_of(settings)
-    keyring.made([f"customer:{number}" for number in range(50)])
+    keyring.get_or_create([f"customer:{number}" for number in range(50)])
     said: list[str] = []
 
     def rotate() -> None:
@@ -441,7 +441,7 @@ def test_two_rotations_at_once_lose_nothing(tmp_path: Path) -> None:
     assert sorted(each.partition(" ")[0] for each in said) == ["another", "cannot"]
     assert (
         None
-        not in keyring_of(settings).found([f"customer:{number}" for number in range(50)]).values()
+        not in keyring_of(settings).get([f"customer:{number}" for number in range(50)]).values()
     )
 
 

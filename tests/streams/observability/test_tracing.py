@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from deploy.observability.logs import set_up_logs
 from streams.observability import tracing
-from streams.observability.tracing import SpanKind, heard, id_of, present, span
+from streams.observability.tracing import SpanKind, id_of, present, span, traceparents
 from streams.web.middleware import Middleware
 from tests.conftest import Running
 
@@ -113,7 +113,7 @@ def test_spans_have_the_parent_that_is_said(kept: InMemorySpanExporter) -> None:
 
 def test_headers_of_a_message_may_name_several_or_none() -> None:
     """As what is sent together does; a message that names none counts as one that says nothing."""
-    assert heard(
+    assert traceparents(
         [
             ("content-type", b"x"),
             ("traceparent", SAID.encode()),
@@ -121,7 +121,7 @@ def test_headers_of_a_message_may_name_several_or_none() -> None:
             ("traceparent", None),
         ]
     ) == [SAID, OTHER]
-    assert heard([("content-type", b"x")]) == [""]
+    assert traceparents([("content-type", b"x")]) == [""]
 
 
 async def test_an_error_of_ours_is_a_problem_under_its_trace(

@@ -83,8 +83,8 @@ def test_what_the_broker_acknowledged_is_not_yet_delivered(
     forgetful: Forgetful, sqlite_journal: Journal
 ) -> None:
     """Only the journal's word counts."""
-    with ConfirmedProducer(forgetful.broker, sqlite_journal) as courier:
-        done = courier.submit(0, b"a")
+    with ConfirmedProducer(forgetful.broker, sqlite_journal) as producer:
+        done = producer.submit(0, b"a")
         with pytest.raises(NotYet):
             done.result(timeout=1)
 
@@ -94,8 +94,8 @@ def test_what_the_broker_acknowledged_is_not_yet_delivered(
 
 def test_with_a_broker_that_keeps_its_word_its_word_is_enough(forgetful: Forgetful) -> None:
     """`acks=all` on Apache Kafka."""
-    with ConfirmedProducer(forgetful.broker, None) as courier:
-        assert courier.submit(1, b"a").result(timeout=10).offset == 0
+    with ConfirmedProducer(forgetful.broker, None) as producer:
+        assert producer.submit(1, b"a").result(timeout=10).offset == 0
 
 
 def test_what_a_killed_broker_forgot_goes_again_in_its_order(
@@ -103,11 +103,11 @@ def test_what_a_killed_broker_forgot_goes_again_in_its_order(
 ) -> None:
     """Some messages are journalled, some lost with the broker: all arrive, and in order."""
     names = [f"{number:03d}".encode() for number in range(60)]
-    with ConfirmedProducer(forgetful.broker, sqlite_journal) as courier:
-        parcels = [courier.submit(0, name) for name in names[:30]]
+    with ConfirmedProducer(forgetful.broker, sqlite_journal) as producer:
+        parcels = [producer.submit(0, name) for name in names[:30]]
         first = journal_all(forgetful.broker, sqlite_journal, 0, 10)
         forgetful.kill()
-        parcels += [courier.submit(0, name) for name in names[30:]]
+        parcels += [producer.submit(0, name) for name in names[30:]]
         time.sleep(0.5)
         forgetful.start()
         second = journal_all(forgetful.broker, sqlite_journal, 0, len(names) - len(first))
@@ -124,13 +124,13 @@ def test_after_a_broker_was_lost_a_partition_not_used_before_works_too(
     """The producer that outlived its broker is let go, whatever it says, and the next
     one delivers.
     """
-    with ConfirmedProducer(forgetful.broker, sqlite_journal) as courier:
-        first = courier.submit(0, b"a")
+    with ConfirmedProducer(forgetful.broker, sqlite_journal) as producer:
+        first = producer.submit(0, b"a")
         journal_all(forgetful.broker, sqlite_journal, 0, 1)
         first.result(timeout=10)
         forgetful.kill()
         forgetful.start()
-        second = courier.submit(1, b"b")
+        second = producer.submit(1, b"b")
         for _ in range(
             3
         ):  # it may be sent again, if the first broker's producer got through and was not told where  # noqa: E501
@@ -151,16 +151,16 @@ def test_what_another_broker_has_is_not_taken_for_what_the_first_one_had(
     """
     names = [f"{number}".encode() for number in range(10)]
     with (
-        ConfirmedProducer(forgetful.broker, sqlite_journal) as courier,
+        ConfirmedProducer(forgetful.broker, sqlite_journal) as producer,
         ConfirmedProducer(forgetful.broker, sqlite_journal) as other,
     ):
-        sent = [courier.submit(0, b"a"), *(other.submit(1, name) for name in names)]
+        sent = [producer.submit(0, b"a"), *(other.submit(1, name) for name in names)]
         for partition, wanted in enumerate((1, len(names))):
             journal_all(forgetful.broker, sqlite_journal, partition, wanted)
         assert not wait(sent, timeout=10).not_done
         forgetful.kill()
         forgetful.start()
-        second = courier.submit(1, b"another")
+        second = producer.submit(1, b"another")
         with pytest.raises(NotYet):
             second.result(timeout=2)
 
@@ -170,8 +170,8 @@ def test_what_another_broker_has_is_not_taken_for_what_the_first_one_had(
 
 def test_what_no_broker_takes_holds_up_nothing(forgetful: Forgetful) -> None:
     """Seventeen megabytes fail by themselves, and what was handed in after them is delivered."""
-    with ConfirmedProducer(forgetful.broker, None) as courier:
-        large, small = courier.submit(0, b"x" * 17_000_000), courier.submit(0, b"a")
+    with ConfirmedProducer(forgetful.broker, None) as producer:
+        large, small = producer.submit(0, b"x" * 17_000_000), producer.submit(0, b"a")
 
         assert isinstance(large.exception(timeout=1), MessageSizeTooLargeError)
         assert small.result(timeout=10).offset == 0
@@ -179,8 +179,8 @@ def test_what_no_broker_takes_holds_up_nothing(forgetful: Forgetful) -> None:
 
 def test_a_single_event_leaves_as_a_structured_cloudevent(forgetful: Forgetful) -> None:
     """Its content type says what it is."""
-    with ConfirmedProducer(forgetful.broker, None) as courier:
-        courier.submit(0, write(proposed(DATA))).result(timeout=10)
+    with ConfirmedProducer(forgetful.broker, None) as producer:
+        producer.submit(0, write(proposed(DATA))).result(timeout=10)
     reader = forgetful.broker.consumer()
     reader.assign([TopicPartition(INTERACTIONS, 0)])
     reader.seek_to_beginning()
