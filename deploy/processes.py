@@ -125,24 +125,13 @@ def run_agents(settings: Settings) -> None:
 
 def run_web(settings: Settings) -> None:
     """Answer lookups until a signal."""
-    import uvicorn
-
     from streams.web.recording import adopt
 
     collect_seldom()
     sys.setswitchinterval(HAND_OVER)
     app, deps = web_app(settings)
     adopt(deps.catalogue, deps)
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-    )
+    _serve(app, settings)
 
 
 def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
@@ -224,8 +213,6 @@ def run_witness(settings: Settings, logs: Path, folder: Path) -> None:
     """Cosign the checkpoints of the logs whose keys are in a file, until a signal."""
     from datetime import UTC, datetime
 
-    import uvicorn
-
     from deploy.keys import WITNESS, public_keys, signer_of
     from replay.evidence.witness import Witness
     from replay.evidence.witness_http import witness_app
@@ -234,6 +221,13 @@ def run_witness(settings: Settings, logs: Path, folder: Path) -> None:
     app = witness_app(
         Witness(folder, signer, public_keys(settings, logs), lambda: datetime.now(UTC))
     )
+    _serve(app, settings)
+
+
+def _serve(app: "FastAPI", settings: Settings) -> None:
+    """Answer at the settings' host and port until a signal."""
+    import uvicorn
+
     uvicorn.run(
         app,
         host=settings.host,
