@@ -62,13 +62,14 @@ def free_port() -> int:
 
 
 def settings_in(folder: Path, **chosen: object) -> Settings:
-    """Settings of an embedded stack of its own."""
-    ports = {
+    """Settings of an embedded stack of its own, whose guard leaves the machine to others."""
+    ours = {
+        "guard_share": 0.02,
         "broker": f"127.0.0.1:{free_port()}",
         "redis": f"redis://127.0.0.1:{free_port()}/0",
         "port": free_port(),
     }
-    return Settings.model_validate({"data_dir": folder, "checkpoint_seconds": 1, **ports, **chosen})
+    return Settings.model_validate({"data_dir": folder, "checkpoint_seconds": 1, **ours, **chosen})
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

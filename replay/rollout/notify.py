@@ -66,18 +66,22 @@ async def notify_moved(
             fresh = [event for event in some if event.stream not in told]
             for start in range(0, len(fresh), pace.at_once):
                 part = fresh[start : start + pace.at_once]
-                if len(decided(journal).lineup(STANDINGS).switches) != len(lineup.switches):
-                    raise Overtaken(
-                        "another switch came meanwhile: whom it moves is told by its own "
-                        "announcement"
-                    )
+                _must_be_last(journal, lineup)
                 await emit(part)
                 told.update(event.stream for event in part)
                 progress(len(part))
                 await pace.wait(len(part))
         if not lineup.switches[-1].back or len(told) == before:
+            _must_be_last(journal, lineup)
             return len(told)
         await asyncio.sleep(STRAGGLERS)
+
+
+def _must_be_last(journal: Journal, lineup: Lineup) -> None:
+    if len(decided(journal).lineup(STANDINGS).switches) != len(lineup.switches):
+        raise Overtaken(
+            "another switch came meanwhile: whom it moves is told by its own announcement"
+        )
 
 
 async def _movers(
