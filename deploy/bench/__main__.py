@@ -82,6 +82,7 @@ def _parts() -> "dict[str, Callable[[], list[Figure]]]":
     """
     from deploy.bench.bank_marketing import bank_marketing
     from deploy.bench.bundle import bundle
+    from deploy.bench.cost import cost
     from deploy.bench.fold import fold
     from deploy.bench.ingest import ingest
     from deploy.bench.live_fold import live_fold
@@ -90,12 +91,13 @@ def _parts() -> "dict[str, Callable[[], list[Figure]]]":
     from deploy.bench.market import market
     from deploy.bench.open_bandit import open_bandit
     from deploy.bench.parts import events_by_shard
-    from deploy.bench.path import end_to_end, latency
+    from deploy.bench.path import end_to_end, in_turn, latency, stack
     from deploy.bench.real import on_real_components
     from deploy.bench.rebuild import rebuild
     from deploy.bench.remade import remade
     from deploy.bench.scaling import scaling
     from deploy.bench.side_by_side import side_by_side
+    from deploy.bench.stock_faust import stock_faust
     from deploy.bench.what_if import what_if
     from deploy.policy_files import read_policy
     from deploy.settings import POLICIES
@@ -112,6 +114,11 @@ def _parts() -> "dict[str, Callable[[], list[Figure]]]":
                 bank(), {"ingest alone": into().value, "fold alone": folded().value}, folded().peers
             )
         ],
+        "cost": lambda: cost(
+            stack,
+            in_turn(bank()),
+            {name: peer.cost for name, peer in stock_faust().items()},
+        ),
         "scaling": scaling,
         "real": lambda: on_real_components(bank()),
         "live-fold": live_fold,

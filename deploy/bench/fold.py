@@ -4,15 +4,13 @@ Beside decoding alone, and stock Faust agents.
 """
 
 import asyncio
-import json
-import subprocess
-import sys
 import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy.bench.parts import Figure, keyring_in, median, settings_in, started
+from deploy.bench.stock_faust import stock_faust
 from deploy.embedded import services as embedded
 from deploy.policy_files import read_policy
 from deploy.settings import Settings
@@ -23,15 +21,12 @@ from projections.redis import RedisStore
 from projections.store import MemoryStore, Store
 from projections.tiering.standing import standings
 from streams.broker.batch import Batch, batches, encode_batch, open_batch
-from streams.broker.kafka import Broker
 from streams.folds.derived_fold import DerivedFold
 from streams.folds.shard_fold import ShardFold
 from streams.ingest.cloudevents import read_event
 from streams.journal import Arrival, Journal, LogOffset
 
 BATCH_EVENTS = 1000
-PEER_EVENTS = 20_000
-PEER_TOPIC = "peer"
 
 
 def fold(events: dict[int, list[bytes]]) -> Figure:
@@ -56,7 +51,7 @@ def fold(events: dict[int, list[bytes]]) -> Figure:
             lambda: count / asyncio.run(folded(MemoryStore(), groups, journal, messages))
         )
         decoded = median(lambda: count / _decoded(journal, messages))
-        peers = _peers(Path(folder))
+        peers = {name: peer.rate for name, peer in stock_faust().items()}
     return Figure(
         "fold",
         value,
@@ -141,42 +136,3 @@ def _decoded(journal: Journal, messages: dict[int, list[bytes]]) -> float:
             for row in batch.rows:
                 row.event()
     return time.perf_counter() - started_at
-
-
-def _peers(folder: Path) -> dict[str, float]:
-    """Stock Faust agents, one message per event: one that counts, and one that keeps a table."""
-    found: dict[str, float] = {}
-    for mode, name in (
-        ("agent", "stock Faust agent, an event a message"),
-        ("table", "stock Faust agent with a table, an event a message"),
-    ):
-        settings = settings_in(folder)
-        with started(embedded.broker_command(settings), folder / f"{mode}.log", settings.broker):
-            _fill(settings)
-            peer = [
-                sys.executable,
-                "-m",
-                "deploy.bench.faust_peer",
-                mode,
-                settings.broker,
-                PEER_TOPIC,
-                str(PEER_EVENTS),
-                "1",
-                str(folder / mode),
-            ]
-            subprocess.run(peer, capture_output=True, timeout=120, check=True)
-        found[name] = float((folder / mode).read_text(encoding="ascii"))
-    return found
-
-
-def _fill(settings: Settings) -> None:
-    broker = Broker(settings.broker)
-    broker.create_topics(1, names=[PEER_TOPIC])
-    producer = broker.producer()
-    for number in range(PEER_EVENTS):
-        payment = {"subject": f"customer:{number % 500}", "data": {"amount": number}}
-        producer.send(
-            PEER_TOPIC, key=b"%d" % (number % 500), value=json.dumps(payment).encode(), partition=0
-        )
-    producer.flush()
-    producer.close()

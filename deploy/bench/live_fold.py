@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy.bench.parts import REPEATS, Figure, median
+from deploy.bench.stock_faust import peer_in
 from deploy.components.kafka import Kafka, jars
 from deploy.components.program import free_ports
 from domain.accounts.events import TransactionPosted
@@ -95,7 +96,7 @@ def _rate(command: Sequence[str], folder: Path) -> float:
         raise RuntimeError(
             f"{' '.join(command[:4])} gave no result: {done.stderr.decode(errors='replace')[-800:]}"
         )
-    return float(result.read_text(encoding="ascii"))
+    return peer_in(result).rate
 
 
 def _fill(broker: Broker, topic: str, messages: Iterator[bytes]) -> None:

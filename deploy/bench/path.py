@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 
 from deploy.bench.parts import REPEATS, Figure, settings_in
@@ -40,10 +41,9 @@ def end_to_end(
 
     Events a second.
     """
-    raws = [raw for each in zip(*_padded(events), strict=True) for raw in each if raw]
-    rates = []
+    raws, rates = in_turn(events), []
     for _ in range(REPEATS):
-        with _stack() as settings:
+        with stack() as settings:
             started_at = time.perf_counter()
             feed_all(settings, raws, lambda _count: None)
             asyncio.run(wait_until_settled(settings))
@@ -56,7 +56,7 @@ def latency() -> list[Figure]:
 
     From produce to readable in Redis, in milliseconds.
     """
-    with _stack() as settings:
+    with stack() as settings:
         asyncio.run(_load(settings, 2))
         waits = sorted(asyncio.run(_load(settings, SECONDS)))
         reads = sorted(asyncio.run(_bare_reads(settings)))
@@ -73,7 +73,8 @@ def latency() -> list[Figure]:
 
 
 @contextmanager
-def _stack() -> Iterator[Settings]:
+def stack() -> Iterator[Settings]:
+    """An embedded stack of its own that is ready."""
     with tempfile.TemporaryDirectory() as folder:
         settings = settings_in(Path(folder))
         with running(settings):
@@ -81,10 +82,9 @@ def _stack() -> Iterator[Settings]:
             yield settings
 
 
-def _padded(events: dict[int, list[bytes]]) -> list[list[bytes]]:
-    """The shards' events side by side, so that all shards are fed at once."""
-    longest = max(map(len, events.values()))
-    return [raws + [b""] * (longest - len(raws)) for raws in events.values()]
+def in_turn(events: dict[int, list[bytes]]) -> list[bytes]:
+    """An event of each shard after the other, so that all shards are fed at once."""
+    return [raw for each in zip_longest(*events.values()) for raw in each if raw]
 
 
 def at(values: list[float], share: float) -> float:

@@ -45,10 +45,21 @@ class Real(Running):
         return pid
 
 
-def write_slowly(into: IO[bytes], lines: Sequence[bytes], seconds: float = 2.5) -> None:
-    """Write lines over some seconds, so that there is time to disturb somebody meanwhile."""
+def write_slowly(
+    into: IO[bytes],
+    lines: Sequence[bytes],
+    seconds: float = 2.5,
+    disturbed: threading.Event | None = None,
+) -> None:
+    """Write lines over some seconds, so that there is time to disturb somebody meanwhile.
+
+    The last tenth of them when that was done, however long it took.
+    """
+    at_once = max(1, int(len(lines) / (seconds * 10)))
     with into:
-        for place in range(0, len(lines), at_once := max(1, int(len(lines) / (seconds * 10)))):
+        for place in range(0, len(lines), at_once):
+            if disturbed is not None and place >= 0.9 * len(lines):
+                disturbed.wait()
             into.write(b"\n".join(lines[place : place + at_once]) + b"\n")
             into.flush()
             time.sleep(0.1)

@@ -37,10 +37,10 @@ NEAR = 1_000
 POISON = 1_000
 HANDS = 3
 """How often the shards change hands."""
-FED_FOR = 30.0
-"""Seconds over which the bank is fed."""
+FED_FOR = 20.0
+"""Seconds over which most of the bank is fed."""
 STEPPING_FOR = 15.0
-"""Seconds over which the bank is fed while clocks step."""
+"""Seconds over which most of the bank is fed while clocks step."""
 STEPS = (timedelta(hours=2), timedelta(hours=-3), timedelta(days=40), timedelta())
 """Where the wall clock stands meanwhile, from where it belongs."""
 CLOCK = Path(__file__).with_name("clock.c")
@@ -77,8 +77,11 @@ def test_what_comes_twice_late_and_shuffled_to_workers_that_come_and_go(
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
     )
+    done = threading.Event()
     writing = threading.Thread(
-        target=write_slowly, args=(feeding.stdin, [write(event) for event in sent], FED_FOR)
+        target=write_slowly,
+        args=(feeding.stdin, [write(event) for event in sent], FED_FOR, done),
+        daemon=True,
     )
     writing.start()
     _poison(running)
@@ -87,6 +90,7 @@ def test_what_comes_twice_late_and_shuffled_to_workers_that_come_and_go(
         for number in range(HANDS)
     ]
     fed_meanwhile = writing.is_alive()
+    done.set()
     writing.join()
     assert feeding.wait(timeout=300) == 0
     expected = _first_copies(sent, running.settings.shards)
@@ -136,14 +140,18 @@ def test_clocks_that_step_forth_and_back(
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
     )
+    done = threading.Event()
     writing = threading.Thread(
-        target=write_slowly, args=(feeding.stdin, [write(event) for event in events], STEPPING_FOR)
+        target=write_slowly,
+        args=(feeding.stdin, [write(event) for event in events], STEPPING_FOR, done),
+        daemon=True,
     )
     writing.start()
     for step in STEPS:
         time.sleep(STEPPING_FOR / (len(STEPS) + 2))
         _step(clock, step)
     fed_meanwhile = writing.is_alive()
+    done.set()
     writing.join()
     assert feeding.wait(timeout=300) == 0
     wait_until(lambda: _recorded(running) == _first_copies(events, running.settings.shards), 120)

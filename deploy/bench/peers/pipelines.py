@@ -46,7 +46,7 @@ class Sums:
         self._result = result
         self._sums: dict[str, tuple[int, int]] = {}
         self._seen = 0
-        self._begun = 0.0
+        self._begun = self._worked = 0.0
 
     def add(self, paid: Paid) -> None:
         """One more payment."""
@@ -54,11 +54,11 @@ class Sums:
         self._sums[paid.subject] = (count + 1, total + paid.data.amount)
         self._seen += 1
         if self._seen == 1:
-            self._begun = time.perf_counter()
+            self._begun, self._worked = time.perf_counter(), time.process_time()
         elif self._seen == self._events:
-            self._result.write_text(
-                f"{self._events / (time.perf_counter() - self._begun):.0f}", encoding="ascii"
-            )
+            rate = self._events / (time.perf_counter() - self._begun)
+            cost = (time.process_time() - self._worked) * 1e6 / self._events
+            self._result.write_text(f"{rate:.0f} {cost:.3f}", encoding="ascii")
             os._exit(0)
 
 

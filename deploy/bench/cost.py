@@ -1,0 +1,76 @@
+"""What does an event cost?
+
+CPU microseconds of each process, by the operating system's own accounting: it hardly moves with
+what else a machine does, as events a second do.
+"""
+
+import asyncio
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from deploy.bench.parts import REPEATS, Figure
+from deploy.operations.feed import feed_all
+from deploy.operations.summary import wait_until_settled
+from deploy.settings import Settings
+
+TICKS = os.sysconf("SC_CLK_TCK")
+OURSELVES = "feeder and supervisor"
+IDLE_SECONDS = 30.0
+
+
+def cost(
+    stack: Callable[[], AbstractContextManager[Settings]],
+    raws: Sequence[bytes],
+    peers: dict[str, float],
+) -> list[Figure]:
+    """CPU microseconds an event, from the first that is fed until all is folded; and the share of a
+    core that a stack takes when nothing comes in.
+
+    Peers are in microseconds an event.
+    """
+    runs, idle = [], 0.0
+    for number in range(REPEATS):
+        with stack() as settings:
+            before = seconds_of(settings)
+            feed_all(settings, raws, lambda _count: None)
+            asyncio.run(wait_until_settled(settings))
+            runs.append(_since(before, settings))
+            if number == REPEATS - 1:
+                idle = _idle(settings)
+    middle = sorted(runs, key=lambda run: sum(run.values()))[REPEATS // 2]
+    each = {name: seconds * 1e6 / len(raws) for name, seconds in middle.items()}
+    whole = statistics.median(sum(run.values()) for run in runs) * 1e6 / len(raws)
+    return [
+        Figure("cost_us_an_event", whole, "us", {}, peers),
+        *(Figure(f"cost_us_an_event of {name}", each[name], "us") for name in sorted(each)),
+        Figure("idle_share_of_a_core", idle, "cores"),
+    ]
+
+
+def seconds_of(settings: Settings) -> dict[str, float]:
+    """User and system seconds so far, by process of an embedded stack that this process runs."""
+    lines = (settings.data_dir / "pids").read_text(encoding="ascii").split("\n")[:-1]
+    children = {name: _cpu_seconds(int(pid)) for name, pid in (line.split() for line in lines)}
+    return {**children, OURSELVES: time.process_time()}
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Of a process and of its children that have ended, as Linux tells it (proc(5), stat)."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / TICKS
+
+
+def _since(before: dict[str, float], settings: Settings) -> dict[str, float]:
+    return {name: now - before[name] for name, now in seconds_of(settings).items()}
+
+
+def _idle(settings: Settings) -> float:
+    """The share of a core of all processes, a while after the last event."""
+    time.sleep(IDLE_SECONDS / 3)
+    before = seconds_of(settings)
+    time.sleep(IDLE_SECONDS)
+    return sum(_since(before, settings).values()) / IDLE_SECONDS
