@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from domain.accounts.ledger import Ledger
 from domain.accounts.monthly_facts import MonthlyFacts, Traits
@@ -10,11 +11,14 @@ from domain.fastcopy import changed
 from domain.tiering.assessment import Standing
 from domain.tiering.policy import TierPolicy
 from projections.accounts.months import Months
-from projections.campaigns.benefits import Benefits
-from projections.cases.complaints import Complaints, with_disputes
+from projections.campaigns.benefits import CAMPAIGNS, Benefits
+from projections.cases.complaints import CASES, Complaints, with_disputes
+from projections.customers.group import CUSTOMERS
 from projections.customers.profile import Profile, traits
-from projections.feedback.surveys import Surveys
+from projections.feedback.surveys import FEEDBACK, Surveys
+from projections.offers.group import REACTIONS
 from projections.offers.responses import Offers
+from projections.tiering.standing import STANDINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +48,26 @@ class Customer:
     def traits(self) -> Traits:
         """What tiering may ask beside money, as it is known now."""
         return changed(traits(self.profile), open_cases=len(self.complaints.open))
+
+
+def customer_of(
+    stream: str, states: Mapping[str, Any], policy: TierPolicy, upto: Mapping[str, int]
+) -> Customer:
+    """A customer by the states of the groups, by their names without versions.
+
+    Groups that no decision is made from may be missing.
+    """
+    facts = states[CUSTOMERS.name]
+    return Customer(
+        stream=stream,
+        profile=facts.profile,
+        ledger=facts.ledger,
+        months=facts.months,
+        standing=states[STANDINGS].standing,
+        offers=states[REACTIONS.name].offers,
+        complaints=states[CASES.name].complaints,
+        benefits=states.get(CAMPAIGNS.name, CAMPAIGNS.initial).benefits,
+        surveys=states.get(FEEDBACK.name, FEEDBACK.initial).surveys,
+        policy=policy,
+        upto=upto,
+    )

@@ -21,7 +21,7 @@ from projections.projection import Group
 from projections.registry import DECIDING
 from projections.rollout.versions import name_of, policy_of
 from projections.tiering.standing import STANDINGS
-from projections.views.customer import Customer
+from projections.views.customer import Customer, customer_of
 from projections.views.decision import Asked, Household, decide_offer, with_probability
 from projections.views.history import customers_under
 from replay.history.as_of import as_of, history
@@ -177,25 +177,15 @@ class Decisions:
         policy = self._policies.get(standings.removeprefix(f"{STANDINGS}/"))
         if policy is None:
             raise Unknown(f"the journal does not have the tier policy {standings}")
-        facts, cases, offers = (
-            self._states(group, stream, groups[group.name][1])
+        states = {
+            group.name: self._states(group, stream, groups[group.name][1])
             for group in (CUSTOMERS, CASES, REACTIONS)
-        )
-        standing = self._states(customers_under(policy), stream, tiered).standing
+        }
+        states[STANDINGS] = self._states(customers_under(policy), stream, tiered)
         of_the_customer = {
             name: position for name, position in upto.items() if not name.startswith(STREAMS)
         }
-        return Customer(
-            stream=stream,
-            profile=facts.profile,
-            ledger=facts.ledger,
-            months=facts.months,
-            standing=standing,
-            offers=offers.offers,
-            complaints=cases.complaints,
-            policy=policy,
-            upto=of_the_customer,
-        )
+        return customer_of(stream, states, policy, of_the_customer)
 
     def _households(self, upto: Mapping[str, int]) -> Iterable[Household]:
         return [

@@ -10,10 +10,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any
 
-from projections.campaigns.benefits import CAMPAIGNS
-from projections.cases.complaints import CASES
 from projections.customers.group import CUSTOMERS
-from projections.feedback.surveys import FEEDBACK
 from projections.households.group import CUSTOMER_GROUPS
 from projections.households.totals import CustomerGroup
 from projections.models.group import MODELS
@@ -23,8 +20,7 @@ from projections.projection import Group
 from projections.redis import RedisError
 from projections.registry import DECIDING, OF_CUSTOMER, Present
 from projections.store import GroupShard, Store, StoredState
-from projections.tiering.standing import STANDINGS
-from projections.views.customer import Customer
+from projections.views.customer import Customer, customer_of
 from projections.views.decision import Household
 from streams.broker.routing import shard_of
 from streams.folds.active_groups import Register
@@ -94,20 +90,7 @@ class Lookups:
             states[base] = decoded(group, kept)
             if base in DECIDING:
                 upto[group.name] = _upto(kept)
-        facts = states[CUSTOMERS.name]
-        return Customer(
-            stream=stream,
-            profile=facts.profile,
-            ledger=facts.ledger,
-            months=facts.months,
-            standing=states[STANDINGS].standing,
-            offers=states[REACTIONS.name].offers,
-            complaints=states[CASES.name].complaints,
-            benefits=states[CAMPAIGNS.name].benefits,
-            surveys=states[FEEDBACK.name].surveys,
-            policy=seen.policy,
-            upto=upto,
-        )
+        return customer_of(stream, states, seen.policy, upto)
 
     async def whole(self, stream: str) -> CustomerGroup | None:
         """A household or company group, or None if nobody ever belonged to it."""
