@@ -1,4 +1,4 @@
-"""Where are the doors?
+"""Where are the dependencies?
 
 The one place that turns settings into the broker's, the journal's and the front door.
 """

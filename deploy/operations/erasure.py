@@ -1,6 +1,6 @@
 """What does forgetting reach with these settings?
 
-The doors, and the places outside the journal and the read models.
+The dependencies, and the places outside the journal and the read models.
 """
 
 import shutil

@@ -1,4 +1,4 @@
-"""How do the commands of a roll-out reach a bank? By the doors of its settings."""
+"""How do the commands of a roll-out reach a bank? By the dependencies of its settings."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 def run(settings: Settings, action: Callable[[RolloutDependencies], Coroutine[Any, Any, T]]) -> T:
-    """What an action comes to, with the doors of these settings.
+    """What an action comes to, with the dependencies of these settings.
 
     Raises `UserError` where the read models do not answer.
     """

@@ -198,15 +198,15 @@ class TierPolicy(BaseModel):
 
     @cached_property
     def _ranks(self) -> dict[str, int]:
-        return {tier.tier: place for place, tier in enumerate(self.tiers)}
+        return {tier.tier: rank for rank, tier in enumerate(self.tiers)}
 
-    def misses_of(self, place: int) -> int:
+    def misses_of(self, rank: int) -> int:
         """How many assessments in a row lead down from a tier, when missed."""
-        return self.tiers[place].misses_allowed or self.misses_allowed
+        return self.tiers[rank].misses_allowed or self.misses_allowed
 
-    def falls_to(self, place: int, reached: int) -> int:
+    def falls_to(self, rank: int, reached: int) -> int:
         """Where a fall from a tier leads, when a lower one is reached."""
-        return reached if (self.tiers[place].drop_to or self.drop_to) == "level" else place - 1
+        return reached if (self.tiers[rank].drop_to or self.drop_to) == "level" else rank - 1
 
     def rank(self, tier: str | None) -> int | None:
         """Where a tier stands among the tiers, from the lowest.

@@ -53,10 +53,7 @@ class Customer:
 def customer_of(
     stream: str, states: Mapping[str, Any], policy: TierPolicy, upto: Mapping[str, int]
 ) -> Customer:
-    """A customer by the states of the groups, by their names without versions.
-
-    Groups that no decision is made from may be missing.
-    """
+    """A customer by the states of the groups, by their names without versions."""
     facts = states[CUSTOMERS.name]
     return Customer(
         stream=stream,
@@ -66,8 +63,8 @@ def customer_of(
         standing=states[STANDINGS].standing,
         offers=states[REACTIONS.name].offers,
         complaints=states[CASES.name].complaints,
-        benefits=states.get(CAMPAIGNS.name, CAMPAIGNS.initial).benefits,
-        surveys=states.get(FEEDBACK.name, FEEDBACK.initial).surveys,
+        benefits=states[CAMPAIGNS.name].benefits,
+        surveys=states[FEEDBACK.name].surveys,
         policy=policy,
         upto=upto,
     )

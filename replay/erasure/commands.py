@@ -116,7 +116,7 @@ async def erase(deps: ErasureDependencies, order: Order) -> Certificate:
     knows the rest.
     """
     keyring, subjects, register = deps.keyring, order.subjects, deps.register
-    register.add(_wholes(deps, order), order.at, order.by, order.reason)
+    register.add(_groups_of(deps, order), order.at, order.by, order.reason)
     touched = {
         whole
         for erased in register.all()
@@ -154,7 +154,7 @@ async def restrict(deps: ErasureDependencies, order: Order) -> Certificate:
         "journal": "sealed, for auditors only; what comes for them is refused",
         "keys": "kept, for auditors only",
     }
-    return await _everywhere(deps, order, _all_wholes(deps, order), SubjectRestricted, places)
+    return await _everywhere(deps, order, _all_groups(deps, order), SubjectRestricted, places)
 
 
 async def lift(deps: ErasureDependencies, order: Order) -> Certificate:
@@ -163,13 +163,13 @@ async def lift(deps: ErasureDependencies, order: Order) -> Certificate:
     return await _everywhere(
         deps,
         order,
-        _all_wholes(deps, order),
+        _all_groups(deps, order),
         RestrictionLifted,
         {"journal": "open again", "keys": "for every process"},
     )
 
 
-def _wholes(deps: ErasureDependencies, order: Order) -> dict[str, set[str]]:
+def _groups_of(deps: ErasureDependencies, order: Order) -> dict[str, set[str]]:
     """The households and company groups of each.
 
     Asked with auditors' keys, which open what is restricted already.
@@ -177,8 +177,8 @@ def _wholes(deps: ErasureDependencies, order: Order) -> dict[str, set[str]]:
     return {subject: customer_groups_of(deps.for_auditors, subject) for subject in order.subjects}
 
 
-def _all_wholes(deps: ErasureDependencies, order: Order) -> set[str]:
-    return {whole for wholes in _wholes(deps, order).values() for whole in wholes}
+def _all_groups(deps: ErasureDependencies, order: Order) -> set[str]:
+    return {group for groups in _groups_of(deps, order).values() for group in groups}
 
 
 async def _everywhere(

@@ -4,7 +4,6 @@ One per carried group and shard, taken up and let go as it is decided.
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -54,23 +53,21 @@ class FoldWorker:
         self._in_step: set[GroupShard] = set()
         self._held: dict[GroupShard, Batch] = {}
         self._passing: dict[int, asyncio.Task[None]] = {}
-        self._turns: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def advance(self, shard: int, batch: Batch) -> int:
         """Bring all versions that are in step up to a batch; gives the number of events folded.
 
         One to which nothing in it matters has it later, with what follows: each save costs.
         """
-        async with self._turns[shard]:
-            folded = 0
-            for group in self._mine(self._register.last.carried):
-                place = GroupShard(shard, group.name)
-                if place not in self._in_step:
-                    continue
-                self._fold(group, place)
-                self._hold(place, batch)
-                if not batch.rows or matters(group, batch.rows):
-                    folded += await self._fold_held(place)
+        folded = 0
+        for group in self._mine(self._register.last.carried):
+            place = GroupShard(shard, group.name)
+            if place not in self._in_step:
+                continue
+            self._fold(group, place)
+            self._hold(place, batch)
+            if not batch.rows or matters(group, batch.rows):
+                folded += await self._fold_held(place)
         self._pass_later(shard)
         return folded
 
@@ -87,10 +84,7 @@ class FoldWorker:
         self._held[place] = batch
 
     async def _fold_held(self, place: GroupShard) -> int:
-        """Fold what was held back, of the sources first.
-
-        Trap: in turn, so that no source is still at it.
-        """
+        """Fold what was held back, of the sources first."""
         fold, batch = self._folds.get(place), self._held.pop(place, None)
         if fold is None or batch is None:
             return 0
@@ -111,9 +105,8 @@ class FoldWorker:
     async def _pass(self, shard: int) -> None:
         while held := [place for place in self._held if place.shard == shard]:
             await asyncio.sleep(HELD_BACK)
-            async with self._turns[shard]:
-                for place in held:
-                    await self._fold_held(place)
+            for place in held:
+                await self._fold_held(place)
 
     async def look_after(self, shard: int) -> None:
         """Take up what is new, let go what is withdrawn, and catch up where no batch

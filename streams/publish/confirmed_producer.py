@@ -85,7 +85,7 @@ class ConfirmedProducer:
         self._progress = 0.0
         self._wake = threading.Event()
         self._closing = False
-        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="producer", daemon=True)
         self._thread.start()
 
     def submit(

@@ -23,8 +23,8 @@ SMALL = sized(Bank(20, 2, 5), Bank(60, 3, 5))
 
 @pytest.fixture
 def own_stack(tmp_path: Path) -> Iterator[Running]:
-    """A stack whose guard takes half a core."""
-    made = Running(settings_in(tmp_path, guard_share=0.5))
+    """A stack of one's own; in `make test` its guard takes half a core."""
+    made = Running(settings_in(tmp_path, guard_share=sized(0.5, 0.2)))
     made.start()
     yield made
     made.kill_all()
@@ -47,7 +47,7 @@ def test_an_altered_state_and_a_hole_raise_a_metric_within_a_minute(
     own_stack: Running, tmp_path: Path
 ) -> None:
     """Sound before; then a state in Redis is changed behind the agents' back, and an event is cut
-    out of the journal. The bank is small, and the guard takes half a core.
+    out of the journal.
     """
     (tmp_path / "bank.jsonl").write_bytes(b"\n".join(map(write, synth(SMALL))))
     own_stack.report("feed", str(tmp_path / "bank.jsonl"))

@@ -308,18 +308,18 @@ class ConfirmedProducer:
 
 
 class Worker:
-    """The agents of one shard in one process: foldings, and the courier of what follows.
+    """The agents of one shard in one process: foldings, and the producer of what follows.
 
     What waits in it is gone with it.
     """
 
     def __init__(self, world: "World", shard: int) -> None:
-        self.courier = ConfirmedProducer(world)
+        self.producer = ConfirmedProducer(world)
         self.at = 0
         self._world = world
         self._shard = shard
         customers, cases, tiers, reactions, wholes = GROUPS
-        emit = emitter(self.courier, world.journal, SHARDS)  # type: ignore[arg-type] - it submits, and no more is asked of it
+        emit = emitter(self.producer, world.journal, SHARDS)  # type: ignore[arg-type] - it submits, and no more is asked of it
         folds = {
             group.name: ShardFold(
                 group, shard, world.store, world.journal, emit, broadcast_streams=1
@@ -434,7 +434,7 @@ class World:
             self.tracked.get(log, -1) == self.broker.offsets([number])[number].end - 1
             for number, log in self.broker.logs().items()
         )
-        waiting = any(any(worker.courier.parcels.values()) for worker in self.workers.values())
+        waiting = any(any(worker.producer.parcels.values()) for worker in self.workers.values())
         return taken and not waiting and not any((await self._lags()).values())
 
     async def _lags(self) -> dict[GroupShard, int]:
@@ -564,7 +564,7 @@ class World:
     async def _couriers(self) -> None:
         while not self.done:
             for worker in self.workers.values():
-                worker.courier.turn()
+                worker.producer.turn()
             await self.pause()
 
     async def _agents(self, shard: int) -> None:

@@ -1,4 +1,4 @@
-"""Nothing is acknowledged before it is safe: a broker that forgets, and a courier that does not."""
+"""Nothing is acknowledged before it is safe: a broker forgets, and a producer does not."""
 
 import subprocess
 import time
