@@ -65,9 +65,11 @@ def rebuild(
         )
         for name in sources
     }
+    with_others = {group.name for some in beside.values() for group in some}
     tasks = [
         Task(sources[name], beside[name], derived[name], shard)
         for name in sources
+        if derived[name] or name not in with_others
         for shard in range(len(journal))
     ]
     if processes == 1 or len(tasks) == 1:
@@ -175,7 +177,11 @@ def _folded(task: Task, shard: Shard, progress: Callable[[int], None]) -> list[F
         _stored(group, shard, history.upto, derive(group, histories, sources))
         for group in task.derived
     ]
-    return [_stored(task.group, shard, history.upto, history.states), *of_derived]
+    of_sources = [
+        _stored(group, shard, histories[name].upto, histories[name].states)
+        for name, group in sources.items()
+    ]
+    return of_sources + of_derived
 
 
 def _stored(group: Group, shard: Shard, upto: int, found: Mapping[str, States]) -> Folded:

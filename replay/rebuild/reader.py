@@ -58,14 +58,25 @@ class Reader:
 
     def _rows(self) -> Iterator[Row]:
         for start in range(0, self._at_once, READ_ROWS):
-            rows = self._shard.read(self.upto, min(READ_ROWS, self._at_once - start))
-            yield from rows
+            rows = self._shard.stored(self.upto, min(READ_ROWS, self._at_once - start))
+            wanted = self._shard.opened([row for row in rows if self._may_matter(row)])
+            yield from wanted
             if not rows:
                 self._ended = True
                 return
             self.upto = rows[-1].position
-            self.kept += [row for row in rows if row.event_type in self._keep]
+            self.kept += [row for row in wanted if row.event_type in self._keep]
             self._progress(len(rows))
+
+    def _may_matter(self, row: Row) -> bool:
+        """Whether a row need be opened: by its type, or because it is of the shard itself."""
+        event_types = self._group.event_types
+        return (
+            event_types is None
+            or row.event_type in event_types
+            or row.event_type in self._keep
+            or row.stream.startswith("shard:")
+        )
 
 
 def streams_in(parts: list[Part], known: Collection[str]) -> list[str]:
