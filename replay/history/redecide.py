@@ -12,15 +12,13 @@ from domain.event_types import type_key
 from domain.offers.catalogue import Catalogue
 from domain.offers.events import CATALOGUES, DECISIONS, CatalogueAdopted, OfferDecided
 from domain.tiering.policy import TierPolicy
-from projections.campaigns.benefits import CAMPAIGNS
 from projections.cases.complaints import CASES
 from projections.customers.group import CUSTOMERS
-from projections.feedback.surveys import FEEDBACK
 from projections.models.learner import MODEL, Learnt, learnt_from
 from projections.models.propensity import Model
 from projections.offers.group import REACTIONS
 from projections.projection import Group
-from projections.registry import DECIDING
+from projections.registry import DECIDING, GROUPS
 from projections.rollout.versions import name_of, policy_of
 from projections.tiering.standing import STANDINGS
 from projections.views.customer import Customer, customer_of
@@ -39,8 +37,12 @@ OURS = frozenset({*DECIDING, MODEL.key})
 """What this release can fold again."""
 STREAMS = ("household:", "model:")
 """Whose positions a decision names beside those of the customer's groups."""
-NOT_DECIDING = (CAMPAIGNS, FEEDBACK)
-"""Groups of a customer that no decision is made from."""
+NOT_DECIDING = {
+    entry.base: entry.group.initial
+    for entry in GROUPS
+    if entry.group is not None and entry.of_customer and not entry.decides
+}
+"""The states before any event of groups of a customer that no decision is made from."""
 
 
 class Unknown(ValueError):
@@ -186,7 +188,7 @@ class Decisions:
             for group in (CUSTOMERS, CASES, REACTIONS)
         }
         states[STANDINGS] = self._states(customers_under(policy), stream, tiered)
-        states.update({group.name: group.initial for group in NOT_DECIDING})
+        states.update(NOT_DECIDING)
         of_the_customer = {
             name: position for name, position in upto.items() if not name.startswith(STREAMS)
         }
