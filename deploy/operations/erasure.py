@@ -3,10 +3,13 @@
 The dependencies, and the places outside the journal and the read models.
 """
 
+import asyncio
 import shutil
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from deploy.active_groups import register_of
@@ -21,6 +24,9 @@ from replay.erasure.register import Erasures
 from replay.evidence.signed_note import signed
 from streams.broker.kafka import KafkaError
 from streams.journal import Journal
+
+PATIENCE = 90.0
+"""Seconds in which a broker was started anew, or is said not to be."""
 
 
 @asynccontextmanager
@@ -82,10 +88,20 @@ async def _without_facts(settings: Settings) -> str:
     )
 
 
+def _recycled(asked: Path) -> str:
+    """Ask for a broker that holds nothing, and wait until it answers: what comes next needs it."""
+    asked.touch()
+    deadline = time.monotonic() + PATIENCE
+    while asked.exists():
+        if time.monotonic() > deadline:
+            return "NOT gone yet: the broker keeps them in memory alone, until it is started anew"
+        time.sleep(0.1)
+    return "the broker kept them in memory alone, and was started anew"
+
+
 async def _purged(settings: Settings, journal: Journal) -> str:
     if not settings.broker_keeps:
-        (settings.data_dir / RECYCLE).touch()
-        return "the broker keeps them in memory alone, and is started anew"
+        return await asyncio.to_thread(_recycled, settings.data_dir / RECYCLE)
     broker = broker_of(settings)
     try:
         logs = broker.logs()

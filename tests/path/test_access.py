@@ -37,7 +37,7 @@ from tests.sizes import sized
 OWN, OTHERS, UNKNOWN = "own", "others", "unknown"
 MANAGERS = {OWN: "li", OTHERS: "zhao"}
 NAME = "欧阳小明"
-OFTEN = 3_000
+OFTEN = 600
 PHONE = "13800138000"
 BORN, REGION, RATING, ACCOUNT = "1980-05-17", "黑龙江省", "AA-minus", "6222020000001234"
 OPEN = {"/healthz", "/readyz"}
@@ -104,7 +104,7 @@ MAY: dict[str, dict[Role, str]] = {
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A stack with two customers, each with a manager of their own and a household."""
-    made = Running(settings_in(tmp_path_factory.mktemp("access"), rate_of_people=f"{OFTEN}/minute"))
+    made = Running(settings_in(tmp_path_factory.mktemp("access"), rate_of_people=f"{OFTEN}/hour"))
     made.start()
     events = []
     for customer, manager in MANAGERS.items():
@@ -459,10 +459,11 @@ def test_a_person_who_asks_too_often_is_told_to_wait(running: Running) -> None:
         running.calls("auditor", who="eager") as eager,
         running.calls("auditor", who="calm") as calm,
     ):
-        answers = [eager.get("/v1/versions") for _ in range(OFTEN + 1)]
+        asked = (eager.get("/v1/versions") for _ in range(2 * OFTEN + 1))  # an hour may end
+        refused = next(answer for answer in asked if answer.status_code != 200)
 
-        assert (answers[0].status_code, answers[-1].status_code) == (200, 429)
-        assert int(answers[-1].headers["retry-after"]) > 0
+        assert refused.status_code == 429
+        assert int(refused.headers["retry-after"]) > 0
         assert calm.get("/v1/versions").status_code == 200
 
 

@@ -154,6 +154,16 @@ def test_read_models_lost_in_silence_come_back(own_stack: Running, bank: Path) -
     assert own_stack.counts().arrived == arrived, "folding history again sent something"
 
 
+def fed_after_another_broker(running: Running, first: int, bank: Path) -> None:
+    """Feed the bank once another broker is there than the first one."""
+    deadline = time.monotonic() + 60
+    while running.pids()["broker"] == first:
+        assert time.monotonic() < deadline, "the broker was not recycled"
+        threading.Event().wait(0.2)
+    running.report("feed", str(bank))
+    running.settle()
+
+
 def test_the_broker_is_recycled_past_its_bound_and_nothing_is_lost(
     fresh: Callable[..., Running], bank: Path, undisturbed: Callable[[int], dict[str, str]]
 ) -> None:
@@ -164,12 +174,7 @@ def test_the_broker_is_recycled_past_its_bound_and_nothing_is_lost(
     running = fresh(broker_memory_limit=24_000_000)
     first = running.pids()["broker"]
     running.report("feed", str(bank))
-    deadline = time.monotonic() + 60
-    while running.pids()["broker"] == first:
-        assert time.monotonic() < deadline, "the broker was not recycled"
-        threading.Event().wait(0.2)
-    running.report("feed", str(bank))
-    running.settle()
+    fed_after_another_broker(running, first, bank)
 
     assert comparable(running.report("digest"), running.settings.shards) == undisturbed(
         running.settings.shards
@@ -186,12 +191,7 @@ def test_a_broker_without_what_is_journalled_is_recycled(
     journal[0].claim()
     journal[0].record([], LogOffset(broker_of(running.settings).logs()[0], 10_000), NOON)
     running.kill("intake")
-    deadline = time.monotonic() + 60
-    while running.pids()["broker"] == first:
-        assert time.monotonic() < deadline, "the broker was not recycled"
-        threading.Event().wait(0.2)
-    running.report("feed", str(bank))
-    running.settle()
+    fed_after_another_broker(running, first, bank)
 
     assert comparable(running.report("digest"), running.settings.shards) == undisturbed(
         running.settings.shards
