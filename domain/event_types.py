@@ -72,3 +72,5 @@ EVENT_BY_TYPE: dict[str, type[Interaction]] = {type_key(event): event for event 
 TYPE_BY_EVENT: dict[type[Interaction], str] = {
     event: event_type for event_type, event in EVENT_BY_TYPE.items()
 }
+OF_SHARDS = type_keys(*(event for event in EVENTS.values() if "shard" in event.concerns))
+"""The stored types that concern everyone in a shard."""

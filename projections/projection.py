@@ -10,6 +10,7 @@ import msgspec
 
 from domain.envelope import Proposed, Recorded
 from domain.event import Interaction
+from domain.event_types import OF_SHARDS
 
 S = TypeVar("S")
 States = tuple[Any, ...]
@@ -107,6 +108,13 @@ class Group:
                 f"{self.name} folds events of one shape in two ways: give each a shape of its own"
             )
         return found
+
+    @cached_property
+    def read_types(self) -> frozenset[str]:
+        """The stored types that whoever folds this asks the journal for; none means all."""
+        if self.event_types is None or self.is_broadcast is None:
+            return self.event_types or frozenset()
+        return self.event_types | OF_SHARDS
 
     def concerned(self, stream: str) -> bool:
         """Whether a stream is one of those that are folded."""

@@ -24,7 +24,8 @@ Part = tuple[dict[str, list[Partial]], Recorded | None]
 
 
 class Reader:
-    """A shard from a position on, in stretches of so many rows.
+    """A shard from a position on up to its head, in stretches of so many of the rows that may
+    matter to a group.
 
     Rows of the types in `keep` are kept; `upto` says how far it is.
     """
@@ -47,6 +48,8 @@ class Reader:
         self._progress = progress
         self.upto = after
         self.kept: list[Row] = []
+        self._head = max(after, shard.head())
+        self._event_types = sorted(group.read_types and group.read_types.union(keep))
         self._ended = False
 
     def __iter__(self) -> Iterator[list[Part]]:
@@ -58,25 +61,18 @@ class Reader:
 
     def _rows(self) -> Iterator[Row]:
         for start in range(0, self._at_once, READ_ROWS):
-            rows = self._shard.stored(self.upto, min(READ_ROWS, self._at_once - start))
-            wanted = self._shard.opened([row for row in rows if self._may_matter(row)])
-            yield from wanted
-            if not rows:
-                self._ended = True
+            limit = min(READ_ROWS, self._at_once - start)
+            rows = self._shard.read(self.upto, limit, self._head, self._event_types)
+            yield from rows
+            self._ended = len(rows) < limit
+            self._move(self._head if self._ended else rows[-1].position)
+            self.kept += [row for row in rows if row.event_type in self._keep]
+            if self._ended:
                 return
-            self.upto = rows[-1].position
-            self.kept += [row for row in wanted if row.event_type in self._keep]
-            self._progress(len(rows))
 
-    def _may_matter(self, row: Row) -> bool:
-        """Whether a row need be opened: by its type, or because it is of the shard itself."""
-        event_types = self._group.event_types
-        return (
-            event_types is None
-            or row.event_type in event_types
-            or row.event_type in self._keep
-            or row.stream.startswith("shard:")
-        )
+    def _move(self, upto: int) -> None:
+        self._progress(upto - self.upto)
+        self.upto = upto
 
 
 def streams_in(parts: list[Part], known: Collection[str]) -> list[str]:

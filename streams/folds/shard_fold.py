@@ -59,7 +59,7 @@ class ShardFold:
         self._broadcast_streams = broadcast_streams
         self._at_once = at_once
         self._partial = partial(group)
-        self._event_types = sorted(group.event_types or ()) if group.is_broadcast is None else []
+        self._event_types = sorted(group.read_types)
         self._upto: int | None = None
         self._etag = ""
         self._moved = 0.0

@@ -100,9 +100,7 @@ def stretches(
     by_stream: dict[str, list[T]] = {}
     for row in rows:
         if row.event_type in group.ignored_types or (
-            group.event_types is not None
-            and row.event_type not in group.event_types
-            and not row.stream.startswith("shard:")
+            group.read_types and row.event_type not in group.read_types
         ):
             continue
         if (known := by_stream.get(row.stream)) is not None:
