@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property, lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
@@ -27,12 +28,17 @@ def _decoder(kind: Any) -> "msgspec.json.Decoder[Any]":
 class Projection(Generic[S]):
     """A left fold over the events of one stream: `state = evolve(state, event)`, from
     `initial` on.
+
+    `due` says on which day something falls due in a state, None for never. The events that concern
+    everyone (a day that closed) are then folded only into streams in which something is due on
+    their business date or before; into all others they must make no difference.
     """
 
     name: str
     version: int
     initial: S
     evolve: Callable[[S, Any], S]
+    due: Callable[[S], date | None] | None = None
 
     @cached_property
     def key(self) -> str:
@@ -116,9 +122,22 @@ class Group:
             return self.event_types or frozenset()
         return self.event_types | OF_SHARDS
 
+    @cached_property
+    def is_indexed(self) -> bool:
+        """Whether it is known by day which streams an event that concerns everyone matters to."""
+        return all(part.due for part in self.parts)
+
     def concerned(self, stream: str) -> bool:
         """Whether a stream is one of those that are folded."""
         return stream.partition(":")[0] in self.kinds
+
+    def cares_for(self, kind: str, event_type: str) -> bool:
+        """Whether an event of a stored type matters in a stream of a kind."""
+        if kind not in self.kinds:
+            return kind == "shard" and self.is_broadcast is not None
+        return event_type not in self.ignored_types and (
+            self.event_types is None or event_type in self.event_types
+        )
 
     @cached_property
     def initial(self) -> States:

@@ -6,9 +6,16 @@ A state is one string, its `upto` in digits, a space, then JSON. All keys of a s
 number as hash tag, so that one script may touch them in a cluster too.
 """
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import (
+    AsyncIterator,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from datetime import date
 from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple, cast
@@ -17,46 +24,63 @@ from redis.asyncio import Connection, ConnectionPool, Redis
 from redis.connection import HiredisRespSerializer
 from redis.exceptions import RedisError
 
-from projections.store import GroupShard, Progress, StoredState, new_etag
+from projections.store import NEVER, GroupShard, Progress, StoredState, new_etag
+from projections.together import Together
 
 __all__ = ["RedisError", "RedisStore"]
 
 ERASED_STREAMS = 500
+INDEXED = "indexed"
+"""What stands in the index of what is due once it is whole."""
 BEAT_LASTS = 15
 """Seconds after which a worker that says nothing counts as gone."""
 
-MOVE = """
+SAVE = f"""
+local saved, k, a = {{}}, 0, 0
+while k < #KEYS do
+  local states, streams, due = tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2]), tonumber(ARGV[a + 7])
+  local is_at = (redis.call('GET', KEYS[k + 1]) or '0') == ARGV[a + 3] and redis.call('GET', KEYS[k + 2]) == ARGV[a + 4]
+  if is_at then
+    redis.call('SET', KEYS[k + 1], ARGV[a + 5])
+    redis.call('SET', KEYS[k + 2], ARGV[a + 6])
+    redis.call('SET', KEYS[k + 4], 1, 'EX', {BEAT_LASTS})
+    for i = 1, states do redis.call('SET', KEYS[k + 5 + i], ARGV[a + 7 + i]) end
+    for i = 1, streams do redis.call('SADD', KEYS[k + 3], ARGV[a + 7 + states + i]) end
+    for i = a + 8 + states + streams, a + 6 + states + streams + 2 * due, 2 do
+      if ARGV[i + 1] == '0' then
+        redis.call('ZREM', KEYS[k + 5], ARGV[i])
+      else
+        redis.call('ZADD', KEYS[k + 5], ARGV[i + 1], ARGV[i])
+      end
+    end
+  end
+  saved[#saved + 1] = is_at and 1 or 0
+  k, a = k + 5 + states, a + 7 + states + streams + 2 * due
+end
+return saved
+"""  # noqa: E501
+"""Save states of several groups of one shard, each unless somebody else has moved it."""
+AMEND = """
 if (redis.call('GET', KEYS[1]) or '0') ~= ARGV[1] or redis.call('GET', KEYS[2]) ~= ARGV[2] then return 0 end
 redis.call('SET', KEYS[1], ARGV[3])
 redis.call('SET', KEYS[2], ARGV[4])
-"""  # noqa: E501
-"""Move a shard; whoever does not know where it is, and the tag of its last save, saves nothing."""
-SAVE = f"""
-{MOVE}
-for i = 5, #KEYS do redis.call('SET', KEYS[i], ARGV[i]) end
-for i = #KEYS + 1, #ARGV do redis.call('SADD', KEYS[3], ARGV[i]) end
-redis.call('SET', KEYS[4], 1, 'EX', {BEAT_LASTS})
-return 1
-"""
-
-
-AMEND = f"""
-{MOVE}
-for i = 4, #KEYS do redis.call('SREM', KEYS[3], ARGV[2 * i - 2]) end
-for i = 4, #KEYS do
-  if ARGV[2 * i - 3] == '' then
+for i = 5, #KEYS do redis.call('SREM', KEYS[3], ARGV[4 * i - 14]) end
+for i = 5, #KEYS do
+  local state, stream, name, due = unpack(ARGV, 4 * i - 15, 4 * i - 12)
+  if state == '' then
     redis.call('DEL', KEYS[i])
   else
-    redis.call('SET', KEYS[i], ARGV[2 * i - 3])
-    redis.call('SADD', KEYS[3], ARGV[2 * i - 2])
+    redis.call('SET', KEYS[i], state)
+    redis.call('SADD', KEYS[3], stream)
   end
+  if tonumber(due) > 0 then redis.call('ZADD', KEYS[4], due, name) else redis.call('ZREM', KEYS[4], name) end
 end
 return 1
-"""
+"""  # noqa: E501
 """Put states in the place of others, and let whoever folds the shard take its states up anew."""
 FORGET = """
-redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
-local gone = redis.call('SPOP', KEYS[4], ARGV[1])
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
+local gone = redis.call('SPOP', KEYS[5], ARGV[1])
 for _, stream in ipairs(gone) do
   for i = 2, #ARGV do redis.call('DEL', ARGV[i] .. stream) end
 end
@@ -105,6 +129,13 @@ class _Connection(Connection):
         return cast("list[bytes]", HiredisRespSerializer().pack(*args))
 
 
+class _Save(NamedTuple):
+    """What one group of a shard saves: its keys and arguments of the script."""
+
+    keys: list[str]
+    args: list[Any]
+
+
 class RedisStore:
     """Read models in Redis, at a URL such as `redis://127.0.0.1:6379/0`."""
 
@@ -117,8 +148,8 @@ class RedisStore:
         self._amend = self._redis.register_script(AMEND)
         self._forget = self._redis.register_script(FORGET)
         self._reserve = self._redis.register_script(RESERVE)
-        self._wanted: list[tuple[list[str], asyncio.Future[list[Any]]]] = []
-        self._reading: set[asyncio.Task[None]] = set()
+        self._read = Together(self._read_all)
+        self._saves = defaultdict[int, Together[_Save, bool]](lambda: Together(self._save_all))
 
     async def ping(self) -> None:
         """Raise `RedisError` if the server does not answer."""
@@ -149,7 +180,7 @@ class RedisStore:
         """
         keys = [_key(place, name) for name in ("upto", "etag")]
         while True:
-            upto, etag = await self._redis.mget(keys)
+            upto, etag = await self._values(keys)
             if etag is not None:
                 return Progress(int(upto or 0), cast("bytes", etag).decode())
             await self._redis.set(keys[1], new_etag(), nx=True)
@@ -159,9 +190,12 @@ class RedisStore:
         found = await self._redis.mget([_key(place, "upto") for place in places])
         return [int(upto or 0) for upto in found]
 
-    async def beat(self, place: GroupShard) -> None:
-        """Say that a worker folds this shard just now."""
-        await self._redis.set(_key(place, "beat"), 1, ex=BEAT_LASTS)
+    async def beat(self, places: Iterable[GroupShard]) -> None:
+        """Say that a worker folds these shards just now."""
+        beats = self._redis.pipeline(transaction=False)
+        for place in places:
+            beats.set(_key(place, "beat"), 1, ex=BEAT_LASTS)
+        await beats.execute()
 
     async def alive(self, places: Sequence[GroupShard]) -> list[bool]:
         """Which of these shards a worker has folded within the last seconds."""
@@ -198,33 +232,16 @@ class RedisStore:
         ]
 
     async def _values(self, keys: list[str]) -> list[Any]:
-        if not keys:
-            return []
-        loop = asyncio.get_running_loop()
-        found: asyncio.Future[list[Any]] = loop.create_future()
-        if not self._wanted:
-            loop.call_soon(self._read_wanted)
-        self._wanted.append((keys, found))
-        return await found
+        return await self._read(keys) if keys else []
 
-    def _read_wanted(self) -> None:
-        wanted, self._wanted = self._wanted, []
-        task = asyncio.get_running_loop().create_task(self._read(wanted))
-        self._reading.add(task)
-        task.add_done_callback(self._reading.discard)
+    async def _read_all(self, wanted: Sequence[list[str]]) -> list[list[Any]]:
+        values = iter(await self._redis.mget([key for keys in wanted for key in keys]))
+        return [list(islice(values, len(keys))) for keys in wanted]
 
-    async def _read(self, wanted: Sequence[tuple[list[str], asyncio.Future[list[Any]]]]) -> None:
-        try:
-            values = iter(await self._redis.mget([key for keys, _ in wanted for key in keys]))
-        except Exception as error:  # noqa: BLE001 - whoever asked gets to know
-            for _, found in wanted:
-                if not found.done():
-                    found.set_exception(error)
-            return
-        for keys, found in wanted:
-            some = list(islice(values, len(keys)))
-            if not found.done():
-                found.set_result(some)
+    async def _save_all(self, wanted: Sequence[_Save]) -> list[bool]:
+        keys = [key for each in wanted for key in each.keys]
+        args = [arg for each in wanted for arg in each.args]
+        return list(map(bool, await self._save(keys=keys, args=args)))
 
     async def save(
         self,
@@ -234,16 +251,20 @@ class RedisStore:
         states: Mapping[tuple[str, str], StoredState],
     ) -> Progress | None:
         """Save states and move the shard, all or nothing."""
-        keys = [_key(place, name) for name in ("upto", "etag", "streams", "beat")]
+        keys = [_key(place, name) for name in ("upto", "etag", "streams", "beat", "due")]
         keys += [_prefix(place, key) + stream for key, stream in states]
-        values = [b"%d %b" % kept for kept in states.values()]
+        values = [b"%d %b" % kept[:2] for kept in states.values()]
         members = sorted({stream for _, stream in states})
+        due = [
+            said
+            for (key, stream), kept in states.items()
+            if kept.due is not None
+            for said in (f"{key} {stream}", kept.due)
+        ]
         moved = Progress(upto, new_etag())
-        return (
-            moved
-            if await self._save(keys=keys, args=[*expected, *moved, *values, *members])
-            else None
-        )
+        head = (len(values), len(members), *expected, *moved, len(due) // 2)
+        args = [*head, *values, *members, *due]
+        return moved if await self._saves[place.shard](_Save(keys, args)) else None
 
     async def amend(
         self,
@@ -253,13 +274,18 @@ class RedisStore:
     ) -> bool:
         """Put states in the place of others, all or nothing."""
         keys = [
-            *(_key(place, name) for name in ("upto", "etag", "streams")),
+            *(_key(place, name) for name in ("upto", "etag", "streams", "due")),
             *(_key(place, key, stream) for key, stream in states),
         ]
         said = [
             part
-            for (_, stream), kept in states.items()
-            for part in (b"%d %b" % kept if kept else b"", stream)
+            for (key, stream), kept in states.items()
+            for part in (
+                b"%d %b" % kept[:2] if kept else b"",
+                stream,
+                f"{key} {stream}",
+                (kept.due or NEVER) if kept else NEVER,
+            )
         ]
         if not await self._amend(keys=keys, args=[*expected, expected.upto, new_etag(), *said]):
             return False
@@ -324,7 +350,7 @@ class RedisStore:
 
     async def forget(self, place: GroupShard, keys: Sequence[str]) -> None:
         """Remove the states of these keys, and that anything was ever folded here."""
-        names = [_key(place, name) for name in ("upto", "etag", "beat", "streams")]
+        names = [_key(place, name) for name in ("upto", "etag", "beat", "due", "streams")]
         prefixes = [_prefix(place, key) for key in keys]
         while await self._forget(keys=names, args=[ERASED_STREAMS, *prefixes]):
             pass
@@ -340,6 +366,25 @@ class RedisStore:
                 yield [stream.decode() for stream in found]
             if cursor == 0:
                 return
+
+    async def due(self, place: GroupShard, day: date) -> list[str]:
+        """The streams in which something is due on a day or before."""
+        found = cast(
+            "list[bytes]",
+            await self._redis.zrange(_key(place, "due"), 1, day.toordinal(), byscore=True),
+        )
+        return [name.decode().partition(" ")[2] for name in found]
+
+    async def is_indexed(self, place: GroupShard) -> bool:
+        """Whether all states there were kept with what is due in them.
+
+        Those of an earlier release were not.
+        """
+        return await self._redis.zscore(_key(place, "due"), INDEXED) is not None
+
+    async def set_indexed(self, place: GroupShard) -> None:
+        """Note that they are."""
+        await self._redis.zadd(_key(place, "due"), {INDEXED: NEVER})
 
 
 def _key(place: GroupShard, *names: str) -> str:

@@ -12,15 +12,33 @@ streams since.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from datetime import date
+from typing import Any, NamedTuple, Protocol
 from uuid import uuid4
+
+from projections.projection import Projection
+
+NEVER = 0
 
 
 class StoredState(NamedTuple):
-    """A state as it is kept: the position folded last, and the bytes."""
+    """A state as it is kept: the position folded last, and the bytes.
+
+    `due` is the ordinal of the day on which something falls due in it, `NEVER`, or None where that
+    is not asked.
+    """
 
     upto: int
     state: bytes
+    due: int | None = None
+
+    @classmethod
+    def of(cls, part: Projection[Any], upto: int, state: Any) -> "StoredState":
+        """A state of a projection, as it is kept."""
+        if part.due is None:
+            return cls(upto, part.encode(state))
+        day = part.due(state)
+        return cls(upto, part.encode(state), NEVER if day is None else day.toordinal())
 
 
 class GroupShard(NamedTuple):
@@ -101,6 +119,15 @@ class Store(Protocol):
     def streams(self, place: GroupShard) -> AsyncIterator[list[str]]:
         """Every stream with a state, some at a time; one may come twice."""
 
+    async def due(self, place: GroupShard, day: date) -> list[str]:
+        """The streams in which something is due on a day or before."""
+
+    async def is_indexed(self, place: GroupShard, /) -> bool:
+        """Whether all states there were kept with what is due in them."""
+
+    async def set_indexed(self, place: GroupShard, /) -> None:
+        """Note that they are."""
+
 
 class MemoryStore:
     """Read models in memory: for rebuilding beside the live ones, and for looking back."""
@@ -172,6 +199,21 @@ class MemoryStore:
     async def streams(self, place: GroupShard) -> AsyncIterator[list[str]]:
         """Every stream with a state."""
         yield sorted({stream for _, stream in self._states.get(place, {})})
+
+    async def due(self, place: GroupShard, day: date) -> list[str]:
+        """The streams in which something is due."""
+        return [
+            stream
+            for (_, stream), kept in self._states.get(place, {}).items()
+            if kept.due and kept.due <= day.toordinal()
+        ]
+
+    async def is_indexed(self, _place: GroupShard) -> bool:
+        """What is kept here is looked through."""
+        return True
+
+    async def set_indexed(self, _place: GroupShard) -> None:
+        """Nothing to note."""
 
     def _is_at(self, place: GroupShard, expected: Progress) -> bool:
         return (self._upto.get(place, 0), self._etags.get(place)) == expected

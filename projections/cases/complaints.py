@@ -98,7 +98,12 @@ def _evolve_all(states: States, event: Recorded) -> States:
     return States(evolve(states.complaints, event))
 
 
-COMPLAINTS = Projection("complaints", 1, Complaints(), evolve)
+def due(complaints: Complaints) -> date | None:
+    """Any day, as long as a complaint is open."""
+    return date.min if complaints.open else None
+
+
+COMPLAINTS = Projection("complaints", 1, Complaints(), evolve, due)
 EVENT_TYPES = type_keys(ComplaintOpened, ComplaintClosed, ComplaintWithdrawn)
 CASES = Group(
     "cases@1",

@@ -309,4 +309,17 @@ def _name(event: Recorded) -> str:
     return f"{event.source}#{event.id}"
 
 
-OFFERS = Projection("offers", 3, Offers(), evolve)
+def due(offers: Offers) -> date | None:
+    """The first day at whose end a decision is no longer waited for, of those that wait."""
+    return min(
+        (
+            opened.answer_by
+            for opened in offers.open.values()
+            if opened.answer_by is not None
+            and any(shown.state != "lapsing" for shown in opened.offers.values())
+        ),
+        default=None,
+    )
+
+
+OFFERS = Projection("offers", 3, Offers(), evolve, due)

@@ -152,7 +152,7 @@ class _Anew:
         return {
             (part.key, self.stream): None
             if state == part.initial
-            else StoredState(upto, part.encode(state))
+            else StoredState.of(part, upto, state)
             for part, state in zip(parts, mine, strict=True)
         }
 

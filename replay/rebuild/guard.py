@@ -3,7 +3,7 @@
 A guard that verifies round after round.
 
 It takes a share of one core and no more; so a round takes as long as the bank is large, and says
-how long that was.
+how long that was. It rests where there is nothing new, and while others are behind: it never stops.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from projections.redis import RedisStore
+from projections.store import GroupShard
 from replay.rebuild.verify import (
     Finding,
     counts_verified,
@@ -33,6 +34,12 @@ AT_LEAST = 10.0
 """Seconds that a round takes, however small the bank."""
 TELL_EVERY = 2.0
 PAUSE = 0.01
+RESTING = 0.05
+"""How much of its share the guard takes where nothing came since all was found sound, or where
+others have more urgent work.
+"""
+BEHIND = 1_000
+"""Events that a group is behind its shard, from which on that is so."""
 
 
 class Guard:
@@ -52,6 +59,9 @@ class Guard:
         self._round_seconds = 0.0
         self._rounds = 0
         self._told = 0.0
+        self._worked = 0.0
+        self._share_now = share
+        self._sound: list[int] = []
 
     async def run(self) -> None:
         """Go round until cancelled; a dependency that is down is waited for."""
@@ -64,18 +74,13 @@ class Guard:
                 await asyncio.sleep(AT_LEAST)
 
     async def _round(self) -> None:
-        begun = time.monotonic()
-        self._now = set()
-        owed = 0.0
+        begun, self._now = time.monotonic(), set()
+        heads = await self._heads()
         worked = time.monotonic()
         async for findings in self._everything():
             for finding in findings:
                 self._note(finding)
-            owed += (time.monotonic() - worked) * (1 / self._share - 1)
-            if owed > PAUSE:
-                await asyncio.sleep(owed)
-                owed = 0.0
-            await self._tell()
+            await self._rest(time.monotonic() - worked)
             worked = time.monotonic()
         await asyncio.sleep(max(0.0, AT_LEAST - (time.monotonic() - begun)))
         self._before, self._round_seconds, self._rounds = (
@@ -83,7 +88,33 @@ class Guard:
             time.monotonic() - begun,
             self._rounds + 1,
         )
+        self._sound = [] if self._now else heads
         await self._tell(at_once=True)
+
+    async def _rest(self, worked: float) -> None:
+        """Let others have their share of the time, by what one has worked (seconds)."""
+        self._worked += worked
+        while (owed := self._worked * (1 / self._share_now - 1)) > PAUSE:
+            some = min(owed, TELL_EVERY)
+            await asyncio.sleep(some)
+            self._worked *= 1 - some / owed
+            await self._tell()
+        await self._tell()
+
+    async def _share_of_now(self) -> float:
+        """The share of a core that is due.
+
+        Little where nothing came since all was found sound, and where others are behind.
+        """
+        heads, carried = await self._heads(), (await self._register.carried()).carried
+        uptos = await self._store.uptos(
+            [GroupShard(shard, group.name) for group in carried for shard in range(len(heads))]
+        )
+        behind = max(head - upto for head, upto in zip(heads * len(carried), uptos, strict=True))
+        return self._share * (RESTING if heads == self._sound or behind > BEHIND else 1)
+
+    async def _heads(self) -> list[int]:
+        return await asyncio.to_thread(lambda: [shard.head() for shard in self._journal])
 
     def _note(self, finding: Finding) -> None:
         name = (finding.kind, finding.shard, finding.where)
@@ -119,6 +150,7 @@ class Guard:
         if not at_once and time.monotonic() - self._told < TELL_EVERY:
             return
         self._told = time.monotonic()
+        self._share_now = await self._share_of_now()
         PULSE.beat()
         found = Counter(kind for kind, _, _ in self._now | self._before)
         said = {

@@ -186,7 +186,7 @@ def _folded(task: Task, shard: Shard, progress: Callable[[int], None]) -> list[F
 
 def _stored(group: Group, shard: Shard, upto: int, found: Mapping[str, States]) -> Folded:
     states = {
-        (part.key, stream): StoredState(upto, part.encode(state))
+        (part.key, stream): StoredState.of(part, upto, state)
         for stream, each in found.items()
         for part, state in zip(group.parts, each, strict=True)
         if state is not part.initial

@@ -152,7 +152,7 @@ class _Filling:
                 self._group.parts, before or self._group.initial, states, strict=True
             ):
                 if state is not was:
-                    changed[part.key, stream] = StoredState(upto, part.encode(state))
+                    changed[part.key, stream] = StoredState.of(part, upto, state)
             self._cache[stream] = states
             if ahead.get(stream, upto) > upto:
                 del self._cache[

@@ -3,6 +3,7 @@
 Topics, producers and consumers by kafka-python, for any broker that speaks the protocol.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -40,6 +41,14 @@ INTERACTIONS = "interactions"
 RECORDED = "recorded"
 GROUP = "tierfold-intake"
 MESSAGE_LIMIT = 16 * 1024 * 1024
+FETCH_WAIT_MS = 100
+QUIET_FETCH_WAIT_MS = 500
+"""Trap: the embedded broker looks for messages some seven times within the wait of a fetch, and
+answers when it next looks; others answer at once. So a consumer waits longer only where nothing
+has come for a while.
+"""
+QUIET_AFTER = 5.0
+"""Seconds without a message after which none is expected soon."""
 
 
 class Offsets(NamedTuple):
@@ -117,7 +126,7 @@ class Broker:
             group_id=group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            fetch_max_wait_ms=20,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
             max_partition_fetch_bytes=MESSAGE_LIMIT,
             max_poll_records=2_000,
             session_timeout_ms=6_000,
@@ -210,6 +219,16 @@ class Broker:
             ]: f"{INTERACTIONS}/{topic['topic_id']}/{partition['partition_index']}"
             for partition in topic["partitions"]
         }
+
+
+def fetch_wait_ms(last: float) -> int:
+    """How long a fetch waits whose consumer has heard something `last` (`time.monotonic`)."""
+    return FETCH_WAIT_MS if time.monotonic() - last < QUIET_AFTER else QUIET_FETCH_WAIT_MS
+
+
+def pace(consumer: KafkaConsumer, last: float) -> None:
+    """Let a consumer's next fetches wait as long as becomes what it has heard last."""
+    consumer._fetcher.config["fetch_max_wait_ms"] = fetch_wait_ms(last)  # noqa: SLF001 - there is no public way
 
 
 def _enough(replicas: int) -> int:

@@ -23,7 +23,7 @@ from faust.worker import Worker
 from projections.redis import RedisStore
 from projections.registry import AGENTS
 from streams.broker.batch import open_batch
-from streams.broker.kafka import RECORDED
+from streams.broker.kafka import FETCH_WAIT_MS, RECORDED, fetch_wait_ms
 from streams.folds.active_groups import Register
 from streams.folds.shard_fold import Emit
 from streams.folds.worker import FoldWorker
@@ -33,7 +33,6 @@ from streams.observability.tracing import SpanKind, span, traceparents
 
 log = structlog.get_logger()
 
-FETCH_WAIT_MS = 20
 LOOK_EVERY = 1.0
 SESSION = 6.0
 MEETING = 20.0
@@ -43,10 +42,15 @@ NAME = "tierfold-agents"
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
-        """Trap: Faust fixes the fetch wait at 1,500 ms, which an in-memory broker waits out."""
+        """Trap: Faust fixes the fetch wait at 1,500 ms, which the embedded broker makes use of."""
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001
         return consumer
+
+    def pace(self, last: float) -> None:
+        """Let the next fetches wait as long as becomes what was heard last."""
+        if self._consumer is not None and self._consumer._fetcher is not None:  # noqa: SLF001
+            self._consumer._fetcher._fetch_max_wait_ms = fetch_wait_ms(last)  # noqa: SLF001
 
 
 class _Consumer(driver.Consumer):
@@ -62,14 +66,26 @@ class _App(faust.App):
     """Trap: Faust's own timers begin only when the group has met."""
 
     looks: list[Callable[[], Awaitable[None]]]
+    heard = 0.0
+    """When a batch came last (`time.monotonic`)."""
 
     async def on_start(self) -> None:
         await super().on_start()
         for look in self.looks:
             self.add_future(self._again_and_again(look))
 
+    def hear(self) -> None:
+        """Note that a batch came: others are likely to follow soon."""
+        self.heard = time.monotonic()
+        self.pace()
+
+    def pace(self) -> None:
+        """Let fetches wait as long as becomes what was heard last."""
+        self.consumer._thread.pace(self.heard)  # noqa: SLF001 - there is no public way
+
     async def _again_and_again(self, look: Callable[[], Awaitable[None]]) -> None:
         while not self.should_stop:
+            self.pace()
             await look()
             await self.sleep(LOOK_EVERY)
 
@@ -175,6 +191,7 @@ def _add_agent(
     async def fold(batches: Any) -> AsyncIterator[int]:
         async for event in batches.events():
             message = event.message
+            app.hear()
             with span(
                 "fold",
                 traceparents(message.headers or ()),

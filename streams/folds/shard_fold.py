@@ -7,7 +7,6 @@ up where the journal says, because the only thing believed is the position saved
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
@@ -28,8 +27,6 @@ log = structlog.get_logger()
 CHUNK_ROWS = 2_000
 BROADCAST_STREAMS = 500
 CACHED = 20_000
-IDLE_AFTER = 3.0
-"""Seconds without a batch after which a shard that is behind heals from the journal."""
 
 Emit = Callable[[Sequence[Proposed]], Awaitable[None]]
 
@@ -62,8 +59,9 @@ class ShardFold:
         self._event_types = sorted(group.read_types)
         self._upto: int | None = None
         self._etag = ""
-        self._moved = 0.0
         self._cache: dict[str, StreamState] = {}
+        self._proposed: list[tuple[int, Proposed]] = []
+        self._changed: dict[str, set[int]] = {}
         self._busy = asyncio.Lock()
         self._bank_context: Context | None = None
 
@@ -88,17 +86,12 @@ class ShardFold:
         held = self._cache.get(stream) if self._upto is not None and self._upto >= upto else None
         return None if held is None else held.states[self.group.parts.index(part)]
 
-    async def heal_if_idle(self) -> int:
-        """Catch up, unless batches have moved the shard of late.
-
-        Then more of them are on their way.
-        """
-        if self._upto is not None and time.monotonic() - self._moved < IDLE_AFTER:
-            return 0
+    async def heal(self, head: int) -> int:
+        """Catch up with the journal, also where the states are no longer what was left here."""
         async with self._busy:
             if await self._store.reached(self.place) != (self._upto, self._etag):
                 self._forget()  # the read models were lost, or another worker has moved them on
-        return await self.catch_up()
+        return 0 if self._upto == head else await self.advance(Batch(head, head, []))
 
     async def catch_up(self) -> int:
         """Bring the shard's states up to the journal; gives the number of events folded."""
@@ -111,14 +104,32 @@ class ShardFold:
         folded = 0
         if batch.after > self._upto:
             folded = await self._heal(batch.after)
+        if not batch.after <= self._upto < batch.upto:
+            return folded
         rows = [row for row in batch.rows if row.position > self._upto]
-        if rows:
-            await self._fold(rows, rows[-1].position)
+        await self._fold(rows, batch.upto)
         return folded + len(rows)
 
     async def _take_up(self) -> None:
         if self._upto is None:
             self._upto, self._etag = await self._store.reached(self.place)
+            if self.group.is_indexed and not await self._store.is_indexed(self.place):
+                await self._index()
+
+    async def _index(self) -> None:
+        """Keep all states once more, with what is due in them: an earlier release did not."""
+        async for streams in self._store.streams(self.place):
+            await self._load(streams)
+            assert self._upto is not None
+            await self._save({stream: self._there(stream) for stream in streams}, self._upto)
+        await self._store.set_indexed(self.place)
+
+    def _there(self, stream: str) -> list[int]:
+        """The parts of a stream that have a state."""
+        states = self._cache[stream].states
+        return [
+            number for number, part in enumerate(self.group.parts) if states[number] != part.initial
+        ]
 
     async def _heal(self, to: int) -> int:
         """Read what is missing from the journal.
@@ -148,20 +159,50 @@ class ShardFold:
         Rows of the streams themselves, and events for everyone.
         """
         for by_stream, event in stretches(self.group, rows, keep=_as_it_is):
-            await self._fold_streams(by_stream, event.position - 1 if event else upto)
-            if event is not None:
-                await self._broadcast(await asyncio.to_thread(self._context.tell, event))
+            await self._fold_streams(by_stream)
+            if event is not None and self.group.is_indexed:
+                await self._fold_due(await self._told(event))
+            elif event is not None:
+                await self._flush(event.position - 1)
+                await self._broadcast(await self._told(event))
+        await self._flush(upto)
 
-    async def _fold_streams(self, by_stream: Mapping[str, Sequence[Row]], upto: int) -> None:
+    async def _fold_streams(self, by_stream: Mapping[str, Sequence[Row]]) -> None:
         """Fold rows stream by stream: what happened to one does not change another."""
         await self._load(by_stream.keys())
-        proposed: list[tuple[int, Proposed]] = []
-        changed = {
-            stream: self._cache[stream].fold(self.group, stream, rows, self._partial, proposed)
-            for stream, rows in by_stream.items()
-        }
+        for stream, rows in by_stream.items():
+            self._note(
+                stream,
+                self._cache[stream].fold(self.group, stream, rows, self._partial, self._proposed),
+            )
+
+    async def _fold_due(self, event: Recorded) -> None:
+        """Fold an event for everyone into the streams in which something is due by its day."""
+        due = {*await self._store.due(self.place, event.business_date), *self._changed}
+        await self._load(due)
+        for stream in sorted(due):
+            self._note(
+                stream,
+                self._cache[stream].broadcast(self.group, stream, [event], self._proposed),
+            )
+
+    def _note(self, stream: str, parts: Sequence[int]) -> None:
+        """Note which parts of a stream are to be saved."""
+        if parts:
+            self._changed.setdefault(stream, set()).update(parts)
+
+    async def _flush(self, upto: int) -> None:
+        """Send what follows from all that was folded, and save it."""
+        proposed, changed = self._proposed, self._changed
+        self._proposed, self._changed = [], {}
         await self._send(proposed)
         await self._save(changed, upto)
+
+    async def _told(self, event: Recorded) -> Recorded:
+        """An event for everyone with what its group wants to know beside it."""
+        if self.group.context is None:
+            return event
+        return await asyncio.to_thread(self._context.tell, event)
 
     async def _broadcast(self, event: Recorded) -> None:
         """Fold one event into every stream of the shard, some at a time, by name.
@@ -217,7 +258,7 @@ class ShardFold:
             await self._emit([each for _, each in sorted(proposed, key=itemgetter(0))])
 
     async def _load(self, streams: Collection[str]) -> None:
-        if len(self._cache) > CACHED:
+        if len(self._cache) > CACHED and not self._changed:
             self._cache.clear()
         missing = sorted({*streams} - self._cache.keys())
         parts = self.group.parts
@@ -269,8 +310,6 @@ class ShardFold:
         if moved is None:
             self._forget()
             raise Superseded
-        if upto != self._upto:
-            self._moved = time.monotonic()
         self._upto, self._etag = moved
 
     @property
@@ -282,6 +321,7 @@ class ShardFold:
     def _forget(self) -> None:
         self._upto = None
         self._cache.clear()
+        self._proposed, self._changed = [], {}
 
 
 def _as_it_is(row: Row) -> Row:

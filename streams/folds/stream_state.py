@@ -83,7 +83,7 @@ class StreamState:
 
     def stored(self, group: Group, part: int) -> StoredState:
         """One of the states, as it is kept."""
-        return StoredState(self.upto, group.parts[part].encode(self.states[part]))
+        return StoredState.of(group.parts[part], self.upto, self.states[part])
 
 
 def decoded(group: Group, found: Sequence[StoredState | None]) -> Any:
@@ -115,11 +115,6 @@ def stretches(
             yield by_stream, event
             by_stream = {}
     yield by_stream, None
-
-
-def matters(group: Group, rows: Iterable[Row]) -> bool:
-    """Is there anything in these rows that a group folds?"""
-    return any(by_stream or event for by_stream, event in stretches(group, rows, lambda row: row))
 
 
 def partial(group: Group) -> Callable[[Row], Partial]:

@@ -4,7 +4,9 @@ One per carried group and shard, taken up and let go as it is decided.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import structlog
@@ -17,14 +19,15 @@ from streams.broker.batch import Batch
 from streams.folds.active_groups import Register
 from streams.folds.derived_fold import DerivedFold
 from streams.folds.shard_fold import Emit, ShardFold
-from streams.folds.stream_state import matters
-from streams.journal import Journal
+from streams.journal import Journal, Row
 from streams.observability.metrics import FOLD_FAILURES, FOLD_SECONDS, FOLDED
 
 log = structlog.get_logger()
 
 HELD_BACK = 0.2
 """Seconds for which a group need not say that it has seen what does not matter to it."""
+IDLE_AFTER = 3.0
+"""Seconds without a batch after which a shard that is behind heals from the journal."""
 
 
 class FoldWorker:
@@ -51,25 +54,42 @@ class FoldWorker:
         self._folds: dict[GroupShard, ShardFold] = {}
         self._filling: dict[GroupShard, asyncio.Task[None]] = {}
         self._in_step: set[GroupShard] = set()
+        self._routes: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._routed: list[Group] = []
         self._held: dict[GroupShard, Batch] = {}
         self._passing: dict[int, asyncio.Task[None]] = {}
+        self._busy = defaultdict[int, asyncio.Lock](asyncio.Lock)
+        self._heard = defaultdict[int, float](float)
 
     async def advance(self, shard: int, batch: Batch) -> int:
         """Bring all versions that are in step up to a batch; gives the number of events folded.
 
         One to which nothing in it matters has it later, with what follows: each save costs.
         """
-        folded = 0
-        for group in self._mine(self._register.last.carried):
-            place = GroupShard(shard, group.name)
-            if place not in self._in_step:
-                continue
-            self._fold(group, place)
-            self._hold(place, batch)
-            if not batch.rows or matters(group, batch.rows):
-                folded += await self._fold_held(place)
+        async with self._busy[shard]:
+            groups = self._mine(self._register.last.carried)
+            for group, rows in zip(groups, self._routed_to(groups, batch.rows), strict=True):
+                if (place := GroupShard(shard, group.name)) in self._in_step:
+                    self._fold(group, place)
+                    self._hold(place, batch._replace(rows=rows))
+            folded = await self._fold_held([place for place in self._of(shard) if self._due(place)])
+            self._heard[shard] = time.monotonic()
         self._pass_later(shard)
         return folded
+
+    def _routed_to(self, groups: list[Group], rows: Sequence[Row]) -> Iterable[list[Row]]:
+        """By group, the rows that matter to it; each row is looked at once."""
+        if groups != self._routed:
+            self._routed, self._routes = groups, {}
+        found: dict[str, list[Row]] = {group.name: [] for group in groups}
+        for row in rows:
+            route = (row.stream[: row.stream.index(":")], row.event_type)
+            if (names := self._routes.get(route)) is None:
+                names = tuple(group.name for group in groups if group.cares_for(*route))
+                self._routes[route] = names
+            for name in names:
+                found[name].append(row)
+        return found.values()
 
     def _hold(self, place: GroupShard, batch: Batch) -> None:
         """Join a batch to those before it.
@@ -79,23 +99,49 @@ class FoldWorker:
         held = self._held.get(place)
         if held is not None and batch.upto <= held.upto:
             return
-        if held is not None and held.upto == batch.after and batch.rows:
+        if held is not None and held.upto == batch.after < batch.upto:
             batch = Batch(held.after, batch.upto, [*held.rows, *batch.rows])
         self._held[place] = batch
 
-    async def _fold_held(self, place: GroupShard) -> int:
-        """Fold what was held back, of the sources first."""
-        fold, batch = self._folds.get(place), self._held.pop(place, None)
-        if fold is None or batch is None:
-            return 0
-        folded = 0
-        for source in fold.group.sources:
-            folded += await self._fold_held(GroupShard(place.shard, source.group))
-        with self._guarded(place), FOLD_SECONDS.labels(place.group).time():
-            count = await fold.advance(batch)
-            FOLDED.labels(place.group).inc(count)
-            folded += count
-        return folded
+    def _of(self, shard: int) -> list[GroupShard]:
+        return [place for place in self._held if place.shard == shard]
+
+    def _due(self, place: GroupShard) -> bool:
+        """Whether something matters in what is held back, or it is a nudge."""
+        held = self._held[place]
+        return bool(held.rows) or held.after == held.upto
+
+    async def _fold_held(self, places: Collection[GroupShard]) -> int:
+        """Fold what was held back of some groups of a shard, and of those that they read."""
+        sources = {
+            GroupShard(place.shard, source.group)
+            for place in places
+            if place in self._folds
+            for source in self._folds[place].group.sources
+        }
+        return await self._in_turn([*sources.union(places)], self._fold_one)
+
+    async def _in_turn(
+        self, places: Sequence[GroupShard], do: Callable[[GroupShard], Awaitable[int]]
+    ) -> int:
+        """Do something with groups at once, and then with those that read what others folded."""
+        counts: list[int] = []
+        for reads in (False, True):
+            some = [
+                place
+                for place in places
+                if place in self._folds and bool(self._folds[place].group.sources) is reads
+            ]
+            counts += await asyncio.gather(*map(do, some))
+        return sum(counts)
+
+    async def _fold_one(self, place: GroupShard) -> int:
+        count, batch = 0, self._held.pop(place, None)
+        if batch is not None:
+            with self._guarded(place), FOLD_SECONDS.labels(place.group).time():
+                count = await self._folds[place].advance(batch)
+                FOLDED.labels(place.group).inc(count)
+        return count
 
     def _pass_later(self, shard: int) -> None:
         """See to it that nothing is held back for long."""
@@ -103,10 +149,10 @@ class FoldWorker:
             self._passing[shard] = asyncio.create_task(self._pass(shard))
 
     async def _pass(self, shard: int) -> None:
-        while held := [place for place in self._held if place.shard == shard]:
+        while self._of(shard):
             await asyncio.sleep(HELD_BACK)
-            for place in held:
-                await self._fold_held(place)
+            async with self._busy[shard]:
+                await self._fold_held(self._of(shard))
 
     async def look_after(self, shard: int) -> None:
         """Take up what is new, let go what is withdrawn, and catch up where no batch
@@ -115,14 +161,34 @@ class FoldWorker:
         groups = self._mine((await self._register.carried()).carried)
         wanted = {GroupShard(shard, group.name): group for group in groups}
         self._let_go({place for place in self._folds if place.shard == shard} - wanted.keys())
+        await self._store.beat(wanted)
         for place, group in wanted.items():
+            folding = self._fold(group, place)
+            if place not in self._in_step and (
+                place not in self._filling or self._filling[place].done()
+            ):
+                self._filling[place] = asyncio.create_task(self._fill(folding, place))
+        if self._is_idle(shard):
+            async with self._busy[shard]:
+                await self._heal(shard, [place for place in wanted if place in self._in_step])
+
+    def _is_idle(self, shard: int) -> bool:
+        """Whether no batch is folded here, nor came of late: then none is on its way that brings
+        what is missing.
+        """
+        return (
+            not self._busy[shard].locked() and time.monotonic() - self._heard[shard] >= IDLE_AFTER
+        )
+
+    async def _heal(self, shard: int, places: Sequence[GroupShard]) -> None:
+        head = await asyncio.to_thread(self._journal[shard].head)
+
+        async def heal(place: GroupShard) -> int:
             with self._guarded(place):
-                await self._store.beat(place)
-                folding = self._fold(group, place)
-                if place in self._in_step:
-                    await folding.heal_if_idle()
-                elif place not in self._filling or self._filling[place].done():
-                    self._filling[place] = asyncio.create_task(self._fill(folding, place))
+                return await self._folds[place].heal(head)
+            return 0
+
+        await self._in_turn(places, heal)
 
     def _mine(self, groups: Iterable[Group]) -> list[Group]:
         return [group for group in groups if base_of(group) in self._bases]

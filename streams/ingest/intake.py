@@ -25,6 +25,7 @@ from streams.broker.kafka import (
     Broker,
     ConsumerRebalanceListener,
     TopicPartition,
+    pace,
 )
 from streams.broker.routing import shard_of, spread
 from streams.ingest.cloudevents import STRUCTURED, Item, read_message, write
@@ -39,6 +40,7 @@ log = structlog.get_logger()
 COMMIT_LIMIT = 1_000
 """Events in one transaction; a message is never split, so that its offset says all of it."""
 OFFSETS_EVERY = 5.0
+POLL_MS = 250
 FEW = 200
 """Messages at once, below which more are waited for.
 
@@ -86,6 +88,7 @@ class Intake(ConsumerRebalanceListener):
         self._producer = broker.producer()
         self._logs = broker.logs()
         self._published: list[Any] = []
+        self._heard = time.monotonic()
 
     def run(self, stop: threading.Event) -> None:
         """Take messages until told to stop.
@@ -96,7 +99,7 @@ class Intake(ConsumerRebalanceListener):
         offsets_due = time.monotonic() + OFFSETS_EVERY
         try:
             while not stop.is_set():
-                if self.turn() < FEW:
+                if 0 < self.turn() < FEW:
                     stop.wait(GATHERING)
                 if self._group is not None and time.monotonic() > offsets_due:
                     self._consumer.commit()
@@ -121,12 +124,14 @@ class Intake(ConsumerRebalanceListener):
 
         Waits a moment where there is none.
         """
-        arrived = self._consumer.poll(timeout_ms=100)
+        arrived = self._consumer.poll(timeout_ms=POLL_MS)
         for partition, messages in arrived.items():
             self._take(partition.partition, messages)
             TAKEN.labels(partition.partition).inc(len(messages))
         self._check_published()
         PULSE.beat()
+        self._heard = time.monotonic() if arrived else self._heard
+        pace(self._consumer, self._heard)
         return sum(map(len, arrived.values()))
 
     def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:

@@ -112,8 +112,6 @@ class Recorder(Protocol):
     def insert_events(
         self, stored_events: Sequence[StoredEvent], **kwargs: Any
     ) -> Sequence[int] | None: ...
-    def max_notification_id(self) -> int | None: ...
-    def max_tracking_id(self, application_name: str) -> int | None: ...
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
     def change(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
 
@@ -259,7 +257,8 @@ class Shard:
 
     def head(self) -> int:
         """The position of the last event, 0 if there is none."""
-        return self._recorder.max_notification_id() or 0
+        [(last,)] = self._recorder.query(HEAD.format(p="{p}", position=self._recorder.position))
+        return int(last or 0)
 
     def read(
         self, after: int, limit: int, upto: int | None = None, event_types: Sequence[str] = ()
@@ -325,8 +324,8 @@ class Shard:
 
     def tracked(self, log: str) -> int:
         """The last offset of a log whose outcome is committed here, -1 if there is none."""
-        offset = self._recorder.max_tracking_id(log)
-        return -1 if offset is None else offset
+        [(offset,)] = self._recorder.query(TRACKED, (log,))
+        return -1 if offset is None else int(offset)
 
     def leaves(self, begin: int) -> Iterator[Leaf]:
         """The leaves of the tree from an index on, in order."""
@@ -446,6 +445,8 @@ LEAVES_AT = (
 BLOCK_ROOTS = "SELECT root FROM {p}blocks ORDER BY number"
 SIZE = "SELECT MAX(size) AS size FROM {p}leaves"
 LAST_POSITION = 2**63 - 1
+HEAD = "SELECT MAX({position}) AS last FROM {p}stored_events"
+TRACKED = "SELECT MAX(notification_id) AS last FROM {p}tracking WHERE application_name = %s"
 READ = (
     "SELECT {position}, originator_id, topic, state FROM {p}stored_events WHERE {position} > %s "
     "AND {position} <= %s {among}ORDER BY {position} LIMIT %s"

@@ -37,6 +37,8 @@ from streams.observability.tracing import HEADER, headers
 log = structlog.get_logger()
 
 PAUSE = 0.01
+LONGEST_PAUSE = 0.04
+"""Seconds between two looks at what the journal has: longer as long as it has nothing new."""
 REFUSED = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidTopicError)
 """What the broker refuses for good: sending it again would block all that comes after it."""
 SENDABLE = MESSAGE_LIMIT - 64 * 1024
@@ -83,6 +85,7 @@ class ConfirmedProducer:
         self._logs: dict[int, str] = {}
         self._producer: KafkaProducer | None = None
         self._progress = 0.0
+        self._pause, self._due = PAUSE, 0.0
         self._wake = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="producer", daemon=True)
@@ -130,7 +133,7 @@ class ConfirmedProducer:
     @property
     def outstanding(self) -> int:
         """How many messages are not yet safe; never too few."""
-        return len(self._new) + sum(len(messages) for messages in tuple(self._open.values()))
+        return len(self._new) + self._on_their_way
 
     def close(self, patience: float = 0.0) -> None:
         """Wait for what is on its way as long as patience (seconds) lasts, then stop."""
@@ -180,8 +183,10 @@ class ConfirmedProducer:
             self._open.setdefault(message.partition, deque()).append(message)
             self._new.popleft()
             self._send(message)
-        self._confirm()
-        self._wake.wait(PAUSE)
+        if time.monotonic() >= self._due:
+            self._pause = PAUSE if self._confirm() else min(2 * self._pause, LONGEST_PAUSE)
+            self._due = time.monotonic() + self._pause
+        self._wake.wait(max(0.0, self._due - time.monotonic()))
         self._wake.clear()
 
     def _connect(self) -> None:
@@ -202,7 +207,9 @@ class ConfirmedProducer:
             headers=message.headers,
         )
 
-    def _confirm(self) -> None:
+    def _confirm(self) -> bool:
+        """Give word of what is safe by now; whether anything is."""
+        before = self._on_their_way
         for partition, messages in self._open.items():
             if messages and messages[0].sent.is_done:
                 self._confirm_partition(partition, messages)
@@ -210,6 +217,11 @@ class ConfirmedProducer:
             if self._broker.logs() != self._logs:
                 raise KafkaError("the topic was made anew")
             self._progress = time.monotonic()
+        return self._on_their_way < before
+
+    @property
+    def _on_their_way(self) -> int:
+        return sum(len(messages) for messages in tuple(self._open.values()))
 
     def _confirm_partition(self, partition: int, messages: deque[Message]) -> None:
         name = self._logs[partition]
