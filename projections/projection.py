@@ -133,10 +133,10 @@ class Group:
 
     def cares_for(self, kind: str, event_type: str) -> bool:
         """Whether an event of a stored type matters in a stream of a kind."""
-        if kind not in self.kinds:
-            return kind == "shard" and self.is_broadcast is not None
-        return event_type not in self.ignored_types and (
-            self.event_types is None or event_type in self.event_types
+        return (
+            kind in self.kinds
+            and event_type not in self.ignored_types
+            and (self.event_types is None or event_type in self.event_types)
         )
 
     @cached_property

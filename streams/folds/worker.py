@@ -83,13 +83,21 @@ class FoldWorker:
             self._routed, self._routes = groups, {}
         found: dict[str, list[Row]] = {group.name: [] for group in groups}
         for row in rows:
-            route = (row.stream[: row.stream.index(":")], row.event_type)
-            if (names := self._routes.get(route)) is None:
-                names = tuple(group.name for group in groups if group.cares_for(*route))
-                self._routes[route] = names
-            for name in names:
+            for name in self._route(row):
                 found[name].append(row)
         return found.values()
+
+    def _route(self, row: Row) -> Sequence[str]:
+        """The groups to which a row matters."""
+        kind, _, _ = row.stream.partition(":")
+        if kind == "shard":
+            return [group.name for group in self._routed if _is_for_everyone(group, row)]
+        if (names := self._routes.get((kind, row.event_type))) is None:
+            names = tuple(
+                group.name for group in self._routed if group.cares_for(kind, row.event_type)
+            )
+            self._routes[kind, row.event_type] = names
+        return names
 
     def _hold(self, place: GroupShard, batch: Batch) -> None:
         """Join a batch to those before it.
@@ -237,3 +245,16 @@ class FoldWorker:
             if task := self._filling.pop(place, None):
                 task.cancel()
             del self._folds[place]
+
+
+def _is_for_everyone(group: Group, row: Row) -> bool:
+    """Whether an event of the shard itself concerns every stream of a group.
+
+    One that cannot be read does: the group that reads it says so, and keeps no other waiting.
+    """
+    if group.is_broadcast is None:
+        return False
+    try:
+        return group.is_broadcast(row.event().data)
+    except ValueError:
+        return True

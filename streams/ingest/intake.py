@@ -88,7 +88,6 @@ class Intake(ConsumerRebalanceListener):
         self._producer = broker.producer()
         self._logs = broker.logs()
         self._published: list[Any] = []
-        self._heard = time.monotonic()
 
     def run(self, stop: threading.Event) -> None:
         """Take messages until told to stop.
@@ -96,10 +95,14 @@ class Intake(ConsumerRebalanceListener):
         Raises whatever broke; the journal then tells where to go on.
         """
         self.begin()
-        offsets_due = time.monotonic() + OFFSETS_EVERY
+        heard = time.monotonic()
+        offsets_due = heard + OFFSETS_EVERY
         try:
             while not stop.is_set():
-                if 0 < self.turn() < FEW:
+                if taken := self.turn():
+                    heard = time.monotonic()
+                pace(self._consumer, heard)
+                if 0 < taken < FEW:
                     stop.wait(GATHERING)
                 if self._group is not None and time.monotonic() > offsets_due:
                     self._consumer.commit()
@@ -130,8 +133,6 @@ class Intake(ConsumerRebalanceListener):
             TAKEN.labels(partition.partition).inc(len(messages))
         self._check_published()
         PULSE.beat()
-        self._heard = time.monotonic() if arrived else self._heard
-        pace(self._consumer, self._heard)
         return sum(map(len, arrived.values()))
 
     def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:

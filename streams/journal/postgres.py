@@ -52,7 +52,7 @@ INSERT = (
 class PostgresShardRecorder(PostgresProcessRecorder):
     """The process recorder, with what a shard keeps beside its events; one schema per shard."""
 
-    position = "notification_id"
+    position, tracking = "notification_id", "notification_tracking"
 
     def __init__(self, datastore: PostgresDatastore) -> None:
         super().__init__(datastore)

@@ -107,6 +107,7 @@ class Recorder(Protocol):
     """What a shard asks of the recorder below it."""
 
     position: str
+    tracking: str
     datastore: Any
 
     def insert_events(
@@ -324,7 +325,8 @@ class Shard:
 
     def tracked(self, log: str) -> int:
         """The last offset of a log whose outcome is committed here, -1 if there is none."""
-        [(offset,)] = self._recorder.query(TRACKED, (log,))
+        sql = TRACKED.format(p="{p}", tracking=self._recorder.tracking)
+        [(offset,)] = self._recorder.query(sql, (log,))
         return -1 if offset is None else int(offset)
 
     def leaves(self, begin: int) -> Iterator[Leaf]:
@@ -446,7 +448,7 @@ BLOCK_ROOTS = "SELECT root FROM {p}blocks ORDER BY number"
 SIZE = "SELECT MAX(size) AS size FROM {p}leaves"
 LAST_POSITION = 2**63 - 1
 HEAD = "SELECT MAX({position}) AS last FROM {p}stored_events"
-TRACKED = "SELECT MAX(notification_id) AS last FROM {p}tracking WHERE application_name = %s"
+TRACKED = "SELECT MAX(notification_id) AS last FROM {p}{tracking} WHERE application_name = %s"
 READ = (
     "SELECT {position}, originator_id, topic, state FROM {p}stored_events WHERE {position} > %s "
     "AND {position} <= %s {among}ORDER BY {position} LIMIT %s"

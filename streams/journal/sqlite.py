@@ -31,7 +31,7 @@ TRIGGERS = tuple(
 class SQLiteShardRecorder(SQLiteProcessRecorder):
     """The process recorder, with what a shard keeps beside its events."""
 
-    position = "rowid"
+    position, tracking = "rowid", "tracking"
 
     def construct_create_table_statements(self) -> list[str]:
         """The library's tables, then ours, then the triggers that keep events as they are."""

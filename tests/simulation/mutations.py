@@ -83,16 +83,27 @@ MUTATIONS: dict[str, Sequence[Edit]] = {
     "the position moves before what follows is in the journal": [
         Edit(
             ShardFold,
-            "_fold_streams",
+            "_flush",
             "await self._send(proposed)",
             "await self._save(changed, upto)",
         ),
         Edit(
             ShardFold,
-            "_fold_streams",
+            "_flush",
             "await self._save(changed, upto)\n",
             "await self._send(proposed)\n",
         ),
+    ],
+    "nobody asks in which streams something is due": [
+        Edit(
+            ShardFold,
+            "_fold_due",
+            "{*await self._store.due(self.place, event.business_date), *self._changed}",
+            "{*self._changed}",
+        ),
+    ],
+    "what is due of late is not asked for": [
+        Edit(ShardFold, "_fold_due", ", *self._changed}", "}"),
     ],
     "a worker that was superseded goes on": [
         Edit(

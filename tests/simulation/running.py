@@ -5,27 +5,54 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import date
 from functools import cache
 from pathlib import Path
-from unittest.mock import patch
 
 from structlog.testing import capture_logs
 
+from domain.cases.events import ComplaintOpened
 from domain.envelope import Proposed
+from domain.event import Interaction
+from domain.offers.events import OfferDecided, OfferPresented
 from streams.sources.synth import Bank, synth
 from tests.simulation.checks import Outcome, check, outcome
 from tests.simulation.faults import RATES
 from tests.simulation.world import Violation, World
 
 BANKS = 8
+DUE = 5
+_SHOWN = OfferDecided(
+    decision="d",
+    channel="app",
+    offer="o",
+    features={},
+    catalogue="synth@1",
+    answer_by=date(2026, 1, 31),
+)
+UNANSWERED = (
+    ("customer:100000", _SHOWN),
+    ("customer:100000", OfferPresented(decision="d", offer="o", channel="app")),
+    ("customer:100001", ComplaintOpened(case="c", text="", channel="call")),
+)
+"""By stream, a decision that lapses as the last day closes, and a complaint that is open then."""
 MEMORY = Path("/dev/shm")
 """A folder in memory, where there is one: a journal is written for every seed."""
 
 
 @cache
 def bank(number: int) -> tuple[Proposed, ...]:
-    """The events of a small bank."""
-    return tuple(synth(Bank(customers=3, months=1, seed=number)))
+    """The events of a small bank; in one of them something falls due as it closes its days."""
+    events = tuple(synth(Bank(customers=3, months=1, seed=number)))
+    if number != DUE:
+        return events
+    *before, last = events
+    return (*before, *(_later(last, place, *each) for place, each in enumerate(UNANSWERED)), last)
+
+
+def _later(last: Proposed, place: int, stream: str, data: Interaction) -> Proposed:
+    """An event just before the last day closes."""
+    return last._replace(id=f"due-{place}", stream=stream, data=data)
 
 
 @cache
@@ -45,10 +72,7 @@ def run(
     world = World(folder, seed, rates)
 
     async def live() -> Outcome:
-        with (
-            patch("streams.folds.shard_fold.time", world.clock),
-            capture_logs(),
-        ):  # nobody reads what thousands of worlds say
+        with capture_logs():  # nobody reads what thousands of worlds say
             await world.run(events)
         if undisturbed is not None:
             await check(world, events, undisturbed)

@@ -28,7 +28,8 @@ from streams.broker.batch import open_batch
 from streams.broker.kafka import INTERACTIONS, RECORDED, KafkaError, TopicPartition
 from streams.broker.routing import shard_of, spread
 from streams.folds.derived_fold import DerivedFold
-from streams.folds.shard_fold import IDLE_AFTER, ShardFold, Superseded
+from streams.folds.shard_fold import ShardFold, Superseded
+from streams.folds.worker import IDLE_AFTER
 from streams.ingest.cloudevents import BATCH, read_event, write, write_batch
 from streams.ingest.intake import Intake
 from streams.ingest.screening import Screen
@@ -318,6 +319,7 @@ class Worker:
         self.at = 0
         self._world = world
         self._shard = shard
+        self._heard = -IDLE_AFTER
         customers, cases, tiers, reactions, wholes = GROUPS
         emit = emitter(self.producer, world.journal, SHARDS)  # type: ignore[arg-type] - it submits, and no more is asked of it
         folds = {
@@ -355,14 +357,16 @@ class Worker:
         """Heal what is idle, beside that."""
         while True:
             self._world.clock.now += IDLE_AFTER / 10
-            for folding in self._foldings:
-                with self._world.dying():
-                    await folding.heal_if_idle()
+            if self._world.clock.now - self._heard >= IDLE_AFTER:
+                for folding in self._foldings:
+                    with self._world.dying():
+                        await folding.heal(self._world.journal[self._shard].head())
             await self._world.pause()
 
     async def take(self, at: int) -> None:
         """One message, by all foldings."""
         if at < len(self._published):
+            self._heard = self._world.clock.now
             batch = open_batch(self._world.journal[self._shard], self._published[at].value)
             for folding in self._foldings:
                 with self._world.dying():
