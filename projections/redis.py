@@ -375,6 +375,11 @@ class RedisStore:
         )
         return [name.decode().partition(" ")[2] for name in found]
 
+    async def due_of(self, place: GroupShard, wanted: Sequence[tuple[str, str]]) -> list[int]:
+        """By `(key, stream)`, the ordinal of the day on which something is due, or `NEVER`."""
+        names = [f"{key} {stream}" for key, stream in wanted]
+        return [int(day or NEVER) for day in await self._redis.zmscore(_key(place, "due"), names)]
+
     async def is_indexed(self, place: GroupShard) -> bool:
         """Whether all states there were kept with what is due in them.
 

@@ -122,6 +122,9 @@ class Store(Protocol):
     async def due(self, place: GroupShard, day: date) -> list[str]:
         """The streams in which something is due on a day or before."""
 
+    async def due_of(self, place: GroupShard, wanted: Sequence[tuple[str, str]]) -> list[int]:
+        """By `(key, stream)`, the ordinal of the day on which something is due, or `NEVER`."""
+
     async def is_indexed(self, place: GroupShard, /) -> bool:
         """Whether all states there were kept with what is due in them."""
 
@@ -207,6 +210,10 @@ class MemoryStore:
             for (_, stream), kept in self._states.get(place, {}).items()
             if kept.due and kept.due <= day.toordinal()
         ]
+
+    async def due_of(self, place: GroupShard, wanted: Sequence[tuple[str, str]]) -> list[int]:
+        """What is due under `(key, stream)`."""
+        return [kept.due or NEVER if kept else NEVER for kept in await self.load(place, wanted)]
 
     async def is_indexed(self, _place: GroupShard) -> bool:
         """What is kept here is looked through."""

@@ -23,7 +23,7 @@ from domain.upcasters import UPCASTERS
 from projections.projection import Group, States
 from projections.registry import Present, base_of
 from projections.rollout.versions import policy_of
-from projections.store import GroupShard, Store, StoredState
+from projections.store import NEVER, GroupShard, Store, StoredState
 from projections.tiering.standing import STANDINGS
 from projections.views.history import customers_under
 from replay.history.as_of import events_of
@@ -261,6 +261,8 @@ async def states_verified(
                 _matches, journal, history, first, group, stream, reached, kept
             )
             said = "is not what its history comes to"
+            if sound and not await _due_as_kept(store, place, group, stream, reached, kept):
+                sound, said = False, "does not fall due when it should"
         except UNREADABLE as error:
             sound, said = (
                 False,
@@ -270,6 +272,28 @@ async def states_verified(
             len(kept),
             [] if sound else [Finding("state", shard.number, f"{group.name} {stream}", said)],
         )
+
+
+async def _due_as_kept(
+    store: Store,
+    place: GroupShard,
+    group: Group,
+    stream: str,
+    reached: int,
+    kept: Sequence[StoredState | None],
+) -> bool:
+    """Whether a stream stands in the index of what is due as its states say.
+
+    They may have moved on meanwhile: then they are looked at with the next round.
+    """
+    if not group.is_indexed or not await store.is_indexed(place):
+        return True
+    expected = [
+        StoredState.of(part, 0, part.decode(one.state)).due if one else NEVER
+        for part, one in zip(group.parts, kept, strict=True)
+    ]
+    found = await store.due_of(place, [(part.key, stream) for part in group.parts])
+    return found == expected or await store.upto(place) != reached
 
 
 def folded_by(present: Present, group: Group) -> tuple[Group, int]:

@@ -1,7 +1,10 @@
 """What every read-model store promises; memory and Redis alike."""
 
+import asyncio
+from datetime import date, timedelta
+
 from projections.redis import RedisStore
-from projections.store import GroupShard, Store, StoredState
+from projections.store import NEVER, GroupShard, Store, StoredState
 
 PLACE = GroupShard(3, "customers@1")
 NAME = ("profile@1", "customer:1")
@@ -158,3 +161,55 @@ async def test_every_stream_is_listed(store: Store) -> None:
     )
 
     assert {stream async for some in store.streams(PLACE) for stream in some} == wanted
+
+
+DAY = date(2026, 3, 31)
+
+
+def kept(due: int, state: bytes = b"x") -> StoredState:
+    """A state in which something is due on a day, by its ordinal."""
+    return StoredState(7, state, due)
+
+
+async def test_streams_are_found_by_the_day_on_which_something_is_due(store: Store) -> None:
+    """On the day and before it; what is no longer due, amended or gone is not found."""
+    names = {stream: ("offers@3", stream) for stream in ("early", "then", "late", "never")}
+    ordinals = (DAY.toordinal() - 9, DAY.toordinal(), DAY.toordinal() + 1, NEVER)
+    states = {names[stream]: kept(due) for stream, due in zip(names, ordinals, strict=True)}
+    first = await store.save(PLACE, await store.reached(PLACE), 7, states)
+    assert first is not None
+    found = [sorted(await store.due(PLACE, day)) for day in (DAY, DAY + timedelta(1))]
+
+    assert found == [["early", "then"], ["early", "late", "then"]]
+    second = await store.save(PLACE, first, 8, {names["early"]: kept(NEVER)})
+    assert second is not None
+    assert await store.due(PLACE, DAY) == ["then"]
+    changed = {names["then"]: None, names["early"]: kept(DAY.toordinal())}
+    assert await store.amend(PLACE, second, changed)
+    assert await store.due(PLACE, DAY) == ["early"]
+
+
+async def test_several_groups_of_a_shard_are_saved_at_once_each_by_its_own_tag(
+    redis_url: str,
+) -> None:
+    """One of three has been moved meanwhile: the others are saved, and it is not."""
+    store = RedisStore(redis_url)
+    await store.clear()
+    places = [GroupShard(3, name) for name in ("a@1", "b@1", "c@1")]
+    known = [await store.reached(place) for place in places]
+    await store.save(places[1], known[1], 5, {})
+    saved = await asyncio.gather(
+        *(
+            store.save(place, progress, 7, {NAME: StoredState(7, place.group.encode())})
+            for place, progress in zip(places, known, strict=True)
+        )
+    )
+
+    assert [progress is not None for progress in saved] == [True, False, True]
+    assert [await store.upto(place) for place in places] == [7, 5, 7]
+    assert [await store.load(place, [NAME]) for place in places] == [
+        [StoredState(7, b"a@1")],
+        [None],
+        [StoredState(7, b"c@1")],
+    ]
+    await store.close()

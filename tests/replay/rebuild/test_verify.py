@@ -5,6 +5,7 @@ And what is sound is found sound, also while it moves.
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -179,6 +180,22 @@ async def test_a_state_that_is_not_what_its_history_comes_to_is_found(
 
     assert [(finding.kind, finding.where) for finding in verdict.findings] == [
         ("state", f"{group.name} {key[1]}")
+    ]
+
+
+async def test_a_stream_that_would_fall_due_on_another_day_is_found(
+    journal: Journal, running: Present
+) -> None:
+    """Its state is right, and it does not stand in the index as that says."""
+    store, group = rebuild(running.live, journal, processes=1), running.of("reactions@3")
+    place, states = await _states(store, group)
+    key, reached = next(iter(states)), await store.reached(place)
+    assert await store.save(
+        place, reached, reached.upto, {key: states[key]._replace(due=date.max.toordinal())}
+    )
+
+    assert [finding.said for finding in (await verified(journal, running, store)).findings] == [
+        "does not fall due when it should"
     ]
 
 

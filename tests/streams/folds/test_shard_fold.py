@@ -6,15 +6,17 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 import pytest
+import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.accounts.events import ExchangeRateFixed, TransactionPosted
 from domain.bank.events import DayClosed
+from domain.cases.events import ComplaintOpened
 from domain.envelope import Proposed
 from domain.tiering.events import TierOverridden
 from domain.tiering.policy import TierPolicy
-from projections.cases.complaints import CASES
+from projections.cases.complaints import CASES, COMPLAINTS
 from projections.customers.group import CUSTOMERS
 from projections.projection import Group, Projection
 from projections.redis import RedisStore
@@ -309,3 +311,30 @@ async def test_nothing_is_told_of_states_that_were_lost_meanwhile(
 
     assert (first.rows[0].stream, second.rows[0].stream) == ("customer:0", "customer:1")
     assert set(told) == right
+
+
+async def test_what_an_earlier_release_has_folded_falls_due_too(
+    sqlite_journal: Journal, redis_url: str
+) -> None:
+    """Its states were kept without the index of what is due in them: it is made at the start."""
+    store, client = RedisStore(redis_url), redis.Redis.from_url(redis_url, protocol=2)
+    await store.clear()
+    opened = ComplaintOpened(case="c", text="", channel="call")
+    january = date(2026, 1, 31)
+    sqlite_journal[0].claim()
+    for offset, event in enumerate(
+        (
+            proposed(opened, "c", "customer:1", january),
+            proposed(DayClosed(date=january), "d", "shard:0", january),
+        )
+    ):
+        sqlite_journal[0].record([Arrival(offset, 0, b"", event)], LogOffset("log", offset), NOON)
+        await ShardFold(CASES, 0, store, sqlite_journal).catch_up()
+        client.delete(*client.keys("*:due"))
+    client.close()
+
+    assert await digests([CASES], store, 1) == await undisturbed([CASES], sqlite_journal)
+    [kept] = await store.load(GroupShard(0, CASES.name), [(COMPLAINTS.key, "customer:1")])
+    assert kept is not None
+    assert COMPLAINTS.decode(kept.state).disputed[0].open == 1
+    await store.close()
