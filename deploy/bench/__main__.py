@@ -89,6 +89,7 @@ def _parts() -> "dict[str, Callable[[], list[Figure]]]":
     from deploy.bench.lookups import lookups
     from deploy.bench.loss import loss
     from deploy.bench.market import market
+    from deploy.bench.one_more_group import cost_of_a_group
     from deploy.bench.open_bandit import open_bandit
     from deploy.bench.parts import events_by_shard
     from deploy.bench.path import end_to_end, in_turn, latency, stack
@@ -114,11 +115,14 @@ def _parts() -> "dict[str, Callable[[], list[Figure]]]":
                 bank(), {"ingest alone": into().value, "fold alone": folded().value}, folded().peers
             )
         ],
-        "cost": lambda: cost(
-            stack,
-            in_turn(bank()),
-            {name: peer.cost for name, peer in stock_faust().items()},
-        ),
+        "cost": lambda: [
+            *cost(
+                stack,
+                in_turn(bank()),
+                {name: peer.cost for name, peer in stock_faust().items()},
+            ),
+            cost_of_a_group(bank()[0]),
+        ],
         "scaling": scaling,
         "real": lambda: on_real_components(bank()),
         "live-fold": live_fold,

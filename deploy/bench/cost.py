@@ -6,6 +6,7 @@ slower machine has more an event.
 """
 
 import asyncio
+import json
 import os
 import statistics
 import time
@@ -17,10 +18,16 @@ from deploy.bench.parts import REPEATS, Figure
 from deploy.operations.feed import feed_all
 from deploy.operations.summary import wait_until_settled
 from deploy.settings import Settings
+from projections.redis import RedisStore
+from streams.queries.health import GUARD
 
 TICKS = os.sysconf("SC_CLK_TCK")
 OURSELVES = "feeder and supervisor"
-IDLE_SECONDS = 30.0
+SETTLED = 20.0
+"""Seconds after its start in which a stack has loaded all that it needs."""
+IDLE_SECONDS = 300.0
+FEW = 2_000
+"""Events of a bank that is idle then."""
 
 
 def cost(
@@ -33,23 +40,26 @@ def cost(
 
     Peers are in microseconds an event.
     """
-    runs, idle = [], 0.0
-    for number in range(REPEATS):
+    runs = []
+    for _ in range(REPEATS):
         with stack() as settings:
+            time.sleep(SETTLED)
             before = seconds_of(settings)
-            feed_all(settings, raws, lambda _count: None)
-            asyncio.run(wait_until_settled(settings))
+            _feed(settings, raws)
             runs.append(_since(before, settings))
-            if number == REPEATS - 1:
-                idle = _idle(settings)
     middle = sorted(runs, key=lambda run: sum(run.values()))[REPEATS // 2]
     each = {name: seconds * 1e6 / len(raws) for name, seconds in middle.items()}
     whole = statistics.median(sum(run.values()) for run in runs) * 1e6 / len(raws)
     return [
         Figure("cost_us_an_event", whole, "us", {}, peers),
         *(Figure(f"cost_us_an_event of {name}", each[name], "us") for name in sorted(each)),
-        Figure("idle_share_of_a_core", idle, "cores"),
+        Figure("idle_share_of_a_core", _idle(stack, raws[:FEW]), "cores"),
     ]
+
+
+def _feed(settings: Settings, raws: Sequence[bytes]) -> None:
+    feed_all(settings, raws, lambda _count: None)
+    asyncio.run(wait_until_settled(settings))
 
 
 def seconds_of(settings: Settings) -> dict[str, float]:
@@ -69,9 +79,23 @@ def _since(before: dict[str, float], settings: Settings) -> dict[str, float]:
     return {name: now - before[name] for name, now in seconds_of(settings).items()}
 
 
-def _idle(settings: Settings) -> float:
-    """The share of a core of all processes, a while after the last event."""
-    time.sleep(IDLE_SECONDS / 3)
-    before = seconds_of(settings)
-    time.sleep(IDLE_SECONDS)
-    return sum(_since(before, settings).values()) / IDLE_SECONDS
+def _idle(stack: Callable[[], AbstractContextManager[Settings]], raws: Sequence[bytes]) -> float:
+    """The share of a core of all processes of a small bank, once the guard has been round."""
+    with stack() as settings:
+        _feed(settings, raws)
+        asyncio.run(_guarded(settings, rounds=2))
+        before = seconds_of(settings)
+        time.sleep(IDLE_SECONDS)
+        return sum(_since(before, settings).values()) / IDLE_SECONDS
+
+
+async def _guarded(settings: Settings, rounds: int) -> None:
+    """Wait until the guard has been round so often."""
+    store = RedisStore(settings.redis)
+    while _rounds(await store.noted(GUARD)) < rounds:
+        await asyncio.sleep(1)
+    await store.close()
+
+
+def _rounds(said: bytes | None) -> int:
+    return int(json.loads(said)["rounds"]) if said else 0

@@ -8,9 +8,15 @@ import re
 from collections.abc import Sequence
 
 from domain.customers.events import PreferenceStated, ProfileFactStated
+from domain.event import Interaction
 from streams.ingest.cloudevents import Item
 from streams.journal import Rejected
 
+NAMED_BY_THE_SENDER: dict[type[Interaction], str] = {
+    ProfileFactStated: "fact",
+    PreferenceStated: "topic",
+}
+"""By event, the field with a name that its sender has thought of."""
 SHORT = 4
 """Letters up to which a word must stand alone in a name: a shipping address has no PIN."""
 
@@ -39,11 +45,8 @@ class Screen:
                 self._named.search(name.decode("utf-8", "replace"))
                 for name in self._names.findall(item.raw)
             )
-        match item.read.data:
-            case ProfileFactStated(fact=name) | PreferenceStated(topic=name):
-                return self._named.search(name) is not None
-            case _:
-                return False
+        field = NAMED_BY_THE_SENDER.get(type(item.read.data))
+        return field is not None and self._named.search(getattr(item.read.data, field)) is not None
 
 
 def _capital(words: Sequence[str]) -> str:

@@ -78,14 +78,15 @@ def head(
     version: int,
     recorded_at: datetime,
     previous: bytes | None,
+    about: str | None = None,
     alg: str | None = None,
     digest: bytes | None = None,
 ) -> bytes:
     """The stored bytes of an event up to what it says, as it becomes `version` of its stream,
     behind one with the hash `previous`.
 
-    `alg` is how what follows is sealed, and `digest` the commitment to it; None if it is not
-    sealed.
+    `alg` is how what follows is sealed, with the key of whom it is `about`, and `digest` the
+    commitment to it; all None if it is not sealed.
     """
     said = _encoder.encode(
         Head(
@@ -99,7 +100,7 @@ def head(
             recorded_at=recorded_at,
             cause=event.cause,
             previous=previous,
-            about=event.subject if alg is not None and event.subject != event.stream else None,
+            about=None if about == event.stream else about,
             digest=digest,
             alg=alg,
         )

@@ -70,13 +70,14 @@ class Counts:
 
 
 class Identity(NamedTuple):
-    """Digests of the name of an event and of what it says, its data, and the key with which they
-    are sealed.
+    """Digests of the name of an event and of what it says, its data, whom it is about, and the key
+    with which what it says is sealed.
     """
 
     key: bytes
     content: bytes
     data: bytes
+    subject: str | None = None
     seal: Key | None = None
 
 
@@ -100,10 +101,10 @@ def source_key(source: str, event_id: str) -> bytes:
     return _digest(_encode((source, event_id)))
 
 
-def identify(event: Proposed, key: Key | None = None) -> Identity:
+def identify(event: Proposed, subject: str | None = None, key: Key | None = None) -> Identity:
     """Name and content of an event.
 
-    The content is all that the sender said, digested by the subject's key if there is one.
+    The content is all that the sender said, digested by the key of the subject if there is one.
     """
     data = canonical(event)
     said = _encode(
@@ -120,6 +121,7 @@ def identify(event: Proposed, key: Key | None = None) -> Identity:
         source_key(event.source, event.id),
         _digest(said) if key is None else key.digest(said),
         data,
+        subject,
         key,
     )
 

@@ -3,7 +3,7 @@
 Claim it, record arrivals in it, read it. Nothing else.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
@@ -186,12 +186,12 @@ class Shard:
 
     def identified(self, events: Sequence[Proposed]) -> list[Identity]:
         """Name and content of events that are recorded here, digested as they were then."""
-        keys = (
-            {}
-            if self._keyring is None
-            else self._keyring.get({subject for event in events if (subject := event.subject)})
-        )
-        return [identify(event, keys.get(event.subject or "")) for event in events]
+        subjects = [event.subject for event in events]
+        keys = {} if self._keyring is None else self._keyring.get({*filter(None, subjects)})
+        return [
+            identify(event, subject, keys.get(subject or ""))
+            for event, subject in zip(events, subjects, strict=True)
+        ]
 
     def _identified(
         self, read: Sequence[Proposed | Rejected | Refused]
@@ -202,13 +202,11 @@ class Shard:
         """
         if self._keyring is None:
             return [identify(each) if isinstance(each, Proposed) else None for each in read]
-        keys = self._keyring.get_or_create(
-            {subject for each in read if isinstance(each, Proposed) and (subject := each.subject)}
-        )
-        forgotten = {subject for subject, key in keys.items() if key is None}
+        subjects = [each.subject if isinstance(each, Proposed) else None for each in read]
+        keys = self._keyring.get_or_create({*filter(None, subjects)})
         return [
-            _identity(each, keys, forgotten) if isinstance(each, Proposed) else None
-            for each in read
+            _identity(each, subject, keys) if isinstance(each, Proposed) else None
+            for each, subject in zip(read, subjects, strict=True)
         ]
 
     def _stored(
@@ -397,11 +395,12 @@ class Shard:
 
 
 def _identity(
-    event: Proposed, keys: Mapping[str, Key | None], forgotten: Collection[str]
+    event: Proposed, subject: str | None, keys: Mapping[str, Key | None]
 ) -> Identity | Refused:
-    return (
-        Refused() if event.subject in forgotten else identify(event, keys.get(event.subject or ""))
-    )
+    if subject is None:
+        return identify(event)
+    key = keys[subject]  # None of who was forgotten
+    return Refused() if key is None else identify(event, subject, key)
 
 
 def _state(
@@ -412,7 +411,7 @@ def _state(
         return closed(head_of(event, version, now, previous), identity.data)
     digest = commitment(identity.data, identity.seal.salt(place_of(event.stream, version)))
     return closed(
-        head_of(event, version, now, previous, identity.seal.algorithm, digest),
+        head_of(event, version, now, previous, identity.subject, identity.seal.algorithm, digest),
         identity.data,
         identity.seal,
     )
