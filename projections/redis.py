@@ -6,10 +6,13 @@ A state is one string, its `upto` in digits, a space, then JSON. All keys of a s
 number as hash tag, so that one script may touch them in a cluster too.
 """
 
+import asyncio
 import json
 from collections import defaultdict
 from collections.abc import (
     AsyncIterator,
+    Awaitable,
+    Callable,
     Collection,
     Iterable,
     Mapping,
@@ -18,14 +21,13 @@ from collections.abc import (
 from datetime import date
 from functools import lru_cache
 from itertools import islice
-from typing import Any, NamedTuple, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from redis.asyncio import Connection, ConnectionPool, Redis
 from redis.connection import HiredisRespSerializer
 from redis.exceptions import RedisError
 
 from projections.store import NEVER, GroupShard, Progress, StoredState, new_etag
-from projections.together import Together
 
 __all__ = ["RedisError", "RedisStore"]
 
@@ -127,6 +129,46 @@ class _Connection(Connection):
     def pack_command(self, *args: Any) -> list[bytes]:
         """A command in Redis's protocol."""
         return cast("list[bytes]", HiredisRespSerializer().pack(*args))
+
+
+W = TypeVar("W")
+G = TypeVar("G")
+
+
+class Together(Generic[W, G]):
+    """Does at once what is asked for at the same moment: one round trip for all of it."""
+
+    def __init__(self, do: Callable[[Sequence[W]], Awaitable[Sequence[G]]]) -> None:
+        self._do = do
+        self._wanted: list[tuple[W, asyncio.Future[G]]] = []
+        self._doing: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, wanted: W) -> G:
+        """What comes of one of these; raises what went wrong with all of them."""
+        loop = asyncio.get_running_loop()
+        given: asyncio.Future[G] = loop.create_future()
+        if not self._wanted:
+            loop.call_soon(self._begin)
+        self._wanted.append((wanted, given))
+        return await given
+
+    def _begin(self) -> None:
+        wanted, self._wanted = self._wanted, []
+        task = asyncio.get_running_loop().create_task(self._give(wanted))
+        self._doing.add(task)
+        task.add_done_callback(self._doing.discard)
+
+    async def _give(self, wanted: Sequence[tuple[W, asyncio.Future[G]]]) -> None:
+        try:
+            given = await self._do([each for each, _ in wanted])
+        except Exception as error:  # noqa: BLE001 - whoever asked gets to know
+            for _, waiting in wanted:
+                if not waiting.done():
+                    waiting.set_exception(error)
+            return
+        for (_, waiting), each in zip(wanted, given, strict=True):
+            if not waiting.done():
+                waiting.set_result(each)
 
 
 class _Save(NamedTuple):

@@ -10,6 +10,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 PROBLEM = "application/problem+json"
+AGAIN = "1"
+"""Seconds after which to ask again what could not be answered just now."""
 DETAILS = {
     "type": "object",
     "required": ["type", "title", "status", "detail"],
@@ -63,7 +65,7 @@ def answer(
     errors: Sequence[dict[str, Any]] = (),
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """A problem as a response."""
+    """A problem as a response; one that passes says after how many seconds to ask again."""
     content: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -72,6 +74,8 @@ def answer(
     }
     if errors:
         content["errors"] = list(errors)
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers = {"retry-after": AGAIN, **(headers or {})}
     return JSONResponse(content, status, headers, PROBLEM)
 
 
