@@ -40,7 +40,7 @@ def decode_batch(message: bytes) -> Batch:
     return _decode(message)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def open_batch(shard: Shard, message: bytes) -> Batch:
     """The batch in one Kafka message, which every agent is handed in turn, opened.
 

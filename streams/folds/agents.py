@@ -199,7 +199,9 @@ def _add_agent(
                 {"tierfold.group": name, "tierfold.shard": message.partition},
             ):
                 folded = await folds.advance(
-                    message.partition, open_batch(journal[message.partition], event.value)
+                    message.partition,
+                    open_batch(journal[message.partition], event.value),
+                    more=not batches.channel.empty(),
                 )
                 log.debug("batch_folded", group=name, shard=message.partition, events=folded)
             yield folded

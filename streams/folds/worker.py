@@ -26,6 +26,8 @@ log = structlog.get_logger()
 
 HELD_BACK = 0.2
 """Seconds for which a group need not say that it has seen what does not matter to it."""
+AT_ONCE = 5_000
+"""Rows that are folded together where there are so many: each stream is then saved once."""
 IDLE_AFTER = 3.0
 """Seconds without a batch after which a shard that is behind heals from the journal."""
 
@@ -61,10 +63,11 @@ class FoldWorker:
         self._busy = defaultdict[int, asyncio.Lock](asyncio.Lock)
         self._heard = defaultdict[int, float](float)
 
-    async def advance(self, shard: int, batch: Batch) -> int:
+    async def advance(self, shard: int, batch: Batch, *, more: bool = False) -> int:
         """Bring all versions that are in step up to a batch; gives the number of events folded.
 
-        One to which nothing in it matters has it later, with what follows: each save costs.
+        One to which nothing in it matters has it later, with what follows: each save costs. So have
+        all of them, up to so many rows, where there are `more` batches to be folded at once.
         """
         async with self._busy[shard]:
             groups = self._mine(self._register.last.carried)
@@ -72,7 +75,8 @@ class FoldWorker:
                 if (place := GroupShard(shard, group.name)) in self._in_step:
                     self._fold(group, place)
                     self._hold(place, batch._replace(rows=rows))
-            folded = await self._fold_held([place for place in self._of(shard) if self._due(place)])
+            due = [place for place in self._of(shard) if self._due(place, more=more)]
+            folded = await self._fold_held(due)
             self._heard[shard] = time.monotonic()
         self._pass_later(shard)
         return folded
@@ -114,10 +118,10 @@ class FoldWorker:
     def _of(self, shard: int) -> list[GroupShard]:
         return [place for place in self._held if place.shard == shard]
 
-    def _due(self, place: GroupShard) -> bool:
-        """Whether something matters in what is held back, or it is a nudge."""
+    def _due(self, place: GroupShard, *, more: bool) -> bool:
+        """Whether enough that matters is held back, or a nudge."""
         held = self._held[place]
-        return bool(held.rows) or held.after == held.upto
+        return len(held.rows) > (AT_ONCE if more else 0) or held.after == held.upto
 
     async def _fold_held(self, places: Collection[GroupShard]) -> int:
         """Fold what was held back of some groups of a shard, and of those that they read."""
