@@ -27,7 +27,10 @@ log = structlog.get_logger()
 HELD_BACK = 0.2
 """Seconds for which a group need not say that it has seen what does not matter to it."""
 AT_ONCE = 5_000
-"""Rows that are folded together where there are so many: each stream is then saved once."""
+LONGEST = 1.0
+"""Rows that are folded together where more are waiting, as each stream is then saved once; and the
+seconds without a fold after which they are not waited for.
+"""
 IDLE_AFTER = 3.0
 """Seconds without a batch after which a shard that is behind heals from the journal."""
 
@@ -62,12 +65,13 @@ class FoldWorker:
         self._passing: dict[int, asyncio.Task[None]] = {}
         self._busy = defaultdict[int, asyncio.Lock](asyncio.Lock)
         self._heard = defaultdict[int, float](float)
+        self._folded = defaultdict[int, float](float)
 
     async def advance(self, shard: int, batch: Batch, *, more: bool = False) -> int:
         """Bring all versions that are in step up to a batch; gives the number of events folded.
 
         One to which nothing in it matters has it later, with what follows: each save costs. So have
-        all of them, up to so many rows, where there are `more` batches to be folded at once.
+        all of them, for a moment, where there are `more` batches to be folded at once.
         """
         async with self._busy[shard]:
             groups = self._mine(self._register.last.carried)
@@ -75,9 +79,11 @@ class FoldWorker:
                 if (place := GroupShard(shard, group.name)) in self._in_step:
                     self._fold(group, place)
                     self._hold(place, batch._replace(rows=rows))
+            more = more and time.monotonic() - self._folded[shard] < LONGEST
             due = [place for place in self._of(shard) if self._due(place, more=more)]
             folded = await self._fold_held(due)
             self._heard[shard] = time.monotonic()
+            self._folded[shard] = self._heard[shard] if due else self._folded[shard]
         self._pass_later(shard)
         return folded
 
