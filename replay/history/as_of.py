@@ -3,7 +3,7 @@
 History folded again, up to a time of recording and a business date.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from heapq import merge
@@ -35,29 +35,34 @@ def events_of(
 ) -> Iterator[Recorded]:
     """What a group folds for one stream, in the order of the shard.
 
-    Its own events, and those for everyone since its first.
+    Its own events that matter, and those for everyone since the first of them.
 
     Only what was recorded at a time or before, what has a business date or an earlier one, and what
     stands at a position or before.
     """
     shard = journal[shard_of(stream, len(journal))]
-    own = history(shard, stream)
+    own = history(shard, stream, event_types=group.event_types or ())
     first = next(own, None)
     if first is None or (upto is not None and first.position > upto):
         return
-    context = Context(group, shard)
-    shared = (
-        context.tell(event)
-        for event in history(shard, f"shard:{shard.number}")
-        if event.position > first.position and group.is_broadcast and group.is_broadcast(event.data)
-    )
     there = False
-    for event in merge((first,), own, shared, key=attrgetter("position")):
+    for event in merge(
+        (first,), own, _for_everyone(group, shard, first.position), key=attrgetter("position")
+    ):
         if upto is not None and event.position > upto:
             return
         there = there or (event.stream == stream and _within(event, recorded, occurred))
         if there and _within(event, recorded, occurred):
             yield event
+
+
+def _for_everyone(group: Group, shard: Shard, after: int) -> Iterator[Recorded]:
+    """What concerns every stream of a group, behind a position."""
+    if group.is_broadcast is not None:
+        context = Context(group, shard)
+        for event in shard.own():
+            if event.position > after and group.is_broadcast(event.data):
+                yield context.tell(event)
 
 
 def as_of(
@@ -125,8 +130,13 @@ def _within(event: Recorded, recorded: datetime | None, occurred: date | None) -
     )
 
 
-def history(shard: Shard, stream: str, version: int = 0) -> Iterator[Recorded]:
-    """Every event of a stream behind a version, in order, read some at a time."""
-    while events := shard.history(stream, version, HISTORY_EVENTS):
+def history(
+    shard: Shard, stream: str, version: int = 0, event_types: Collection[str] = ()
+) -> Iterator[Recorded]:
+    """Every event of a stream behind a version, in order, read some at a time.
+
+    Only those of some stored types, if any are named.
+    """
+    while events := shard.history(stream, version, HISTORY_EVENTS, event_types):
         yield from events
         version = events[-1].version

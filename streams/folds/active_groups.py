@@ -33,7 +33,8 @@ class Register:
         self._pointer: bytes | None = None
         self._state: bytes | None = None
         self._asked = -ASKED_EVERY
-        self.last = present(Versions(), begun_with)
+        self._versions = Versions()
+        self.last = present(self._versions, begun_with)
 
     async def live(self) -> Present:
         """What readers see."""
@@ -58,21 +59,21 @@ class Register:
         if state is None:
             return self._from_journal()
         if state.state != self._state:
-            self._state, self.last = (
-                state.state,
-                present(VERSIONS.decode(state.state), self._begun_with),
-            )
+            self._state = state.state
+            self._set(VERSIONS.decode(state.state))
         return self.last
 
     def _from_journal(self) -> Present:
         if time.monotonic() - self._asked > ASKED_EVERY:
-            self._state, self._pointer, self.last, self._asked = (
-                None,
-                None,
-                present(decided(self._journal), self._begun_with),
-                time.monotonic(),
-            )
+            self._state = self._pointer = None
+            self._set(decided(self._journal))
+            self._asked = time.monotonic()
         return self.last
+
+    def _set(self, versions: Versions) -> None:
+        """Keep what runs by what was decided, as long as that is the same."""
+        if versions != self._versions:
+            self._versions, self.last = versions, present(versions, self._begun_with)
 
 
 def decided(journal: Journal, until: str | None = None) -> Versions:

@@ -3,7 +3,6 @@
 Folded from the journal when somebody asks; an event or a few a day.
 """
 
-from collections import deque
 from typing import Any
 
 from domain.envelope import Recorded
@@ -17,10 +16,9 @@ class Context:
     def __init__(self, group: Group, shard: Shard) -> None:
         self._projection = group.context
         self._shard = shard
-        self._stream = f"shard:{shard.number}"
+        self._own: list[Recorded] = []
+        self._at = self._reached = 0
         self._state: Any = None
-        self._reached = self._version = 0
-        self._ahead: deque[Recorded] = deque()
         self._begin()
 
     def tell(self, event: Recorded) -> Recorded:
@@ -34,17 +32,15 @@ class Context:
                 self._projection.evolve(self._state, following),
                 following.position,
             )
-            self._ahead.popleft()
+            self._at += 1
         return event._replace(context=self._state)
 
     def _begin(self) -> None:
         self._state = self._projection.initial if self._projection else None
-        self._reached = self._version = 0
-        self._ahead.clear()
+        self._reached = self._at = 0
 
     def _following(self) -> Recorded | None:
         """The next event of the shard's own stream."""
-        if not self._ahead:
-            self._ahead.extend(self._shard.history(self._stream, self._version))
-            self._version = self._ahead[-1].version if self._ahead else self._version
-        return self._ahead[0] if self._ahead else None
+        if self._at == len(self._own):
+            self._own = self._shard.own()
+        return self._own[self._at] if self._at < len(self._own) else None

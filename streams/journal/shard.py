@@ -3,7 +3,7 @@
 Claim it, record arrivals in it, read it. Nothing else.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
@@ -128,6 +128,7 @@ class Shard:
         self._head = 0
         self._ends: dict[str, End] = {}
         self._tree = Tree()
+        self._own: list[Recorded] = []
 
     def made_with(self, shards: int) -> int:
         """How many shards the journal of this one has had from its first day on.
@@ -295,13 +296,34 @@ class Shard:
         bounds = (after, LAST_POSITION if upto is None else upto)
         return list(map(row_of, self._recorder.query(sql, (*bounds, *event_types, limit))))
 
-    def history(self, stream: str, after_version: int = 0, limit: int = 1000) -> list[Recorded]:
-        """The events of one stream, in order, less those that were forgotten."""
+    def history(
+        self,
+        stream: str,
+        after_version: int = 0,
+        limit: int = 1000,
+        event_types: Collection[str] = (),
+    ) -> list[Recorded]:
+        """The events of one stream, in order, less those that were forgotten.
+
+        Only those of some stored types, if any are named.
+        """
         while rows := self.rows(stream, after_version, limit):
-            if events := [row.event() for row in self.opened(rows) if row.event_type != FORGOTTEN]:
-                return events
+            wanted = [row for row in rows if not event_types or row.event_type in event_types]
+            if found := [row for row in self.opened(wanted) if row.event_type != FORGOTTEN]:
+                return [row.event() for row in found]
             after_version += len(rows)
         return []
+
+    def own(self) -> list[Recorded]:
+        """The events of the shard's own stream, in order.
+
+        An event or a few a day, which many ask for: what was read once is not read again.
+        """
+        own = self._own
+        while more := self.history(f"shard:{self.number}", own[-1].version if own else 0):
+            own = [*own, *more]
+        self._own = own
+        return own
 
     def rows(self, stream: str, after_version: int = 0, limit: int = 1000) -> list[Row]:
         """The events of one stream as they are stored, in order."""
