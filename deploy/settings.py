@@ -103,7 +103,8 @@ class Settings(BaseSettings):
         default=0.2,
         gt=0,
         le=1,
-        description="The share of one core with which the guard verifies events and states.",
+        description="The share of one core with which the guard verifies events and states; a "
+        "tenth of it where nothing is new, or others are behind.",
     )
     origin: str = Field(
         default="tierfold",
