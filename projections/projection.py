@@ -125,7 +125,7 @@ class Group:
     @cached_property
     def is_indexed(self) -> bool:
         """Whether it is known by day which streams an event that concerns everyone matters to."""
-        return all(part.due for part in self.parts)
+        return self.after_broadcast is None and all(part.due for part in self.parts)
 
     def concerned(self, stream: str) -> bool:
         """Whether a stream is one of those that are folded."""

@@ -33,7 +33,10 @@ __all__ = ["RedisError", "RedisStore"]
 
 ERASED_STREAMS = 500
 INDEXED = "indexed"
-"""What stands in the index of what is due once it is whole."""
+"""What stands in the index of what is due once it is whole, at minus the position of its shard.
+
+A worker of an earlier release moves the position, and not this.
+"""
 BEAT_LASTS = 15
 """Seconds after which a worker that says nothing counts as gone."""
 
@@ -48,6 +51,9 @@ while k < #KEYS do
     redis.call('SET', KEYS[k + 4], 1, 'EX', {BEAT_LASTS})
     for i = 1, states do redis.call('SET', KEYS[k + 5 + i], ARGV[a + 7 + i]) end
     for i = 1, streams do redis.call('SADD', KEYS[k + 3], ARGV[a + 7 + states + i]) end
+    if tonumber(redis.call('ZSCORE', KEYS[k + 5], 'indexed') or 1) == -tonumber(ARGV[a + 3]) then
+      redis.call('ZADD', KEYS[k + 5], -tonumber(ARGV[a + 5]), 'indexed')
+    end
     for i = a + 8 + states + streams, a + 6 + states + streams + 2 * due, 2 do
       if ARGV[i + 1] == '0' then
         redis.call('ZREM', KEYS[k + 5], ARGV[i])
@@ -409,13 +415,16 @@ class RedisStore:
             if cursor == 0:
                 return
 
-    async def due(self, place: GroupShard, day: date) -> list[str]:
-        """The streams in which something is due on a day or before."""
+    async def due(self, place: GroupShard, day: date) -> list[str] | None:
+        """The streams in which something is due on a day or before; None if the index is lost."""
         found = cast(
             "list[bytes]",
-            await self._redis.zrange(_key(place, "due"), 1, day.toordinal(), byscore=True),
+            await self._redis.zrange(
+                _key(place, "due"), cast("int", "-inf"), day.toordinal(), byscore=True
+            ),
         )
-        return [name.decode().partition(" ")[2] for name in found]
+        names = [name.decode() for name in found]
+        return [name.partition(" ")[2] for name in names[1:]] if INDEXED in names[:1] else None
 
     async def due_of(self, place: GroupShard, wanted: Sequence[tuple[str, str]]) -> list[int]:
         """By `(key, stream)`, the ordinal of the day on which something is due, or `NEVER`."""
@@ -427,11 +436,12 @@ class RedisStore:
 
         Those of an earlier release were not.
         """
-        return await self._redis.zscore(_key(place, "due"), INDEXED) is not None
+        mark = await self._redis.zscore(_key(place, "due"), INDEXED)
+        return mark is not None and -mark == await self.upto(place)
 
-    async def set_indexed(self, place: GroupShard) -> None:
-        """Note that they are."""
-        await self._redis.zadd(_key(place, "due"), {INDEXED: NEVER})
+    async def set_indexed(self, place: GroupShard, upto: int) -> None:
+        """Note that all that were folded up to a position are."""
+        await self._redis.zadd(_key(place, "due"), {INDEXED: -upto})
 
 
 def _key(place: GroupShard, *names: str) -> str:

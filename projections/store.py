@@ -119,8 +119,8 @@ class Store(Protocol):
     def streams(self, place: GroupShard) -> AsyncIterator[list[str]]:
         """Every stream with a state, some at a time; one may come twice."""
 
-    async def due(self, place: GroupShard, day: date) -> list[str]:
-        """The streams in which something is due on a day or before."""
+    async def due(self, place: GroupShard, day: date) -> list[str] | None:
+        """The streams in which something is due on a day or before; None if that is not known."""
 
     async def due_of(self, place: GroupShard, wanted: Sequence[tuple[str, str]]) -> list[int]:
         """By `(key, stream)`, the ordinal of the day on which something is due, or `NEVER`."""
@@ -128,8 +128,8 @@ class Store(Protocol):
     async def is_indexed(self, place: GroupShard, /) -> bool:
         """Whether all states there were kept with what is due in them."""
 
-    async def set_indexed(self, place: GroupShard, /) -> None:
-        """Note that they are."""
+    async def set_indexed(self, place: GroupShard, upto: int, /) -> None:
+        """Note that all that were folded up to a position are."""
 
 
 class MemoryStore:
@@ -203,7 +203,7 @@ class MemoryStore:
         """Every stream with a state."""
         yield sorted({stream for _, stream in self._states.get(place, {})})
 
-    async def due(self, place: GroupShard, day: date) -> list[str]:
+    async def due(self, place: GroupShard, day: date) -> list[str] | None:
         """The streams in which something is due."""
         return [
             stream
@@ -219,7 +219,7 @@ class MemoryStore:
         """What is kept here is looked through."""
         return True
 
-    async def set_indexed(self, _place: GroupShard) -> None:
+    async def set_indexed(self, _place: GroupShard, _upto: int) -> None:
         """Nothing to note."""
 
     def _is_at(self, place: GroupShard, expected: Progress) -> bool:

@@ -76,12 +76,12 @@ class Guard:
     async def _round(self) -> None:
         begun, self._now = time.monotonic(), set()
         heads = await self._heads()
-        worked = time.process_time()
+        worked = time.monotonic()
         async for findings in self._everything():
             for finding in findings:
                 self._note(finding)
-            await self._rest(time.process_time() - worked)
-            worked = time.process_time()
+            await self._rest(time.monotonic() - worked)
+            worked = time.monotonic()
         await asyncio.sleep(max(0.0, AT_LEAST - (time.monotonic() - begun)))
         self._before, self._round_seconds, self._rounds = (
             self._now,
@@ -92,7 +92,7 @@ class Guard:
         await self._tell(at_once=True)
 
     async def _rest(self, worked: float) -> None:
-        """Let others have their share of the time, by what one has worked (CPU seconds)."""
+        """Let others have their share of the time, by what one has worked (seconds)."""
         self._worked += worked
         while (owed := self._worked * (1 / self._share_now - 1)) > PAUSE:
             some = min(owed, TELL_EVERY)
@@ -106,11 +106,11 @@ class Guard:
 
         Little where nothing came since all was found sound, and where others are behind.
         """
-        heads, carried = await self._heads(), (await self._register.carried()).carried
+        heads, live = await self._heads(), (await self._register.live()).live
         uptos = await self._store.uptos(
-            [GroupShard(shard, group.name) for group in carried for shard in range(len(heads))]
+            [GroupShard(shard, group.name) for group in live for shard in range(len(heads))]
         )
-        behind = max(head - upto for head, upto in zip(heads * len(carried), uptos, strict=True))
+        behind = max(head - upto for head, upto in zip(heads * len(live), uptos, strict=True))
         return self._share * (RESTING if heads == self._sound or behind > BEHIND else 1)
 
     async def _heads(self) -> list[int]:

@@ -122,7 +122,9 @@ class ShardFold:
             await self._load(streams)
             assert self._upto is not None
             await self._save({stream: self._there(stream) for stream in streams}, self._upto)
-        await self._store.set_indexed(self.place)
+        assert self._upto is not None
+        await self._put({}, self._upto)
+        await self._store.set_indexed(self.place, self._upto)
 
     def _there(self, stream: str) -> list[int]:
         """The parts of a stream that have a state."""
@@ -177,14 +179,34 @@ class ShardFold:
             )
 
     async def _fold_due(self, event: Recorded) -> None:
-        """Fold an event for everyone into the streams in which something is due by its day."""
-        due = {*await self._store.due(self.place, event.business_date), *self._changed}
-        await self._load(due)
-        for stream in sorted(due):
-            self._note(
-                stream,
-                self._cache[stream].broadcast(self.group, stream, [event], self._proposed),
-            )
+        """Fold an event for everyone into the streams in which something is due by its day.
+
+        Where there are many, what was folded before is saved first, and then some at a time: the
+        position moves when all have it.
+        """
+        due = await self._due(event)
+        if len(due) > self._broadcast_streams:
+            await self._flush(event.position - 1)
+            due = await self._due(event)
+        for start in range(0, len(due), self._broadcast_streams):
+            if start:
+                assert self._upto is not None
+                await self._flush(self._upto)
+            some = due[start : start + self._broadcast_streams]
+            await self._load(some)
+            for stream in some:
+                self._note(
+                    stream,
+                    self._cache[stream].broadcast(self.group, stream, [event], self._proposed),
+                )
+
+    async def _due(self, event: Recorded) -> list[str]:
+        """The streams in which something is due, by the index and by what is not saved yet."""
+        due = await self._store.due(self.place, event.business_date)
+        if due is None:
+            self._forget()  # the index is lost: whoever takes the shard up makes it anew
+            raise Superseded
+        return sorted({*due, *self._changed})
 
     def _note(self, stream: str, parts: Sequence[int]) -> None:
         """Note which parts of a stream are to be saved."""

@@ -27,10 +27,7 @@ log = structlog.get_logger()
 HELD_BACK = 0.2
 """Seconds for which a group need not say that it has seen what does not matter to it."""
 AT_ONCE = 5_000
-LONGEST = 1.0
-"""Rows that are folded together where more are waiting, as each stream is then saved once; and the
-seconds without a fold after which they are not waited for.
-"""
+"""Rows that are folded together where more are waiting: each stream is then saved once."""
 IDLE_AFTER = 3.0
 """Seconds without a batch after which a shard that is behind heals from the journal."""
 
@@ -65,7 +62,6 @@ class FoldWorker:
         self._passing: dict[int, asyncio.Task[None]] = {}
         self._busy = defaultdict[int, asyncio.Lock](asyncio.Lock)
         self._heard = defaultdict[int, float](float)
-        self._folded = defaultdict[int, float](float)
 
     async def advance(self, shard: int, batch: Batch, *, more: bool = False) -> int:
         """Bring all versions that are in step up to a batch; gives the number of events folded.
@@ -79,11 +75,9 @@ class FoldWorker:
                 if (place := GroupShard(shard, group.name)) in self._in_step:
                     self._fold(group, place)
                     self._hold(place, batch._replace(rows=rows))
-            more = more and time.monotonic() - self._folded[shard] < LONGEST
             due = [place for place in self._of(shard) if self._due(place, more=more)]
             folded = await self._fold_held(due)
             self._heard[shard] = time.monotonic()
-            self._folded[shard] = self._heard[shard] if due else self._folded[shard]
         self._pass_later(shard)
         return folded
 

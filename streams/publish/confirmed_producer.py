@@ -178,6 +178,8 @@ class ConfirmedProducer:
             return
         if self._producer is None:
             self._connect()
+        if not self._on_their_way:
+            self._pause, self._due = PAUSE, time.monotonic() + PAUSE
         while self._new:
             message = self._new[0]
             self._open.setdefault(message.partition, deque()).append(message)

@@ -91,7 +91,7 @@ def test_old_agents_wait_at_new_events_and_new_agents_go_on(running: Running, ol
         write(proposed(ChannelVisited(channel="app"), "behind", NEWCOMER)),
     )
     _fed(running, write(proposed(ChannelVisited(channel="app"), "beside", OTHER)))
-    wait_until(lambda: any(said["event"] == "shard_not_folded" for said in _logged(running)))
+    wait_until(lambda: {CUSTOMERS.name, CAMPAIGNS.name} <= {s["group"] for s in _logged(running)})
     wait_until(lambda: _behind(running, GroupShard(shard, REACTIONS.name)) == 0)
 
     assert {(said["group"], said["shard"], said["error"]) for said in _logged(running)} == {

@@ -35,7 +35,11 @@ def asking(running: Running, seen: Counter[str]) -> Iterator[None]:
         with running.calls() as client:
             while not over.wait(PAUSE):
                 customer = 100_000 + number % BANK.customers
-                seen[_said(client.get(f"/v1/customers/{customer}/next-best-offer"))] += 1
+                try:
+                    answer = client.get(f"/v1/customers/{customer}/next-best-offer")
+                    seen[_said(answer)] += 1
+                except httpx.TransportError as error:
+                    seen[type(error).__name__] += 1
                 number += AT_ONCE
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(AT_ONCE)]
@@ -56,12 +60,22 @@ def _said(answer: httpx.Response) -> str:
     return {200: "answered", 404: "not known yet"}.get(answer.status_code, answer.text)
 
 
-def test_more_than_the_machine_bears_is_folded_a_little_later(tmp_path: Path) -> None:
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    """A stack of one's own."""
+    made = Running(settings_in(tmp_path / "data"))
+    made.start()
+    yield made
+    made.kill_all()
+
+
+def test_more_than_the_machine_bears_is_folded_a_little_later(
+    running: Running, tmp_path: Path
+) -> None:
     """A bank is fed as fast as it goes, again and again, beside callers who ask all the time."""
-    running, seen = Running(settings_in(tmp_path / "data")), Counter[str]()
+    seen = Counter[str]()
     events = list(map(write, synth(BANK)))
     (tmp_path / "bank.jsonl").write_bytes(b"\n".join(events))
-    running.start()
     with asking(running, seen):
         fed = [running.report("feed", str(tmp_path / "bank.jsonl")) for _ in range(3)]
     sizes = {name: memory_of(pid) for name, pid in running.pids().items()}
@@ -76,4 +90,3 @@ def test_more_than_the_machine_bears_is_folded_a_little_later(tmp_path: Path) ->
     assert seen.keys() <= {"answered", "not known yet", "refused"}, seen
     assert seen["answered"] > 100 * seen["refused"], seen
     assert max(sizes.values()) < LARGEST, sizes
-    running.kill_all()

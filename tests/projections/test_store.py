@@ -3,6 +3,8 @@
 import asyncio
 from datetime import date, timedelta
 
+import redis
+
 from projections.redis import RedisStore
 from projections.store import NEVER, GroupShard, Store, StoredState
 
@@ -178,7 +180,8 @@ async def test_streams_are_found_by_the_day_on_which_something_is_due(store: Sto
     states = {names[stream]: kept(due) for stream, due in zip(names, ordinals, strict=True)}
     first = await store.save(PLACE, await store.reached(PLACE), 7, states)
     assert first is not None
-    found = [sorted(await store.due(PLACE, day)) for day in (DAY, DAY + timedelta(1))]
+    await store.set_indexed(PLACE, 7)
+    found = [sorted(await store.due(PLACE, day) or ()) for day in (DAY, DAY + timedelta(1))]
 
     assert found == [["early", "then"], ["early", "late", "then"]]
     second = await store.save(PLACE, first, 8, {names["early"]: kept(NEVER)})
@@ -212,4 +215,23 @@ async def test_several_groups_of_a_shard_are_saved_at_once_each_by_its_own_tag(
         [None],
         [StoredState(7, b"c@1")],
     ]
+    await store.close()
+
+
+async def test_an_index_that_somebody_has_not_kept_is_not_believed(redis_url: str) -> None:
+    """A worker of an earlier release moves the position alone; and an index may be lost."""
+    store, client = RedisStore(redis_url), redis.Redis.from_url(redis_url, protocol=2)
+    await store.clear()
+    await store.save(PLACE, await store.reached(PLACE), 7, {NAME: kept(DAY.toordinal())})
+    never = await store.is_indexed(PLACE), await store.due(PLACE, DAY)
+    await store.set_indexed(PLACE, 7)
+    moved = await store.save(PLACE, await store.reached(PLACE), 8, {})
+    whole = moved is not None, await store.is_indexed(PLACE), await store.due(PLACE, DAY)
+    [key] = client.keys("*:upto")
+    client.set(key, 9)
+    client.close()
+
+    assert never == (False, None)
+    assert whole == (True, True, ["customer:1"])
+    assert not await store.is_indexed(PLACE)
     await store.close()

@@ -97,13 +97,13 @@ MUTATIONS: dict[str, Sequence[Edit]] = {
     "nobody asks in which streams something is due": [
         Edit(
             ShardFold,
-            "_fold_due",
-            "{*await self._store.due(self.place, event.business_date), *self._changed}",
+            "_due",
+            "{*due, *self._changed}",
             "{*self._changed}",
         ),
     ],
     "what is due of late is not asked for": [
-        Edit(ShardFold, "_fold_due", ", *self._changed}", "}"),
+        Edit(ShardFold, "_due", ", *self._changed}", "}"),
     ],
     "a worker that was superseded goes on": [
         Edit(

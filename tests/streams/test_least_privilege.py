@@ -6,6 +6,7 @@ PostgreSQL and Redis hold it, by the files that are shipped.
 import re
 import subprocess
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import psycopg
@@ -16,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict
 from deploy.embedded import services as embedded
 from domain.customers.events import CustomerOnboarded
 from projections.redis import RedisStore, Room
-from projections.store import GroupShard, StoredState
+from projections.store import NEVER, GroupShard, StoredState
 from streams.journal import Arrival, Journal, LogOffset
 from streams.keyring import Keyring
 from tests.conftest import NOON, free_port, master_in, proposed, settings_in, wait_for
@@ -217,6 +218,29 @@ async def test_agents_save_lookups_read_and_strangers_get_nowhere(guarded_redis:
         client = redis.Redis.from_url(stranger)
         with pytest.raises(redis.exceptions.AuthenticationError):
             client.get("tierfold:{0}:customers@1:upto")
+
+
+async def test_what_is_due_is_kept_checked_and_forgotten_by_those_whose_task_it_is(
+    guarded_redis: str,
+) -> None:
+    """Agents keep the index, the guard looks it up, privacy officers amend states with it."""
+    agents, guard, officer = (
+        store_as(guarded_redis, user) for user in ("agents", "guard", "privacy")
+    )
+    place, name = GroupShard(0, "reactions@3"), ("offers@3", "customer:1")
+    moved = await agents.save(
+        place, await agents.reached(place), 1, {name: StoredState(1, b"{}", 700_000)}
+    )
+    await agents.set_indexed(place, 1)
+    assert moved is not None
+    assert await agents.due(place, date.max) == ["customer:1"]
+    assert await guard.is_indexed(place)
+    assert await guard.due_of(place, [name]) == [700_000]
+    assert await officer.amend(place, moved, {name: None})
+    assert await officer.due_of(place, [name]) == [NEVER]
+    assert await agents.due(place, date.max) == []
+    for user in (agents, guard, officer):
+        await user.close()
 
 
 def test_the_rules_for_kafka_are_a_script_that_can_be_read() -> None:
