@@ -109,6 +109,8 @@ class _Filling:
         """Fold all that follows the present position; False if somebody else moved it meanwhile."""
         self._cache.clear()
         after = await self._store.reached(self._place)
+        if after.upto == 0 and self._group.is_indexed:
+            await self._store.set_indexed(self._place, 0)
         reader = Reader(self._group, self._journal[self._place.shard], after.upto, self._at_once)
         for parts in reader:
             known = (

@@ -64,10 +64,12 @@ class Reader:
             limit = min(READ_ROWS, self._at_once - start)
             rows = self._shard.read(self.upto, limit, self._head, self._event_types)
             yield from rows
-            self._ended = len(rows) < limit
-            self._move(self._head if self._ended else rows[-1].position)
+            at_head = len(rows) < limit
+            self._move(self._head if at_head else rows[-1].position)
             self.kept += [row for row in rows if row.event_type in self._keep]
-            if self._ended:
+            if at_head:
+                self._head = max(self.upto, self._shard.head())
+                self._ended = self._head == self.upto
                 return
 
     def _move(self, upto: int) -> None:
