@@ -72,7 +72,7 @@ class SQLiteShardRecorder(SQLiteProcessRecorder):
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """The rows of one statement, which sees the file as it is at one moment.
 
-        Trap: the library's transaction takes ten times as long as a look at one number.
+        Trap: in the library's transaction a look at one number takes twice as long.
         """
         with self.datastore.get_connection(commit=False) as connection:
             c = connection.cursor()
