@@ -53,7 +53,7 @@ def write_slowly(
 ) -> None:
     """Write lines over some seconds, so that there is time to disturb somebody meanwhile.
 
-    The last tenth of them when that was done, however long it took.
+    The last tenth of them when that was done, however long it took; what is left then at once.
     """
     at_once = max(1, int(len(lines) / (seconds * 10)))
     with into:
@@ -62,7 +62,8 @@ def write_slowly(
                 disturbed.wait()
             into.write(b"\n".join(lines[place : place + at_once]) + b"\n")
             into.flush()
-            time.sleep(0.1)
+            if disturbed is None or not disturbed.is_set():
+                time.sleep(0.1)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import accumulate, pairwise
 from pathlib import Path
 
@@ -39,7 +39,7 @@ HANDS = 3
 """How often the shards change hands."""
 FED_FOR = 20.0
 """Seconds over which most of the bank is fed."""
-STEPPING_FOR = 15.0
+STEPPING_FOR = 30.0
 """Seconds over which most of the bank is fed while clocks step."""
 STEPS = (timedelta(hours=2), timedelta(hours=-3), timedelta(days=40), timedelta())
 """Where the wall clock stands meanwhile, from where it belongs."""
@@ -152,6 +152,7 @@ def test_clocks_that_step_forth_and_back(
     for step in STEPS:
         time.sleep(STEPPING_FOR / (len(STEPS) + 2))
         _step(clock, step)
+        wait_until(lambda ahead=step: _recorded_at(running, ahead), 60)
     meanwhile = running.counts().recorded - before
     done.set()
     writing.join()
@@ -181,6 +182,14 @@ def _step(clock: Path, ahead: timedelta) -> None:
     new = clock.with_suffix(".new")
     new.write_text(str(int(ahead.total_seconds())), encoding="ascii")
     new.replace(clock)
+
+
+def _recorded_at(running: Real, ahead: timedelta) -> bool:
+    """Whether an event was recorded while the clock stood so far ahead."""
+    moments = (
+        event.recorded_at for shard in journal_of(running.settings) for event in shard.events(())
+    )
+    return any(abs(at - datetime.now(UTC) - ahead) < timedelta(minutes=30) for at in moments)
 
 
 def _first_copies(sent: Sequence[Proposed], shards: int) -> list[list[str]]:
