@@ -1,5 +1,6 @@
 """What is an interaction? The base of every event and the vocabulary they share."""
 
+from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -65,7 +66,16 @@ def later(default: Any) -> Any:
     As long as it says nothing it is left out of what is stored, so that an event written before,
     and sent once more now, is still the same event.
     """
-    return Field(default=default, exclude_if=lambda value: bool(value == default))
+    return Field(default=default, exclude_if=_is(default))
+
+
+def unsaid(default: Any) -> Any:
+    """The same of a field of a dataclass, where the default has a place of its own."""
+    return Field(exclude_if=_is(default))
+
+
+def _is(default: Any) -> Callable[[Any], bool]:
+    return lambda value: bool(value == default)
 
 
 class Interaction(BaseModel):

@@ -2,6 +2,7 @@
 the answer.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -20,6 +21,7 @@ from domain.event import (
     Role,
     Stream,
     later,
+    unsaid,
 )
 
 FeatureName = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_.\-=]+$")]
@@ -41,7 +43,8 @@ As usual, or as one of the hold-outs that show what each part of the choice is w
 """
 
 
-class Candidate(BaseModel):
+@dataclass(frozen=True)
+class Candidate:
     """An offer that passed the funnel.
 
     Propensity P in 0..1, context C and levers L in percent, value V in minor units.
@@ -51,17 +54,33 @@ class Candidate(BaseModel):
     the priority is P x C x V x L.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    # trap: a pydantic model is checked, and five times as dear, wherever we make one ourselves
+    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
     offer: Identifier
     propensity: Probability
     value: Price
     priority: float
     model: Line
-    score: float | None = later(None)
-    evidence: float = later(0)
-    drawn: Probability | None = later(None)
-    context_percent: int = later(100)
-    levers_percent: int = later(100)
+    score: Annotated[float | None, unsaid(None)] = None
+    evidence: Annotated[float, unsaid(0)] = 0
+    drawn: Annotated[Probability | None, unsaid(None)] = None
+    context_percent: Annotated[int, unsaid(100)] = 100
+    levers_percent: Annotated[int, unsaid(100)] = 100
+
+
+class Rivals(BaseModel):
+    """The candidates that are not shown, best first: the fields of `Candidate`, a column each.
+
+    What the catalogue says of them is not repeated.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    offer: tuple[Identifier, ...]
+    propensity: tuple[Probability, ...]
+    model: tuple[Line, ...]
+    score: tuple[float | None, ...]
+    evidence: tuple[float, ...]
+    drawn: tuple[Probability | None, ...]
 
 
 class Dropped(BaseModel):
@@ -87,14 +106,16 @@ class OfferDecided(Interaction):
 
     Candidates best first, drops with reasons, and all that it decided by.
 
-    `offers` are those to show, at most `limit`; `offer` is the first of them, and `probability` how
-    likely it was to become the first. The draws are seeded with the decision's own number. `upto`
-    has the position that each group of read models had folded for the customer (or the stream that
-    is named behind it), `full` the numbers of the caps that somebody else had just used up,
-    `by_value` why the models had no say, if they had none, and `broken` the models that could not
-    be read. An offer that is not shown by `present_by` gives up its place with the caps; one that
-    is shown is answered by `answer_by` or lapses. `asked` has who asked, as what and for what: a
-    decision is a look at the customer too.
+    `offers` are those to show, at most `limit`; `offer` is the first of them. What is stored has
+    these alone as `candidates`, the others as `rivals`, and `drops` by stage and reason instead of
+    `dropped`. `probability`, how likely the first was to become the first, follows from them; older
+    releases stored it, and all candidates. The draws are seeded with the decision's own number.
+    `upto` has the position that each group of read models had folded for the customer (or the
+    stream that is named behind it), `full` the numbers of the caps that somebody else had just used
+    up, `by_value` why the models had no say, if they had none, and `broken` the models that could
+    not be read. An offer that is not shown by `present_by` gives up its place with the caps; one
+    that is shown is answered by `answer_by` or lapses. `asked` has who asked, as what and for what:
+    a decision is a look at the customer too.
     """
 
     senders = NOBODY
@@ -118,6 +139,8 @@ class OfferDecided(Interaction):
     present_by: AwareDatetime | None = later(None)
     answer_by: PlausibleDate | None = later(None)
     asked: Asker | None = later(None)
+    rivals: Rivals | None = later(None)
+    drops: dict[Stage, dict[Line, tuple[Identifier, ...]]] = later({})
     model_config = ConfigDict(strict=False)  # a list of candidates may come from JSON or from us
 
 

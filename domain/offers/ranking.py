@@ -6,6 +6,7 @@ Priority P x C x V x L, mandatory ones before all others, ties by name.
 from collections.abc import Iterable
 from hashlib import sha256
 
+from domain.event import Channel
 from domain.offers.catalogue import Catalogue, Offer
 from domain.offers.events import Arm, Candidate
 
@@ -22,6 +23,17 @@ def priority(propensity: float, context_percent: int, value: int, levers_percent
     900.0
     """
     return propensity * (context_percent * value * levers_percent) / 10_000
+
+
+def weights(catalogue: Catalogue, offer: Offer, channel: Channel, arm: Arm) -> tuple[int, int, int]:
+    """Context, value and levers of an offer, as a customer's arm counts them."""
+    if arm == "propensity":
+        return 100, 1, 100
+    return (
+        catalogue.context(channel, offer.issue),
+        offer.value,
+        100 if arm == "no-levers" else offer.levers_percent,
+    )
 
 
 def ranked(

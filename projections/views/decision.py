@@ -16,7 +16,7 @@ from domain.offers.applicant import Applicant, Asking, Consented
 from domain.offers.catalogue import BALANCES, Catalogue, Offer
 from domain.offers.events import Arm, Asker, Candidate, Dropped, OfferDecided
 from domain.offers.funnel import funnel_of, in_audience
-from domain.offers.ranking import CHANCE, priority, ranked, standing_of
+from domain.offers.ranking import CHANCE, priority, ranked, standing_of, weights
 from domain.rules.conditions import Case
 from domain.rules.quantities import counts_in
 from domain.tiering.assessment import tier_on
@@ -143,8 +143,10 @@ def decide_offer(
 
 
 def with_probability(decided: OfferDecided, catalogue: Catalogue) -> OfferDecided:
-    """The decision with how likely its first offer was to come first."""
-    if not decided.candidates:
+    """The decision, in full, with how likely its first offer was to come first; as stored,
+    where it is.
+    """
+    if not decided.candidates or decided.probability is not None:
         return decided
     first, *others = decided.candidates
     rank = standing_of(catalogue.find(first.offer), decided.arm)
@@ -263,26 +265,16 @@ class _Weighing(NamedTuple):
             self.seen is not None and rules.on and not offer.limited and self.arm not in CHANCE
         )
         drawn = draw(self.chance, likely, answers + rules.weight) if explored else None
-        context, value, levers = self._weights(offer)
+        context, value, levers = weights(self.catalogue, offer, self.asked.channel, self.arm)
         return Candidate(
-            offer=offer.offer,
-            propensity=likely,
-            value=offer.value,
-            priority=priority(likely if drawn is None else drawn, context, value, levers),
-            model=learnt.label,
-            score=score,
-            evidence=answers + rules.weight,
-            drawn=drawn,
-            context_percent=context,
-            levers_percent=levers,
-        )
-
-    def _weights(self, offer: Offer) -> tuple[int, int, int]:
-        """Context, value and levers, as the customer's arm counts them."""
-        if self.arm == "propensity":
-            return 100, 1, 100
-        return (
-            self.catalogue.context(self.asked.channel, offer.issue),
+            offer.offer,
+            likely,
             offer.value,
-            100 if self.arm == "no-levers" else offer.levers_percent,
+            priority(likely if drawn is None else drawn, context, value, levers),
+            learnt.label,
+            score,
+            answers + rules.weight,
+            drawn,
+            context,
+            levers,
         )

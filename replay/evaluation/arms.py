@@ -3,13 +3,15 @@
 Hold-out arms beside the usual, and what another catalogue would have earned, from the journal.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from statistics import fmean
 
 from domain.event_types import type_key
+from domain.fastcopy import changed
 from domain.offers.catalogue import Catalogue
+from domain.offers.columns import in_full
 from domain.offers.events import (
     DECISIONS,
     Arm,
@@ -21,7 +23,9 @@ from domain.offers.events import (
 )
 from domain.offers.ranking import CHANCE, priority, ranked, standing_of
 from projections.offers.exploration import probability
+from projections.views.decision import with_probability
 from replay.evaluation.off_policy import Estimate, estimates, lift, mean
+from replay.history.redecide import catalogues
 from streams.journal import Journal
 
 SLACK = timedelta(days=7)
@@ -67,7 +71,11 @@ class ArmSeen:
 
 
 def outcomes(journal: Journal) -> Iterator[Outcome]:
-    """Every decision of ours that was answered, or lapsed."""
+    """Every decision of ours that was answered, or lapsed; in full.
+
+    Raises `KeyError` for one whose catalogue the journal does not have.
+    """
+    adopted = catalogues(journal)
     for shard in journal:
         waiting: dict[str, OfferDecided] = {}
         most = MOST
@@ -82,7 +90,9 @@ def outcomes(journal: Journal) -> Iterator[Outcome]:
                 ):
                     if (found := waiting.get(name)) is not None and found.offer == offer:
                         yield Outcome(
-                            event.stream, waiting.pop(name), isinstance(event.data, OfferAccepted)
+                            event.stream,
+                            _in_full(waiting.pop(name), adopted),
+                            isinstance(event.data, OfferAccepted),
                         )
             if len(waiting) > most:
                 over = event.business_date - SLACK
@@ -92,6 +102,14 @@ def outcomes(journal: Journal) -> Iterator[Outcome]:
                     if each.answer_by is None or each.answer_by >= over
                 }
                 most = len(waiting) + MOST
+
+
+def _in_full(decided: OfferDecided, adopted: Mapping[str, Catalogue]) -> OfferDecided:
+    """As it was made; a decision of an older release, which is stored in full, as it is."""
+    if decided.rivals is None and not decided.drops and decided.probability is not None:
+        return decided
+    catalogue = adopted[decided.catalogue]
+    return with_probability(in_full(decided, catalogue), catalogue)
 
 
 def arms_seen(found: Iterable[Outcome]) -> list[ArmSeen]:
@@ -175,13 +193,12 @@ def _reweighed(candidate: Candidate, decided: OfferDecided, other: Catalogue) ->
         offer.value,
         levers,
     )
-    return candidate.model_copy(
-        update={
-            "value": offer.value,
-            "context_percent": context,
-            "levers_percent": levers,
-            "priority": by,
-        }
+    return changed(
+        candidate,
+        value=offer.value,
+        context_percent=context,
+        levers_percent=levers,
+        priority=by,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from domain.envelope import Recorded
 from domain.event_types import type_key
 from domain.offers.catalogue import Catalogue
+from domain.offers.columns import in_full
 from domain.offers.events import CATALOGUES, DECISIONS, CatalogueAdopted, OfferDecided
 from domain.tiering.policy import TierPolicy
 from projections.cases.complaints import CASES
@@ -65,7 +66,7 @@ class Forgotten(Unknown):
 
 @dataclass(frozen=True)
 class Remade:
-    """A decision as it was recorded, and as it comes out now.
+    """A decision as it was recorded, in full, and as it comes out now.
 
     `differs` names the fields that are not the same.
     """
@@ -152,7 +153,7 @@ class Decisions:
         )
         remade = _compared(
             event,
-            decided,
+            with_probability(in_full(decided, catalogue), catalogue),
             with_probability(made, catalogue),
             shard_of(event.stream, len(self._journal)),
         )
@@ -279,6 +280,6 @@ def _compared(event: Recorded, then: OfferDecided, now: OfferDecided, shard: int
 def _decided_by(decided: OfferDecided) -> set[str]:
     """The groups and the models that a decision was made by, with their versions."""
     groups = {name.partition("/")[0] for name in decided.upto if not name.startswith(STREAMS)}
-    return (groups | {candidate.model.rpartition("/")[0] for candidate in decided.candidates}) - {
-        ""
-    }
+    others = decided.rivals.model if decided.rivals else ()
+    models = (*(candidate.model for candidate in decided.candidates), *others)
+    return (groups | {model.rpartition("/")[0] for model in models}) - {""}

@@ -76,12 +76,12 @@ class Guard:
     async def _round(self) -> None:
         begun, self._now = time.monotonic(), set()
         heads = await self._heads()
-        worked = time.monotonic()
+        worked = time.process_time()
         async for findings in self._everything():
             for finding in findings:
                 self._note(finding)
-            await self._rest(time.monotonic() - worked)
-            worked = time.monotonic()
+            await self._rest(time.process_time() - worked)
+            worked = time.process_time()
         await asyncio.sleep(max(0.0, AT_LEAST - (time.monotonic() - begun)))
         self._before, self._round_seconds, self._rounds = (
             self._now,
@@ -92,7 +92,7 @@ class Guard:
         await self._tell(at_once=True)
 
     async def _rest(self, worked: float) -> None:
-        """Let others have their share of the time, by what one has worked (seconds)."""
+        """Let others have their share of the time, by what one has worked (seconds of a core)."""
         self._worked += worked
         while (owed := self._worked * (1 / self._share_now - 1)) > PAUSE:
             some = min(owed, TELL_EVERY)

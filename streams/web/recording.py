@@ -10,8 +10,8 @@ from uuid import uuid4
 from domain.access.roles import looked
 from domain.envelope import Proposed
 from domain.offers.catalogue import Catalogue
+from domain.offers.columns import in_columns
 from domain.offers.events import CATALOGUES, DECISIONS, CatalogueAdopted, OfferDecided
-from projections.views.decision import with_probability
 from streams.broker.routing import shard_of
 from streams.ingest.cloudevents import EVENT_LIMIT, write, write_batch
 from streams.journal import source_key
@@ -38,16 +38,9 @@ class Recording:
         self._traces: dict[int, dict[str, None]] = {}
 
     async def add(self, stream: str, decided: OfferDecided, now: datetime) -> None:
-        """Send a decision, with how likely its first offer was."""
+        """Send a decision."""
         self._add(
-            Proposed(
-                DECISIONS,
-                decided.decision,
-                stream,
-                now,
-                now.date(),
-                with_probability(decided, self._deps.catalogue),
-            )
+            Proposed(DECISIONS, decided.decision, stream, now, now.date(), in_columns(decided))
         )
 
     async def looked(self, look: Access) -> None:

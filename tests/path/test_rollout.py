@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import cycle
@@ -28,6 +28,7 @@ from domain.tiering.events import TierChanged
 from projections.rollout.versions import name_of
 from replay.rollout import commands
 from replay.rollout.commands import RolloutDependencies
+from replay.rollout.steps import NotAllowed
 from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
 from tests.conftest import TIERFOLD, Running, environment_of, settings_in
@@ -294,13 +295,14 @@ def test_fifty_promotions_under_load_show_no_reader_two_versions_at_once(
 
     async def switch(deps: RolloutDependencies) -> None:
         for number in range(PROMOTIONS // 2):
-            await commands.promote(deps, "tier", version, "zhang", 0)
+            await _once_whole(lambda: commands.promote(deps, "tier", version, "zhang", 0))
             begun = time.monotonic()
             if number % 2 == 0:
-                await commands.roll_back(deps, "tier", "zhang", "a test", 0)
+                await _once_whole(lambda: commands.roll_back(deps, "tier", "zhang", "a test", 0))
                 waits.append(time.monotonic() - begun)
             else:
-                await commands.promote(deps, "tier", name_of(read_policy(LIVE)), "zhang", 0)
+                live = name_of(read_policy(LIVE))
+                await _once_whole(partial(commands.promote, deps, "tier", live, "zhang", 0))
 
     readers = [Reader(running, names) for _ in range(2)]
     for reader in readers:
@@ -317,6 +319,18 @@ def test_fifty_promotions_under_load_show_no_reader_two_versions_at_once(
     assert min(seen.values()) > 2 * PROMOTIONS
     assert statistics.median(waits) < ROLLED_BACK_WITHIN
     assert running.report("digest") == running.report("digest", "--rebuild")
+
+
+async def _once_whole(switch: Callable[[], Awaitable[Any]]) -> None:
+    """Switch, once the version has caught up: do as the refusal says."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            await switch()
+        except NotAllowed:
+            assert time.monotonic() < deadline, "it does not catch up"
+        else:
+            return
 
 
 ENGINES: dict[str, tuple[str, ...]] = {

@@ -23,6 +23,7 @@ from domain.customers.events import (
 from domain.envelope import Recorded
 from domain.event import Interaction
 from domain.offers.catalogue import Catalogue, Offer
+from domain.offers.columns import in_columns, in_full
 from domain.offers.events import (
     Candidate,
     ExampleLabelled,
@@ -528,3 +529,28 @@ def test_more_evidence_makes_a_model_surer_and_a_draw_narrower() -> None:
     assert max(draw(Random(seed), 0.5, 1000) for seed in range(50)) < max(
         draw(Random(seed), 0.5, 5) for seed in range(50)
     )
+
+
+@given(sequences)
+def test_a_decision_is_stored_in_columns_and_read_in_full(
+    bohai: TierPolicy, events: list[Recorded]
+) -> None:
+    """The shown in full, the others and the drops without what the catalogue says: nothing of it
+    is lost.
+    """
+    made = decide_offer(
+        customer(bohai, events), [], SHELF, MODELS, Asked("d9", "app", NOW, limit=2)
+    )
+    stored = OfferDecided.model_validate_json(in_columns(made).model_dump_json())
+
+    assert [each.offer for each in stored.candidates] == [*made.offers]
+    assert not stored.dropped
+    assert in_full(stored, SHELF).model_dump_json() == made.model_dump_json()
+
+
+def test_a_decision_of_an_older_release_is_read_as_it_is(bohai: TierPolicy) -> None:
+    """It was stored with all candidates and drops, and with its probability."""
+    made = with_probability(
+        decide_offer(customer(bohai, []), [], SHELF, MODELS, Asked("d9", "app", NOW)), SHELF
+    )
+    assert in_full(made, SHELF) == made
