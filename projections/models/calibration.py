@@ -10,6 +10,7 @@ that the curve rises strictly and no ranking is lost.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import exp, fsum, log
 
 from domain.fastcopy import changed
@@ -74,6 +75,10 @@ def chance(score: float) -> float:
     return odds / (1 + odds)
 
 
+OWN = tuple((str(place), OWN_WORD * chance(place * WIDTH)) for place in range(-ENDS, ENDS + 1))
+"""By name of a bin, how many yes the model's own word is worth there."""
+
+
 def log_odds(probability: float) -> float:
     """The score that a probability stands for; the outermost ones for 0 and 1."""
     if not 0 < probability < 1:
@@ -81,15 +86,15 @@ def log_odds(probability: float) -> float:
     return log(probability / (1 - probability))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Curve:
     """From a score to a probability, a value for each bin's middle and lines between them.
 
-    And how many answers lie in each bin.
+    And how many answers each bin has.
     """
 
     values: tuple[float, ...]
-    answers: tuple[float, ...]
+    counted: tuple[float, ...]
 
     def at(self, score: float) -> float:
         """The calibrated probability."""
@@ -101,17 +106,25 @@ class Curve:
 
     def evidence(self, score: float) -> float:
         """How many answers there are to scores like this one."""
-        return self.answers[bin_of(score) + ENDS]
+        return self._alike[bin_of(score) + ENDS]
+
+    @cached_property
+    def _alike(self) -> tuple[float, ...]:
+        """By bin, the answers there and near it."""
+        return tuple(
+            fsum(self.counted[max(0, place - ALIKE) : place + ALIKE + 1])
+            for place in range(len(self.counted))
+        )
 
 
 def curve(counts: Counts) -> Curve:
     """What came of each bin, made monotone."""
-    places = range(-ENDS, ENDS + 1)
-    each = [counts.yes.get(str(place), 0.0) + counts.no.get(str(place), 0.0) for place in places]
-    answers = tuple(
-        fsum(each[max(0, place - ALIKE) : place + ALIKE + 1]) for place in range(len(each))
-    )
-    return Curve(tuple(pooled(_weighed(counts, place) for place in places)), answers)
+    yes, no = counts.yes.get, counts.no.get
+    bins = [(yes(name, 0.0), no(name, 0.0), own) for name, own in OWN]
+    weighed = [
+        ((one + own) / (one + other + OWN_WORD), one + other + OWN_WORD) for one, other, own in bins
+    ]
+    return Curve(tuple(pooled(weighed)), tuple(one + other for one, other, _ in bins))
 
 
 def pooled(bins: Iterable[tuple[float, float]]) -> list[float]:
@@ -163,12 +176,6 @@ def error(counts: Counts) -> float | None:
         for place in places
     )
     return fsum(apart) / total if total else None
-
-
-def _weighed(counts: Counts, place: int) -> tuple[float, float]:
-    yes, no = counts.yes.get(str(place), 0.0), counts.no.get(str(place), 0.0)
-    weight = yes + no + OWN_WORD
-    return (yes + OWN_WORD * chance(place * WIDTH)) / weight, weight
 
 
 def _faded(side: Mapping[str, float]) -> dict[str, float]:

@@ -208,9 +208,19 @@ def _as_decided(model: Model, example: ExampleLabelled, features: Shared) -> tup
     """
     said, score = example.propensity, example.score
     if said is None or score is None:
-        now = Ready(model).propensity(features)
+        now = _touched(model, features).said(features)
         said, score = now[0] if said is None else said, now[1] if score is None else score
     return said, score
+
+
+def _touched(model: Model, features: Shared) -> Ready:
+    """A model ready to answer one example, with no more of it than that touches."""
+    names = (name for name, _ in (*features.categories, *features.numbers))
+    return Ready(
+        changed(
+            model, weights={name: model.weights[name] for name in names if name in model.weights}
+        )
+    )
 
 
 def _calibrated_by(model: Model, score: float, row: dict[str, float]) -> float:

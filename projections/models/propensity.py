@@ -104,6 +104,11 @@ class Ready:
         """The calibrated probability of a yes, the log-odds before calibration, and how many
         answers there are to such log-odds.
         """
+        likely, score = self.said(features)
+        return likely, score, self._curve.evidence(score)
+
+    def said(self, features: Shared) -> tuple[float, float]:
+        """The calibrated probability of a yes, and the log-odds before calibration."""
         weights, usual = self.weights, self._usual
         terms = [self.intercept]
         terms += [weights[name] * value for name, value in features.categories if name in weights]
@@ -113,7 +118,7 @@ class Ready:
             if name in usual
         ]
         score = fsum(terms)  # exact, so that the order does not matter
-        return self._curve.at(score), score, self._curve.evidence(score)
+        return self._curve.at(score), score
 
     def reasons(self, features: Shared) -> tuple[str, ...]:
         """The features that speak for a yes, the strongest first."""

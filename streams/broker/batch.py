@@ -4,7 +4,6 @@ One commit as one message: rows, and the position that they follow.
 """
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -40,9 +39,8 @@ def decode_batch(message: bytes) -> Batch:
     return _decode(message)
 
 
-@lru_cache(maxsize=32)
 def open_batch(shard: Shard, message: bytes) -> Batch:
-    """The batch in one Kafka message, which every agent is handed in turn, opened.
+    """The batch in one Kafka message, opened.
 
     A nudge to read the journal where the copy in it does not open.
     """

@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import faust
 import structlog
@@ -22,7 +23,7 @@ from faust.worker import Worker
 
 from projections.redis import RedisStore
 from projections.registry import AGENTS
-from streams.broker.batch import open_batch
+from streams.broker.batch import Batch, open_batch
 from streams.broker.kafka import FETCH_WAIT_MS, RECORDED, fetch_wait_ms
 from streams.folds.active_groups import Register
 from streams.folds.shard_fold import Emit
@@ -140,16 +141,23 @@ def worker(
         RECORDED, value_type=bytes, value_serializer="raw", key_type=bytes, key_serializer="raw"
     )
     begun = time.monotonic()
+    kept = WeakKeyDictionary[Any, Batch]()
 
     def before_assignment() -> Collection[int]:
         return range(len(journal)) if alone and time.monotonic() - begun < MEETING else ()
+
+    def opened(message: Any) -> Batch:
+        """The batch of a message, opened once for all agents, and let go with the message."""
+        if (batch := kept.get(message)) is None:
+            batch = kept[message] = open_batch(journal[message.partition], message.value)
+        return batch
 
     for name, bases in AGENTS.items():
         _add_agent(
             app,
             recorded,
             name,
-            journal,
+            opened,
             FoldWorker(bases, store, journal, emit, register),
             before_assignment,
         )
@@ -184,7 +192,7 @@ def _add_agent(
     app: _App,
     recorded: Any,
     name: str,
-    journal: Journal,
+    opened: Callable[[Any], Batch],
     folds: FoldWorker,
     before_assignment: Callable[[], Collection[int]],
 ) -> None:
@@ -200,7 +208,7 @@ def _add_agent(
             ):
                 folded = await folds.advance(
                     message.partition,
-                    open_batch(journal[message.partition], event.value),
+                    opened(message),
                     more=not batches.channel.empty(),
                 )
                 log.debug("batch_folded", group=name, shard=message.partition, events=folded)
