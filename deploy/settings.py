@@ -104,7 +104,7 @@ class Settings(BaseSettings):
         gt=0,
         le=1,
         description="The share of one core with which the guard verifies events and states; a "
-        "tenth of it where nothing is new, or others are behind.",
+        "fortieth of it where nothing is new, or others are behind.",
     )
     origin: str = Field(
         default="tierfold",

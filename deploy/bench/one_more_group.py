@@ -87,7 +87,7 @@ async def _folded(raws: list[bytes], more: int) -> float:
 
 
 async def _advanced(worker: FoldWorker, journal: Journal, raws: list[bytes]) -> float:
-    await worker.look_after(0)
+    await worker.look_after([0])
     await asyncio.sleep(MEETING)  # all are in step with a shard that is empty
     messages = recorded(journal, 0, raws)
     begun = time.process_time()

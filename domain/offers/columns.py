@@ -31,6 +31,14 @@ def in_columns(decided: OfferDecided) -> OfferDecided:
     )
 
 
+def is_in_columns(decided: OfferDecided) -> bool:
+    """Whether a stored decision is in columns; older releases stored it in full, and its
+    probability.
+    """
+    shown = len(decided.candidates) <= len(decided.offers)
+    return shown and not decided.dropped and decided.probability is None
+
+
 def in_full(decided: OfferDecided, catalogue: Catalogue) -> OfferDecided:
     """A decision as it was made, by the catalogue that it names; one of an older release as it is.
 

@@ -11,7 +11,7 @@ from statistics import fmean
 from domain.event_types import type_key
 from domain.fastcopy import changed
 from domain.offers.catalogue import Catalogue
-from domain.offers.columns import in_full
+from domain.offers.columns import in_full, is_in_columns
 from domain.offers.events import (
     DECISIONS,
     Arm,
@@ -106,7 +106,7 @@ def outcomes(journal: Journal) -> Iterator[Outcome]:
 
 def _in_full(decided: OfferDecided, adopted: Mapping[str, Catalogue]) -> OfferDecided:
     """As it was made; a decision of an older release, which is stored in full, as it is."""
-    if decided.rivals is None and not decided.drops and decided.probability is not None:
+    if not is_in_columns(decided):
         return decided
     catalogue = adopted[decided.catalogue]
     return with_probability(in_full(decided, catalogue), catalogue)

@@ -10,7 +10,7 @@ from typing import Any
 from domain.envelope import Recorded
 from domain.event_types import type_key
 from domain.offers.catalogue import Catalogue
-from domain.offers.columns import in_full
+from domain.offers.columns import in_columns, in_full, is_in_columns
 from domain.offers.events import CATALOGUES, DECISIONS, CatalogueAdopted, OfferDecided
 from domain.tiering.policy import TierPolicy
 from projections.cases.complaints import CASES
@@ -66,9 +66,10 @@ class Forgotten(Unknown):
 
 @dataclass(frozen=True)
 class Remade:
-    """A decision as it was recorded, in full, and as it comes out now.
+    """A decision as it was recorded, and as it comes out now.
 
-    `differs` names the fields that are not the same.
+    `differs` names the fields that are not the same. `full` is what was recorded, with all that
+    follows from the catalogue: each candidate, each drop, the probability of the first.
     """
 
     decision: str
@@ -80,6 +81,7 @@ class Remade:
     differs: tuple[str, ...]
     recorded: dict[str, Any]
     again: dict[str, Any]
+    full: dict[str, Any]
 
 
 class Decisions:
@@ -151,10 +153,15 @@ class Decisions:
             models,
             asked,
         )
+        try:
+            full = with_probability(in_full(decided, catalogue), catalogue)
+        except KeyError as missing:
+            raise Unknown(f"the catalogue {catalogue.label} does not have {missing}") from None
         remade = _compared(
             event,
-            with_probability(in_full(decided, catalogue), catalogue),
-            with_probability(made, catalogue),
+            decided,
+            in_columns(made) if is_in_columns(decided) else with_probability(made, catalogue),
+            full,
             shard_of(event.stream, len(self._journal)),
         )
         if not remade.equal and (
@@ -255,7 +262,9 @@ def catalogues(journal: Journal) -> dict[str, Catalogue]:
     return {catalogue.label: catalogue for catalogue in found}
 
 
-def _compared(event: Recorded, then: OfferDecided, now: OfferDecided, shard: int) -> Remade:
+def _compared(
+    event: Recorded, then: OfferDecided, now: OfferDecided, full: OfferDecided, shard: int
+) -> Remade:
     """Byte for byte: what is stored of a decision is its fields in one spelling."""
     stored, made = then.model_dump_json(), now.model_dump_json()
     recorded, again = then.model_dump(mode="json"), now.model_dump(mode="json")
@@ -274,6 +283,7 @@ def _compared(event: Recorded, then: OfferDecided, now: OfferDecided, shard: int
         differs,
         recorded,
         again,
+        full.model_dump(mode="json"),
     )
 
 

@@ -32,9 +32,9 @@ log = structlog.get_logger()
 
 AT_LEAST = 10.0
 """Seconds that a round takes, however small the bank."""
-TELL_EVERY = 2.0
+TELL_EVERY = 5.0
 PAUSE = 0.01
-RESTING = 0.1
+RESTING = 0.025
 """How much of its share the guard takes where nothing came since all was found sound, or where
 others have more urgent work.
 """

@@ -42,13 +42,13 @@ RECORDED = "recorded"
 GROUP = "tierfold-intake"
 MESSAGE_LIMIT = 16 * 1024 * 1024
 FETCH_WAIT_MS = 100
-QUIET_FETCH_WAIT_MS = 500
+LONGEST_FETCH_WAIT_MS = 1_000
 """Trap: the embedded broker looks for messages some seven times within the wait of a fetch, and
 answers when it next looks; others answer at once. So a consumer waits longer only where nothing
 has come for a while.
 """
-QUIET_AFTER = 5.0
-"""Seconds without a message after which none is expected soon."""
+PATIENCE = 1 / 50
+"""How long a fetch waits, as a share of the time for which nothing has come."""
 
 
 class Offsets(NamedTuple):
@@ -223,7 +223,8 @@ class Broker:
 
 def fetch_wait_ms(last: float) -> int:
     """How long a fetch waits whose consumer has heard something `last` (`time.monotonic`)."""
-    return FETCH_WAIT_MS if time.monotonic() - last < QUIET_AFTER else QUIET_FETCH_WAIT_MS
+    quiet = int((time.monotonic() - last) * PATIENCE * 1_000)
+    return min(max(quiet, FETCH_WAIT_MS), LONGEST_FETCH_WAIT_MS)
 
 
 def pace(consumer: KafkaConsumer, last: float) -> None:

@@ -72,6 +72,7 @@ class _App(faust.App):
 
     async def on_start(self) -> None:
         await super().on_start()
+        self.heard = time.monotonic()
         for look in self.looks:
             self.add_future(self._again_and_again(look))
 
@@ -217,16 +218,17 @@ def _add_agent(
     async def catch_up() -> None:
         if shards := _assigned(app) or before_assignment():
             PULSE.beat()
-        await asyncio.gather(*(look_after(shard) for shard in shards))
+            await surely(folds.look_after(shards))
+            await asyncio.gather(*(surely(folds.heal(shard), shard) for shard in shards))
 
-    async def look_after(partition: int) -> None:
+    async def surely(look: Awaitable[None], shard: int | None = None) -> None:
         """Trap: an exception in a timer ends the whole worker, and with it the shards
         that are well.
         """
         try:
-            await folds.look_after(partition)
+            await look
         except Exception as error:  # noqa: BLE001 - said, and tried again with the next tick; the lag tells
-            log.error("shard_not_folded", group=name, shard=partition, error=type(error).__name__)  # noqa: TRY400
+            log.error("shard_not_folded", group=name, shard=shard, error=type(error).__name__)  # noqa: TRY400
 
     app.agent(recorded, name=name, isolated_partitions=True)(fold)
     app.looks.append(catch_up)

@@ -30,6 +30,8 @@ AT_ONCE = 5_000
 """Rows that are folded together where more are waiting: each stream is then saved once."""
 IDLE_AFTER = 3.0
 """Seconds without a batch after which a shard that is behind heals from the journal."""
+BEAT_EVERY = 5.0
+"""Seconds between two words that these groups are folded: a third of what one lasts."""
 
 
 class FoldWorker:
@@ -62,6 +64,8 @@ class FoldWorker:
         self._passing: dict[int, asyncio.Task[None]] = {}
         self._busy = defaultdict[int, asyncio.Lock](asyncio.Lock)
         self._heard = defaultdict[int, float](float)
+        self._beaten: set[GroupShard] = set()
+        self._beat = 0.0
 
     async def advance(self, shard: int, batch: Batch, *, more: bool = False) -> int:
         """Bring all versions that are in step up to a batch; gives the number of events folded.
@@ -166,31 +170,31 @@ class FoldWorker:
             async with self._busy[shard]:
                 await self._fold_held(self._of(shard))
 
-    async def look_after(self, shard: int) -> None:
-        """Take up what is new, let go what is withdrawn, and catch up where no batch
-        came of late.
-        """
+    async def look_after(self, shards: Collection[int]) -> None:
+        """Take up what is new in shards, and let go what is withdrawn."""
         groups = self._mine((await self._register.carried()).carried)
-        wanted = {GroupShard(shard, group.name): group for group in groups}
-        self._let_go({place for place in self._folds if place.shard == shard} - wanted.keys())
-        await self._store.beat(wanted)
+        wanted = {GroupShard(shard, group.name): group for shard in shards for group in groups}
+        self._let_go({place for place in self._folds if place.shard in shards} - wanted.keys())
+        if self._beaten != wanted.keys() or time.monotonic() - self._beat >= BEAT_EVERY:
+            await self._store.beat(wanted)
+            self._beaten, self._beat = {*wanted}, time.monotonic()
         for place, group in wanted.items():
             folding = self._fold(group, place)
             if place not in self._in_step and (
                 place not in self._filling or self._filling[place].done()
             ):
                 self._filling[place] = asyncio.create_task(self._fill(folding, place))
-        if self._is_idle(shard):
-            async with self._busy[shard]:
-                await self._heal(shard, [place for place in wanted if place in self._in_step])
 
-    def _is_idle(self, shard: int) -> bool:
-        """Whether no batch is folded here, nor came of late: then none is on its way that brings
-        what is missing.
+    async def heal(self, shard: int) -> None:
+        """Catch up with the journal where nothing is folded, nor came of late.
+
+        Then no batch is on its way that brings what is missing.
         """
-        return (
-            not self._busy[shard].locked() and time.monotonic() - self._heard[shard] >= IDLE_AFTER
-        )
+        if self._busy[shard].locked() or time.monotonic() - self._heard[shard] < IDLE_AFTER:
+            return
+        async with self._busy[shard]:
+            await self._heal(shard, [place for place in self._in_step if place.shard == shard])
+            self._heard[shard] = time.monotonic()
 
     async def _heal(self, shard: int, places: Sequence[GroupShard]) -> None:
         head = await asyncio.to_thread(self._journal[shard].head)

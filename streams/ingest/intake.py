@@ -40,7 +40,7 @@ log = structlog.get_logger()
 COMMIT_LIMIT = 1_000
 """Events in one transaction; a message is never split, so that its offset says all of it."""
 OFFSETS_EVERY = 5.0
-POLL_MS = 250
+POLL_MS = 1_000
 """How long a turn waits where nothing has come."""
 FEW = 200
 """Messages at once, below which more are waited for.

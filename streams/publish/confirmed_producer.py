@@ -172,7 +172,7 @@ class ConfirmedProducer:
 
     def _round(self) -> None:
         if not self.outstanding:
-            self._wake.wait(0.2)
+            self._wake.wait()
             self._wake.clear()
             self._progress = time.monotonic()
             return

@@ -39,7 +39,7 @@ async def worker_of(journal: Journal, store: RedisStore, policy: TierPolicy) -> 
 
     register = Register(store, journal, policy)
     worker = FoldWorker(AGENTS[CUSTOMERS.name], store, journal, emit, register)
-    await worker.look_after(0)
+    await worker.look_after([0])
     await asyncio.sleep(0.2)
     return worker
 

@@ -206,7 +206,7 @@ def test_a_history_is_read_in_pages(client: httpx.Client) -> None:
 def test_an_offer_is_decided_recorded_and_learnt_from(client: httpx.Client, stack: Running) -> None:
     """Ranked by priority, a reason for every drop.
 
-    The decision is an event with the probability of its first, the answer an example.
+    The decision is an event that has them all, the answer an example.
     """
     name = new_customer(client)
     shown = client.get(f"/v1/customers/{name}/next-best-offer", params={"channel": "branch"}).json()
@@ -225,12 +225,17 @@ def test_an_offer_is_decided_recorded_and_learnt_from(client: httpx.Client, stac
     assert {drop["offer"]: drop["reason"] for drop in shown["dropped"]}[
         "equity-fund"
     ] == "customer grade C3 is below product grade R5"
-    assert all(
-        said.items() <= told.items()
-        for said, told in zip(decided["data"]["candidates"], shown["candidates"], strict=True)
-    )
-    assert 0 < decided["data"]["probability"] <= 1
-    assert decided["data"]["dropped"] == shown["dropped"]
+    first, *others = shown["candidates"]
+    [stored] = decided["data"]["candidates"]
+    assert stored.items() <= first.items()
+    assert decided["data"]["rivals"]["offer"] == [each["offer"] for each in others]
+    assert decided["data"]["rivals"]["propensity"] == [each["propensity"] for each in others]
+    assert {
+        (offer, stage, reason)
+        for stage, reasons in decided["data"]["drops"].items()
+        for reason, offers in reasons.items()
+        for offer in offers
+    } == {tuple(drop.values()) for drop in shown["dropped"]}
     assert decided["data"]["decision"] == shown["decision"]
     _the_answer_is_learnt(client, stack, name, shown)
 
