@@ -72,8 +72,8 @@ def _channel(offer: Offer, asking: Asking) -> str | None:
 
 
 def _holding(offer: Offer, asking: Asking) -> str | None:
-    held = sorted(asking.who.holdings & set(offer.not_holding))
-    return f"already holds {held[0]}" if held else None
+    held = asking.who.holdings.intersection(offer.not_holding)
+    return f"already holds {min(held)}" if held else None
 
 
 def _accepted(offer: Offer, asking: Asking) -> str | None:

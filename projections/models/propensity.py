@@ -49,8 +49,17 @@ class Usual:
 
     def apart(self, value: int) -> float:
         """By how many deviations a number is not what is usual, within bounds."""
-        apart = (value - self.mean) / self.deviation if self.deviation else 0.0
-        return BOUND if apart > BOUND else max(apart, -BOUND)
+        return apart(value, self.mean, self.deviation)
+
+
+def apart(value: int, mean: float, deviation: float) -> float:
+    """By how many deviations a number is not the mean, within bounds.
+
+    >>> apart(7, 5.0, 1.0), apart(90, 5.0, 1.0), apart(7, 5.0, 0.0)
+    (2.0, 4.0, 0.0)
+    """
+    far = (value - mean) / deviation if deviation else 0.0
+    return BOUND if far > BOUND else max(far, -BOUND)
 
 
 @dataclass(frozen=True)
@@ -113,7 +122,7 @@ class Ready:
         terms = [self.intercept]
         terms += [weights[name] * value for name, value in features.categories if name in weights]
         terms += [
-            weights[name] * usual[name].apart(value)
+            weights[name] * apart(value, *usual[name])
             for name, value in features.numbers
             if name in usual
         ]
@@ -125,7 +134,7 @@ class Ready:
         weights, usual = self.weights, self._usual
         said = [(weights.get(name, 0.0) * value, name) for name, value in features.categories]
         said += [
-            (weights[name] * usual[name].apart(value), name)
+            (weights[name] * apart(value, *usual[name]), name)
             for name, value in features.numbers
             if name in usual
         ]
@@ -149,9 +158,12 @@ class Ready:
         }
 
     @cached_property
-    def _usual(self) -> dict[str, Usual]:
+    def _usual(self) -> dict[str, tuple[float, float]]:
+        """The mean and the deviation of each number that has a weight."""
         return {
-            name: usual for name, usual in self.model.usual.items() if name in self.model.weights
+            name: (usual.mean, usual.deviation)
+            for name, usual in self.model.usual.items()
+            if name in self.model.weights
         }
 
     @cached_property
