@@ -187,17 +187,23 @@ def run_guard(settings: Settings) -> None:
     import asyncio
 
     from deploy.active_groups import register_of
+    from projections.models.learner import prepare
     from projections.redis import RedisStore
     from replay.rebuild.guard import Guard
+
+    async def guard() -> None:
+        await asyncio.sleep(PREPARED_AFTER)
+        await asyncio.to_thread(prepare)  # what a round counts as its work is its own
+        await Guard(
+            store, journal, register_of(settings, store, journal), settings.guard_share
+        ).run()
 
     os.nice(GUARD_NICE)
     tell(settings, "guard", LONG)
     journal, store = journal_of(settings), RedisStore(settings.redis)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
-        asyncio.run(
-            Guard(store, journal, register_of(settings, store, journal), settings.guard_share).run()
-        )
+        asyncio.run(guard())
 
 
 def run_notary(settings: Settings) -> None:

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from deploy.bench.parts import REPEATS, Figure
+from deploy.bench.path import SETTLED
 from deploy.operations.feed import feed_all
 from deploy.operations.summary import wait_until_settled
 from deploy.settings import Settings
@@ -23,8 +24,6 @@ from streams.queries.health import GUARD
 
 TICKS = os.sysconf("SC_CLK_TCK")
 OURSELVES = "feeder and supervisor"
-SETTLED = 20.0
-"""Seconds after its start in which a stack has loaded all that it needs."""
 IDLE_SECONDS = 300.0
 FEW = 2_000
 """Events of a bank that is idle then."""

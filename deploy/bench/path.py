@@ -28,6 +28,8 @@ from streams.broker.kafka import INTERACTIONS, Broker, KafkaConsumer, KafkaProdu
 from streams.broker.routing import shard_of
 from streams.ingest.cloudevents import write
 
+SETTLED = 20.0
+"""Seconds after its start in which a stack has loaded all that it needs."""
 RATE = 1_000
 SECONDS = 12
 PROBE_EVERY = 50
@@ -57,6 +59,7 @@ def latency() -> list[Figure]:
     From produce to readable in Redis, in milliseconds.
     """
     with stack() as settings:
+        time.sleep(SETTLED)
         asyncio.run(_load(settings, 2))
         waits = sorted(asyncio.run(_load(settings, SECONDS)))
         reads = sorted(asyncio.run(_bare_reads(settings)))

@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 AT_LEAST = 10.0
 """Seconds that a round takes, however small the bank."""
-TELL_EVERY = 5.0
+TELL_EVERY = 2.0
 PAUSE = 0.01
 RESTING = 0.025
 """How much of its share the guard takes where nothing came since all was found sound, or where
@@ -40,6 +40,20 @@ others have more urgent work.
 """
 BEHIND = 1_000
 """Events that a group is behind its shard, from which on that is so."""
+
+
+class _Work:
+    """How long something takes, from now on."""
+
+    def __init__(self) -> None:
+        self._begun, self._burnt = time.monotonic(), time.process_time()
+
+    def done(self, *, busy: bool) -> float:
+        """Seconds of the clock where others are `busy`: then one is kept waiting, and yields more.
+
+        Else of a core: a finding in a quiet bank does not wait for what else the machine does.
+        """
+        return time.monotonic() - self._begun if busy else time.process_time() - self._burnt
 
 
 class Guard:
@@ -62,6 +76,7 @@ class Guard:
         self._worked = 0.0
         self._share_now = share
         self._sound: list[int] = []
+        self._quiet = False
 
     async def run(self) -> None:
         """Go round until cancelled; a dependency that is down is waited for."""
@@ -76,12 +91,12 @@ class Guard:
     async def _round(self) -> None:
         begun, self._now = time.monotonic(), set()
         heads = await self._heads()
-        worked = time.process_time()
+        work = _Work()
         async for findings in self._everything():
             for finding in findings:
                 self._note(finding)
-            await self._rest(time.process_time() - worked)
-            worked = time.process_time()
+            await self._rest(work.done(busy=not self._quiet))
+            work = _Work()
         await asyncio.sleep(max(0.0, AT_LEAST - (time.monotonic() - begun)))
         self._before, self._round_seconds, self._rounds = (
             self._now,
@@ -92,7 +107,7 @@ class Guard:
         await self._tell(at_once=True)
 
     async def _rest(self, worked: float) -> None:
-        """Let others have their share of the time, by what one has worked (seconds of a core)."""
+        """Let others have their share of the time, by what one has worked (seconds)."""
         self._worked += worked
         while (owed := self._worked * (1 / self._share_now - 1)) > PAUSE:
             some = min(owed, TELL_EVERY)
@@ -111,7 +126,8 @@ class Guard:
             [GroupShard(shard, group.name) for group in live for shard in range(len(heads))]
         )
         behind = max(head - upto for head, upto in zip(heads * len(live), uptos, strict=True))
-        return self._share * (RESTING if heads == self._sound or behind > BEHIND else 1)
+        self._quiet = heads == self._sound
+        return self._share * (RESTING if self._quiet or behind > BEHIND else 1)
 
     async def _heads(self) -> list[int]:
         return await asyncio.to_thread(lambda: [shard.head() for shard in self._journal])

@@ -41,7 +41,7 @@ INTERACTIONS = "interactions"
 RECORDED = "recorded"
 GROUP = "tierfold-intake"
 MESSAGE_LIMIT = 16 * 1024 * 1024
-FETCH_WAIT_MS = 100
+FETCH_WAIT_MS = 20
 LONGEST_FETCH_WAIT_MS = 1_000
 """Trap: the embedded broker looks for messages some seven times within the wait of a fetch, and
 answers when it next looks; others answer at once. So a consumer waits longer only where nothing
