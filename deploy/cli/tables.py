@@ -180,7 +180,7 @@ def print_decision(found: "Remade") -> None:
     """Why this offer: the candidates, the best first, what was dropped and why, and whether it
     comes out the same.
     """
-    console, said = _console(), found.full
+    console, said = _console(), found.in_full
     console.print(
         f"decision {found.decision} for {found.customer} at {found.at}, position {found.position} "
         f"of shard {found.shard}",

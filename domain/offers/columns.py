@@ -1,14 +1,13 @@
 """How is a decision stored, and read in full again?
 
-What follows from the catalogue is not repeated: what is stored has half the bytes, and is read in a
-third of the time.
+What follows from the catalogue is not repeated: what is stored has two thirds of the bytes, and is
+read in two thirds of the time.
 """
 
 from collections.abc import Iterable, Sequence
 
-from domain.event import Line
 from domain.offers.catalogue import Catalogue
-from domain.offers.events import Candidate, Dropped, OfferDecided, Rivals, Stage
+from domain.offers.events import Candidate, Dropped, Drops, OfferDecided, Rivals, Stage
 from domain.offers.ranking import priority, weights
 
 LAST: Stage = "exploration"
@@ -49,7 +48,7 @@ def in_full(decided: OfferDecided, catalogue: Catalogue) -> OfferDecided:
             "candidates": (*decided.candidates, *_candidates(decided, catalogue)),
             "rivals": None,
             "dropped": (*decided.dropped, *_dropped(decided, catalogue)),
-            "drops": {},
+            "drops": (),
         }
     )
 
@@ -94,20 +93,23 @@ def _candidates(decided: OfferDecided, catalogue: Catalogue) -> Iterable[Candida
         )
 
 
-def _grouped(dropped: Iterable[Dropped]) -> dict[Stage, dict[Line, tuple[str, ...]]]:
-    found: dict[Stage, dict[Line, tuple[str, ...]]] = {}
+def _grouped(dropped: Iterable[Dropped]) -> tuple[Drops, ...]:
+    found: dict[tuple[Stage, str], list[str]] = {}
     for drop in dropped:
-        reasons = found.setdefault(drop.stage, {})
-        reasons[drop.reason] = (*reasons.get(drop.reason, ()), drop.offer)
-    return found
+        found.setdefault((drop.stage, drop.reason), []).append(drop.offer)
+    return tuple(
+        Drops.model_construct(stage=stage, reason=reason, offers=tuple(offers))
+        for (stage, reason), offers in found.items()
+    )
 
 
 def _dropped(decided: OfferDecided, catalogue: Catalogue) -> Iterable[Dropped]:
-    found = {
-        offer: Dropped(offer=offer, stage=stage, reason=reason)
-        for stage, reasons in decided.drops.items()
-        for reason, offers in reasons.items()
-        for offer in offers
-    }
     places = {offer.offer: place for place, offer in enumerate(catalogue.offers)}
-    return sorted(found.values(), key=lambda drop: (drop.stage == LAST, places[drop.offer]))
+    return sorted(
+        (
+            Dropped(offer=offer, stage=drops.stage, reason=drops.reason)
+            for drops in decided.drops
+            for offer in drops.offers
+        ),
+        key=lambda drop: (drop.stage == LAST, places[drop.offer]),
+    )

@@ -4,9 +4,17 @@ the answer.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    model_validator,
+)
 
 from domain.access.events import Purpose
 from domain.event import (
@@ -82,6 +90,12 @@ class Rivals(BaseModel):
     evidence: tuple[float, ...]
     drawn: tuple[Probability | None, ...]
 
+    @model_validator(mode="after")
+    def _even(self) -> Self:
+        if len({len(column) for _, column in self}) != 1:
+            raise ValueError("the columns are not equally long")
+        return self
+
 
 class Dropped(BaseModel):
     """An offer that did not pass the funnel, with the stage and the reason."""
@@ -99,6 +113,15 @@ class Asker(BaseModel):
     who: Identifier
     role: Role
     purpose: Purpose
+
+
+class Drops(BaseModel):
+    """The offers that did not pass a stage for one reason."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    stage: Stage
+    reason: Line
+    offers: tuple[Identifier, ...]
 
 
 class OfferDecided(Interaction):
@@ -140,7 +163,7 @@ class OfferDecided(Interaction):
     answer_by: PlausibleDate | None = later(None)
     asked: Asker | None = later(None)
     rivals: Rivals | None = later(None)
-    drops: dict[Stage, dict[Line, tuple[Identifier, ...]]] = later({})
+    drops: tuple[Drops, ...] = later(())
     model_config = ConfigDict(strict=False)  # a list of candidates may come from JSON or from us
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from statistics import fmean
 
+import structlog
+
 from domain.event_types import type_key
 from domain.fastcopy import changed
 from domain.offers.catalogue import Catalogue
@@ -27,6 +29,8 @@ from projections.views.decision import with_probability
 from replay.evaluation.off_policy import Estimate, estimates, lift, mean
 from replay.history.redecide import catalogues
 from streams.journal import Journal
+
+log = structlog.get_logger()
 
 SLACK = timedelta(days=7)
 MOST = 100_000
@@ -73,7 +77,7 @@ class ArmSeen:
 def outcomes(journal: Journal) -> Iterator[Outcome]:
     """Every decision of ours that was answered, or lapsed; in full.
 
-    Raises `KeyError` for one whose catalogue the journal does not have.
+    One whose catalogue the journal does not have is left out, and told in the log.
     """
     adopted = catalogues(journal)
     for shard in journal:
@@ -89,11 +93,9 @@ def outcomes(journal: Journal) -> Iterator[Outcome]:
                     | OfferLapsed(decision=name, offer=offer)
                 ):
                     if (found := waiting.get(name)) is not None and found.offer == offer:
-                        yield Outcome(
-                            event.stream,
-                            _in_full(waiting.pop(name), adopted),
-                            isinstance(event.data, OfferAccepted),
-                        )
+                        yes = isinstance(event.data, OfferAccepted)
+                        if (whole := _in_full(waiting.pop(name), adopted)) is not None:
+                            yield Outcome(event.stream, whole, yes)
             if len(waiting) > most:
                 over = event.business_date - SLACK
                 waiting = {
@@ -104,11 +106,13 @@ def outcomes(journal: Journal) -> Iterator[Outcome]:
                 most = len(waiting) + MOST
 
 
-def _in_full(decided: OfferDecided, adopted: Mapping[str, Catalogue]) -> OfferDecided:
+def _in_full(decided: OfferDecided, adopted: Mapping[str, Catalogue]) -> OfferDecided | None:
     """As it was made; a decision of an older release, which is stored in full, as it is."""
     if not is_in_columns(decided):
         return decided
-    catalogue = adopted[decided.catalogue]
+    if (catalogue := adopted.get(decided.catalogue)) is None:
+        log.warning("catalogue_missing", catalogue=decided.catalogue, decision=decided.decision)
+        return None
     return with_probability(in_full(decided, catalogue), catalogue)
 
 

@@ -122,7 +122,9 @@ def decided(journal: Journal, begun_with: TierPolicy, customer: str) -> Iterator
     for event in history(journal[shard_of(customer, len(journal))], customer):
         if event.source == DECISIONS and isinstance(event.data, OfferDecided):
             try:
-                yield {"version": event.version, **asdict(decisions.again(event))}
+                remade = asdict(decisions.again(event))
+                del remade["in_full"]  # it follows, and nothing in a bundle proves it
+                yield {"version": event.version, **remade}
             except Unknown as why:
                 yield {
                     "version": event.version,

@@ -68,7 +68,7 @@ class Forgotten(Unknown):
 class Remade:
     """A decision as it was recorded, and as it comes out now.
 
-    `differs` names the fields that are not the same. `full` is what was recorded, with all that
+    `differs` names the fields that are not the same. `in_full` is what was recorded, with all that
     follows from the catalogue: each candidate, each drop, the probability of the first.
     """
 
@@ -81,7 +81,7 @@ class Remade:
     differs: tuple[str, ...]
     recorded: dict[str, Any]
     again: dict[str, Any]
-    full: dict[str, Any]
+    in_full: dict[str, Any]
 
 
 class Decisions:
@@ -250,16 +250,19 @@ class _ModelsThen:
 
 
 def catalogues(journal: Journal) -> dict[str, Catalogue]:
-    """Every catalogue that decisions may name, by its label."""
+    """Every catalogue that decisions may name, by its label.
+
+    The first of a label counts: a label has part of a digest, and later ones can be made to fit.
+    """
     adopted = [
         event.data for event in history(journal[shard_of(CATALOGUES, len(journal))], CATALOGUES)
     ]
-    found = [
-        Catalogue.model_validate(said.catalogue)
-        for said in adopted
-        if isinstance(said, CatalogueAdopted)
-    ]
-    return {catalogue.label: catalogue for catalogue in found}
+    found: dict[str, Catalogue] = {}
+    for said in adopted:
+        if isinstance(said, CatalogueAdopted):
+            catalogue = Catalogue.model_validate(said.catalogue)
+            found.setdefault(catalogue.label, catalogue)
+    return found
 
 
 def _compared(

@@ -76,7 +76,7 @@ class Guard:
         self._worked = 0.0
         self._share_now = share
         self._sound: list[int] = []
-        self._quiet = False
+        self._busy = True
 
     async def run(self) -> None:
         """Go round until cancelled; a dependency that is down is waited for."""
@@ -95,7 +95,7 @@ class Guard:
         async for findings in self._everything():
             for finding in findings:
                 self._note(finding)
-            await self._rest(work.done(busy=not self._quiet))
+            await self._rest(work.done(busy=self._busy))
             work = _Work()
         await asyncio.sleep(max(0.0, AT_LEAST - (time.monotonic() - begun)))
         self._before, self._round_seconds, self._rounds = (
@@ -126,8 +126,9 @@ class Guard:
             [GroupShard(shard, group.name) for group in live for shard in range(len(heads))]
         )
         behind = max(head - upto for head, upto in zip(heads * len(live), uptos, strict=True))
-        self._quiet = heads == self._sound
-        return self._share * (RESTING if self._quiet or behind > BEHIND else 1)
+        quiet = heads == self._sound
+        self._busy = behind > BEHIND or not quiet
+        return self._share * (RESTING if quiet or behind > BEHIND else 1)
 
     async def _heads(self) -> list[int]:
         return await asyncio.to_thread(lambda: [shard.head() for shard in self._journal])

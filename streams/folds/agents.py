@@ -39,6 +39,8 @@ SESSION = 6.0
 MEETING = 20.0
 """Seconds in which a group meets; one that does not is seen to be stalled."""
 NAME = "tierfold-agents"
+KEPT = 192
+"""Opened batches that are kept for the agents that come later: some hundred megabytes at most."""
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -148,9 +150,14 @@ def worker(
         return range(len(journal)) if alone and time.monotonic() - begun < MEETING else ()
 
     def opened(message: Any) -> Batch:
-        """The batch of a message, opened once for all agents, and let go with the message."""
+        """The batch of a message, opened once for all agents, and let go with the message.
+
+        Once for each where many are kept already: agents may be far apart.
+        """
         if (batch := kept.get(message)) is None:
-            batch = kept[message] = open_batch(journal[message.partition], message.value)
+            batch = open_batch(journal[message.partition], message.value)
+            if len(kept) < KEPT:
+                kept[message] = batch
         return batch
 
     for name, bases in AGENTS.items():
@@ -218,17 +225,17 @@ def _add_agent(
     async def catch_up() -> None:
         if shards := _assigned(app) or before_assignment():
             PULSE.beat()
-            await surely(folds.look_after(shards))
+            await surely(folds.look_after(shards), *shards)
             await asyncio.gather(*(surely(folds.heal(shard), shard) for shard in shards))
 
-    async def surely(look: Awaitable[None], shard: int | None = None) -> None:
+    async def surely(look: Awaitable[None], *shards: int) -> None:
         """Trap: an exception in a timer ends the whole worker, and with it the shards
         that are well.
         """
         try:
             await look
         except Exception as error:  # noqa: BLE001 - said, and tried again with the next tick; the lag tells
-            log.error("shard_not_folded", group=name, shard=shard, error=type(error).__name__)  # noqa: TRY400
+            log.error("shard_not_folded", group=name, shard=shards, error=type(error).__name__)  # noqa: TRY400
 
     app.agent(recorded, name=name, isolated_partitions=True)(fold)
     app.looks.append(catch_up)

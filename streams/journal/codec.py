@@ -63,6 +63,9 @@ class Newer(ValueError):
         self.event_type = event_type
 
 
+TOO_MANY = ("extra_forbidden", "unexpected_keyword_argument")
+"""What pydantic calls a field that a model, or a dataclass, does not have."""
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Envelope)
 _head_decoder = msgspec.json.Decoder(Head)
@@ -173,6 +176,6 @@ def _more_than_known(error: ValidationError) -> list[str]:
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return (
         [".".join(map(str, each["loc"])) for each in found]
-        if all(each["type"] == "extra_forbidden" for each in found)
+        if all(each["type"] in TOO_MANY for each in found)
         else []
     )

@@ -252,11 +252,11 @@ def test_a_customer_who_refuses_to_be_profiled_gets_offers_by_value(client: http
     )
     assert explained["equal"]
     assert explained["recorded"]["features"] == {}
-    assert explained["full"]["dropped"] == answer["dropped"]
-    assert [each["offer"] for each in explained["full"]["candidates"]] == [
+    assert explained["in_full"]["dropped"] == answer["dropped"]
+    assert [each["offer"] for each in explained["in_full"]["candidates"]] == [
         each["offer"] for each in answer["candidates"]
     ]
-    assert 0 < explained["full"]["probability"] <= 1
+    assert 0 < explained["in_full"]["probability"] <= 1
     assert (
         ask(client, newcomer(client), personalised=False)["by_value"]
         == "asked for without personalisation"

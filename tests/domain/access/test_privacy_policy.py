@@ -134,6 +134,17 @@ def test_names_are_masked_at_any_depth() -> None:
     }
 
 
+def test_the_reason_of_a_drop_is_masked_wherever_it_is_stored() -> None:
+    """A segment is the bank's own words, and may have a number in it."""
+    drop = {"stage": "eligibility", "reason": "not for segment 13912345678", "offers": ["fund"]}
+    seen = masked(
+        {}, read_privacy(FILE).wherever, {"recorded": {"drops": [drop], "dropped": [drop]}}
+    )
+
+    assert "13912345678" not in str(seen)
+    assert seen["recorded"]["drops"][0]["offers"] == ["fund"]
+
+
 def test_accounts_with_the_same_ends_are_all_there() -> None:
     """Under one star more."""
     seen = masked(

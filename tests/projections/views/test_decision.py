@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from domain.campaigns.events import CampaignTouched
 from domain.customers.events import (
@@ -33,6 +34,7 @@ from domain.offers.events import (
     OfferDeclined,
     OfferLapsed,
     OfferPresented,
+    Rivals,
 )
 from domain.tiering.assessment import Standing
 from domain.tiering.policy import TierPolicy
@@ -554,3 +556,20 @@ def test_a_decision_of_an_older_release_is_read_as_it_is(bohai: TierPolicy) -> N
         decide_offer(customer(bohai, []), [], SHELF, MODELS, Asked("d9", "app", NOW)), SHELF
     )
     assert in_full(made, SHELF) == made
+
+
+def test_columns_of_unequal_length_do_not_come_in() -> None:
+    """They could not be read as candidates."""
+    columns = {"offer": ("a", "b"), "propensity": (0.1,), "model": ("m",)}
+    with pytest.raises(ValidationError, match="not equally long"):
+        Rivals(**columns, score=(None,), evidence=(1.0,), drawn=(None,))
+
+
+def test_the_formula_of_the_probability_is_that_of_the_decisions_in_the_journal() -> None:
+    """They do not repeat it: another one would judge years of them otherwise."""
+    said = {
+        shelf[0][0] + str(len(shelf)): probability(first, others, "usual")
+        for shelf in SHELVES
+        for first, *others in [drawn(*shelf)]
+    }
+    assert said == {"a3": 0.398081, "a2": 0.5, "a4": 0.176977}

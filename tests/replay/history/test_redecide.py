@@ -9,13 +9,16 @@ import pytest
 from deploy.policy_files import read_catalogue
 from deploy.settings import POLICIES
 from domain.envelope import Proposed
+from domain.offers.columns import in_full
 from domain.offers.events import CATALOGUES, DECISIONS, Candidate, CatalogueAdopted, OfferDecided
 from domain.tiering.policy import TierPolicy
+from projections.cases.complaints import CASES
 from projections.customers.group import CUSTOMERS
 from projections.models.learner import MODEL
 from projections.offers.group import REACTIONS
 from projections.rollout.versions import name_of
 from projections.tiering.standing import STANDINGS
+from projections.views.decision import with_probability
 from replay.history.redecide import Decisions, OtherRelease
 from streams.journal import Arrival, Journal, LogOffset
 
@@ -35,7 +38,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 def decisions(
     journal: Journal, policy: TierPolicy, upto: dict[str, int], model: str | None
 ) -> Decisions:
-    """A journal's decisions, among them one that was made by this: `d1` of customer 1."""
+    """A journal's decisions: one that was made by this, `d1` of customer 1."""
     candidates = (
         ()
         if model is None
@@ -49,6 +52,11 @@ def decisions(
         catalogue=CATALOGUE.label,
         upto=upto,
     )
+    return recorded(journal, policy, decided)
+
+
+def recorded(journal: Journal, policy: TierPolicy, decided: OfferDecided) -> Decisions:
+    """A journal's decisions: this one, of customer 1, and its catalogue."""
     adopted = CatalogueAdopted(
         label=CATALOGUE.label,
         digest=CATALOGUE.digest,
@@ -56,7 +64,7 @@ def decisions(
     )
     said = (
         Proposed(DECISIONS, "c", CATALOGUES, NOON, NOON.date(), adopted),
-        Proposed(DECISIONS, "d1", "customer:1", NOON, NOON.date(), decided),
+        Proposed(DECISIONS, decided.decision, "customer:1", NOON, NOON.date(), decided),
     )
     journal[0].record(
         [Arrival(0, item, b"", event) for item, event in enumerate(said)], LogOffset("log", 0), NOON
@@ -99,3 +107,38 @@ def test_a_decision_by_another_version_of_a_model_is_not_made_again(
     assert event is not None
     with pytest.raises(OtherRelease, match="model@1"):
         made.again(event)
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_a_decision_is_made_again_as_it_was_stored(
+    tmp_path: Path, bohai: TierPolicy, *, old: bool
+) -> None:
+    """In columns, or in full and with its probability, as an older release stored it."""
+    upto = dict.fromkeys((CUSTOMERS.name, CASES.name, REACTIONS.name), 0)
+    stub = OfferDecided(
+        decision="d1",
+        channel="app",
+        features={},
+        catalogue=CATALOGUE.label,
+        upto={**upto, f"{STANDINGS}/{name_of(bohai)}": 0},
+        personalised=False,
+    )
+    first, second = (Journal(f"sqlite://{tmp_path}/{name}", 1) for name in "ab")
+    first[0].claim()
+    second[0].claim()
+    found = recorded(first, bohai, stub)
+    event = found.find("d1")
+    assert event is not None
+    columns = OfferDecided.model_validate(found.again(event).again)
+    assert columns.rivals is not None
+    assert columns.drops
+    stored = with_probability(in_full(columns, CATALOGUE), CATALOGUE) if old else columns
+
+    again = recorded(second, bohai, stored)
+    event = again.find("d1")
+    assert event is not None
+    remade = again.again(event)
+    assert remade.equal, remade.differs
+    assert remade.recorded == stored.model_dump(mode="json")
+    assert len(remade.in_full["candidates"]) == 1 + len(columns.rivals.offer)
+    assert remade.in_full["probability"] is not None

@@ -92,3 +92,19 @@ async def test_a_gap_behind_what_is_held_back_is_healed(
     await asyncio.sleep(3 * HELD_BACK)
 
     assert await redis.upto(CASES_HERE) == third.upto
+
+
+async def test_an_idle_shard_heals_once_in_a_while(
+    sqlite_journal: Journal, redis: RedisStore, bohai: TierPolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What no batch brought is read from the journal, not before the shard was idle for long."""
+    worker = await worker_of(sqlite_journal, redis, bohai)
+    batches = recorded_batches(sqlite_journal)
+    await worker.advance(0, batches[0])
+    await worker.heal(0)
+    soon = await redis.upto(GroupShard(0, CUSTOMERS.name))
+    monkeypatch.setattr("streams.folds.worker.IDLE_AFTER", 0.0)
+    await worker.heal(0)
+
+    assert soon == batches[0].upto
+    assert await redis.upto(GroupShard(0, CUSTOMERS.name)) == sqlite_journal[0].head()

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from domain.customers.events import ChannelVisited
+from domain.offers.events import Candidate, OfferDecided
 from streams.journal import Newer, decode
 from streams.journal.codec import canonical, head
 from streams.journal.sealing import closed
@@ -27,6 +28,24 @@ def test_a_field_more_than_is_known_is_of_a_newer_release() -> None:
 
     assert decode(1, stored()).data == VISITED.data
     assert "bright" not in str(found.value)
+
+
+def test_a_field_more_within_a_candidate_is_of_a_newer_release_too() -> None:
+    """A candidate is a dataclass, of which pydantic says it in other words."""
+    decided = proposed(
+        OfferDecided(
+            decision="d",
+            channel="app",
+            candidates=(Candidate("fund", 0.1, 100, 10.0, "m"),),
+            features={},
+            catalogue="c",
+        )
+    )
+    said = json.loads(canonical(decided))
+    said["candidates"][0]["mood"] = "bright"
+
+    with pytest.raises(Newer, match=r"does not know candidates\.0\.mood of the type"):
+        decode(1, closed(head(decided, 1, NOON, None), json.dumps(said).encode()))
 
 
 @pytest.mark.parametrize("fields", [{"channel": "moon"}, {"channel": "moon", "mood": "bright"}])

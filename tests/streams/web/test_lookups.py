@@ -231,10 +231,9 @@ def test_an_offer_is_decided_recorded_and_learnt_from(client: httpx.Client, stac
     assert decided["data"]["rivals"]["offer"] == [each["offer"] for each in others]
     assert decided["data"]["rivals"]["propensity"] == [each["propensity"] for each in others]
     assert {
-        (offer, stage, reason)
-        for stage, reasons in decided["data"]["drops"].items()
-        for reason, offers in reasons.items()
-        for offer in offers
+        (offer, drops["stage"], drops["reason"])
+        for drops in decided["data"]["drops"]
+        for offer in drops["offers"]
     } == {tuple(drop.values()) for drop in shown["dropped"]}
     assert decided["data"]["decision"] == shown["decision"]
     _the_answer_is_learnt(client, stack, name, shown)
