@@ -45,6 +45,8 @@ LOG_BROKEN = 3
 """The exit code of an intake whose broker has lost messages that are journalled."""
 GUARD_NICE = 19
 """Whatever else there is to do goes first."""
+NOTARY_NICE = 5
+"""Folds and answers go first: a checkpoint has a minute."""
 
 
 def run(process: str, settings: Settings) -> None:
@@ -208,6 +210,7 @@ def run_guard(settings: Settings) -> None:
 
 def run_notary(settings: Settings) -> None:
     """Sign the heads of all shards, and take a census a day, until a signal."""
+    os.nice(NOTARY_NICE)
     tell(settings, "notary", LONG)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,6 +1,7 @@
 """Which processes fold beside this one?
 
-As many as there are cores; they end when this one does, however it ends.
+As many as there are cores; they end when this one does, however it ends. A bank that goes on beside
+them goes first.
 """
 
 import ctypes
@@ -12,6 +13,8 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.context import SpawnContext
 from typing import Any
+
+NICE = 10
 
 
 def pool(
@@ -43,6 +46,7 @@ def _begin(parent: int, begin: Callable[..., None] | None, given: tuple[Any, ...
     die_with_parent()
     if os.getppid() != parent:
         os._exit(1)  # it was killed before this process could ask to follow it
+    os.nice(NICE)
     gc.disable()  # events and states are many and free of cycles, and the process ends with its work  # noqa: E501
     if begin is not None:
         begin(*given)

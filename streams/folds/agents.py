@@ -27,7 +27,7 @@ from streams.broker.batch import Batch, open_batch
 from streams.broker.kafka import FETCH_WAIT_MS, RECORDED, fetch_wait_ms
 from streams.folds.active_groups import Register
 from streams.folds.shard_fold import Emit
-from streams.folds.worker import FoldWorker
+from streams.folds.worker import FoldWorker, Live
 from streams.journal import Journal
 from streams.observability.metrics import PULSE
 from streams.observability.tracing import SpanKind, span, traceparents
@@ -160,13 +160,14 @@ def worker(
                 kept[message] = batch
         return batch
 
+    live = Live()
     for name, bases in AGENTS.items():
         _add_agent(
             app,
             recorded,
             name,
             opened,
-            FoldWorker(bases, store, journal, emit, register),
+            FoldWorker(bases, store, journal, emit, register, live),
             before_assignment,
         )
     return app

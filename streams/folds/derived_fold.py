@@ -104,6 +104,7 @@ class DerivedFold(ShardFold):
         streams = sorted(events)
         for start in range(0, len(streams), self._broadcast_streams):
             some = streams[start : start + self._broadcast_streams]
+            await self._turn()
             await self._load(some)
             changed = {
                 stream: self._cache[stream].broadcast(self.group, stream, events[stream], [])

@@ -29,6 +29,8 @@ BROADCAST_STREAMS = 500
 CACHED = 20_000
 
 Emit = Callable[[Sequence[Proposed]], Awaitable[None]]
+Turn = Callable[[], Awaitable[None]]
+"""Wait until a piece of work that has time may be done."""
 
 
 class Superseded(Exception):
@@ -64,6 +66,7 @@ class ShardFold:
         self._changed: dict[str, set[int]] = {}
         self._busy = asyncio.Lock()
         self._bank_context: Context | None = None
+        self._turn: Turn = _at_once
 
     async def advance(self, batch: Batch) -> int:
         """Bring the shard's states up to a batch; gives the number of events folded."""
@@ -93,10 +96,17 @@ class ShardFold:
                 self._forget()  # the read models were lost, or another worker has moved them on
         return 0 if self._upto == head else await self.advance(Batch(head, head, []))
 
-    async def catch_up(self) -> int:
-        """Bring the shard's states up to the journal; gives the number of events folded."""
+    async def catch_up(self, turn: Turn | None = None) -> int:
+        """Bring the shard's states up to the journal; gives the number of events folded.
+
+        Some at a time, each when it has its `turn`.
+        """
         head = await asyncio.to_thread(self._journal[self.place.shard].head)
-        return await self.advance(Batch(head, head, []))
+        self._turn = turn or _at_once
+        try:
+            return await self.advance(Batch(head, head, []))
+        finally:
+            self._turn = _at_once
 
     async def _advance(self, batch: Batch) -> int:
         await self._take_up()
@@ -142,6 +152,7 @@ class ShardFold:
         folded = 0
         to = min(to, await asyncio.to_thread(self._journal[self.place.shard].head))
         while self._upto < to:
+            await self._turn()
             rows = await asyncio.to_thread(
                 self._journal[self.place.shard].read,
                 self._upto,
@@ -344,6 +355,10 @@ class ShardFold:
         self._upto = None
         self._cache.clear()
         self._proposed, self._changed = [], {}
+
+
+async def _at_once() -> None:
+    pass
 
 
 def _as_it_is(row: Row) -> Row:

@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import structlog
 
@@ -32,6 +32,34 @@ IDLE_AFTER = 3.0
 """Seconds without a batch after which a shard that is behind heals from the journal."""
 BEAT_EVERY = 2.0
 """Seconds between two words that these groups are folded; one lasts fifteen."""
+GIVEN_WAY = 0.2
+"""Seconds for which what is filled waits for what is folded live, before each of its pieces."""
+
+
+class Live:
+    """Whether a process folds batches that came just now, of any group.
+
+    New versions, which are filled beside them, wait for it: a moment, so that they get on too.
+    """
+
+    def __init__(self) -> None:
+        self._folding = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def __aenter__(self) -> None:
+        self._folding += 1
+        self._idle.clear()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._folding -= 1
+        if not self._folding:
+            self._idle.set()
+
+    async def over(self) -> None:
+        """Wait until nothing is folded, `GIVEN_WAY` at most."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), GIVEN_WAY)
 
 
 class FoldWorker:
@@ -49,8 +77,10 @@ class FoldWorker:
         journal: Journal,
         emit: Emit,
         register: Register,
+        live: "Live | None" = None,
     ) -> None:
         self._bases = bases
+        self._live = live or Live()
         self._store = store
         self._journal = journal
         self._emit = emit
@@ -73,7 +103,7 @@ class FoldWorker:
         One to which nothing in it matters has it later, with what follows: each save costs. So have
         all of them, for a moment, where there are `more` batches to be folded at once.
         """
-        async with self._busy[shard]:
+        async with self._live, self._busy[shard]:
             groups = self._mine(self._register.last.carried)
             for group, rows in zip(groups, self._routed_to(groups, batch.rows), strict=True):
                 if (place := GroupShard(shard, group.name)) in self._in_step:
@@ -228,7 +258,7 @@ class FoldWorker:
 
     async def _fill(self, folding: ShardFold, place: GroupShard) -> None:
         with self._guarded(place):
-            await folding.catch_up()
+            await folding.catch_up(self._live.over)
             self._in_step.add(place)
 
     @contextmanager

@@ -1,6 +1,7 @@
 """A worker keeps its groups in step, and spares those to which nothing matters."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -15,7 +16,7 @@ from projections.store import GroupShard
 from replay.rebuild.digests import digests
 from replay.rebuild.in_memory import rebuild
 from streams.folds.active_groups import Register
-from streams.folds.worker import HELD_BACK, FoldWorker
+from streams.folds.worker import GIVEN_WAY, HELD_BACK, FoldWorker, Live
 from streams.journal import Journal
 from tests.streams.folds.test_shard_fold import DELIVERIES, recorded_batches
 
@@ -31,17 +32,29 @@ async def redis(redis_url: str) -> AsyncIterator[RedisStore]:
     await store.close()
 
 
-async def worker_of(journal: Journal, store: RedisStore, policy: TierPolicy) -> FoldWorker:
+async def worker_of(
+    journal: Journal,
+    store: RedisStore,
+    policy: TierPolicy,
+    live: Live | None = None,
+    settled: float = 0.2,
+) -> FoldWorker:
     """The customers' worker, with all its groups in step over an empty shard."""
 
     async def emit(_: Sequence[Proposed]) -> None:
         return None
 
     register = Register(store, journal, policy)
-    worker = FoldWorker(AGENTS[CUSTOMERS.name], store, journal, emit, register)
+    worker = FoldWorker(AGENTS[CUSTOMERS.name], store, journal, emit, register, live)
     await worker.look_after([0])
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(settled)
     return worker
+
+
+async def until_filled(store: RedisStore, head: int) -> None:
+    """Wait until the customers have come to a position."""
+    while await store.upto(GroupShard(0, CUSTOMERS.name)) < head:  # noqa: ASYNC110 - it is another who moves it
+        await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("fault", DELIVERIES)
@@ -108,3 +121,16 @@ async def test_an_idle_shard_heals_once_in_a_while(
 
     assert soon == batches[0].upto
     assert await redis.upto(GroupShard(0, CUSTOMERS.name)) == sqlite_journal[0].head()
+
+
+async def test_what_is_filled_gives_way_to_what_came_just_now_and_gets_on(
+    sqlite_journal: Journal, redis: RedisStore, bohai: TierPolicy
+) -> None:
+    """While any group folds live, each piece of a filling waits, for a moment only."""
+    recorded_batches(sqlite_journal)
+    live, begun = Live(), time.monotonic()
+    async with live:
+        await worker_of(sqlite_journal, redis, bohai, live, settled=0)
+        await until_filled(redis, sqlite_journal[0].head())
+
+    assert time.monotonic() - begun >= GIVEN_WAY
