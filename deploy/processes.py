@@ -169,6 +169,7 @@ def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
         tokens=tokens_of(settings),
         privacy=privacy,
         rates=(settings.rate, settings.rate_of_people),
+        tell_stalls=settings.lookup_stalls,
     )
     app = web(deps)
     add_past(

@@ -99,6 +99,11 @@ class Settings(BaseSettings):
         ge=0,
         description="Events behind the journal from which on lookups are not ready.",
     )
+    lookup_stalls: bool = Field(
+        default=False,
+        description="Whether lookups tell in /metrics what kept them from going on for 2 ms or "
+        "more; a looking glass for a while, not for always.",
+    )
     guard_share: float = Field(
         default=0.2,
         gt=0,

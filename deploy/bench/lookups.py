@@ -7,6 +7,7 @@ import asyncio
 import random
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from selectors import SelectSelector
 from typing import Any
 
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.bench.parts import Figure, settings_in
 from deploy.bench.path import at, event_of
@@ -63,6 +65,7 @@ SAVED_CUSTOMERS = 200
 SHELF = 20
 EXAMPLES = 400
 PATIENCE = 20.0
+STALLS_NAMED = 8
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,9 @@ async def _measured(settings: Settings, known: int, asked: int) -> list[Figure]:
 
     async with _flowing(settings, known):
         await ask(settings, offers, WARMING, ASKED_A_SECOND)
+        before, begun = await _stalled(settings), time.perf_counter()
         answered = await ask(settings, offers, asked, ASKED_A_SECOND)
+        stalled, took = await _stalled(settings) - before, time.perf_counter() - begun
         easily = await ask(settings, offers, asked // 10, EASILY)
         empty = await ask(settings, lambda: "/healthz", asked // 5, ASKED_A_SECOND)
         reads = await _bare_reads(settings, chance, known, asked // 5)
@@ -126,10 +131,31 @@ async def _measured(settings: Settings, known: int, asked: int) -> list[Figure]:
         for name, share in shares
     ]
     figures.append(Figure("offer_rate_asked", answered.rate, "requests/s"))
+    figures += [
+        Figure(f"stalled_ms_a_second in {place}", seconds * 1000 / took, "ms")
+        for place, seconds in stalled.most_common(STALLS_NAMED)
+    ]
     return [
         *figures,
         Figure("offer_rate_most", most.rate, "requests/s", {"empty endpoint": most_empty.rate}),
     ]
+
+
+async def _stalled(settings: Settings) -> Counter[str]:
+    """Seconds so far in which lookups did not go on, by place."""
+    headers = _headers(settings, Caller("bench", ("operator",), ANYBODY))
+    reader, writer = await asyncio.open_connection(settings.host, settings.port)
+    writer.write(f"GET /metrics HTTP/1.1\r\nhost: bench\r\n{headers}\r\n".encode())
+    families = text_string_to_metric_families((await _answered(reader)).decode())
+    writer.close()
+    [stalled] = [found for found in families if found.name == "tierfold_lookup_stalled_seconds"]
+    return Counter(
+        {
+            sample.labels["place"]: sample.value
+            for sample in stalled.samples
+            if sample.name.endswith("_total")
+        }
+    )
 
 
 @contextmanager
@@ -137,7 +163,9 @@ def _stack() -> Iterator[Settings]:
     with tempfile.TemporaryDirectory() as folder:
         shelf = Path(folder) / "offers.yaml"
         shelf.write_text(yaml.safe_dump(_shelf()), encoding="utf-8")
-        settings = settings_in(Path(folder) / "stack").model_copy(update={"catalogue": shelf})
+        settings = settings_in(Path(folder) / "stack").model_copy(
+            update={"catalogue": shelf, "lookup_stalls": True}
+        )
         with running(settings):
             asyncio.run(wait_until_ready(settings))
             yield settings
@@ -331,7 +359,11 @@ def _flow(broker: str, shards: int, known: int, stop: Event) -> None:
 
 def as_channel(settings: Settings) -> str:
     """The headers of a channel that asks for whoever is in front of it."""
-    token = token_for(settings, Caller("bench", ("channel",), ANYBODY), 2)
+    return _headers(settings, Caller("bench", ("channel",), ANYBODY))
+
+
+def _headers(settings: Settings, caller: Caller) -> str:
+    token = token_for(settings, caller, 2)
     return f"authorization: Bearer {token}\r\ntierfold-purpose: service\r\n"
 
 

@@ -20,6 +20,7 @@ from projections.store import GroupShard
 from streams.broker.kafka import Broker, KafkaError
 from streams.folds.active_groups import Register
 from streams.journal import Counts, Journal, Shard, recorded_at_of
+from streams.observability.stalls import STALLS
 
 MODEL_METRICS = {
     "examples": "Answers that it has learnt from",
@@ -164,6 +165,7 @@ class Health:
         ]
         registry.register(_Told([*told, *_guarded(await self._store.noted(GUARD))]))
         registry.register(LATENCY)
+        registry.register(STALLS)
         return generate_latest(registry)
 
     def _late(self, lags: Sequence[Lag]) -> Metric:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -10,6 +10,7 @@ from fastapi.telemetry import TelemetryConfig
 
 from projections.redis import RedisError
 from streams.journal import Newer
+from streams.observability.stalls import stalls_told
 from streams.web.api.customers import add_customers
 from streams.web.api.households import add_households
 from streams.web.api.interactions import add_interactions
@@ -41,7 +42,8 @@ def web(deps: WebDependencies) -> FastAPI:
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
-        yield
+        with stalls_told(asyncio.get_running_loop()) if deps.tell_stalls else nullcontext():
+            yield
         recording.flush()
         await asyncio.to_thread(deps.producer.close, LAST_WORDS)
         await deps.store.close()

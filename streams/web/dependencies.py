@@ -38,6 +38,7 @@ class WebDependencies:
     tokens: Tokens
     privacy: PrivacyPolicy
     rates: tuple[str, str]
+    tell_stalls: bool
 
     @cached_property
     def models(self) -> tuple[str, ...]:
