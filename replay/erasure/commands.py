@@ -151,7 +151,7 @@ async def restrict(deps: ErasureDependencies, order: Order) -> Certificate:
     """
     deps.keyring.restrict(order.subjects)
     places = {
-        "journal": "sealed, for auditors only; what comes for them is refused",
+        "journal": "sealed, for auditors only; what comes for them goes on being recorded so",
         "keys": "kept, for auditors only",
     }
     return await _everywhere(deps, order, _all_groups(deps, order), SubjectRestricted, places)

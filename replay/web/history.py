@@ -16,7 +16,7 @@ from replay.history.explain import explain
 from replay.history.redecide import Decisions, Forgotten, Remade, Unknown
 from streams.folds.active_groups import decided
 from streams.journal import Journal
-from streams.web.api.customers import CustomerId
+from streams.web.api.customers import CustomerId, refuse_restricted
 from streams.web.dependencies import as_json
 from streams.web.problems import Problem, problems
 from streams.web.security.masking import shown
@@ -66,6 +66,7 @@ def add_past(
             lambda: explain(journal, policy_then(day, None), f"customer:{customer}", day)
         )
         if found is None:
+            await refuse_restricted(journal, customer)
             raise Problem(404, f"nothing was recorded of customer {customer} by then")
         return as_json(shown(request, privacy, found.as_json()))
 
@@ -91,6 +92,7 @@ def add_past(
             as_of, journal, group, f"customer:{customer}", recorded, occurred
         )
         if states is None:
+            await refuse_restricted(journal, customer)
             raise Problem(404, f"nothing was recorded of customer {customer} by then")
         return as_json({"customer": customer, **shown(request, privacy, as_shown(states))})
 

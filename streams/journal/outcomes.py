@@ -21,7 +21,7 @@ _encode = msgspec.msgpack.Encoder().encode
 class Refused(NamedTuple):
     """Why an arrival is not recorded although it is an interaction.
 
-    Its subject was forgotten or is restricted, or it must not come in.
+    Its subject was forgotten, or it must not come in.
     """
 
 

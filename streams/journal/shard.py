@@ -188,7 +188,7 @@ class Shard:
     def identified(self, events: Sequence[Proposed]) -> list[Identity]:
         """Name and content of events that are recorded here, digested as they were then."""
         subjects = [event.subject for event in events]
-        keys = {} if self._keyring is None else self._keyring.get({*filter(None, subjects)})
+        keys = {} if self._keyring is None else self._keyring.to_seal({*filter(None, subjects)})
         return [
             identify(event, subject, keys.get(subject or ""))
             for event, subject in zip(events, subjects, strict=True)

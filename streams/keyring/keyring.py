@@ -5,7 +5,7 @@ Asked for many at once, kept at hand, and let go where somebody was forgotten me
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import blake2b
@@ -103,10 +103,18 @@ class Keys(NamedTuple):
     restricted: int
 
 
+class _Held(NamedTuple):
+    """A subject's key, None where it was destroyed, and since when it is for auditors only."""
+
+    key: Key | None
+    restricted_since: datetime | None
+
+
 class Keyring:
     """The keys of all subjects, at `sqlite:///file` or `postgresql://…`, wrapped by a master.
 
-    Those of subjects who are restricted are as if they were destroyed, but for auditors.
+    Those of subjects who are restricted open nothing, but for auditors. They go on sealing: what
+    comes for somebody who is restricted is recorded.
     """
 
     def __init__(
@@ -126,7 +134,7 @@ class Keyring:
         self._now = now
         self._for_auditors = for_auditors
         self._tables = Tables(url)
-        self._at_hand: dict[str, Key | None] = {}
+        self._at_hand: dict[str, _Held] = {}
         self._changes = -1
         self._looked = -LOOK_EVERY
 
@@ -134,10 +142,7 @@ class Keyring:
         return partial(Keyring, for_auditors=self._for_auditors), (self._url, self._master)
 
     def get_or_create(self, subjects: Collection[str]) -> dict[str, Key | None]:
-        """The keys of subjects, made for those who have none.
-
-        None where it was destroyed, or is restricted.
-        """
+        """The keys to seal by, made for those who have none; None where it was destroyed."""
         known = self._known(subjects)
         while missing := [subject for subject in subjects if subject not in known]:
             at = self._now().isoformat()
@@ -156,20 +161,29 @@ class Keyring:
             if len(known) < len(subjects):
                 self._looked = -LOOK_EVERY  # a key or the master was changed meanwhile: look at what, and make them once more  # noqa: E501
                 known = self._known(subjects)
-        return known
+        return _keys(known)
 
     def get(self, subjects: Collection[str]) -> dict[str, Key | None]:
-        """The keys of subjects; None where it was destroyed, or is restricted.
+        """The keys to open by; None where it was destroyed, or is restricted.
 
         Raises `NoKey` where there never was one.
         """
-        known = self._known(subjects)
-        if unknown := [subject for subject in subjects if subject not in known]:
-            raise NoKey(
-                f"there is no key of {unknown[0]}: the database of keys is not the one that "
-                "belongs to this journal"
-            )
-        return known
+        return {
+            subject: held.key if held.restricted_since is None or self._for_auditors else None
+            for subject, held in self._there(subjects).items()
+        }
+
+    def to_seal(self, subjects: Collection[str]) -> dict[str, Key | None]:
+        """The keys by which subjects' events are sealed and digested; None where it was destroyed.
+
+        Raises `NoKey` where there never was one.
+        """
+        return _keys(self._there(subjects))
+
+    def restricted_since(self, subject: str) -> datetime | None:
+        """When the restriction of a subject began; None of all others."""
+        held = self._known([subject]).get(subject)
+        return held.restricted_since if held else None
 
     def destroyed(self, subjects: Collection[str]) -> set[str]:
         """Which of these subjects were forgotten."""
@@ -244,7 +258,17 @@ class Keyring:
         """Let the connection go."""
         self._tables.close()
 
-    def _known(self, subjects: Collection[str]) -> dict[str, Key | None]:
+    def _there(self, subjects: Collection[str]) -> "dict[str, _Held]":
+        """What is held of subjects; raises `NoKey` where there never was a key."""
+        known = self._known(subjects)
+        if unknown := [subject for subject in subjects if subject not in known]:
+            raise NoKey(
+                f"there is no key of {unknown[0]}: the database of keys is not the one that "
+                "belongs to this journal"
+            )
+        return known
+
+    def _known(self, subjects: Collection[str]) -> "dict[str, _Held]":
         """The keys that there are, or were."""
         self._look()
         at_hand = self._at_hand
@@ -264,18 +288,22 @@ class Keyring:
             self._at_hand, self._master = {}, self._master.again()
         self._changes, self._looked = changes, time.monotonic()
 
-    def _loaded(self, subjects: Sequence[str]) -> dict[str, Key | None]:
+    def _loaded(self, subjects: Sequence[str]) -> "dict[str, _Held]":
         if len(self._at_hand) > AT_HAND:
             self._at_hand = {}
-        found: dict[str, Key | None] = {}
+        found: dict[str, _Held] = {}
         for some in _some(subjects):
-            for subject, unrestricted, whole in self._tables.query(_among(FIND, some), some):
-                wrapped = whole if self._for_auditors else unrestricted
-                found[subject] = (
-                    None if wrapped is None else Key(self._master.unwrap(subject, bytes(wrapped)))
+            for subject, wrapped, restricted_at in self._tables.query(_among(FIND, some), some):
+                found[subject] = _Held(
+                    None if wrapped is None else Key(self._master.unwrap(subject, bytes(wrapped))),
+                    None if restricted_at is None else datetime.fromisoformat(restricted_at),
                 )
         self._at_hand.update(found)
         return found
+
+
+def _keys(held: Mapping[str, _Held]) -> dict[str, Key | None]:
+    return {subject: each.key for subject, each in held.items()}
 
 
 def _some(subjects: Sequence[str]) -> Iterator[Sequence[str]]:

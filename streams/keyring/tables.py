@@ -18,7 +18,7 @@ CREATE = (
     "INSERT INTO changes VALUES (1, 0) ON CONFLICT (only_row) DO NOTHING",
 )
 FIND = (
-    "SELECT keys.subject, CASE WHEN restricted.subject IS NULL THEN wrapped END, wrapped"
+    "SELECT keys.subject, wrapped, restricted_at"
     " FROM keys LEFT JOIN restricted ON restricted.subject = keys.subject WHERE keys.subject IN "
 )
 DESTROYED = "SELECT subject FROM keys WHERE destroyed_at IS NOT NULL AND subject IN "

@@ -11,6 +11,7 @@ from domain.event_types import TYPE_BY_EVENT
 from projections.views.customer import Customer
 from projections.views.tier import Answer, answer
 from streams.broker.routing import shard_of
+from streams.journal import Journal
 from streams.web.dependencies import WebDependencies, as_json
 from streams.web.problems import Problem
 from streams.web.security.masking import shown
@@ -27,11 +28,24 @@ CustomerId = Annotated[
 
 
 async def known_customer(deps: WebDependencies, name: str) -> Customer:
-    """The customer of this number; raises a 404 where nothing was ever recorded of them."""
+    """The customer of this number.
+
+    Raises a 404 where nothing was ever recorded of them, and a 403 where they are restricted.
+    """
     customer = await deps.lookups.customer(name)
     if customer is None:
+        await refuse_restricted(deps.journal, name)
         raise Problem(404, f"nothing is recorded of customer {name}")
     return customer
+
+
+async def refuse_restricted(journal: Journal, name: str) -> None:
+    """Raises a 403 where the data of a customer is for auditors only."""
+    if journal.keyring is None:
+        return
+    since = await asyncio.to_thread(journal.keyring.restricted_since, f"customer:{name}")
+    if since is not None:
+        raise Problem(403, f"customer {name} is restricted since {since.date()}: for auditors only")
 
 
 def add_customers(app: FastAPI, deps: WebDependencies) -> None:

@@ -26,7 +26,7 @@ OUTCOMES: dict[int | str, dict[str, Any]] = {
     **problems(
         {
             409: "The same source and id was recorded with other content",
-            410: "Refused: their subject was forgotten, or is restricted",
+            410: "Refused: their subject was forgotten",
         }
     ),
 }
@@ -90,8 +90,7 @@ def add_interactions(app: FastAPI, deps: WebDependencies) -> None:
         if "refused" in outcomes:
             raise Problem(
                 410,
-                "their subject was forgotten or is restricted, and nothing more is recorded of "
-                "them",
+                "their subject was forgotten, and nothing more is recorded of them",
                 [r.model_dump() for r in receipts],
             )
         if status == 409:
@@ -175,14 +174,27 @@ async def _receipt(
     )
     known = after.get(key)
     if known is None:
+        await _must_be_forgotten(deps, event)
         return receipt
     [identity] = await asyncio.to_thread(deps.journal[shard].identified, [event])
     if known.content != identity.content:
         return receipt.model_copy(update={"outcome": "conflict"})
-    [recorded] = await asyncio.to_thread(
-        deps.journal[shard].history, known.stream, known.version - 1, 1
-    )
+    [row] = await asyncio.to_thread(deps.journal[shard].rows, known.stream, known.version - 1, 1)
     outcome = "already" if key in before else "recorded"
     return receipt.model_copy(
-        update={"outcome": outcome, "version": recorded.version, "position": recorded.position}
+        update={"outcome": outcome, "version": known.version, "position": row.position}
     )
+
+
+async def _must_be_forgotten(deps: WebDependencies, event: Proposed) -> None:
+    """Raises a 503 where an event is not in the journal although its subject was not forgotten."""
+    keyring, subject = deps.journal.keyring, event.subject
+    if (
+        keyring is None
+        or subject is None
+        or not await asyncio.to_thread(keyring.destroyed, [subject])
+    ):
+        raise Problem(
+            503,
+            "it is not in the journal: look at intake's log, and send it again, which is harmless",
+        )

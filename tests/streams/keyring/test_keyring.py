@@ -372,7 +372,7 @@ def test_a_master_may_be_somebody_who_never_gives_it_away(
 
 
 def test_restricted_keys_are_for_auditors_only_until_it_is_lifted(journal: Journal) -> None:
-    """Everybody else finds them gone and intake refuses; auditors open what was sealed.
+    """Everybody else finds them gone; intake goes on sealing, and auditors open it.
 
     Lifted, all is as before; destroyed, it is gone for all.
     """
@@ -388,9 +388,13 @@ def test_restricted_keys_are_for_auditors_only_until_it_is_lifted(journal: Journ
     assert keyring.counts() == (2, 0, 1)
     shard.claim()
     arrival = Arrival(0, 0, b"", proposed(CustomerOnboarded(source="branch"), "1", "customer:1"))
-    assert shard.record([arrival], LogOffset("log", 0), NOON).counts.refused == 1
+    assert shard.record([arrival], LogOffset("log", 0), NOON).counts.recorded == 1
+    assert shard.record([arrival], LogOffset("log", 1), NOON).counts.already == 1
+    assert (shard.history("customer:1"), keyring.restricted_since("customer:2")) == ([], None)
+    assert keyring.restricted_since("customer:1") is not None
     keyring.lift(["customer:1"])
     assert keyring.get(["customer:1"])["customer:1"] is not None
+    assert [event.version for event in shard.history("customer:1")] == [1]
     keyring.restrict(["customer:1"])
     keyring.destroy(["customer:1"])
     auditors = Keyring(keyring._url, keyring._master, for_auditors=True)
