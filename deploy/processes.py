@@ -100,6 +100,7 @@ def run_agents(settings: Settings) -> None:
     """Fold, learn and react until a signal."""
     collect_seldom()
     from deploy.active_groups import register_of
+    from deploy.keys import vouching_of
     from projections.models.learner import prepare
     from projections.redis import RedisStore
     from streams.folds.agents import SESSION, run, worker
@@ -117,6 +118,7 @@ def run_agents(settings: Settings) -> None:
             journal,
             emit,
             register_of(settings, store, journal),
+            vouching_of(settings),
             settings.security,
             settings.data_dir / "agents",
             session,

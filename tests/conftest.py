@@ -345,10 +345,10 @@ class Running:
         os.kill(self.pids()[name], signal.SIGKILL)
 
     def kill_all(self) -> None:
-        """Kill -9 of the supervisor, and with it of everything."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
+        """Kill -9 of the supervisor, if it was started, and with it of everything."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     def stop(self) -> int:
         """SIGTERM; gives the exit code."""
@@ -397,15 +397,20 @@ class Running:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A running stack, shared by tests that do not disturb it."""
     made = Running(settings_in(tmp_path_factory.mktemp("stack")))
-    made.start()
-    yield made
-    assert made.stop() == 0
+    try:
+        made.start()
+        yield made
+        assert made.stop() == 0
+    finally:
+        made.kill_all()
 
 
 @pytest.fixture
 def own_stack(tmp_path: Path) -> Iterator[Running]:
     """A running stack of one's own, to be disturbed."""
     made = Running(settings_in(tmp_path))
-    made.start()
-    yield made
-    made.kill_all()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.kill_all()

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from streams.journal import Row, Shard
+from streams.journal import LAST_POSITION, Row, Shard
 
 SIZE_LIMIT = 700_000
 """Bytes of events in one message: well below the megabyte that brokers refuse by default."""
@@ -27,6 +27,10 @@ class Batch(NamedTuple):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Batch).decode
+
+
+NUDGE = Batch(LAST_POSITION, LAST_POSITION, [])
+"""To read the journal as far as it goes: what is left of a message that is not our own."""
 
 
 def encode_batch(batch: Batch) -> bytes:
@@ -49,6 +53,11 @@ def open_batch(shard: Shard, message: bytes) -> Batch:
         return batch._replace(rows=shard.opened(batch.rows))
     except ValueError:
         return Batch(batch.upto, batch.upto, [])
+
+
+def place_of(shard: int) -> str:
+    """For where a batch of a shard is vouched: copied to another shard it is not believed."""
+    return f"recorded/{shard}/"
 
 
 def batches(after: int, rows: Sequence[Row]) -> Iterator[Batch]:

@@ -23,13 +23,14 @@ from faust.worker import Worker
 
 from projections.redis import RedisStore
 from projections.registry import AGENTS
-from streams.broker.batch import Batch, open_batch
+from streams.broker.batch import NUDGE, Batch, open_batch, place_of
 from streams.broker.kafka import FETCH_WAIT_MS, RECORDED, fetch_wait_ms
 from streams.folds.active_groups import Register
 from streams.folds.shard_fold import Emit
 from streams.folds.worker import FoldWorker, Live
+from streams.ingest.signature import Vouching
 from streams.journal import Journal
-from streams.observability.metrics import PULSE
+from streams.observability.metrics import DOUBTED_BATCHES, PULSE
 from streams.observability.tracing import SpanKind, span, traceparents
 
 log = structlog.get_logger()
@@ -108,6 +109,7 @@ def worker(
     journal: Journal,
     emit: Emit,
     register: Register,
+    vouching: Vouching,
     security: Mapping[str, Any],
     folder: Path,
     session: float = SESSION,
@@ -155,7 +157,11 @@ def worker(
         Once for each where many are kept already: agents may be far apart.
         """
         if (batch := kept.get(message)) is None:
-            batch = open_batch(journal[message.partition], message.value)
+            ours = vouching.holds(message.value, message.headers or (), place_of(message.partition))
+            if not ours:
+                DOUBTED_BATCHES.inc()
+                log.warning("batch_not_believed", shard=message.partition)
+            batch = open_batch(journal[message.partition], message.value) if ours else NUDGE
             if len(kept) < KEPT:
                 kept[message] = batch
         return batch

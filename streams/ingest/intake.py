@@ -18,7 +18,7 @@ import structlog
 
 from domain.envelope import Proposed
 from domain.event import BANK
-from streams.broker.batch import Batch, batches, decode_batch, encode_batch
+from streams.broker.batch import Batch, batches, decode_batch, encode_batch, place_of
 from streams.broker.kafka import (
     INTERACTIONS,
     RECORDED,
@@ -264,9 +264,11 @@ class Intake(ConsumerRebalanceListener):
         )
 
     def _publish(self, partition: int, batch: Batch) -> None:
+        value = encode_batch(batch)
+        ours = self._vouching.header(value, place_of(partition))
         self._published.append(
             self._producer.send(
-                RECORDED, value=encode_batch(batch), partition=partition, headers=headers()
+                RECORDED, value=value, partition=partition, headers=[ours, *headers()]
             )
         )
 
@@ -289,7 +291,7 @@ class Intake(ConsumerRebalanceListener):
     def _last_published(self, number: int) -> int | None:
         """The position up to which `recorded` has this shard.
 
-        None if the topic has nothing, as after a broker's loss.
+        None if the topic has nothing, as after a broker's loss, or nothing of ours at its end.
         """
         partition = TopicPartition(RECORDED, number)
         reader = self._broker.consumer()
@@ -300,7 +302,8 @@ class Intake(ConsumerRebalanceListener):
                 return None
             reader.seek(partition, end - 1)
             [last] = reader.poll(timeout_ms=10_000, max_records=1)[partition]
-            return decode_batch(last.value).upto
+            ours = self._vouching.holds(last.value, last.headers, place_of(number))
+            return decode_batch(last.value).upto if ours else None
         finally:
             reader.close()
 

@@ -8,10 +8,11 @@ from streams.journal.journal import Journal
 from streams.journal.outcomes import Arrival, Counts, Refused, Rejected, source_key
 from streams.journal.quarantine import Entry
 from streams.journal.rows import FORGOTTEN, Row
-from streams.journal.shard import Commit, End, Fenced, Known, Leaf, LogOffset, Shard
+from streams.journal.shard import LAST_POSITION, Commit, End, Fenced, Known, Leaf, LogOffset, Shard
 
 __all__ = [
     "FORGOTTEN",
+    "LAST_POSITION",
     "Arrival",
     "Commit",
     "Counts",

@@ -52,6 +52,11 @@ FOLD_FAILURES = Counter(
     ["group"],
     registry=REGISTRY,
 )
+DOUBTED_BATCHES = Counter(
+    "tierfold_doubted_batches",
+    "Messages on `recorded` that are not our own; the journal was read instead",
+    registry=REGISTRY,
+)
 SIGNED = Gauge(
     "tierfold_checkpoint_timestamp_seconds",
     "When the head of a shard was last signed",

@@ -14,7 +14,7 @@ from domain.bank.events import DayClosed
 from domain.envelope import Proposed
 from domain.event import BANK
 from domain.tiering.events import TierOverridden
-from streams.broker.batch import Batch, decode_batch
+from streams.broker.batch import Batch, decode_batch, encode_batch
 from streams.broker.kafka import INTERACTIONS, RECORDED, Broker, TopicPartition
 from streams.broker.routing import shard_of
 from streams.ingest.cloudevents import write, write_batch
@@ -285,6 +285,24 @@ def test_messages_that_are_gone_are_not_passed_over_in_silence(
 
     assert isinstance(died[0], LogBroken)
     assert "the journal goes on at 51" in str(died[0])
+
+
+@pytest.mark.parametrize("last", [b"\xc1 garbage", encode_batch(Batch(0, 2**62, []))])
+def test_what_others_left_on_recorded_stops_no_start(
+    broker: Broker, sqlite_journal: Journal, last: bytes
+) -> None:
+    """Garbage, or a batch of somebody else's: the journal is asked instead."""
+    producer = broker.producer()
+    producer.send(RECORDED, value=last, partition=0).get(timeout=10)
+    producer.close()
+    [stream] = streams_of(0, 1)
+    send(broker, 0, write(paid("a", stream)))
+
+    with running(broker, sqlite_journal) as died:
+        wait_until(lambda: sqlite_journal[0].head() > 0 or bool(died))
+
+    assert died == []
+    assert sqlite_journal.counts().recorded == 1
 
 
 def test_an_intake_that_lost_its_shard_stops(broker: Broker, sqlite_journal: Journal) -> None:
