@@ -13,7 +13,7 @@ from deploy.terminal import UserError
 from replay.erasure.register import Erasures
 from streams.broker.kafka import Broker
 from streams.journal import Journal
-from streams.keyring import Keyring
+from streams.keyring import Keyring, NoKey, has_keys
 from streams.publish.confirmed_producer import ConfirmedProducer
 
 if TYPE_CHECKING:
@@ -36,20 +36,48 @@ def journal_of(
     )
 
 
+def whole_journal(settings: Settings) -> Journal:
+    """The journal, for those who serve; raises `UserError` where anything of it is another's.
+
+    Its shards are as many as it was made with, and its keys open what was recorded last.
+    """
+    journal = journal_of(settings)
+    try:
+        for shard in journal:
+            shard.must_open()
+    except (ValueError, NoKey) as error:
+        raise UserError(f"it does not start: {error}") from error
+    return journal
+
+
 def keyring_of(
     settings: Settings, *, restored: bool = False, for_auditors: bool = False
 ) -> Keyring:
     """The keys of the customers, `for_auditors` also of those who are restricted.
 
-    Raises `UserError` for a master key that cannot be used.
+    Raises `UserError` for a master key that cannot be used, or is gone, and where the register of
+    erasures is gone: what must be there is not made anew.
 
     And, unless they are known to be `restored`, for keys of those who were forgotten: nobody may
     serve with these.
     """
+    if (
+        settings.master is None
+        and not settings.master_file.exists()
+        and has_keys(settings.vault_url)
+    ):
+        raise UserError(
+            f"the master key is gone, and the customers' keys are wrapped by it: put back "
+            f"{settings.master_file}"
+        )
     try:
         keyring = Keyring(settings.vault_url, master_of(settings), for_auditors=for_auditors)
     except (OSError, ValueError) as error:
         raise UserError(f"the master key cannot be used: {error}") from error
+    if not settings.erasures_file.exists() and keyring.any_destroyed():
+        raise UserError(
+            f"the register of who was forgotten is gone: put back {settings.erasures_file}"
+        )
     gone = {erased.subject for erased in Erasures(settings.erasures_file).all()}
     if not restored and (back := gone - keyring.destroyed(gone)):
         raise UserError(
@@ -102,6 +130,7 @@ def notary_of(settings: Settings) -> "Notary":
         else None
     )
     every = timedelta(seconds=settings.checkpoint_seconds)
+    _must_have_evidence(settings)
     signer = signer_of(settings, NOTARY)
     return Notary(
         Journal(settings.journal_url, settings.shards),
@@ -112,3 +141,15 @@ def notary_of(settings: Settings) -> "Notary":
         settings.checkpoint_events,
         every,
     )
+
+
+def _must_have_evidence(settings: Settings) -> None:
+    """Raises `UserError` where of the notary's key and its evidence one is there without the
+    other.
+    """
+    key, folder = settings.keys_dir / NOTARY, settings.evidence_dir
+    if key.exists() and not folder.exists():
+        raise UserError(f"the evidence that this notary has signed is gone: put back {folder}")
+    if not key.exists() and any(folder.glob("shard-*")):
+        raise UserError(f"the key that signed the evidence is gone: put back {key}")
+    folder.mkdir(parents=True, exist_ok=True)

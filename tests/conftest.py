@@ -321,7 +321,11 @@ class Running:
         return self.calls()
 
     def calls(
-        self, *roles: Role, who: str = "test", customer: str | None = ANYBODY
+        self,
+        *roles: Role,
+        who: str = "test",
+        customer: str | None = ANYBODY,
+        sources: tuple[str, ...] | None = None,
     ) -> httpx.Client:
         """A caller in these roles, or in all of them, who says for what an offer is asked."""
         roles = roles or ROLES
@@ -330,9 +334,8 @@ class Running:
             if roles == ("channel",) or request.url.path.endswith("/next-best-offer"):
                 request.headers.setdefault("tierfold-purpose", "service")
 
-        headers = {
-            "authorization": f"Bearer {token_for(self.settings, Caller(who, roles, customer), 1)}"
-        }
+        caller = Caller(who, roles, customer, sources)
+        headers = {"authorization": f"Bearer {token_for(self.settings, caller, 1)}"}
         return httpx.Client(
             base_url=self.settings.address,
             headers=headers,

@@ -29,6 +29,13 @@ def token(
             help="The one customer that a channel asks for; * for whoever is in front of it.",
         ),
     ] = None,
+    sources: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--source",
+            help="A source of theirs, with all that is below it; may be said more than once.",
+        ),
+    ] = None,
     purpose: Annotated[
         str | None,
         typer.Option("--purpose", help=f"With --curl, for what: {', '.join(get_args(Purpose))}."),
@@ -55,5 +62,9 @@ def token(
         raise UserError(
             "a channel asks for one customer: name the --customer, or say --customer '*'"
         )
-    said = token_for(settings_of(data_dir), Caller(who, roles, customer), hours)
+    said = token_for(
+        settings_of(data_dir),
+        Caller(who, roles, customer, tuple(sources) if sources else None),
+        hours,
+    )
     print(curl_file(said, purpose), end="") if curl else print(said)

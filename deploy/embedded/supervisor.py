@@ -25,7 +25,7 @@ from deploy.policy_files import read_catalogue, read_privacy
 from deploy.processes import LOG_BROKEN
 from deploy.settings import Settings
 from deploy.terminal import UserError
-from deploy.wiring import broker_of, journal_of
+from deploy.wiring import broker_of, whole_journal
 from projections.redis import RedisError, RedisStore
 from projections.store import GroupShard
 from streams.broker.kafka import KafkaError
@@ -74,7 +74,7 @@ class Stack:
         begun_with(settings)  # a file that cannot be used is said before anything starts
         read_catalogue(settings.catalogue)
         read_privacy(settings.privacy)
-        self._journal = journal_of(settings)
+        self._journal = whole_journal(settings)
 
     def start(self) -> None:
         """Start everything, and give back when the topics are there. Raises `CannotStart`."""

@@ -36,12 +36,14 @@ UNMASKED: tuple[Role, ...] = ("auditor", "privacy-officer")
 class Caller:
     """Who asks, as a token says it.
 
-    A person or a system, their roles, and the one customer that a channel asks for.
+    A person or a system, their roles, the one customer that a channel asks for, and the sources
+    under which they may hand in events, if the token names them.
     """
 
     who: str
     roles: tuple[Role, ...]
     customer: str | None = None
+    sources: tuple[str, ...] | None = None
 
     @property
     def manager(self) -> str:
@@ -71,6 +73,23 @@ def may_send(caller: Caller, role: Role, event: Proposed, manager: str | None) -
         or said.signed_by is None
         or getattr(said, said.signed_by) in {caller.who, caller.manager}
     )
+
+
+def may_name(caller: Caller, role: Role, source: str) -> bool:
+    """Whether a caller in a role may hand in events of a source.
+
+    One whose token names sources: these, and what is below them. Others their own name and what is
+    below it; a core system without them any, because its sources are many.
+
+    >>> may_name(Caller("mobile", ("channel",)), "channel", "mobile/ios")
+    True
+    >>> may_name(Caller("mobile", ("channel",)), "channel", "core")
+    False
+    """
+    own = caller.sources
+    if own is None and role != "core":
+        own = (caller.who,)
+    return own is None or any(source == name or source.startswith(f"{name}/") for name in own)
 
 
 def access_stream(about: str) -> str:

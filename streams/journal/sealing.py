@@ -31,6 +31,11 @@ def closed(head: bytes, data: bytes, key: Key | None = None) -> bytes:
     return head + SEALED + b64encode(key.seal(data, head)) + b'"}'
 
 
+def is_sealed(row: Row) -> bool:
+    """Whether what an event says is closed."""
+    return SEALED in row.state
+
+
 def opened(rows: Sequence[Row], keyring: Keyring | None) -> list[Row]:
     """Rows whose bytes can be decoded.
 

@@ -26,7 +26,7 @@ from streams.journal.outcomes import (
 )
 from streams.journal.quarantine import Entry, set_aside, taken_out
 from streams.journal.rows import FORGOTTEN, Row, row_of
-from streams.journal.sealing import closed, opened, payloads, place_of
+from streams.journal.sealing import closed, is_sealed, opened, payloads, place_of
 from streams.journal.tables import (
     CLAIM,
     COUNTS,
@@ -40,7 +40,7 @@ from streams.journal.tables import (
     chunks,
     placeholders,
 )
-from streams.keyring import Key, Keyring, commitment
+from streams.keyring import Key, Keyring, Unwrappable, commitment
 
 __all__ = ["Commit", "End", "Fenced", "Known", "Leaf", "LogOffset", "Recorder", "Shard"]
 
@@ -141,12 +141,35 @@ class Shard:
     def claim(self) -> None:
         """Own this shard from now on; whoever owned it before is fenced at their next write.
 
-        Raises `ValueError` if the tree does not end where the events do.
+        Raises `ValueError` if the tree does not end where the events do, and as `must_open` does.
         """
         [(self._epoch,)] = self._recorder.change(CLAIM)
         self._head = self.head()
+        self.must_open()
         self._ends.clear()
         self._tree = self._grown()
+
+    def must_open(self) -> None:
+        """Raises `NoKey` or `ValueError` where the keys are not those of what was recorded last.
+
+        An event that was changed is for the guard to find: one that opens is enough.
+        """
+        sealed = list(filter(is_sealed, self.stored(self.head() - LOOKED_AT, LOOKED_AT)))
+        if self._keyring is not None and sealed and not any(map(self._opens, sealed)):
+            raise ValueError(
+                f"shard {self.number} was sealed by other keys: put back the database of keys that "
+                "belongs to this journal (TIERFOLD_VAULT)"
+            )
+
+    def _opens(self, row: Row) -> bool:
+        """Whether the keys open a row; raises `NoKey` and `Unwrappable`."""
+        try:
+            self.opened([row])
+        except Unwrappable:
+            raise
+        except ValueError:
+            return False
+        return True
 
     def record(
         self, arrivals: Sequence[Arrival], at: LogOffset, now: datetime, forwarded: int = 0
@@ -440,6 +463,8 @@ def _state(
 
 
 CHUNK_EVENTS = 1_000
+LOOKED_AT = 200
+"""Events at the end of a shard by which it is seen whether the keys belong to it."""
 HASH = 32
 ENDS_KEPT = 500_000
 ENDS = (

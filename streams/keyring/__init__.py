@@ -4,7 +4,14 @@ A key for each customer, in a database of its own; destroying it is forgetting t
 """
 
 from streams.keyring.keyring import Key, Keyring, NoKey, commitment
-from streams.keyring.masters import EnvironmentMaster, FileMaster, Master, TransitMaster
+from streams.keyring.masters import (
+    EnvironmentMaster,
+    FileMaster,
+    Master,
+    TransitMaster,
+    Unwrappable,
+)
+from streams.keyring.tables import has_keys
 
 __all__ = [
     "EnvironmentMaster",
@@ -14,5 +21,7 @@ __all__ = [
     "Master",
     "NoKey",
     "TransitMaster",
+    "Unwrappable",
     "commitment",
+    "has_keys",
 ]

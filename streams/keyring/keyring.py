@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from streams.keyring.masters import NONCE, Master
 from streams.keyring.tables import (
+    ANY_DESTROYED,
     CHANGED,
     CHANGES,
     COUNTS,
@@ -193,6 +194,10 @@ class Keyring:
             for (subject,) in self._tables.query(_among(DESTROYED, some), some)
         }
 
+    def any_destroyed(self) -> bool:
+        """Whether anybody was forgotten."""
+        return bool(self._tables.query(ANY_DESTROYED))
+
     def restrict(self, subjects: Sequence[str]) -> None:
         """Let nobody but auditors have the keys of subjects."""
         self.get_or_create(subjects)
@@ -263,8 +268,8 @@ class Keyring:
         known = self._known(subjects)
         if unknown := [subject for subject in subjects if subject not in known]:
             raise NoKey(
-                f"there is no key of {unknown[0]}: the database of keys is not the one that "
-                "belongs to this journal"
+                f"{len(unknown)} keys are missing: the database of keys is not the one that "
+                "belongs to this journal; put that one back (TIERFOLD_VAULT)"
             )
         return known
 

@@ -67,7 +67,9 @@ class _Own:
                 return aead.decrypt(wrapped[:NONCE], wrapped[NONCE:], subject.encode())
             except InvalidTag:
                 continue
-        raise Unwrappable(f"the key of {subject} is not wrapped by the master key {self.name}")
+        raise Unwrappable(
+            f"a key is not wrapped by the master key {self.name}: put back the one that wrapped it"
+        )
 
     def _read(self) -> str:
         raise NotImplementedError

@@ -42,10 +42,23 @@ OF_OTHERS = (
     "LIMIT %s"
 )
 REWRAP = "UPDATE keys SET wrapped = %s, master = %s WHERE subject = %s AND wrapped IS NOT NULL"
+ANY = "SELECT 1 FROM keys LIMIT 1"
+ANY_DESTROYED = "SELECT 1 FROM keys WHERE destroyed_at IS NOT NULL LIMIT 1"
 FILE = "SELECT pg_relation_filenode('keys')"
 COUNTS = "SELECT COUNT(wrapped), COUNT(destroyed_at), (SELECT COUNT(*) FROM restricted) FROM keys"
 
 Row = tuple[Any, ...]
+
+
+def has_keys(url: str) -> bool:
+    """Whether there is a database of keys with any in it; makes none."""
+    if url.startswith("sqlite") and not Path(url.removeprefix("sqlite://")).exists():
+        return False
+    tables = Tables(url)
+    try:
+        return bool(tables.query(ANY))
+    finally:
+        tables.close()
 
 
 class Tables:

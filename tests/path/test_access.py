@@ -41,7 +41,10 @@ OFTEN = 600
 PHONE = "13800138000"
 BORN, REGION, RATING, ACCOUNT = "1980-05-17", "黑龙江省", "AA-minus", "6222020000001234"
 OPEN = {"/healthz", "/readyz"}
-EVERYBODYS: dict[str, Any] = {"channel": {"customer": OWN}, "manager": {"who": "li"}}
+EVERYBODYS: dict[str, Any] = {
+    "channel": {"customer": OWN},
+    "manager": {"who": "li", "sources": ("test",)},
+}
 """What ties a role to its own customers; all others have to do with everybody."""
 
 MAY: dict[str, dict[Role, str]] = {
@@ -328,13 +331,44 @@ def test_everybody_says_only_what_is_theirs_to_say(
             f"customer:{OWN}",
         )
     )
-    with running.calls(role, who="li") as client:
+    with running.calls(role, who="li", sources=("test",)) as client:
         answer = client.post(
             "/v1/interactions", content=event, headers={"content-type": STRUCTURED}
         )
 
     assert (answer.status_code in {200, 201}) == allowed, answer.text
     assert allowed or answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("role", "sources", "source", "allowed"),
+    [
+        ("channel", None, "test", True),
+        ("channel", None, "test/ios", True),
+        ("channel", None, "tester", False),
+        ("channel", None, "synth", False),
+        ("channel", ("app", "kiosk"), "kiosk/7", True),
+        ("channel", ("app", "kiosk"), "test", False),
+        ("core", None, "synth", True),
+        ("core", ("deposits",), "deposits", True),
+        ("core", ("deposits",), "synth", False),
+    ],
+)
+def test_a_source_belongs_to_its_caller(
+    running: Running, role: Role, sources: tuple[str, ...] | None, source: str, allowed: bool
+) -> None:
+    """Nobody takes the names of another's events before they are said."""
+    said = EVENTS["offer-accepted"](decision="d", offer="o", channel="app")
+    if role == "core":
+        said = EVENTS["feedback-given"](text="x", channel="app")
+    name = f"{role}-{sources}-{source}"
+    event = write(proposed(said, name, f"customer:{OWN}", source=source))
+    with running.calls(role, sources=sources) as client:
+        answer = client.post(
+            "/v1/interactions", content=event, headers={"content-type": STRUCTURED}
+        )
+
+    assert (answer.status_code in {200, 201}) == allowed, answer.text
 
 
 def test_what_must_never_come_in_is_refused_and_not_kept(running: Running) -> None:

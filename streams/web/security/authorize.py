@@ -12,7 +12,15 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from domain.access.events import DataLookedUp, Purpose
-from domain.access.roles import PURPOSES, STATES_PURPOSE, UNMASKED, Caller, may_send, reaches
+from domain.access.roles import (
+    PURPOSES,
+    STATES_PURPOSE,
+    UNMASKED,
+    Caller,
+    may_name,
+    may_send,
+    reaches,
+)
 from domain.envelope import Proposed
 from domain.event import Role
 from domain.event_types import type_name
@@ -96,7 +104,11 @@ class Access:
         """The caller hands in an event; raises a 403 where it is not for them to say."""
         if event.source.startswith(OURS):
             raise Problem(403, f"a source that begins with {OURS} is for tierfold itself")
-        for role in self.roles:
+        fitting = [role for role in self.roles if may_name(self.caller, role, event.source)]
+        if not fitting:
+            own = ", ".join(self.caller.sources or (self.caller.who,))
+            raise Problem(403, f"this source is another's: yours are {own} and what is below them")
+        for role in fitting:
             if may_send(
                 self.caller,
                 role,

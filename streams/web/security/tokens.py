@@ -132,6 +132,7 @@ def minted(seed: bytes, issuer: str, audience: str, caller: Caller, seconds: int
         "exp": now + seconds,
     }
     claims |= {"jti": uuid4().hex, **({"customer": caller.customer} if caller.customer else {})}
+    claims |= {"sources": list(caller.sources)} if caller.sources is not None else {}
     return jwt.encode(
         claims,
         Ed25519PrivateKey.from_private_bytes(seed),
@@ -172,10 +173,18 @@ def _caller(claims: dict[str, Any]) -> Caller:
         raise BadToken("it names no role that is known here")
     if customer is not None and not isinstance(customer, str):
         raise BadToken("its customer is not a string")
+    sources = claims.get("sources")
+    if sources is not None and not _are_names(sources):
+        raise BadToken("its sources are not a list of names")
+    sources = None if sources is None else tuple(sources)
     try:
-        return Caller(NAMED.validate_python(claims["sub"]), roles, customer)
+        return Caller(NAMED.validate_python(claims["sub"]), roles, customer, sources)
     except ValidationError:
         raise BadToken("its subject is no name: letters, digits and _ . - : / @ # only") from None
+
+
+def _are_names(said: object) -> bool:
+    return isinstance(said, list) and all(isinstance(name, str) and name for name in said)
 
 
 def _reason(error: jwt.PyJWTError) -> str:

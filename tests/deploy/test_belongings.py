@@ -1,0 +1,113 @@
+"""What must be there is not made anew when it is gone: the start is refused, and says what to put
+back.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from deploy.keys import NOTARY, signer_of
+from deploy.settings import Settings
+from deploy.terminal import UserError
+from deploy.wiring import journal_of, keyring_of, notary_of, whole_journal
+from domain.customers.events import CustomerOnboarded
+from streams.journal import Arrival, LogOffset
+from tests.conftest import NOON, environment_of, proposed, run_command, settings_in
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> Settings:
+    """A bank with a customer, whose first day is over, and another who was forgotten."""
+    settings = settings_in(tmp_path)
+    journal = journal_of(settings)
+    for shard in journal:
+        shard.claim()
+    event = proposed(CustomerOnboarded(source="branch"), "1", "customer:1")
+    journal[0].record([Arrival(0, 0, b"", event)], LogOffset("log", 0), NOON)
+    signer_of(settings, NOTARY)
+    notary_of_is_made(settings)
+    journal.close()
+    return settings
+
+
+def notary_of_is_made(settings: Settings) -> None:
+    """The notary's folder, as its first start makes it."""
+    settings.evidence_dir.mkdir(parents=True)
+    (settings.evidence_dir / "shard-0").mkdir()
+
+
+def forget_one(settings: Settings) -> None:
+    """Destroy a key without a register."""
+    keyring_of(settings).destroy(["customer:2"])
+
+
+def another_vault(settings: Settings) -> None:
+    """The keys of another bank, with a customer of the same number."""
+    vault = Path(settings.vault_url.removeprefix("sqlite://"))
+    shutil.rmtree(vault.parent)
+    keyring_of(settings).get_or_create(["customer:1"])
+
+
+GONE: dict[str, tuple[Callable[[Settings], object], Callable[[Settings], object], str]] = {
+    "the master key": (
+        lambda settings: settings.master_file.unlink(),
+        keyring_of,
+        "the master key is gone",
+    ),
+    "the database of keys": (
+        lambda settings: shutil.rmtree(Path(settings.vault_url.removeprefix("sqlite://")).parent),
+        whole_journal,
+        "TIERFOLD_VAULT",
+    ),
+    "both": (
+        lambda settings: (
+            shutil.rmtree(Path(settings.vault_url.removeprefix("sqlite://")).parent),
+            settings.master_file.unlink(missing_ok=True),
+        ),
+        whole_journal,
+        "TIERFOLD_VAULT",
+    ),
+    "the database of another bank": (another_vault, whole_journal, "sealed by other keys"),
+    "the register of erasures": (forget_one, keyring_of, "who was forgotten is gone"),
+    "the evidence": (
+        lambda settings: shutil.rmtree(settings.evidence_dir),
+        notary_of,
+        "the evidence that this notary has signed is gone",
+    ),
+    "the notary's key": (
+        lambda settings: (settings.keys_dir / NOTARY).unlink(),
+        notary_of,
+        "the key that signed the evidence is gone",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", GONE)
+def test_what_is_gone_is_said_and_not_made_anew(bank: Settings, what: str) -> None:
+    """With what to put back, and no customer's number."""
+    lose, start, said = GONE[what]
+    lose(bank)
+
+    with pytest.raises(UserError, match=said) as refused:
+        start(bank)
+
+    assert "customer:1" not in str(refused.value)
+
+
+def test_a_whole_bank_starts(bank: Settings) -> None:
+    """The journal, its keys, and the notary."""
+    assert len(list(whole_journal(bank))) == bank.shards
+    assert notary_of(bank) is not None
+
+
+def test_another_number_of_shards_is_refused_at_once(bank: Settings) -> None:
+    """By the command itself, with the sentence, before anything runs."""
+    other = bank.model_copy(update={"shards": bank.shards * 2})
+
+    done = run_command(["up"], environment_of(other), timeout=60)
+
+    assert done.returncode == 2
+    assert b"TIERFOLD_SHARDS is fixed once there is data" in done.stderr
+    assert b"is up" not in done.stderr
