@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from deploy.terminal import UserError
 from domain.access.privacy_policy import PrivacyPolicy, unclassed
+from domain.bank.arrival_policy import ArrivalPolicy
 from domain.event_types import EVENTS
 from domain.offers.catalogue import Catalogue
 from domain.rules.conditions import KINDS
@@ -50,6 +51,17 @@ def read_privacy(path: Path) -> PrivacyPolicy:
         policy, {name: event.model_fields for name, event in EVENTS.items()}, state_fields()
     ):
         raise BadFile("\n".join([f"{path} cannot be used:", *(f"  {line}" for line in wrong)]))
+    return policy
+
+
+def read_arrivals(path: Path) -> ArrivalPolicy:
+    """The arrival policy in a YAML or JSON file.
+
+    Raises `BadFile`, also for bounds of an event that is none.
+    """
+    policy = _read(path, TypeAdapter(ArrivalPolicy))
+    if unknown := sorted(policy.dates.keys() - EVENTS.keys()):
+        raise BadFile(f"{path} cannot be used: there is no event {unknown[0]} (dates)")
     return policy
 
 

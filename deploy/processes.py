@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from deploy.settings import Settings
-from deploy.wiring import broker_of, journal_of, notary_of, producer_of
+from deploy.wiring import broker_of, journal_of, notary_of, producer_of, screen_of
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -74,10 +74,8 @@ def tell(settings: Settings, process: str, within: float = 60.0) -> None:
 def run_intake(settings: Settings) -> None:
     """Take messages into the journal until a signal."""
     from deploy.keys import vouching_of
-    from deploy.policy_files import read_privacy
     from streams.broker.kafka import GROUP
     from streams.ingest.intake import Intake, LogBroken
-    from streams.ingest.screening import Screen
 
     collect_seldom()
     tell(settings, "intake")
@@ -87,8 +85,13 @@ def run_intake(settings: Settings) -> None:
     group = (
         GROUP if settings.broker_keeps else None
     )  # trap: the embedded broker's groups may hang after many joins
-    screen = Screen(read_privacy(settings.privacy).refused)
-    intake = Intake(broker_of(settings), journal_of(settings), group, screen, vouching_of(settings))
+    intake = Intake(
+        broker_of(settings),
+        journal_of(settings),
+        group,
+        screen_of(settings),
+        vouching_of(settings),
+    )
     try:
         intake.run(stop)
     except LogBroken as error:
@@ -171,6 +174,7 @@ def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
         tokens=tokens_of(settings),
         privacy=privacy,
         rates=(settings.rate, settings.rate_of_people),
+        screen=screen_of(settings),
         tell_stalls=settings.lookup_stalls,
     )
     app = web(deps)

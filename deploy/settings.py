@@ -77,6 +77,10 @@ class Settings(BaseSettings):
     privacy: Path = Field(
         default=POLICIES / "privacy.yaml", description="The privacy policy, YAML or JSON."
     )
+    arrivals: Path = Field(
+        default=POLICIES / "arrivals.yaml",
+        description="What can be believed when it arrives, YAML or JSON.",
+    )
     timezone: str = Field(
         default="Asia/Shanghai", description="Where the bank's days begin and end."
     )

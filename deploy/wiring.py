@@ -6,12 +6,14 @@ The one place that turns settings into the broker's, the journal's and the front
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from deploy.keys import NOTARY, master_of, signer_of, vouching_of
 from deploy.settings import Settings
 from deploy.terminal import UserError
 from replay.erasure.register import Erasures
 from streams.broker.kafka import Broker
+from streams.ingest.screening import Screen
 from streams.journal import Journal
 from streams.keyring import Keyring, NoKey, has_keys
 from streams.publish.confirmed_producer import ConfirmedProducer
@@ -85,6 +87,17 @@ def keyring_of(
             "again. Run `tierfold privacy replay` first"
         )
     return keyring
+
+
+def screen_of(settings: Settings) -> Screen:
+    """What must not come in, by the privacy policy and the arrival policy; raises `BadFile`."""
+    from deploy.policy_files import read_arrivals, read_privacy
+
+    return Screen(
+        read_privacy(settings.privacy).refused,
+        read_arrivals(settings.arrivals),
+        ZoneInfo(settings.timezone),
+    )
 
 
 def has_journal(settings: Settings) -> bool:

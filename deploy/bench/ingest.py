@@ -17,7 +17,7 @@ from eventsourcing.sqlite import SQLiteDatastore, SQLiteProcessRecorder
 
 from deploy.bench.parts import Figure, keyring_in, median, settings_in, started
 from deploy.embedded import services as embedded
-from deploy.policy_files import read_privacy
+from deploy.policy_files import read_arrivals, read_privacy
 from deploy.settings import POLICIES
 from streams.broker.kafka import INTERACTIONS, Broker, TopicPartition
 from streams.ingest.cloudevents import BATCH, write_batch
@@ -109,7 +109,10 @@ def running_intake(broker: Broker, journal: Journal) -> Iterator[None]:
         broker,
         journal,
         None,
-        Screen(read_privacy(POLICIES / "privacy.yaml").refused),
+        Screen(
+            read_privacy(POLICIES / "privacy.yaml").refused,
+            read_arrivals(POLICIES / "arrivals.yaml"),
+        ),
         Vouching(bytes(32)),
     )
     thread = threading.Thread(target=intake.run, args=(stop,))

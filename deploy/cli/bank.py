@@ -1,13 +1,17 @@
 """How do events come in, where do they come from, and what do they come to?"""
 
+from datetime import datetime, time
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
 from deploy.observability.logs import set_up_logs
-from deploy.terminal import DataDir, Json, errors, progress, settings_of, show
+from deploy.terminal import DataDir, Json, UserError, errors, progress, settings_of, show
 
+CALENDAR = "tierfold/calendar"
+"""The source of days that a person closed."""
 EVENTS = "CloudEvents as JSON lines; - for standard input."
 Customers = Annotated[int, typer.Option(min=1, max=20_000_000, help="How many customers.")]
 Months = Annotated[int, typer.Option(min=1, max=240, help="How many months of history.")]
@@ -42,7 +46,7 @@ def feed(
         raise typer.Exit(1)
 
 
-def synth(customers: Customers = 1000, months: Months = 12, seed: Seed = 1) -> None:
+def synth(customers: Customers = 1000, months: Months = 10, seed: Seed = 1) -> None:
     """Write a synthetic bank as CloudEvents, one JSON line each, on standard output."""
     import sys
 
@@ -51,6 +55,36 @@ def synth(customers: Customers = 1000, months: Months = 12, seed: Seed = 1) -> N
 
     for event in synth(Bank(customers, months, seed)):
         sys.stdout.buffer.write(write(event) + b"\n")
+
+
+def close_day(
+    day: Annotated[
+        datetime, typer.Argument(formats=["%Y-%m-%d"], help="The business date that ended.")
+    ],
+    by: Annotated[str, typer.Option("--by", help="Who closes it.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why a person does.")],
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Close a business day that lies further behind the last than the arrival policy lets pass."""
+    import asyncio
+
+    from deploy.operations.own_word import say
+    from deploy.wiring import existing_journal
+    from domain.bank.events import DayClosed
+    from domain.envelope import Proposed
+    from domain.event import BANK
+
+    settings = settings_of(data_dir)
+    zone = ZoneInfo(settings.timezone)
+    now, date = datetime.now(zone), day.date()
+    if date > now.date():
+        raise UserError(f"{date} is not over: today is {now.date()}")
+    said = DayClosed(date=date, by=by, reason=reason)
+    at = datetime.combine(date, time(23, 59), zone)
+    event = Proposed(CALENDAR, f"closed/{date}", BANK, at, date, said)
+    asyncio.run(say(settings, existing_journal(settings), event, f"{date} is not closed"))
+    show({"closed": str(date), "by": by, "reason": reason}, as_json)
 
 
 def demo(

@@ -105,6 +105,7 @@ app = LazyGroup(
         "topics": "stack:topics",
         "tables": "stack:tables",
         "feed": "bank:feed",
+        "close-day": "bank:close_day",
         "synth": "bank:synth",
         "demo": "bank:demo",
         "digest": "bank:digest",

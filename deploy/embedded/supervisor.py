@@ -21,11 +21,11 @@ from deploy.embedded import children
 from deploy.embedded import services as embedded
 from deploy.embedded.children import Child
 from deploy.embedded.tokens import write_tokens
-from deploy.policy_files import read_catalogue, read_privacy
+from deploy.policy_files import read_catalogue
 from deploy.processes import LOG_BROKEN
 from deploy.settings import Settings
 from deploy.terminal import UserError
-from deploy.wiring import broker_of, whole_journal
+from deploy.wiring import broker_of, screen_of, whole_journal
 from projections.redis import RedisError, RedisStore
 from projections.store import GroupShard
 from streams.broker.kafka import KafkaError
@@ -73,7 +73,7 @@ class Stack:
         self._lock: IO[str] | None = None
         begun_with(settings)  # a file that cannot be used is said before anything starts
         read_catalogue(settings.catalogue)
-        read_privacy(settings.privacy)
+        screen_of(settings)
         self._journal = whole_journal(settings)
 
     def start(self) -> None:

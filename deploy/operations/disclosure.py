@@ -1,20 +1,14 @@
 """How is it written down that all that is known of a customer was given out?"""
 
-import asyncio
 from datetime import datetime
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
+from deploy.operations.own_word import say
 from deploy.settings import Settings
-from deploy.terminal import UserError
-from deploy.wiring import producer_of
 from domain.access.events import DataLookedUp
 from domain.access.roles import looked
-from streams.broker.routing import shard_of
-from streams.ingest.cloudevents import write
 from streams.journal import Journal
-
-PATIENCE = 60.0
 
 
 async def note(settings: Settings, journal: Journal, customer: str, by: str) -> None:
@@ -30,12 +24,9 @@ async def note(settings: Settings, journal: Journal, customer: str, by: str) -> 
         about=f"customer:{customer}",
     )
     event = looked(uuid4().hex, said, datetime.now(ZoneInfo(settings.timezone)))
-    with producer_of(settings, journal) as producer:
-        sent = producer.submit(shard_of(event.stream, len(journal)), write(event))
-        try:
-            await asyncio.wait_for(asyncio.wrap_future(sent), PATIENCE)
-        except TimeoutError as error:
-            raise UserError(
-                "that it was looked at cannot be recorded, and so nothing is given out: is an "
-                "intake running?"
-            ) from error
+    await say(
+        settings,
+        journal,
+        event,
+        "that it was looked at cannot be recorded, and so nothing is given out",
+    )

@@ -11,11 +11,12 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import structlog
 
+from domain.bank.events import DayClosed
 from domain.envelope import Proposed
 from domain.event import BANK
 from streams.broker.batch import Batch, batches, decode_batch, encode_batch, place_of
@@ -29,7 +30,7 @@ from streams.broker.kafka import (
 )
 from streams.broker.routing import shard_of, spread
 from streams.ingest.cloudevents import STRUCTURED, Item, read_message, write
-from streams.ingest.screening import Screen
+from streams.ingest.screening import Screen, last_closed
 from streams.ingest.signature import Vouching, needs_signature
 from streams.journal import Arrival, Counts, Journal, LogOffset, Refused, Rejected
 from streams.observability.metrics import COMMIT_EVENTS, COMMIT_SECONDS, OUTCOMES, PULSE, TAKEN
@@ -89,6 +90,7 @@ class Intake(ConsumerRebalanceListener):
         self._producer = broker.producer()
         self._logs = broker.logs()
         self._published: list[Any] = []
+        self._closing: date | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Take messages until told to stop.
@@ -198,7 +200,17 @@ class Intake(ConsumerRebalanceListener):
             return Refused()
         if not is_ours and isinstance(item.read, Proposed) and needs_signature(item.read):
             return Rejected("only the bank itself says this, over HTTP or by its commands", "type")
-        return item.read
+        if is_ours or not isinstance(item.read, Proposed):
+            return item.read
+        doubt = self._screen.doubt(item.read, self._clock(), self._last_closed)
+        if doubt is None and isinstance(item.read.data, DayClosed):
+            self._closing = max(self._closing or item.read.data.date, item.read.data.date)
+        return doubt or item.read
+
+    def _last_closed(self) -> date | None:
+        """The last day that ended: recorded, or on its way to the shards."""
+        recorded = last_closed(self._journal)
+        return max(filter(None, (recorded, self._closing)), default=None)
 
     def _is_at_home(self, arrival: Arrival, partition: int) -> bool:
         if not isinstance(arrival.read, Proposed):

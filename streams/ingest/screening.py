@@ -1,16 +1,20 @@
-"""What must never come in?
+"""What must not come in?
 
 Passwords, biometrics and their like (C3 of JR/T 0171-2020): such an event is refused, and nothing
-of it is kept.
+of it is kept. What cannot be believed is set aside.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime, tzinfo
 
+from domain.bank.arrival_policy import ArrivalPolicy
+from domain.bank.events import DayClosed
 from domain.customers.events import PreferenceStated, ProfileFactStated
-from domain.event import Interaction
+from domain.envelope import Proposed
+from domain.event import BANK, Interaction
 from streams.ingest.cloudevents import Item
-from streams.journal import Rejected
+from streams.journal import Rejected, Shard
 
 NAMED_BY_THE_SENDER: dict[type[Interaction], str] = {
     ProfileFactStated: "fact",
@@ -22,9 +26,19 @@ SHORT = 4
 
 
 class Screen:
-    """Finds names that hold one of these words, as `login-password` or `userPin`."""
+    """Finds names that hold one of these words, as `login-password` or `userPin`.
 
-    def __init__(self, words: Sequence[str]) -> None:
+    And what cannot be believed by an arrival policy, if there is one, in the bank's zone.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        arrivals: ArrivalPolicy | None = None,
+        zone: tzinfo = UTC,
+    ) -> None:
+        self._arrivals = arrivals
+        self._zone = zone
         short = "|".join(re.escape(word) for word in words if len(word) <= SHORT)
         long = "|".join(re.escape(word) for word in words if len(word) > SHORT)
         alone = (
@@ -47,6 +61,32 @@ class Screen:
             )
         field = NAMED_BY_THE_SENDER.get(type(item.read.data))
         return field is not None and self._named.search(getattr(item.read.data, field)) is not None
+
+    def doubt(
+        self, event: Proposed, now: datetime, closed: Callable[[], date | None]
+    ) -> Rejected | None:
+        """Why an event that arrives `now` is not believed; None if it is.
+
+        `closed` gives the last day that ended; it is asked where a day ends.
+        """
+        if self._arrivals is None:
+            return None
+        last = closed() if isinstance(event.data, DayClosed) and event.stream == BANK else None
+        doubt = self._arrivals.doubt(event, now.astimezone(self._zone).date(), last)
+        return Rejected(*doubt) if doubt else None
+
+
+def last_closed(shards: Iterable[Shard]) -> date | None:
+    """The last day of the bank that ended, by what some shards have recorded."""
+    return max(
+        (
+            event.data.date
+            for shard in shards
+            for event in shard.own()
+            if isinstance(event.data, DayClosed)
+        ),
+        default=None,
+    )
 
 
 def _capital(words: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from domain.access.privacy_policy import PrivacyPolicy
 from domain.offers.catalogue import Catalogue
 from projections.models.forecast import FORESEEN
 from projections.redis import RedisStore
+from streams.ingest.screening import Screen
 from streams.journal import Journal
 from streams.publish.confirmed_producer import ConfirmedProducer
 from streams.queries.health import Health
@@ -38,6 +39,7 @@ class WebDependencies:
     tokens: Tokens
     privacy: PrivacyPolicy
     rates: tuple[str, str]
+    screen: Screen
     tell_stalls: bool
 
     @cached_property

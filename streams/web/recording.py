@@ -3,6 +3,7 @@ it? Gathered for a moment, and sent behind the answers.
 """
 
 import asyncio
+import time
 from datetime import datetime
 from itertools import islice
 from uuid import uuid4
@@ -24,6 +25,8 @@ WAITING = 2_000
 """Messages of decisions and looks that may be on their way to the journal."""
 MOMENT = 0.05
 """Seconds for which events are gathered."""
+PATIENCE = 5.0
+"""Seconds for which an answer waits until there is room."""
 
 
 class Recording:
@@ -46,7 +49,7 @@ class Recording:
     async def looked(self, look: Access) -> None:
         """Send word that somebody looked at what is known of somebody."""
         if events := look.events():
-            self.make_room()
+            await self.make_room()
         for said in events:
             self._add(looked(uuid4().hex, said, datetime.now(self._deps.zone)))
 
@@ -58,13 +61,17 @@ class Recording:
         if under := present():
             self._traces.setdefault(shard, {})[under] = None
 
-    def make_room(self) -> None:
-        """Raises a 503 while too much waits for the journal.
+    async def make_room(self) -> None:
+        """Wait while too much waits for the journal, so that whoever records comes to it.
 
-        What is gathered when a process is killed is told and not recorded.
+        Raises a 503 after `PATIENCE` seconds. What is gathered when a process is killed is told and
+        not recorded.
         """
-        if self._deps.producer.outstanding > WAITING:
-            raise Problem(503, "decisions and lookups cannot be recorded just now; try again")
+        until = time.monotonic() + PATIENCE
+        while self._deps.producer.outstanding > WAITING:  # noqa: ASYNC110 - a thread counts them
+            if time.monotonic() > until:
+                raise Problem(503, "decisions and lookups cannot be recorded just now; try again")
+            await asyncio.sleep(MOMENT)
 
     def flush(self) -> None:
         """Send what waits."""

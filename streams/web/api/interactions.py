@@ -2,6 +2,7 @@
 
 import asyncio
 from concurrent.futures import Future
+from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 
 from fastapi import FastAPI, Header, Request, Response
@@ -10,7 +11,8 @@ from pydantic import BaseModel
 from domain.envelope import Proposed
 from streams.broker.routing import shard_of, spread
 from streams.ingest.cloudevents import read_message, write, write_batch
-from streams.ingest.screening import Screen
+from streams.ingest.screening import last_closed
+from streams.ingest.signature import needs_signature
 from streams.journal import Known, Rejected, source_key
 from streams.publish.confirmed_producer import Delivered
 from streams.web.dependencies import WebDependencies, as_json
@@ -66,7 +68,6 @@ class Receipt(BaseModel):
 
 def add_interactions(app: FastAPI, deps: WebDependencies) -> None:
     """Add the way in."""
-    screen = Screen(deps.privacy.refused)
 
     @app.post(
         "/v1/interactions",
@@ -76,7 +77,7 @@ def add_interactions(app: FastAPI, deps: WebDependencies) -> None:
         openapi_extra={"requestBody": {"content": BODIES, "required": True}},
     )
     async def interactions(request: Request, prefer: Annotated[str, Header()] = "") -> Response:
-        events = await _posted(request, deps.shards, screen)
+        events = await _posted(request, deps)
         before = await _known(deps, events)
         delivered = [asyncio.wrap_future(future) for future in _submit(deps, events)]
         if "respond-async" in prefer or not deps.wait_for_journal:
@@ -122,28 +123,36 @@ async def _safe(delivered: "list[asyncio.Future[Delivered]]") -> None:
         ) from None
 
 
-async def _posted(request: Request, shards: int, screen: Screen) -> list[Proposed]:
+async def _posted(request: Request, deps: WebDependencies) -> list[Proposed]:
     body = await request.body()
     headers = [
         (name.replace("ce-", "ce_", 1), value.encode()) for name, value in request.headers.items()
     ]
     items = read_message(None, body, headers)
-    if any(map(screen.forbids, items)):
+    if any(map(deps.screen.forbids, items)):
         raise Problem(
             422,
             "nothing was recorded: passwords, biometrics and their like must never be sent here",
         )
+    reads = await asyncio.to_thread(lambda: [_believed(deps, item.read) for item in items])
     errors = [
-        {"item": number, "field": item.read.field, "detail": item.read.reason}
-        for number, item in enumerate(items)
-        if isinstance(item.read, Rejected)
+        {"item": number, "field": read.field, "detail": read.reason}
+        for number, read in enumerate(reads)
+        if isinstance(read, Rejected)
     ]
     if errors:
         raise Problem(422, "nothing was recorded: these events cannot be read", errors)
     events = [cast("Proposed", item.read) for item in items]
     for event in events:
         await request.state.look.says(event)
-    return [copy for event in events for copy in spread(event, shards)]
+    return [copy for event in events for copy in spread(event, deps.shards)]
+
+
+def _believed(deps: WebDependencies, read: Proposed | Rejected) -> Proposed | Rejected:
+    """What was read, unless it cannot be believed; what is our own word is."""
+    if isinstance(read, Rejected) or needs_signature(read):
+        return read
+    return deps.screen.doubt(read, datetime.now(UTC), lambda: last_closed(deps.journal)) or read
 
 
 async def _known(deps: WebDependencies, events: list[Proposed]) -> dict[bytes, Known]:

@@ -80,7 +80,7 @@ def add_offers(app: FastAPI, deps: WebDependencies, recording: Recording) -> Non
             bool, Query(description="False: nothing that is known of the customer ranks the offers")
         ] = True,
     ) -> Response:
-        recording.make_room()
+        await recording.make_room()
         who = await known_customer(deps, customer)
         models = await deps.lookups.models(deps.models)
         asked = Asked(

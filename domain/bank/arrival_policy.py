@@ -1,0 +1,120 @@
+"""What can be believed when it arrives?
+
+Days that are plausible against the day of arrival, ends of day that follow one another, currencies
+that exist, rates in bounds: as data. What is not believed is set aside with its reason.
+"""
+
+from datetime import date, timedelta
+from functools import cache
+from typing import Annotated, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from domain.accounts.currencies import CODES
+from domain.accounts.events import ExchangeRateFixed
+from domain.bank.events import DayClosed
+from domain.envelope import Proposed
+from domain.event import BANK, Currency, Identifier, Interaction
+from domain.event_types import type_name
+
+Days = Annotated[int, Field(ge=0, le=150_000)]
+Worth = Annotated[int, Field(ge=1, le=10**12)]
+
+
+class _Said(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Doubt(NamedTuple):
+    """Why something is not believed, and in which field."""
+
+    reason: str
+    field: str
+
+
+class Span(_Said):
+    """How many days a business date may lie before and behind the day of arrival."""
+
+    days_back: Days
+    days_ahead: Days
+
+
+class ArrivalPolicy(_Said):
+    """The bank's bounds for what arrives.
+
+    `base` is its own currency, `dates` the bounds of each type of event and `otherwise` those of
+    all others. Two ends of day lie at most `longest_step` days apart. One minor unit of a foreign
+    currency is worth at most `dearest` minor units of the bank's own, and one of the bank's own at
+    most as many of the foreign one.
+    """
+
+    policy: Identifier
+    version: Annotated[int, Field(ge=1)]
+    base: Currency
+    otherwise: Span
+    dates: dict[Identifier, Span]
+    longest_step: Annotated[int, Field(ge=1, le=366)]
+    dearest: Worth
+
+    def doubt(self, event: Proposed, today: date, closed: date | None) -> Doubt | None:
+        """Why an event that arrives `today` is not believed, where the day `closed` was the last
+        that ended; None if it is.
+        """
+        return (
+            self._of_dates(event, today)
+            or self._of_step(event, closed)
+            or _of_currencies(event.data)
+            or self._of_rate(event.data)
+        )
+
+    def _of_dates(self, event: Proposed, today: date) -> Doubt | None:
+        span = self.dates.get(type_name(type(event.data)), self.otherwise)
+        latest = today + timedelta(span.days_ahead)
+        if event.business_date > latest:
+            return Doubt(
+                f"the business date lies behind {latest}, which is the bound", "businessdate"
+            )
+        if event.occurred_at.date() > latest + timedelta(1):
+            return Doubt(f"the time lies behind {latest}, which is the bound", "time")
+        if (today - event.business_date).days > span.days_back:
+            return Doubt(
+                f"the business date lies more than {span.days_back} days back", "businessdate"
+            )
+        return None
+
+    def _of_step(self, event: Proposed, closed: date | None) -> Doubt | None:
+        if event.stream != BANK or not isinstance(event.data, DayClosed) or closed is None:
+            return None
+        if (event.data.date - closed).days <= self.longest_step:
+            return None
+        return Doubt(
+            f"the last day that closed is {closed}, and {self.longest_step} days are the longest "
+            "step: close the days between, or let a person close this one (`tierfold close-day`)",
+            "data.date",
+        )
+
+    def _of_rate(self, said: Interaction) -> Doubt | None:
+        if not isinstance(said, ExchangeRateFixed):
+            return None
+        if said.base != self.base:
+            return Doubt(f"the bank's own currency is {self.base}", "data.base")
+        if said.currency == self.base:
+            return Doubt("the bank's own currency has no rate", "data.currency")
+        if (
+            said.numerator > self.dearest * said.denominator
+            or said.denominator > self.dearest * said.numerator
+        ):
+            return Doubt(f"no rate is beyond {self.dearest} to 1", "data.numerator")
+        return None
+
+
+def _of_currencies(said: Interaction) -> Doubt | None:
+    for name in _currencies(type(said)):
+        if getattr(said, name) not in CODES:
+            return Doubt("it is no currency of ISO 4217", f"data.{name}")
+    return None
+
+
+@cache
+def _currencies(event: type[Interaction]) -> tuple[str, ...]:
+    return tuple(name for name in ("currency", "base") if name in event.model_fields)
