@@ -17,7 +17,10 @@ A sum beyond it is an error.
 Identifier = Annotated[
     str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.\-:/@#]+$")
 ]
-Stream = Annotated[str, StringConstraints(max_length=200, pattern=r"^[a-z]+:[A-Za-z0-9_.\-:/@#]+$")]
+NAME = r"[A-Za-z0-9_.\-:@#]{1,128}"
+"""A name of a customer, household or company group, as a question can say it."""
+STREAM = r"^[a-z]+:[A-Za-z0-9_.\-:/@#]+$"
+Stream = Annotated[str, StringConstraints(max_length=200, pattern=STREAM)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 Text = Annotated[str, StringConstraints(max_length=4000)]

@@ -45,6 +45,10 @@ days_moves: Callable[[tuple[int, int, int, int, bool]], DaysMoves] = partial(
 """What `DaysMoves._make` does, without a call of Python: the innermost step of a ledger."""
 
 
+BESIDE = "|"
+"""Between an account's number and its second currency: no number may have it, so that none is
+another's.
+"""
 Move = tuple[str, str, int, Day]
 """A transaction, as far as it concerns a ledger.
 
@@ -120,7 +124,9 @@ class Ledger:
 
         Before any of them, all of it.
         """
-        return self.shares.get(name) or self.shares.get(name.removesuffix(f"/{currency}")) or {}
+        return (
+            self.shares.get(name) or self.shares.get(name.removesuffix(f"{BESIDE}{currency}")) or {}
+        )
 
 
 def seen(ledger: Ledger, month: Month) -> Ledger:
@@ -153,7 +159,7 @@ def closed(ledger: Ledger, number: str) -> Ledger:
     ended = {
         name: changed(account, closed=True)
         for name, account in ledger.accounts.items()
-        if name == number or name.startswith(f"{number}/")
+        if name == number or name.startswith(f"{number}{BESIDE}")
     }
     return changed(ledger, accounts={**ledger.accounts, **ended}) if ended else ledger
 
@@ -207,7 +213,7 @@ def _moving(
 ) -> "_Running":
     """The account that money of a currency moves, among those that are moving."""
     known = running.get(number) or ledger.accounts.get(number)
-    name = number if known is None or known.currency == currency else f"{number}/{currency}"
+    name = number if known is None or known.currency == currency else f"{number}{BESIDE}{currency}"
     if name not in running:
         running[name] = _Running(ledger.accounts.get(name) or Account("deposit", currency))
     return running[name]
@@ -313,4 +319,4 @@ def _name(ledger: Ledger, number: str, currency: str) -> str:
     Money in a second currency is a balance of its own.
     """
     known = ledger.accounts.get(number)
-    return number if known is None or known.currency == currency else f"{number}/{currency}"
+    return number if known is None or known.currency == currency else f"{number}{BESIDE}{currency}"

@@ -4,6 +4,7 @@ Days that are plausible against the day of arrival, ends of day that follow one 
 that exist, rates in bounds: as data. What is not believed is set aside with its reason.
 """
 
+import re
 from datetime import date, timedelta
 from functools import cache
 from typing import Annotated, NamedTuple
@@ -14,11 +15,18 @@ from domain.accounts.currencies import CODES
 from domain.accounts.events import ExchangeRateFixed
 from domain.bank.events import DayClosed
 from domain.envelope import Proposed
-from domain.event import BANK, Currency, Identifier, Interaction
+from domain.event import BANK, NAME, STREAM, Currency, Identifier, Interaction
 from domain.event_types import type_name
+from domain.households.events import COMPANY_GROUP, HOUSEHOLD
 
 Days = Annotated[int, Field(ge=0, le=150_000)]
 Worth = Annotated[int, Field(ge=1, le=10**12)]
+
+
+NAMING = {STREAM, COMPANY_GROUP, HOUSEHOLD}
+ASKED = ("customer:", "household:", "company:")
+ASKABLE = re.compile(rf"[a-z]+:{NAME}")
+UNASKABLE = "no question can name this: use 1 to 128 letters, digits and _ . - : @ #"
 
 
 class _Said(BaseModel):
@@ -61,7 +69,8 @@ class ArrivalPolicy(_Said):
         that ended; None if it is.
         """
         return (
-            self._of_dates(event, today)
+            _of_names(event)
+            or self._of_dates(event, today)
             or self._of_step(event, closed)
             or _of_currencies(event.data)
             or self._of_rate(event.data)
@@ -106,6 +115,31 @@ class ArrivalPolicy(_Said):
         ):
             return Doubt(f"no rate is beyond {self.dearest} to 1", "data.numerator")
         return None
+
+
+def _of_names(event: Proposed) -> Doubt | None:
+    """Names of customers, households and company groups that no question could name."""
+    if not _can_be_asked(event.stream):
+        return Doubt(UNASKABLE, "subject")
+    for name in _streams(type(event.data)):
+        said = getattr(event.data, name)
+        if said is not None and not _can_be_asked(said):
+            return Doubt(UNASKABLE, f"data.{name}")
+    return None
+
+
+def _can_be_asked(stream: str) -> bool:
+    return not stream.startswith(ASKED) or ASKABLE.fullmatch(stream) is not None
+
+
+@cache
+def _streams(event: type[Interaction]) -> tuple[str, ...]:
+    """The fields of an event that name a stream."""
+    patterns = {
+        name: next((each.pattern for each in field.metadata if hasattr(each, "pattern")), None)
+        for name, field in event.model_fields.items()
+    }
+    return tuple(name for name, pattern in patterns.items() if pattern in NAMING)
 
 
 def _of_currencies(said: Interaction) -> Doubt | None:

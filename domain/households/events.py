@@ -22,12 +22,10 @@ LARGEST = 10**18
 
 KINDS = ("household", "company")
 """The kinds of stream that customers belong to."""
-Household = Annotated[
-    str, StringConstraints(max_length=200, pattern=r"^household:[A-Za-z0-9_.\-:/@#]+$")
-]
-CompanyGroup = Annotated[
-    str, StringConstraints(max_length=200, pattern=r"^company:[A-Za-z0-9_.\-:/@#]+$")
-]
+HOUSEHOLD = r"^household:[A-Za-z0-9_.\-:/@#]+$"
+COMPANY_GROUP = r"^company:[A-Za-z0-9_.\-:/@#]+$"
+Household = Annotated[str, StringConstraints(max_length=200, pattern=HOUSEHOLD)]
+CompanyGroup = Annotated[str, StringConstraints(max_length=200, pattern=COMPANY_GROUP)]
 
 
 class HouseholdJoined(Interaction):

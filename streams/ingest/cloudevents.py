@@ -5,10 +5,13 @@ CloudEvents 1.0 over Kafka: structured, binary and batched, read and written.
 Nothing that arrives may raise: what cannot be read becomes `Rejected`, with the field at fault.
 """
 
+import json
 import re
-from collections.abc import Mapping, Sequence
+from base64 import b64decode
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal, NamedTuple
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 from msgspec import Meta, Raw
@@ -16,6 +19,7 @@ from pydantic import ValidationError
 
 from domain.bank.events import DayClosed
 from domain.envelope import Proposed
+from domain.event import is_own_word
 from domain.event_types import EVENT_BY_TYPE, PREFIX, TYPE_BY_EVENT
 from domain.upcasters import UPCASTERS, upcast
 from streams.journal import Rejected
@@ -29,13 +33,17 @@ BATCH_LIMIT = 10_000
 SUBJECT = re.compile(r"bank|shard:[0-9]{1,4}|(?!shard:)[a-z]+:[A-Za-z0-9_.\-:/@#]{1,190}")
 YEARS = range(1850, 2200)
 APART = timedelta(days=366)
+REQUIRED = 7
+"""Attributes that every structured event has."""
+SPACED = (b'" :', b'"\t:', b'"\n:', b'"\r:', b'"  ')
+"""What may stand between a name and its colon; JSON that is laid out so is read once more."""
 READABLE = {PREFIX + event_type: event_type for event_type in (*UPCASTERS, *EVENT_BY_TYPE)}
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Headers = Sequence[tuple[str, bytes | None]]
 
 
-class CloudEvent(msgspec.Struct, frozen=True):
+class CloudEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     """The attributes we ask for.
 
     `businessdate` and `cause` are extensions, all other attributes are let pass.
@@ -49,6 +57,7 @@ class CloudEvent(msgspec.Struct, frozen=True):
     time: Annotated[datetime, Meta(tz=True)]
     businessdate: date
     data: Raw = Raw(b"")
+    data_base64: str | None = None
     cause: Annotated[str, Meta(max_length=500)] | None = None
 
 
@@ -67,16 +76,68 @@ _encode = msgspec.json.Encoder().encode
 def read_message(key: bytes | None, value: bytes | None, headers: Headers = ()) -> list[Item]:
     """Every event in a Kafka message, each readable or rejected by itself.
 
-    A key, if there is one, must be the subject of every event in the message.
+    A key, if there is one, must be the subject of every event in the message. Attributes in headers
+    are UTF-8 under `ce_` (CloudEvents' Kafka binding 1.0.2, 3.2.3).
     """
     if value is None:
         return [Item(b"", Rejected("the value is null"))]
-    named = {name.lower(): (content or b"").decode("utf-8", "replace") for name, content in headers}
+    said = [(name.lower(), content or b"") for name, content in headers]
+    if any(name.startswith("ce-") for name, _ in said):
+        return [Item(value, Rejected("on Kafka attributes are in headers ce_, not ce-"))]
+    return [_keyed(key, item) for item in _read(value, said)]
+
+
+def read_request(value: bytes, headers: Iterable[tuple[bytes, bytes]]) -> list[Item]:
+    """Every event in the body of an HTTP request, each readable or rejected by itself.
+
+    Attributes in headers are percent-encoded UTF-8 under `ce-`, quoted or not (CloudEvents' HTTP
+    binding 1.0.2, 3.1.3).
+    """
+    said = [
+        (f"ce_{name[3:].decode('latin-1')}", _unquoted(content))
+        if name.startswith(b"ce-")
+        else (name.decode("latin-1"), content)
+        for name, content in headers
+    ]
+    return _read(value, said)
+
+
+def _read(value: bytes, headers: Sequence[tuple[str, bytes]]) -> list[Item]:
+    """Every event in a message with these headers, whose names are in lower case."""
+    named: dict[str, str] = {}
+    for name, content in headers:
+        if name != "content-type" and not name.startswith("ce_"):
+            continue
+        if name in named:
+            return [Item(value, Rejected("this header is there twice", name.removeprefix("ce_")))]
+        try:
+            named[name] = content.decode()
+        except UnicodeDecodeError:
+            return [Item(value, Rejected("this header is not UTF-8", name.removeprefix("ce_")))]
+    kind = named.pop("content-type", "").partition(";")[0].strip().lower()
     if "ce_specversion" in named:
-        return [_keyed(key, Item(value, _read_binary(named, value)))]
-    if named.get("content-type", "").startswith(BATCH) or value.lstrip()[:1] == b"[":
-        return [_keyed(key, item) for item in _read_batch(value)]
-    return [_keyed(key, Item(value, read_event(value)))]
+        if kind and not _is_json(kind):
+            return [
+                Item(value, Rejected(f"data is read as JSON, not as {kind}", "datacontenttype"))
+            ]
+        return [Item(value, _read_binary(named, value))]
+    if kind and kind not in (STRUCTURED, BATCH) and not _is_json(kind):
+        said = f"an event is read as {STRUCTURED} or {BATCH}, not as {kind}"
+        return [Item(value, Rejected(said, "content-type"))]
+    if kind == BATCH or value.lstrip()[:1] == b"[":
+        return _read_batch(value)
+    return [Item(value, read_event(value))]
+
+
+def _is_json(kind: str) -> bool:
+    return kind == "application/json" or kind.endswith("+json")
+
+
+def _unquoted(content: bytes) -> bytes:
+    """The value of an HTTP header: without quotes (RFC 9110, 5.6.4), and percent-decoded."""
+    if len(content) > 1 and content[:1] == content[-1:] == b'"':
+        content = re.sub(rb"\\(.)", rb"\1", content[1:-1])
+    return unquote_to_bytes(content)
 
 
 def read_event(raw: bytes) -> Proposed | Rejected:
@@ -84,9 +145,11 @@ def read_event(raw: bytes) -> Proposed | Rejected:
     if len(raw) > EVENT_LIMIT:
         return Rejected(f"the event has {len(raw)} bytes, and {EVENT_LIMIT} is the limit")
     try:
-        return _interpret(_event.decode(raw))
+        event = _event.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return _rejected(error)
+    there = REQUIRED + (len(event.data) > 0) + (event.cause is not None)
+    return _once(raw, there, _interpret(event))
 
 
 def write(event: Proposed) -> bytes:
@@ -123,9 +186,7 @@ def _read_batch(value: bytes) -> list[Item]:
                 value, Rejected(f"the batch has {len(raws)} events, and {BATCH_LIMIT} is the limit")
             )
         ]
-    return [Item(raw, read_event(raw)) for raw in raws] or [
-        Item(value, Rejected("the batch is empty"))
-    ]
+    return [Item(raw, read_event(raw)) for raw in raws]
 
 
 def _read_binary(named: Mapping[str, str], value: bytes) -> Proposed | Rejected:
@@ -137,11 +198,49 @@ def _read_binary(named: Mapping[str, str], value: bytes) -> Proposed | Rejected:
     if len(value) > EVENT_LIMIT:
         return Rejected(f"the event has {len(value)} bytes, and {EVENT_LIMIT} is the limit")
     try:
-        return _interpret(
-            msgspec.convert({**attributes, "data": Raw(value)}, CloudEvent, strict=False)
-        )
+        event = msgspec.convert({**attributes, "data": Raw(value)}, CloudEvent, strict=False)
     except (msgspec.ValidationError, UnicodeDecodeError) as error:
         return _rejected(error)
+    return _once(value, 0, _interpret(event))
+
+
+def _once(raw: bytes, there: int, read: Proposed | Rejected) -> Proposed | Rejected:
+    """What was read, unless a JSON name is there twice, at any depth: parsers differ in which
+    counts.
+
+    As many colons behind names as there are attributes (`there`) and fields say that each is there
+    once. Where that is not so, the JSON is read once more.
+    """
+    if isinstance(read, Rejected) or is_own_word(type(read.data)):
+        return read
+    fields = len(read.data.model_fields_set)
+    if raw.count(b'":') == there + fields and not any(spaced in raw for spaced in SPACED):
+        return read
+    name = _repeated(raw)
+    return read if name is None else Rejected("this name is there twice", name.replace("\0", "?"))
+
+
+def _repeated(raw: bytes) -> str | None:
+    """The first name that one object of a JSON text has twice."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            raise _RepeatedError(next(name for name in names if names.count(name) > 1))
+        return found
+
+    try:
+        json.loads(raw, object_pairs_hook=once)
+    except _RepeatedError as error:
+        return str(error)
+    except (ValueError, RecursionError):
+        return None  # it was read once, and is bounded: deeper than Python goes nothing is asked
+    return None
+
+
+class _RepeatedError(Exception):
+    """A name is there twice."""
 
 
 def _interpret(event: CloudEvent) -> Proposed | Rejected:
@@ -154,8 +253,15 @@ def _interpret(event: CloudEvent) -> Proposed | Rejected:
         field = "time" if event.time.year not in YEARS else "businessdate"
         return Rejected(f"the year must be within {YEARS.start} and {YEARS.stop - 1}", field)
     data = bytes(event.data)
+    if event.data_base64 is not None:
+        try:
+            data = b"" if data else b64decode(event.data_base64, validate=True)
+        except ValueError:
+            return Rejected("it is not base64", "data_base64")
+        if twice := _repeated(data):
+            return Rejected("this name is there twice", f"data.{twice}")
     if not data:
-        return Rejected("data is missing", "data")
+        return Rejected("data is missing, or there twice: as data and as data_base64", "data")
     if abs(event.time.date() - event.businessdate) > APART:
         return Rejected(
             f"the business date is more than {APART.days} days from the time", "businessdate"

@@ -68,7 +68,7 @@ class Recording:
         not recorded.
         """
         until = time.monotonic() + PATIENCE
-        while self._deps.producer.outstanding > WAITING:  # noqa: ASYNC110 - a thread counts them
+        while self._deps.producer.outstanding > WAITING:
             if time.monotonic() > until:
                 raise Problem(503, "decisions and lookups cannot be recorded just now; try again")
             await asyncio.sleep(MOMENT)

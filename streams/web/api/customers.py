@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Path, Query, Request, Response
 
 from domain.envelope import Recorded
+from domain.event import NAME
 from domain.event_types import TYPE_BY_EVENT
 from projections.views.customer import Customer
 from projections.views.tier import Answer, answer
@@ -19,9 +20,7 @@ from streams.web.security.masking import shown
 CustomerId = Annotated[
     str,
     Path(
-        min_length=1,
-        max_length=128,
-        pattern=r"^[A-Za-z0-9_.\-:/@#]+$",
+        pattern=f"^{NAME}$",
         description="The customer's number, without `customer:`",
     ),
 ]

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from domain.envelope import Proposed
 from streams.broker.routing import shard_of, spread
-from streams.ingest.cloudevents import read_message, write, write_batch
+from streams.ingest.cloudevents import read_request, write, write_batch
 from streams.ingest.screening import last_closed
 from streams.ingest.signature import needs_signature
 from streams.journal import Known, Rejected, source_key
@@ -124,11 +124,7 @@ async def _safe(delivered: "list[asyncio.Future[Delivered]]") -> None:
 
 
 async def _posted(request: Request, deps: WebDependencies) -> list[Proposed]:
-    body = await request.body()
-    headers = [
-        (name.replace("ce-", "ce_", 1), value.encode()) for name, value in request.headers.items()
-    ]
-    items = read_message(None, body, headers)
+    items = read_request(await request.body(), request.headers.raw)
     if any(map(deps.screen.forbids, items)):
         raise Problem(
             422,
