@@ -6,7 +6,6 @@ that exist, rates in bounds: as data. What is not believed is set aside with its
 
 import re
 from datetime import date, timedelta
-from functools import cache
 from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -24,6 +23,8 @@ Worth = Annotated[int, Field(ge=1, le=10**12)]
 
 
 NAMING = {STREAM, COMPANY_GROUP, HOUSEHOLD}
+SURELY = 100
+"""Letters below which no name is too long."""
 ASKED = ("customer:", "household:", "company:")
 ASKABLE = re.compile(rf"[a-z]+:{NAME}")
 UNASKABLE = "no question can name this: use 1 to 128 letters, digits and _ . - : @ #"
@@ -64,37 +65,31 @@ class ArrivalPolicy(_Said):
     longest_step: Annotated[int, Field(ge=1, le=366)]
     dearest: Worth
 
-    def doubt(self, event: Proposed, today: date, closed: date | None) -> Doubt | None:
-        """Why an event that arrives `today` is not believed, where the day `closed` was the last
-        that ended; None if it is.
-        """
-        return (
-            _of_names(event)
-            or self._of_dates(event, today)
-            or self._of_step(event, closed)
-            or _of_currencies(event.data)
-            or self._of_rate(event.data)
+    def bounds(self, event: type[Interaction], today: date) -> "Bounds":
+        """What holds for events of a type that arrive `today`."""
+        span = self.dates.get(type_name(event), self.otherwise)
+        return Bounds(
+            today - timedelta(span.days_back),
+            today + timedelta(span.days_ahead),
+            _streams(event),
+            tuple(name for name in ("currency", "base") if name in event.model_fields),
         )
 
-    def _of_dates(self, event: Proposed, today: date) -> Doubt | None:
-        span = self.dates.get(type_name(type(event.data)), self.otherwise)
-        latest = today + timedelta(span.days_ahead)
-        if event.business_date > latest:
-            return Doubt(
-                f"the business date lies behind {latest}, which is the bound", "businessdate"
-            )
-        if event.occurred_at.date() > latest + timedelta(1):
-            return Doubt(f"the time lies behind {latest}, which is the bound", "time")
-        if (today - event.business_date).days > span.days_back:
-            return Doubt(
-                f"the business date lies more than {span.days_back} days back", "businessdate"
-            )
-        return None
+    def doubt(self, event: Proposed, bounds: "Bounds", closed: date | None) -> Doubt | None:
+        """Why an event is not believed within its bounds, where the day `closed` was the last that
+        ended; None if it is.
+        """
+        match event.data:
+            case DayClosed(date=day):
+                more = self._of_step(event, day, closed)
+            case ExchangeRateFixed():
+                more = self._of_rate(event.data)
+            case _:
+                more = None
+        return bounds.doubt(event) or more
 
-    def _of_step(self, event: Proposed, closed: date | None) -> Doubt | None:
-        if event.stream != BANK or not isinstance(event.data, DayClosed) or closed is None:
-            return None
-        if (event.data.date - closed).days <= self.longest_step:
+    def _of_step(self, event: Proposed, day: date, closed: date | None) -> Doubt | None:
+        if event.stream != BANK or closed is None or (day - closed).days <= self.longest_step:
             return None
         return Doubt(
             f"the last day that closed is {closed}, and {self.longest_step} days are the longest "
@@ -102,9 +97,7 @@ class ArrivalPolicy(_Said):
             "data.date",
         )
 
-    def _of_rate(self, said: Interaction) -> Doubt | None:
-        if not isinstance(said, ExchangeRateFixed):
-            return None
+    def _of_rate(self, said: ExchangeRateFixed) -> Doubt | None:
         if said.base != self.base:
             return Doubt(f"the bank's own currency is {self.base}", "data.base")
         if said.currency == self.base:
@@ -117,22 +110,45 @@ class ArrivalPolicy(_Said):
         return None
 
 
-def _of_names(event: Proposed) -> Doubt | None:
-    """Names of customers, households and company groups that no question could name."""
-    if not _can_be_asked(event.stream):
-        return Doubt(UNASKABLE, "subject")
-    for name in _streams(type(event.data)):
-        said = getattr(event.data, name)
-        if said is not None and not _can_be_asked(said):
-            return Doubt(UNASKABLE, f"data.{name}")
-    return None
+class Bounds(NamedTuple):
+    """The first and the last business date of a type of event, and its fields that name a stream or
+    a currency.
+    """
+
+    earliest: date
+    latest: date
+    streams: tuple[str, ...]
+    currencies: tuple[str, ...]
+
+    def doubt(self, event: Proposed) -> Doubt | None:
+        """Why an event is out of these bounds."""
+        day, latest, said = event.business_date, self.latest, event.data
+        if not self.earliest <= day <= latest:
+            return Doubt(
+                f"the business date must be from {self.earliest} to {latest}", "businessdate"
+            )
+        if event.occurred_at.date() > latest and event.occurred_at.date() > latest + timedelta(1):
+            return Doubt(f"the time must not be behind {latest + timedelta(1)}", "time")
+        if not _can_be_asked(event.stream):
+            return Doubt(UNASKABLE, "subject")
+        for name in self.streams:
+            if not _can_be_asked(getattr(said, name)):
+                return Doubt(UNASKABLE, f"data.{name}")
+        for name in self.currencies:
+            if getattr(said, name) not in CODES:
+                return Doubt("it is no currency of ISO 4217", f"data.{name}")
+        return None
 
 
 def _can_be_asked(stream: str) -> bool:
-    return not stream.startswith(ASKED) or ASKABLE.fullmatch(stream) is not None
+    """Whether a question can name it; only customers, households and company groups are asked
+    about.
+    """
+    return (len(stream) < SURELY and "/" not in stream) or (
+        not stream.startswith(ASKED) or ASKABLE.fullmatch(stream) is not None
+    )
 
 
-@cache
 def _streams(event: type[Interaction]) -> tuple[str, ...]:
     """The fields of an event that name a stream."""
     patterns = {
@@ -140,15 +156,3 @@ def _streams(event: type[Interaction]) -> tuple[str, ...]:
         for name, field in event.model_fields.items()
     }
     return tuple(name for name, pattern in patterns.items() if pattern in NAMING)
-
-
-def _of_currencies(said: Interaction) -> Doubt | None:
-    for name in _currencies(type(said)):
-        if getattr(said, name) not in CODES:
-            return Doubt("it is no currency of ISO 4217", f"data.{name}")
-    return None
-
-
-@cache
-def _currencies(event: type[Interaction]) -> tuple[str, ...]:
-    return tuple(name for name in ("currency", "base") if name in event.model_fields)

@@ -35,8 +35,6 @@ YEARS = range(1850, 2200)
 APART = timedelta(days=366)
 REQUIRED = 7
 """Attributes that every structured event has."""
-SPACED = (b'" :', b'"\t:', b'"\n:', b'"\r:', b'"  ')
-"""What may stand between a name and its colon; JSON that is laid out so is read once more."""
 READABLE = {PREFIX + event_type: event_type for event_type in (*UPCASTERS, *EVENT_BY_TYPE)}
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -208,13 +206,15 @@ def _once(raw: bytes, there: int, read: Proposed | Rejected) -> Proposed | Rejec
     """What was read, unless a JSON name is there twice, at any depth: parsers differ in which
     counts.
 
-    As many colons behind names as there are attributes (`there`) and fields say that each is there
-    once. Where that is not so, the JSON is read once more.
+    As many colons behind quotes as there are attributes (`there`) and fields say that each is there
+    once, if no space lies between. Where that is not so, the JSON is read once more.
     """
     if isinstance(read, Rejected) or is_own_word(type(read.data)):
         return read
     fields = len(read.data.model_fields_set)
-    if raw.count(b'":') == there + fields and not any(spaced in raw for spaced in SPACED):
+    if raw.count(b'":') == there + fields and not (
+        b'" ' in raw or b'"\n' in raw or b'"\t' in raw or b'"\r' in raw
+    ):
         return read
     name = _repeated(raw)
     return read if name is None else Rejected("this name is there twice", name.replace("\0", "?"))

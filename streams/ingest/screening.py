@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, tzinfo
 
-from domain.bank.arrival_policy import ArrivalPolicy
+from domain.bank.arrival_policy import ArrivalPolicy, Bounds
 from domain.bank.events import DayClosed
 from domain.customers.events import PreferenceStated, ProfileFactStated
 from domain.envelope import Proposed
@@ -39,6 +39,8 @@ class Screen:
     ) -> None:
         self._arrivals = arrivals
         self._zone = zone
+        self._today: date | None = None
+        self._bounds: dict[type[Interaction], Bounds] = {}
         short = "|".join(re.escape(word) for word in words if len(word) <= SHORT)
         long = "|".join(re.escape(word) for word in words if len(word) > SHORT)
         alone = (
@@ -71,8 +73,13 @@ class Screen:
         """
         if self._arrivals is None:
             return None
-        last = closed() if isinstance(event.data, DayClosed) and event.stream == BANK else None
-        doubt = self._arrivals.doubt(event, now.astimezone(self._zone).date(), last)
+        kind, today = type(event.data), now.astimezone(self._zone).date()
+        if (bounds := self._bounds.get(kind)) is None or self._today != today:
+            self._bounds = {} if self._today != today else self._bounds
+            bounds = self._bounds[kind] = self._arrivals.bounds(kind, today)
+            self._today = today
+        last = closed() if kind is DayClosed and event.stream == BANK else None
+        doubt = self._arrivals.doubt(event, bounds, last)
         return Rejected(*doubt) if doubt else None
 
 

@@ -1,0 +1,114 @@
+"""Small inputs that once failed are answered as they should be, over HTTP and over Kafka."""
+
+import json
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+
+from streams.broker.kafka import INTERACTIONS, Broker
+from streams.ingest.cloudevents import BATCH, STRUCTURED, write_batch
+from tests.conftest import Running, settings_in
+
+CASES: list[dict[str, Any]] = yaml.safe_load(
+    (Path(__file__).parent / "reported_faults.yaml").read_text(encoding="utf-8")
+)
+ACCEPTED = [case for case in CASES if "refused" not in case]
+REFUSED = [case for case in CASES if "refused" in case]
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A stack for all cases."""
+    made = Running(settings_in(tmp_path_factory.mktemp("reported")))
+    try:
+        made.start()
+        yield made
+    finally:
+        made.kill_all()
+
+
+def event_of(said: dict[str, Any], name: str) -> bytes:
+    """A CloudEvent from its short form."""
+    now = datetime.now(SHANGHAI)
+    day = now.date() if said["day"] == "today" else said["day"]
+    assert isinstance(day, date)
+    time = said.get("time", f"{day}T10:15:00+08:00")
+    if time.startswith("in "):
+        time = (now + timedelta(int(time.split()[1]))).isoformat()
+    return json.dumps(
+        {
+            "specversion": "1.0",
+            "id": name,
+            "source": "s",
+            "type": f"tierfold.{said['type']}.v1",
+            "subject": said["subject"],
+            "time": time,
+            "businessdate": str(day),
+            "data": said["data"],
+        },
+        default=str,
+    ).encode()
+
+
+def events_of(case: dict[str, Any]) -> list[bytes]:
+    """What a case hands in."""
+    if "raw" in case:
+        return [case["raw"].encode()]
+    return [event_of(said, f"{case['case']}/{at}") for at, said in enumerate(case["post"])]
+
+
+def holds(answer: Any, part: Any) -> bool:
+    """Whether an answer has all that a part of it has."""
+    if isinstance(part, dict):
+        return all(name in answer and holds(answer[name], some) for name, some in part.items())
+    return bool(answer == part)
+
+
+def lies_in(answer: Any, path: str) -> bool:
+    """Whether there is something at a path of names."""
+    first, _, rest = path.partition(".")
+    return first in answer and (not rest or lies_in(answer[first], rest))
+
+
+@pytest.mark.parametrize("case", ACCEPTED, ids=lambda case: case["case"])
+def test_what_is_right_is_recorded_and_answered(running: Running, case: dict[str, Any]) -> None:
+    """Events as a file hands them in, and questions about what came of them."""
+    posted = running.client.post(
+        "/v1/interactions", content=write_batch(events_of(case)), headers={"content-type": BATCH}
+    )
+    running.settle()
+
+    assert posted.status_code == 201, posted.text
+    for question in case["asks"]:
+        answer = running.client.get(question["path"]).json()
+        assert holds(answer, question["has"]), answer
+        assert not [path for path in question.get("lacks", ()) if lies_in(answer, path)]
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case["case"])
+def test_what_is_wrong_is_refused_with_field_and_reason(
+    running: Running, case: dict[str, Any]
+) -> None:
+    """Over HTTP at once; over Kafka in quarantine, once."""
+    [raw] = events_of(case)
+    before = running.counts()
+    answer = running.client.post(
+        "/v1/interactions", content=raw, headers={"content-type": STRUCTURED}
+    )
+    producer = Broker(running.settings.broker).producer()
+    producer.send(INTERACTIONS, value=raw, partition=0).get(timeout=10)
+    producer.close()
+    running.arrive(before.arrived + 1)
+    entry = running.report("quarantine", "list", "--limit", "1000")["entries"][-1]
+
+    [error] = answer.json()["errors"]
+    assert (answer.status_code, error["field"]) == (422, case["refused"])
+    assert case["said"] in error["detail"]
+    assert (entry["field"], entry["reason"]) == (error["field"], error["detail"])
+    assert running.counts().quarantined == before.quarantined + 1
