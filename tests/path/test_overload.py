@@ -14,10 +14,11 @@ from deploy.embedded.services import memory_of
 from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
 from tests.conftest import Running, settings_in
+from tests.sizes import sized
 
 pytestmark = pytest.mark.faults
 
-BANK = Bank(customers=300, months=4, seed=9)
+BANK = Bank(customers=sized(300, 12_000), months=4, seed=9)
 AT_ONCE, PAUSE = 3, 0.05
 """Callers who ask again and again, and the seconds between two questions of one."""
 LARGEST = 1_000_000_000
@@ -64,9 +65,11 @@ def _said(answer: httpx.Response) -> str:
 def running(tmp_path: Path) -> Iterator[Running]:
     """A stack of one's own."""
     made = Running(settings_in(tmp_path / "data"))
-    made.start()
-    yield made
-    made.kill_all()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.kill_all()
 
 
 def test_more_than_the_machine_bears_is_folded_a_little_later(
