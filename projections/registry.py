@@ -19,6 +19,7 @@ from domain.tiering.policy import TierPolicy
 from projections.campaigns.benefits import CAMPAIGNS
 from projections.cases.complaints import CASES
 from projections.customers.group import CUSTOMERS
+from projections.customers.life import LIFE
 from projections.feedback.surveys import FEEDBACK
 from projections.households.group import CUSTOMER_GROUPS
 from projections.models.group import MODELS
@@ -56,6 +57,7 @@ GROUPS = (
         CUSTOMERS, CUSTOMERS.name, "profile", "ledger", "months", of_customer=True, decides=True
     ),
     _entry(CASES, CUSTOMERS.name, "complaints", of_customer=True, decides=True),
+    _entry(LIFE, CUSTOMERS.name, "life", of_customer=True, decides=True),
     Entry(STANDINGS, None, CUSTOMERS.name, of_customer=True, decides=True, rebuilt=("tier",)),
     _entry(CAMPAIGNS, CUSTOMERS.name, "benefits", of_customer=True),
     _entry(FEEDBACK, CUSTOMERS.name, "surveys", of_customer=True),

@@ -36,6 +36,54 @@ class CustomerLeft(Interaction):
     source: Channel
 
 
+class DeathReported(Interaction):
+    """The customer died: by a register, an heir or a court."""
+
+    customer_seen = False
+    senders = ("core", "manager")
+    source: Channel
+    died: PlausibleDate | None = None
+
+
+class DeathReportWithdrawn(Interaction):
+    """The report of a death was wrong."""
+
+    customer_seen = False
+    source: Channel
+
+
+class CustomerBlocked(Interaction):
+    """The bank makes no offers to the customer: an investigation, a claim, a court."""
+
+    customer_seen = False
+    source: Channel
+    reason: Line
+
+
+class CustomerUnblocked(Interaction):
+    """The bank may make offers to the customer again."""
+
+    customer_seen = False
+    source: Channel
+    reason: Line
+
+
+class GuardianAppointed(Interaction):
+    """Somebody else decides for the customer, by law or by a court."""
+
+    customer_seen = False
+    senders = ("core", "manager")
+    source: Channel
+    guardian: Line | None = None
+
+
+class GuardianshipEnded(Interaction):
+    """The customer decides alone again."""
+
+    customer_seen = False
+    source: Channel
+
+
 class ProfileFactStated(Interaction):
     """Somebody stated a basic fact about the customer.
 

@@ -26,7 +26,8 @@ class Applicant:
     `age` in full years; `grade` is `C1`..`C5`, and None if none was ever assessed; `graded_until`
     the last day it holds. `consents` go by purpose, or `purpose/channel`; `accepted` has the last
     acceptance of each offer. `household` has the contacts of the households that the customer
-    belongs to. `case` gives what conditions are asked of.
+    belongs to. `barred` says why nothing at all is offered, and `unreachable` has the channels for
+    which no address is known. `case` gives what conditions are asked of.
     """
 
     stream: str
@@ -46,6 +47,8 @@ class Applicant:
     contacts: Contacts = field(default_factory=Contacts)
     household: tuple[Contacts, ...] = ()
     case: Callable[[], Case] | None = None
+    barred: str | None = None
+    unreachable: frozenset[str] = frozenset()
 
 
 class Asking:

@@ -240,7 +240,8 @@ class Arms(Said):
 class Catalogue(Said):
     """What the bank may offer, and how it chooses, under a version that every decision names.
 
-    Amounts in minor units of `currency`.
+    Amounts in minor units of `currency`. Nobody younger than `least_age` is offered anything; a
+    company has no age.
     """
 
     catalogue: Identifier
@@ -254,6 +255,7 @@ class Catalogue(Said):
     consent: Consent = Consent()
     watch: Watch = Watch()
     life_cycle: LifeCycle = LifeCycle()
+    least_age: Age = 18
     exploration: Exploration = Exploration()
     arms: Arms = Arms()
 

@@ -12,6 +12,10 @@ from domain.rules.conditions import AtLeast, AtMost, Condition, atoms, met, miss
 Objection = Callable[[Offer, Asking], str | None]
 
 
+def _barred(_offer: Offer, asking: Asking) -> str | None:
+    return asking.who.barred
+
+
 def _valid(offer: Offer, asking: Asking) -> str | None:
     if asking.who.today < offer.valid.since:
         return f"valid from {offer.valid.since} on"
@@ -165,6 +169,12 @@ def _consent(offer: Offer, asking: Asking) -> str | None:
     )
 
 
+def _unreachable(_offer: Offer, asking: Asking) -> str | None:
+    if asking.channel not in asking.who.unreachable:
+        return None
+    return f"no address for {asking.channel} is known"
+
+
 def _hidden(offer: Offer, asking: Asking) -> str | None:
     if not asking.who.contacts.outcomes:
         return None
@@ -186,6 +196,7 @@ def _always(_offer: Offer) -> bool:
 
 
 FUNNEL: tuple[tuple[Stage, Callable[[Offer], object], Objection], ...] = (
+    ("eligibility", _always, _barred),
     ("eligibility", lambda offer: offer.valid != Validity(), _valid),
     ("eligibility", _always, _kind),
     ("eligibility", lambda offer: offer.ages, _age),
@@ -204,6 +215,7 @@ FUNNEL: tuple[tuple[Stage, Callable[[Offer], object], Objection], ...] = (
     ("suitability", _always, _cooling_off),
     ("suitability", lambda offer: offer.suitability, _suitable),
     ("consent", _always, _consent),
+    ("contact", _always, _unreachable),
     ("contact", _always, _hidden),
     ("contact", _always, _caps),
 )

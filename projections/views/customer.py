@@ -14,6 +14,7 @@ from projections.accounts.months import Months
 from projections.campaigns.benefits import CAMPAIGNS, Benefits
 from projections.cases.complaints import CASES, Complaints, with_disputes
 from projections.customers.group import CUSTOMERS
+from projections.customers.life import LIFE, Life
 from projections.customers.profile import Profile, traits
 from projections.feedback.surveys import FEEDBACK, Surveys
 from projections.offers.group import REACTIONS
@@ -38,6 +39,8 @@ class Customer:
     complaints: Complaints = field(default_factory=Complaints)
     benefits: Benefits = field(default_factory=Benefits)
     surveys: Surveys = field(default_factory=Surveys)
+    life: Life | None = None
+    """None in a decision of a release that did not ask for it."""
 
     @property
     def rows(self) -> Mapping[Month, MonthlyFacts]:
@@ -65,6 +68,7 @@ def customer_of(
         complaints=states[CASES.name].complaints,
         benefits=states[CAMPAIGNS.name].benefits,
         surveys=states[FEEDBACK.name].surveys,
+        life=states[LIFE.name].life if LIFE.name in states else None,
         policy=policy,
         upto=upto,
     )

@@ -27,6 +27,8 @@ from projections.offers.responses import Offers
 from projections.views.customer import Customer
 from projections.views.features import age_on, features
 
+MEDIA = {"sms": "phone", "call": "phone", "email": "email", "social": "wechat"}
+"""By outbound channel, the medium of the address that it needs; a push goes to the app."""
 PERSONAL = ("profiling", "financial-marketing")
 """The purposes without which nothing that is known of a customer ranks their offers."""
 
@@ -195,7 +197,28 @@ def applicant(
         contacts=customer.offers.contacts,
         household=tuple(offers.contacts for offers in households),
         case=partial(_case, customer, facts, stage, age, catalogue.currency),
+        barred=_barred(customer, age, catalogue),
+        unreachable=_unreachable(customer),
     )
+
+
+def _barred(customer: Customer, age: int | None, catalogue: Catalogue) -> str | None:
+    """Why nothing at all is offered to a customer; None too where a decision did not ask it."""
+    if customer.life is None:
+        return None
+    if customer.life.barred is not None:
+        return customer.life.barred
+    if age is not None and age < catalogue.least_age and customer.profile.kind != "company":
+        return f"age {age} is below {catalogue.least_age}"
+    return None
+
+
+def _unreachable(customer: Customer) -> frozenset[str]:
+    """The channels for which no address of a customer is known."""
+    if customer.life is None:
+        return frozenset()
+    known = customer.profile.contacts
+    return frozenset(channel for channel, medium in MEDIA.items() if medium not in known)
 
 
 def _case(

@@ -15,6 +15,7 @@ from domain.offers.events import CATALOGUES, DECISIONS, CatalogueAdopted, OfferD
 from domain.tiering.policy import TierPolicy
 from projections.cases.complaints import CASES
 from projections.customers.group import CUSTOMERS
+from projections.customers.life import LIFE
 from projections.models.learner import MODEL, Learnt, learnt_from
 from projections.models.propensity import Model
 from projections.offers.group import REACTIONS
@@ -193,7 +194,8 @@ class Decisions:
             raise Unknown(f"the journal does not have the tier policy {standings}")
         states = {
             group.name: self._states(group, stream, groups[group.name][1])
-            for group in (CUSTOMERS, CASES, REACTIONS)
+            for group in (CUSTOMERS, CASES, LIFE, REACTIONS)
+            if group.name in groups or group is not LIFE
         }
         states[STANDINGS] = self._states(customers_under(policy), stream, tiered)
         states.update(NOT_DECIDING)

@@ -200,7 +200,7 @@ class Intake(ConsumerRebalanceListener):
             return Refused()
         if not is_ours and isinstance(item.read, Proposed) and needs_signature(item.read):
             return Rejected("only the bank itself says this, over HTTP or by its commands", "type")
-        if is_ours or not isinstance(item.read, Proposed):
+        if not isinstance(item.read, Proposed) or needs_signature(item.read):
             return item.read
         doubt = self._screen.doubt(item.read, self._clock(), self._last_closed)
         if doubt is None and isinstance(item.read.data, DayClosed):

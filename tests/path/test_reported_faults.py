@@ -87,8 +87,12 @@ def test_what_is_right_is_recorded_and_answered(running: Running, case: dict[str
     assert posted.status_code == 201, posted.text
     for question in case["asks"]:
         answer = running.client.get(question["path"]).json()
-        assert holds(answer, question["has"]), answer
+        reasons = [drop["reason"] for drop in answer.get("dropped", ())]
+        assert holds(answer, question.get("has", {})), answer
         assert not [path for path in question.get("lacks", ()) if lies_in(answer, path)]
+        assert {*question.get("reasons", reasons)} == {*reasons}
+        assert question.get("some") in {None, *reasons}
+        assert question.get("without") not in reasons
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case["case"])

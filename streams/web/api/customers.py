@@ -60,7 +60,12 @@ def add_customers(app: FastAPI, deps: WebDependencies) -> None:
             "ledger": {"accounts": balances},
             "standing": _answer(deps, who),
         }
-        rooms = {"complaints": who.complaints, "benefits": who.benefits, "surveys": who.surveys}
+        rooms = {
+            "complaints": who.complaints,
+            "benefits": who.benefits,
+            "surveys": who.surveys,
+            "life": who.life,
+        }
         seen = shown(request, deps.privacy, known | rooms)
         return as_json({"customer": customer, "balances": seen.pop("ledger")["accounts"], **seen})
 

@@ -179,6 +179,8 @@ def test_the_senders_of_every_event_are_those_that_were_agreed() -> None:
         "contact-stated",
         "contact-withdrawn",
         "event-attended",
+        "death-reported",
+        "guardian-appointed",
     }
     assert by_role["supervisor"] == {
         *(
