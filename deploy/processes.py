@@ -244,8 +244,11 @@ def _serve(app: "FastAPI", settings: Settings) -> None:
     """Answer at the settings' host and port until a signal."""
     import uvicorn
 
+    from streams.web.limits import LimitedProtocol
+
     uvicorn.run(
         app,
+        http=LimitedProtocol,
         host=settings.host,
         port=settings.port,
         log_config=None,

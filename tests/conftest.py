@@ -368,10 +368,10 @@ class Running:
         """Run a `tierfold` command against this stack."""
         return run_command(words, environment_of(self.settings), **options)
 
-    def report(self, *words: str) -> dict[str, Any]:
-        """The JSON report of a command that must succeed."""
+    def report(self, *words: str, code: int = 0) -> dict[str, Any]:
+        """The JSON report of a command that must succeed, or end with another code."""
         done = self.run(*words, "--json")
-        assert done.returncode == 0, done.stderr.decode()
+        assert done.returncode == code, done.stderr.decode()
         return cast("dict[str, Any]", json.loads(done.stdout.splitlines()[-1]))
 
     def arrive(self, count: int) -> None:

@@ -380,7 +380,7 @@ def _is_a_witness(stack: Running, words: list[str], folder: Path) -> None:
 def _an_entry(stack: Running, folder: Path, event: dict[str, object]) -> str:
     """Something in quarantine, to look at."""
     (folder / "bad.jsonl").write_text(json.dumps({**event, "time": "never"}) + "\n")
-    stack.report("feed", str(folder / "bad.jsonl"))
+    stack.report("feed", str(folder / "bad.jsonl"), code=1)
     return str(stack.report("quarantine", "list")["entries"][-1]["entry"])
 
 

@@ -32,7 +32,10 @@ def feed(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Send interactions in, and wait until every one is safe."""
+    """Send interactions in, and wait until every one is safe.
+
+    Ends with 1 where not all of them could be recorded.
+    """
     from deploy.operations.feed import feed_all, sources
 
     if (file is None) == (berka is None):
@@ -41,8 +44,12 @@ def feed(
     with progress("safe") as advance:
         report = feed_all(settings_of(data_dir), sources(file, berka), advance)
     show(report, as_json)
+    aside = report.get("quarantined", 0) + report.get("refused", 0)
     if report["unsendable"]:
         errors.print(f"{report['unsendable']} lines are too large for the broker and were not sent")
+    if aside:
+        errors.print(f"{aside} were not recorded: `tierfold quarantine list` says why")
+    if report["unsendable"] or aside:
         raise typer.Exit(1)
 
 

@@ -3,6 +3,7 @@
 Commands import what they need when they run: nobody waits for a model library to see the help.
 """
 
+import os
 from functools import partial
 
 from rich.markup import escape
@@ -11,6 +12,7 @@ from deploy.cli.lazy import LazyGroup
 from deploy.observability.logs import set_up_logs
 from deploy.terminal import UserError, errors
 
+OWNER_ALONE = 0o077
 OUTSIDE = frozenset({"psycopg", "redis", "kafka", "eventsourcing", "sqlite3", "streams", "replay"})
 """Whose errors say what is wrong with what we reach.
 
@@ -122,7 +124,8 @@ app = LazyGroup(
 
 
 def main() -> None:
-    """The `tierfold` command."""
+    """The `tierfold` command; what it writes is for its owner alone."""
+    os.umask(OWNER_ALONE)
     try:
         app()
     except Exception as error:

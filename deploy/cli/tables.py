@@ -27,6 +27,7 @@ def print_comparison(found: "Comparison") -> None:
     console = _console()
     title = (
         f"{found.old} → {found.new}: {found.customers:,} customers through {found.through}, "
+        f"{f'{found.apart:,} more set apart, ' if found.apart else ''}"
         f"{found.up:,} up, {found.down:,} down"
     )
     used = [

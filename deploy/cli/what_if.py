@@ -92,7 +92,13 @@ def facts(
     settings = settings_of(data_dir)
     columns = _gather(settings, from_journal=from_journal)
     show(
-        {"customers": len(columns), "months": columns.rows, "folder": str(settings.facts)}, as_json
+        {
+            "customers": len(columns),
+            "set_apart": columns.apart,
+            "months": columns.rows,
+            "folder": str(settings.facts),
+        },
+        as_json,
     )
 
 

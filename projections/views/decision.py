@@ -226,7 +226,8 @@ def _case(
 ) -> Case:
     balances = dict.fromkeys(BALANCES, 0)
     for account in customer.ledger.accounts.values():
-        if account.currency == currency and not account.closed:
+        counts = not account.closed or customer.life is not None  # money on it counts for the tier
+        if account.currency == currency and counts:
             balances[f"balance-{account.asset_class}"] += account.balance
     now = replace(facts, traits=customer.traits)
     seen = {**counts_in(now, currency), **balances, "balance": sum(balances.values())}

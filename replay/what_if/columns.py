@@ -30,7 +30,7 @@ Numbers = NDArray[Any]
 
 
 class TooLarge(ValueError):
-    """A balance that cannot be kept in a column; says whose, and when."""
+    """Something that cannot be kept in a column; says which column."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ class Columns:
     came: Numbers
     went: Numbers
     words: dict[str, list[str]]
+    apart: int = 0
+    """Customers who are left out, because they have more than any column holds."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -154,7 +156,10 @@ def month_named(number: int) -> Month:
 
 
 def columns_of(customers: Iterable[tuple[str, Sequence[MonthlyFacts]]]) -> Columns:
-    """The columns of customers, each with their months in order; raises `TooLarge`."""
+    """The columns of customers, each with their months in order; raises `TooLarge`.
+
+    Who had more than `LIMIT` of one class in any month is set apart, and counted.
+    """
     made = _Maker()
     for name, months in customers:
         made.add(name, months)
@@ -189,6 +194,7 @@ def save(columns: Columns, folder: Path, gathered_at: datetime) -> None:
         "gathered_at": gathered_at.isoformat(timespec="seconds"),
         "lengths": lengths,
         "words": columns.words,
+        "apart": columns.apart,
     }
     (folder / "facts.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
 
@@ -211,7 +217,7 @@ def load(folder: Path) -> Columns:
         raise BadColumns(
             f"{folder} cannot be used: {', '.join(odd)} are of another length than was written"
         )
-    return Columns(**found, words=told["words"])
+    return Columns(**found, words=told["words"], apart=told.get("apart", 0))
 
 
 class _Maker:
@@ -219,6 +225,7 @@ class _Maker:
 
     def __init__(self) -> None:
         self._names: list[bytes] = []
+        self._apart = 0
         self._lists = {
             name: array("q", [0] if name.endswith("first") else [])
             for name in TYPES
@@ -240,9 +247,16 @@ class _Maker:
 
     def add(self, name: str, months: Sequence[MonthlyFacts]) -> None:
         """One customer more."""
+        if any(
+            max(abs(asset.average), abs(asset.closing)) > LIMIT
+            for facts in months
+            for asset in facts.assets
+        ):
+            self._apart += 1
+            return
         self._names.append(name.encode())
         for facts in months:
-            self._row(name, facts)
+            self._row(facts)
         self._lists["first"].append(len(self._lists["month"]))
 
     def columns(self) -> Columns:
@@ -261,9 +275,10 @@ class _Maker:
             names=np.array(self._names, dtype=TYPES["names"]),
             **found,
             words={name: list(words) for name, words in self._words.items()},
+            apart=self._apart,
         )
 
-    def _row(self, name: str, facts: MonthlyFacts) -> None:
+    def _row(self, facts: MonthlyFacts) -> None:
         traits = facts.traits
         row = {
             "month": month_number(facts.month), "transactions": facts.transactions, "active_days": facts.active_days, "products": facts.products,  # noqa: E501
@@ -273,11 +288,6 @@ class _Maker:
             **{word: self._code(word, getattr(traits, word)) for word in ("kind", "rating", "industry", "region")},  # noqa: E501
         }  # fmt: skip
         for asset in facts.assets:
-            if max(abs(asset.average), abs(asset.closing)) > LIMIT:
-                raise TooLarge(
-                    f"{name} had more than {LIMIT} minor units of one class in {facts.month}: no "
-                    "rule can be tried on such amounts"
-                )
             self._append("asset", self._code("asset", f"{asset.asset_class}/{asset.currency}"))
             for amount in ("balance_days", "average", "closing", "ninety_days"):
                 self._append(amount, getattr(asset, amount))

@@ -78,7 +78,8 @@ class Comparison:
     (columns); assets in minor units.
 
     `fees` is by how much the yearly fees of all in a cell change, in minor units of the new
-    policy's currency; None if the old policy has another one. Up and down are told where the new
+    policy's currency; None if the old policy has another one. Customers `apart` have more than any
+    column holds, and are in none of it. Up and down are told where the new
     policy knows the old tier; who comes from another is `elsewhere`. `movers` are the largest of
     all these, a thousand at most.
     """
@@ -94,6 +95,7 @@ class Comparison:
     assets: tuple[tuple[int, ...], ...]
     fees: tuple[tuple[int, ...], ...] | None
     customers: int
+    apart: int
     up: int
     down: int
     elsewhere: int
@@ -162,6 +164,7 @@ def compare(
         assets=_table(_sums(cells, assets, len(counts)), len(names)),
         fees=None if fees is None else _table(_sums(cells, fees, len(counts)), len(names)),
         customers=len(columns),
+        apart=columns.apart,
         up=int((moves == UP).sum()),
         down=int((moves == DOWN).sum()),
         elsewhere=int((moves == ELSEWHERE).sum()),

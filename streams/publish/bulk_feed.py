@@ -37,6 +37,9 @@ class _Subject(msgspec.Struct):
 
 
 _subject = msgspec.json.Decoder(_Subject)
+_list = msgspec.json.Decoder(list[msgspec.Raw])
+MARK = b"\xef\xbb\xbf"
+"""The byte order mark with which some programs begin a file of UTF-8."""
 
 
 class Parts:
@@ -54,10 +57,14 @@ class Parts:
         self.unsendable = 0
 
     def add(self, raw: bytes) -> None:
-        """Send the JSON of one CloudEvent, sooner or later.
+        """Send the JSON of one CloudEvent, or of each of a list, sooner or later.
 
         One without a usable subject, or too large, goes by itself.
         """
+        if raw.lstrip()[:1] == b"[" and (events := _listed(raw)):
+            for one in events:
+                self.add(bytes(one))
+            return
         try:
             subject = _subject.decode(raw).subject
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -138,16 +145,31 @@ def feed(
     return parts
 
 
+def _listed(raw: bytes) -> list[msgspec.Raw]:
+    """The members of a JSON list; none if it is not one."""
+    try:
+        return _list.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return []
+
+
 def written(events: Iterable[Proposed]) -> Iterator[bytes]:
     """Events as the JSON of CloudEvents."""
     return map(write, events)
 
 
 def lines(path: str) -> Iterator[bytes | None]:
-    """The lines of a file.
+    """The lines of a file, without the mark of its encoding.
 
     For `-` those of standard input, with None whenever it is silent for a moment.
     """
+    begun = False
+    for line in _lines(path):
+        yield line if begun or line is None else line.removeprefix(MARK)
+        begun = begun or line is not None
+
+
+def _lines(path: str) -> Iterator[bytes | None]:
     if path != "-":
         with Path(path).open("rb") as file:
             yield from file

@@ -55,7 +55,7 @@ def test_malformed_messages_are_set_aside_and_nothing_else_happens(
     (tmp_path / "mixed.jsonl").write_bytes(b"\n".join(mixed))
     children = own_stack.pids()
 
-    own_stack.report("feed", str(tmp_path / "mixed.jsonl"))
+    own_stack.report("feed", str(tmp_path / "mixed.jsonl"), code=1)
     own_stack.settle()
     counts = own_stack.counts()
     listed = own_stack.report("quarantine", "list", "--limit", "20000")
@@ -146,7 +146,7 @@ def test_a_mended_event_is_re_driven(own_stack: Running, tmp_path: Path) -> None
     )
     spoilt = tmp_path / "spoilt.jsonl"
     spoilt.write_text(json.dumps({**event, "data": {**event["data"], "source": "moon"}}) + "\n")
-    own_stack.report("feed", str(spoilt))
+    own_stack.report("feed", str(spoilt), code=1)
     [entry] = own_stack.report("quarantine", "list")["entries"]
     shown = own_stack.run("quarantine", "show", entry["entry"])
     (tmp_path / "mended.json").write_text(json.dumps(event))

@@ -22,7 +22,7 @@ BANK = Bank(customers=sized(300, 12_000), months=4, seed=9)
 AT_ONCE, PAUSE = 3, 0.05
 """Callers who ask again and again, and the seconds between two questions of one."""
 LARGEST = 1_000_000_000
-"""Bytes of memory that no process may need."""
+"""Bytes of memory that no process may need, but the broker, which has a limit of its own."""
 SOON = 120.0
 """Seconds after the load in which all is folded."""
 
@@ -92,4 +92,5 @@ def test_more_than_the_machine_bears_is_folded_a_little_later(
     assert running.report("digest") == running.report("digest", "--rebuild")
     assert seen.keys() <= {"answered", "not known yet", "refused"}, seen
     assert seen["answered"] > 100 * seen["refused"], seen
+    assert sizes.pop("broker") < running.settings.broker_memory_limit * 1.1, "it is made anew then"
     assert max(sizes.values()) < LARGEST, sizes

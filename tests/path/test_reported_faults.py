@@ -116,3 +116,44 @@ def test_what_is_wrong_is_refused_with_field_and_reason(
     assert case["said"] in error["detail"]
     assert (entry["field"], entry["reason"]) == (error["field"], error["detail"])
     assert running.counts().quarantined == before.quarantined + 1
+
+
+def test_a_file_with_a_mark_and_a_list_is_counted_event_by_event(
+    running: Running, tmp_path: Path
+) -> None:
+    """The mark of its encoding belongs to no event; a list holds as many as it has."""
+    visit = {"subject": "customer:b7", "type": "channel-visited", "data": {"channel": "app"}}
+    one, two, three = (
+        event_of({**visit, "day": date(2026, 1, 3)}, f"file/{number}") for number in range(3)
+    )
+    file = tmp_path / "marked.jsonl"
+    file.write_bytes(b"\xef\xbb\xbf" + one + b"\n[" + two + b"," + three + b"]\n")
+
+    report = running.report("feed", str(file))
+
+    assert (report["sent"], report["recorded"], report["quarantined"]) == (3, 3, 0)
+
+
+def test_a_sender_of_a_file_is_told_that_not_all_of_it_was_recorded(
+    running: Running, tmp_path: Path
+) -> None:
+    """By the exit code, and by a sentence that says where to look."""
+    file = tmp_path / "wrong.jsonl"
+    said = {"subject": "customer:f2", "type": "customer-onboarded", "data": {"source": "branch"}}
+    file.write_bytes(event_of({**said, "day": date(2098, 1, 3)}, "wrong"))
+
+    done = running.run("feed", str(file))
+
+    assert done.returncode == 1
+    assert b"1 were not recorded: `tierfold quarantine list` says why" in done.stderr
+
+
+def test_what_the_stack_writes_is_for_its_owner_alone(running: Running, tmp_path: Path) -> None:
+    """States, logs, keys and what is given out: no file of it is open to others."""
+    given = tmp_path / "given.json"
+    running.report("privacy", "export", "b1", "--by", "li.wei", "--out", str(given))
+    written = [given, *(path for path in running.settings.data_dir.rglob("*") if path.is_file())]
+
+    assert [path.name for path in written if path.stat().st_mode & 0o077] == ["up.log"], (
+        "the test's"
+    )

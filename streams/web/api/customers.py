@@ -53,8 +53,8 @@ def add_customers(app: FastAPI, deps: WebDependencies) -> None:
     @app.get("/v1/customers/{customer}", summary="The whole picture of a customer")
     async def picture(customer: CustomerId, request: Request) -> Response:
         who = await known_customer(deps, customer)
-        balances = {number: {"balance": account.balance, "currency": account.currency, "asset_class": account.asset_class}  # noqa: E501
-                    for number, account in who.ledger.accounts.items() if not account.closed}  # fmt: skip  # noqa: E501
+        balances = {number: {"balance": account.balance, "currency": account.currency, "asset_class": account.asset_class, **({"closed": True} if account.closed else {})}  # noqa: E501
+                    for number, account in who.ledger.accounts.items() if account.balance or not account.closed}  # fmt: skip  # noqa: E501
         known = {
             "profile": who.profile,
             "ledger": {"accounts": balances},

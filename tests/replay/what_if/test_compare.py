@@ -250,8 +250,21 @@ def test_what_does_not_fit_into_a_column_is_said_and_not_cut() -> None:
     """Numbers beyond any bank."""
     with pytest.raises(TooLarge, match="active days do not fit into 8 bits"):
         columns_of([("customer:1", [month("2026-01", active_days=400)])])
-    with pytest.raises(TooLarge, match="customer:1 had more than"):
-        columns_of([("customer:1", [month("2026-01", 2 * 10**13)])])
+
+
+def test_who_has_more_than_a_column_holds_is_set_apart_and_counted(
+    policies: tuple[TierPolicy, TierPolicy],
+) -> None:
+    """One customer stops a question for nobody else."""
+    columns = columns_of(
+        [
+            ("customer:1", [month("2026-01", 2 * 10**13)]),
+            ("customer:2", [month("2026-01", 100)]),
+        ]
+    )
+    [found] = what_if(columns, policies[0], [policies[1]])
+
+    assert (found.customers, found.apart) == (1, 1)
 
 
 def test_kept_columns_are_switched_at_one_blow(tmp_path: Path) -> None:

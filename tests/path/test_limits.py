@@ -1,0 +1,72 @@
+"""Whoever sends too much before they are let in, or nothing at all, is cut off."""
+
+import socket
+import time
+
+import pytest
+
+from streams.web.limits import HEAD_LIMIT, HEAD_WITHIN
+from tests.conftest import Running
+
+QUICK = 2.0
+"""Seconds in which health is told meanwhile."""
+
+
+def connected(running: Running) -> socket.socket:
+    """A connection to the lookups."""
+    return socket.create_connection(
+        (running.settings.host, running.settings.port), timeout=HEAD_WITHIN + 10
+    )
+
+
+def rest_of(connection: socket.socket) -> bytes:
+    """What comes until the other side closes."""
+    found = b""
+    try:
+        while some := connection.recv(65_536):
+            found += some
+    except ConnectionError:
+        pass
+    return found
+
+
+def test_headers_of_many_megabytes_are_refused(stack: Running) -> None:
+    """With 431, after some kilobytes, while others are answered."""
+    with connected(stack) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n")
+        try:
+            for number in range(64):
+                connection.sendall(b"x-%d: " % number + b"y" * HEAD_LIMIT + b"\r\n")
+        except ConnectionError:
+            pass
+        begun = time.monotonic()
+        alive = stack.client.get("/healthz").status_code
+        seconds = time.monotonic() - begun
+
+        assert rest_of(connection)[:12] in {b"HTTP/1.1 431", b""}
+    assert (alive, seconds < QUICK) == (200, True)
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /healthz HTTP/1.1\r\nhost: x\r\nhalf-a-hea"])
+def test_who_says_nothing_or_half_is_cut_off(stack: Running, said: bytes) -> None:
+    """Within the time that a head may take."""
+    with connected(stack) as connection:
+        connection.sendall(said)
+        begun = time.monotonic()
+        answer = rest_of(connection)
+        seconds = time.monotonic() - begun
+
+    assert answer == b""
+    assert HEAD_WITHIN - 1 < seconds < HEAD_WITHIN + 5
+
+
+def test_a_large_body_behind_a_small_head_is_read(stack: Running) -> None:
+    """The limit is of heads alone."""
+    body = b"[" + b" " * (4 * HEAD_LIMIT) + b"]"
+    answer = stack.client.post(
+        "/v1/interactions",
+        content=body,
+        headers={"content-type": "application/cloudevents-batch+json"},
+    )
+
+    assert (answer.status_code, answer.json()) == (200, [])
