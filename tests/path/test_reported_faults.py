@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
+from deploy.wiring import journal_of
+from domain.bank.events import DayClosed
 from streams.broker.kafka import INTERACTIONS, Broker
 from streams.ingest.cloudevents import BATCH, STRUCTURED, write_batch
 from tests.conftest import Running, settings_in
@@ -157,3 +159,36 @@ def test_what_the_stack_writes_is_for_its_owner_alone(running: Running, tmp_path
     assert [path.name for path in written if path.stat().st_mode & 0o077] == ["up.log"], (
         "the test's"
     )
+
+
+def test_a_day_far_behind_the_last_needs_a_person(running: Running) -> None:
+    """Set aside from a sender; closed by a command that names who and why; a resend is harmless."""
+    first, later = (
+        event_of(
+            {"subject": "bank", "type": "day-closed", "day": day, "data": {"date": day}}, f"{day}"
+        )
+        for day in (date(2026, 1, 31), date(2026, 7, 31))
+    )
+
+    def posted(raw: bytes) -> int:
+        kind = {"content-type": STRUCTURED}
+        return running.client.post("/v1/interactions", content=raw, headers=kind).status_code
+
+    before = (posted(first), posted(later))
+    closed = running.report("close-day", "2026-07-31", "--by", "li.wei", "--reason", "a move")
+    refused = running.run("close-day", "2091-01-01", "--by", "li.wei", "--reason", "a move")
+    running.settle()
+    said = [
+        event.data
+        for shard in journal_of(running.settings)
+        for event in shard.own()
+        if isinstance(event.data, DayClosed) and event.data.by
+    ]
+
+    assert before == (201, 422)
+    assert (closed["closed"], refused.returncode) == ("2026-07-31", 2)
+    assert {(each.date, each.by, each.reason) for each in said} == {
+        (date(2026, 7, 31), "li.wei", "a move")
+    }
+    assert len(said) == running.settings.shards
+    assert posted(first) == 200

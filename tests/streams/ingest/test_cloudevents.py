@@ -13,6 +13,7 @@ from streams.ingest.cloudevents import (
     EVENT_LIMIT,
     read_event,
     read_message,
+    read_request,
     write,
     write_batch,
 )
@@ -211,3 +212,121 @@ json_values = st.recursive(
 def test_no_attribute_whatever_raises(name: str, value: Any) -> None:
     """Any JSON in any attribute is either read or rejected."""
     assert read_message(None, json.dumps({**GOOD, name: value}).encode())
+
+
+def binary(**headers: str) -> list[tuple[bytes, bytes]]:
+    """The headers of a good event in binary mode over HTTP, with some of them changed."""
+    said = {
+        "ce-specversion": "1.0",
+        "ce-id": "1",
+        "ce-source": "core",
+        "ce-type": GOOD["type"],
+        "ce-subject": "customer:1",
+        "ce-time": GOOD["time"],
+        "ce-businessdate": GOOD["businessdate"],
+        "content-type": "application/json",
+        **{name.replace("_", "-"): value for name, value in headers.items()},
+    }
+    return [(name.encode(), value.encode("latin-1")) for name, value in said.items()]
+
+
+BODY = json.dumps(GOOD["data"]).encode()
+
+
+@pytest.mark.parametrize(
+    ("said", "source"),
+    [
+        ("/core%20deposits", "/core deposits"),
+        ('"/core deposits"', "/core deposits"),
+        (r'"/core \"old\" deposits"', '/core "old" deposits'),
+        ("%E6%A0%B8%E5%BF%83", "核心"),
+        ("Euro%20%E2%82%AC%20%F0%9F%98%80", "Euro € 😀"),
+        ("100%", "100%"),
+    ],
+)
+def test_a_header_over_http_says_what_the_structured_form_does(said: str, source: str) -> None:
+    """CloudEvents' HTTP binding 1.0.2, 3.1.3.2: quoted or not, percent-encoded UTF-8."""
+    [item] = read_request(BODY, binary(ce_source=said))
+
+    assert not isinstance(item.read, Rejected)
+    assert item.read.source == source
+    assert item.read == read_event(changed(source=source, id="1"))
+
+
+@pytest.mark.parametrize(
+    ("headers", "field", "reason"),
+    [
+        (binary(ce_source="%FF"), "source", "not UTF-8"),
+        (binary(ce_source="\xe9"), "source", "not UTF-8"),
+        ([*binary(), (b"ce-subject", b"customer:2")], "subject", "there twice"),
+        ([*binary(), (b"content-type", b"text/plain")], "content-type", "there twice"),
+        (binary(content_type="application/xml"), "datacontenttype", "read as JSON"),
+    ],
+)
+def test_a_header_that_cannot_be_believed_is_named(
+    headers: list[tuple[bytes, bytes]], field: str, reason: str
+) -> None:
+    """Bytes that are no text, a name that is there twice, data that is no JSON."""
+    [item] = read_request(BODY, headers)
+
+    assert isinstance(item.read, Rejected)
+    assert (item.read.field, reason in item.read.reason) == (field, True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "field"),
+    [
+        (b"application/cloudevents+json", 1, None),
+        (b"application/cloudevents+json; charset=utf-8", 1, None),
+        (b"application/json", 1, None),
+        (b"application/xml", 1, "content-type"),
+        (b"text/plain", 1, "content-type"),
+    ],
+)
+def test_a_structured_event_says_that_it_is_json(
+    kind: bytes, count: int, field: str | None
+) -> None:
+    """Or says nothing of it."""
+    items = read_request(write(proposed(PAID)), [(b"content-type", kind)])
+
+    assert len(items) == count
+    assert [getattr(item.read, "field", None) for item in items] == [field]
+
+
+def test_an_empty_batch_has_no_events() -> None:
+    """Nothing came, and nothing is wrong with it."""
+    assert read_request(b"[]", [(b"content-type", b"application/cloudevents-batch+json")]) == []
+    assert read_message(None, b"[]") == []
+
+
+def test_kafka_names_the_prefix_that_it_uses() -> None:
+    """Whose sender has the prefix of HTTP is told so."""
+    [item] = read_message(None, BODY, [("ce-specversion", b"1.0"), ("ce-id", b"1")])
+
+    assert isinstance(item.read, Rejected)
+    assert item.read.reason == "on Kafka attributes are in headers ce_, not ce-"
+
+
+def test_on_kafka_a_percent_sign_is_a_percent_sign() -> None:
+    """CloudEvents' Kafka binding 1.0.2, 3.2.3: UTF-8, and nothing encoded."""
+    headers = [
+        (name.decode().replace("ce-", "ce_"), value) for name, value in binary(ce_source="a%20b")
+    ]
+    [item] = read_message(None, BODY, headers)
+
+    assert not isinstance(item.read, Rejected)
+    assert item.read.source == "a%20b"
+
+
+@given(more=st.dictionaries(st.text(max_size=5), st.integers(), min_size=1), spaced=st.booleans())
+def test_a_name_is_there_twice_wherever_json_has_it_twice(
+    more: dict[str, int], *, spaced: bool
+) -> None:
+    """An extension of any names is let pass once, and set aside twice; in any layout."""
+    colon = '" : ' if spaced else '":'
+    members = [json.dumps(name)[:-1] + colon + str(value) for name, value in more.items()]
+    once = changed()[:-1] + b',"x":{' + ",".join(members).encode() + b"}}"
+    twice = changed()[:-1] + b',"x":{' + ",".join([*members, members[0]]).encode() + b"}}"
+
+    assert not isinstance(read_event(once), Rejected)
+    assert isinstance(read_event(twice), Rejected)
