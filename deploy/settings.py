@@ -6,8 +6,9 @@ All from the environment, as `TIERFOLD_*`, each with a default for the embedded 
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 RATE = r"^[0-9]{1,9}/(second|minute|hour)$"
@@ -184,6 +185,15 @@ class Settings(BaseSettings):
         default=1_500_000_000, description="Bytes after which the embedded broker is recycled."
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            raise ValueError(f"there is no time zone {name}: one is Asia/Shanghai") from None
+        return name
 
     @model_validator(mode="after")
     def _one_intake_without_a_group(self) -> Self:

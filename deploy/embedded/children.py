@@ -73,7 +73,12 @@ class Child:
 
 
 def prepare() -> None:
-    """Let the server load its modules while this process does other things."""
+    """Let the server load its modules while this process does other things.
+
+    Trap: it would look for them first in the folder that it is started in, where there may be
+    others of the same name.
+    """
+    os.environ["PYTHONSAFEPATH"] = "1"
     if _FORKS:
         context: Any = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(PRELOADED)

@@ -141,7 +141,9 @@ class Stack:
 
     def _publish_pids(self) -> None:
         lines = "".join(f"{name} {pid}\n" for name, pid in self.pids().items())
-        (self._settings.data_dir / "pids").write_text(lines, encoding="ascii")
+        new = self._settings.data_dir / ".pids"
+        new.write_text(lines, encoding="ascii")
+        new.replace(self._settings.data_dir / "pids")
 
     def _make_tables(self) -> None:
         """Trap: processes that make the tables of one file at the same time fail."""

@@ -20,6 +20,8 @@ templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+"""What a cell begins with that spreadsheets take for a formula."""
 COLUMNS = (
     "policy",
     "customer",
@@ -69,8 +71,13 @@ def as_csv(found: Sequence[Comparison]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
-    writer.writerows(_movers(found))
+    writer.writerows([*map(_harmless, row)] for row in _movers(found))
     return text.getvalue().encode()
+
+
+def _harmless(said: str | int) -> str | int:
+    """A cell that no spreadsheet takes for a formula (OWASP, CSV injection)."""
+    return f"'{said}" if isinstance(said, str) and said[:1] in FORMULAS else said
 
 
 def as_parquet(found: Sequence[Comparison]) -> bytes:

@@ -31,8 +31,11 @@ EVENT_LIMIT = 256 * 1024
 BATCH_LIMIT = 10_000
 """Events in one message."""
 SUBJECT = re.compile(r"bank|shard:[0-9]{1,4}|(?!shard:)[a-z]+:[A-Za-z0-9_.\-:/@#]{1,190}")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 YEARS = range(1850, 2200)
 APART = timedelta(days=366)
+FAULTS = 10
+"""Faults of one event that are named."""
 REQUIRED = 7
 """Attributes that every structured event has."""
 READABLE = {PREFIX + event_type: event_type for event_type in (*UPCASTERS, *EVENT_BY_TYPE)}
@@ -244,14 +247,33 @@ class _RepeatedError(Exception):
 
 
 def _interpret(event: CloudEvent) -> Proposed | Rejected:
-    event_type = READABLE.get(event.type)
-    if event_type is None:
+    wrong = _of_attributes(event)
+    if wrong is not None:
+        return wrong
+    data = _data_of(event)
+    return data if isinstance(data, Rejected) else _with_data(event, READABLE[event.type], data)
+
+
+def _of_attributes(event: CloudEvent) -> Rejected | None:
+    """What is wrong with an event beside its data."""
+    if event.type not in READABLE:
         return Rejected("this type is not in the catalogue", "type")
     if not SUBJECT.fullmatch(event.subject):
         return Rejected("a subject is `bank` or `kind:name`, as in customer:1001", "subject")
-    if event.time.year not in YEARS or event.businessdate.year not in YEARS:
-        field = "time" if event.time.year not in YEARS else "businessdate"
-        return Rejected(f"the year must be within {YEARS.start} and {YEARS.stop - 1}", field)
+    for name, said in (("id", event.id), ("source", event.source)):
+        if not said.isprintable() and CONTROL.search(said):
+            return Rejected("it has a control character", name)
+    for name, year in (("time", event.time.year), ("businessdate", event.businessdate.year)):
+        if year not in YEARS:
+            return Rejected(f"the year must be within {YEARS.start} and {YEARS.stop - 1}", name)
+    if abs(event.time.date() - event.businessdate) > APART:
+        return Rejected(
+            f"the business date is more than {APART.days} days from the time", "businessdate"
+        )
+    return None
+
+
+def _data_of(event: CloudEvent) -> bytes | Rejected:
     data = bytes(event.data)
     if event.data_base64 is not None:
         try:
@@ -260,13 +282,7 @@ def _interpret(event: CloudEvent) -> Proposed | Rejected:
             return Rejected("it is not base64", "data_base64")
         if twice := _repeated(data):
             return Rejected("this name is there twice", f"data.{twice}")
-    if not data:
-        return Rejected("data is missing, or there twice: as data and as data_base64", "data")
-    if abs(event.time.date() - event.businessdate) > APART:
-        return Rejected(
-            f"the business date is more than {APART.days} days from the time", "businessdate"
-        )
-    return _with_data(event, event_type, data)
+    return data or Rejected("data is missing, or there twice: as data and as data_base64", "data")
 
 
 def _with_data(event: CloudEvent, event_type: str, data: bytes) -> Proposed | Rejected:
@@ -279,10 +295,7 @@ def _with_data(event: CloudEvent, event_type: str, data: bytes) -> Proposed | Re
     try:
         interaction = EVENT_BY_TYPE[event_type].__pydantic_validator__.validate_json(data)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        return Rejected(
-            first["msg"], ".".join(["data", *map(str, first["loc"])]).replace("\0", "?")
-        )
+        return _rejected_for(error)
     if isinstance(interaction, DayClosed) and interaction.date != event.businessdate:
         return Rejected("the day that closed is not the business date", "data.date")
     kind, _, _ = event.subject.partition(":")
@@ -299,6 +312,16 @@ def _with_data(event: CloudEvent, event_type: str, data: bytes) -> Proposed | Re
         interaction,
         event.cause,
     )
+
+
+def _rejected_for(error: ValidationError) -> Rejected:
+    """Every fault of what an event says; the field of the first, and the others named behind it."""
+    faults = [
+        (".".join(["data", *map(str, each["loc"])]).replace("\0", "?"), each["msg"])
+        for each in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    (field, said), *others = faults[:FAULTS]
+    return Rejected("; ".join([said, *(f"{name}: {why}" for name, why in others)]), field)
 
 
 def _keyed(key: bytes | None, item: Item) -> Item:

@@ -10,6 +10,7 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from hashlib import sha256
+from http.client import HTTPException
 from typing import Any
 from uuid import uuid4
 
@@ -25,6 +26,8 @@ log = structlog.get_logger()
 
 ALGORITHMS = ("EdDSA", "ES256", "PS256", "RS256")
 """What a token may be signed with: no shared secrets, and never nothing."""
+TYPES = ("at+jwt", "jwt")
+"""What an access token says that it is (RFC 9068), or says nothing of."""
 REQUIRED = ["exp", "iss", "aud", "sub"]
 LEEWAY = 30
 """Seconds that two clocks may differ."""
@@ -55,6 +58,7 @@ class Tokens:
         self._keys: dict[str, jwt.PyJWK] = {}
         self._looked = -RENEW_EVERY
         self._looking = asyncio.Lock()
+        self._renewing: asyncio.Task[None] | None = None
         self._good: dict[str, tuple[Caller, float]] = {}
 
     async def caller(self, token: str) -> Caller:
@@ -65,7 +69,10 @@ class Tokens:
         if len(token) > LONGEST:
             raise BadToken("it is too long")
         try:
-            key = await self._key(str(jwt.get_unverified_header(token).get("kid")))
+            head = jwt.get_unverified_header(token)
+            if str(head.get("typ", "JWT")).lower().removeprefix("application/") not in TYPES:
+                raise BadToken("it is a token for something else")
+            key = await self._key(str(head.get("kid")))
             claims = jwt.decode(
                 token,
                 key,
@@ -84,20 +91,31 @@ class Tokens:
         return caller
 
     async def _key(self, name: str) -> jwt.PyJWK:
-        async with self._looking:
-            since = time.monotonic() - self._looked
-            if since > RENEW_EVERY or (name not in self._keys and since > LOOK_EVERY):
-                self._keys, self._looked = await asyncio.to_thread(self._look), time.monotonic()
+        if name not in self._keys:
+            await self._renewed(LOOK_EVERY)
+        elif time.monotonic() - self._looked > RENEW_EVERY and not self._looking.locked():
+            self._renewing = asyncio.create_task(self._renewed(RENEW_EVERY))  # nobody waits for it
         if name not in self._keys:
             raise BadToken("it is signed by a key that is not known here")
         return self._keys[name]
+
+    async def _renewed(self, after: float) -> None:
+        """Look at the keys once more, unless somebody has within so many seconds."""
+        async with self._looking:
+            if time.monotonic() - self._looked > after:
+                before, self._keys = self._keys, await asyncio.to_thread(self._look)
+                self._looked = time.monotonic()
+                if before.keys() - self._keys.keys():
+                    self._good.clear()  # by a key that is there no more nobody comes in
 
     def _look(self) -> dict[str, jwt.PyJWK]:
         """The keys by their names; as they were where nobody tells."""
         try:
             said = json.loads(self._read())["keys"]
             found = [key for key in map(_public, said) if key is not None]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (
+            *(OSError, HTTPException, ValueError, KeyError, TypeError, AttributeError),
+        ) as error:
             log.warning("token_keys_not_read", error=type(error).__name__)
             return self._keys
         if not found:
