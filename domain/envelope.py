@@ -67,24 +67,6 @@ class Recorded(NamedTuple):
     context: Any = None
 
 
-def cause_of(event: Recorded) -> str:
-    """The name of an event as a cause: `source#id`, with a `#` of the source percent-encoded, so
-    that no two events have one name.
-    """
-    return f"{kept_apart(event.source, '#')}#{event.id}"
-
-
-def kept_apart(name: str, by: str) -> str:
-    """A name without the character that parts it from the next one, percent-encoded (RFC 3986).
-
-    >>> kept_apart("a#b", "#")
-    'a%23b'
-    """
-    return (
-        name.replace("%", "%25").replace(by, f"%{ord(by):X}") if by in name or "%" in name else name
-    )
-
-
 def following(
     event: Recorded, kind: str, stream: str, data: Interaction, about: str = ""
 ) -> Proposed:
@@ -96,7 +78,7 @@ def following(
     folded, and what follows from it once more would be another content under the same name. So what
     follows has its dicts in order.
     """
-    cause = cause_of(event)
+    cause = f"{event.source}#{event.id}"
     name = f"{kind}:{sha256((cause + about).encode()).hexdigest()}"
     return Proposed(
         REACTIONS, name, stream, event.occurred_at, event.business_date, in_order(data), cause

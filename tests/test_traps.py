@@ -14,6 +14,7 @@ from domain.tiering.policy import TierPolicy
 from projections.redis import RedisStore
 from streams.folds.active_groups import Register
 from streams.folds.agents import FETCH_WAIT_MS, worker
+from streams.ingest.signature import Vouching
 from streams.journal import Journal
 
 
@@ -50,6 +51,7 @@ async def test_faust_fixes_the_fetch_wait_and_we_set_it(
         sqlite_journal,
         emit,
         Register(store, sqlite_journal, bohai),
+        Vouching(bytes(32)),
         {},
         tmp_path,
     )

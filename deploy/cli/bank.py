@@ -3,6 +3,7 @@
 from datetime import datetime, time
 from pathlib import Path
 from typing import Annotated
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import typer
@@ -34,7 +35,8 @@ def feed(
 ) -> None:
     """Send interactions in, and wait until every one is safe.
 
-    Ends with 1 where not all of them could be recorded.
+    Ends with 1 where not all that arrived meanwhile was recorded, if the journal is waited for: with
+    a broker that keeps messages nothing is known of that yet.
     """
     from deploy.operations.feed import feed_all, sources
 
@@ -89,7 +91,7 @@ def close_day(
         raise UserError(f"{date} is not over: today is {now.date()}")
     said = DayClosed(date=date, by=by, reason=reason)
     at = datetime.combine(date, time(23, 59), zone)
-    event = Proposed(CALENDAR, f"closed/{date}", BANK, at, date, said)
+    event = Proposed(CALENDAR, f"closed/{date}/{uuid4().hex}", BANK, at, date, said)
     asyncio.run(say(settings, existing_journal(settings), event, f"{date} is not closed"))
     show({"closed": str(date), "by": by, "reason": reason}, as_json)
 

@@ -14,7 +14,7 @@ from domain.accounts.currencies import CODES
 from domain.accounts.events import ExchangeRateFixed
 from domain.bank.events import DayClosed
 from domain.envelope import Proposed
-from domain.event import BANK, NAME, STREAM, Currency, Identifier, Interaction
+from domain.event import NAME, STREAM, Currency, Identifier, Interaction
 from domain.event_types import type_name
 from domain.households.events import COMPANY_GROUP, HOUSEHOLD
 
@@ -81,15 +81,15 @@ class ArrivalPolicy(_Said):
         """
         match event.data:
             case DayClosed(date=day):
-                more = self._of_step(event, day, closed)
+                more = self._of_step(day, closed)
             case ExchangeRateFixed():
                 more = self._of_rate(event.data)
             case _:
                 more = None
         return bounds.doubt(event) or more
 
-    def _of_step(self, event: Proposed, day: date, closed: date | None) -> Doubt | None:
-        if event.stream != BANK or closed is None or (day - closed).days <= self.longest_step:
+    def _of_step(self, day: date, closed: date | None) -> Doubt | None:
+        if closed is None or (day - closed).days <= self.longest_step:
             return None
         return Doubt(
             f"the last day that closed is {closed}, and {self.longest_step} days are the longest "

@@ -78,7 +78,7 @@ IGNORED = type_keys(OfferDecided)
 there are questions.
 """
 CUSTOMERS = Group(
-    "customers@2",
+    "customers@3",
     ("customer",),
     Facts,
     (profile.PROFILE, ledger.LEDGER, months.MONTHS),

@@ -8,7 +8,7 @@ from typing import cast
 
 from domain.bank.events import DayClosed
 from domain.campaigns.events import CampaignTouched
-from domain.envelope import Proposed, Recorded, following, kept_apart
+from domain.envelope import Proposed, Recorded, following
 from domain.event import Channel
 from domain.households.events import HouseholdJoined
 from domain.offers import contact_policy as contacts
@@ -57,7 +57,7 @@ def react(stream: str, before: Responses, after: Responses, event: Recorded) -> 
                     "lapse",
                     stream,
                     OfferLapsed(decision=decision, offer=offer),
-                    about=f"{stream}/{kept_apart(decision, '/')}/{kept_apart(offer, '/')}",
+                    about=f"{stream}/{decision}/{offer}",
                 )
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from domain.bank.events import DayClosed
 from domain.campaigns.events import CampaignTouched
-from domain.envelope import Recorded, cause_of
+from domain.envelope import Recorded
 from domain.event import Channel
 from domain.fastcopy import changed
 from domain.households.events import HouseholdJoined, HouseholdLeft
@@ -97,7 +97,7 @@ def evolve(offers: Offers, event: Recorded) -> Offers:  # noqa: PLR0911, C901 - 
                 _presented(offers, decision, offer), channel, at, _contact_name(offers, event, at)
             )
         case CampaignTouched(channel=channel):
-            return _contacted(offers, channel, event.occurred_at, cause_of(event))
+            return _contacted(offers, channel, event.occurred_at, _name(event))
         case MemberContacted(channel=channel, at=at, name=name):
             return _contacted(offers, channel, at, name)
         case OfferAccepted(offer=offer) as answer:
@@ -301,8 +301,12 @@ def _contact_name(offers: Offers, event: Recorded, at: datetime) -> str:
     return (
         shown.decision
         if not known or contacts.same_contact(offers.contacts, shown.channel, at, shown.decision)
-        else cause_of(event)
+        else _name(event)
     )
+
+
+def _name(event: Recorded) -> str:
+    return f"{event.source}#{event.id}"
 
 
 def due(offers: Offers) -> date | None:

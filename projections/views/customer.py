@@ -43,6 +43,11 @@ class Customer:
     """None in a decision of a release that did not ask for it."""
 
     @property
+    def is_asked_whole(self) -> bool:
+        """Whether what bars the whole customer is asked; decisions of older releases did not."""
+        return self.life is not None
+
+    @property
     def rows(self) -> Mapping[Month, MonthlyFacts]:
         """The months, each with how many complaints were open at its end."""
         return with_disputes(self.months.rows, self.complaints)

@@ -215,7 +215,7 @@ def _barred(customer: Customer, age: int | None, catalogue: Catalogue) -> str | 
 
 def _unreachable(customer: Customer) -> frozenset[str]:
     """The channels for which no address of a customer is known."""
-    if customer.life is None:
+    if not customer.is_asked_whole:
         return frozenset()
     known = customer.profile.contacts
     return frozenset(channel for channel, medium in MEDIA.items() if medium not in known)
@@ -226,7 +226,7 @@ def _case(
 ) -> Case:
     balances = dict.fromkeys(BALANCES, 0)
     for account in customer.ledger.accounts.values():
-        counts = not account.closed or customer.life is not None  # money on it counts for the tier
+        counts = not account.closed or customer.is_asked_whole  # money on it counts for the tier
         if account.currency == currency and counts:
             balances[f"balance-{account.asset_class}"] += account.balance
     now = replace(facts, traits=customer.traits)

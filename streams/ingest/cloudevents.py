@@ -69,6 +69,7 @@ class Item(NamedTuple):
     read: Proposed | Rejected
 
 
+EMPTY = Rejected("the batch is empty")
 _event = msgspec.json.Decoder(CloudEvent)
 _batch = msgspec.json.Decoder(list[Raw])
 _encode = msgspec.json.Encoder().encode
@@ -100,7 +101,8 @@ def read_request(value: bytes, headers: Iterable[tuple[bytes, bytes]]) -> list[I
         else (name.decode("latin-1"), content)
         for name, content in headers
     ]
-    return _read(value, said)
+    items = _read(value, said)
+    return [] if [item.read for item in items] == [EMPTY] else items
 
 
 def _read(value: bytes, headers: Sequence[tuple[str, bytes]]) -> list[Item]:
@@ -150,7 +152,7 @@ def read_event(raw: bytes) -> Proposed | Rejected:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return _rejected(error)
     there = REQUIRED + (len(event.data) > 0) + (event.cause is not None)
-    return _once(raw, there, _interpret(event))
+    return _once(raw, there, _interpret(event), has_data=event.data_base64 is None)
 
 
 def write(event: Proposed) -> bytes:
@@ -187,7 +189,7 @@ def _read_batch(value: bytes) -> list[Item]:
                 value, Rejected(f"the batch has {len(raws)} events, and {BATCH_LIMIT} is the limit")
             )
         ]
-    return [Item(raw, read_event(raw)) for raw in raws]
+    return [Item(raw, read_event(raw)) for raw in raws] or [Item(value, EMPTY)]
 
 
 def _read_binary(named: Mapping[str, str], value: bytes) -> Proposed | Rejected:
@@ -202,10 +204,12 @@ def _read_binary(named: Mapping[str, str], value: bytes) -> Proposed | Rejected:
         event = msgspec.convert({**attributes, "data": Raw(value)}, CloudEvent, strict=False)
     except (msgspec.ValidationError, UnicodeDecodeError) as error:
         return _rejected(error)
-    return _once(value, 0, _interpret(event))
+    return _once(value, 0, _interpret(event), has_data=True)
 
 
-def _once(raw: bytes, there: int, read: Proposed | Rejected) -> Proposed | Rejected:
+def _once(
+    raw: bytes, there: int, read: Proposed | Rejected, *, has_data: bool
+) -> Proposed | Rejected:
     """What was read, unless a JSON name is there twice, at any depth: parsers differ in which
     counts.
 
@@ -214,17 +218,16 @@ def _once(raw: bytes, there: int, read: Proposed | Rejected) -> Proposed | Rejec
     """
     if isinstance(read, Rejected) or is_own_word(type(read.data)):
         return read
-    fields = len(read.data.model_fields_set)
+    fields = len(read.data.model_fields_set) if has_data else 0
     if raw.count(b'":') == there + fields and not (
         b'" ' in raw or b'"\n' in raw or b'"\t' in raw or b'"\r' in raw
     ):
         return read
-    name = _repeated(raw)
-    return read if name is None else Rejected("this name is there twice", name.replace("\0", "?"))
+    return _repeated(raw) or read
 
 
-def _repeated(raw: bytes) -> str | None:
-    """The first name that one object of a JSON text has twice."""
+def _repeated(raw: bytes) -> Rejected | None:
+    """The first name that one object of a JSON text has twice; or why that cannot be told."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -236,9 +239,9 @@ def _repeated(raw: bytes) -> str | None:
     try:
         json.loads(raw, object_pairs_hook=once)
     except _RepeatedError as error:
-        return str(error)
+        return Rejected("this name is there twice", str(error).replace("\0", "?"))
     except (ValueError, RecursionError):
-        return None  # it was read once, and is bounded: deeper than Python goes nothing is asked
+        return Rejected("not every reader of JSON reads this")
     return None
 
 
@@ -280,8 +283,8 @@ def _data_of(event: CloudEvent) -> bytes | Rejected:
             data = b"" if data else b64decode(event.data_base64, validate=True)
         except ValueError:
             return Rejected("it is not base64", "data_base64")
-        if twice := _repeated(data):
-            return Rejected("this name is there twice", f"data.{twice}")
+        if data and (twice := _repeated(data)):
+            return twice
     return data or Rejected("data is missing, or there twice: as data and as data_base64", "data")
 
 

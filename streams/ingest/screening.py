@@ -12,7 +12,7 @@ from domain.bank.arrival_policy import ArrivalPolicy, Bounds
 from domain.bank.events import DayClosed
 from domain.customers.events import PreferenceStated, ProfileFactStated
 from domain.envelope import Proposed
-from domain.event import BANK, Interaction
+from domain.event import Interaction
 from streams.ingest.cloudevents import Item
 from streams.journal import Rejected, Shard
 
@@ -78,7 +78,7 @@ class Screen:
             self._bounds = {} if self._today != today else self._bounds
             bounds = self._bounds[kind] = self._arrivals.bounds(kind, today)
             self._today = today
-        last = closed() if kind is DayClosed and event.stream == BANK else None
+        last = closed() if kind is DayClosed else None
         doubt = self._arrivals.doubt(event, bounds, last)
         return Rejected(*doubt) if doubt else None
 

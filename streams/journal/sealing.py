@@ -36,6 +36,11 @@ def is_sealed(row: Row) -> bool:
     return SEALED in row.state
 
 
+def subjects_of(sealed: Sequence[Row]) -> set[str]:
+    """With whose keys sealed rows are closed."""
+    return {_subject(row, row.state.rfind(SEALED)) for row in sealed}
+
+
 def opened(rows: Sequence[Row], keyring: Keyring | None) -> list[Row]:
     """Rows whose bytes can be decoded.
 

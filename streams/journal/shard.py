@@ -26,7 +26,7 @@ from streams.journal.outcomes import (
 )
 from streams.journal.quarantine import Entry, set_aside, taken_out
 from streams.journal.rows import FORGOTTEN, Row, row_of
-from streams.journal.sealing import closed, is_sealed, opened, payloads, place_of
+from streams.journal.sealing import closed, is_sealed, opened, payloads, place_of, subjects_of
 from streams.journal.tables import (
     CLAIM,
     COUNTS,
@@ -143,9 +143,9 @@ class Shard:
 
         Raises `ValueError` if the tree does not end where the events do, and as `must_open` does.
         """
+        self.must_open()
         [(self._epoch,)] = self._recorder.change(CLAIM)
         self._head = self.head()
-        self.must_open()
         self._ends.clear()
         self._tree = self._grown()
 
@@ -155,7 +155,10 @@ class Shard:
         An event that was changed is for the guard to find: one that opens is enough.
         """
         sealed = list(filter(is_sealed, self.stored(self.head() - LOOKED_AT, LOOKED_AT)))
-        if self._keyring is not None and sealed and not any(map(self._opens, sealed)):
+        if self._keyring is None or not sealed:
+            return
+        self._keyring.to_seal(subjects_of(sealed))
+        if not any(map(self._opens, sealed)):
             raise ValueError(
                 f"shard {self.number} was sealed by other keys: put back the database of keys that "
                 "belongs to this journal (TIERFOLD_VAULT)"

@@ -61,10 +61,11 @@ class Parts:
 
         One without a usable subject, or too large, goes by itself.
         """
-        if raw.lstrip()[:1] == b"[" and (events := _listed(raw)):
-            for one in events:
-                self.add(bytes(one))
-            return
+        events = _listed(raw) if raw.lstrip()[:1] == b"[" else None
+        for one in [raw] if events is None else map(bytes, events):
+            self._add(one)
+
+    def _add(self, raw: bytes) -> None:
         try:
             subject = _subject.decode(raw).subject
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -145,12 +146,12 @@ def feed(
     return parts
 
 
-def _listed(raw: bytes) -> list[msgspec.Raw]:
-    """The members of a JSON list; none if it is not one."""
+def _listed(raw: bytes) -> list[msgspec.Raw] | None:
+    """The members of a JSON list; None if it is not one."""
     try:
         return _list.decode(raw)
     except (msgspec.DecodeError, RecursionError):
-        return []
+        return None
 
 
 def written(events: Iterable[Proposed]) -> Iterator[bytes]:

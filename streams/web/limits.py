@@ -24,48 +24,83 @@ TOO_LARGE = b"\r\n".join(
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, which reads heads of any size and waits for them for ever."""
+    """uvicorn's protocol, which reads heads and trailers of any size, and waits for ever."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._head = 0
+        self._unread = 0
         self._in_head = True
+        self._refused = False
         self._due: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a head."""
         super().connection_made(transport)
-        self._due = self.loop.call_later(HEAD_WITHIN, transport.close)
+        self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
-        self._came()
+        self._wait_no_more()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on, unless the head is too large."""
-        if self._in_head:
-            self._head += len(data)
-            if self._head > HEAD_LIMIT and b"\r\n\r\n" not in data[:HEAD_LIMIT]:
-                self.transport.write(TOO_LARGE)
-                self.transport.close()
-                return
-            if self._due is None:
-                self._due = self.loop.call_later(HEAD_WITHIN, self.transport.close)
+        """Read on, unless nothing could be made of too much."""
+        if self._refused:
+            return
+        if self._in_head and self._due is None:
+            self._wait()
+        self._unread += len(data)
         super().data_received(data)
+        if self._unread > HEAD_LIMIT:
+            self._refuse()
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the request line."""
+        if self._has_room(len(url)):
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or a trailer behind a body in chunks."""
+        if self._has_room(len(name) + len(value)):
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The head is there, and what follows is a body, or the next one."""
-        self._came()
-        self._in_head = False
-        super().on_headers_complete()
+        """The head is there."""
+        self._wait_no_more()
+        self._in_head, self._unread = False, 0
+        if not self._refused:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of a body, whose size others bound."""
+        self._unread = 0
+        if not self._refused:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Another head may follow."""
-        self._head, self._in_head = 0, True
-        super().on_message_complete()
+        self._head, self._unread, self._in_head = 0, 0, True
+        if not self._refused:
+            super().on_message_complete()
 
-    def _came(self) -> None:
+    def _has_room(self, size: int) -> bool:
+        self._unread = 0
+        self._head += size
+        if self._head > HEAD_LIMIT:
+            self._refuse()
+        return not self._refused
+
+    def _refuse(self) -> None:
+        if not self._refused:
+            self._refused = True
+            self.transport.write(TOO_LARGE)
+            self.transport.close()
+
+    def _wait(self) -> None:
+        self._due = self.loop.call_later(HEAD_WITHIN, self.transport.close)
+
+    def _wait_no_more(self) -> None:
         if self._due is not None:
             self._due.cancel()
             self._due = None

@@ -101,7 +101,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     (made.settings.data_dir / "in.jsonl").write_bytes(
         b"\n".join([*lines, *(line.encode() for line in bad)])
     )
-    made.report("feed", str(made.settings.data_dir / "in.jsonl"))
+    made.report("feed", str(made.settings.data_dir / "in.jsonl"), code=1)
     (made.settings.data_dir / "in.jsonl").unlink()
     made.settle()
     with made.calls() as client:

@@ -1,13 +1,15 @@
 """How does an interaction come in over HTTP? By the same front door, answered when it is safe."""
 
 import asyncio
+from collections.abc import Sequence
 from concurrent.futures import Future
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, cast
 
 from fastapi import FastAPI, Header, Request, Response
 from pydantic import BaseModel
 
+from domain.bank.events import DayClosed
 from domain.envelope import Proposed
 from streams.broker.routing import shard_of, spread
 from streams.ingest.cloudevents import read_request, write, write_batch
@@ -130,7 +132,7 @@ async def _posted(request: Request, deps: WebDependencies) -> list[Proposed]:
             422,
             "nothing was recorded: passwords, biometrics and their like must never be sent here",
         )
-    reads = await asyncio.to_thread(lambda: [_believed(deps, item.read) for item in items])
+    reads = await asyncio.to_thread(_believed, deps, [item.read for item in items])
     errors = [
         {"item": number, "field": read.field, "detail": read.reason}
         for number, read in enumerate(reads)
@@ -144,11 +146,29 @@ async def _posted(request: Request, deps: WebDependencies) -> list[Proposed]:
     return [copy for event in events for copy in spread(event, deps.shards)]
 
 
-def _believed(deps: WebDependencies, read: Proposed | Rejected) -> Proposed | Rejected:
-    """What was read, unless it cannot be believed; what is our own word is."""
-    if isinstance(read, Rejected) or needs_signature(read):
-        return read
-    return deps.screen.doubt(read, datetime.now(UTC), lambda: last_closed(deps.journal)) or read
+def _believed(
+    deps: WebDependencies, reads: Sequence[Proposed | Rejected]
+) -> list[Proposed | Rejected]:
+    """What was read, in order, unless it cannot be believed; what is our own word is.
+
+    Days of one batch may follow one another.
+    """
+    days: list[date] = []
+
+    def closed() -> date | None:
+        return max(filter(None, (last_closed(deps.journal), *days)), default=None)
+
+    def believed(read: Proposed | Rejected) -> Proposed | Rejected:
+        if isinstance(read, Rejected) or needs_signature(read):
+            return read
+        if read.stream.startswith("shard:"):
+            return Rejected("this is for the whole bank: its subject is `bank`", "subject")
+        doubt = deps.screen.doubt(read, datetime.now(UTC), closed)
+        if doubt is None and isinstance(read.data, DayClosed):
+            days.append(read.data.date)
+        return doubt or read
+
+    return list(map(believed, reads))
 
 
 async def _known(deps: WebDependencies, events: list[Proposed]) -> dict[bytes, Known]:
@@ -201,5 +221,5 @@ async def _must_be_forgotten(deps: WebDependencies, event: Proposed) -> None:
     ):
         raise Problem(
             503,
-            "it is not in the journal: look at intake's log, and send it again, which is harmless",
+            "it is not in the journal, and may be in quarantine; send it again, which is harmless",
         )

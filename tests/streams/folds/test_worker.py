@@ -37,7 +37,8 @@ async def worker_of(
     store: RedisStore,
     policy: TierPolicy,
     live: Live | None = None,
-    settled: float = 0.2,
+    *,
+    in_step: bool = True,
 ) -> FoldWorker:
     """The customers' worker, with all its groups in step over an empty shard."""
 
@@ -47,7 +48,8 @@ async def worker_of(
     register = Register(store, journal, policy)
     worker = FoldWorker(AGENTS[CUSTOMERS.name], store, journal, emit, register, live)
     await worker.look_after([0])
-    await asyncio.sleep(settled)
+    if in_step:
+        await asyncio.gather(*worker._filling.values())
     return worker
 
 
@@ -130,7 +132,7 @@ async def test_what_is_filled_gives_way_to_what_came_just_now_and_gets_on(
     recorded_batches(sqlite_journal)
     live, begun = Live(), time.monotonic()
     async with live:
-        await worker_of(sqlite_journal, redis, bohai, live, settled=0)
+        await worker_of(sqlite_journal, redis, bohai, live, in_step=False)
         await until_filled(redis, sqlite_journal[0].head())
 
     assert time.monotonic() - begun >= GIVEN_WAY
