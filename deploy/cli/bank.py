@@ -35,8 +35,8 @@ def feed(
 ) -> None:
     """Send interactions in, and wait until every one is safe.
 
-    Ends with 1 where not all that arrived meanwhile was recorded, if the journal is waited for: with
-    a broker that keeps messages nothing is known of that yet.
+    Ends with 1 where not all that arrived meanwhile was recorded, if the journal is waited for.
+    With a broker that keeps messages nothing is known of that yet.
     """
     from deploy.operations.feed import feed_all, sources
 

@@ -154,11 +154,11 @@ class Shard:
 
         An event that was changed is for the guard to find: one that opens is enough.
         """
-        sealed = list(filter(is_sealed, self.stored(self.head() - LOOKED_AT, LOOKED_AT)))
-        if self._keyring is None or not sealed:
+        if self._keyring is None:
             return
+        sealed = list(filter(is_sealed, self.stored(self.head() - LOOKED_AT, LOOKED_AT)))
         self._keyring.to_seal(subjects_of(sealed))
-        if not any(map(self._opens, sealed)):
+        if sealed and not any(map(self._opens, sealed)):
             raise ValueError(
                 f"shard {self.number} was sealed by other keys: put back the database of keys that "
                 "belongs to this journal (TIERFOLD_VAULT)"

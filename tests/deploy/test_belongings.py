@@ -14,6 +14,7 @@ from deploy.terminal import UserError
 from deploy.wiring import journal_of, keyring_of, notary_of, whole_journal
 from domain.customers.events import CustomerOnboarded
 from streams.journal import Arrival, LogOffset
+from streams.keyring import NoKey
 from tests.conftest import NOON, environment_of, proposed, run_command, settings_in
 
 
@@ -111,3 +112,27 @@ def test_another_number_of_shards_is_refused_at_once(bank: Settings) -> None:
     assert done.returncode == 2
     assert b"TIERFOLD_SHARDS is fixed once there is data" in done.stderr
     assert b"is up" not in done.stderr
+
+
+def test_an_older_vault_is_refused_before_the_shard_is_claimed(
+    bank: Settings, tmp_path: Path
+) -> None:
+    """Nobody gets a second key, and whoever owns the shard goes on."""
+    vault = Path(bank.vault_url.removeprefix("sqlite://"))
+    backup = tmp_path / "older"
+    shutil.copytree(vault.parent, backup)
+    owner = journal_of(bank)
+    owner[0].claim()
+    late = proposed(CustomerOnboarded(source="branch"), "2", "customer:1000")
+    owner[0].record([Arrival(1, 0, b"", late)], LogOffset("log", 1), NOON)
+    last = vault.parent.rename(tmp_path / "newer")
+    backup.rename(vault.parent)
+
+    with pytest.raises(NoKey, match="TIERFOLD_VAULT"):
+        journal_of(bank)[0].claim()
+
+    vault.parent.rename(tmp_path / "older again")
+    last.rename(vault.parent)
+    again = proposed(CustomerOnboarded(source="branch"), "3", "customer:1000")
+    commit = owner[0].record([Arrival(2, 0, b"", again)], LogOffset("log", 2), NOON)
+    assert commit.counts.recorded == 1

@@ -20,6 +20,7 @@ from deploy.wiring import journal_of
 from domain.customers.events import (
     ConsentGranted,
     ConsentWithdrawn,
+    ContactStated,
     CustomerOnboarded,
     RiskProfileAssessed,
 )
@@ -121,8 +122,13 @@ def newcomer(client: httpx.Client, *more: Interaction) -> str:
         RiskProfileAssessed(grade="C3", valid_until=date(2199, 1, 1), source="app"),
         ConsentGranted(purpose="financial-marketing", source="app"),
     )
-    post(client, *(said(f"customer:{name}", data) for data in (first, risk, agreed, *more)))
-    folded(client, name, 3 + len(more))
+    reached: list[Interaction] = [
+        ContactStated(medium="phone", value="13800138000", source="branch"),
+        ContactStated(medium="email", value="li@example.com", source="branch"),
+    ]
+    told = (first, risk, agreed, *reached, *more)
+    post(client, *(said(f"customer:{name}", data) for data in told))
+    folded(client, name, len(told))
     return name
 
 

@@ -70,3 +70,49 @@ def test_a_large_body_behind_a_small_head_is_read(stack: Running) -> None:
     )
 
     assert (answer.status_code, answer.json()) == (200, [])
+
+
+def test_trailers_are_bounded_like_heads(stack: Running) -> None:
+    """Behind a body in chunks, whoever sends it."""
+    with connected(stack) as connection:
+        connection.sendall(
+            b"POST /v1/interactions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n"
+        )
+        line = b"x: " + b"y" * 1_000 + b"\r\n"
+        sent = 0
+        try:
+            for _ in range(200_000):
+                sent += connection.send(line)
+        except ConnectionError:
+            pass
+
+    assert sent < 64 * 1024 * 1024
+
+
+def test_a_head_that_is_a_little_too_large_is_told_so(stack: Running) -> None:
+    """All of it was sent before the answer came."""
+    with connected(stack) as connection:
+        connection.sendall(
+            b"GET /healthz HTTP/1.1\r\nhost: x\r\nx: " + b"y" * HEAD_LIMIT + b"\r\n\r\n"
+        )
+        answer = rest_of(connection)
+
+    assert answer.startswith(b"HTTP/1.1 431")
+
+
+def test_a_head_in_two_segments_with_a_body_is_read(stack: Running) -> None:
+    """Wherever the network parts them."""
+    token = stack.client.headers["authorization"]
+    body = b"[" + b" " * 60_000 + b"]"
+    head = (
+        b"POST /v1/interactions HTTP/1.1\r\nhost: x\r\n"
+        b"content-type: application/cloudevents-batch+json\r\nconnection: close\r\n"
+        + f"authorization: {token}\r\ncontent-length: {len(body)}\r\n\r".encode()
+    )
+    with connected(stack) as connection:
+        connection.sendall(head)
+        time.sleep(0.2)
+        connection.sendall(b"\n" + body)
+        answer = rest_of(connection)
+
+    assert answer.startswith(b"HTTP/1.1 200")

@@ -1,6 +1,7 @@
 """What can be read, what is rejected, and that nothing ever raises."""
 
 import json
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -296,7 +297,8 @@ def test_a_structured_event_says_that_it_is_json(
 def test_an_empty_batch_has_no_events() -> None:
     """Nothing came, and nothing is wrong with it."""
     assert read_request(b"[]", [(b"content-type", b"application/cloudevents-batch+json")]) == []
-    assert read_message(None, b"[]") == []
+    [on_kafka] = read_message(None, b"[]")
+    assert isinstance(on_kafka.read, Rejected), "every message has an outcome"
 
 
 def test_kafka_names_the_prefix_that_it_uses() -> None:
@@ -330,3 +332,23 @@ def test_a_name_is_there_twice_wherever_json_has_it_twice(
 
     assert not isinstance(read_event(once), Rejected)
     assert isinstance(read_event(twice), Rejected)
+
+
+HIDDEN = b'{"subject":"customer:2",' + changed()[1:]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        HIDDEN,
+        HIDDEN[:-1] + b',"x":' + b"9" * 5_000 + b"}",
+        HIDDEN[:-1] + b',"x":"\xff"}',
+        HIDDEN[:-1] + b',"x":' + b"[" * 3_000 + b"]" * 3_000 + b"}",
+        b'{"subject":"customer:2",' + changed(data=None, data_base64=b64encode(BODY).decode())[1:],
+        changed(data=None, data_base64=b64encode(BODY[:-1] + b',"kind":"x"}').decode()),
+    ],
+    ids=["plain", "a long number", "no text", "deep", "base64", "in base64"],
+)
+def test_no_name_is_hidden_from_the_second_reading(raw: bytes) -> None:
+    """What one reader of JSON takes and another does not is taken by nobody here."""
+    assert isinstance(read_event(raw), Rejected)
