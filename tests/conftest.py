@@ -17,7 +17,7 @@ from contextlib import closing
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 from uuid import uuid4
 
 import httpx
@@ -302,6 +302,19 @@ class Running:
         self.settings = settings
         self._process: subprocess.Popen[bytes] | None = None
 
+    def __enter__(self) -> Self:
+        """Start it; whatever fails, and wherever, it is ended."""
+        try:
+            self.start()
+        except BaseException:
+            self.kill_all()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Kill -9 of everything."""
+        self.kill_all()
+
     def start(self) -> None:
         """`tierfold up`, and wait until it is ready."""
         self.settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -399,21 +412,13 @@ class Running:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A running stack, shared by tests that do not disturb it."""
-    made = Running(settings_in(tmp_path_factory.mktemp("stack")))
-    try:
-        made.start()
+    with Running(settings_in(tmp_path_factory.mktemp("stack"))) as made:
         yield made
         assert made.stop() == 0
-    finally:
-        made.kill_all()
 
 
 @pytest.fixture
 def own_stack(tmp_path: Path) -> Iterator[Running]:
     """A running stack of one's own, to be disturbed."""
-    made = Running(settings_in(tmp_path))
-    try:
-        made.start()
+    with Running(settings_in(tmp_path)) as made:
         yield made
-    finally:
-        made.kill_all()

@@ -141,17 +141,13 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A stack with three hundred customers over four months, on which the pages are walked through,
     one after the other.
     """
-    made = Running(settings_in(tmp_path_factory.mktemp("bank")))
-    try:
-        made.start()
+    with Running(settings_in(tmp_path_factory.mktemp("bank"))) as made:
         (made.settings.data_dir / "bank.jsonl").write_bytes(
             b"\n".join(map(write, synth(Bank(300, 4, 1))))
         )
         made.report("feed", str(made.settings.data_dir / "bank.jsonl"))
         made.settle()
         yield made
-    finally:
-        made.kill_all()
 
 
 def test_every_question_is_answered(bank: Running) -> None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from domain.accounts.currencies import CODES
 from domain.accounts.events import ExchangeRateFixed
 from domain.bank.events import DayClosed
+from domain.customers.events import IdentitiesMerged, IdentitiesUnmerged
 from domain.envelope import Proposed
 from domain.event import NAME, STREAM, Currency, Identifier, Interaction
 from domain.event_types import type_name
@@ -84,6 +85,8 @@ class ArrivalPolicy(_Said):
                 more = self._of_step(day, closed)
             case ExchangeRateFixed():
                 more = self._of_rate(event.data)
+            case IdentitiesMerged(other=other) | IdentitiesUnmerged(other=other):
+                more = _of_identities(event.stream, other)
             case _:
                 more = None
         return bounds.doubt(event) or more
@@ -138,6 +141,15 @@ class Bounds(NamedTuple):
             if getattr(said, name) not in CODES:
                 return Doubt("it is no currency of ISO 4217", f"data.{name}")
         return None
+
+
+def _of_identities(stream: str, other: str) -> Doubt | None:
+    """A number is one person's with another number, and not with itself or with what is none."""
+    if other == stream:
+        return Doubt("a number is not merged with itself", "data.other")
+    if not other.startswith("customer:"):
+        return Doubt("a customer is merged with a customer alone", "data.other")
+    return None
 
 
 def _can_be_asked(stream: str) -> bool:

@@ -107,38 +107,38 @@ MAY: dict[str, dict[Role, str]] = {
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A stack with two customers, each with a manager of their own and a household."""
-    made = Running(settings_in(tmp_path_factory.mktemp("access"), rate_of_people=f"{OFTEN}/hour"))
-    made.start()
-    events = []
-    for customer, manager in MANAGERS.items():
-        said: list[Interaction] = [
-            CustomerOnboarded(
-                name=NAME, born=date.fromisoformat(BORN), region=REGION, source="branch"
-            ),
-            CreditRated(rating=RATING, agency="bureau", source="credit-agency"),
-            AccountOpened(
-                account=ACCOUNT, product="current", asset_class="deposit", currency="CNY"
-            ),
-            ContactStated(medium="phone", value=PHONE, source="app"),
-            ManagerAssigned(manager=f"manager:{manager}"),
-            HouseholdJoined(household=f"household:{customer}", role="member"),
-        ]
-        events += [
-            write(proposed(data, f"{customer}{number}", f"customer:{customer}"))
-            for number, data in enumerate(said)
-        ]
-    events.append(
-        write(proposed(DayClosed(date=date(2026, 3, 31)), "march", BANK, date(2026, 3, 31)))
-    )
-    assert (
-        made.client.post(
-            "/v1/interactions", content=write_batch(events), headers={"content-type": BATCH}
-        ).status_code
-        == 201
-    )
-    made.settle()
-    yield made
-    made.kill_all()
+    with Running(
+        settings_in(tmp_path_factory.mktemp("access"), rate_of_people=f"{OFTEN}/hour")
+    ) as made:
+        events = []
+        for customer, manager in MANAGERS.items():
+            said: list[Interaction] = [
+                CustomerOnboarded(
+                    name=NAME, born=date.fromisoformat(BORN), region=REGION, source="branch"
+                ),
+                CreditRated(rating=RATING, agency="bureau", source="credit-agency"),
+                AccountOpened(
+                    account=ACCOUNT, product="current", asset_class="deposit", currency="CNY"
+                ),
+                ContactStated(medium="phone", value=PHONE, source="app"),
+                ManagerAssigned(manager=f"manager:{manager}"),
+                HouseholdJoined(household=f"household:{customer}", role="member"),
+            ]
+            events += [
+                write(proposed(data, f"{customer}{number}", f"customer:{customer}"))
+                for number, data in enumerate(said)
+            ]
+        events.append(
+            write(proposed(DayClosed(date=date(2026, 3, 31)), "march", BANK, date(2026, 3, 31)))
+        )
+        assert (
+            made.client.post(
+                "/v1/interactions", content=write_batch(events), headers={"content-type": BATCH}
+            ).status_code
+            == 201
+        )
+        made.settle()
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -44,12 +44,10 @@ ASKING = 8
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A stack with a small bank in it."""
-    made = Running(settings_in(tmp_path_factory.mktemp("decisions")))
-    made.start()
-    made.run("feed", "-", input=b"\n".join(map(write, synth(BANK))))
-    made.settle()
-    yield made
-    made.kill_all()
+    with Running(settings_in(tmp_path_factory.mktemp("decisions"))) as made:
+        made.run("feed", "-", input=b"\n".join(map(write, synth(BANK))))
+        made.settle()
+        yield made
 
 
 @pytest.fixture(scope="module")

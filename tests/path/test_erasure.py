@@ -76,69 +76,70 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A stack with a bank in it, planted identities, answers that models learnt, and
     something in quarantine.
     """
-    made = Running(settings_in(tmp_path_factory.mktemp("forgetting")))
-    made.start()
-    lines = [write(event) for event in synth(Bank(customers=sized(40, 100), months=2, seed=3))]
-    lines += [line for number in range(PLANTED) for line in identity(number)]
-    now = datetime.now(UTC)
-    lines += [
-        write(
-            Proposed(
-                "stays",
-                f"{n}",
-                f"customer:{100000 + n}",
-                now,
-                now.date(),
-                HouseholdJoined(household=f"household:h{n}", role="member"),
+    with Running(settings_in(tmp_path_factory.mktemp("forgetting"))) as made:
+        lines = [write(event) for event in synth(Bank(customers=sized(40, 100), months=2, seed=3))]
+        lines += [line for number in range(PLANTED) for line in identity(number)]
+        now = datetime.now(UTC)
+        lines += [
+            write(
+                Proposed(
+                    "stays",
+                    f"{n}",
+                    f"customer:{100000 + n}",
+                    now,
+                    now.date(),
+                    HouseholdJoined(household=f"household:h{n}", role="member"),
+                )
             )
-        )
-        for n in range(5)
-    ]
-    bad = [
-        f'{{"specversion":"1.0","id":"b{n}","source":"x","type":"tierfold.nothing.v1","subject":"customer:{customer(n)}","data":"{MARK}"}}'
-        for n in range(9)
-    ]
-    (made.settings.data_dir / "in.jsonl").write_bytes(
-        b"\n".join([*lines, *(line.encode() for line in bad)])
-    )
-    made.report("feed", str(made.settings.data_dir / "in.jsonl"), code=1)
-    (made.settings.data_dir / "in.jsonl").unlink()
-    made.settle()
-    with made.calls() as client:
-        shown = [
-            client.get(
-                f"/v1/customers/{customer(number)}/next-best-offer", params={"channel": "branch"}
-            ).json()
-            for number in range(ASKED)
+            for n in range(5)
         ]
-        for number in range(ASKED, 2 * ASKED):
-            client.get(
-                f"/v1/customers/{customer(number)}/next-best-offer", params={"channel": "sms"}
-            )  # holds a place with the caps
-        made.settle()
-        accepted = [
-            said(
-                number,
-                "accepted",
-                OfferAccepted(decision=each["decision"], offer=each["offer"], channel="branch"),
-            )
-            for number, each in enumerate(shown)
+        bad = [
+            f'{{"specversion":"1.0","id":"b{n}","source":"x","type":"tierfold.nothing.v1","subject":"customer:{customer(n)}","data":"{MARK}"}}'
+            for n in range(9)
         ]
-        assert (
-            client.post(
-                "/v1/interactions", content=write_batch(accepted), headers={"content-type": BATCH}
-            ).status_code
-            == 201
+        (made.settings.data_dir / "in.jsonl").write_bytes(
+            b"\n".join([*lines, *(line.encode() for line in bad)])
         )
+        made.report("feed", str(made.settings.data_dir / "in.jsonl"), code=1)
+        (made.settings.data_dir / "in.jsonl").unlink()
         made.settle()
-        time.sleep(1)  # until what the models have learnt is looked at again
-        for number in range(20):
-            client.get(
-                f"/v1/customers/{100000 + number}/next-best-offer", params={"channel": "branch"}
+        with made.calls() as client:
+            shown = [
+                client.get(
+                    f"/v1/customers/{customer(number)}/next-best-offer",
+                    params={"channel": "branch"},
+                ).json()
+                for number in range(ASKED)
+            ]
+            for number in range(ASKED, 2 * ASKED):
+                client.get(
+                    f"/v1/customers/{customer(number)}/next-best-offer", params={"channel": "sms"}
+                )  # holds a place with the caps
+            made.settle()
+            accepted = [
+                said(
+                    number,
+                    "accepted",
+                    OfferAccepted(decision=each["decision"], offer=each["offer"], channel="branch"),
+                )
+                for number, each in enumerate(shown)
+            ]
+            assert (
+                client.post(
+                    "/v1/interactions",
+                    content=write_batch(accepted),
+                    headers={"content-type": BATCH},
+                ).status_code
+                == 201
             )
-    made.settle()
-    yield made
-    made.kill_all()
+            made.settle()
+            time.sleep(1)  # until what the models have learnt is looked at again
+            for number in range(20):
+                client.get(
+                    f"/v1/customers/{100000 + number}/next-best-offer", params={"channel": "branch"}
+                )
+        made.settle()
+        yield made
 
 
 def marks(folder: Path) -> list[str]:

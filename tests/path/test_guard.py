@@ -24,10 +24,8 @@ SMALL = sized(Bank(20, 2, 5), Bank(60, 3, 5))
 @pytest.fixture
 def own_stack(tmp_path: Path) -> Iterator[Running]:
     """A stack of one's own, whose guard has a core: it finds what is changed while it rests."""
-    made = Running(settings_in(tmp_path, guard_share=1.0))
-    made.start()
-    yield made
-    made.kill_all()
+    with Running(settings_in(tmp_path, guard_share=1.0)) as made:
+        yield made
 
 
 def guarded(running: Running) -> dict[str, float]:

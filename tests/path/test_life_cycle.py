@@ -44,44 +44,50 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
     One who left ten years before the last day, one a day later, and one who came back.
     """
-    made = Running(settings_in(tmp_path_factory.mktemp("life")))
-    made.start()
-    lines = list(map(write, synth(Bank(customers=20, months=2, seed=3))))
-    for name in ("wife", "husband"):
-        lines.append(
-            on(date(2026, 1, 5), f"customer:{name}", CustomerOnboarded(name=name, source="branch"))
-        )
-        lines.append(
-            on(
-                date(2026, 1, 6),
-                f"customer:{name}",
-                ContactStated(medium="phone", value="13800138000", source="app"),
+    with Running(settings_in(tmp_path_factory.mktemp("life"))) as made:
+        lines = list(map(write, synth(Bank(customers=20, months=2, seed=3))))
+        for name in ("wife", "husband"):
+            lines.append(
+                on(
+                    date(2026, 1, 5),
+                    f"customer:{name}",
+                    CustomerOnboarded(name=name, source="branch"),
+                )
             )
-        )
-        lines.append(
-            on(
-                date(2026, 1, 7),
-                f"customer:{name}",
-                HouseholdJoined(household="household:both", role="member"),
+            lines.append(
+                on(
+                    date(2026, 1, 6),
+                    f"customer:{name}",
+                    ContactStated(medium="phone", value="13800138000", source="app"),
+                )
             )
-        )
-    for name, left in (
-        ("long-gone", date(2016, 2, 28)),
-        ("gone", date(2016, 3, 1)),
-        ("back", date(2015, 1, 1)),
-    ):
+            lines.append(
+                on(
+                    date(2026, 1, 7),
+                    f"customer:{name}",
+                    HouseholdJoined(household="household:both", role="member"),
+                )
+            )
+        for name, left in (
+            ("long-gone", date(2016, 2, 28)),
+            ("gone", date(2016, 3, 1)),
+            ("back", date(2015, 1, 1)),
+        ):
+            lines.append(
+                on(
+                    date(2010, 1, 1),
+                    f"customer:{name}",
+                    CustomerOnboarded(name=name, source="branch"),
+                )
+            )
+            lines.append(on(left, f"customer:{name}", CustomerLeft(source="branch")))
         lines.append(
-            on(date(2010, 1, 1), f"customer:{name}", CustomerOnboarded(name=name, source="branch"))
+            on(date(2026, 1, 1), "customer:back", CustomerOnboarded(name="back", source="branch"))
         )
-        lines.append(on(left, f"customer:{name}", CustomerLeft(source="branch")))
-    lines.append(
-        on(date(2026, 1, 1), "customer:back", CustomerOnboarded(name="back", source="branch"))
-    )
-    (made.settings.data_dir / "in.jsonl").write_bytes(b"\n".join(lines))
-    made.report("feed", str(made.settings.data_dir / "in.jsonl"))
-    made.settle()
-    yield made
-    made.kill_all()
+        (made.settings.data_dir / "in.jsonl").write_bytes(b"\n".join(lines))
+        made.report("feed", str(made.settings.data_dir / "in.jsonl"))
+        made.settle()
+        yield made
 
 
 def agree(running: Running) -> None:

@@ -71,10 +71,8 @@ def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def running(older: Path, tmp_path: Path) -> Iterator[Running]:
     """A stack whose agents and web are older than its intake."""
     assert older.is_file()
-    made = Running(settings_in(tmp_path / "data"))
-    made.start()
-    yield made
-    made.kill_all()
+    with Running(settings_in(tmp_path / "data")) as made:
+        yield made
 
 
 def test_old_agents_wait_at_new_events_and_new_agents_go_on(running: Running, older: Path) -> None:

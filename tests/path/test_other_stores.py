@@ -20,10 +20,8 @@ def on_postgres(tmp_path: Path, postgres_url: str) -> Iterator[Running]:
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         for shard in range(4):
             connection.execute(f"DROP SCHEMA IF EXISTS tierfold_{shard} CASCADE")
-    made = Running(settings_in(tmp_path, journal=postgres_url, broker_keeps=True))
-    made.start()
-    yield made
-    made.kill_all()
+    with Running(settings_in(tmp_path, journal=postgres_url, broker_keeps=True)) as made:
+        yield made
 
 
 def test_the_whole_path_on_postgresql(on_postgres: Running, tmp_path: Path) -> None:

@@ -64,12 +64,8 @@ def _said(answer: httpx.Response) -> str:
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Running]:
     """A stack of one's own."""
-    made = Running(settings_in(tmp_path / "data"))
-    try:
-        made.start()
+    with Running(settings_in(tmp_path / "data")) as made:
         yield made
-    finally:
-        made.kill_all()
 
 
 def test_more_than_the_machine_bears_is_folded_a_little_later(

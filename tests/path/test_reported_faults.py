@@ -27,12 +27,8 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A stack for all cases."""
-    made = Running(settings_in(tmp_path_factory.mktemp("reported")))
-    try:
-        made.start()
+    with Running(settings_in(tmp_path_factory.mktemp("reported"))) as made:
         yield made
-    finally:
-        made.kill_all()
 
 
 def event_of(said: dict[str, Any], name: str) -> bytes:

@@ -54,21 +54,17 @@ def bank() -> list[bytes]:
 @pytest.fixture
 def running(tmp_path: Path, bank: list[bytes]) -> Iterator[Running]:
     """A stack that has the first half of the bank."""
-    made = Running(settings_in(tmp_path))
-    made.start()
-    feed(made, bank[: len(bank) // 2])
-    made.settle()
-    yield made
-    made.kill_all()
+    with Running(settings_in(tmp_path)) as made:
+        feed(made, bank[: len(bank) // 2])
+        made.settle()
+        yield made
 
 
 @pytest.fixture(scope="module")
 def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A stack that the tests of engines share, each with its own part of the bank."""
-    made = Running(settings_in(tmp_path_factory.mktemp("lasting")))
-    made.start()
-    yield made
-    made.kill_all()
+    with Running(settings_in(tmp_path_factory.mktemp("lasting"))) as made:
+        yield made
 
 
 def feed(running: Running, events: list[bytes]) -> None:

@@ -74,10 +74,8 @@ def traced(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{collector.server_port}")
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
     monkeypatch.setenv("TIERFOLD_LOG_LEVEL", "debug")
-    made = Running(settings_in(tmp_path))
-    made.start()
-    yield made
-    made.kill_all()
+    with Running(settings_in(tmp_path)) as made:
+        yield made
 
 
 def test_one_trace_from_the_question_to_the_fold(traced: Running, collector: Collector) -> None:

@@ -36,13 +36,9 @@ def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("upgraded")
     with tarfile.open(RECORDED / "bank.tar.xz") as archive:
         archive.extractall(folder, filter="data")
-    made = Running(settings_in(folder, shards=2))
-    try:
-        made.start()
+    with Running(settings_in(folder, shards=2)) as made:
         made.settle()
         yield made
-    finally:
-        made.kill_all()
 
 
 def test_every_digest_is_the_same_live_and_rebuilt(upgraded: Running) -> None:
