@@ -29,6 +29,7 @@ from streams.broker.kafka import (
     pace,
 )
 from streams.broker.routing import shard_of, spread
+from streams.ingest.answers import UNKNOWN, doubt_of_answer
 from streams.ingest.cloudevents import STRUCTURED, Item, read_message, write
 from streams.ingest.screening import Screen, last_closed
 from streams.ingest.signature import Vouching, needs_signature
@@ -203,9 +204,19 @@ class Intake(ConsumerRebalanceListener):
         if not isinstance(item.read, Proposed) or needs_signature(item.read):
             return item.read
         doubt = self._screen.doubt(item.read, self._clock(), self._last_closed)
+        doubt = doubt or self._of_answer(item.read)
         if doubt is None and isinstance(item.read.data, DayClosed):
             self._closing = max(self._closing or item.read.data.date, item.read.data.date)
         return doubt or item.read
+
+    def _of_answer(self, event: Proposed) -> Rejected | None:
+        """Why it is no answer to a decision.
+
+        One that is not recorded yet may be on its way: it is let pass.
+        """
+        own = self._journal[shard_of(event.stream, self._shards)]
+        doubt = doubt_of_answer(event, own, self._journal)
+        return None if doubt is UNKNOWN else doubt
 
     def _last_closed(self) -> date | None:
         """The last day that ended: recorded, or on its way to the shards."""

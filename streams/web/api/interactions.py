@@ -1,6 +1,7 @@
 """How does an interaction come in over HTTP? By the same front door, answered when it is safe."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import UTC, date, datetime
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 from domain.bank.events import DayClosed
 from domain.envelope import Proposed
 from streams.broker.routing import shard_of, spread
+from streams.ingest.answers import UNKNOWN, Answer, doubt_of_answer
 from streams.ingest.cloudevents import read_request, write, write_batch
 from streams.ingest.screening import last_closed
 from streams.ingest.signature import needs_signature
@@ -22,6 +24,8 @@ from streams.web.problems import Problem, problems
 
 PATIENCE = 30.0
 """Seconds that a sender waits for the journal's word."""
+RECORDED_WITHIN = 3.0
+"""Seconds within which a decision that was told is recorded."""
 
 
 OUTCOMES: dict[int | str, dict[str, Any]] = {
@@ -133,6 +137,16 @@ async def _posted(request: Request, deps: WebDependencies) -> list[Proposed]:
             "nothing was recorded: passwords, biometrics and their like must never be sent here",
         )
     reads = await asyncio.to_thread(_believed, deps, [item.read for item in items])
+    _refuse(reads)
+    events = [cast("Proposed", item.read) for item in items]
+    for event in events:
+        await request.state.look.says(event)
+    _refuse([await _doubt_of_answer(deps, event) for event in events])
+    return [copy for event in events for copy in spread(event, deps.shards)]
+
+
+def _refuse(reads: Sequence[Proposed | Rejected | None]) -> None:
+    """Raises a 422 with everything that was rejected."""
     errors = [
         {"item": number, "field": read.field, "detail": read.reason}
         for number, read in enumerate(reads)
@@ -140,10 +154,26 @@ async def _posted(request: Request, deps: WebDependencies) -> list[Proposed]:
     ]
     if errors:
         raise Problem(422, "nothing was recorded: these events cannot be read", errors)
-    events = [cast("Proposed", item.read) for item in items]
-    for event in events:
-        await request.state.look.says(event)
-    return [copy for event in events for copy in spread(event, deps.shards)]
+
+
+async def _doubt_of_answer(deps: WebDependencies, event: Proposed) -> Rejected | None:
+    """Why an event answers what was not decided.
+
+    A decision that was told just now is waited for. Raises a 503 where it may still be on its way.
+    """
+    if not isinstance(event.data, Answer):
+        return None
+    own = deps.journal[shard_of(event.stream, deps.shards)]
+    until = time.monotonic() + RECORDED_WITHIN
+    while True:
+        doubt = await asyncio.to_thread(doubt_of_answer, event, own, deps.journal)
+        if doubt is not UNKNOWN:
+            return doubt
+        if time.monotonic() > until and deps.producer.outstanding:
+            raise Problem(503, "this decision may not be recorded yet; send it again")
+        if time.monotonic() > until:
+            return doubt
+        await asyncio.sleep(RECORDED_WITHIN / 20)
 
 
 def _believed(
