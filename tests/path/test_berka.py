@@ -41,12 +41,10 @@ ACCOUNTS = sized(187, 1_139)
 @pytest.fixture(scope="module")
 def fed(tmp_path_factory: pytest.TempPathFactory, berka_folder: Path) -> Iterator[Running]:
     """A stack that was fed the bank once."""
-    made = Running(settings_in(tmp_path_factory.mktemp("berka")))
-    made.start()
-    assert made.report("feed", "--berka", str(berka_folder))["sent"] == SENT
-    made.settle()
-    yield made
-    made.stop()
+    with Running(settings_in(tmp_path_factory.mktemp("berka"))) as made:
+        assert made.report("feed", "--berka", str(berka_folder))["sent"] == SENT
+        made.settle()
+        yield made
 
 
 async def states(running: Running, part: Projection[Any]) -> dict[str, Any]:

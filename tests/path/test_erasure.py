@@ -279,12 +279,13 @@ def _a_restored_backup_may_not_serve(running: Running, backup: Path) -> None:
         keyring_of(running.settings, restored=True).get([f"customer:{customer(1)}"])
 
 
-def test_what_was_restored_is_forgotten_again_before_it_serves(tmp_path: Path) -> None:
+def test_what_was_restored_is_forgotten_again_before_it_serves(
+    own_stack: Running, tmp_path: Path
+) -> None:
     """Where an old backup of keys can still be opened, nothing starts until the register
     was replayed.
     """
-    running = Running(settings_in(tmp_path))
-    running.start()
+    running = own_stack
     (tmp_path / "in.jsonl").write_bytes(b"\n".join(identity(0) + identity(1)))
     running.report("feed", str(tmp_path / "in.jsonl"))
     running.settle()
@@ -313,4 +314,3 @@ def test_what_was_restored_is_forgotten_again_before_it_serves(tmp_path: Path) -
     assert b"Run `tierfold privacy replay` first" in refused.stderr
     assert (replayed["subjects"], replayed["wrong"]) == ([f"customer:{customer(0)}"], [])
     assert running.report("digest") == running.report("digest", "--rebuild")
-    running.kill_all()

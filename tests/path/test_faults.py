@@ -49,13 +49,11 @@ def undisturbed(
 
     @cache
     def run(shards: int) -> dict[str, str]:
-        running = Running(settings_in(tmp_path_factory.mktemp("undisturbed"), shards=shards))
-        running.start()
-        running.report("feed", str(bank))
-        running.settle()
-        digests = running.report("digest")
-        running.stop()
-        return comparable(digests, shards)
+        folder = tmp_path_factory.mktemp("undisturbed")
+        with Running(settings_in(folder, shards=shards)) as running:
+            running.report("feed", str(bank))
+            running.settle()
+            return comparable(running.report("digest"), shards)
 
     return run
 
@@ -71,10 +69,7 @@ def fresh(tmp_path: Path) -> Iterator[Callable[..., Running]]:
     with ExitStack() as stacks:
 
         def start(**chosen: object) -> Running:
-            running = Running(settings_in(tmp_path, **chosen))
-            running.start()
-            stacks.callback(running.kill_all)
-            return running
+            return stacks.enter_context(Running(settings_in(tmp_path, **chosen)))
 
         yield start
 

@@ -42,14 +42,13 @@ def fed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with couples.
     """
     folder = tmp_path_factory.mktemp("premier")
-    made = Running(settings_in(folder, policy=rule(folder, version=1, bound=REACHED)))
-    made.start()
-    path = made.settings.data_dir / "bank.jsonl"
-    path.write_bytes(b"\n".join(map(write, synth(BANK))))
-    made.report("feed", str(path))
-    made.settle()
-    yield made
-    assert made.stop() == 0
+    with Running(settings_in(folder, policy=rule(folder, version=1, bound=REACHED))) as made:
+        path = made.settings.data_dir / "bank.jsonl"
+        path.write_bytes(b"\n".join(map(write, synth(BANK))))
+        made.report("feed", str(path))
+        made.settle()
+        yield made
+        assert made.stop() == 0
 
 
 @pytest.fixture(scope="module")

@@ -33,17 +33,13 @@ def test_the_whole_path_learns_what_one_process_learns(tmp_path: Path, contacts:
     ours = Ours()
     prequential(ours, contacts, DELAY)
     half = len(ours.said) // 2
-    running = Running(settings_in(tmp_path).model_copy(update={"shards": 1}))
-    running.start()
-    try:
+    with Running(settings_in(tmp_path).model_copy(update={"shards": 1})) as running:
         running.run("feed", "-", input=b"\n".join(map(write, ours.said[:half])))
         running.kill("agents")
         running.run("feed", "-", input=b"\n".join(map(write, ours.said[half - 500 :])))
         running.settle()
         shown = running.report("models", "show", OFFER)
         again = running.report("models", "rebuild", OFFER)
-    finally:
-        running.kill_all()
 
     assert shown["examples"] == ours.model.examples == CONTACTS - DELAY - 1
     assert shown["digest"] == digest([(f"model:{OFFER}", MODEL.encode(ours.model))])
