@@ -164,3 +164,35 @@ def test_a_mended_event_is_re_driven(own_stack: Running, tmp_path: Path) -> None
         own_stack.counts().quarantined,
         own_stack.counts().arrived,
     ) == (2, 1, 3)
+
+
+def test_many_entries_are_chosen_and_re_driven_together(own_stack: Running, tmp_path: Path) -> None:
+    """By who sent them, what they are, and why; those that are still wrong come back."""
+    good = [
+        json.loads(write(event))
+        for event in synth(Bank(3, 1, 1))
+        if event.stream.startswith("customer:")
+    ]
+    bad = [
+        {**event, "id": f"bad-{number}", "time": "never", "source": "one" if number % 2 else "two"}
+        for number, event in enumerate(good[:6])
+    ]
+    spoilt = tmp_path / "spoilt.jsonl"
+    spoilt.write_text("\n".join([*map(json.dumps, bad), json.dumps({**good[0], "id": ""})]))
+    own_stack.report("feed", str(spoilt), code=1)
+
+    every = own_stack.report("quarantine", "list")
+    some = own_stack.report("quarantine", "list", "--source", "one", "--field", "time")
+    none = own_stack.report("quarantine", "list", "--source", "one", "--reason", "there twice")
+    again = own_stack.report("quarantine", "re-drive", "--source", "one")
+    own_stack.arrive(7 + 3 + 1)  # the catalogue, which the lookups put there, is one of them
+    nothing = own_stack.run("quarantine", "re-drive")
+
+    assert (every["total"], some["total"], none["total"]) == (7, 3, 0)
+    assert {(entry["source"], entry["type"] is not None) for entry in some["entries"]} == {
+        ("one", True)
+    }
+    assert again == {"entries": 3, "sent": 3}
+    assert own_stack.report("quarantine", "list")["total"] == 7
+    assert own_stack.report("quarantine", "list", "--all")["total"] == 10
+    assert (nothing.returncode, b"--source" in nothing.stderr) == (2, True)
