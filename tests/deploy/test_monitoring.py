@@ -14,7 +14,7 @@ import yaml
 
 from streams.observability.metrics import REGISTRY
 from streams.queries.health import LATENCY
-from tests.conftest import Running
+from tests.conftest import Running, wait_until
 
 ROOT = Path(__file__).parents[2]
 MONITORING = ROOT / "deploy" / "monitoring"
@@ -47,7 +47,9 @@ def base(name: str) -> str:
 
 def test_everything_that_is_watched_is_exported(stack: Running) -> None:
     """By the lookups of a running stack, or by the other processes about their own station."""
-    text = stack.calls("operator").get("/metrics").text
+    client = stack.calls("operator")
+    wait_until(lambda: "tierfold_guard_findings" in client.get("/metrics").text)
+    text = client.get("/metrics").text
     told = {base(line.split()[2]) for line in text.splitlines() if line.startswith("# TYPE")}
     told |= {base(metric.name) for metric in (*REGISTRY.collect(), *LATENCY.collect())}
     watched = {base(name) for expression in expressions() for name in METRIC.findall(expression)}

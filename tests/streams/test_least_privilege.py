@@ -19,7 +19,7 @@ from domain.customers.events import CustomerOnboarded
 from projections.redis import RedisStore, Room
 from projections.store import NEVER, GroupShard, StoredState
 from streams.journal import Arrival, Journal, LogOffset
-from streams.keyring import Keyring
+from streams.keyring import Keyring, Unwrappable
 from tests.conftest import NOON, free_port, master_in, proposed, settings_in, wait_for
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -121,6 +121,8 @@ def test_readers_read_and_write_nothing(database: str, tmp_path: Path) -> None:
     assert len(journal[0].stored(0, 10)) == 1
     assert journal[0].size() == 1
     with pytest.raises(Exception, match="permission denied"):
+        Journal(journal.url, 2)[0].claim()
+    with pytest.raises(Unwrappable, match="put back the one that wrapped it"):
         journal[0].claim()
     assert journal.keyring is not None
     with pytest.raises(DENIED):
