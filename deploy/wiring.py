@@ -41,9 +41,18 @@ def journal_of(
 def whole_journal(settings: Settings) -> Journal:
     """The journal, for those who serve; raises `UserError` where anything of it is another's.
 
-    Its shards are as many as it was made with, and its keys open what was recorded last.
+    Its shards are as many as it was made with, its keys open what was recorded last, and who was
+    forgotten is in the register.
     """
     journal = journal_of(settings)
+    if (
+        journal.keyring is not None
+        and not settings.erasures_file.exists()
+        and journal.keyring.any_destroyed()
+    ):
+        raise UserError(
+            f"the register of who was forgotten is gone: put back {settings.erasures_file}"
+        )
     try:
         for shard in journal:
             shard.must_open()
@@ -57,8 +66,7 @@ def keyring_of(
 ) -> Keyring:
     """The keys of the customers, `for_auditors` also of those who are restricted.
 
-    Raises `UserError` for a master key that cannot be used, or is gone, and where the register of
-    erasures is gone: what must be there is not made anew.
+    Raises `UserError` for a master key that cannot be used, or is gone: it is not made anew.
 
     And, unless they are known to be `restored`, for keys of those who were forgotten: nobody may
     serve with these.
@@ -76,10 +84,6 @@ def keyring_of(
         keyring = Keyring(settings.vault_url, master_of(settings), for_auditors=for_auditors)
     except (OSError, ValueError) as error:
         raise UserError(f"the master key cannot be used: {error}") from error
-    if not settings.erasures_file.exists() and keyring.any_destroyed():
-        raise UserError(
-            f"the register of who was forgotten is gone: put back {settings.erasures_file}"
-        )
     gone = {erased.subject for erased in Erasures(settings.erasures_file).all()}
     if not restored and (back := gone - keyring.destroyed(gone)):
         raise UserError(

@@ -71,7 +71,7 @@ GONE: dict[str, tuple[Callable[[Settings], object], Callable[[Settings], object]
         "TIERFOLD_VAULT",
     ),
     "the database of another bank": (another_vault, whole_journal, "sealed by other keys"),
-    "the register of erasures": (forget_one, keyring_of, "who was forgotten is gone"),
+    "the register of erasures": (forget_one, whole_journal, "who was forgotten is gone"),
     "the evidence": (
         lambda settings: shutil.rmtree(settings.evidence_dir),
         notary_of,
