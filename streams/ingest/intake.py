@@ -29,7 +29,7 @@ from streams.broker.kafka import (
     pace,
 )
 from streams.broker.routing import shard_of, spread
-from streams.ingest.answers import UNKNOWN, doubt_of_answer
+from streams.ingest.answers import UNKNOWN, Answer, doubt_of_answer
 from streams.ingest.cloudevents import STRUCTURED, Item, read_message, write
 from streams.ingest.screening import Screen, last_closed
 from streams.ingest.signature import Vouching, needs_signature
@@ -214,6 +214,8 @@ class Intake(ConsumerRebalanceListener):
 
         One that is not recorded yet may be on its way: it is let pass.
         """
+        if not isinstance(event.data, Answer):
+            return None
         own = self._journal[shard_of(event.stream, self._shards)]
         doubt = doubt_of_answer(event, own, self._journal)
         return None if doubt is UNKNOWN else doubt
