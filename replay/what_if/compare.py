@@ -79,9 +79,9 @@ class Comparison:
 
     `fees` is by how much the yearly fees of all in a cell change, in minor units of the new
     policy's currency; None if the old policy has another one. Customers `apart` have more than any
-    column holds, and are in none of it. Up and down are told where the new
-    policy knows the old tier; who comes from another is `elsewhere`. `movers` are the largest of
-    all these, a thousand at most.
+    column holds, and are in none of it. Up and down are told where the new policy knows the old
+    tier; who comes from another is `elsewhere`. `movers` are the largest of all these, a thousand
+    at most.
     """
 
     old: str

@@ -53,6 +53,9 @@ GATHERING = 0.03
 """Seconds of that."""
 
 
+NOT_FOR_OTHERS = Rejected("only the bank itself says this, over HTTP or by its commands", "type")
+
+
 class LogBroken(Exception):
     """The broker lost messages before they were journalled.
 
@@ -199,10 +202,10 @@ class Intake(ConsumerRebalanceListener):
         """What was read, unless it must not come in, or is not for its sender to say."""
         if self._screen.forbids(item):
             return Refused()
-        if not is_ours and isinstance(item.read, Proposed) and needs_signature(item.read):
-            return Rejected("only the bank itself says this, over HTTP or by its commands", "type")
-        if not isinstance(item.read, Proposed) or needs_signature(item.read):
+        if not isinstance(item.read, Proposed):
             return item.read
+        if needs_signature(item.read):
+            return item.read if is_ours else NOT_FOR_OTHERS
         doubt = self._screen.doubt(item.read, self._clock(), self._last_closed)
         doubt = doubt or self._of_answer(item.read)
         if doubt is None and isinstance(item.read.data, DayClosed):

@@ -50,4 +50,4 @@ async def test_a_garbage_collection_is_named_and_its_end_is_heard() -> None:
 
     assert told()[COLLECTING] > 0
     assert len(gc.callbacks) == callbacks - 1
-    assert len(many) == 2_000_000
+    del many  # there to be looked through
