@@ -166,8 +166,9 @@ def as_of(
     """
     import msgspec
 
-    from projections.views.history import as_shown, customers_under
-    from replay.history.as_of import as_of, together_as_of
+    from projections.views.customer import asked_as
+    from replay.history.as_of import together_as_of
+    from replay.history.person import person_as_of
 
     settings = settings_of(data_dir)
     journal, day = existing_journal(settings), occurred.date() if occurred else None
@@ -181,9 +182,9 @@ def as_of(
         together = together_as_of(journal, whom, then, day)
         shown = {"whole": whom, **vars(together)} if together else None
     else:
-        group = customers_under(_policy_then(settings, journal, policy, occurred, then))
-        states = as_of(journal, group, f"customer:{whom}", then, day)
-        shown = {"customer": whom, **as_shown(states)} if states else None
+        in_force = _policy_then(settings, journal, policy, occurred, then)
+        found = person_as_of(journal, in_force, f"customer:{whom}", then, day)
+        shown = {**asked_as(whom, found.numbers), **found.states} if found else None
     if shown is None:
         raise UserError(f"nothing was recorded of {whom} by then")
     print(msgspec.json.encode(shown, order="deterministic").decode())

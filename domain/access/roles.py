@@ -5,6 +5,7 @@ Checked three times over: the role may do such a thing at all (function), with t
 (object), and say or see this much of them (property).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import get_args
@@ -51,22 +52,22 @@ class Caller:
         return f"manager:{self.who}"
 
 
-def reaches(caller: Caller, role: Role, stream: str, manager: str | None) -> bool:
-    """Whether a caller in a role may have to do with a customer, whom this manager looks after."""
+def reaches(caller: Caller, role: Role, stream: str, managers: Collection[str] = ()) -> bool:
+    """Whether a caller in a role may have to do with a customer, whom these managers look after."""
     if role == "channel":
         return stream.startswith("customer:") and caller.customer in {
             ANYBODY,
             stream.removeprefix("customer:"),
         }
-    return role != "manager" or manager == caller.manager
+    return role != "manager" or caller.manager in managers
 
 
-def may_send(caller: Caller, role: Role, event: Proposed, manager: str | None) -> bool:
-    """Whether a caller in a role may hand in an event, about a customer whom this manager
-    looks after.
+def may_send(caller: Caller, role: Role, event: Proposed, managers: Collection[str] = ()) -> bool:
+    """Whether a caller in a role may hand in an event, about a customer whom these managers
+    look after.
     """
     said = event.data
-    if role not in said.senders or not reaches(caller, role, event.stream, manager):
+    if role not in said.senders or not reaches(caller, role, event.stream, managers):
         return False
     return (
         role == "core"

@@ -254,6 +254,7 @@ def _facts(ledger: Ledger, tally: _Tally) -> MonthlyFacts:
         streak=_streak(ledger, tally),
         traits=NO_TRAITS,
         wholes={},
+        active=tally.active,
     )
 
 

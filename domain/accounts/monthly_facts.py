@@ -5,9 +5,10 @@ Rows of facts without any rule: what every tiering policy reads.
 
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Annotated
 
 from domain.calendar import Month
-from domain.event import AssetClass
+from domain.event import AssetClass, unsaid
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,10 @@ class Traits:
 class MonthlyFacts:
     """What one month of one customer came to: minor units, counts, days.
 
-    `streak` counts the months in a row, this one included, that had an active day; below zero, that
-    had none. `wholes` has the household and the company group that the customer belonged to at its
-    end, with the share in permille.
+    `active` has the bit of each active day, that of day 1 being the second. `streak` counts the
+    months in a row, this one included, that had an active day; below zero, that had none. `wholes`
+    has the household and the company group that the customer belonged to at its end, with the share
+    in permille.
     """
 
     month: Month
@@ -64,3 +66,4 @@ class MonthlyFacts:
     streak: int = -1
     traits: Traits = field(default_factory=Traits)
     wholes: dict[str, int] = field(default_factory=dict)
+    active: Annotated[int, unsaid(0)] = 0

@@ -1,8 +1,12 @@
 """Who is this customer: identity, contacts, consent, risk and rating, each fact with its source."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field
+
+from domain.customers.identity import Link
 from domain.event import (
+    NOBODY,
     WITH_CUSTOMERS,
     Channel,
     Identifier,
@@ -12,6 +16,10 @@ from domain.event import (
     Stream,
     later,
 )
+from domain.households.membership import Memberships
+
+MOST_TOLD = 1_000
+"""Links in one event."""
 
 RiskGrade = Literal["C1", "C2", "C3", "C4", "C5"]
 Gender = Literal["female", "male", "unstated"]
@@ -178,14 +186,28 @@ class ChannelVisited(Interaction):
 
 
 class IdentitiesMerged(Interaction):
-    """Two records turned out to be one person; `other` is listed among their identities."""
+    """Two numbers turned out to be one person's: `other` was merged into this one, which stays."""
 
+    customer_seen = False
     other: Stream
     reason: Line
 
 
 class IdentitiesUnmerged(Interaction):
-    """A merge was wrong, and is undone."""
+    """A merge was wrong: from its time on these are two again."""
 
+    customer_seen = False
     other: Stream
     reason: Line
+
+
+class IdentityTold(Interaction):
+    """Another number, once linked with this one, tells what it knows of links, and where it
+    belongs.
+    """
+
+    senders = NOBODY
+    customer_seen = False
+    number: Stream
+    links: Annotated[tuple[Link, ...], Field(max_length=MOST_TOLD)]
+    memberships: Memberships = Field(default_factory=dict)

@@ -11,7 +11,7 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from domain.accounts.monthly_facts import MonthlyFacts
-from domain.event import NOBODY, Identifier, Interaction, Stream
+from domain.event import NOBODY, Identifier, Interaction, Stream, later
 from domain.households.membership import MOST_BESIDE, Membership, Sums
 
 MonthName = Annotated[str, StringConstraints(pattern=r"^(1[89]|2[01])[0-9]{2}-(0[1-9]|1[0-2])$")]
@@ -69,7 +69,10 @@ class MembershipChanged(Interaction):
 
 
 class MemberMonthReported(Interaction):
-    """What a member's month came to, at whose end they belonged to it."""
+    """What a member's month came to, at whose end they belonged to it.
+
+    `person` is the number that stays, of a person with several.
+    """
 
     concerns = KINDS
     whom = "member"
@@ -77,6 +80,7 @@ class MemberMonthReported(Interaction):
     member: Stream
     share_permille: Permille
     facts: MonthlyFacts
+    person: Stream | None = later(None)
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:

@@ -40,10 +40,13 @@ Memberships = dict[str, tuple[Membership, ...]]
 
 
 class Member(NamedTuple):
-    """A member's month, and the share that belongs to the whole, in permille."""
+    """A member's month, the share that belongs to the whole, in permille, and whose number it is
+    one of, if the person has several.
+    """
 
     facts: MonthlyFacts
     share_permille: int = 1000
+    person: str | None = None
 
 
 @dataclass(frozen=True)
@@ -148,12 +151,27 @@ def counted_on(memberships: Memberships, day: date) -> dict[str, int]:
     return {whole: there[whole].share_permille for whole in sorted(there)}
 
 
+def one_of_each_kind(of_each: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """In which wholes a person with several numbers counts, by what counts for each.
+
+    Of a kind that of the first number that is in one.
+
+    >>> one_of_each_kind([{"company:2": 500}, {"company:1": 1000, "household:7": 1000}])
+    {'company:2': 500, 'household:7': 1000}
+    """
+    found: dict[str, tuple[str, int]] = {}
+    for counted in of_each:
+        for whole, share in counted.items():
+            found.setdefault(_kind(whole), (whole, share))
+    return dict(sorted(found.values()))
+
+
 def summed(members: Iterable[Member], *, by_share: bool = False) -> Sums:
     """What members come to together.
 
     `by_share`: each with their share, every amount rounded down by itself.
     """
-    parts = [_share(facts, permille) if by_share else facts for facts, permille in members]
+    parts = [_share(facts, share) if by_share else facts for facts, share, _ in members]
     assets: dict[tuple[str, str], AssetFacts] = {}
     for asset in (asset for part in parts for asset in part.assets):
         key = (asset.asset_class, asset.currency)
@@ -189,7 +207,9 @@ def without_names(months: Iterable[MonthlyFacts]) -> tuple[MonthlyFacts, ...]:
     return tuple(
         sorted(
             (
-                replace(facts, wholes={}, traits=Traits(open_cases=facts.traits.open_cases))
+                replace(
+                    facts, wholes={}, traits=Traits(open_cases=facts.traits.open_cases), active=0
+                )
                 for facts in months
             ),
             key=repr,

@@ -19,4 +19,4 @@ def evolve(months: Months, facts: MonthlyFacts) -> Months:
     return Months({**months.rows, facts.month: facts})
 
 
-MONTHS = Projection("months", 2, Months(), evolve)
+MONTHS = Projection("months", 3, Months(), evolve)

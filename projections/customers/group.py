@@ -1,6 +1,6 @@
 """How does one event change the facts that are known of a customer?
 
-Profile, ledger and months, without any rule.
+Profile, ledger and months, without any rule, and which other numbers are the same person's.
 
 The ledger turns events into a row of facts at each month's end; the rows, and what was set by hand,
 make the tier, in a group of its own. So a change of rule never touches these.
@@ -21,6 +21,8 @@ from domain.offers.events import OfferAccepted, OfferDecided, OfferDeclined, Off
 from projections.accounts import ledger, months
 from projections.bank.day_end import CONTEXT, ends_a_month
 from projections.customers import profile
+from projections.customers.identity import HEARD, IDENTITY
+from projections.customers.identity import evolve as evolve_identity
 from projections.customers.reactions import after_month_end, react
 from projections.customers.states import Facts
 from projections.projection import Group, Run
@@ -32,14 +34,16 @@ def evolve(facts: Facts, event: Recorded) -> Facts:
     A month that is closed together with a later one is closed too late for any household: it counts
     for the customer alone.
     """
-    who, books, closed = facts
+    who, books, closed, identity = facts
     if isinstance(event.data, OfferDecided):
         return facts
+    if isinstance(event.data, HEARD):
+        return facts._replace(identity=evolve_identity(identity, event))
     books, rows = ledger.advance(books, event)
     for row in rows:
         wholes = counted_on(who.memberships, last_day(row.month)) if row is rows[-1] else {}
         closed = months.evolve(closed, changed(row, traits=profile.traits(who), wholes=wholes))
-    return Facts(profile.evolve(who, event), books, closed)
+    return Facts(profile.evolve(who, event), books, closed, identity)
 
 
 def evolve_posted(states: Any, events: Sequence[ledger.Posted]) -> Any:
@@ -78,10 +82,10 @@ IGNORED = type_keys(OfferDecided)
 there are questions.
 """
 CUSTOMERS = Group(
-    "customers@3",
+    "customers@4",
     ("customer",),
     Facts,
-    (profile.PROFILE, ledger.LEDGER, months.MONTHS),
+    (profile.PROFILE, ledger.LEDGER, months.MONTHS, IDENTITY),
     evolve,
     is_broadcast=ends_a_month,
     react=react,

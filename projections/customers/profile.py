@@ -60,7 +60,6 @@ class Profile:
     products: dict[str, str] = field(default_factory=dict)
     channels: dict[str, int] = field(default_factory=dict)
     services: dict[str, int] = field(default_factory=dict)
-    identities: tuple[str, ...] = ()
     memberships: Memberships = field(default_factory=dict)
     manager: str | None = None
     last_seen: datetime | None = None
@@ -125,10 +124,6 @@ def evolve(profile: Profile, event: Recorded) -> Profile:  # noqa: PLR0911, PLR0
             )
         case customers.ChannelVisited(channel=channel) | campaigns.CampaignTouched(channel=channel):
             return changed(profile, channels=_counted(profile.channels, channel))
-        case customers.IdentitiesMerged(other=other):
-            return changed(profile, identities=tuple(sorted({*profile.identities, other})))
-        case customers.IdentitiesUnmerged(other=other):
-            return changed(profile, identities=tuple(sorted({*profile.identities} - {other})))
         case wholes.HouseholdJoined(household=whole, role=role, share_permille=share):
             return _joined(profile, whole, Membership(share, event.business_date, role=role))
         case wholes.CompanyGroupJoined(group=whole, share_permille=share):
@@ -285,4 +280,4 @@ def _without(entries: dict[str, V], name: str) -> dict[str, V]:
     return {key: value for key, value in entries.items() if key != name}
 
 
-PROFILE = Projection("profile", 2, Profile(), evolve)
+PROFILE = Projection("profile", 3, Profile(), evolve)

@@ -3,27 +3,35 @@
 Others learn who joins and leaves, what a member's month came to, and what models learn from.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 from domain.accounts.monthly_facts import MonthlyFacts
 from domain.bank.events import DayClosed
-from domain.calendar import Month, month_of
+from domain.calendar import Month, last_day, month_of
+from domain.customers.identity import Identity, numbers_of
 from domain.envelope import Proposed, Recorded, following
 from domain.households.events import MemberMonthReported, MembershipChanged, ShardMonthReported
-from domain.households.membership import Memberships
+from domain.households.membership import Memberships, counted_on, one_of_each_kind
+from projections.customers.identity import tells, tells_memberships
 from projections.customers.states import Facts
 from projections.models import forecast
 
 
 def react(stream: str, before: Facts, after: Facts, event: Recorded) -> Iterable[Proposed]:
     """What follows from an event for one customer."""
-    if after.profile.memberships is not before.profile.memberships:
-        return moved(stream, before.profile.memberships, after.profile.memberships, event)
+    memberships = after.profile.memberships
+    if memberships is not before.profile.memberships:
+        return chain(
+            moved(stream, before.profile.memberships, memberships, event),
+            tells_memberships(stream, after.identity, memberships, event),
+        )
+    if after.identity is not before.identity:
+        return tells(stream, before.identity, after.identity, memberships, event)
     if after.months is not before.months:
         rows = after.months.rows
         closed = rows.keys() - before.months.rows.keys()
-        reports = reported(stream, {month: rows[month] for month in closed}, event)
+        reports = reported(stream, {month: rows[month] for month in closed}, after.identity, event)
         return chain(
             reports, *(forecast.examples(stream, rows, month, event) for month in sorted(closed))
         )
@@ -54,15 +62,32 @@ def moved(
 
 
 def reported(
-    stream: str, rows: Mapping[Month, MonthlyFacts], event: Recorded
+    stream: str, rows: Mapping[Month, MonthlyFacts], identity: Identity, event: Recorded
 ) -> Iterator[Proposed]:
-    """What the wholes learn of months that closed.
+    """What the wholes learn of months that closed: those of the number, and of a kind in which it
+    has none, those of the person's others.
 
     Amounts in an order of their own, so that telling twice is telling the same.
     """
+    numbers = numbers_of(identity, stream)
+    person = numbers[0] if len(numbers) > 1 else None
     for month in sorted(rows):
-        for whole, share in rows[month].wholes.items():
+        wholes = counted_for_kin(rows[month], identity, numbers) if person else rows[month].wholes
+        for whole, share in wholes.items():
             said = MemberMonthReported.model_construct(
-                member=stream, share_permille=share, facts=rows[month]
+                member=stream, share_permille=share, facts=rows[month], person=person
             )
             yield following(event, "report", whole, said, f"{stream} {month} {whole}")
+
+
+def counted_for_kin(
+    facts: MonthlyFacts, identity: Identity, numbers: Sequence[str]
+) -> dict[str, int]:
+    """In which wholes a month of one number counts at its end, and with which share.
+
+    Of a kind in which the number itself is in none, that of the first of the person's numbers that
+    is in one.
+    """
+    day = last_day(facts.month)
+    of_kin = [counted_on(identity.kin.get(number, {}), day) for number in numbers]
+    return one_of_each_kind([facts.wholes, *of_kin])

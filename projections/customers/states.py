@@ -3,13 +3,15 @@
 from typing import NamedTuple
 
 from domain.accounts.ledger import Ledger
+from domain.customers.identity import Identity
 from projections.accounts.months import Months
 from projections.customers.profile import Profile
 
 
 class Facts(NamedTuple):
-    """The facts of a customer, without any rule."""
+    """The facts of a customer, without any rule, and the other numbers of the same person."""
 
     profile: Profile
     ledger: Ledger
     months: Months
+    identity: Identity

@@ -21,7 +21,7 @@ def all_reported(data: Interaction) -> bool:
 
 
 CUSTOMER_GROUPS = Group(
-    "wholes@1",
+    "wholes@2",
     (*KINDS, "month"),
     Totals,
     (WHOLE, CALENDAR),

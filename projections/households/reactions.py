@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from domain.accounts.monthly_facts import MonthlyFacts
 from domain.calendar import Month
+from domain.customers.one_person import month_together
 from domain.envelope import Proposed, Recorded, following
 from domain.event import BANK
 from domain.households.events import MonthReported, ShardMonthReported, WholeMonthClosed
@@ -53,4 +54,7 @@ def _beside(stream: str, reported: dict[str, Member]) -> tuple[MonthlyFacts, ...
     """The members' months one by one, where that is told."""
     if not stream.startswith("household:") or len(reported) > MOST_BESIDE:
         return ()
-    return without_names(member.facts for member in reported.values())
+    people: dict[str, list[MonthlyFacts]] = {}
+    for name in sorted(reported):
+        people.setdefault(reported[name].person or name, []).append(reported[name].facts)
+    return without_names(map(month_together, people.values()))

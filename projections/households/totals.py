@@ -58,10 +58,10 @@ def evolve(whole: CustomerGroup, event: Recorded) -> CustomerGroup:
         case MembershipChanged(member=member, held=held):
             others = {name: each for name, each in whole.members.items() if name != member}
             return changed(whole, members={**others, member: held} if held else others)
-        case MemberMonthReported(member=member, share_permille=share, facts=facts) if (
-            facts.month not in whole.months
-        ):
-            month = {**whole.reported.get(facts.month, {}), member: Member(facts, share)}
+        case MemberMonthReported(
+            member=member, share_permille=share, facts=facts, person=person
+        ) if facts.month not in whole.months:
+            month = {**whole.reported.get(facts.month, {}), member: Member(facts, share, person)}
             return changed(whole, reported={**whole.reported, facts.month: month})
         case MonthReported(month=month) if month in whole.reported:
             rest = {name: reported for name, reported in whole.reported.items() if name != month}
@@ -83,8 +83,9 @@ def count(calendar: Calendar, event: Recorded) -> Calendar:
 
 def _sums(reported: dict[str, Member]) -> Summed:
     members = [reported[name] for name in sorted(reported)]
-    return Summed(len(members), summed(members), summed(members, by_share=True))
+    people = {reported[name].person or name for name in reported}
+    return Summed(len(people), summed(members), summed(members, by_share=True))
 
 
-WHOLE = Projection("whole", 1, CustomerGroup(), evolve)
+WHOLE = Projection("whole", 2, CustomerGroup(), evolve)
 CALENDAR = Projection("calendar", 1, Calendar(), count)

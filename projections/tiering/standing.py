@@ -91,6 +91,41 @@ def _following(standing: Standing, rows: Mapping[Month, MonthlyFacts]) -> Month:
     return next_month(standing.through) if standing.through else min(rows, default="")
 
 
+def standing_together(
+    policy: TierPolicy,
+    rows: Mapping[Month, MonthlyFacts],
+    told: Mapping[str, Mapping[Month, Told]],
+    of_each: Sequence[Standing],
+) -> Standing:
+    """Where a person stands who has several numbers, by the months of all together.
+
+    `told` has what the person's wholes came to. A tier set by hand for any number holds, of several
+    the first.
+    """
+    standing = [Standing(), *steps_together(policy, rows, told)][-1]
+    by_hand = next((each.override for each in of_each if each.override), None)
+    return changed(standing, override=by_hand) if by_hand else standing
+
+
+def steps_together(
+    policy: TierPolicy,
+    rows: Mapping[Month, MonthlyFacts],
+    told: Mapping[str, Mapping[Month, Told]],
+) -> Iterator[Standing]:
+    """What the standing of a person becomes by all their months, one by one."""
+    standing = Standing()
+    for month in sorted(rows):
+        together: Sequence[MonthlyFacts] = ()
+        if (whole := awaits(policy, rows[month])) is not None:
+            if month not in told.get(whole, {}):
+                yield changed(standing, waiting=Waiting(max(rows)))
+                return
+            assert policy.scope is not None
+            together = told[whole][month].counting(rows[month], policy.scope.take)
+        standing = assess(policy, standing, rows[month], together)
+        yield standing
+
+
 def tier_under(policy: TierPolicy) -> Projection[Standing]:
     """The projection of standings under a policy."""
     return Projection("tier", 1, Standing(), partial(evolve, policy))

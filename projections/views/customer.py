@@ -1,12 +1,13 @@
 """What do all read models together say of one customer?"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from domain.accounts.ledger import Ledger
 from domain.accounts.monthly_facts import MonthlyFacts, Traits
 from domain.calendar import Month
+from domain.customers.identity import Identity
 from domain.fastcopy import changed
 from domain.tiering.assessment import Standing
 from domain.tiering.policy import TierPolicy
@@ -41,11 +42,22 @@ class Customer:
     surveys: Surveys = field(default_factory=Surveys)
     life: Life | None = None
     """None in a decision of a release that did not ask for it."""
+    identity: Identity = field(default_factory=Identity)
+    numbers: tuple[str, ...] = ()
+    """All numbers of a person who has several, the one that stays first."""
+    looked_after_by: frozenset[str] = frozenset()
+    """The managers of all these numbers."""
 
     @property
     def is_asked_whole(self) -> bool:
         """Whether what bars the whole customer is asked; decisions of older releases did not."""
         return self.life is not None
+
+    @property
+    def managers(self) -> frozenset[str]:
+        """The relationship managers of the person, by any number."""
+        own = self.profile.manager
+        return self.looked_after_by or (frozenset({own}) if own else frozenset())
 
     @property
     def rows(self) -> Mapping[Month, MonthlyFacts]:
@@ -76,4 +88,13 @@ def customer_of(
         life=states[LIFE.name].life if LIFE.name in states else None,
         policy=policy,
         upto=upto,
+        identity=facts.identity,
     )
+
+
+def asked_as(number: str, numbers: Sequence[str]) -> dict[str, Any]:
+    """By which number was asked, and of a person with several all of them, and which one stays."""
+    if not numbers:
+        return {"customer": number}
+    names = [stream.removeprefix("customer:") for stream in numbers]
+    return {"customer": number, "person": {"stays": names[0], "numbers": names}}

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from domain.accounts.ledger import Ledger
+from domain.customers.identity import Identity
 from domain.envelope import Recorded
 from domain.tiering.assessment import Standing
 from domain.tiering.policy import TierPolicy
@@ -17,8 +18,10 @@ from projections.cases.complaints import COMPLAINTS, Complaints, with_disputes
 from projections.customers import group
 from projections.customers.profile import Profile
 from projections.customers.states import Facts
+from projections.offers.responses import Offers
 from projections.projection import Group
 from projections.tiering import standing
+from projections.views.customer import Customer
 
 
 class History(NamedTuple):
@@ -27,15 +30,16 @@ class History(NamedTuple):
     profile: Profile
     ledger: Ledger
     months: Months
+    identity: Identity
     complaints: Complaints
     standing: Standing
 
 
 def _evolve(policy: TierPolicy, states: History, event: Recorded) -> History:
-    who, books, months = group.evolve(Facts(*states[:3]), event)
+    facts = group.evolve(Facts(*states[:4]), event)
     said = complaints.evolve(states.complaints, event)
-    rows = with_disputes(months.rows, said)
-    return History(who, books, months, said, standing.evolve(policy, states.standing, event, rows))
+    rows = with_disputes(facts.months.rows, said)
+    return History(*facts, said, standing.evolve(policy, states.standing, event, rows))
 
 
 def customers_under(policy: TierPolicy) -> Group:
@@ -52,6 +56,33 @@ def customers_under(policy: TierPolicy) -> Group:
         context=CONTEXT,
         ignored_types=group.IGNORED,
     )
+
+
+def customer_then(stream: str, states: History, policy: TierPolicy) -> Customer:
+    """What of a customer makes a tier, as a number of a person who may have others."""
+    return Customer(
+        stream=stream,
+        profile=states.profile,
+        ledger=states.ledger,
+        months=states.months,
+        standing=states.standing,
+        offers=Offers(),
+        policy=policy,
+        complaints=states.complaints,
+        identity=states.identity,
+    )
+
+
+def as_shown_together(person: Customer) -> dict[str, Any]:
+    """The same of a person who has several numbers."""
+    return {
+        "profile": person.profile,
+        "ledger": person.ledger,
+        "months": person.months,
+        "identity": person.identity,
+        "complaints": person.complaints,
+        "tier": person.standing,
+    }
 
 
 def as_shown(states: Any) -> dict[str, Any]:

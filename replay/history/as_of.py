@@ -110,10 +110,10 @@ def together_as_of(
         stream: as_of(journal, CUSTOMERS, stream, recorded, occurred) or CUSTOMERS.initial
         for stream in sorted(states.whole.members)
     }
-    opened = [month for _, books, _ in then.values() if (month := open_month(books)) is not None]
+    opened = [month for _, books, *_ in then.values() if (month := open_month(books)) is not None]
     month = min([*opened, *([month_of(occurred)] if occurred else [])], default="")
     members: dict[str, Member] = {}
-    for stream, (who, books, closed) in then.items():
+    for stream, (who, books, closed, _) in then.items():
         share = counted_on(who.memberships, occurred or date.max).get(whole)
         if share is not None and books.since is not None:
             members[stream] = Member(closed.rows.get(month) or facts_of(books, month), share)

@@ -4,7 +4,7 @@ Policy, months and events, from the journal alone.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, cast
 
@@ -15,9 +15,12 @@ from domain.tiering.assessment import Override, Standing, override_on, tier_on
 from domain.tiering.policy import TierPolicy
 from projections.bank.day_end import ends_a_month
 from projections.cases.complaints import with_disputes
-from projections.tiering.standing import steps
-from projections.views.history import History, customers_under
+from projections.tiering.standing import steps, steps_together
+from projections.views.customer import Customer
+from projections.views.history import History, customer_then, customers_under
+from projections.views.person import person_of
 from replay.history.as_of import events_of
+from replay.history.person import others_of, wholes_then
 from streams.journal import Journal
 
 LARGEST = 5
@@ -25,7 +28,10 @@ LARGEST = 5
 
 @dataclass(frozen=True)
 class Moved:
-    """A movement behind a month: where it is in the journal, and its amount in minor units."""
+    """A movement behind a month: where it is in the journal, and its amount in minor units.
+
+    `number` says by which number of a person who has several.
+    """
 
     position: int
     version: int
@@ -34,6 +40,7 @@ class Moved:
     business_date: date
     amount: int
     currency: str
+    number: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,7 @@ class Explanation:
     """A tier on a date.
 
     Under which policy, since when, every assessment that led there, and an override if one holds.
+    `numbers` has all of a person who has several, the one that stays first.
     """
 
     customer: str
@@ -80,6 +88,7 @@ class Explanation:
     policy_digest: str
     override: Override | None
     assessments: tuple[Assessment, ...]
+    numbers: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The explanation with the last assessment first, as a person reads it."""
@@ -109,7 +118,44 @@ def explain(journal: Journal, policy: TierPolicy, stream: str, on: date) -> Expl
                 of_then, behind = _split(behind, after.grounds.month)
                 found.append(_assessment(standing, after, event, of_then))
             standing = after
-    return None if states is None else _explanation(policy, stream, on, states.standing, found)
+    if states is None:
+        return None
+    if others := others_of(states.identity, stream):
+        return _of_person(journal, policy, (stream, *others), on)
+    return _explanation(policy, stream, on, states.standing, found)
+
+
+def _of_person(
+    journal: Journal, policy: TierPolicy, numbers: Sequence[str], on: date
+) -> Explanation:
+    """Why a person stands there who has several numbers, the one that was asked for first: by the
+    months and the events of all.
+    """
+    behind, closings, each = list[Recorded](), list[Recorded](), list[Customer]()
+    group = customers_under(policy)
+    for number in numbers:
+        states = group.initial
+        for event in events_of(journal, group, number, occurred=on):
+            states = group.evolve(states, event)
+            if not ends_a_month(event.data):
+                behind.append(event)
+            elif number == numbers[0]:
+                closings.append(event)
+        each.append(customer_then(number, cast("History", states), policy))
+    wholes = wholes_then(journal, policy.scope, each, occurred=on)
+    person = person_of(each, wholes)
+    told = {whole.name: whole.told() for whole in wholes}
+    found, standing = [], Standing()
+    behind.sort(key=lambda event: (event.business_date, event.recorded_at, event.stream))
+    for after in steps_together(policy, person.months.rows, told):
+        if after.grounds is not None and after.grounds != standing.grounds:
+            month = after.grounds.month
+            of_then, behind = _split(behind, month)
+            closing = next(each for each in closings if month_of(each.business_date) >= month)
+            found.append(_assessment(standing, after, closing, of_then))
+        standing = after
+    explained = _explanation(policy, numbers[0], on, person.standing, found)
+    return replace(explained, numbers=person.numbers)
 
 
 def _split(events: Sequence[Recorded], month: Month) -> tuple[list[Recorded], list[Recorded]]:
@@ -143,7 +189,8 @@ def _assessment(
     before: Standing, after: Standing, closing: Recorded, behind: list[Recorded]
 ) -> Assessment:
     assert after.grounds is not None
-    versions = [event.version for event in behind]
+    several = len({event.stream for event in behind}) > 1
+    versions = [] if several else [event.version for event in behind]
     return Assessment(
         month=after.grounds.month,
         seen=after.grounds.seen,
@@ -160,18 +207,18 @@ def _assessment(
         events=len(behind),
         first_version=min(versions, default=None),
         last_version=max(versions, default=None),
-        largest=_largest(behind),
+        largest=_largest(behind, named=several),
         whole=after.grounds.whole,
         together=after.grounds.together,
     )
 
 
-def _largest(events: Iterable[Recorded]) -> tuple[Moved, ...]:
-    moved = [each for event in events if (each := _moved(event)) is not None]
+def _largest(events: Iterable[Recorded], *, named: bool) -> tuple[Moved, ...]:
+    moved = [each for event in events if (each := _moved(event, named=named)) is not None]
     return tuple(sorted(moved, key=lambda each: (-abs(each.amount), each.position))[:LARGEST])
 
 
-def _moved(event: Recorded) -> Moved | None:
+def _moved(event: Recorded, *, named: bool) -> Moved | None:
     match event.data:
         case (
             TransactionPosted(amount=amount, currency=currency)
@@ -185,6 +232,7 @@ def _moved(event: Recorded) -> Moved | None:
                 event.business_date,
                 amount,
                 currency,
+                event.stream if named else None,
             )
         case _:
             return None

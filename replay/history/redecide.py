@@ -9,6 +9,7 @@ from typing import Any
 
 from domain.envelope import Recorded
 from domain.event_types import type_key
+from domain.households.events import KINDS
 from domain.offers.catalogue import Catalogue
 from domain.offers.columns import in_columns, in_full, is_in_columns
 from domain.offers.events import CATALOGUES, DECISIONS, CatalogueAdopted, OfferDecided
@@ -26,7 +27,9 @@ from projections.tiering.standing import STANDINGS
 from projections.views.customer import Customer, customer_of
 from projections.views.decision import Asked, Household, decide_offer, with_probability
 from projections.views.history import customers_under
+from projections.views.person import person_of
 from replay.history.as_of import as_of, history
+from replay.history.person import wholes_then
 from streams.broker.routing import shard_of
 from streams.folds.active_groups import decided as versions_of
 from streams.journal import FORGOTTEN, Journal, source_key
@@ -37,8 +40,12 @@ UNASKED = learnt_from(MODEL.initial, 0)
 
 OURS = frozenset({*DECIDING, MODEL.key})
 """What this release can fold again."""
-STREAMS = ("household:", "model:")
-"""Whose positions a decision names beside those of the customer's groups."""
+STREAMS = ("household:", "company:", "model:", "customer:")
+"""Whose positions a decision names beside those of the customer's groups.
+
+Of another number of the person, and of a household or company group that counts for the tier, as
+`stream/group`.
+"""
 NOT_DECIDING = {
     entry.base: entry.group.initial
     for entry in GROUPS
@@ -148,7 +155,7 @@ class Decisions:
             decided.asked,
         )
         made = decide_offer(
-            self._customer(event.stream, decided.upto),
+            self._person(event.stream, decided.upto),
             self._households(decided.upto),
             catalogue,
             models,
@@ -169,7 +176,7 @@ class Decisions:
             gone := [
                 name
                 for name, upto in decided.upto.items()
-                if ":" in name and self._forgets(name, upto)
+                if ":" in name and self._forgets(name.partition("/")[0], upto)
             ]
         ):
             raise Forgotten(f"{', '.join(gone)} had learnt from customers who were forgotten since")
@@ -186,6 +193,21 @@ class Decisions:
             version += len(rows)
         return False
 
+    def _person(self, stream: str, upto: Mapping[str, int]) -> Customer:
+        """The customer as they were, with the other numbers that the person had then."""
+        others: dict[str, dict[str, int]] = {}
+        wholes: dict[str, int] = {}
+        for name, position in upto.items():
+            about, _, group = name.partition("/")
+            if about.startswith("customer:"):
+                others.setdefault(about, {})[group] = position
+            elif about.startswith(KINDS) and group:
+                wholes[about] = position
+        own = {name: at for name, at in upto.items() if not name.startswith(STREAMS)}
+        each = [self._customer(number, at) for number, at in {stream: own, **others}.items()]
+        scope = each[0].policy.scope if others else None
+        return person_of(each, wholes_then(self._journal, scope, each, upto=wholes))
+
     def _customer(self, stream: str, upto: Mapping[str, int]) -> Customer:
         groups = {name.partition("/")[0]: (name, position) for name, position in upto.items()}
         standings, tiered = groups[STANDINGS]
@@ -199,16 +221,13 @@ class Decisions:
         }
         states[STANDINGS] = self._states(customers_under(policy), stream, tiered)
         states.update(NOT_DECIDING)
-        of_the_customer = {
-            name: position for name, position in upto.items() if not name.startswith(STREAMS)
-        }
-        return customer_of(stream, states, policy, of_the_customer)
+        return customer_of(stream, states, policy, upto)
 
     def _households(self, upto: Mapping[str, int]) -> Iterable[Household]:
         return [
             Household(name, self._states(REACTIONS, name, position).offers, position)
             for name, position in upto.items()
-            if name.startswith("household:")
+            if name.startswith("household:") and "/" not in name
         ]
 
     def _states(self, group: Group, stream: str, upto: int) -> Any:

@@ -10,9 +10,10 @@ from fastapi import FastAPI, Path, Query, Request, Response
 from domain.access.privacy_policy import PrivacyPolicy
 from domain.envelope import Recorded
 from domain.tiering.policy import TierPolicy
-from projections.views.history import as_shown, customers_under
-from replay.history.as_of import as_of, together_as_of
+from projections.views.customer import asked_as
+from replay.history.as_of import together_as_of
 from replay.history.explain import explain
+from replay.history.person import person_as_of
 from replay.history.redecide import Decisions, Forgotten, Remade, Unknown
 from streams.folds.active_groups import decided
 from streams.journal import Journal
@@ -68,6 +69,7 @@ def add_past(
         if found is None:
             await refuse_restricted(journal, customer)
             raise Problem(404, f"nothing was recorded of customer {customer} by then")
+        request.state.look.also(found.numbers)
         return as_json(shown(request, privacy, found.as_json()))
 
     @app.get(
@@ -87,14 +89,17 @@ def add_past(
         recorded: RecordedBy = None,
         occurred: OccurredBy = None,
     ) -> Response:
-        group = customers_under(await asyncio.to_thread(policy_then, occurred, _aware(recorded)))
-        states = await asyncio.to_thread(
-            as_of, journal, group, f"customer:{customer}", recorded, occurred
+        policy = await asyncio.to_thread(policy_then, occurred, _aware(recorded))
+        found = await asyncio.to_thread(
+            person_as_of, journal, policy, f"customer:{customer}", recorded, occurred
         )
-        if states is None:
+        if found is None:
             await refuse_restricted(journal, customer)
             raise Problem(404, f"nothing was recorded of customer {customer} by then")
-        return as_json({"customer": customer, **shown(request, privacy, as_shown(states))})
+        request.state.look.also(found.numbers)
+        return as_json(
+            {**asked_as(customer, found.numbers), **shown(request, privacy, found.states)}
+        )
 
 
 def add_households_past(app: FastAPI, journal: Journal, privacy: PrivacyPolicy) -> None:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any
 
+from domain.customers.identity import numbers_of
 from projections.customers.group import CUSTOMERS
 from projections.households.group import CUSTOMER_GROUPS
 from projections.households.totals import CustomerGroup
@@ -22,6 +23,7 @@ from projections.registry import DECIDING, OF_CUSTOMER, Present
 from projections.store import GroupShard, Store, StoredState
 from projections.views.customer import Customer, customer_of
 from projections.views.decision import Household
+from projections.views.person import Whole, person_of
 from streams.broker.routing import shard_of
 from streams.folds.active_groups import Register
 from streams.folds.stream_state import decoded
@@ -56,20 +58,61 @@ class Lookups:
         seen = await self._register.pointed(pointer)
         if seen is not guessed:
             found = await self._store.read(self._places(seen, stream))
-        return (
-            self._customer(seen, stream, found)
-            if any(found[: len(seen.of(CUSTOMERS.name).parts)])
-            else None
+        if not any(found[: len(seen.of(CUSTOMERS.name).parts)]):
+            return None
+        who = self._customer(seen, stream, found)
+        return await self._person(seen, who) if who.identity.links else who
+
+    async def _person(self, seen: Present, who: Customer) -> Customer:
+        """The person whose number this is, with all that is known of their others."""
+        others = [each for each in numbers_of(who.identity, who.stream) if each != who.stream]
+        found = await asyncio.gather(
+            *(self._store.read(self._places(seen, stream)) for stream in others)
         )
+        each = [
+            who,
+            *(
+                self._customer(seen, stream, kept)
+                for stream, kept in zip(others, found, strict=True)
+                if any(kept)
+            ),
+        ]
+        return person_of(each, await self._wholes(seen, each))
 
-    async def manager(self, stream: str) -> str | None:
-        """The relationship manager who looks after a customer, as the name of their stream.
+    async def _wholes(self, seen: Present, each: Sequence[Customer]) -> list[Whole]:
+        """The households and groups that a tier policy asks for, where any of a person's numbers
+        belongs, with the months of their members where the best counts.
+        """
+        scope = seen.policy.scope
+        if scope is None:
+            return []
+        kind = "household:" if scope.of == "household" else "company:"
+        names = sorted(
+            {name for one in each for name in one.profile.memberships if name.startswith(kind)}
+        )
+        return [await self._whole(seen, name, scope.take == "max") for name in names]
 
-        None if nobody does, or it is no customer.
+    async def _whole(self, seen: Present, name: str, by_members: bool) -> Whole:
+        group, facts = seen.of(CUSTOMER_GROUPS.name), seen.of(CUSTOMERS.name)
+        found = await self._load(group, name)
+        state = decoded(group, found).whole
+        members = sorted(state.members) if by_members else []
+        kept = await asyncio.gather(*(self._load(facts, member) for member in members))
+        rows = {
+            member: decoded(facts, states).months.rows
+            for member, states in zip(members, kept, strict=True)
+        }
+        return Whole(name, state, _upto(found), rows)
+
+    async def managers(self, stream: str) -> frozenset[str]:
+        """The relationship managers who look after a customer by any number, as the names of their
+        streams.
+
+        Nobody, if it is no customer.
         """
         kind, _, name = stream.partition(":")
         who = await self.customer(name) if kind == "customer" else None
-        return who.profile.manager if who else None
+        return who.managers if who else frozenset()
 
     def _places(self, seen: Present, stream: str) -> list[tuple[GroupShard, str, str]]:
         """Where all that is known of a customer is kept."""

@@ -62,7 +62,7 @@ def web(deps: WebDependencies) -> FastAPI:
         telemetry=NO_SPANS,
     )
     app.router.route_class = guarded_by(
-        Authorize(deps.tokens, deps.lookups.manager, recording.looked, deps.rates)
+        Authorize(deps.tokens, deps.lookups.managers, recording.looked, deps.rates)
     )
     add_problems(app)
     add_customers(app, deps)

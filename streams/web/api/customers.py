@@ -1,7 +1,10 @@
 """Which questions about a customer are answered? The picture, the tier, the ledger, the history."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
+from heapq import merge
+from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Query, Request, Response
@@ -9,7 +12,7 @@ from fastapi import FastAPI, Path, Query, Request, Response
 from domain.envelope import Recorded
 from domain.event import NAME
 from domain.event_types import TYPE_BY_EVENT
-from projections.views.customer import Customer
+from projections.views.customer import Customer, asked_as
 from projections.views.tier import Answer, answer
 from streams.broker.routing import shard_of
 from streams.journal import Journal
@@ -26,8 +29,8 @@ CustomerId = Annotated[
 ]
 
 
-async def known_customer(deps: WebDependencies, name: str) -> Customer:
-    """The customer of this number.
+async def known_customer(deps: WebDependencies, name: str, request: Request) -> Customer:
+    """The customer of this number, who may have others; the look is at all of them.
 
     Raises a 404 where nothing was ever recorded of them, and a 403 where they are restricted.
     """
@@ -35,6 +38,7 @@ async def known_customer(deps: WebDependencies, name: str) -> Customer:
     if customer is None:
         await refuse_restricted(deps.journal, name)
         raise Problem(404, f"nothing is recorded of customer {name}")
+    request.state.look.also(customer.numbers)
     return customer
 
 
@@ -52,7 +56,7 @@ def add_customers(app: FastAPI, deps: WebDependencies) -> None:
 
     @app.get("/v1/customers/{customer}", summary="The whole picture of a customer")
     async def picture(customer: CustomerId, request: Request) -> Response:
-        who = await known_customer(deps, customer)
+        who = await known_customer(deps, customer, request)
         balances = {number: {"balance": account.balance, "currency": account.currency, "asset_class": account.asset_class, **({"closed": True} if account.closed else {})}  # noqa: E501
                     for number, account in who.ledger.accounts.items() if account.balance or not account.closed}  # fmt: skip  # noqa: E501
         known = {
@@ -67,7 +71,13 @@ def add_customers(app: FastAPI, deps: WebDependencies) -> None:
             "life": who.life,
         }
         seen = shown(request, deps.privacy, known | rooms)
-        return as_json({"customer": customer, "balances": seen.pop("ledger")["accounts"], **seen})
+        return as_json(
+            {
+                **asked_as(customer, who.numbers),
+                "balances": seen.pop("ledger")["accounts"],
+                **seen,
+            }
+        )
 
     @app.get(
         "/v1/customers/{customer}/tier",
@@ -77,12 +87,11 @@ def add_customers(app: FastAPI, deps: WebDependencies) -> None:
         ),
     )
     async def tier(customer: CustomerId, request: Request) -> Response:
+        who = await known_customer(deps, customer, request)
         return as_json(
             {
-                "customer": customer,
-                **shown(
-                    request, deps.privacy, vars(_answer(deps, await known_customer(deps, customer)))
-                ),
+                **asked_as(customer, who.numbers),
+                **shown(request, deps.privacy, vars(_answer(deps, who))),
             }
         )
 
@@ -91,39 +100,78 @@ def add_customers(app: FastAPI, deps: WebDependencies) -> None:
         summary="Running balances and the facts of each month, in minor units",
     )
     async def ledger(customer: CustomerId, request: Request) -> Response:
-        who = await known_customer(deps, customer)
+        who = await known_customer(deps, customer, request)
         return as_json(
             {
-                "customer": customer,
+                **asked_as(customer, who.numbers),
                 **shown(request, deps.privacy, {"ledger": who.ledger, "months": who.rows}),
             }
         )
 
-    @app.get("/v1/customers/{customer}/history", summary="Every event of a customer, in order")
+    @app.get(
+        "/v1/customers/{customer}/history",
+        summary="Every event of a customer, in order; of a person with several numbers, of all",
+    )
     async def history(
         customer: CustomerId,
-        after: Annotated[int, Query(ge=0)] = 0,
+        request: Request,
+        after: Annotated[
+            str,
+            Query(pattern=r"^[0-9]{1,18}(,[0-9]{1,18})*$", description="`next` of the last page"),
+        ] = "0",
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> Response:
-        await known_customer(deps, customer)
-        stream = f"customer:{customer}"
-        shard = deps.journal[shard_of(stream, deps.shards)]
-        events = await asyncio.to_thread(shard.history, stream, after, limit)
+        who = await known_customer(deps, customer, request)
+        numbers = who.numbers or (who.stream,)
+        behind = _places(after, len(numbers))
+        events = await asyncio.to_thread(_timeline, deps, numbers, behind, limit)
         events_shown = [
             {
+                **({"number": event.stream.removeprefix("customer:")} if who.numbers else {}),
                 **_fields(event),
                 "type": TYPE_BY_EVENT[type(event.data)],
                 "data": event.data.model_dump(mode="json"),
             }
             for event in events
         ]
+        reached = dict(zip(numbers, behind, strict=True)) | {
+            event.stream: event.version for event in events
+        }
         return as_json(
             {
-                "customer": customer,
+                **asked_as(customer, who.numbers),
                 "events": events_shown,
-                "next": events[-1].version if len(events) == limit else None,
+                "next": _next(reached) if len(events) == limit else None,
             }
         )
+
+
+def _places(after: str, numbers: int) -> list[int]:
+    """Behind which version of each number a page begins."""
+    places = [*map(int, after.split(","))]
+    if places == [0]:
+        return [0] * numbers
+    if len(places) != numbers:
+        raise Problem(
+            422, "after: the numbers of this person have changed; begin with the first page"
+        )
+    return places
+
+
+def _next(reached: dict[str, int]) -> int | str:
+    versions = [*reached.values()]
+    return versions[0] if len(versions) == 1 else ",".join(map(str, versions))
+
+
+def _timeline(
+    deps: WebDependencies, numbers: Sequence[str], behind: Sequence[int], limit: int
+) -> list[Recorded]:
+    """The events of several numbers in one order, by when they were recorded."""
+    of_each = [
+        deps.journal[shard_of(stream, deps.shards)].history(stream, version, limit)
+        for stream, version in zip(numbers, behind, strict=True)
+    ]
+    return [*islice(merge(*of_each, key=lambda event: event.recorded_at), limit)]
 
 
 def _answer(deps: WebDependencies, who: Customer) -> Answer:

@@ -81,7 +81,7 @@ def add_offers(app: FastAPI, deps: WebDependencies, recording: Recording) -> Non
         ] = True,
     ) -> Response:
         await recording.make_room()
-        who = await known_customer(deps, customer)
+        who = await known_customer(deps, customer, request)
         models = await deps.lookups.models(deps.models)
         asked = Asked(
             next(numbers),
@@ -91,9 +91,11 @@ def add_offers(app: FastAPI, deps: WebDependencies, recording: Recording) -> Non
             personalised,
             asker=request.state.look.asker(),
         )
+        stream = f"customer:{customer}"
+        request.state.look.also(number for number in who.numbers if number != stream)
         decided = await _decided(deps, who, models, asked)
         answer = as_json(_answer(deps.catalogue, customer, decided))
-        answer.background = BackgroundTask(recording.add, who.stream, decided, asked.now)
+        answer.background = BackgroundTask(recording.add, stream, decided, asked.now)
         return answer
 
     @app.get(
@@ -103,8 +105,8 @@ def add_offers(app: FastAPI, deps: WebDependencies, recording: Recording) -> Non
             "unlike the customer"
         ),
     )
-    async def foresight(customer: CustomerId) -> Response:
-        who, today = await known_customer(deps, customer), datetime.now(deps.zone).date()
+    async def foresight(customer: CustomerId, request: Request) -> Response:
+        who, today = await known_customer(deps, customer, request), datetime.now(deps.zone).date()
         models, watch = await deps.lookups.models(deps.models), deps.catalogue.watch
         key = tier_on(who.policy, who.standing, today) in watch.tiers
         return as_json(

@@ -3,7 +3,7 @@
 Nobody without a token, but to ask for health; and what they look at is written down.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
@@ -45,7 +45,7 @@ STATED = {
 SYSTEMS: tuple[Role, ...] = ("core", "channel", "operator")
 """Roles of machines; all others are people's, who ask less often."""
 REFUSALS = {401, 403, 429}
-ManagerOf = Callable[[str], Awaitable[str | None]]
+ManagersOf = Callable[[str], Awaitable[Collection[str]]]
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Access:
     what: str
     roles: tuple[Role, ...]
     stated: str | None
-    manager_of: ManagerOf
+    managers_of: ManagersOf
     role: Role | None = None
     streams: tuple[str, ...] = ()
 
@@ -85,15 +85,17 @@ class Access:
                 self.caller,
                 role,
                 stream,
-                await self.manager_of(stream) if role == "manager" else None,
+                await self.managers_of(stream) if role == "manager" else (),
             ):
                 self.streams, self.role = (stream,), role
                 return
         raise Problem(403, "this is no customer of yours")
 
     def also(self, streams: Iterable[str]) -> None:
-        """The answer tells of these too, as members of what was asked for."""
-        self.streams += tuple(streams)
+        """The answer tells of these too: members of what was asked for, other numbers of a
+        person.
+        """
+        self.streams += tuple(each for each in streams if each not in self.streams)
 
     @property
     def unmasked(self) -> bool:
@@ -113,7 +115,7 @@ class Access:
                 self.caller,
                 role,
                 event,
-                await self.manager_of(event.stream) if role == "manager" else None,
+                await self.managers_of(event.stream) if role == "manager" else (),
             ):
                 return
         raise Problem(
@@ -159,12 +161,12 @@ class Authorize:
     def __init__(
         self,
         tokens: Tokens,
-        manager_of: ManagerOf,
+        managers_of: ManagersOf,
         note: Callable[[Access], Awaitable[None]],
         rates: tuple[str, str],
     ) -> None:
         self._tokens = tokens
-        self._manager_of = manager_of
+        self._managers_of = managers_of
         self.note = note
         self._rates = tuple(map(Rate, rates))
 
@@ -177,7 +179,7 @@ class Authorize:
         roles = tuple(role for role in grant.roles if role in caller.roles)
         if not roles:
             raise Problem(403, f"this is for {', '.join(grant.roles)}")
-        look = Access(caller, grant.what, roles, request.headers.get(PURPOSE), self._manager_of)
+        look = Access(caller, grant.what, roles, request.headers.get(PURPOSE), self._managers_of)
         for part, kind in SUBJECTS.items():
             if part in request.path_params:
                 await look.at(f"{kind}:{request.path_params[part]}")

@@ -59,6 +59,7 @@ OWN_WORD = frozenset(
             "version-withdrawn",
         ),
         *(
+            "identity-told",
             "membership-changed",
             "member-month-reported",
             "shard-month-reported",

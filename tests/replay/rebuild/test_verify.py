@@ -165,7 +165,7 @@ STATES: dict[str, Callable[[StoredState], StoredState]] = {
 }
 
 
-@pytest.mark.parametrize("base", ["customers@3", "reactions@3", "standings@1"])
+@pytest.mark.parametrize("base", ["customers@4", "reactions@3", "standings@1"])
 @pytest.mark.parametrize("what", STATES)
 async def test_a_state_that_is_not_what_its_history_comes_to_is_found(
     journal: Journal, running: Present, base: str, what: str

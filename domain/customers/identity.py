@@ -1,0 +1,109 @@
+"""Which numbers are one person's?
+
+What was said of each two numbers last, by its own time, and who is one person by that.
+
+The order in which the numbers of a person hear of it makes no difference: what is known of two
+numbers is the newest of all that was said.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from domain.envelope import Recorded
+from domain.fastcopy import changed
+from domain.households.membership import Memberships
+
+MOST = 100
+"""Links beyond which a number's own word makes no further one: so many numbers are no person."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """What was said last of two numbers, as the names of their streams: one person, or not.
+
+    `at` is in UTC. `into` is the number that stays; of a link that was undone, the one that had
+    stayed is not asked.
+    """
+
+    one: str
+    other: str
+    merged: bool
+    at: datetime
+    into: str
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a number knows of others: the links of all that it was ever linked with, by name, and
+    where each of these belongs.
+    """
+
+    links: tuple[Link, ...] = ()
+    kin: dict[str, Memberships] = field(default_factory=dict)
+
+
+def link_of(event: Recorded, other: str, *, merged: bool) -> Link:
+    """What an event says of two numbers.
+
+    None is newer than the moment in which the bank heard of it.
+    """
+    one, two = sorted((event.stream, other))
+    at = min(event.occurred_at, event.recorded_at).astimezone(UTC)
+    return Link(one, two, merged, at, event.stream)
+
+
+def stated(identity: Identity, link: Link) -> Identity:
+    """What a number knows after its own word, unless it has too many links already."""
+    return identity if len(identity.links) >= MOST else told(identity, (link,))
+
+
+def told(identity: Identity, links: Iterable[Link]) -> Identity:
+    """What a number knows after more was said, in whatever order it hears of it.
+
+    The newest counts; of two at once the one that does not merge.
+    """
+    known = {(link.one, link.other): link for link in identity.links}
+    for link in links:
+        pair = (link.one, link.other)
+        known[pair] = max(known.get(pair, link), link, key=_newness)
+    newest = tuple(known[pair] for pair in sorted(known))
+    return identity if newest == identity.links else changed(identity, links=newest)
+
+
+def _newness(link: Link) -> tuple[datetime, bool, str]:
+    return link.at, not link.merged, link.into
+
+
+def numbers_of(identity: Identity, stream: str) -> tuple[str, ...]:
+    """All numbers of a person, the one that stays first, then by name; one that knows of no other
+    is a person.
+
+    The one that stays is the one that others were merged into, and that was merged into none. Of
+    several such, or in a circle, the shortest, then the first by name.
+    """
+    links = [link for link in identity.links if link.merged]
+    if not links:
+        return (stream,)
+    found, more = {stream}, True
+    while more:
+        reached = [link for link in links if link.one in found or link.other in found]
+        near = {name for link in reached for name in (link.one, link.other)}
+        more = not near <= found
+        found |= near
+    gone = {link.one if link.into == link.other else link.other for link in links}
+    stays = min(found - gone or found, key=lambda name: (len(name), name))
+    return (stays, *sorted(found - {stays}))
+
+
+def merged_at(identity: Identity, numbers: Iterable[str]) -> datetime | None:
+    """When the last of these numbers was merged; None if none was."""
+    among = {*numbers}
+    return max(
+        (link.at for link in identity.links if link.merged and link.one in among), default=None
+    )
+
+
+def linked(identity: Identity) -> set[str]:
+    """All numbers that were ever linked, one person's or not."""
+    return {name for link in identity.links for name in (link.one, link.other)}

@@ -1,0 +1,99 @@
+"""What did the months of several numbers come to, as those of one person?
+
+What one number would have come to that had all that moved on any of them.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from domain.accounts.monthly_facts import AssetFacts, MonthlyFacts, Traits
+from domain.calendar import Month
+from domain.fastcopy import changed
+from domain.households.membership import one_of_each_kind
+
+
+def month_together(rows: Sequence[MonthlyFacts]) -> MonthlyFacts:
+    """One month of several numbers, the one that stays first.
+
+    Amounts add up, days count once, the longest tenure is the person's. Of the traits the first
+    that is stated counts. The streak is the best of them; see `months_together`.
+    """
+    if len(rows) == 1:
+        return rows[0]
+    first, active = rows[0], 0
+    for row in rows:
+        active |= row.active
+    return changed(
+        first,
+        assets=_assets(rows),
+        transactions=sum(row.transactions for row in rows),
+        value_in=_added([row.value_in for row in rows]),
+        value_out=_added([row.value_out for row in rows]),
+        active_days=active.bit_count(),
+        products=sum(row.products for row in rows),
+        tenure_months=max(row.tenure_months for row in rows),
+        streak=max(row.streak for row in rows),
+        traits=traits_together([row.traits for row in rows]),
+        wholes=one_of_each_kind([row.wholes for row in rows]),
+        active=active,
+    )
+
+
+def months_together(of_each: Sequence[Mapping[Month, MonthlyFacts]]) -> dict[Month, MonthlyFacts]:
+    """The months of several numbers, the one that stays first.
+
+    As far as all of them have been closed: where one of them lags behind, the later ones are not
+    known yet.
+    """
+    there = [rows for rows in of_each if rows]
+    if not there:
+        return {}
+    through = min(max(rows) for rows in there)
+    found, streak = dict[Month, MonthlyFacts](), 0
+    for month in sorted({month for rows in there for month in rows if month <= through}):
+        row = month_together([rows[month] for rows in there if month in rows])
+        streak = max(streak, 0) + 1 if row.active else min(streak, 0) - 1
+        found[month] = changed(row, streak=streak)
+    return found
+
+
+def traits_together(of_each: Sequence[Traits]) -> Traits:
+    """What was known of several numbers: the first that is stated, what any of them holds, and all
+    open cases.
+    """
+    return Traits(
+        kind=next((each.kind for each in of_each if each.kind), None),
+        rating=next((each.rating for each in of_each if each.rating), None),
+        industry=next((each.industry for each in of_each if each.industry), None),
+        region=next((each.region for each in of_each if each.region), None),
+        born=next((each.born for each in of_each if each.born), None),
+        holdings=tuple(sorted({held for each in of_each for held in each.holdings})),
+        open_cases=sum(each.open_cases for each in of_each),
+    )
+
+
+def _assets(rows: Sequence[MonthlyFacts]) -> tuple[AssetFacts, ...]:
+    """Assets by class and currency; the average is that of the sum, rounded once."""
+    found: dict[tuple[str, str], list[AssetFacts]] = {}
+    for row in rows:
+        for asset in row.assets:
+            found.setdefault((asset.asset_class, asset.currency), []).append(asset)
+    days = rows[0].days
+    return tuple(_asset(found[key], days) for key in sorted(found, key="/".join))
+
+
+def _asset(some: Sequence[AssetFacts], days: int) -> AssetFacts:
+    balance_days = sum(each.balance_days for each in some)
+    return changed(
+        some[0],
+        balance_days=balance_days,
+        average=(2 * balance_days + days) // (2 * days),
+        closing=sum(each.closing for each in some),
+        ninety_days=sum(each.ninety_days for each in some),
+    )
+
+
+def _added(values: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    return {
+        currency: sum(value.get(currency, 0) for value in values)
+        for currency in sorted({currency for value in values for currency in value})
+    }

@@ -1,0 +1,105 @@
+"""What was known then of a person who has several numbers?
+
+The numbers that were one person's then, each folded by itself, and put together as the read models
+are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from domain.customers.identity import Identity, numbers_of
+from domain.tiering.policy import Scope, TierPolicy
+from projections.customers.group import CUSTOMERS
+from projections.households.group import CUSTOMER_GROUPS
+from projections.views.customer import Customer
+from projections.views.history import as_shown, as_shown_together, customer_then, customers_under
+from projections.views.person import Whole, person_of
+from replay.history.as_of import as_of
+from streams.journal import Journal
+
+
+@dataclass(frozen=True)
+class Then:
+    """The states of a customer by projection, and all numbers of a person who had several."""
+
+    states: dict[str, Any]
+    numbers: tuple[str, ...] = ()
+
+
+def person_as_of(
+    journal: Journal,
+    policy: TierPolicy,
+    stream: str,
+    recorded: datetime | None = None,
+    occurred: date | None = None,
+) -> Then | None:
+    """A customer as known then, of what was true then, by any number; None if nothing was."""
+    group = customers_under(policy)
+    own = as_of(journal, group, stream, recorded, occurred)
+    if own is None:
+        return None
+    others = {
+        other: as_of(journal, group, other, recorded, occurred)
+        for other in others_of(own.identity, stream)
+    }
+    if not others:
+        return Then(as_shown(own))
+    each = [
+        customer_then(name, states, policy)
+        for name, states in {stream: own, **others}.items()
+        if states is not None
+    ]
+    person = person_of(each, wholes_then(journal, policy.scope, each, recorded, occurred))
+    return Then(as_shown_together(person), person.numbers)
+
+
+def others_of(identity: Identity, stream: str) -> list[str]:
+    """The other numbers of a person, in their order."""
+    return [number for number in numbers_of(identity, stream) if number != stream]
+
+
+def wholes_then(
+    journal: Journal,
+    scope: Scope | None,
+    each: Sequence[Customer],
+    recorded: datetime | None = None,
+    occurred: date | None = None,
+    upto: dict[str, int] | None = None,
+) -> list[Whole]:
+    """The households and groups that a tier policy asks for of these numbers, as they were.
+
+    `upto` has the position by which each is asked for, where that is known.
+    """
+    if scope is None:
+        return []
+    names = {
+        name
+        for one in each
+        for name in one.profile.memberships
+        if name.startswith("household:" if scope.of == "household" else "company:")
+    }
+    return [
+        _whole(journal, name, scope, recorded, occurred, (upto or {}).get(name))
+        for name in sorted(names)
+    ]
+
+
+def _whole(
+    journal: Journal,
+    name: str,
+    scope: Scope,
+    recorded: datetime | None,
+    occurred: date | None,
+    upto: int | None,
+) -> Whole:
+    totals: Any = CUSTOMER_GROUPS.initial
+    whole = (as_of(journal, CUSTOMER_GROUPS, name, recorded, occurred, upto) or totals).whole
+    members = sorted(whole.members) if scope.take == "max" else []
+    facts: Any = CUSTOMERS.initial
+    rows = {
+        member: (as_of(journal, CUSTOMERS, member, recorded, occurred) or facts).months.rows
+        for member in members
+    }
+    return Whole(name, whole, upto or 0, rows)
