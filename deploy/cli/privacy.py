@@ -18,6 +18,7 @@ from deploy.settings import Settings
 from deploy.terminal import DataDir, Json, UserError, errors, settings_of, show
 from deploy.wiring import existing_journal
 from domain.access.redaction import numbers_in
+from replay.erasure.persons import all_numbers
 from replay.erasure.register import Erasures
 from streams.broker.routing import shard_of
 
@@ -76,7 +77,8 @@ def export(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Write what is in a customer's own stream, and follows from it, for the customer.
+    """Write what is in a customer's own stream, and follows from it, for the customer; of a person
+    with several numbers that of each.
 
     That it was done is in the access journal.
     """
@@ -93,15 +95,17 @@ def export(
         policy_in_force(settings, journal, None, None),
         customer,
     )
-    asyncio.run(note(settings, journal, customer, by))
+    for number in (customer, *found["others"]):
+        asyncio.run(note(settings, journal, number, by))
     out.write_text(json.dumps(found, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
     if html is not None:
         html.write_bytes(export_page(found))
     show(
         {
             "customer": customer,
-            "events": len(found["events"]),
-            "looks": len(found["looks"]),
+            "others": [*found["others"]],
+            "events": sum(len(each["events"]) for each in (found, *found["others"].values())),
+            "looks": sum(len(each["looks"]) for each in (found, *found["others"].values())),
             "file": str(out),
         },
         as_json,
@@ -245,24 +249,27 @@ def rotate(data_dir: DataDir = None, as_json: Json = False) -> None:
 
 
 def _named(settings: Settings, customers: list[str] | None, file: Path | None) -> list[str]:
-    """The streams of those who are named.
+    """The streams of those who are named, with all numbers of each person.
 
     Raises `UserError` for nobody, and for somebody of whom nothing was ever recorded.
     """
     named = [*(customers or []), *(file.read_text(encoding="utf-8").split() if file else [])]
     if not named:
         raise UserError("name customers, or a --file of them")
-    journal, subjects = (
-        existing_journal(settings),
-        [f"customer:{name}" for name in dict.fromkeys(named)],
-    )
+    journal = existing_journal(settings)
+    subjects = [f"customer:{name}" for name in dict.fromkeys(named)]
     for subject in subjects:
         if not journal[shard_of(subject, len(journal))].rows(subject, limit=1):
             raise UserError(
                 f"nothing was ever recorded of {subject}: a customer's number stands without "
                 "`customer:` here"
             )
-    return subjects
+    together = all_numbers(existing_journal(settings, restored=True, for_auditors=True), subjects)
+    if others := [subject for subject in together if subject not in subjects]:
+        errors.print(
+            f"the same people's, and treated with them: {', '.join(others)}", soft_wrap=True
+        )
+    return together
 
 
 def _do(

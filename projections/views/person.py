@@ -4,7 +4,7 @@ Put together from what is known of each number, whenever somebody asks. Each goe
 states; so a merge and an un-merge rewrite nothing, and cost others nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from domain.calendar import Month
 from domain.customers.identity import merged_at, numbers_of
 from domain.customers.one_person import months_together
 from domain.households.membership import MOST_BESIDE, Told, without_names
+from domain.tiering.policy import Scope
 from projections.accounts.months import Months
 from projections.accounts.one_person import ledger_together
 from projections.campaigns.benefits import Benefits
@@ -54,6 +55,14 @@ class Whole(NamedTuple):
             if month in rows and self.name in rows[month].wholes
         ]
         return without_names(rows) if len(rows) <= MOST_BESIDE else ()
+
+
+def wholes_asked(scope: Scope | None, of_each: Iterable[Rows]) -> set[str]:
+    """The households or groups that a tier policy asks for, of the months of several numbers."""
+    if scope is None:
+        return set()
+    found = {scope.among(row.wholes) for rows in of_each for row in rows.values()}
+    return {name for name in found if name}
 
 
 def person_of(of_each: Sequence[Customer], wholes: Sequence[Whole] = ()) -> Customer:

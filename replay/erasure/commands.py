@@ -13,6 +13,7 @@ from domain.access.events import REGISTER, RestrictionLifted, SubjectForgotten, 
 from domain.envelope import Proposed
 from projections.redis import RedisStore
 from projections.registry import Present
+from replay.erasure.persons import ever_linked, named_by_others
 from replay.erasure.refold import customer_groups_of, forget, found_wrong, models_of
 from replay.erasure.register import Erasures
 from streams.broker.routing import shard_of
@@ -116,6 +117,7 @@ async def erase(deps: ErasureDependencies, order: Order) -> Certificate:
     knows the rest.
     """
     keyring, subjects, register = deps.keyring, order.subjects, deps.register
+    named = named_by_others(deps.for_auditors, subjects)
     register.add(_groups_of(deps, order), order.at, order.by, order.reason)
     touched = {
         whole
@@ -142,6 +144,11 @@ async def erase(deps: ErasureDependencies, order: Order) -> Certificate:
     )
     places["backups of the keys"] = deps.rotate_master(keyring)
     places["quarantine"] = _quarantine(deps.journal)
+    if named:
+        places["numbers of others"] = (
+            f"{'; '.join(named)}: they tell that they were once taken for one of these, and stay "
+            "as long as those customers are known"
+        )
     return await _everywhere(deps, order, touched, SubjectForgotten, places)
 
 
@@ -170,11 +177,19 @@ async def lift(deps: ErasureDependencies, order: Order) -> Certificate:
 
 
 def _groups_of(deps: ErasureDependencies, order: Order) -> dict[str, set[str]]:
-    """The households and company groups of each.
+    """The households and company groups of each, and those to which it reported for another number
+    of the same person.
 
     Asked with auditors' keys, which open what is restricted already.
     """
-    return {subject: customer_groups_of(deps.for_auditors, subject) for subject in order.subjects}
+    return {
+        subject: {
+            group
+            for number in ever_linked(deps.for_auditors, subject)
+            for group in customer_groups_of(deps.for_auditors, number)
+        }
+        for subject in order.subjects
+    }
 
 
 def _all_groups(deps: ErasureDependencies, order: Order) -> set[str]:

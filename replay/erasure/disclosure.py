@@ -18,6 +18,7 @@ from domain.tiering.policy import TierPolicy
 from projections.projection import Group
 from projections.registry import GROUPS
 from projections.views.history import as_shown, customers_under
+from replay.erasure.persons import all_numbers
 from replay.erasure.retention import due, last_day_closed
 from replay.history.access_log import accesses_of
 from replay.history.as_of import as_of, history
@@ -67,11 +68,27 @@ def privacy_report(journal: Journal, policy: PrivacyPolicy) -> dict[str, Any]:
 def known_of(
     journal: Journal, privacy: PrivacyPolicy, policy: TierPolicy, customer: str
 ) -> dict[str, Any]:
-    """All that is known of a customer.
+    """All that is known of a customer, and under `others` the same of each other number of the
+    person.
 
     Events with what each is used for, what follows from them, and who looked; raises
     `NothingKnown`.
     """
+    stream = f"customer:{customer}"
+    others = [
+        number.removeprefix("customer:")
+        for number in all_numbers(journal, [stream])
+        if number != stream and journal[shard_of(number, len(journal))].rows(number, limit=1)
+    ]
+    return {
+        **_known_of(journal, privacy, policy, customer),
+        "others": {number: _known_of(journal, privacy, policy, number) for number in others},
+    }
+
+
+def _known_of(
+    journal: Journal, privacy: PrivacyPolicy, policy: TierPolicy, customer: str
+) -> dict[str, Any]:
     stream = f"customer:{customer}"
     events = list(history(journal[shard_of(stream, len(journal))], stream))
     if not events:

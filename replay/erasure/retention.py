@@ -10,6 +10,7 @@ from typing import NamedTuple
 from domain.bank.events import DayClosed
 from domain.customers.events import CustomerLeft, CustomerOnboarded
 from domain.event_types import type_key
+from replay.erasure.persons import all_numbers
 from replay.history.as_of import history
 from streams.journal import Journal
 
@@ -41,12 +42,15 @@ def all_who_left(journal: Journal, years: int) -> Iterator[Left]:
 def due(journal: Journal, years: int) -> list[Left]:
     """Those whose time is over by the last day that the bank has closed.
 
-    Of a journal opened for auditors, the restricted too.
+    Of a journal opened for auditors, the restricted too. A person with several numbers is over when
+    all of them are.
     """
     today = last_day_closed(journal)
-    return [
+    over = [
         left for left in all_who_left(journal, years) if today is not None and left.until <= today
     ]
+    gone = {left.stream for left in over}
+    return [left for left in over if gone.issuperset(all_numbers(journal, [left.stream]))]
 
 
 def last_day_closed(journal: Journal) -> date | None:

@@ -81,14 +81,15 @@ class Maker:
                 f"nothing of {customer} is behind a checkpoint yet: {newer} events wait for the "
                 "next one"
             )
+        why = explain(self._journal, policy, customer, now.date())
+        numbers = [number for number in why.numbers if number != customer] if why else []
         others = [
             proven
-            for stream in (STREAM, CATALOGUES)
+            for stream in (*numbers, STREAM, CATALOGUES)
             if (proven := self._stream(stream)[0])["events"]
         ]
         shown = [own, *others]
         decisions = list(decided(self._journal, self._begun_with, customer))
-        why = explain(self._journal, policy, customer, now.date())
         body = msgspec.json.encode(
             {
                 "customer": customer,

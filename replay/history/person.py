@@ -15,7 +15,7 @@ from projections.customers.group import CUSTOMERS
 from projections.households.group import CUSTOMER_GROUPS
 from projections.views.customer import Customer
 from projections.views.history import as_shown, as_shown_together, customer_then, customers_under
-from projections.views.person import Whole, person_of
+from projections.views.person import Whole, person_of, wholes_asked
 from replay.history.as_of import as_of
 from streams.journal import Journal
 
@@ -72,14 +72,7 @@ def wholes_then(
 
     `upto` has the position by which each is asked for, where that is known.
     """
-    if scope is None:
-        return []
-    names = {
-        name
-        for one in each
-        for name in one.profile.memberships
-        if name.startswith("household:" if scope.of == "household" else "company:")
-    }
+    names = wholes_asked(scope, (one.months.rows for one in each))
     return [
         _whole(journal, name, scope, recorded, occurred, (upto or {}).get(name))
         for name in sorted(names)
@@ -89,14 +82,14 @@ def wholes_then(
 def _whole(
     journal: Journal,
     name: str,
-    scope: Scope,
+    scope: Scope | None,
     recorded: datetime | None,
     occurred: date | None,
     upto: int | None,
 ) -> Whole:
     totals: Any = CUSTOMER_GROUPS.initial
     whole = (as_of(journal, CUSTOMER_GROUPS, name, recorded, occurred, upto) or totals).whole
-    members = sorted(whole.members) if scope.take == "max" else []
+    members = sorted(whole.members) if scope is not None and scope.take == "max" else []
     facts: Any = CUSTOMERS.initial
     rows = {
         member: (as_of(journal, CUSTOMERS, member, recorded, occurred) or facts).months.rows

@@ -8,22 +8,31 @@ head of the journal, before and after they were read.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from domain.accounts.monthly_facts import MonthlyFacts
+from domain.calendar import Month
+from domain.customers.identity import Identity
+from domain.customers.one_person import months_together
 from domain.tiering.assessment import Standing
 from domain.tiering.policy import TierPolicy
 from projections.accounts.months import MONTHS
 from projections.cases.complaints import COMPLAINTS
+from projections.customers.group import CUSTOMERS
+from projections.customers.identity import IDENTITY
+from projections.households.group import CUSTOMER_GROUPS
 from projections.projection import Group
 from projections.store import GroupShard, Store
+from projections.tiering.standing import standing_together
+from projections.views.person import wholes_asked
 from replay.what_if.columns import NOTHING, Columns, Numbers, columns_of
 from replay.what_if.compare import Comparison, compare
-from replay.what_if.snapshot import rows_of
+from replay.what_if.snapshot import linked_of, people, rows_of
 from streams.journal import FORGOTTEN, Journal, Row
+from streams.queries.wholes import Wholes
 
 CHUNK_STREAMS = 500
 PAUSE = 0.05
@@ -35,12 +44,15 @@ class Unsettled(TimeoutError):
 
 
 class Pair(NamedTuple):
-    """One customer under two versions, and the rows of facts that both saw."""
+    """One customer under two versions, the rows of facts that both saw, and what the number knows
+    of others.
+    """
 
     stream: str
     before: Standing
     after: Standing
-    rows: dict[str, MonthlyFacts]
+    rows: Mapping[Month, MonthlyFacts]
+    identity: Identity
 
 
 class Read(NamedTuple):
@@ -60,11 +72,16 @@ class Read(NamedTuple):
 
 
 async def side_by_side(
-    store: Store, journal: Journal, before: Group, after: Group
+    store: Store,
+    journal: Journal,
+    versions: tuple[Group, Group],
+    policies: tuple[TierPolicy, TierPolicy],
 ) -> AsyncIterator[list[Pair]]:
     """Everybody who has facts, some at a time, as they stand under two groups of standings with
-    one source.
+    one source; who has several numbers last, as one.
     """
+    before, after = versions
+    linked: dict[str, Pair] = {}
     for shard in range(len(journal)):
         settled = _Settled(store, journal, before, after, shard)
         assert after.sources
@@ -73,7 +90,35 @@ async def side_by_side(
             fresh = [stream for stream in streams if stream not in seen]
             seen.update(fresh)
             for start in range(0, len(fresh), CHUNK_STREAMS):
-                yield await settled.read(fresh[start : start + CHUNK_STREAMS])
+                some = await settled.read(fresh[start : start + CHUNK_STREAMS])
+                linked.update({each.stream: each for each in some if each.identity.links})
+                yield [each for each in some if not each.identity.links]
+    yield await _together(store, len(journal), linked, policies)
+
+
+async def _together(
+    store: Store,
+    shards: int,
+    linked: Mapping[str, Pair],
+    policies: tuple[TierPolicy, TierPolicy],
+) -> list[Pair]:
+    """Those that were ever linked with another number, by person."""
+    several = people({stream: each.identity for stream, each in linked.items()})
+    alone = linked.keys() - {number for numbers in several for number in numbers}
+    reader = Wholes(store, shards, CUSTOMER_GROUPS, CUSTOMERS)
+    found = [linked[stream] for stream in sorted(alone)]
+    for numbers in sorted(several):
+        each = [linked[number] for number in numbers if number in linked]
+        rows = months_together([one.rows for one in each])
+        stood = []
+        for policy, own in zip(
+            policies, ([one.before for one in each], [one.after for one in each]), strict=True
+        ):
+            names = wholes_asked(policy.scope, (one.rows for one in each))
+            told = {one.name: one.told() for one in await reader.read(names, policy.scope)}
+            stood.append(standing_together(policy, rows, told, own))
+        found.append(Pair(numbers[0], stood[0], stood[1], rows, each[0].identity))
+    return found
 
 
 class _Settled:
@@ -129,7 +174,9 @@ class _Settled:
             [tier] = group.parts
             kept = await self._store.load(at, [(tier.key, stream) for stream in streams])
             stood.append([tier.decode(one.state) if one else tier.initial for one in kept])
-        return [Pair(*each) for each in zip(streams, *stood, rows, strict=True)]
+        linked = await linked_of(self._store, self._facts, streams)
+        known = [linked.get(stream, IDENTITY.initial) for stream in streams]
+        return [Pair(*each) for each in zip(streams, *stood, rows, known, strict=True)]
 
 
 async def compare_versions(
@@ -143,7 +190,7 @@ async def compare_versions(
     every shard.
     """
     found: list[Pair] = []
-    async for some in side_by_side(store, journal, *versions):
+    async for some in side_by_side(store, journal, versions, policies):
         found += [each for each in some if each.rows]
         progress(len(some))
     found.sort(key=lambda each: each.stream)

@@ -90,11 +90,10 @@ async def _movers(
     number, switch = len(lineup.switches) - 1, lineup.switches[-1]
     assert switch.before is not None
     names = (switch.before, switch.after)
-    policies = [policy_of(lineup.known[name]) for name in names]
-    groups = [
-        standings(name, policy, facts, cases) for name, policy in zip(names, policies, strict=True)
-    ]
-    async for some in side_by_side(store, journal, *groups):
+    old, new = (policy_of(lineup.known[name]) for name in names)
+    policies = (old, new)
+    groups = (standings(names[0], old, facts, cases), standings(names[1], new, facts, cases))
+    async for some in side_by_side(store, journal, groups, policies):
         now = datetime.now(zone)
         moved = [
             event for each in some if (event := _moved(each, policies, now, number)) is not None

@@ -1,15 +1,18 @@
 """What facts are there of the whole bank? Gathered into columns from wherever months are kept."""
 
 import shutil
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
 from domain.accounts.monthly_facts import MonthlyFacts
 from domain.calendar import Month
+from domain.customers.identity import Identity, numbers_of
+from domain.customers.one_person import months_together
 from projections.accounts.months import MONTHS
 from projections.cases.complaints import COMPLAINTS, with_disputes
+from projections.customers.identity import IDENTITY
 from projections.projection import Group
 from projections.store import GroupShard, Store, StoredState
 from replay.what_if.columns import BadColumns, Columns, columns_of, load, save
@@ -24,17 +27,41 @@ async def gathered(
     shards: int,
     progress: Callable[[int], None] = lambda _n: None,
 ) -> Columns:
-    """The facts of every customer who has any in a store, by name; live, or rebuilt in memory."""
+    """The facts of every customer who has any in a store, by name; live, or rebuilt in memory.
+
+    A person with several numbers is one customer, by the name of the number that stays.
+    """
     found: dict[str, list[MonthlyFacts]] = {}
+    identities: dict[str, Identity] = {}
     for shard in range(shards):
-        async for streams, rows in _months(
-            store, GroupShard(shard, facts.name), GroupShard(shard, cases.name)
-        ):
+        place = GroupShard(shard, facts.name)
+        async for streams, rows in _months(store, place, GroupShard(shard, cases.name)):
             found.update(
                 {stream: months for stream, months in zip(streams, rows, strict=True) if months}
             )
+            identities.update(await linked_of(store, place, streams))
             progress(len(streams))
+    for numbers in people(identities):
+        own = [{row.month: row for row in found.pop(number, ())} for number in numbers]
+        if rows_together := months_together(own):
+            found[numbers[0]] = [rows_together[month] for month in sorted(rows_together)]
     return columns_of((name, found[name]) for name in sorted(found))
+
+
+async def linked_of(store: Store, place: GroupShard, streams: Sequence[str]) -> dict[str, Identity]:
+    """What those of these numbers know of others that were ever linked with any."""
+    kept = await store.load(place, [(IDENTITY.key, stream) for stream in streams])
+    return {
+        stream: IDENTITY.decode(each.state)
+        for stream, each in zip(streams, kept, strict=True)
+        if each
+    }
+
+
+def people(identities: Mapping[str, Identity]) -> set[tuple[str, ...]]:
+    """The numbers of each person who has several, the one that stays first."""
+    found = {numbers_of(identity, stream) for stream, identity in identities.items()}
+    return {numbers for numbers in found if len(numbers) > 1}
 
 
 async def _months(

@@ -23,10 +23,11 @@ from projections.registry import DECIDING, OF_CUSTOMER, Present
 from projections.store import GroupShard, Store, StoredState
 from projections.views.customer import Customer, customer_of
 from projections.views.decision import Household
-from projections.views.person import Whole, person_of
+from projections.views.person import person_of, wholes_asked
 from streams.broker.routing import shard_of
 from streams.folds.active_groups import Register
 from streams.folds.stream_state import decoded
+from streams.queries.wholes import Wholes
 
 FRESH = 0.5
 """Seconds after which what the models have learnt is looked at again."""
@@ -77,32 +78,12 @@ class Lookups:
                 if any(kept)
             ),
         ]
-        return person_of(each, await self._wholes(seen, each))
-
-    async def _wholes(self, seen: Present, each: Sequence[Customer]) -> list[Whole]:
-        """The households and groups that a tier policy asks for, where any of a person's numbers
-        belongs, with the months of their members where the best counts.
-        """
-        scope = seen.policy.scope
-        if scope is None:
-            return []
-        kind = "household:" if scope.of == "household" else "company:"
-        names = sorted(
-            {name for one in each for name in one.profile.memberships if name.startswith(kind)}
+        wholes = Wholes(
+            self._store, self._shards, seen.of(CUSTOMER_GROUPS.name), seen.of(CUSTOMERS.name)
         )
-        return [await self._whole(seen, name, scope.take == "max") for name in names]
-
-    async def _whole(self, seen: Present, name: str, by_members: bool) -> Whole:
-        group, facts = seen.of(CUSTOMER_GROUPS.name), seen.of(CUSTOMERS.name)
-        found = await self._load(group, name)
-        state = decoded(group, found).whole
-        members = sorted(state.members) if by_members else []
-        kept = await asyncio.gather(*(self._load(facts, member) for member in members))
-        rows = {
-            member: decoded(facts, states).months.rows
-            for member, states in zip(members, kept, strict=True)
-        }
-        return Whole(name, state, _upto(found), rows)
+        scope = seen.policy.scope
+        names = wholes_asked(scope, (one.months.rows for one in each))
+        return person_of(each, await wholes.read(names, scope))
 
     async def managers(self, stream: str) -> frozenset[str]:
         """The relationship managers who look after a customer by any number, as the names of their

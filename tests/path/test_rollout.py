@@ -334,7 +334,7 @@ ENGINES: dict[str, tuple[str, ...]] = {
     "tier": ("tier@1",),
     "offers": ("offers@3",),
     "model": ("model@3",),
-    "whole": ("whole@1", "calendar@1"),
+    "whole": ("whole@2", "calendar@1"),
 }
 
 

@@ -124,7 +124,9 @@ def customer(policy: TierPolicy, events: list[Recorded]) -> Customer:
     facts, reactions = CUSTOMERS.initial, REACTIONS.initial
     for event in (BEGINNING, *events):
         facts, reactions = CUSTOMERS.evolve(facts, event), REACTIONS.evolve(reactions, event)
-    return Customer("customer:1", *facts[:3], Standing(), reactions.offers, policy, {CUSTOMERS.name: 1})
+    return Customer(
+        "customer:1", *facts[:3], Standing(), reactions.offers, policy, {CUSTOMERS.name: 1}
+    )
 
 
 def household(contacts: list[datetime]) -> Household:
