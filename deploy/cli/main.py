@@ -94,6 +94,15 @@ PRIVACY = _group(
         "rotate": "privacy:rotate",
     },
 )
+IDENTITIES = _group(
+    "identities",
+    "Which numbers may be one person's: propose, merge, un-merge.",
+    {
+        "propose": "identities:propose",
+        "merge": "identities:merge",
+        "unmerge": "identities:unmerge",
+    },
+)
 app = LazyGroup(
     {
         "intake": "processes:intake",
@@ -118,6 +127,7 @@ app = LazyGroup(
         "models": MODELS,
         "audit": AUDIT,
         "privacy": PRIVACY,
+        "identities": IDENTITIES,
     },
     "Tiers, folded from history.",
 )

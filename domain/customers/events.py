@@ -189,16 +189,22 @@ class IdentitiesMerged(Interaction):
     """Two numbers turned out to be one person's: `other` was merged into this one, which stays."""
 
     customer_seen = False
+    senders = ("core", "supervisor")
+    signed_by = "by"
     other: Stream
     reason: Line
+    by: Identifier | None = later(None)
 
 
 class IdentitiesUnmerged(Interaction):
     """A merge was wrong: from its time on these are two again."""
 
     customer_seen = False
+    senders = ("core", "supervisor")
+    signed_by = "by"
     other: Stream
     reason: Line
+    by: Identifier | None = later(None)
 
 
 class IdentityTold(Interaction):

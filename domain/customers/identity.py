@@ -6,13 +6,13 @@ The order in which the numbers of a person hear of it makes no difference: what 
 numbers is the newest of all that was said.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from domain.envelope import Recorded
 from domain.fastcopy import changed
-from domain.households.membership import Memberships
+from domain.households.membership import Memberships, counted_on, one_of_each_kind
 
 MOST = 100
 """Links beyond which a number's own word makes no further one: so many numbers are no person."""
@@ -102,6 +102,18 @@ def merged_at(identity: Identity, numbers: Iterable[str]) -> datetime | None:
     return max(
         (link.at for link in identity.links if link.merged and link.one in among), default=None
     )
+
+
+def counted_by_kin(
+    own: Mapping[str, int], identity: Identity, numbers: Sequence[str], day: date
+) -> dict[str, int]:
+    """In which wholes a number of a person counts at the end of a day, and with which share, where
+    by itself it counts in its `own`.
+
+    Of a kind in which it is in none, that of the first of the person's numbers that is in one.
+    """
+    of_kin = [counted_on(identity.kin.get(number, {}), day) for number in numbers]
+    return one_of_each_kind([own, *of_kin])
 
 
 def linked(identity: Identity) -> set[str]:

@@ -3,16 +3,16 @@
 Others learn who joins and leaves, what a member's month came to, and what models learn from.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
 from domain.accounts.monthly_facts import MonthlyFacts
 from domain.bank.events import DayClosed
 from domain.calendar import Month, last_day, month_of
-from domain.customers.identity import Identity, numbers_of
+from domain.customers.identity import Identity, counted_by_kin, numbers_of
 from domain.envelope import Proposed, Recorded, following
 from domain.households.events import MemberMonthReported, MembershipChanged, ShardMonthReported
-from domain.households.membership import Memberships, counted_on, one_of_each_kind
+from domain.households.membership import Memberships
 from projections.customers.identity import tells, tells_memberships
 from projections.customers.states import Facts
 from projections.models import forecast
@@ -72,22 +72,9 @@ def reported(
     numbers = numbers_of(identity, stream)
     person = numbers[0] if len(numbers) > 1 else None
     for month in sorted(rows):
-        wholes = counted_for_kin(rows[month], identity, numbers) if person else rows[month].wholes
+        wholes = counted_by_kin(rows[month].wholes, identity, numbers, last_day(month))
         for whole, share in wholes.items():
             said = MemberMonthReported.model_construct(
                 member=stream, share_permille=share, facts=rows[month], person=person
             )
             yield following(event, "report", whole, said, f"{stream} {month} {whole}")
-
-
-def counted_for_kin(
-    facts: MonthlyFacts, identity: Identity, numbers: Sequence[str]
-) -> dict[str, int]:
-    """In which wholes a month of one number counts at its end, and with which share.
-
-    Of a kind in which the number itself is in none, that of the first of the person's numbers that
-    is in one.
-    """
-    day = last_day(facts.month)
-    of_kin = [counted_on(identity.kin.get(number, {}), day) for number in numbers]
-    return one_of_each_kind([facts.wholes, *of_kin])

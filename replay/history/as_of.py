@@ -3,7 +3,7 @@
 History folded again, up to a time of recording and a business date.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from heapq import merge
@@ -13,9 +13,11 @@ from typing import Any
 from domain.accounts.month_end import facts_of, open_month
 from domain.accounts.monthly_facts import MonthlyFacts
 from domain.calendar import Month, month_of
+from domain.customers.identity import counted_by_kin, numbers_of
 from domain.envelope import Recorded
 from domain.households.membership import Member, Sums, counted_on, summed
 from projections.customers.group import CUSTOMERS
+from projections.customers.states import Facts
 from projections.households.group import CUSTOMER_GROUPS
 from projections.projection import Group
 from streams.broker.routing import shard_of
@@ -106,15 +108,14 @@ def together_as_of(
     states = as_of(journal, CUSTOMER_GROUPS, whole, recorded, occurred)
     if states is None:
         return None
-    then = {
-        stream: as_of(journal, CUSTOMERS, stream, recorded, occurred) or CUSTOMERS.initial
-        for stream in sorted(states.whole.members)
-    }
+    then = _members_then(journal, sorted(states.whole.members), recorded, occurred)
     opened = [month for _, books, *_ in then.values() if (month := open_month(books)) is not None]
     month = min([*opened, *([month_of(occurred)] if occurred else [])], default="")
     members: dict[str, Member] = {}
-    for stream, (who, books, closed, _) in then.items():
-        share = counted_on(who.memberships, occurred or date.max).get(whole)
+    day = occurred or date.max
+    for stream, (who, books, closed, identity) in then.items():
+        own, numbers = counted_on(who.memberships, day), numbers_of(identity, stream)
+        share = counted_by_kin(own, identity, numbers, day).get(whole)
         if share is not None and books.since is not None:
             members[stream] = Member(closed.rows.get(month) or facts_of(books, month), share)
     shares = {stream: member.share_permille for stream, member in members.items()}
@@ -122,6 +123,21 @@ def together_as_of(
     return Together(
         month, shares, months, summed(members.values()), summed(members.values(), by_share=True)
     )
+
+
+def _members_then(
+    journal: Journal, members: Sequence[str], recorded: datetime | None, occurred: date | None
+) -> dict[str, Facts]:
+    """The members of a whole as they were, and the other numbers of each person."""
+    found: dict[str, Facts] = {}
+    waiting = [*members]
+    while waiting:
+        stream = waiting.pop(0)
+        if stream not in found:
+            facts: Any = as_of(journal, CUSTOMERS, stream, recorded, occurred) or CUSTOMERS.initial
+            found[stream] = facts
+            waiting += numbers_of(facts.identity, stream)
+    return found
 
 
 def _within(event: Recorded, recorded: datetime | None, occurred: date | None) -> bool:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Query, Request, Response
 
+from domain.customers.identity import numbers_of
 from domain.envelope import Recorded
 from domain.event import NAME
 from domain.event_types import TYPE_BY_EVENT
@@ -39,6 +40,11 @@ async def known_customer(deps: WebDependencies, name: str, request: Request) -> 
         await refuse_restricted(deps.journal, name)
         raise Problem(404, f"nothing is recorded of customer {name}")
     request.state.look.also(customer.numbers)
+    for number in {*numbers_of(customer.identity, customer.stream)} - {
+        *customer.numbers,
+        customer.stream,
+    }:
+        await refuse_restricted(deps.journal, number.removeprefix("customer:"))
     return customer
 
 
@@ -152,9 +158,7 @@ def _places(after: str, numbers: int) -> list[int]:
     if places == [0]:
         return [0] * numbers
     if len(places) != numbers:
-        raise Problem(
-            422, "after: the numbers of this person have changed; begin with the first page"
-        )
+        raise Problem(422, "after: the person's numbers are others now; begin with the first page")
     return places
 
 
