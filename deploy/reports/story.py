@@ -4,6 +4,7 @@ One page that tells a customer's story in order, to be read on a screen or print
 """
 
 from collections.abc import Iterator
+from heapq import merge
 from typing import Any
 
 from deploy.reports.comparison import templates
@@ -12,10 +13,13 @@ from replay.evidence.verify_bundle import Audited, shown_event
 
 def story(found: Audited, document: dict[str, Any]) -> bytes:
     """The page of a bundle that was verified."""
-    events = [
-        _entry(index, shown_event(each))
-        for index, each in enumerate(document["streams"][0]["events"], start=1)
+    of_each = [
+        [shown_event(each) for each in stream["events"]]
+        for stream in document["streams"]
+        if stream["stream"].startswith("customer:")
     ]
+    in_order = merge(*of_each, key=lambda event: event["recorded_at"])
+    events = [_entry(index, event) for index, event in enumerate(in_order, start=1)]
     return (
         templates.get_template("story.html")
         .render(found=found, document=document, events=events)

@@ -4,6 +4,7 @@ Everywhere: the picture, the tier, the household, offers, history, rights, and w
 """
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from itertools import pairwise
@@ -28,6 +29,7 @@ from domain.envelope import Proposed
 from domain.event import BANK, Interaction
 from domain.households.events import HouseholdJoined
 from domain.managers.events import ManagerAssigned
+from replay.evidence.bundle import split
 from streams.ingest.cloudevents import BATCH, write, write_batch
 from tests.conftest import Running, settings_in
 from tests.path.test_households import rule
@@ -281,6 +283,24 @@ def test_decisions_about_a_person_are_made_again_byte_for_byte(running: Running)
     assert again["equal"] == again["recorded"] > 0
     assert running.report("digest") == running.report("digest", "--rebuild")
     assert running.report("replay", "verify")["found"] == 0
+
+
+def test_a_bundle_proves_the_histories_of_all_numbers(running: Running, tmp_path: Path) -> None:
+    """By either number; what was decided of the tier is told of the person."""
+    bundle, page = tmp_path / "p2.bundle", tmp_path / "p2.html"
+    deadline = time.monotonic() + 60
+    while running.run("audit", "bundle", "p2", "--out", str(bundle)).returncode:
+        assert time.monotonic() < deadline
+        time.sleep(1)
+
+    assert running.report("audit", "verify", str(bundle))["verified"]
+    running.run("audit", "report", str(bundle), "--out", str(page))
+
+    _, body = split(bundle.read_bytes())
+    assert {"customer:p1", "customer:p2"} <= {
+        stream["stream"] for stream in json.loads(body)["streams"]
+    }
+    assert b"a-p1" in page.read_bytes()
 
 
 def test_another_rule_is_tried_on_people_not_on_numbers(running: Running, tmp_path: Path) -> None:
