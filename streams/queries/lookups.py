@@ -5,8 +5,9 @@ Read at any time.
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from hashlib import sha256
 from itertools import islice
 from typing import Any
 
@@ -34,6 +35,10 @@ FRESH = 0.5
 STALE = 5.0
 """Seconds after which nobody is answered by it any more before that look."""
 UNKNOWN = learnt(None)
+Kept = Sequence[StoredState | None]
+"""The states of one number, as they were found."""
+REMEMBERED = 1_000
+"""People who are kept together for the next question."""
 
 
 class Lookups:
@@ -47,43 +52,58 @@ class Lookups:
         self._register = register
         self._shards = shards
         self._models: dict[str, tuple[StoredState, Learnt]] = {}
+        self._people: dict[bytes, Customer] = {}
+        self._numbers: dict[str, tuple[str, ...]] = {}
         self._looked = -STALE
         self._looking: asyncio.Task[None] | None = None
 
     async def customer(self, name: str) -> Customer | None:
-        """The customer with this number, or None if nothing was ever recorded of them."""
+        """The customer with this number, or None if nothing was ever recorded of them.
+
+        A person with several numbers is read in one go, by the numbers known from the last time,
+        and put together anew when anything of any of them has changed.
+        """
         stream, guessed = f"customer:{name}", self._register.last
+        numbers = self._numbers.get(stream, (stream,))
         pointer, *found = await self._store.read(
-            [self._register.pointer, *self._places(guessed, stream)]
+            [self._register.pointer, *self._places_of(guessed, numbers)]
         )
         seen = await self._register.pointed(pointer)
         if seen is not guessed:
-            found = await self._store.read(self._places(seen, stream))
-        if not any(found[: len(seen.of(CUSTOMERS.name).parts)]):
+            found = await self._store.read(self._places_of(seen, numbers))
+        kept = dict(zip(numbers, _parts(found, len(numbers)), strict=True))
+        if not any(kept[stream][: len(seen.of(CUSTOMERS.name).parts)]):
             return None
-        who = self._customer(seen, stream, found)
-        return await self._person(seen, who) if who.identity.links else who
+        if len(numbers) > 1 and (person := self._people.get(_digest(seen, stream, kept))):
+            return person
+        who = self._customer(seen, stream, kept[stream])
+        return await self._person(seen, who, kept) if who.identity.links else who
 
-    async def _person(self, seen: Present, who: Customer) -> Customer:
+    async def _person(self, seen: Present, who: Customer, kept: dict[str, Kept]) -> Customer:
         """The person whose number this is, with all that is known of their others."""
-        others = [each for each in numbers_of(who.identity, who.stream) if each != who.stream]
-        found = await asyncio.gather(
-            *(self._store.read(self._places(seen, stream)) for stream in others)
+        numbers = numbers_of(who.identity, who.stream)
+        if more := [number for number in numbers if number not in kept]:
+            found = await self._store.read(self._places_of(seen, more))
+            kept.update(zip(more, _parts(found, len(more)), strict=True))
+        kept = {number: kept[number] for number in numbers}
+        others = (
+            self._customer(seen, number, kept[number])
+            for number in numbers
+            if number != who.stream and any(kept[number])
         )
-        each = [
-            who,
-            *(
-                self._customer(seen, stream, kept)
-                for stream, kept in zip(others, found, strict=True)
-                if any(kept)
-            ),
-        ]
-        wholes = Wholes(
+        each = [who, *others]
+        reader = Wholes(
             self._store, self._shards, seen.of(CUSTOMER_GROUPS.name), seen.of(CUSTOMERS.name)
         )
         scope = seen.policy.scope
         names = wholes_asked(scope, (one.months.rows for one in each))
-        return person_of(each, await wholes.read(names, scope))
+        person = person_of(each, await reader.read(names, scope))
+        if len(self._people) >= REMEMBERED:
+            self._people.clear()
+            self._numbers.clear()
+        self._numbers[who.stream] = numbers
+        self._people[_digest(seen, who.stream, kept)] = person
+        return person
 
     async def managers(self, stream: str) -> frozenset[str]:
         """The relationship managers who look after a customer by any number, as the names of their
@@ -95,8 +115,13 @@ class Lookups:
         who = await self.customer(name) if kind == "customer" else None
         return who.managers if who else frozenset()
 
+    def _places_of(
+        self, seen: Present, numbers: Iterable[str]
+    ) -> list[tuple[GroupShard, str, str]]:
+        """Where all that is known of these numbers is kept, one after the other."""
+        return [place for number in numbers for place in self._places(seen, number)]
+
     def _places(self, seen: Present, stream: str) -> list[tuple[GroupShard, str, str]]:
-        """Where all that is known of a customer is kept."""
         shard = shard_of(stream, self._shards)
         return [
             (GroupShard(shard, group.name), part.key, stream)
@@ -168,3 +193,22 @@ class Lookups:
 def _upto(kept: Iterable[StoredState | None]) -> int:
     """The position of the last event that was folded into any of these states."""
     return max((each.upto for each in kept if each), default=0)
+
+
+def _digest(seen: Present, stream: str, kept: Mapping[str, Kept]) -> bytes:
+    """All that a person is put together from, for whoever asks by one number, by its digest.
+
+    What a household came to is no part of it: who is told of it has another standing then.
+    """
+    total = sha256(f"{seen.version} {stream}".encode())
+    for number, states in kept.items():
+        total.update(f" {number} {[each.upto if each else 0 for each in states]}".encode())
+        for each in states:
+            total.update(each.state if each else b"-")
+    return total.digest()
+
+
+def _parts(found: Kept, count: int) -> list[Kept]:
+    """What was found, in so many equal parts."""
+    size = len(found) // count
+    return [found[start : start + size] for start in range(0, len(found), size)]
