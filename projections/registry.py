@@ -54,7 +54,11 @@ def _entry(
 
 GROUPS = (
     _entry(
-        CUSTOMERS, CUSTOMERS.name, "profile", "ledger", "months", of_customer=True, decides=True
+        CUSTOMERS,
+        CUSTOMERS.name,
+        *(part.name for part in CUSTOMERS.parts),
+        of_customer=True,
+        decides=True,
     ),
     _entry(CASES, CUSTOMERS.name, "complaints", of_customer=True, decides=True),
     _entry(LIFE, CUSTOMERS.name, "life", of_customer=True, decides=True),

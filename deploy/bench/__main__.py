@@ -93,6 +93,7 @@ def _parts() -> "dict[str, Callable[[], list[Figure]]]":
     from deploy.bench.open_bandit import open_bandit
     from deploy.bench.parts import events_by_shard
     from deploy.bench.path import end_to_end, in_turn, latency, stack
+    from deploy.bench.persons import persons
     from deploy.bench.real import on_real_components
     from deploy.bench.rebuild import rebuild
     from deploy.bench.remade import remade
@@ -129,6 +130,7 @@ def _parts() -> "dict[str, Callable[[], list[Figure]]]":
         "loss": loss,
         "latency": latency,
         "lookups": lookups,
+        "persons": persons,
         "remade": remade,
         "what-if": what_if,
         "rebuild": rebuild,

@@ -22,6 +22,7 @@ from domain.accounts.events import TransactionPosted
 from domain.customers.events import ChannelVisited
 from domain.envelope import Proposed
 from projections.customers.group import CUSTOMERS
+from projections.customers.profile import PROFILE
 from projections.redis import RedisStore
 from projections.store import GroupShard
 from streams.broker.kafka import INTERACTIONS, Broker, KafkaConsumer, KafkaProducer, TopicPartition
@@ -156,7 +157,7 @@ def event_of(stream: str, name: str) -> tuple[str, bytes]:
 
 
 async def _readable(store: RedisStore, place: GroupShard, stream: str, produced: float) -> float:
-    while (await store.load(place, [("profile@2", stream)]))[0] is None:
+    while (await store.load(place, [(PROFILE.key, stream)]))[0] is None:
         await asyncio.sleep(0.002)
     return (time.perf_counter() - produced) * 1000
 
@@ -165,7 +166,7 @@ async def _bare_reads(settings: Settings, count: int = 2_000) -> list[float]:
     store, place = RedisStore(settings.redis), GroupShard(0, CUSTOMERS.name)
 
     async def read() -> None:
-        await store.load(place, [("profile@2", "customer:1")])
+        await store.load(place, [(PROFILE.key, "customer:1")])
 
     found = []
     for _ in range(count):

@@ -195,11 +195,11 @@ def test_a_rule_is_rebuilt_compared_approved_promoted_and_rolled_back(
     assert {
         name: each
         for name, each in after.items()
-        if name not in ("profile@2", "ledger@1", "live@1", "versions@1")
+        if name not in ("profile@3", "ledger@1", "live@1", "versions@1")
     } == {
         name: each
         for name, each in before.items()
-        if name not in ("profile@2", "ledger@1", "live@1", "versions@1")
+        if name not in ("profile@3", "ledger@1", "live@1", "versions@1")
     }
     assert after == running.report("digest", "--rebuild")
 
@@ -330,7 +330,7 @@ async def _once_whole(switch: Callable[[], Awaitable[Any]]) -> None:
 
 
 ENGINES: dict[str, tuple[str, ...]] = {
-    "ledger": ("profile@2", "ledger@1", "months@2"),
+    "ledger": ("profile@3", "ledger@1", "months@3", "identity@1"),
     "tier": ("tier@1",),
     "offers": ("offers@3",),
     "model": ("model@3",),
