@@ -99,7 +99,7 @@ class Group:
     event_types: frozenset[str] | None = None
     is_broadcast: Callable[[Interaction], bool] | None = None
     react: Callable[[str, Any, Any, Recorded], Iterable[Proposed]] | None = None
-    after_broadcast: Callable[[Recorded, int, int], Proposed] | None = None
+    after_broadcast: Callable[[Recorded, int, int], Iterable[Proposed]] | None = None
     runs: Mapping[str, Run] = field(default_factory=dict)
     context: Projection[Any] | None = None
     sources: tuple[Source, ...] = ()

@@ -23,6 +23,7 @@ TRANSLATED = (
     "offers",
     "tiering",
     "households",
+    "persons",
     "history",
     "rebuild",
     "proofs",

@@ -225,16 +225,20 @@ def replay(by: By = "restore", data_dir: DataDir = None, as_json: Json = False) 
     """Forget again all who are in the register.
 
     After anything was restored (keys, journal, Redis), before it serves, and after a command was
-    stopped.
+    stopped. Where the embedded stack is down, this destroys the keys and removes the snapshot of
+    the read models, so that the stack may start; give it once more then.
     """
+    from deploy.operations.erasure import destroyed_at_rest, is_down
     from replay.erasure import commands
 
     settings = settings_of(data_dir)
     subjects = sorted({erased.subject for erased in Erasures(settings.erasures_file).all()})
-    if subjects:
-        _do(commands.erase, settings, subjects, (by, "forgotten before"), as_json)
-    else:
+    if not subjects:
         show({"subjects": []}, as_json)
+    elif settings.embedded and is_down(settings):
+        show({"subjects": subjects, **destroyed_at_rest(settings, subjects)}, as_json)
+    else:
+        _do(commands.erase, settings, subjects, (by, "forgotten before"), as_json)
 
 
 def rotate(data_dir: DataDir = None, as_json: Json = False) -> None:

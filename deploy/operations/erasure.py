@@ -6,7 +6,7 @@ The dependencies, and the places outside the journal and the read models.
 import asyncio
 import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -16,9 +16,9 @@ from deploy.active_groups import register_of
 from deploy.embedded.supervisor import RECYCLE
 from deploy.keys import BUNDLES, signer_of, with_another_master
 from deploy.settings import Settings
-from deploy.wiring import broker_of, existing_journal, producer_of
+from deploy.wiring import broker_of, existing_journal, keyring_of, producer_of
 from domain.access.events import SubjectForgotten
-from projections.redis import RedisStore
+from projections.redis import RedisError, RedisStore
 from replay.erasure.commands import Certificate, ErasureDependencies, Order
 from replay.erasure.register import Erasures
 from replay.evidence.signed_note import signed
@@ -64,6 +64,38 @@ async def reachable(settings: Settings, order: Order) -> None:
     await store.ping()
     await store.close()
     broker_of(settings).logs()
+
+
+def is_down(settings: Settings) -> bool:
+    """Whether nothing answers where the stack's own Redis should be."""
+
+    async def answers() -> bool:
+        store = RedisStore(settings.redis)
+        try:
+            await store.ping()
+        except (RedisError, OSError):
+            return False
+        finally:
+            await store.close()
+        return True
+
+    return not asyncio.run(answers())
+
+
+def destroyed_at_rest(settings: Settings, subjects: Sequence[str]) -> dict[str, str]:
+    """Destroy keys that a backup brought back, and what was folded by them, before anything
+    starts.
+    """
+    keyring = keyring_of(settings, restored=True)
+    keyring.destroy(subjects)
+    with_another_master(settings, keyring)
+    for folder in (settings.data_dir / "redis", settings.facts):
+        shutil.rmtree(folder, ignore_errors=True)
+    return {
+        "keys": "destroyed; another master key follows",
+        "read models": "their snapshot is removed; they are folded anew",
+        "next": "start the bank, and give `tierfold privacy replay` once more",
+    }
 
 
 def certified(settings: Settings, certificate: Certificate) -> str:

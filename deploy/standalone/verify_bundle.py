@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+MOST_SIGNATURES = 32
 FORMAT = "tierfold-bundle@1"
 DASH = "\u2014 "
 SIGNS, COSIGNS = 1, 4
@@ -116,6 +117,7 @@ def opened(note: str, keys: list[Key]) -> tuple[str, dict[str, int]]:
     text, gap, lines = note.rpartition("\n\n")
     must(gap and lines.endswith("\n"), "this is no signed note")
     text, by = text + "\n", dict[str, int]()
+    must(lines.count("\n") <= MOST_SIGNATURES, "there are too many signatures")
     for line in lines.splitlines():
         name, _, coded = line.removeprefix(DASH).partition(" ")
         signature = decoded(coded)
@@ -214,6 +216,7 @@ def verify(content: bytes, keys: list[Key]) -> list[str]:
     """What a bundle proves, as lines to print."""
     text, _, rest = content.partition(b"\n\n")
     lines, _, body = rest.partition(b"\n\n")
+    must(b"\n" not in lines, "a bundle has one signature, that of the bank")
     said, _ = opened(f"{text.decode()}\n\n{lines.decode()}\n", keys)
     form, customer, digest = said.removesuffix("\n").split("\n")
     must(form == FORMAT, f"this is {form}, and only {FORMAT} can be verified")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from domain.accounts.exchange import NO_RATES, Rates, fixed
 from domain.bank.events import DayClosed
-from domain.calendar import Month, ends_month, month_of
+from domain.calendar import Month, ends_month, month_before, month_of
 from domain.envelope import Recorded
 from domain.event import Interaction
 from domain.fastcopy import changed
@@ -50,6 +50,19 @@ def evolve(bank: BankContext, event: Recorded) -> BankContext:
 def ends_a_month(data: Interaction) -> bool:
     """Whether this is the end of a month, which concerns every customer."""
     return isinstance(data, DayClosed) and ends_month(data.date)
+
+
+def months_ended(event: Recorded) -> list[Month]:
+    """The months that the bank closed with an end of day: its own, and those before it whose own
+    ends were never told.
+    """
+    assert isinstance(event.data, DayClosed)
+    month, bank = month_of(event.data.date), event.context
+    found = [month]
+    if bank is not None and bank.closed == month and bank.closed_before:
+        while (before := month_before(found[0])) > bank.closed_before:
+            found.insert(0, before)
+    return found
 
 
 CONTEXT = Projection("bank", 1, BankContext(), evolve)

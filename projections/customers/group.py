@@ -19,7 +19,7 @@ from domain.fastcopy import changed
 from domain.households.membership import counted_on
 from domain.offers.events import OfferAccepted, OfferDecided, OfferDeclined, OfferPresented
 from projections.accounts import ledger, months
-from projections.bank.day_end import CONTEXT, ends_a_month
+from projections.bank.day_end import CONTEXT, ends_a_month, months_ended
 from projections.customers import profile
 from projections.customers.identity import HEARD, IDENTITY
 from projections.customers.identity import evolve as evolve_identity
@@ -31,8 +31,8 @@ from projections.projection import Group, Run
 def evolve(facts: Facts, event: Recorded) -> Facts:
     """Profile, ledger and months after one more event.
 
-    A month that is closed together with a later one is closed too late for any household: it counts
-    for the customer alone.
+    A month that the bank had closed before the customer came is closed too late for any household:
+    it counts for the customer alone.
     """
     who, books, closed, identity = facts
     if isinstance(event.data, OfferDecided):
@@ -40,8 +40,9 @@ def evolve(facts: Facts, event: Recorded) -> Facts:
     if isinstance(event.data, HEARD):
         return facts._replace(identity=evolve_identity(identity, event))
     books, rows = ledger.advance(books, event)
+    ended = {*months_ended(event)} if rows else ()
     for row in rows:
-        wholes = counted_on(who.memberships, last_day(row.month)) if row is rows[-1] else {}
+        wholes = counted_on(who.memberships, last_day(row.month)) if row.month in ended else {}
         closed = months.evolve(closed, changed(row, traits=profile.traits(who), wholes=wholes))
     return Facts(profile.evolve(who, event), books, closed, identity)
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
 from domain.accounts.monthly_facts import MonthlyFacts
-from domain.bank.events import DayClosed
-from domain.calendar import Month, last_day, month_of
+from domain.calendar import Month, last_day
 from domain.customers.identity import Identity, counted_by_kin, numbers_of
 from domain.envelope import Proposed, Recorded, following
 from domain.households.events import MemberMonthReported, MembershipChanged, ShardMonthReported
 from domain.households.membership import Memberships
+from projections.bank.day_end import months_ended
 from projections.customers.identity import tells, tells_memberships
 from projections.customers.states import Facts
 from projections.models import forecast
@@ -38,16 +38,15 @@ def react(stream: str, before: Facts, after: Facts, event: Recorded) -> Iterable
     return ()
 
 
-def after_month_end(event: Recorded, shard: int, shards: int) -> Proposed:
-    """The shard has closed a month for all its customers."""
-    assert isinstance(event.data, DayClosed)
-    month = month_of(event.data.date)
-    return following(
-        event,
-        "month",
-        f"month:{month}",
-        ShardMonthReported(month=month, shard=shard, shards=shards),
-    )
+def after_month_end(event: Recorded, shard: int, shards: int) -> Iterator[Proposed]:
+    """The shard has closed a month for all its customers, and those before it that were left
+    out.
+    """
+    *before, last = months_ended(event)
+    for month in (*before, last):
+        said = ShardMonthReported(month=month, shard=shard, shards=shards)
+        about = "" if month == last else month
+        yield following(event, "month", f"month:{month}", said, about)
 
 
 def moved(

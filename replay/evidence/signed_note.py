@@ -26,6 +26,9 @@ Ed25519 over the time and a text that was found to follow on what the witness sa
 OWN = "PRIVATE+KEY+"
 DASH = "\u2014 "
 
+MOST_SIGNATURES = 32
+"""Signature lines of a note that are looked at: the log's own, and its witnesses'."""
+
 
 class ProofError(ValueError):
     """Something that was to prove something does not; says what, and why."""
@@ -138,7 +141,10 @@ def opened(note: str, keys: Iterable[Public]) -> Opened:
     text += "\n"
     by: dict[str, datetime | None] = {}
     known = {(key.name, key.id): key for key in keys}
-    for line in signatures.splitlines():
+    lines = signatures.splitlines()
+    if len(lines) > MOST_SIGNATURES:
+        raise ProofError(f"there are {len(lines)} signatures, and {MOST_SIGNATURES} are the most")
+    for line in lines:
         name, _, coded = line.removeprefix(DASH).partition(" ")
         signature = _decoded(coded)
         if line[: len(DASH)] != DASH or signature is None or len(signature) < 68:

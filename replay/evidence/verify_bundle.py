@@ -61,6 +61,8 @@ def audit(content: bytes, keys: Sequence[Public]) -> tuple[Audited, dict[str, An
     """
     try:
         note, body = split(content)
+        if note.rpartition("\n\n")[2].count("\n") != 1:
+            raise ProofError("a bundle has one signature, that of the bank, and nothing behind it")
         document = _document(opened(note, keys).text, body)
         return _audited(document, keys), document
     except ProofError:

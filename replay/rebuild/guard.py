@@ -9,11 +9,12 @@ how long that was. It rests where there is nothing new, and while others are beh
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 import structlog
 
+from projections.projection import Group
 from projections.redis import RedisStore
 from projections.store import GroupShard
 from replay.rebuild.verify import (
@@ -24,7 +25,7 @@ from replay.rebuild.verify import (
     streams_of,
 )
 from streams.folds.active_groups import Register
-from streams.journal import Journal
+from streams.journal import Journal, Shard
 from streams.observability.metrics import PULSE
 from streams.queries.health import GUARD
 
@@ -38,6 +39,9 @@ RESTING = 0.025
 """How much of its share the guard takes where nothing came since all was found sound, or where
 others have more urgent work.
 """
+SETTLING = 20.0
+"""Seconds in which states follow keys that were destroyed, restricted or lifted."""
+UNHEARD = -1
 BEHIND = 1_000
 """Events that a group is behind its shard, from which on that is so."""
 
@@ -77,6 +81,8 @@ class Guard:
         self._share_now = share
         self._sound: list[int] = []
         self._busy = True
+        self._changes = UNHEARD
+        self._changed = -SETTLING
 
     async def run(self) -> None:
         """Go round until cancelled; a dependency that is down is waited for."""
@@ -90,6 +96,7 @@ class Guard:
 
     async def _round(self) -> None:
         begun, self._now = time.monotonic(), set()
+        await self._keys_change()
         heads = await self._heads()
         work = _Work()
         async for findings in self._everything():
@@ -152,12 +159,44 @@ class Guard:
         for shard in self._journal:
             for group in (await self._register.carried()).carried:
                 streams = await streams_of(self._store, shard, group)
-                async for _, findings in states_verified(
-                    self._store, self._journal, self._register.last, group, shard, streams
-                ):
+                async for findings in self._states(shard, group, streams):
                     yield findings
             for _, findings in events_verified(shard):
                 yield findings
+
+    async def _states(
+        self, shard: Shard, group: Group, streams: Sequence[str]
+    ) -> AsyncIterator[list[Finding]]:
+        """What is found wrong with states, one stream after the other.
+
+        Keys that were destroyed or restricted a moment ago take the states made by them along, a
+        little later. What is found then is looked at once more.
+        """
+        present = self._register.last
+        async for _, findings in states_verified(
+            self._store, self._journal, present, group, shard, streams
+        ):
+            if findings and await self._keys_change():
+                await asyncio.sleep(SETTLING)
+                again = [findings[0].where.rpartition(" ")[2]]
+                findings = [  # noqa: PLW2901 - what still is so
+                    each
+                    async for _, some in states_verified(
+                        self._store, self._journal, present, group, shard, again
+                    )
+                    for each in some
+                ]
+            yield findings
+
+    async def _keys_change(self) -> bool:
+        """Whether a key was changed within the time that its states take to follow."""
+        if (keyring := self._journal.keyring) is None:
+            return False
+        changes = await asyncio.to_thread(keyring.changes)
+        if self._changes not in (UNHEARD, changes):
+            self._changed = time.monotonic()
+        self._changes = changes
+        return time.monotonic() - self._changed < SETTLING
 
     async def _tell(self, *, at_once: bool = False) -> None:
         """Tell what stands.

@@ -264,14 +264,8 @@ class ShardFold:
             await self._save(changed, self._upto)
         if self.group.after_broadcast is not None:
             await self._must_be_here()
-            await self._send(
-                [
-                    (
-                        event.position,
-                        self.group.after_broadcast(event, self.place.shard, len(self._journal)),
-                    )
-                ]
-            )
+            said = self.group.after_broadcast(event, self.place.shard, len(self._journal))
+            await self._send([(event.position, each) for each in said])
         await self._save({}, event.position)
 
     async def _must_be_here(self) -> None:

@@ -17,8 +17,10 @@ from typing import Any
 import structlog
 
 from domain.bank.events import DayClosed
+from domain.customers.events import IdentitiesMerged, IdentitiesUnmerged
 from domain.envelope import Proposed
 from domain.event import BANK
+from domain.event_types import type_keys
 from streams.broker.batch import Batch, batches, decode_batch, encode_batch, place_of
 from streams.broker.kafka import (
     INTERACTIONS,
@@ -34,10 +36,20 @@ from streams.ingest.cloudevents import STRUCTURED, Item, read_message, write
 from streams.ingest.screening import Screen, last_closed
 from streams.ingest.signature import Vouching, needs_signature
 from streams.journal import Arrival, Counts, Journal, LogOffset, Refused, Rejected
-from streams.observability.metrics import COMMIT_EVENTS, COMMIT_SECONDS, OUTCOMES, PULSE, TAKEN
+from streams.observability.metrics import (
+    COMMIT_EVENTS,
+    COMMIT_SECONDS,
+    MERGES,
+    OUTCOMES,
+    PULSE,
+    TAKEN,
+)
 from streams.observability.tracing import SpanKind, headers, span, traceparents
 
 log = structlog.get_logger()
+
+MERGING = type_keys(IdentitiesMerged, IdentitiesUnmerged)
+"""What is counted by its type, because it joins the data of two customers, or parts them."""
 
 COMMIT_LIMIT = 1_000
 """Events in one transaction; a message is never split, so that its offset says all of it."""
@@ -265,6 +277,9 @@ class Intake(ConsumerRebalanceListener):
             self._publish(partition, batch)
         self._fault("after_publish")
         log_commit(partition, commit.counts)
+        for row in commit.rows:
+            if row.event_type in MERGING:
+                MERGES.labels(row.event_type.partition(".")[0]).inc()
 
     def _forward(self, strays: Sequence[Arrival]) -> None:
         """Send strays to their own shards, and wait for that: only then may their

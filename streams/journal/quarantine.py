@@ -2,8 +2,8 @@
 
 Its bytes, sealed: nobody knows what is in them.
 
-With the key of whom they say they are about, if they say so; or else with one of the month in which
-they came.
+With the key of whom they say they are about, if that is somebody who has one; or else with one of
+the month in which they came. So junk makes no keys.
 """
 
 import json
@@ -47,7 +47,10 @@ def set_aside(
 ) -> list[tuple[Any, ...]]:
     """The rows of arrivals that are quarantined."""
     arrivals = list(arrivals)
-    subjects = [_subject(arrival, now) for arrival, _ in arrivals]
+    said = [_said_subjects(arrival) for arrival, _ in arrivals]
+    known = keyring.known({each for some in said for each in some}) if keyring else set()
+    month = f"quarantine:{now:%Y-%m}"
+    subjects = [next((each for each in some if each in known), month) for some in said]
     keys: dict[str, Key | None] = {} if keyring is None else keyring.get_or_create(set(subjects))
     return [
         (
@@ -69,18 +72,17 @@ def taken_out(rows: Sequence[tuple[Any, ...]], keyring: Keyring | None) -> list[
     ]
 
 
-def _subject(arrival: Arrival, now: datetime) -> str:
+def _said_subjects(arrival: Arrival) -> list[str]:
+    """Whom an arrival says it is about, in the order in which that is believed."""
     if isinstance(arrival.read, Proposed):
-        return arrival.read.subject or f"quarantine:{now:%Y-%m}"
+        return [arrival.read.subject] if arrival.read.subject else []
     beside = json.loads(arrival.sent_with) if arrival.sent_with else {}
     said = [
         beside.get("headers", {}).get("ce_subject"),
         beside.get("key"),
         *(found.decode() for found in SUBJECT.findall(arrival.raw)[:1]),
     ]
-    return next(
-        (name for name in said if name and NAMED.fullmatch(name)), f"quarantine:{now:%Y-%m}"
-    )
+    return [name for name in said if name and NAMED.fullmatch(name)]
 
 
 def _sealed(

@@ -181,6 +181,10 @@ class Keyring:
         """
         return _keys(self._there(subjects))
 
+    def known(self, subjects: Collection[str]) -> set[str]:
+        """Which of these subjects have a key, or had one that was destroyed."""
+        return set(self._known(subjects))
+
     def restricted_since(self, subject: str) -> datetime | None:
         """When the restriction of a subject began; None of all others."""
         held = self._known([subject]).get(subject)

@@ -57,6 +57,12 @@ DOUBTED_BATCHES = Counter(
     "Messages on `recorded` that are not our own; the journal was read instead",
     registry=REGISTRY,
 )
+MERGES = Counter(
+    "tierfold_merges",
+    "Numbers of customers that were said to be one person's, or not to be, by type of event",
+    ["type"],
+    registry=REGISTRY,
+)
 SIGNED = Gauge(
     "tierfold_checkpoint_timestamp_seconds",
     "When the head of a shard was last signed",

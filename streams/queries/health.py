@@ -34,6 +34,8 @@ MODEL_METRICS = {
 BROKER_ASKED_EVERY = 5.0
 STALLED = 15.0
 """Seconds in which a message waits and none is taken, after which intake counts as stalled."""
+ANSWERED = 1.0
+"""Seconds within which each dependency answers, or counts as one that does not."""
 GUARD = "guard"
 """Under which name the guard says what it found."""
 KINDS = ("event", "count", "hole", "state")
@@ -88,6 +90,7 @@ class Health:
         self._broker_asked = -BROKER_ASKED_EVERY
         self._broker_fault: list[str] = []
         self._untaken: dict[int, tuple[int, float]] = {}
+        self._asking: asyncio.Future[list[str]] | None = None
         self.waiting: dict[int, int] = {}
 
     async def lags(self, *, carried: bool = False) -> list[Lag]:
@@ -106,29 +109,59 @@ class Health:
         ]
 
     async def faults(self) -> list[str]:
-        """Why the system is not ready; empty if it is."""
+        """Why the system is not ready; empty if it is.
+
+        Told within about a second: what does not answer by then is a fault.
+        """
+        read, broker = await asyncio.gather(self._of_states(), self._of_broker())
+        return read + broker
+
+    async def _of_states(self) -> list[str]:
+        """What is wrong with the read models and the journal."""
         try:
-            await self._store.ping()
-            lags = await self.lags()
-        except (RedisError, OSError) as error:
-            return [f"redis: {type(error).__name__}"]
+            async with asyncio.timeout(ANSWERED):
+                await self._store.ping()
+        except (RedisError, OSError) as error:  # a timeout is one too
+            return [f"redis: {_said(error)}"]
+        try:
+            async with asyncio.timeout(ANSWERED):
+                lags, unfolded = await self.lags(), await self.unfolded()
+        except (RedisError, ConnectionError) as error:
+            return [f"redis: {_said(error)}"]
         except Exception as error:  # noqa: BLE001 - each database has errors of its own
-            return [f"journal: {type(error).__name__}"]
+            return [f"journal: {_said(error)}"]
         faults = [
             f"lag: {lag.group} is {lag.behind} behind on shard {lag.shard}"
             for lag in lags
             if lag.behind > self._lag_limit
         ]
         faults += [
-            f"agents: nobody folds {place.group} on shard {place.shard}"
-            for place in await self.unfolded()
+            f"agents: nobody folds {place.group} on shard {place.shard}" for place in unfolded
         ]
         faults += [
+            f"read models: {lag.group} is empty on shard {lag.shard}"
+            for lag in lags
+            if lag.upto == 0 < lag.head
+        ]
+        return faults + [
             f"read models: {lag.group} is ahead of the journal on shard {lag.shard}"
             for lag in lags
             if lag.behind < 0
         ]
-        return faults + await asyncio.to_thread(self._ask_broker)
+
+    async def _of_broker(self) -> list[str]:
+        """What is wrong at the front door.
+
+        A broker that hangs is waited for by one thread alone. A slow one is believed to be as it
+        was a moment ago.
+        """
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.ensure_future(asyncio.to_thread(self._ask_broker))
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._asking), ANSWERED)
+        except TimeoutError:
+            hangs = time.monotonic() - self._broker_asked > 2 * BROKER_ASKED_EVERY
+            return ["broker: does not answer"] if hangs else self._broker_fault
 
     async def unfolded(self) -> list[GroupShard]:
         """The shards that no worker folds just now, by group."""
@@ -153,7 +186,7 @@ class Health:
 
     async def metrics(self, models: Mapping[str, Learnt]) -> bytes:
         """All metrics, in Prometheus' text format; of the models too."""
-        await asyncio.to_thread(self._ask_broker)
+        await self._of_broker()
         registry = CollectorRegistry()
         late = await asyncio.to_thread(self._late, await self.lags())
         told = [
@@ -211,9 +244,13 @@ class Health:
         logs = self._broker.logs()
         for shard, held in self._broker.offsets(logs).items():
             tracked = self._journal[shard].tracked(logs[shard])
-            self.waiting[shard] = held.end - max(tracked + 1, held.first)
+            self.waiting[shard] = max(0, held.end - max(tracked + 1, held.first))
             if self._untaken.get(shard, (None, 0.0))[0] != tracked or not self.waiting[shard]:
                 self._untaken[shard] = (tracked, time.monotonic())
+
+
+def _said(error: Exception) -> str:
+    return "does not answer" if isinstance(error, TimeoutError) else type(error).__name__
 
 
 class _Told:

@@ -34,6 +34,8 @@ FRESH = 0.5
 """Seconds after which what the models have learnt is looked at again."""
 STALE = 5.0
 """Seconds after which nobody is answered by it any more before that look."""
+PATIENCE = 5.0
+"""Seconds for which read models that hang are waited for."""
 UNKNOWN = learnt(None)
 Kept = Sequence[StoredState | None]
 """The states of one number, as they were found."""
@@ -60,8 +62,14 @@ class Lookups:
     async def customer(self, name: str) -> Customer | None:
         """The customer with this number, or None if nothing was ever recorded of them.
 
-        A person with several numbers is read in one go, by the numbers known from the last time,
-        and put together anew when anything of any of them has changed.
+        Raises `TimeoutError` where the read models do not answer within `PATIENCE`.
+        """
+        async with asyncio.timeout(PATIENCE):
+            return await self._read(name)
+
+    async def _read(self, name: str) -> Customer | None:
+        """A customer; a person with several numbers in one go, by the numbers known from the last
+        time, and put together anew when anything of any of them has changed.
         """
         stream, guessed = f"customer:{name}", self._register.last
         numbers = self._numbers.get(stream, (stream,))
@@ -104,6 +112,11 @@ class Lookups:
         self._numbers[who.stream] = numbers
         self._people[_digest(seen, who.stream, kept)] = person
         return person
+
+    async def reached(self, stream: str) -> int:
+        """The position in its shard up to which the facts of a customer are folded."""
+        group = (await self._register.live()).of(CUSTOMERS.name)
+        return await self._store.upto(GroupShard(shard_of(stream, self._shards), group.name))
 
     async def managers(self, stream: str) -> frozenset[str]:
         """The relationship managers who look after a customer by any number, as the names of their

@@ -83,6 +83,10 @@ def web(deps: WebDependencies) -> FastAPI:
     async def unavailable(_request: Request, _error: RedisError) -> JSONResponse:
         return answer(503, "the read models are not reachable; try again")
 
+    @app.exception_handler(TimeoutError)
+    async def hanging(_request: Request, _error: TimeoutError) -> JSONResponse:
+        return answer(503, "the read models do not answer; try again")
+
     @app.exception_handler(Newer)
     async def older(_request: Request, error: Newer) -> JSONResponse:
         return answer(503, str(error))

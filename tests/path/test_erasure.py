@@ -18,6 +18,8 @@ from domain.customers.events import (
     ConsentGranted,
     ContactStated,
     CustomerOnboarded,
+    IdentitiesMerged,
+    IdentitiesUnmerged,
     RiskProfileAssessed,
 )
 from domain.envelope import Proposed
@@ -56,7 +58,8 @@ def said(number: int, name: str, data: Interaction) -> bytes:
 def identity(number: int) -> list[bytes]:
     """Name, phone, an identity card in free text, a grade, consents.
 
-    Every tenth lives with another one, and with one who stays.
+    Every tenth lives with another one, and with one who stays; every tenth has the next number
+    too, and every tenth was once taken for one who stays.
     """
     mark = f"{MARK}{number:06}"
     events: list[Interaction] = [
@@ -68,6 +71,13 @@ def identity(number: int) -> list[bytes]:
     ]
     if number % 10 == 0:
         events.append(HouseholdJoined(household=f"household:h{number // 20}", role="member"))
+    if number % 10 == 3:
+        other = f"customer:{customer(number + 1)}"
+        events.append(IdentitiesMerged(other=other, reason=f"one passport {mark}"))
+    if number % 10 == 5:
+        other = f"customer:{100000 + number // 10 % 40}"
+        events.append(IdentitiesMerged(other=other, reason=f"one passport {mark}"))
+        events.append(IdentitiesUnmerged(other=other, reason=f"two passports {mark}"))
     return [said(number, str(place), data) for place, data in enumerate(events)]
 
 
@@ -209,7 +219,8 @@ def test_all_who_asked_for_it_are_forgotten_everywhere(running: Running, tmp_pat
     assert running.report("audit", "verify-journal")["findings"] == []
     for folder in ("journal", "vault", "evidence"):
         shutil.copytree(data / folder, backup / folder)
-    (tmp_path / "who").write_text("\n".join(map(customer, range(PLANTED))))
+    named = [number for number in range(PLANTED) if number % 10 != 4]  # the same people's others
+    (tmp_path / "who").write_text("\n".join(map(customer, named)))
 
     certificate = running.report(
         "privacy",
@@ -226,6 +237,8 @@ def test_all_who_asked_for_it_are_forgotten_everywhere(running: Running, tmp_pat
     live, rebuilt = running.report("digest"), running.report("digest", "--rebuild")
 
     assert certificate["wrong"] == []
+    assert len(certificate["subjects"]) == PLANTED
+    assert "customer:100000 event" in certificate["places"]["numbers of others"]
     assert marks(data) == marks(backup) == []
     assert in_redis(running) == []
     assert in_kafka(running) == 0
@@ -283,7 +296,7 @@ def test_what_was_restored_is_forgotten_again_before_it_serves(
     own_stack: Running, tmp_path: Path
 ) -> None:
     """Where an old backup of keys can still be opened, nothing starts until the register
-    was replayed.
+    was replayed: first at rest, and once more when the bank is up.
     """
     running = own_stack
     (tmp_path / "in.jsonl").write_bytes(b"\n".join(identity(0) + identity(1)))
@@ -306,11 +319,17 @@ def test_what_was_restored_is_forgotten_again_before_it_serves(
     for folder, copy in saved.items():
         shutil.rmtree(tmp_path / folder)
         shutil.copytree(copy, tmp_path / folder)
-    refused = running.run("digest")
+    running.stop()
+    refused = running.run("up")
+    at_rest = running.report("privacy", "replay")
+    running.start()
     replayed = running.report("privacy", "replay")
     running.settle()
 
     assert refused.returncode == 2
     assert b"Run `tierfold privacy replay` first" in refused.stderr
+    assert "once more" in at_rest["next"]
+    assert running.client.get(f"/v1/customers/{customer(0)}").status_code == 404
+    assert running.client.get(f"/v1/customers/{customer(1)}").status_code == 200
     assert (replayed["subjects"], replayed["wrong"]) == ([f"customer:{customer(0)}"], [])
     assert running.report("digest") == running.report("digest", "--rebuild")

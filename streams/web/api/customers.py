@@ -33,11 +33,13 @@ CustomerId = Annotated[
 async def known_customer(deps: WebDependencies, name: str, request: Request) -> Customer:
     """The customer of this number, who may have others; the look is at all of them.
 
-    Raises a 404 where nothing was ever recorded of them, and a 403 where they are restricted.
+    Raises a 404 where nothing was ever recorded of them, a 503 where it is not folded yet, and a
+    403 where they are restricted.
     """
     customer = await deps.lookups.customer(name)
     if customer is None:
         await refuse_restricted(deps.journal, name)
+        await refuse_unfolded(deps, f"customer:{name}")
         raise Problem(404, f"nothing is recorded of customer {name}")
     request.state.look.also(customer.numbers)
     for number in {*numbers_of(customer.identity, customer.stream)} - {
@@ -46,6 +48,14 @@ async def known_customer(deps: WebDependencies, name: str, request: Request) -> 
     }:
         await refuse_restricted(deps.journal, number.removeprefix("customer:"))
     return customer
+
+
+async def refuse_unfolded(deps: WebDependencies, stream: str) -> None:
+    """Raises a 503 where something is recorded, and the agents have not come so far."""
+    shard = deps.journal[shard_of(stream, deps.shards)]
+    first = await asyncio.to_thread(shard.history, stream, 0, 1)
+    if first and await deps.lookups.reached(stream) < first[0].position:
+        raise Problem(503, "what is recorded of this customer is not folded yet; try again")
 
 
 async def refuse_restricted(journal: Journal, name: str) -> None:

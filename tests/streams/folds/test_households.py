@@ -20,7 +20,7 @@ from domain.accounts.events import TransactionPosted
 from domain.accounts.monthly_facts import MonthlyFacts
 from domain.bank.events import DayClosed
 from domain.calendar import days_in, last_day, next_month
-from domain.customers.events import CustomerOnboarded
+from domain.customers.events import CustomerOnboarded, IdentitiesMerged
 from domain.envelope import Proposed
 from domain.households.events import HouseholdJoined, HouseholdLeft
 from domain.households.membership import Member, summed
@@ -35,10 +35,12 @@ from projections.store import GroupShard, MemoryStore
 from projections.tiering.standing import standings, tier_under
 from projections.views.history import customers_under
 from replay.history.as_of import as_of
+from replay.history.person import person_as_of
 from replay.rebuild.digests import digests
 from replay.rebuild.in_memory import rebuild
 from replay.what_if.columns import columns_of
 from replay.what_if.compiled import standings as compiled
+from replay.what_if.snapshot import gathered
 from streams.broker.routing import shard_of, spread
 from streams.folds.derived_fold import DerivedFold
 from streams.folds.shard_fold import ShardFold
@@ -363,6 +365,73 @@ def test_who_comes_late_counts_alone_in_months_that_were_summed_without_them(
         standing = bank.standing(PREMIER, who)
         assert (standing.tier, standing.through, standing.waiting) == ("premier", "2026-02", None)
     _check_past(bank)
+
+
+def test_months_whose_ends_were_left_out_are_summed_with_the_next(bank: SmallBank) -> None:
+    """January's end is told, and then April's: nobody falls because a month is missing."""
+    one, other = PEOPLE[:2]
+    run(
+        bank,
+        [
+            money(one, 300_000, JANUARY),
+            money(other, 300_000, JANUARY),
+            joins(one, JANUARY),
+            joins(other, JANUARY),
+        ],
+        closed("2026-01"),
+        [proposed(DayClosed(date=last_day("2026-04")), "april", "bank", last_day("2026-04"))],
+    )
+
+    assert list(bank.whole().months) == ["2026-01", "2026-02", "2026-03", "2026-04"]
+    assert {sums.members for sums in bank.whole().months.values()} == {2}
+    assert not bank.whole().reported
+    for who in (one, other):
+        standing = bank.standing(PREMIER, who)
+        assert (standing.tier, standing.through, standing.watch) == ("premier", "2026-04", 0)
+    _check_past(bank)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_person_counts_once_in_a_family_with_all_numbers_whoever_works_first(
+    bank: SmallBank, seed: int
+) -> None:
+    """One of two numbers is in a household; the money of both counts, by every rule.
+
+    The spouse is premier by it, and the person by either number; what-if counts them so too.
+    """
+    one, other, spouse = PEOPLE[:3]
+    merged = IdentitiesMerged(other=other, reason="one passport")
+    run(
+        bank,
+        [
+            money(one, 200_000, JANUARY),
+            money(other, 250_000, JANUARY),
+            money(spouse, 60_000, JANUARY),
+            joins(one, JANUARY, 500),
+            joins(spouse, JANUARY),
+            proposed(merged, "merged", one, JANUARY),
+        ],
+        chance=Random(seed),
+    )
+    run(bank, closed("2026-01"), chance=Random(seed))
+
+    [sums] = bank.whole().months.values()
+    assert (sums.members, sums.total.assets[0].closing) == (2, 51_000_000)
+    assert sums.shared.assets[0].closing == 28_500_000
+    assert [bank.standing(rule, spouse).tier for rule in RULES] == [
+        "premier",
+        "personal",
+        "personal",
+    ]
+    columns = asyncio.run(gathered(bank.store, CUSTOMERS, CASES, SHARDS))
+    for rule, found in zip(RULES, compiled(RULES, columns), strict=True):
+        by_number = []
+        for who in (one, other):
+            then = person_as_of(bank.journal, rule, who)
+            assert then is not None
+            assert then.numbers == (one, other)
+            by_number.append(then.states["tier"])
+        assert by_number[0] == by_number[1] == found.standing(rule, columns, 0)
 
 
 def test_an_old_months_end_told_once_more_changes_nothing(bank: SmallBank) -> None:
