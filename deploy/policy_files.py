@@ -73,11 +73,15 @@ def state_fields() -> dict[str, list[str]]:
 
 def _read(path: Path, shape: TypeAdapter[T]) -> T:
     try:
+        if path.stat().st_size > LARGEST:
+            raise BadFile(f"{path} cannot be read: it is larger than {LARGEST:,} bytes")
         said = yaml.load(path.read_text(encoding="utf-8"), _Strict)  # noqa: S506 - a safe loader
     except UnicodeDecodeError as error:
         raise BadFile(
             f"{path} cannot be read: save it as UTF-8 ({error.reason} at byte {error.start})"
         ) from error
+    except RecursionError as error:
+        raise BadFile(f"{path} cannot be read: it is nested too deeply") from error
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise BadFile(f"{path} cannot be read: {error}") from error
     if said is None:
@@ -91,7 +95,10 @@ def _read(path: Path, shape: TypeAdapter[T]) -> T:
         raise BadFile("\n".join([f"{path} cannot be used:", *dict.fromkeys(found)])) from error
 
 
+LARGEST = 1 << 20
+"""Bytes of a file of the bank's."""
 PLAIN = {
+    "invalid_key": "a word is meant before the colon; a number has no commas (2000, not 2,000)",
     "string_pattern_mismatch": (
         "letters, digits and _ . - : / @ # only (names for people stand under `name`)"
     ),
@@ -138,7 +145,25 @@ def _named(place: Sequence[str | int]) -> str:
 
 
 class _Strict(yaml.SafeLoader):
-    """YAML in which nothing is said twice."""
+    """YAML in which nothing is said twice, and no number is another one than it looks."""
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        """A whole number; raises `YAMLError` for one that YAML would count in sixties."""
+        if ":" in node.value:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{node.value} is no number: put it in quotes", node.start_mark
+            )
+        return int(super().construct_yaml_int(node))
+
+    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
+        """No number has a point; raises `YAMLError`."""
+        raise yaml.constructor.ConstructorError(
+            None,
+            None,
+            f"{node.value} is no whole number: an amount is in minor units, so that 50000.00 is "
+            "written 5000000",
+            node.start_mark,
+        )
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """A mapping; raises `YAMLError` for a key that is there before."""
@@ -155,3 +180,7 @@ class _Strict(yaml.SafeLoader):
                 )
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+_Strict.add_constructor("tag:yaml.org,2002:int", _Strict.construct_yaml_int)
+_Strict.add_constructor("tag:yaml.org,2002:float", _Strict.construct_yaml_float)

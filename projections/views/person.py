@@ -5,7 +5,6 @@ states; so a merge and an un-merge rewrite nothing, and cost others nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
 from typing import NamedTuple
 
 from domain.accounts.monthly_facts import MonthlyFacts
@@ -23,6 +22,7 @@ from projections.customers.one_person import (
     merged_dicts,
     profile_together,
 )
+from projections.customers.states import Facts
 from projections.households.totals import WHOLE, CustomerGroup
 from projections.offers.one_person import offers_together
 from projections.tiering.standing import standing_together
@@ -32,14 +32,14 @@ Rows = Mapping[Month, MonthlyFacts]
 
 
 class Whole(NamedTuple):
-    """A household or company group, folded up to a position, and the months of its members, by
-    number, where those are asked for.
+    """A household or company group, folded up to a position, and the months of its people, where
+    those are asked for.
     """
 
     name: str
     state: CustomerGroup
     upto: int
-    members: Mapping[str, Rows] = MappingProxyType({})
+    people: Sequence[Rows] = ()
 
     def told(self) -> dict[Month, Told]:
         """What it came to, month by month, as its members were told."""
@@ -50,11 +50,18 @@ class Whole(NamedTuple):
 
     def _beside(self, month: Month) -> tuple[MonthlyFacts, ...]:
         rows = [
-            rows[month]
-            for _, rows in sorted(self.members.items())
-            if month in rows and self.name in rows[month].wholes
+            rows[month] for rows in self.people if month in rows and self.name in rows[month].wholes
         ]
         return without_names(rows) if len(rows) <= MOST_BESIDE else ()
+
+
+def people_of(known: Mapping[str, Facts]) -> list[Rows]:
+    """The months of people, by what is known of each of their numbers."""
+    people = {numbers_of(facts.identity, number) for number, facts in known.items()}
+    return [
+        months_together([known[each].months.rows for each in numbers if each in known])
+        for numbers in sorted(people)
+    ]
 
 
 def wholes_asked(scope: Scope | None, of_each: Iterable[Rows]) -> set[str]:

@@ -108,7 +108,7 @@ def together_as_of(
     states = as_of(journal, CUSTOMER_GROUPS, whole, recorded, occurred)
     if states is None:
         return None
-    then = _members_then(journal, sorted(states.whole.members), recorded, occurred)
+    then = members_then(journal, sorted(states.whole.members), recorded, occurred)
     opened = [month for _, books, *_ in then.values() if (month := open_month(books)) is not None]
     month = min([*opened, *([month_of(occurred)] if occurred else [])], default="")
     members: dict[str, Member] = {}
@@ -125,7 +125,7 @@ def together_as_of(
     )
 
 
-def _members_then(
+def members_then(
     journal: Journal, members: Sequence[str], recorded: datetime | None, occurred: date | None
 ) -> dict[str, Facts]:
     """The members of a whole as they were, and the other numbers of each person."""

@@ -11,12 +11,11 @@ from typing import Any
 
 from domain.customers.identity import Identity, numbers_of
 from domain.tiering.policy import Scope, TierPolicy
-from projections.customers.group import CUSTOMERS
 from projections.households.group import CUSTOMER_GROUPS
 from projections.views.customer import Customer
 from projections.views.history import as_shown, as_shown_together, customer_then, customers_under
-from projections.views.person import Whole, person_of, wholes_asked
-from replay.history.as_of import as_of
+from projections.views.person import Whole, people_of, person_of, wholes_asked
+from replay.history.as_of import as_of, members_then
 from streams.journal import Journal
 
 
@@ -89,10 +88,7 @@ def _whole(
 ) -> Whole:
     totals: Any = CUSTOMER_GROUPS.initial
     whole = (as_of(journal, CUSTOMER_GROUPS, name, recorded, occurred, upto) or totals).whole
-    members = sorted(whole.members) if scope is not None and scope.take == "max" else []
-    facts: Any = CUSTOMERS.initial
-    rows = {
-        member: (as_of(journal, CUSTOMERS, member, recorded, occurred) or facts).months.rows
-        for member in members
-    }
-    return Whole(name, whole, upto or 0, rows)
+    if scope is None or scope.take != "max":
+        return Whole(name, whole, upto or 0)
+    known = members_then(journal, sorted(whole.members), recorded, occurred)
+    return Whole(name, whole, upto or 0, people_of(known))

@@ -21,6 +21,7 @@ from projections.offers.group import REACTIONS
 from projections.projection import Group
 from projections.redis import RedisError
 from projections.registry import DECIDING, OF_CUSTOMER, Present
+from projections.rollout.versions import policy_of
 from projections.store import GroupShard, Store, StoredState
 from projections.views.customer import Customer, customer_of
 from projections.views.decision import Household
@@ -112,6 +113,14 @@ class Lookups:
         self._numbers[who.stream] = numbers
         self._people[_digest(seen, who.stream, kept)] = person
         return person
+
+    def tiers(self) -> list[str]:
+        """The tiers of every policy that is carried, the live one's first."""
+        seen = self._register.last
+        carried = [policy_of(version) for version in seen.lineup.carried.values()]
+        return list(
+            dict.fromkeys(tier.tier for policy in (seen.policy, *carried) for tier in policy.tiers)
+        )
 
     async def reached(self, stream: str) -> int:
         """The position in its shard up to which the facts of a customer are folded."""

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from domain.customers.identity import numbers_of
 from domain.tiering.policy import Scope
+from projections.customers.states import Facts
 from projections.projection import Group
 from projections.store import GroupShard, Store, StoredState
-from projections.views.person import Whole
+from projections.views.person import Whole, people_of
 from streams.broker.routing import shard_of
 from streams.folds.stream_state import decoded
 
@@ -28,15 +30,20 @@ class Wholes(NamedTuple):
     async def _read(self, name: str, *, by_members: bool) -> Whole:
         kept = await self._load(self.wholes, name)
         state = decoded(self.wholes, kept).whole
-        members = sorted(state.members) if by_members else []
-        found: list[Any] = await asyncio.gather(
-            *(self._load(self.facts, member) for member in members)
-        )
-        rows = {
-            member: decoded(self.facts, states).months.rows
-            for member, states in zip(members, found, strict=True)
-        }
-        return Whole(name, state, max((each.upto for each in kept if each), default=0), rows)
+        people = people_of(await self._known(state.members)) if by_members else ()
+        return Whole(name, state, max((each.upto for each in kept if each), default=0), people)
+
+    async def _known(self, members: Iterable[str]) -> dict[str, Facts]:
+        """What is known of members, and of the other numbers of each person."""
+        known: dict[str, Facts] = {}
+        while more := sorted({*members} - known.keys()):
+            found = await asyncio.gather(*(self._load(self.facts, number) for number in more))
+            known |= {
+                number: decoded(self.facts, states)
+                for number, states in zip(more, found, strict=True)
+            }
+            members = {each for name in more for each in numbers_of(known[name].identity, name)}
+        return known
 
     async def _load(self, group: Group, stream: str) -> list[StoredState | None]:
         place = GroupShard(shard_of(stream, self.shards), group.name)

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from domain.bank.events import DayClosed
 from domain.envelope import Proposed
+from domain.tiering.events import TierOverridden
 from streams.broker.routing import shard_of, spread
 from streams.ingest.answers import UNKNOWN, Answer, doubt_of_answer
 from streams.ingest.cloudevents import read_request, write, write_batch
@@ -141,6 +142,7 @@ async def _posted(request: Request, deps: WebDependencies) -> list[Proposed]:
     events = [cast("Proposed", item.read) for item in items]
     for event in events:
         await request.state.look.says(event)
+    _refuse([_doubt_of_tier(deps, event) for event in events])
     _refuse([await _doubt_of_answer(deps, event) for event in events])
     return [copy for event in events for copy in spread(event, deps.shards)]
 
@@ -154,6 +156,16 @@ def _refuse(reads: Sequence[Proposed | Rejected | None]) -> None:
     ]
     if errors:
         raise Problem(422, "nothing was recorded: these events cannot be read", errors)
+
+
+def _doubt_of_tier(deps: WebDependencies, event: Proposed) -> Rejected | None:
+    """Why a tier cannot be set by hand: no policy that is carried has it."""
+    if not isinstance(event.data, TierOverridden):
+        return None
+    tiers = deps.lookups.tiers()
+    if event.data.tier in tiers:
+        return None
+    return Rejected(f"there is no such tier: {', '.join(tiers)} are known", "data.tier")
 
 
 async def _doubt_of_answer(deps: WebDependencies, event: Proposed) -> Rejected | None:

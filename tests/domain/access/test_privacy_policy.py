@@ -191,6 +191,8 @@ def test_the_senders_of_every_event_are_those_that_were_agreed() -> None:
             "complaint-extended",
             "complaint-answered",
             "complaint-closed",
+            "identities-merged",
+            "identities-unmerged",
         ),
     }
     assert EVENTS.keys() - by_role["core"] == OWN_WORD

@@ -455,6 +455,7 @@ def test_quarantined_bytes_go_with_whom_they_name(journal: Journal, binary: bool
     shard, keyring = journal[0], journal.keyring
     assert keyring is not None
     shard.claim()
+    keyring.get_or_create(["customer:q"])
     raw = (
         b'{"value": "13800138000"}'
         if binary
@@ -466,3 +467,21 @@ def test_quarantined_bytes_go_with_whom_they_name(journal: Journal, binary: bool
     keyring.destroy(["customer:q"])
 
     assert (shard.quarantined()[0].original, shard.quarantined()[0].sent_with) == (b"", None)
+
+
+def test_junk_makes_no_keys(journal: Journal) -> None:
+    """Three thousand names of nobody in quarantine: one key, that of the month."""
+    shard, keyring = journal[0], journal.keyring
+    assert keyring is not None
+    shard.claim()
+    before = keyring.counts().there
+    junk = [
+        Arrival(0, number, b'{"subject": "customer:nobody-%d"}' % number, Rejected("bad"))
+        for number in range(3_000)
+    ]
+    shard.record(junk, LogOffset("log", 0), NOON)
+
+    assert keyring.counts().there == before + 1
+    assert {entry.subject for entry in shard.quarantined(limit=3_000)} == {
+        f"quarantine:{NOON:%Y-%m}"
+    }

@@ -24,9 +24,11 @@ async def test_redis_down_is_said(
     sqlite_journal: Journal, broker_address: str, bohai: TierPolicy
 ) -> None:
     """The read models are the lookups' whole life."""
-    assert await health(
+    faults = await health(
         sqlite_journal, f"redis://127.0.0.1:{free_port()}/0", broker_address, bohai
-    ).faults() == ["redis: ConnectionError"]
+    ).faults()
+
+    assert "redis: ConnectionError" in faults
 
 
 async def test_broker_down_is_said(
