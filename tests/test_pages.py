@@ -159,7 +159,7 @@ def test_every_question_is_answered(bank: Running) -> None:
         if command.startswith("curl") and " mobile " not in command
     ]
 
-    assert len(questions) == 13
+    assert len(questions) == 14
     for question in questions:
         assert curled(bank, question).status_code == 200, question
 
@@ -268,6 +268,21 @@ def test_households_and_company_groups(bank: Running) -> None:
     }
     assert bank.client.get("/v1/companies/nobody").status_code == 404
     assert bank.client.get("/v1/companies/nobody/as-of").status_code == 404
+
+
+def test_one_person_with_several_numbers(bank: Running) -> None:
+    """The page's commands, one after the other: two numbers are one person, and are two again."""
+    propose, merge, question, unmerge = commands(page("persons"))
+    assert bank.run(*shlex.split(propose)[1:]).returncode == 0
+    said = []
+    for command in (merge, unmerge):
+        done = bank.run(*shlex.split(command)[1:])
+        assert done.returncode == 0, done.stderr.decode()
+        bank.settle()
+        said.append(curled(bank, question).json())
+
+    assert said[0]["person"] == {"stays": "100010", "numbers": ["100010", "100011"]}
+    assert "person" not in said[1]
 
 
 def test_prove_it_to_others(bank: Running, tmp_path: Path) -> None:

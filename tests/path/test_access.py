@@ -305,15 +305,15 @@ def test_nobody_takes_the_names_of_what_tierfold_says_itself(running: Running) -
     [
         ("channel", ProfileFactStated(fact="income", value="1", source="app"), False),
         ("channel", EVENTS["offer-accepted"](decision="d", offer="o", channel="app"), True),
-        ("core", TierOverridden(tier="private", approver="x", reason="x", until=TODAY), False),
+        ("core", TierOverridden(tier="gold", approver="x", reason="x", until=TODAY), False),
         (
             "supervisor",
-            TierOverridden(tier="private", approver="somebody", reason="x", until=TODAY),
+            TierOverridden(tier="gold", approver="somebody", reason="x", until=TODAY),
             False,
         ),
         (
             "supervisor",
-            TierOverridden(tier="private", approver="li", reason="x", until=TODAY),
+            TierOverridden(tier="gold", approver="li", reason="x", until=TODAY),
             True,
         ),
         ("manager", ManagerVisited(manager="manager:zhao", purpose="x"), False),
@@ -338,6 +338,21 @@ def test_everybody_says_only_what_is_theirs_to_say(
 
     assert (answer.status_code in {200, 201}) == allowed, answer.text
     assert allowed or answer.status_code == 403
+
+
+def test_a_tier_that_no_policy_has_cannot_be_set_by_hand(running: Running) -> None:
+    """The answer says which tiers there are."""
+    said = TierOverridden(tier="golden", approver="li", reason="x", until=TODAY)
+    with running.calls("supervisor", who="li", sources=("test",)) as client:
+        answer = client.post(
+            "/v1/interactions",
+            content=write(proposed(said, "golden", f"customer:{OWN}")),
+            headers={"content-type": STRUCTURED},
+        )
+
+    [error] = answer.json()["errors"]
+    assert (answer.status_code, error["field"]) == (422, "data.tier")
+    assert "mass, affluent, gold" in error["detail"]
 
 
 @pytest.mark.parametrize(
@@ -526,7 +541,7 @@ def test_refusals_are_logged_without_whom_they_were_about(
     """
     event = write(
         proposed(
-            TierOverridden(tier="private", approver="x", reason="x", until=TODAY),
+            TierOverridden(tier="gold", approver="x", reason="x", until=TODAY),
             "curious",
             f"customer:{OTHERS}",
         )

@@ -174,6 +174,14 @@ SPOILT: dict[str, tuple[bytes, str]] = {
         b"{at_least: 200,000,000}",
         "000 is said twice (a number has no commas)",
     ),
+    "a comma in a number": (b"{at_least: 2,000}", "a number has no commas (2000, not 2,000)"),
+    "an amount with a point": (
+        LIVE.read_bytes().replace(b"at_least: 20000000}", b"at_least: 200000.00}"),
+        "200000.00 is no whole number: an amount is in minor units",
+    ),
+    "a time of day": (b"{at_least: 1:30}", "1:30 is no number: put it in quotes"),
+    "a thousand brackets": (b"[" * 5_000, "it is nested too deeply"),
+    "a large file": (b"#" * (1 << 20) + b"##", "it is larger than 1,048,576 bytes"),
     "a name in Chinese": (
         LIVE.read_bytes().replace(b"tier: gold,", "tier: 金卡,".encode()),
         "tiers[2].tier: letters, digits and",
