@@ -3,6 +3,7 @@
 Tier policies and catalogues, read with errors that name the place.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import fields
 from itertools import pairwise
@@ -95,6 +96,7 @@ def _read(path: Path, shape: TypeAdapter[T]) -> T:
         raise BadFile("\n".join([f"{path} cannot be used:", *dict.fromkeys(found)])) from error
 
 
+WHOLE = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
 LARGEST = 1 << 20
 """Bytes of a file of the bank's."""
 PLAIN = {
@@ -148,12 +150,18 @@ class _Strict(yaml.SafeLoader):
     """YAML in which nothing is said twice, and no number is another one than it looks."""
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        """A whole number; raises `YAMLError` for one that YAML would count in sixties."""
-        if ":" in node.value:
+        """A whole number as it looks; raises `YAMLError` where YAML counts by sixty, sixteen,
+        eight or two.
+        """
+        if not WHOLE.fullmatch(node.value):
             raise yaml.constructor.ConstructorError(
-                None, None, f"{node.value} is no number: put it in quotes", node.start_mark
+                None,
+                None,
+                f"{node.value} is no number: a number has no commas (2000, not 2,000), and a word "
+                "with digits is put in quotes",
+                node.start_mark,
             )
-        return int(super().construct_yaml_int(node))
+        return int(node.value)
 
     def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
         """No number has a point; raises `YAMLError`."""

@@ -90,7 +90,8 @@ def _decide(
 
     settings = settings_of(data_dir)
     now = datetime.now(ZoneInfo(settings.timezone))
-    at = datetime.combine(on.date(), time(0), now.tzinfo) if on else now
+    of_today = on is None or on.date() == now.date()
+    at = now if of_today or on is None else datetime.combine(on.date(), time(0), now.tzinfo)
     if at > now:
         raise UserError(f"{at.date()} is not here yet: today is {now.date()}")
     if stays == other:

@@ -5,11 +5,13 @@ The dependencies, and the places outside the journal and the read models.
 
 import asyncio
 import shutil
+import socket
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from deploy.active_groups import register_of
@@ -18,7 +20,7 @@ from deploy.keys import BUNDLES, signer_of, with_another_master
 from deploy.settings import Settings
 from deploy.wiring import broker_of, existing_journal, keyring_of, producer_of
 from domain.access.events import SubjectForgotten
-from projections.redis import RedisError, RedisStore
+from projections.redis import RedisStore
 from replay.erasure.commands import Certificate, ErasureDependencies, Order
 from replay.erasure.register import Erasures
 from replay.evidence.signed_note import signed
@@ -67,19 +69,15 @@ async def reachable(settings: Settings, order: Order) -> None:
 
 
 def is_down(settings: Settings) -> bool:
-    """Whether nothing answers where the stack's own Redis should be."""
-
-    async def answers() -> bool:
-        store = RedisStore(settings.redis)
-        try:
-            await store.ping()
-        except (RedisError, OSError):
-            return False
-        finally:
-            await store.close()
+    """Whether nobody listens where the stack's own Redis should be; one that hangs is there."""
+    at = urlsplit(settings.redis)
+    try:
+        socket.create_connection((at.hostname or "", at.port or 6379), timeout=1).close()
+    except ConnectionRefusedError:
         return True
-
-    return not asyncio.run(answers())
+    except OSError:
+        return False
+    return False
 
 
 def destroyed_at_rest(settings: Settings, subjects: Sequence[str]) -> dict[str, str]:

@@ -208,12 +208,10 @@ class IdentitiesUnmerged(Interaction):
 
 
 class IdentityTold(Interaction):
-    """Another number, once linked with this one, tells what it knows of links, and where it
-    belongs.
-    """
+    """Another number tells what it learnt of links; or, as the same person's, where it belongs."""
 
     senders = NOBODY
     customer_seen = False
     number: Stream
     links: Annotated[tuple[Link, ...], Field(max_length=MOST_TOLD)]
-    memberships: Memberships = Field(default_factory=dict)
+    memberships: Memberships | None = later(None)

@@ -6,7 +6,7 @@ The order in which the numbers of a person hear of it makes no difference: what 
 numbers is the newest of all that was said.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
@@ -54,8 +54,9 @@ def link_of(event: Recorded, other: str, *, merged: bool) -> Link:
 
 
 def stated(identity: Identity, link: Link) -> Identity:
-    """What a number knows after its own word, unless it has too many links already."""
-    return identity if len(identity.links) >= MOST else told(identity, (link,))
+    """What a number knows after its own word, unless it has too many links for a new one."""
+    is_known = any((each.one, each.other) == (link.one, link.other) for each in identity.links)
+    return told(identity, (link,)) if is_known or len(identity.links) < MOST else identity
 
 
 def told(identity: Identity, links: Iterable[Link]) -> Identity:
@@ -96,12 +97,28 @@ def numbers_of(identity: Identity, stream: str) -> tuple[str, ...]:
     return (stays, *sorted(found - {stays}))
 
 
-def merged_at(identity: Identity, numbers: Iterable[str]) -> datetime | None:
-    """When the last of these numbers was merged; None if none was."""
-    among = {*numbers}
-    return max(
-        (link.at for link in identity.links if link.merged and link.one in among), default=None
-    )
+def joined_at(identity: Identity, one: str, other: str) -> datetime | None:
+    """Since when two numbers are known to be one person's, by all links between; None if they are
+    not, or are the same.
+    """
+    for at in sorted({link.at for link in identity.links if link.merged}):
+        by_then = changed(identity, links=tuple(_until(identity, at)))
+        if other != one and other in numbers_of(by_then, one):
+            return at
+    return None
+
+
+def neighbours(identity: Identity, stream: str) -> dict[str, Link]:
+    """What was said last of a number and each that it was linked with itself, by these."""
+    return {
+        link.other if link.one == stream else link.one: link
+        for link in identity.links
+        if stream in (link.one, link.other)
+    }
+
+
+def _until(identity: Identity, at: datetime) -> Iterator[Link]:
+    return (link for link in identity.links if link.at <= at)
 
 
 def counted_by_kin(

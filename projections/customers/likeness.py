@@ -6,9 +6,10 @@ phone and day of birth together. A name is none: many share one.
 
 import re
 from collections.abc import Iterator
+from itertools import combinations
 from typing import NamedTuple
 
-from domain.customers.identity import Identity
+from domain.customers.identity import Identity, numbers_of
 from projections.customers.profile import Profile
 
 IDENTITY_DIGEST = "identity-digest"
@@ -30,12 +31,15 @@ class Likeness:
     def __init__(self) -> None:
         self._by_key: dict[tuple[str, str], list[str]] = {}
         self._linked: set[tuple[str, str]] = set()
+        self._person: dict[str, str] = {}
 
     def add(self, stream: str, profile: Profile, identity: Identity) -> None:
         """Count a customer in."""
         for key in _keys(profile):
             self._by_key.setdefault(key, []).append(stream)
         self._linked.update((link.one, link.other) for link in identity.links)
+        if identity.links:
+            self._person[stream] = numbers_of(identity, stream)[0]
 
     def proposals(self) -> list[Proposal]:
         """Who shares a key, less those of whom somebody has said already that they are one person,
@@ -53,8 +57,12 @@ class Likeness:
         return sum(len(streams) > MOST_ALIKE for streams in self._by_key.values())
 
     def _decided(self, numbers: tuple[str, ...]) -> bool:
-        first, *others = numbers
-        return all((first, other) in self._linked for other in others)
+        return all(
+            pair in self._linked or self._are_one(*pair) for pair in combinations(numbers, 2)
+        )
+
+    def _are_one(self, one: str, other: str) -> bool:
+        return one in self._person and self._person[one] == self._person.get(other)
 
 
 def _keys(profile: Profile) -> Iterator[tuple[str, str]]:

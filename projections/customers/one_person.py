@@ -8,19 +8,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from domain.customers.identity import Identity, merged_at, numbers_of
 from domain.households.membership import Memberships
 from projections.customers.life import Life, Stated
 from projections.customers.profile import Fact, Profile, Risk
 
 V = TypeVar("V")
+Joined = Callable[[int, int], datetime | None]
 
 
-def profile_together(of_each: Sequence[Profile], merged: datetime | None) -> Profile:
+def profile_together(of_each: Sequence[Profile], joined: Joined) -> Profile:
     """Who the person is, the number that stays first, with what was stated last.
 
-    What of a consent was said before the numbers were `merged` counts by its strictest; see
-    `consent_together`.
+    `joined` says since when two of them, by place, are known to be one person's.
     """
     return Profile(
         kind=_first(each.kind for each in of_each),
@@ -29,7 +28,7 @@ def profile_together(of_each: Sequence[Profile], merged: datetime | None) -> Pro
         facts=_newest(each.facts for each in of_each),
         contacts=_newest(each.contacts for each in of_each),
         preferences=_newest(each.preferences for each in of_each),
-        consents=_consents([each.consents for each in of_each], merged),
+        consents=_consents([each.consents for each in of_each], joined),
         risk=_risk([each.risk for each in of_each if each.risk]),
         rating=max(
             (each.rating for each in of_each if each.rating),
@@ -45,19 +44,24 @@ def profile_together(of_each: Sequence[Profile], merged: datetime | None) -> Pro
     )
 
 
-def consent_together(said: Sequence[Fact], merged: datetime | None) -> Fact:
-    """What counts of one purpose, where several numbers said something of it.
+def consent_together(said: Mapping[int, Fact], joined: Joined) -> Fact:
+    """What counts of one purpose, where several numbers, by place, said something of it.
 
-    A no on any of them stands until a yes that is later, and later than the merge: before it nobody
-    knew that this yes was of the person who had said no.
+    A no on any of them stands until a yes that is later, and later than it was known that both are
+    one person's: before that nobody knew that the yes was of the person who had said no.
     """
-    noes = [each for each in said if each.value == "withdrawn"]
-    if not noes:
-        return max(said, key=lambda each: each.at)
-    no = max(noes, key=lambda each: each.at)
-    since = no.at if merged is None else max(no.at, merged)
-    later = [each for each in said if each.value != "withdrawn" and each.at > since]
-    return max(later, key=lambda each: each.at, default=no)
+    noes = {place: fact for place, fact in said.items() if fact.value == "withdrawn"}
+    last = max(said.values(), key=lambda fact: fact.at)
+    standing = [
+        no
+        for place, no in noes.items()
+        if not any(
+            yes.at > no.at and yes.at > (joined(place, other) or yes.at)
+            for other, yes in said.items()
+            if other not in noes
+        )
+    ]
+    return max(standing, key=lambda no: no.at, default=last)
 
 
 def life_together(of_each: Sequence[Life]) -> Life:
@@ -65,18 +69,13 @@ def life_together(of_each: Sequence[Life]) -> Life:
     left, has left with every number.
     """
     lefts = [each.left for each in of_each]
+    stays = [left for left in lefts if left is None or not left.so]
     return Life(
         died=_worst(each.died for each in of_each),
-        left=_worst(lefts) if all(left is not None and left.so for left in lefts) else _best(lefts),
+        left=_worst(stays or lefts),
         blocked=_worst(each.blocked for each in of_each),
         guardian=_worst(each.guardian for each in of_each),
     )
-
-
-def person_of(identity: Identity, stream: str) -> tuple[tuple[str, ...], datetime | None]:
-    """The numbers of a person, the one that stays first, and when the last was merged."""
-    numbers = numbers_of(identity, stream)
-    return numbers, merged_at(identity, numbers) if len(numbers) > 1 else None
 
 
 def merged_dicts(of_each: Iterable[Mapping[str, V]]) -> dict[str, V]:
@@ -110,12 +109,13 @@ def _newest(of_each: Iterable[Mapping[str, Fact]]) -> dict[str, Fact]:
     return best_of(of_each, lambda known, new: new if new.at > known.at else known)
 
 
-def _consents(of_each: Sequence[Mapping[str, Fact]], merged: datetime | None) -> dict[str, Fact]:
+def _consents(of_each: Sequence[Mapping[str, Fact]], joined: Joined) -> dict[str, Fact]:
     scopes = sorted({scope for some in of_each for scope in some})
-    return {
-        scope: consent_together([some[scope] for some in of_each if scope in some], merged)
+    said = {
+        scope: {place: some[scope] for place, some in enumerate(of_each) if scope in some}
         for scope in scopes
     }
+    return {scope: consent_together(facts, joined) for scope, facts in said.items()}
 
 
 def _risk(assessed: Sequence[Risk]) -> Risk | None:
@@ -140,12 +140,6 @@ def _memberships(of_each: Iterable[Memberships]) -> Memberships:
 def _worst(of_each: Iterable[Stated | None]) -> Stated | None:
     return max(
         (each for each in of_each if each), key=lambda each: (each.so, each.at), default=None
-    )
-
-
-def _best(of_each: Iterable[Stated | None]) -> Stated | None:
-    return max(
-        (each for each in of_each if each), key=lambda each: (not each.so, each.at), default=None
     )
 
 

@@ -24,7 +24,7 @@ def react(stream: str, before: Facts, after: Facts, event: Recorded) -> Iterable
     if memberships is not before.profile.memberships:
         return chain(
             moved(stream, before.profile.memberships, memberships, event),
-            tells_memberships(stream, after.identity, memberships, event),
+            tells_memberships(stream, numbers_of(after.identity, stream), memberships, event),
         )
     if after.identity is not before.identity:
         return tells(stream, before.identity, after.identity, memberships, event)

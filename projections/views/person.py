@@ -5,11 +5,12 @@ states; so a merge and an un-merge rewrite nothing, and cost others nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from domain.accounts.monthly_facts import MonthlyFacts
 from domain.calendar import Month
-from domain.customers.identity import merged_at, numbers_of
+from domain.customers.identity import joined_at, numbers_of
 from domain.customers.one_person import months_together
 from domain.households.membership import MOST_BESIDE, Told, without_names
 from domain.tiering.policy import Scope
@@ -84,13 +85,17 @@ def person_of(of_each: Sequence[Customer], wholes: Sequence[Whole] = ()) -> Cust
     identity = of_each[0].identity
     order = {stream: place for place, stream in enumerate(numbers_of(identity, of_each[0].stream))}
     each = sorted(of_each, key=lambda one: order.get(one.stream, len(order)))
+
+    def joined(one: int, other: int) -> datetime | None:
+        return joined_at(identity, each[one].stream, each[other].stream)
+
     rows = months_together([one.rows for one in each])
     streak = rows[max(rows)].streak if rows else 0
     complaints = [one.complaints for one in each]
     lives = [one.life for one in each if one.life is not None]
     return Customer(
         stream=each[0].stream,
-        profile=profile_together([one.profile for one in each], merged_at(identity, order)),
+        profile=profile_together([one.profile for one in each], joined),
         ledger=ledger_together([(one.stream, one.ledger) for one in each], streak),
         months=Months(rows),
         standing=standing_together(

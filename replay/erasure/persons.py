@@ -33,6 +33,14 @@ def all_numbers(journal: Journal, subjects: Iterable[str]) -> list[str]:
     return list(found)
 
 
+def is_known(journal: Journal, number: str) -> bool:
+    """Whether anything is known of a number but that it was linked, and it was not forgotten."""
+    keyring, shard = journal.keyring, journal[shard_of(number, len(journal))]
+    if keyring is not None and keyring.destroyed([number]):
+        return False
+    return any(row.event_type not in EVENT_TYPES for row in shard.rows(number))
+
+
 def ever_linked(journal: Journal, subject: str) -> set[str]:
     """A number, and all that it was ever linked with, one person's or not."""
     return {subject} | linked(identity_of(journal, subject))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from domain.bank.events import DayClosed
 from domain.customers.events import CustomerLeft, CustomerOnboarded
 from domain.event_types import type_key
-from replay.erasure.persons import all_numbers
+from replay.erasure.persons import all_numbers, is_known
 from replay.history.as_of import history
 from streams.journal import Journal
 
@@ -43,14 +43,20 @@ def due(journal: Journal, years: int) -> list[Left]:
     """Those whose time is over by the last day that the bank has closed.
 
     Of a journal opened for auditors, the restricted too. A person with several numbers is over when
-    all of them are.
+    all of them are of which anything is known.
     """
     today = last_day_closed(journal)
     over = [
         left for left in all_who_left(journal, years) if today is not None and left.until <= today
     ]
     gone = {left.stream for left in over}
-    return [left for left in over if gone.issuperset(all_numbers(journal, [left.stream]))]
+    return [
+        left
+        for left in over
+        if gone.issuperset(
+            number for number in all_numbers(journal, [left.stream]) if is_known(journal, number)
+        )
+    ]
 
 
 def last_day_closed(journal: Journal) -> date | None:

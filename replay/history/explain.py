@@ -50,7 +50,8 @@ class Assessment:
     What was measured, what that reached, what became of it, and the events since the one before.
 
     `whole` is the household or company group that counted too, and `together` what was measured of
-    it.
+    it. Of a person with several numbers, `number` is the one whose month was closed at that
+    position; versions are not told, because there are several histories.
     """
 
     month: str
@@ -69,6 +70,7 @@ class Assessment:
     largest: tuple[Moved, ...]
     whole: str | None = None
     together: dict[str, int] = field(default_factory=dict)
+    number: str | None = None
 
 
 @dataclass(frozen=True)
@@ -129,19 +131,21 @@ def _of_person(
     journal: Journal, policy: TierPolicy, numbers: Sequence[str], on: date
 ) -> Explanation:
     """Why a person stands there who has several numbers, the one that was asked for first: by the
-    months and the events of all.
+    months and the events of all of whom anything is known.
     """
-    behind, closings, each = list[Recorded](), list[Recorded](), list[Customer]()
+    behind, closings, each = list[Recorded](), dict[Month, tuple[str, Recorded]](), list[Customer]()
     group = customers_under(policy)
     for number in numbers:
-        states = group.initial
+        states: History | None = None
         for event in events_of(journal, group, number, occurred=on):
-            states = group.evolve(states, event)
+            before = states or cast("History", group.initial)
+            states = cast("History", group.evolve(before, event))
+            for month in states.months.rows.keys() - before.months.rows.keys():
+                closings.setdefault(month, (number, event))
             if not ends_a_month(event.data):
                 behind.append(event)
-            elif number == numbers[0]:
-                closings.append(event)
-        each.append(customer_then(number, cast("History", states), policy))
+        if states is not None:
+            each.append(customer_then(number, states, policy))
     wholes = wholes_then(journal, policy.scope, each, occurred=on)
     person = person_of(each, wholes)
     told = {whole.name: whole.told() for whole in wholes}
@@ -149,10 +153,9 @@ def _of_person(
     behind.sort(key=lambda event: (event.business_date, event.recorded_at, event.stream))
     for after in steps_together(policy, person.months.rows, told):
         if after.grounds is not None and after.grounds != standing.grounds:
-            month = after.grounds.month
-            of_then, behind = _split(behind, month)
-            closing = next(each for each in closings if month_of(each.business_date) >= month)
-            found.append(_assessment(standing, after, closing, of_then))
+            of_then, behind = _split(behind, after.grounds.month)
+            closed_by, closing = closings[after.grounds.month]
+            found.append(_assessment(standing, after, closing, of_then, closed_by))
         standing = after
     explained = _explanation(policy, numbers[0], on, person.standing, found)
     return replace(explained, numbers=person.numbers)
@@ -186,11 +189,14 @@ def _explanation(
 
 
 def _assessment(
-    before: Standing, after: Standing, closing: Recorded, behind: list[Recorded]
+    before: Standing,
+    after: Standing,
+    closing: Recorded,
+    behind: list[Recorded],
+    number: str | None = None,
 ) -> Assessment:
     assert after.grounds is not None
-    several = len({event.stream for event in behind}) > 1
-    versions = [] if several else [event.version for event in behind]
+    versions = [] if number else [event.version for event in behind]
     return Assessment(
         month=after.grounds.month,
         seen=after.grounds.seen,
@@ -207,9 +213,10 @@ def _assessment(
         events=len(behind),
         first_version=min(versions, default=None),
         last_version=max(versions, default=None),
-        largest=_largest(behind, named=several),
+        largest=_largest(behind, named=number is not None),
         whole=after.grounds.whole,
         together=after.grounds.together,
+        number=number,
     )
 
 

@@ -107,7 +107,7 @@ async def _together(
     alone = linked.keys() - {number for numbers in several for number in numbers}
     reader = Wholes(store, shards, CUSTOMER_GROUPS, CUSTOMERS)
     found = [linked[stream] for stream in sorted(alone)]
-    for numbers in sorted(several):
+    for numbers in several:
         each = [linked[number] for number in numbers if number in linked]
         rows = months_together([one.rows for one in each])
         stood = []
@@ -117,7 +117,7 @@ async def _together(
             names = wholes_asked(policy.scope, (one.rows for one in each))
             told = {one.name: one.told() for one in await reader.read(names, policy.scope)}
             stood.append(standing_together(policy, rows, told, own))
-        found.append(Pair(numbers[0], stood[0], stood[1], rows, each[0].identity))
+        found.append(Pair(each[0].stream, stood[0], stood[1], rows, each[0].identity))
     return found
 
 

@@ -1,7 +1,7 @@
 """Which questions about the past are answered over HTTP? As known then, and why."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import Annotated
 
@@ -11,6 +11,7 @@ from domain.access.privacy_policy import PrivacyPolicy
 from domain.envelope import Recorded
 from domain.tiering.policy import TierPolicy
 from projections.views.customer import asked_as
+from replay.erasure.persons import all_numbers
 from replay.history.as_of import together_as_of
 from replay.history.explain import explain
 from replay.history.person import person_as_of
@@ -69,7 +70,7 @@ def add_past(
         if found is None:
             await refuse_restricted(journal, customer)
             raise Problem(404, f"nothing was recorded of customer {customer} by then")
-        request.state.look.also(found.numbers)
+        await _also_of(request, journal, customer, found.numbers)
         return as_json(shown(request, privacy, found.as_json()))
 
     @app.get(
@@ -96,7 +97,7 @@ def add_past(
         if found is None:
             await refuse_restricted(journal, customer)
             raise Problem(404, f"nothing was recorded of customer {customer} by then")
-        request.state.look.also(found.numbers)
+        await _also_of(request, journal, customer, found.numbers)
         return as_json(
             {**asked_as(customer, found.numbers), **shown(request, privacy, found.states)}
         )
@@ -175,6 +176,20 @@ def add_decisions(
             return decisions.again(event)
         except Unknown as error:
             raise Problem(410 if isinstance(error, Forgotten) else 409, str(error)) from error
+
+
+async def _also_of(
+    request: Request, journal: Journal, customer: str, numbers: Sequence[str]
+) -> None:
+    """The answer tells of these numbers too, as one person's: then or now.
+
+    Raises a 403 where one of them, or of those that are the same person's now, is restricted, or
+    was another customer's who is none of the caller's business.
+    """
+    now = await asyncio.to_thread(all_numbers, journal, [f"customer:{customer}"])
+    for number in dict.fromkeys((*numbers, *now)):
+        await refuse_restricted(journal, number.removeprefix("customer:"))
+    await request.state.look.also_at(numbers)
 
 
 def _aware(recorded: datetime | None) -> datetime | None:

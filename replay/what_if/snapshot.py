@@ -42,9 +42,10 @@ async def gathered(
             identities.update(await linked_of(store, place, streams))
             progress(len(streams))
     for numbers in people(identities):
-        own = [{row.month: row for row in found.pop(number, ())} for number in numbers]
+        there = [number for number in numbers if number in found]
+        own = [{row.month: row for row in found.pop(number)} for number in there]
         if rows_together := months_together(own):
-            found[numbers[0]] = [rows_together[month] for month in sorted(rows_together)]
+            found[there[0]] = [rows_together[month] for month in sorted(rows_together)]
     return columns_of((name, found[name]) for name in sorted(found))
 
 
@@ -58,10 +59,10 @@ async def linked_of(store: Store, place: GroupShard, streams: Sequence[str]) -> 
     }
 
 
-def people(identities: Mapping[str, Identity]) -> set[tuple[str, ...]]:
+def people(identities: Mapping[str, Identity]) -> list[tuple[str, ...]]:
     """The numbers of each person who has several, the one that stays first."""
     found = {numbers_of(identity, stream) for stream, identity in identities.items()}
-    return {numbers for numbers in found if len(numbers) > 1}
+    return sorted(numbers for numbers in found if len(numbers) > 1)
 
 
 async def _months(

@@ -90,6 +90,7 @@ class Health:
         self._broker_asked = -BROKER_ASKED_EVERY
         self._broker_fault: list[str] = []
         self._untaken: dict[int, tuple[int, float]] = {}
+        self._looking: asyncio.Future[list[str]] | None = None
         self._asking: asyncio.Future[list[str]] | None = None
         self.waiting: dict[int, int] = {}
 
@@ -113,23 +114,24 @@ class Health:
 
         Told within about a second: what does not answer by then is a fault.
         """
-        read, broker = await asyncio.gather(self._of_states(), self._of_broker())
-        return read + broker
-
-    async def _of_states(self) -> list[str]:
-        """What is wrong with the read models and the journal."""
         try:
             async with asyncio.timeout(ANSWERED):
                 await self._store.ping()
         except (RedisError, OSError) as error:  # a timeout is one too
             return [f"redis: {_said(error)}"]
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.ensure_future(self._looked())
         try:
-            async with asyncio.timeout(ANSWERED):
-                lags, unfolded = await self.lags(), await self.unfolded()
+            read = await asyncio.wait_for(asyncio.shield(self._looking), ANSWERED)
         except (RedisError, ConnectionError) as error:
             return [f"redis: {_said(error)}"]
         except Exception as error:  # noqa: BLE001 - each database has errors of its own
             return [f"journal: {_said(error)}"]
+        return read + await self._of_broker()
+
+    async def _looked(self) -> list[str]:
+        """What is wrong with the read models."""
+        lags, unfolded = await self.lags(), await self.unfolded()
         faults = [
             f"lag: {lag.group} is {lag.behind} behind on shard {lag.shard}"
             for lag in lags
@@ -162,6 +164,8 @@ class Health:
         except TimeoutError:
             hangs = time.monotonic() - self._broker_asked > 2 * BROKER_ASKED_EVERY
             return ["broker: does not answer"] if hangs else self._broker_fault
+        except Exception as error:  # noqa: BLE001 - of the journal, which is asked how far it is
+            return [f"journal: {_said(error)}"]
 
     async def unfolded(self) -> list[GroupShard]:
         """The shards that no worker folds just now, by group."""

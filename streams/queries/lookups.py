@@ -5,9 +5,8 @@ Read at any time.
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from hashlib import sha256
 from itertools import islice
 from typing import Any
 
@@ -40,8 +39,8 @@ PATIENCE = 5.0
 UNKNOWN = learnt(None)
 Kept = Sequence[StoredState | None]
 """The states of one number, as they were found."""
-REMEMBERED = 1_000
-"""People who are kept together for the next question."""
+REMEMBERED = 50_000
+"""People of whom is remembered which numbers they have, and nothing else."""
 
 
 class Lookups:
@@ -55,7 +54,6 @@ class Lookups:
         self._register = register
         self._shards = shards
         self._models: dict[str, tuple[StoredState, Learnt]] = {}
-        self._people: dict[bytes, Customer] = {}
         self._numbers: dict[str, tuple[str, ...]] = {}
         self._looked = -STALE
         self._looking: asyncio.Task[None] | None = None
@@ -70,7 +68,7 @@ class Lookups:
 
     async def _read(self, name: str) -> Customer | None:
         """A customer; a person with several numbers in one go, by the numbers known from the last
-        time, and put together anew when anything of any of them has changed.
+        time.
         """
         stream, guessed = f"customer:{name}", self._register.last
         numbers = self._numbers.get(stream, (stream,))
@@ -83,8 +81,6 @@ class Lookups:
         kept = dict(zip(numbers, _parts(found, len(numbers)), strict=True))
         if not any(kept[stream][: len(seen.of(CUSTOMERS.name).parts)]):
             return None
-        if len(numbers) > 1 and (person := self._people.get(_digest(seen, stream, kept))):
-            return person
         who = self._customer(seen, stream, kept[stream])
         return await self._person(seen, who, kept) if who.identity.links else who
 
@@ -94,7 +90,6 @@ class Lookups:
         if more := [number for number in numbers if number not in kept]:
             found = await self._store.read(self._places_of(seen, more))
             kept.update(zip(more, _parts(found, len(more)), strict=True))
-        kept = {number: kept[number] for number in numbers}
         others = (
             self._customer(seen, number, kept[number])
             for number in numbers
@@ -106,13 +101,10 @@ class Lookups:
         )
         scope = seen.policy.scope
         names = wholes_asked(scope, (one.months.rows for one in each))
-        person = person_of(each, await reader.read(names, scope))
-        if len(self._people) >= REMEMBERED:
-            self._people.clear()
+        if len(self._numbers) >= REMEMBERED:
             self._numbers.clear()
         self._numbers[who.stream] = numbers
-        self._people[_digest(seen, who.stream, kept)] = person
-        return person
+        return person_of(each, await reader.read(names, scope))
 
     def tiers(self) -> list[str]:
         """The tiers of every policy that is carried, the live one's first."""
@@ -215,19 +207,6 @@ class Lookups:
 def _upto(kept: Iterable[StoredState | None]) -> int:
     """The position of the last event that was folded into any of these states."""
     return max((each.upto for each in kept if each), default=0)
-
-
-def _digest(seen: Present, stream: str, kept: Mapping[str, Kept]) -> bytes:
-    """All that a person is put together from, for whoever asks by one number, by its digest.
-
-    What a household came to is no part of it: who is told of it has another standing then.
-    """
-    total = sha256(f"{seen.version} {stream}".encode())
-    for number, states in kept.items():
-        total.update(f" {number} {[each.upto if each else 0 for each in states]}".encode())
-        for each in states:
-            total.update(each.state if each else b"-")
-    return total.digest()
 
 
 def _parts(found: Kept, count: int) -> list[Kept]:

@@ -34,7 +34,7 @@ from domain.customers.events import (
     IdentitiesMerged,
     IdentitiesUnmerged,
 )
-from domain.customers.identity import Identity, Link, numbers_of, told
+from domain.customers.identity import MOST, Identity, Link, joined_at, numbers_of, stated, told
 from domain.envelope import Recorded
 from domain.event import Interaction
 from domain.households.events import HouseholdJoined, HouseholdLeft
@@ -42,7 +42,8 @@ from domain.offers.contact_policy import ContactPolicy, taken
 from domain.offers.events import OfferAccepted, OfferDeclined
 from projections.bank.day_end import CONTEXT
 from projections.customers.group import CUSTOMERS
-from projections.customers.one_person import consent_together
+from projections.customers.life import Life, Stated
+from projections.customers.one_person import consent_together, life_together
 from projections.customers.profile import Fact
 from projections.customers.states import Facts
 from projections.offers.group import REACTIONS
@@ -362,6 +363,11 @@ def test_a_circle_is_one_person_and_the_shortest_name_stays(by: str) -> None:
     assert numbers_of(told(Identity(), links), by) == NUMBERS
 
 
+def at_noon(day: int) -> datetime:
+    """Noon of a day in January."""
+    return datetime(2026, 1, day, 12, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
     ("said", "counts"),
     [
@@ -374,9 +380,69 @@ def test_a_circle_is_one_person_and_the_shortest_name_stays(by: str) -> None:
 def test_of_consents_from_before_a_merge_the_strictest_counts(
     said: tuple[tuple[str, int], ...], counts: str
 ) -> None:
-    """Merged on the tenth: a yes undoes the no of another number only if it was said since."""
-    facts = [Fact(value, "app", datetime(2026, 1, day, tzinfo=UTC)) for value, day in said]
+    """Merged on the tenth: a yes undoes the no of another number only if it was said since.
 
-    found = consent_together(facts, datetime(2026, 1, 10, tzinfo=UTC))
+    Whenever a third number, which said nothing, was merged.
+    """
+    facts = {place: Fact(value, "app", at_noon(day)) for place, (value, day) in enumerate(said)}
+    links = told(
+        Identity(),
+        [
+            Link(NUMBERS[0], NUMBERS[1], True, at_noon(10), NUMBERS[0]),
+            Link(NUMBERS[0], NUMBERS[2], True, at_noon(25), NUMBERS[0]),
+        ],
+    )
+
+    found = consent_together(
+        facts, lambda one, other: joined_at(links, NUMBERS[one], NUMBERS[other])
+    )
 
     assert found.value == counts
+
+
+def test_who_goes_on_with_one_number_has_not_left() -> None:
+    """Also where nothing was ever said of that number."""
+    gone = Life(left=Stated(so=True, at=at_noon(5)))
+
+    assert life_together([gone, Life()]).barred is None
+    assert life_together([gone, gone]).barred == "the customer has left"
+    assert life_together([Life(died=Stated(so=True, at=at_noon(5))), Life()]).barred is not None
+
+
+def test_a_merge_can_be_undone_however_many_there_are() -> None:
+    """A hundred links are the most of which one more is begun, not of which one is undone."""
+    many = Identity()
+    for number in range(MOST):
+        many = stated(
+            many, Link("customer:0", f"customer:a{number}", True, at_noon(1), "customer:0")
+        )
+
+    more = stated(many, Link("customer:0", "customer:b", True, at_noon(2), "customer:0"))
+    undone = stated(many, Link("customer:0", "customer:a7", False, at_noon(2), "customer:0"))
+
+    assert more is many
+    assert "customer:a7" not in numbers_of(undone, "customer:0")
+
+
+def test_a_person_of_many_numbers_is_told_in_few_words() -> None:
+    """Forty numbers merged into one: each hears of each, in so many messages of one link each."""
+    names = [f"customer:{number}" for number in range(40)]
+    states = dict.fromkeys(names, cast("Facts", CUSTOMERS.initial))
+    said, links = 0, 0
+    for number, name in enumerate(names[1:], start=1):
+        word = IdentitiesMerged(other=name, reason="r")
+        waiting = deque([history_of([(number % 28, 0, (names[0], word))])[3]])
+        while waiting:
+            event = waiting.popleft()
+            before = states[event.stream]
+            states[event.stream] = cast("Facts", CUSTOMERS.evolve(before, event))
+            assert CUSTOMERS.react is not None
+            for each in CUSTOMERS.react(event.stream, before, states[event.stream], event):
+                said, links = said + 1, links + len(each.data.links)
+                waiting.append(event._replace(stream=each.stream, data=each.data))
+
+    assert {numbers_of(states[name].identity, name) for name in names} == {
+        (names[0], *sorted(names[1:]))
+    }
+    assert said < len(names) ** 2
+    assert links < 3 * len(names) ** 2

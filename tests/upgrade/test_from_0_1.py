@@ -89,11 +89,14 @@ def test_what_left_the_profile_is_in_rooms_of_its_own(upgraded: Running, custome
 @pytest.mark.parametrize("customer", SAID["customers"])
 def test_months_and_tiers_are_answered_as_before(upgraded: Running, customer: str) -> None:
     """Each month with the complaints that were open at its end, although they are folded
-    elsewhere now.
+    elsewhere now; and which of its days were active, which is new.
     """
     client, before = upgraded.client, SAID["customers"][customer]
+    ledger = client.get(f"/v1/customers/{customer}/ledger").json()
 
-    assert client.get(f"/v1/customers/{customer}/ledger").json() == before["ledger"]
+    for row in ledger["months"].values():
+        assert row.pop("active").bit_count() == row["active_days"]
+    assert ledger == before["ledger"]
     assert client.get(f"/v1/customers/{customer}/tier").json() == before["tier"]
 
 

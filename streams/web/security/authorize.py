@@ -97,6 +97,18 @@ class Access:
         """
         self.streams += tuple(each for each in streams if each not in self.streams)
 
+    async def also_at(self, streams: Iterable[str]) -> None:
+        """The answer tells of these too.
+
+        Raises a 403 where one of them is none of a manager's business.
+        """
+        for stream in streams:
+            if self.role == "manager" and not reaches(
+                self.caller, self.role, stream, await self.managers_of(stream)
+            ):
+                raise Problem(403, "this was one person with a customer who is none of yours")
+        self.also(streams)
+
     @property
     def unmasked(self) -> bool:
         """Whether all is shown as it is."""

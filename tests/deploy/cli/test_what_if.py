@@ -179,7 +179,7 @@ SPOILT: dict[str, tuple[bytes, str]] = {
         LIVE.read_bytes().replace(b"at_least: 20000000}", b"at_least: 200000.00}"),
         "200000.00 is no whole number: an amount is in minor units",
     ),
-    "a time of day": (b"{at_least: 1:30}", "1:30 is no number: put it in quotes"),
+    "a time of day": (b"{at_least: 1:30}", "1:30 is no number: "),
     "a thousand brackets": (b"[" * 5_000, "it is nested too deeply"),
     "a large file": (b"#" * (1 << 20) + b"##", "it is larger than 1,048,576 bytes"),
     "a name in Chinese": (
