@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from domain.accounts.events import BalanceReported, TransactionPosted
 from domain.calendar import Month, first_day, month_of, next_month
+from domain.customers.identity import numbers_of
 from domain.envelope import Recorded
 from domain.tiering.assessment import Override, Standing, override_on, tier_on
 from domain.tiering.policy import TierPolicy
@@ -20,7 +21,7 @@ from projections.views.customer import Customer
 from projections.views.history import History, customer_then, customers_under
 from projections.views.person import person_of
 from replay.history.as_of import events_of
-from replay.history.person import others_of, wholes_then
+from replay.history.person import wholes_then
 from streams.journal import Journal
 
 LARGEST = 5
@@ -122,16 +123,17 @@ def explain(journal: Journal, policy: TierPolicy, stream: str, on: date) -> Expl
             standing = after
     if states is None:
         return None
-    if others := others_of(states.identity, stream):
-        return _of_person(journal, policy, (stream, *others), on)
+    if len(numbers := numbers_of(states.identity, stream)) > 1:
+        return replace(_of_person(journal, policy, numbers, on), customer=stream)
     return _explanation(policy, stream, on, states.standing, found)
 
 
 def _of_person(
     journal: Journal, policy: TierPolicy, numbers: Sequence[str], on: date
 ) -> Explanation:
-    """Why a person stands there who has several numbers, the one that was asked for first: by the
-    months and the events of all of whom anything is known.
+    """Why a person stands there who has several numbers, the one that stays first.
+
+    By the months and the events of all of which anything is known.
     """
     behind, closings, each = list[Recorded](), dict[Month, tuple[str, Recorded]](), list[Customer]()
     group = customers_under(policy)
