@@ -344,7 +344,9 @@ TOOLS = [
     shlex.split(command)[1:]
     for command in EVERY_COMMAND
     if command.startswith(".venv/bin/tierfold")
-    and not re.search(" (replay|models|audit|witness|privacy|token|components) |--check", command)
+    and not re.search(
+        " (replay|models|audit|witness|privacy|identities|token|components) |--check", command
+    )
 ]
 
 
