@@ -55,7 +55,12 @@ def asking(running: Running, seen: Counter[str]) -> Iterator[None]:
 
 
 def _said(answer: httpx.Response) -> str:
-    """How a question was answered; a refusal must say when to ask again."""
+    """How a question was answered; a refusal must say when to ask again.
+
+    Of somebody whose first event was recorded a moment ago nothing is folded: who asks is told so.
+    """
+    if answer.status_code == 503 and "is not folded yet" in answer.text:
+        return "not known yet"
     if answer.status_code == 503:
         return "refused" if "retry-after" in answer.headers else "refused for ever"
     return {200: "answered", 404: "not known yet"}.get(answer.status_code, answer.text)
