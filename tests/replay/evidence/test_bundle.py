@@ -311,3 +311,15 @@ def test_a_bundle_is_told_as_a_story(made: bytes) -> None:
     first = document["streams"][0]["events"][0]
     first["stored"] = json.dumps({**json.loads(first["stored"]), "source": "<script>"})
     assert "<script>" not in story(found, document).decode()
+
+
+def test_a_signature_that_is_put_behind_the_banks_is_found(made: bytes) -> None:
+    """Although nobody's whose key is known, and although it says nothing."""
+    note, body = split(made)
+    line = note.rpartition("\n\n")[2]
+    more = line.replace(line.split()[1], "somebody")
+    longer = f"{note}{more}".encode() + made[len(note.encode()) :]
+
+    assert split(longer)[1] == body
+    with pytest.raises(ProofError, match="one signature"):
+        audit(longer, KEYS)

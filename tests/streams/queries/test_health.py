@@ -1,5 +1,8 @@
 """Not ready, and why: a dependency that is down, a lag that is high, nobody who folds."""
 
+import socket
+import time
+
 from domain.customers.events import CustomerOnboarded
 from domain.tiering.policy import TierPolicy
 from projections.customers.group import CUSTOMERS
@@ -27,6 +30,19 @@ async def test_redis_down_is_said(
     assert await health(
         sqlite_journal, f"redis://127.0.0.1:{free_port()}/0", broker_address, bohai
     ).faults() == ["redis: ConnectionError"]
+
+
+async def test_a_redis_that_hangs_is_said_within_two_seconds(
+    sqlite_journal: Journal, broker_address: str, bohai: TierPolicy
+) -> None:
+    """It takes the connection, and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        url = f"redis://127.0.0.1:{hanging.getsockname()[1]}/0"
+        begun = time.monotonic()
+        faults = await health(sqlite_journal, url, broker_address, bohai).faults()
+
+    assert faults == ["redis: does not answer"]
+    assert time.monotonic() - begun < 2
 
 
 async def test_broker_down_is_said(
