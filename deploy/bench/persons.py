@@ -39,7 +39,7 @@ A_SECOND = 100
 
 def persons(customers: int = CUSTOMERS) -> list[Figure]:
     """How long a person with two numbers is looked up, beside a customer with one; and how many
-    findings there are when all is verified.
+    findings there are when all events and a sample of states are verified.
     """
     bank = [*synth(Bank(customers=customers, months=MONTHS, seed=4))]
     numbers = sorted({each.stream for each in bank if each.stream.startswith("customer:")})

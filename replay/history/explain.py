@@ -153,7 +153,7 @@ def _of_person(
     told = {whole.name: whole.told() for whole in wholes}
     found, standing = [], Standing()
     behind.sort(key=lambda event: (event.business_date, event.recorded_at, event.stream))
-    for after in steps_together(policy, person.months.rows, told):
+    for after in steps_together(policy, person.rows, told):
         if after.grounds is not None and after.grounds != standing.grounds:
             of_then, behind = _split(behind, after.grounds.month)
             closed_by, closing = closings[after.grounds.month]
