@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -195,16 +195,24 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.wait()
 
 
+@contextmanager
+def a_broker(folder: Path) -> Iterator[str]:
+    """Where a broker of its own listens, with nothing in it."""
+    settings = settings_in(folder)
+    server = embedded.start(embedded.broker_command(settings), folder / "broker.log")
+    try:
+        wait_for(settings.broker, server)
+        yield settings.broker
+    finally:
+        server.kill()
+        server.wait()
+
+
 @pytest.fixture(scope="session")
 def broker_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A broker that speaks Kafka's protocol, with nothing in it."""
-    folder = tmp_path_factory.mktemp("broker")
-    settings = settings_in(folder)
-    server = embedded.start(embedded.broker_command(settings), folder / "broker.log")
-    wait_for(settings.broker, server)
-    yield settings.broker
-    server.kill()
-    server.wait()
+    with a_broker(tmp_path_factory.mktemp("broker")) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

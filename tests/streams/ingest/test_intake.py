@@ -5,9 +5,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
-from kafka.admin import NewTopic
 
 from domain.accounts.events import TransactionPosted
 from domain.bank.events import DayClosed
@@ -22,7 +22,7 @@ from streams.ingest.intake import Intake, LogBroken
 from streams.ingest.screening import Screen
 from streams.ingest.signature import Vouching
 from streams.journal import Counts, Fenced, Journal, LogOffset
-from tests.conftest import NOON, proposed
+from tests.conftest import NOON, a_broker, proposed
 
 SHARDS = 2
 VOUCHING = Vouching(b"k" * 32)
@@ -33,16 +33,12 @@ class Crash(Exception):
 
 
 @pytest.fixture
-def broker(broker_address: str) -> Broker:
-    """A broker with fresh topics."""
-    made = Broker(broker_address)
-    admin = made.admin()
-    known = set(admin.list_topics()) & {INTERACTIONS, RECORDED}
-    if known:
-        admin.delete_topics(sorted(known))
-    admin.create_topics([NewTopic(name, SHARDS, 1) for name in (INTERACTIONS, RECORDED)])
-    admin.close()
-    return made
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """A broker of the test's own: what another left would make topics that are deleted anew."""
+    with a_broker(tmp_path) as address:
+        made = Broker(address)
+        made.create_topics(SHARDS)
+        yield made
 
 
 @contextmanager
@@ -64,9 +60,11 @@ def running(
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    yield died
-    stop.set()
-    thread.join(timeout=30)
+    try:
+        yield died
+    finally:
+        stop.set()
+        thread.join(timeout=30)
 
 
 def paid(name: str, stream: str) -> Proposed:
