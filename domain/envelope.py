@@ -13,6 +13,8 @@ PERSONAL = ("customer", "household", "company", "manager", "case")
 """Kinds of stream whose events are about somebody."""
 REACTIONS = "tierfold/reactions"
 """The source of what follows from events."""
+BY = "@"
+"""Between the name of a reaction and the stream of its cause."""
 
 
 PLAIN = (str, int, bool, float, type(None), date, datetime)
@@ -68,11 +70,12 @@ class Recorded(NamedTuple):
 
 
 def following(
-    event: Recorded, kind: str, stream: str, data: Interaction, about: str = ""
+    event: Recorded, kind: str, stream: str, data: Interaction, about: str = "", *, by: str = ""
 ) -> Proposed:
     """An interaction that follows from an event, named after its cause.
 
-    `about` tells it from others of the kind with the same cause.
+    `about` tells it from others of the kind with the same cause. `by` is the stream of the cause
+    where other streams may have a cause of that name and tell the same `stream`.
 
     Trap: a state that was kept and read again has its dicts in another order than one that was only
     folded, and what follows from it once more would be another content under the same name. So what
@@ -80,9 +83,19 @@ def following(
     """
     cause = f"{event.source}#{event.id}"
     name = f"{kind}:{sha256((cause + about).encode()).hexdigest()}"
+    name += f"{BY}{sha256(by.encode()).hexdigest()[:32]}" if by else ""
     return Proposed(
         REACTIONS, name, stream, event.occurred_at, event.business_date, in_order(data), cause
     )
+
+
+def older_name(event: Proposed) -> Proposed | None:
+    """What follows, as releases named it that took each cause to be named once in the whole bank.
+
+    None if they named it alike.
+    """
+    older, found, _ = event.id.partition(BY)
+    return event._replace(id=older) if found else None
 
 
 def in_order(value: Any) -> Any:

@@ -56,7 +56,12 @@ def moved(
     for whole in sorted(before.keys() | after.keys()):
         if before.get(whole, ()) != (now := after.get(whole, ())):
             yield following(
-                event, "member", whole, MembershipChanged(member=stream, held=now), whole
+                event,
+                "member",
+                whole,
+                MembershipChanged(member=stream, held=now),
+                whole,
+                by=stream,
             )
 
 

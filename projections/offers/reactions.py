@@ -36,7 +36,11 @@ def react(stream: str, before: Responses, after: Responses, event: Recorded) -> 
                 opened is not None and answer.offer in opened.offers and opened.features
             ):  # nobody learns from who is not to be profiled
                 yield following(
-                    event, "example", f"model:{answer.offer}", _example(stream, answer, opened)
+                    event,
+                    "example",
+                    f"model:{answer.offer}",
+                    _example(stream, answer, opened),
+                    by=stream,
                 )
         case OfferPresented(channel=channel) | CampaignTouched(channel=channel) if (
             has.contacts is not had.contacts
@@ -90,6 +94,5 @@ def _contact(
     contact = MemberContacted(
         member=stream, channel=cast("Channel", channel), at=made.at, name=made.name
     )
-    return following(
-        event, "contact", household, contact, about=f"{household}/{channel}/{made.name}"
-    )
+    about = f"{household}/{channel}/{made.name}"
+    return following(event, "contact", household, contact, about, by=stream)

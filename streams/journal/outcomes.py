@@ -96,9 +96,13 @@ class Decided(NamedTuple):
     counts: Counts
 
 
-def source_key(source: str, event_id: str) -> bytes:
-    """A digest of CloudEvents `source` and `id`, which together name an event for ever."""
-    return _digest(_encode((source, event_id)))
+def source_key(source: str, event_id: str, *stream: str) -> bytes:
+    """A digest of CloudEvents `source` and `id`, which name an event of its stream for ever.
+
+    The stream that was the first in its shard to use a name has it alone; others have it with their
+    own `stream`.
+    """
+    return _digest(_encode((source, event_id, *stream)))
 
 
 def identify(event: Proposed, subject: str | None = None, key: Key | None = None) -> Identity:

@@ -23,6 +23,7 @@ from streams.journal.outcomes import (
     Rejected,
     decide,
     identify,
+    source_key,
 )
 from streams.journal.quarantine import Entry, set_aside, taken_out
 from streams.journal.rows import FORGOTTEN, Row, row_of
@@ -185,9 +186,7 @@ class Shard:
         it is written.
         """
         identities = self._identified([arrival.read for arrival in arrivals])
-        known = self.known(
-            identity.key for identity in identities if isinstance(identity, Identity)
-        )
+        identities, known = self._named(arrivals, identities)
         decided = decide(arrivals, identities, {key: found.content for key, found in known.items()})
         stored, sources, hashes = self._stored(decided.fresh, now)
         blocks = [
@@ -210,6 +209,39 @@ class Shard:
         ]
         after, self._head = self._head, rows[-1].position if rows else self._head
         return Commit(after, rows, counts)
+
+    def _named(
+        self, arrivals: Sequence[Arrival], identities: Sequence[Identity | Refused | None]
+    ) -> tuple[list[Identity | Refused | None], dict[bytes, Known]]:
+        """The arrivals by names of their streams, and which of these are journalled."""
+        found = [
+            (place, arrival.read, identity)
+            for place, (arrival, identity) in enumerate(zip(arrivals, identities, strict=True))
+            if isinstance(identity, Identity) and isinstance(arrival.read, Proposed)
+        ]
+        known = self.known(identity.key for _, _, identity in found)
+        first = {key: where.stream for key, where in known.items()}
+        named: list[Identity | Refused | None] = [*identities]
+        others: list[bytes] = []
+        for place, event, identity in found:
+            if first.setdefault(identity.key, event.stream) != event.stream:
+                others.append(source_key(event.source, event.id, event.stream))
+                named[place] = identity._replace(key=others[-1])
+        return named, {**known, **self.known(others)} if others else known
+
+    def find(self, events: Sequence[Proposed]) -> list[Known | None]:
+        """Where each event is recorded by its name and stream, None where it is not."""
+        known = self.known(source_key(event.source, event.id) for event in events)
+        return [
+            self._of_stream(event, known.get(source_key(event.source, event.id)))
+            for event in events
+        ]
+
+    def _of_stream(self, event: Proposed, first: Known | None) -> Known | None:
+        if first is None or first.stream == event.stream:
+            return first
+        own = source_key(event.source, event.id, event.stream)
+        return self.known([own]).get(own)
 
     def identified(self, events: Sequence[Proposed]) -> list[Identity]:
         """Name and content of events that are recorded here, digested as they were then."""

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from domain.envelope import Proposed
+from domain.envelope import Proposed, older_name
 from streams.broker.batch import SIZE_LIMIT
 from streams.broker.routing import shard_of, spread
 from streams.folds.shard_fold import Emit
 from streams.ingest.cloudevents import write, write_batch
-from streams.journal import Journal, source_key
+from streams.journal import Journal, Shard
 from streams.publish.confirmed_producer import ConfirmedProducer
 
 BATCH_EVENTS = 1_000
@@ -30,6 +30,15 @@ def _parts(events: Iterable[bytes]) -> Iterator[list[bytes]]:
         yield part
 
 
+def told(shard: Shard, events: Sequence[Proposed]) -> list[bool]:
+    """Which of some reactions are recorded, by their names or by those of older releases."""
+    known = [at is not None for at in shard.find(events)]
+    renamed = [(place, older) for place, event in enumerate(events) if (older := older_name(event))]
+    for (place, _), at in zip(renamed, shard.find([event for _, event in renamed]), strict=True):
+        known[place] |= at is not None
+    return known
+
+
 def emitter(producer: ConfirmedProducer, journal: Journal, shards: int) -> Emit:
     """How reactions enter: by the front door, and waited for until they are in the journal.
 
@@ -43,9 +52,9 @@ def emitter(producer: ConfirmedProducer, journal: Journal, shards: int) -> Emit:
         )
         waiting = []
         for shard, events in groupby(by_shard, key=lambda event: shard_of(event.stream, shards)):
-            named = {source_key(event.source, event.id): event for event in events}
-            known = await asyncio.to_thread(journal[shard].known, named)
-            fresh = (write(event) for key, event in named.items() if key not in known)
+            once = list({(event.id, event.stream): event for event in events}.values())
+            known = await asyncio.to_thread(told, journal[shard], once)
+            fresh = (write(event) for event, there in zip(once, known, strict=True) if not there)
             waiting += [
                 asyncio.wrap_future(producer.submit(shard, write_batch(some), batch=True))
                 for some in _parts(fresh)

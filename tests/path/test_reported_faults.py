@@ -12,6 +12,7 @@ import yaml
 
 from deploy.wiring import journal_of
 from domain.bank.events import DayClosed
+from domain.households.events import MembershipChanged
 from streams.broker.kafka import INTERACTIONS, Broker
 from streams.ingest.cloudevents import BATCH, STRUCTURED, write_batch
 from tests.conftest import Running, settings_in
@@ -42,7 +43,7 @@ def event_of(said: dict[str, Any], name: str) -> bytes:
     return json.dumps(
         {
             "specversion": "1.0",
-            "id": name,
+            "id": said.get("id", name),
             "source": "s",
             "type": f"tierfold.{said['type']}.v1",
             "subject": said["subject"],
@@ -114,6 +115,34 @@ def test_what_is_wrong_is_refused_with_field_and_reason(
     assert case["said"] in error["detail"]
     assert (entry["field"], entry["reason"]) == (error["field"], error["detail"])
     assert running.counts().quarantined == before.quarantined + 1
+
+
+def test_a_name_that_six_customers_events_have_is_each_ones_own(running: Running) -> None:
+    """However many shards there are; and the household hears of all of them."""
+    joined = {
+        "type": "household-joined",
+        "day": date(2026, 1, 2),
+        "id": "batch-1",
+        "data": {"household": "household:b4", "role": "member"},
+    }
+    raws = [event_of({**joined, "subject": f"customer:b4{number}"}, "") for number in range(6)]
+    other = event_of({**joined, "subject": "customer:b40", "day": date(2026, 1, 3)}, "")
+
+    def posted(raw: bytes) -> int:
+        kind = {"content-type": STRUCTURED}
+        return running.client.post("/v1/interactions", content=raw, headers=kind).status_code
+
+    first, again, contradicted = [[posted(raw) for raw in some] for some in (raws, raws, [other])]
+    running.settle()
+    told = [
+        event.data.member
+        for shard in journal_of(running.settings)
+        for event in shard.history("household:b4")
+        if isinstance(event.data, MembershipChanged)
+    ]
+
+    assert (first, again, contradicted) == ([201] * 6, [200] * 6, [409])
+    assert sorted(told) == [f"customer:b4{number}" for number in range(6)]
 
 
 def test_a_file_with_a_mark_and_a_list_is_counted_event_by_event(

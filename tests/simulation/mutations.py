@@ -157,7 +157,7 @@ MUTATIONS: dict[str, Sequence[Edit]] = {
     "source ids are not looked up": [
         Edit(
             Shard,
-            "record",
+            "_named",
             "known = self.known(",
             "known = {} and self.known(",
         ),

@@ -18,7 +18,7 @@ from streams.ingest.answers import UNKNOWN, Answer, doubt_of_answer
 from streams.ingest.cloudevents import read_request, write, write_batch
 from streams.ingest.screening import last_closed
 from streams.ingest.signature import needs_signature
-from streams.journal import Known, Rejected, source_key
+from streams.journal import Known, Rejected
 from streams.publish.confirmed_producer import Delivered
 from streams.web.dependencies import WebDependencies, as_json
 from streams.web.problems import Problem, problems
@@ -27,6 +27,9 @@ PATIENCE = 30.0
 """Seconds that a sender waits for the journal's word."""
 RECORDED_WITHIN = 3.0
 """Seconds within which a decision that was told is recorded."""
+
+Name = tuple[str, str, str]
+"""Source, id and stream: what names an event for ever."""
 
 
 OUTCOMES: dict[int | str, dict[str, Any]] = {
@@ -213,33 +216,36 @@ def _believed(
     return list(map(believed, reads))
 
 
-async def _known(deps: WebDependencies, events: list[Proposed]) -> dict[bytes, Known]:
-    keys: dict[int, list[bytes]] = {}
+def _name(event: Proposed) -> Name:
+    return event.source, event.id, event.stream
+
+
+async def _known(deps: WebDependencies, events: list[Proposed]) -> dict[Name, Known]:
+    by_shard: dict[int, list[Proposed]] = {}
     for event in events:
-        keys.setdefault(shard_of(event.stream, deps.shards), []).append(
-            source_key(event.source, event.id)
-        )
-    found: dict[bytes, Known] = {}
-    for shard, wanted in keys.items():
-        found.update(await asyncio.to_thread(deps.journal[shard].known, wanted))
-    return found
+        by_shard.setdefault(shard_of(event.stream, deps.shards), []).append(event)
+    known: dict[Name, Known] = {}
+    for shard, some in by_shard.items():
+        found = await asyncio.to_thread(deps.journal[shard].find, some)
+        known |= {_name(event): at for event, at in zip(some, found, strict=True) if at}
+    return known
 
 
 async def _receipts(
-    deps: WebDependencies, events: list[Proposed], before: dict[bytes, Known]
+    deps: WebDependencies, events: list[Proposed], before: dict[Name, Known]
 ) -> list[Receipt]:
     after = await _known(deps, events)
     return [await _receipt(deps, event, before, after) for event in events]
 
 
 async def _receipt(
-    deps: WebDependencies, event: Proposed, before: dict[bytes, Known], after: dict[bytes, Known]
+    deps: WebDependencies, event: Proposed, before: dict[Name, Known], after: dict[Name, Known]
 ) -> Receipt:
-    shard, key = shard_of(event.stream, deps.shards), source_key(event.source, event.id)
+    shard = shard_of(event.stream, deps.shards)
     receipt = Receipt(
         source=event.source, id=event.id, outcome="refused", stream=event.stream, shard=shard
     )
-    known = after.get(key)
+    known = after.get(_name(event))
     if known is None:
         await _must_be_forgotten(deps, event)
         return receipt
@@ -247,7 +253,7 @@ async def _receipt(
     if known.content != identity.content:
         return receipt.model_copy(update={"outcome": "conflict"})
     [row] = await asyncio.to_thread(deps.journal[shard].rows, known.stream, known.version - 1, 1)
-    outcome = "already" if key in before else "recorded"
+    outcome = "already" if _name(event) in before else "recorded"
     return receipt.model_copy(
         update={"outcome": outcome, "version": known.version, "position": row.position}
     )

@@ -95,6 +95,18 @@ def test_the_same_id_with_other_content_is_quarantined_as_a_conflict(shard: Shar
     assert (entry.reason.partition(":")[0], entry.field, entry.offset) == ("conflict", "id", 1)
 
 
+def test_a_name_is_its_streams_own(shard: Shard) -> None:
+    """Whoever has used it before, at once or ever, as if the other stream lay in another shard."""
+    here, there, more = (paid("1", stream=f"customer:{number}") for number in range(3))
+
+    assert record(shard, here, there, here) == Counts(arrived=3, recorded=2, already=1)
+    assert record(shard, there, more, here, offset=1) == Counts(arrived=3, recorded=1, already=2)
+    contradicted = paid("1", amount=999, stream="customer:1")
+    assert record(shard, contradicted, offset=2) == Counts(arrived=1, quarantined=1)
+    found = shard.find([here, there, more, paid("1", stream="customer:9")])
+    assert [at and at.stream for at in found] == ["customer:0", "customer:1", "customer:2", None]
+
+
 def test_quarantine_keeps_original_bytes_reason_and_place(shard: Shard) -> None:
     """One bad event loses nothing else of its batch."""
     counts = record(shard, paid("1"), Rejected("wrong", "data.amount"), paid("2"), offset=5)
