@@ -111,7 +111,7 @@ def run_agents(settings: Settings) -> None:
 
     _later(PREPARED_AFTER, prepare)
     tell(settings, "agents")
-    journal, store = journal_of(settings), RedisStore(settings.redis)
+    journal, store = journal_of(settings), RedisStore(settings.redis_url)
     emit = emitter(producer_of(settings, journal), journal, settings.shards)
     session = SESSION if settings.broker_keeps else EMBEDDED_SESSION
     run(
@@ -159,7 +159,7 @@ def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
     from streams.web.dependencies import WebDependencies
 
     catalogue, privacy = read_catalogue(settings.catalogue), read_privacy(settings.privacy)
-    journal, store = journal_of(settings), RedisStore(settings.redis)
+    journal, store = journal_of(settings), RedisStore(settings.redis_url)
     register = register_of(settings, store, journal)
     deps = WebDependencies(
         store=store,
@@ -209,7 +209,7 @@ def run_guard(settings: Settings) -> None:
 
     os.nice(GUARD_NICE)
     tell(settings, "guard", LONG)
-    journal, store = journal_of(settings), RedisStore(settings.redis)
+    journal, store = journal_of(settings), RedisStore(settings.redis_url)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         asyncio.run(guard())

@@ -210,6 +210,24 @@ class Settings(BaseSettings):
         return self.journal or f"sqlite://{(self.data_dir / 'journal').resolve()}"
 
     @property
+    def redis_dir(self) -> Path:
+        """Where the embedded Redis keeps its snapshots and its password."""
+        return self.data_dir / "redis"
+
+    @property
+    def redis_url(self) -> str:
+        """The URL of Redis, with the password of the embedded one where it has drawn one."""
+        if not self.embedded or "@" in self.redis or not self.redis_password.is_file():
+            return self.redis
+        drawn = self.redis_password.read_text(encoding="ascii")
+        return self.redis.replace("://", f"://:{drawn}@", 1)
+
+    @property
+    def redis_password(self) -> Path:
+        """The file with the password of the embedded Redis."""
+        return self.redis_dir / "password"
+
+    @property
     def keys_dir(self) -> Path:
         """Where the signing keys are."""
         return self.keys or self.data_dir / "keys"

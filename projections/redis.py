@@ -207,13 +207,6 @@ class RedisStore:
         """Let the connections go."""
         await self._redis.aclose()
 
-    async def quiet(self) -> None:
-        """Write no snapshots from now on.
-
-        A server that forks while it is measured measures the fork.
-        """
-        await self._redis.config_set("save", "")
-
     async def clear(self) -> None:
         """Forget everything; the agents then fold it again from the journal."""
         await self._redis.flushdb()

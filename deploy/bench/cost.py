@@ -90,7 +90,7 @@ def _idle(stack: Callable[[], AbstractContextManager[Settings]], raws: Sequence[
 
 async def _guarded(settings: Settings, rounds: int) -> None:
     """Wait until the guard has been round so often."""
-    store = RedisStore(settings.redis)
+    store = RedisStore(settings.redis_url)
     while _rounds(await store.noted(GUARD)) < rounds:
         await asyncio.sleep(1)
     await store.close()

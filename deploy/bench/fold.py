@@ -92,7 +92,7 @@ async def _in_redis(
     journal: Journal,
     messages: dict[int, list[bytes]],
 ) -> float:
-    store = RedisStore(settings.redis)
+    store = RedisStore(settings.redis_url)
     await store.clear()
     seconds = await folded(store, groups, journal, messages)
     await store.close()

@@ -186,7 +186,7 @@ async def _load(settings: Settings, known: int) -> None:
     """Read models of so many customers, folded from a synthetic bank's and written under names of
     their own; and models that have learnt.
     """
-    store, policy = RedisStore(settings.redis), read_policy(settings.policy)
+    store, policy = RedisStore(settings.redis_url), read_policy(settings.policy)
     whole, tiers = (
         customers_under(policy),
         standings(name_of(policy), policy, CUSTOMERS.name, CASES.name),
@@ -210,7 +210,6 @@ async def _load(settings: Settings, known: int) -> None:
             )
         )
     await _load_models(store, settings)
-    await store.quiet()
     await store.close()
 
 
@@ -412,7 +411,7 @@ async def _answered(reader: asyncio.StreamReader) -> bytes:
 async def _bare_reads(settings: Settings, chance: random.Random, known: int, times: int) -> Asked:
     """One customer's profile read from Redis, at the same rate, with nothing else done."""
     store, begun, numbers, waits = (
-        RedisStore(settings.redis),
+        RedisStore(settings.redis_url),
         time.perf_counter(),
         iter(range(times)),
         list[float](),

@@ -38,7 +38,7 @@ def loss(known: int = KNOWN) -> list[Figure]:
             asyncio.run(wait_until_settled(settings, PATIENCE))
             before = asyncio.run(live_digests(settings))
             begun = time.perf_counter()
-            asyncio.run(RedisStore(settings.redis).clear())
+            asyncio.run(RedisStore(settings.redis_url).clear())
             asyncio.run(wait_until_settled(settings, PATIENCE))
             seconds = time.perf_counter() - begun
             after = asyncio.run(live_digests(settings))

@@ -73,7 +73,7 @@ async def _folded(raws: list[bytes], more: int) -> float:
         settings = settings_in(folder)
         redis = settings.redis.removeprefix("redis://").removesuffix("/0")
         with started(embedded.redis_command(settings, folder), folder / "redis.log", redis):
-            store = RedisStore(settings.redis)
+            store = RedisStore(settings.redis_url)
             journal = Journal(f"sqlite://{folder / 'journal'}", 1, keyring_in(folder))
             register = _Register(store, journal, read_policy(settings.policy))
             register.last = replace(

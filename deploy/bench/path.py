@@ -101,7 +101,7 @@ async def _load(settings: Settings, seconds: int) -> list[float]:
 
     Milliseconds.
     """
-    producer, store = Broker(settings.broker).producer(), RedisStore(settings.redis)
+    producer, store = Broker(settings.broker).producer(), RedisStore(settings.redis_url)
     probes: list[asyncio.Task[float]] = []
     begun = time.perf_counter()
     for number in range(RATE * seconds):
@@ -163,7 +163,7 @@ async def _readable(store: RedisStore, place: GroupShard, stream: str, produced:
 
 
 async def _bare_reads(settings: Settings, count: int = 2_000) -> list[float]:
-    store, place = RedisStore(settings.redis), GroupShard(0, CUSTOMERS.name)
+    store, place = RedisStore(settings.redis_url), GroupShard(0, CUSTOMERS.name)
 
     async def read() -> None:
         await store.load(place, [(PROFILE.key, "customer:1")])

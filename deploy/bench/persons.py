@@ -92,7 +92,7 @@ def _said(pairs: Sequence[tuple[str, str]], undone: int) -> list[bytes]:
 
 
 async def _verified(settings: Settings) -> Verdict:
-    store = RedisStore(settings.redis)
+    store = RedisStore(settings.redis_url)
     try:
         return await verify(
             store, existing_journal(settings), present_of(settings), SAMPLE, lambda _count: None

@@ -92,7 +92,7 @@ def _filled(groups: Sequence[Group], journal: Journal) -> float:
             Path(name) / "redis.log",
             settings.redis.removeprefix("redis://").removesuffix("/0"),
         ):
-            return _seconds(lambda: _fill(groups, journal, settings.redis))
+            return _seconds(lambda: _fill(groups, journal, settings.redis_url))
 
 
 def _fill(groups: Sequence[Group], journal: Journal, redis: str) -> None:

@@ -102,7 +102,7 @@ def _fold(
     settings: Settings, journal: Journal, shard: int, messages: list[bytes], at: float
 ) -> Done:
     async def fold() -> Done:
-        store, begun = RedisStore(settings.redis), _together(at)
+        store, begun = RedisStore(settings.redis_url), _together(at)
         await folded(store, fold_groups(settings), journal, {shard: messages})
         ended = time.perf_counter()
         await store.close()

@@ -224,7 +224,7 @@ def _live(settings: "Settings", names: list[str]) -> "dict[str, Learnt]":
     from streams.queries.lookups import Lookups
 
     async def read() -> Any:
-        store = RedisStore(settings.redis)
+        store = RedisStore(settings.redis_url)
         try:
             await store.ping()
             return await Lookups(

@@ -282,7 +282,7 @@ async def _from_read_models(settings: Settings) -> "Columns":
     from projections.redis import RedisError, RedisStore
     from replay.what_if.snapshot import gathered
 
-    live, seen = RedisStore(settings.redis), present_of(settings)
+    live, seen = RedisStore(settings.redis_url), present_of(settings)
     try:
         with progress("customers read") as advance:
             return await gathered(

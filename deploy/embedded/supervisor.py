@@ -126,7 +126,7 @@ class Stack:
         settings = self._settings
         commands = {
             "broker": lambda: embedded.broker_command(settings),
-            "redis": lambda: embedded.redis_command(settings, settings.data_dir / "redis"),
+            "redis": lambda: embedded.redis_command(settings, settings.redis_dir),
         }
         kind = name.partition("-")[0]
         log_file, patient = self._logs / f"{name}.log", kind in PATIENT
@@ -153,7 +153,7 @@ class Stack:
             self._journal.keyring.counts()
 
     def _start_embedded(self) -> None:
-        (self._settings.data_dir / "redis").mkdir(exist_ok=True)
+        embedded.close_redis(self._settings)
         for address in (
             self._settings.broker,
             self._settings.redis.partition("//")[2].partition("/")[0],
@@ -238,7 +238,7 @@ class Stack:
             self._renew_broker()
 
     async def _anybody_folds(self) -> bool:
-        store = RedisStore(self._settings.redis)
+        store = RedisStore(self._settings.redis_url)
         try:
             seen = present_of(self._settings, self._journal).live
             return any(

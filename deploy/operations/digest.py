@@ -11,7 +11,7 @@ from replay.rebuild.in_memory import rebuild
 
 async def live_digests(settings: Settings) -> dict[str, str]:
     """The digests of the states in Redis."""
-    store = RedisStore(settings.redis)
+    store = RedisStore(settings.redis_url)
     try:
         return await digests(present_of(settings).live, store, settings.shards)
     finally:

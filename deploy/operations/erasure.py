@@ -36,7 +36,7 @@ async def dependencies_of(
     settings: Settings, journal: Journal
 ) -> AsyncIterator[ErasureDependencies]:
     """What forgetting, restricting and lifting reach."""
-    store = RedisStore(settings.redis)
+    store = RedisStore(settings.redis_url)
     try:
         yield ErasureDependencies(
             journal=journal,
@@ -62,7 +62,7 @@ async def reachable(settings: Settings, order: Order) -> None:
     cannot be recorded.
     """
     SubjectForgotten(subject=order.subjects[0], by=order.by, reason=order.reason)
-    store = RedisStore(settings.redis)
+    store = RedisStore(settings.redis_url)
     await store.ping()
     await store.close()
     broker_of(settings).logs()
@@ -70,7 +70,7 @@ async def reachable(settings: Settings, order: Order) -> None:
 
 def is_down(settings: Settings) -> bool:
     """Whether nobody listens where the stack's own Redis should be; one that hangs is there."""
-    at = urlsplit(settings.redis)
+    at = urlsplit(settings.redis_url)
     try:
         socket.create_connection((at.hostname or "", at.port or 6379), timeout=1).close()
     except ConnectionRefusedError:
@@ -87,7 +87,7 @@ def destroyed_at_rest(settings: Settings, subjects: Sequence[str]) -> dict[str, 
     keyring = keyring_of(settings, restored=True)
     keyring.destroy(subjects)
     with_another_master(settings, keyring)
-    for folder in (settings.data_dir / "redis", settings.facts):
+    for folder in (settings.redis_dir, settings.facts):
         shutil.rmtree(folder, ignore_errors=True)
     return {
         "keys": "destroyed; another master key follows",

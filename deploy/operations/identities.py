@@ -21,7 +21,7 @@ CHUNK = 1_000
 
 async def alike(settings: Settings, progress: Callable[[int], None]) -> Likeness:
     """The keys of every customer, by the read models."""
-    store, found = RedisStore(settings.redis), Likeness()
+    store, found = RedisStore(settings.redis_url), Likeness()
     group = present_of(settings).of(CUSTOMERS.name)
     try:
         for shard in range(settings.shards):

@@ -41,7 +41,7 @@ def run(settings: Settings, action: Callable[[RolloutDependencies], Coroutine[An
 @asynccontextmanager
 async def bank_of(settings: Settings) -> AsyncIterator[RolloutDependencies]:
     """The journal, the read models and the front door of these settings."""
-    journal, store = existing_journal(settings), RedisStore(settings.redis)
+    journal, store = existing_journal(settings), RedisStore(settings.redis_url)
     producer = producer_of(settings, journal)
     try:
         yield RolloutDependencies(
@@ -54,4 +54,6 @@ async def bank_of(settings: Settings) -> AsyncIterator[RolloutDependencies]:
 
 def refill_of(settings: Settings, deps: RolloutDependencies, group: Group) -> Refill:
     """Processes of this machine that fill a version of a group."""
-    return Refill(group, deps.journal, settings.redis, partial(set_up_logs, "warning", "replay"))
+    return Refill(
+        group, deps.journal, settings.redis_url, partial(set_up_logs, "warning", "replay")
+    )

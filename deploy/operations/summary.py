@@ -41,7 +41,7 @@ async def wait_until_settled(settings: Settings, patience: float = 600.0) -> Non
 
 
 async def _with_health(settings: Settings, patience: float, *, settled: bool) -> None:
-    store = RedisStore(settings.redis)
+    store = RedisStore(settings.redis_url)
     journal = journal_of(settings)
     health = Health(
         journal,
@@ -77,7 +77,7 @@ async def _lags(health: Health) -> list[Lag] | None:
 
 async def summary(settings: Settings) -> dict[str, Any]:
     """Outcomes, lag in events, customers, customers by tier, and the digest of every projection."""
-    store, journal = RedisStore(settings.redis), journal_of(settings)
+    store, journal = RedisStore(settings.redis_url), journal_of(settings)
     seen = present_of(settings, journal)
     health = Health(
         journal,
@@ -105,7 +105,7 @@ async def summary(settings: Settings) -> dict[str, Any]:
 
 async def some_customers(settings: Settings, names: Sequence[str]) -> list[dict[str, Any]]:
     """A few customers in short: tier, watch list, last month's measure."""
-    store = RedisStore(settings.redis)
+    store = RedisStore(settings.redis_url)
     lookups = Lookups(store, register_of(settings, store, journal_of(settings)), settings.shards)
     try:
         found = [(name, await lookups.customer(name)) for name in names]

@@ -49,7 +49,7 @@ def fed(tmp_path_factory: pytest.TempPathFactory, berka_folder: Path) -> Iterato
 
 async def states(running: Running, part: Projection[Any]) -> dict[str, Any]:
     """Every live state of a projection, by stream."""
-    store, found = RedisStore(running.settings.redis), {}
+    store, found = RedisStore(running.settings.redis_url), {}
     for shard in range(running.settings.shards):
         place = GroupShard(shard, CUSTOMERS.name)
         async for streams in store.streams(place):

@@ -278,7 +278,7 @@ def test_a_broken_model_takes_no_lookup_down(client: httpx.Client, running: Runn
     The decision can be made again all the same.
     """
     name = newcomer(client)
-    redis = Redis.from_url(running.settings.redis)
+    redis = Redis.from_url(running.settings.redis_url)
     stream = "model:home-insurance"
     key = f"tierfold:{{{shard_of(stream, running.settings.shards)}}}:models@3:model@3:{stream}"
     kept = redis.get(key)

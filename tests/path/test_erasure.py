@@ -163,7 +163,7 @@ def marks(folder: Path) -> list[str]:
 
 def in_redis(running: Running) -> list[bytes]:
     """Keys under which a planted identity can be read, or that name one of them."""
-    redis = Redis.from_url(running.settings.redis)
+    redis = Redis.from_url(running.settings.redis_url)
     keys = list(redis.scan_iter(count=1000))
     of_kind = {
         kind: [key for key in keys if redis.type(key) == kind] for kind in (b"string", b"set")

@@ -142,7 +142,7 @@ def test_read_models_lost_in_silence_come_back(own_stack: Running, bank: Path) -
     own_stack.report("feed", str(bank))
     own_stack.settle()
     before, arrived = own_stack.report("digest"), own_stack.counts().arrived
-    asyncio.run(RedisStore(own_stack.settings.redis).clear())
+    asyncio.run(RedisStore(own_stack.settings.redis_url).clear())
     own_stack.settle()
 
     assert own_stack.report("digest") == before

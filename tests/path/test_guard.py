@@ -56,7 +56,7 @@ def test_an_altered_state_and_a_hole_raise_a_metric_within_a_minute(
         time.sleep(0.5)
     sound = guarded(own_stack)
 
-    client = redis.Redis.from_url(own_stack.settings.redis, protocol=2)
+    client = redis.Redis.from_url(own_stack.settings.redis_url, protocol=2)
     [key, *_] = sorted(client.scan_iter("tierfold:*:ledger@1:customer:*"))
     client.set(key, client.get(key).replace(b'"balance":', b'"balance":1'))
     with sqlite3.connect(own_stack.settings.data_dir / "journal" / "shard-1.db") as database:

@@ -140,7 +140,7 @@ def _behind(running: Running, place: GroupShard) -> int:
     from deploy.wiring import journal_of
 
     async def upto() -> int:
-        store = RedisStore(running.settings.redis)
+        store = RedisStore(running.settings.redis_url)
         try:
             return await store.upto(place)
         finally:

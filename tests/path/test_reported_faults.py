@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import redis
 import yaml
 
 from deploy.wiring import journal_of
@@ -184,6 +185,22 @@ def test_what_the_stack_writes_is_for_its_owner_alone(running: Running, tmp_path
     assert [path.name for path in written if path.stat().st_mode & 0o077] == ["up.log"], (
         "the test's"
     )
+
+
+def test_redis_is_for_who_can_read_the_banks_folder(running: Running) -> None:
+    """Another account of the machine is not let in; nobody changes where Redis writes."""
+    stranger = redis.Redis.from_url(running.settings.redis)
+    ours = redis.Redis.from_url(running.settings.redis_url)
+    commands = [
+        Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8") for pid in running.pids().values()
+    ]
+
+    with pytest.raises(redis.AuthenticationError):
+        stranger.ping()
+    with pytest.raises(redis.ResponseError, match="no permissions"):
+        ours.config_set("dir", "/")
+    assert ours.ping()
+    assert running.settings.redis_password.read_text(encoding="ascii") not in "".join(commands)
 
 
 def test_a_day_far_behind_the_last_needs_a_person(running: Running) -> None:
