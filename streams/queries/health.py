@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from projections.models.learner import Learnt
@@ -39,6 +39,12 @@ ANSWERED = 1.0
 GUARD = "guard"
 """Under which name the guard says what it found."""
 KINDS = ("event", "count", "hole", "state")
+REFUSED = Counter(
+    "tierfold_refused_requests",
+    "Requests that were not let in, by status",
+    ["status"],
+    registry=None,
+)
 LATENCY = Histogram(
     "tierfold_lookup_seconds",
     "Time to answer a lookup",
@@ -202,6 +208,7 @@ class Health:
         ]
         registry.register(_Told([*told, *_guarded(await self._store.noted(GUARD))]))
         registry.register(LATENCY)
+        registry.register(REFUSED)
         registry.register(STALLS)
         return generate_latest(registry)
 

@@ -5,6 +5,7 @@ nobody knows.
 """
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -604,3 +605,28 @@ bearer = "{token}"
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=900)
 
     assert done.returncode == 0, done.stdout.decode()[-6000:]
+
+
+def test_who_is_not_let_in_asks_and_is_logged_only_so_often(running: Running) -> None:
+    """Of seven hundred forged tokens in a minute the last hundred are told to wait; few are logged,
+    all are counted, and a good token from the same address is let in.
+    """
+    forged = {"authorization": "Bearer forged"}
+    log = running.settings.data_dir / "logs" / "web.log"
+
+    def denied() -> int:
+        return log.read_text().count('"access_denied"')
+
+    def counted() -> float:
+        said = running.client.get("/metrics").text
+        return sum(map(float, re.findall(r"tierfold_refused_requests_total\{.*\} (\S+)", said)))
+
+    before, logged = counted(), denied()
+    with httpx.Client(base_url=running.settings.address) as client:
+        answers = [client.get("/v1/versions", headers=forged) for _ in range(1_500)]
+
+    assert {answer.status_code for answer in answers} == {401, 429}
+    assert answers[-1].headers["retry-after"] == "60"
+    assert running.client.get("/v1/versions").status_code == 200
+    assert counted() - before == 1_500
+    assert denied() - logged <= 2 * 60

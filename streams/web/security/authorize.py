@@ -26,6 +26,7 @@ from domain.event import Role
 from domain.event_types import type_name
 from domain.offers.events import Asker
 from streams.ingest.signature import OURS
+from streams.queries.health import REFUSED
 from streams.web.problems import Problem
 from streams.web.security.permissions import GRANTS, SUBJECTS, Grant
 from streams.web.security.rate_limit import Rate
@@ -45,6 +46,10 @@ STATED = {
 SYSTEMS: tuple[Role, ...] = ("core", "channel", "operator")
 """Roles of machines; all others are people's, who ask less often."""
 REFUSALS = {401, 403, 429}
+STRANGERS = "600/minute"
+"""How often one address may ask without a token that lets it in."""
+TOLD = "60/minute"
+"""How many refusals of one caller, or of one address, are logged; all are counted."""
 ManagersOf = Callable[[str], Awaitable[Collection[str]]]
 
 
@@ -181,6 +186,7 @@ class Authorize:
         self._managers_of = managers_of
         self.note = note
         self._rates = tuple(map(Rate, rates))
+        self._strangers, self._told = Rate(STRANGERS), Rate(TOLD)
 
     async def let_in(self, request: Request, grant: Grant) -> Access:
         """The look that a request is; raises a 401, 403 or 429."""
@@ -197,7 +203,20 @@ class Authorize:
                 await look.at(f"{kind}:{request.path_params[part]}")
         return look
 
+    def refused(self, request: Request, what: str, status: int) -> None:
+        """Count a refusal, and log it unless there are too many of them."""
+        REFUSED.labels(status).inc()
+        if self._told.allows(request.state.who or _address(request)):
+            log.warning("access_denied", who=request.state.who, what=what, status=status)
+
     async def _caller(self, request: Request) -> Caller:
+        try:
+            return await self._bearer(request)
+        except Problem:
+            _must_allow(self._strangers, _address(request))
+            raise
+
+    async def _bearer(self, request: Request) -> Caller:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise Problem(
@@ -215,11 +234,16 @@ class Authorize:
             ) from error
 
     def _limited(self, caller: Caller) -> None:
-        rate = self._rates[not any(role in SYSTEMS for role in caller.roles)]
-        if not rate.allows(caller.who):
-            raise Problem(
-                429, f"no more than {rate.said}", headers={"retry-after": str(rate.seconds)}
-            )
+        _must_allow(self._rates[not any(role in SYSTEMS for role in caller.roles)], caller.who)
+
+
+def _must_allow(rate: Rate, who: str) -> None:
+    if not rate.allows(who):
+        raise Problem(429, f"no more than {rate.said}", headers={"retry-after": str(rate.seconds)})
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def guarded_by(gate: Authorize) -> type[APIRoute]:
@@ -255,12 +279,7 @@ def guarded_by(gate: Authorize) -> type[APIRoute]:
                     response = await answer(request)
                 except Problem as problem:
                     if problem.status in REFUSALS:
-                        log.warning(
-                            "access_denied",
-                            who=request.state.who,
-                            what=grant.what,
-                            status=problem.status,
-                        )
+                        gate.refused(request, grant.what, problem.status)
                     raise
                 await gate.note(look)
                 return response
