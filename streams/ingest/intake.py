@@ -41,6 +41,7 @@ from streams.observability.metrics import (
     COMMIT_SECONDS,
     MERGES,
     OUTCOMES,
+    OWN_WORD_SET_ASIDE,
     PULSE,
     TAKEN,
 )
@@ -277,6 +278,7 @@ class Intake(ConsumerRebalanceListener):
             self._publish(partition, batch)
         self._fault("after_publish")
         log_commit(partition, commit.counts)
+        OWN_WORD_SET_ASIDE.inc(sum(_is_ours(arrival) for arrival, _ in commit.set_aside))
         for row in commit.rows:
             if row.event_type in MERGING:
                 MERGES.labels(row.event_type.partition(".")[0]).inc()
@@ -349,6 +351,13 @@ class Intake(ConsumerRebalanceListener):
             return decode_batch(last.value).upto if ours else None
         finally:
             reader.close()
+
+
+def _is_ours(arrival: Arrival) -> bool:
+    """Whether something that was set aside is our own word: read, or of which that is noted."""
+    if isinstance(arrival.read, Proposed):
+        return needs_signature(arrival.read)
+    return '"ours": true' in (arrival.sent_with or "")
 
 
 def _sent_with(message: Any, item: Item, *, is_ours: bool) -> str | None:

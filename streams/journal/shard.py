@@ -49,12 +49,14 @@ __all__ = ["Commit", "End", "Fenced", "Known", "Leaf", "LogOffset", "Recorder", 
 class Commit(NamedTuple):
     """One transaction.
 
-    The rows recorded in it, the position they follow, and what became of all arrivals.
+    The rows recorded in it, the position they follow, what became of all arrivals, and what was set
+    aside and why.
     """
 
     after: int
     rows: list[Row]
     counts: Counts
+    set_aside: list[tuple[Arrival, Rejected]]
 
 
 class LogOffset(NamedTuple):
@@ -208,7 +210,7 @@ class Shard:
             for position, event in zip(positions or (), stored, strict=True)
         ]
         after, self._head = self._head, rows[-1].position if rows else self._head
-        return Commit(after, rows, counts)
+        return Commit(after, rows, counts, decided.quarantined)
 
     def _named(
         self, arrivals: Sequence[Arrival], identities: Sequence[Identity | Refused | None]

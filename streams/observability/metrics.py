@@ -63,6 +63,11 @@ MERGES = Counter(
     ["type"],
     registry=REGISTRY,
 )
+OWN_WORD_SET_ASIDE = Counter(
+    "tierfold_own_word_set_aside",
+    "Events of the bank's own that went to quarantine: a report or a decision is missing",
+    registry=REGISTRY,
+)
 SIGNED = Gauge(
     "tierfold_checkpoint_timestamp_seconds",
     "When the head of a shard was last signed",

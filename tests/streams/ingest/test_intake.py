@@ -17,11 +17,12 @@ from domain.tiering.events import TierOverridden
 from streams.broker.batch import Batch, decode_batch, encode_batch
 from streams.broker.kafka import INTERACTIONS, RECORDED, Broker, TopicPartition
 from streams.broker.routing import shard_of
-from streams.ingest.cloudevents import write, write_batch
+from streams.ingest.cloudevents import STRUCTURED, write, write_batch
 from streams.ingest.intake import Intake, LogBroken
 from streams.ingest.screening import Screen
 from streams.ingest.signature import Vouching
 from streams.journal import Counts, Fenced, Journal, LogOffset
+from streams.observability.metrics import OWN_WORD_SET_ASIDE
 from tests.conftest import NOON, a_broker, proposed
 
 SHARDS = 2
@@ -389,3 +390,25 @@ def test_our_own_word_is_recorded_and_stays_ours_where_it_is_sent_on(
     producer.close()
 
     assert sqlite_journal.counts() == Counts(arrived=1, recorded=1, forwarded=1)
+
+
+def test_our_own_word_that_is_set_aside_is_counted_and_others_is_not(
+    broker: Broker, sqlite_journal: Journal
+) -> None:
+    """One that contradicts itself, one that cannot be read, and a forged one: two are our own."""
+    before = OWN_WORD_SET_ASIDE._value.get()
+    shard = shard_of("customer:1", SHARDS)
+    contradicting = OWN._replace(data=TierOverridden.model_copy(OWN.data, update={"reason": "no"}))
+    kind = ("content-type", STRUCTURED.encode())
+    producer = broker.producer()
+    for value in (write(OWN), write(contradicting), b'{"no": "event"}'):
+        own = [kind, VOUCHING.header(value)]
+        producer.send(INTERACTIONS, value=value, partition=shard, headers=own)
+    producer.send(INTERACTIONS, value=write(OWN), partition=shard, headers=[kind])
+    producer.flush()
+    with running(broker, sqlite_journal):
+        wait_until(lambda: sqlite_journal.counts().arrived == 4)
+    producer.close()
+
+    assert sqlite_journal.counts() == Counts(arrived=4, recorded=1, quarantined=3)
+    assert OWN_WORD_SET_ASIDE._value.get() - before == 2
