@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from domain.tiering.policy import TierPolicy
     from replay.evaluation.arms import ArmSeen
     from replay.evaluation.off_policy import Estimate
     from replay.history.explain import Explanation
@@ -73,6 +74,14 @@ def print_comparison(found: "Comparison") -> None:
     console.print(segments)
     _print_movers(console, found)
     console.print(f"report digest {found.digest}", soft_wrap=True)
+
+
+def print_thresholds(policy: "TierPolicy") -> None:
+    """What each tier asks for, with amounts as people write them: a slip of two digits shows."""
+    console = _console()
+    console.print(f"{policy.label} asks for", soft_wrap=True, markup=False)
+    for each in policy.thresholds():
+        console.print(f"  {each}", soft_wrap=True, markup=False)
 
 
 def print_curve(curve: "Curve") -> None:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from deploy.cli.tables import print_comparison, print_curve, print_explanation
+from deploy.cli.tables import print_comparison, print_curve, print_explanation, print_thresholds
 from deploy.policy_files import read_policy
 from deploy.settings import Settings
 from deploy.terminal import DataDir, Json, UserError, errors, progress, settings_of, show
@@ -141,10 +141,16 @@ def what_if(
             {
                 "comparisons": [{**asdict(each), "digest": each.digest} for each in found],
                 "curve": asdict(curve) if curve else None,
+                "thresholds": {
+                    each.label: [asked._asdict() for asked in each.thresholds()]
+                    for each in candidates
+                },
             },
             as_json,
         )
         return
+    for candidate in candidates:
+        print_thresholds(candidate)
     for each in found:
         print_comparison(each)
     if curve:

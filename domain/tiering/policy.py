@@ -9,10 +9,11 @@ from datetime import date
 from functools import cached_property
 from hashlib import sha256
 from itertools import combinations
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from domain.accounts.currencies import as_money
 from domain.accounts.monthly_facts import MonthlyFacts
 from domain.event import Channel, Currency, Identifier, Line, Price
 from domain.households.membership import Take
@@ -29,7 +30,7 @@ from domain.rules.conditions import (
     implies,
     ways,
 )
-from domain.rules.quantities import COUNTS, Measure, Over, Points
+from domain.rules.quantities import COUNTS, VALUES, Balances, Measure, Over, Points
 
 MOST_WAYS = 200
 Stage = Literal["new", "active", "dormant"]
@@ -119,6 +120,21 @@ class Scope(BaseModel):
         return next((whole for whole in wholes if whole.startswith(kind)), None)
 
 
+class Threshold(NamedTuple):
+    """What a tier asks of a quantity; an amount also as people write it."""
+
+    tier: str
+    quantity: str
+    bound: int
+    at_most: bool
+    money: str | None
+
+    def __str__(self) -> str:
+        """As a person would say it."""
+        bound = self.money or f"{self.bound:,}"
+        return f"{self.tier}: {self.quantity} at {'most' if self.at_most else 'least'} {bound}"
+
+
 class TierPolicy(BaseModel):
     """A tiering rule as data.
 
@@ -187,6 +203,23 @@ class TierPolicy(BaseModel):
             if isinstance(atom, AtLeast | AtMost)
         }
         return (*self.measures, *sorted(wanted - self.measures.keys()))
+
+    def thresholds(self) -> list[Threshold]:
+        """What each tier asks of quantities, from the lowest tier."""
+        return [
+            self._threshold(tier.tier, atom)
+            for tier in self.tiers
+            if tier.reach
+            for atom in atoms(tier.reach)
+            if isinstance(atom, AtLeast | AtMost)
+        ]
+
+    def _threshold(self, tier: str, atom: AtLeast | AtMost) -> Threshold:
+        bound = atom.at_least if isinstance(atom, AtLeast) else atom.at_most
+        name = atom.quantity
+        is_money = name in VALUES or isinstance(self.measures.get(name), Balances)
+        money = as_money(bound, self.currency) if is_money else None
+        return Threshold(tier, name, bound, isinstance(atom, AtMost), money)
 
     @cached_property
     def asks_for_counts(self) -> bool:

@@ -237,3 +237,17 @@ def test_the_digest_is_of_what_a_policy_says_not_of_its_spelling() -> None:
     )
 
     assert one.digest == other.digest != policy(tier("gold", at_least(11))).digest
+
+
+def test_thresholds_are_said_as_people_write_money() -> None:
+    """Where they are money, in the policy's currency: 50,000.00 in its file is seen to be 500."""
+    made = policy(
+        tier("gold", at_least(5_000_000)),
+        tier("top", {"all_of": [at_least(20_000_000), at_least(20, "transactions")]}),
+    )
+
+    assert list(map(str, made.thresholds())) == [
+        "gold: assets at least 50,000.00 CNY",
+        "top: assets at least 200,000.00 CNY",
+        "top: transactions at least 20",
+    ]
