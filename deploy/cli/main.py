@@ -103,6 +103,11 @@ IDENTITIES = _group(
         "unmerge": "identities:unmerge",
     },
 )
+BACKUP = _group(
+    "backup",
+    "Copy what the embedded default keeps, while it runs.",
+    {"journal": "backup:journal", "vault": "backup:vault"},
+)
 app = LazyGroup(
     {
         "intake": "processes:intake",
@@ -128,6 +133,7 @@ app = LazyGroup(
         "audit": AUDIT,
         "privacy": PRIVACY,
         "identities": IDENTITIES,
+        "backup": BACKUP,
     },
     "Tiers, folded from history.",
 )
