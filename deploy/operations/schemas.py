@@ -1,4 +1,8 @@
-"""What must a core system send, and a tier owner write? JSON Schemas and an AsyncAPI document, from the models themselves."""  # noqa: E501
+"""What must a core system send, and a tier owner write?
+
+JSON Schemas and an AsyncAPI document, from the models themselves. What only the bank itself says is
+apart, in a folder of its own.
+"""
 
 import json
 from pathlib import Path
@@ -7,6 +11,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
+from deploy.operations.field_words import words_for
+from domain.event import is_own_word
 from domain.event_types import EVENT_BY_TYPE, PREFIX
 from domain.offers.catalogue import Catalogue
 from domain.tiering.policy import TierPolicy
@@ -21,11 +27,21 @@ WRITTEN: dict[str, type[BaseModel]] = {
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
+OWN = "own"
+"""The folder of what only the bank itself says."""
+SENDERS = [name for name, event in EVENT_BY_TYPE.items() if not is_own_word(event)]
+"""The types that are for senders."""
+
+
 def write_schemas(folder: Path) -> int:
-    """Write `NAME.vN.json` for every type, `asyncapi.yaml`, and a schema of what people write; gives the number of files."""  # noqa: E501
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write `NAME.vN.json` for every type, `asyncapi.yaml`, and a schema of what people write.
+
+    Gives the number of files.
+    """
+    (folder / OWN).mkdir(parents=True, exist_ok=True)
     for event_type in EVENT_BY_TYPE:
-        (folder / f"{event_type}.json").write_text(
+        place = folder if event_type in SENDERS else folder / OWN
+        (place / f"{event_type}.json").write_text(
             json.dumps(event_schema(event_type), indent=2, ensure_ascii=False) + "\n",
             encoding="utf-8",
         )
@@ -45,6 +61,9 @@ def event_schema(event_type: str) -> dict[str, Any]:
     event = EVENT_BY_TYPE[event_type]
     data = event.model_json_schema(ref_template="#/$defs/{model}")
     definitions = data.pop("$defs", {})
+    for name, said in data.get("properties", {}).items():
+        if words := words_for(event_type.partition(".")[0], name):
+            said["description"] = words
     text = {"type": "string", "minLength": 1, "maxLength": 200}
     subjects = "|".join(
         "bank" if kind == "bank" else rf"{kind}:[A-Za-z0-9_.\-:/@#]+" for kind in event.concerns
@@ -68,9 +87,10 @@ def event_schema(event_type: str) -> dict[str, Any]:
             "specversion": {"const": "1.0"},
             "id": {
                 **text,
-                "description": "With `source`, the name of this event for ever; a resend repeats both.",  # noqa: E501
+                "description": "With `source`, the name of this event in the history of its "
+                "`subject`, for ever; a resend repeats all three.",
             },
-            "source": text,
+            "source": {**text, "description": "The system that sends it, by a name of its own."},
             "type": {"const": f"{PREFIX}{event_type}"},
             "subject": {
                 "type": "string",
@@ -114,7 +134,7 @@ def asyncapi() -> dict[str, Any]:
                     event_type.replace(".", "-"): {
                         "$ref": f"#/components/messages/{event_type.replace('.', '-')}"
                     }
-                    for event_type in EVENT_BY_TYPE
+                    for event_type in SENDERS
                 },
             }
         },
@@ -126,7 +146,7 @@ def asyncapi() -> dict[str, Any]:
         },
         "components": {
             "messages": {
-                event_type.replace(".", "-"): _message(event_type) for event_type in EVENT_BY_TYPE
+                event_type.replace(".", "-"): _message(event_type) for event_type in SENDERS
             }
         },
     }

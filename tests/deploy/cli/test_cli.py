@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deploy.operations.field_words import FIELDS
 from deploy.policy_files import read_catalogue
 from domain.customers.events import CustomerOnboarded
 from domain.envelope import Recorded
+from domain.event import is_own_word
 from domain.event_types import EVENT_BY_TYPE
 from domain.tiering.policy import TierPolicy
 from projections.projection import States
@@ -71,11 +73,12 @@ def test_schemas_are_written_for_every_type(tmp_path: Path) -> None:
     schema = json.loads((tmp_path / "transaction-posted.v1.json").read_text())
 
     assert document["asyncapi"] == "3.0.0"
-    assert {path.name for path in tmp_path.glob("*.json")} == {
-        f"{event_type}.json" for event_type in EVENT_BY_TYPE
-    } | {
-        "tier-policy.schema.json",
-        "catalogue.schema.json",
+    own = {path.stem for path in (tmp_path / "own").glob("*.json")}
+    people = {"tier-policy.schema", "catalogue.schema"}
+    assert {path.stem for path in tmp_path.glob("*.json")} == ({*EVENT_BY_TYPE} - own) | people
+    assert own == {name for name, event in EVENT_BY_TYPE.items() if is_own_word(event)}
+    assert document["components"]["messages"].keys() == {
+        name.replace(".", "-") for name in EVENT_BY_TYPE.keys() - own
     }
     assert {"measures", "tiers", "scope"} <= json.loads(
         (tmp_path / "tier-policy.schema.json").read_text()
@@ -88,6 +91,19 @@ def test_schemas_are_written_for_every_type(tmp_path: Path) -> None:
         "currency",
         "kind",
     }
+
+
+def test_every_field_that_a_sender_writes_is_explained(tmp_path: Path) -> None:
+    """In the schema of its event; and nothing is explained that there is not."""
+    assert tierfold("schema", str(tmp_path)).returncode == 0
+    fields = {
+        (path.name.partition(".")[0], name): said.get("description")
+        for path in tmp_path.glob("*.v*.json")
+        for name, said in json.loads(path.read_text())["properties"]["data"]["properties"].items()
+    }
+
+    assert not [field for field, said in fields.items() if not said]
+    assert {*FIELDS} <= {name for _, name in fields} | {".".join(field) for field in fields}
 
 
 @pytest.mark.parametrize(
