@@ -4,9 +4,10 @@ PYTHON ?= python3
 UV := .uv/bin/uv
 RUN := $(UV) run --locked --all-extras --no-sync
 ARGS ?=
+SBOM ?= sbom.cdx.json
 WORKERS ?= auto
 
-.PHONY: run test nightly test-real faults faults-real components check pages bench install clean
+.PHONY: run test nightly test-real faults faults-real components check pages sbom audit bench install clean
 
 run: install  ## the whole stack on a synthetic bank; ARGS="--exit --json" leaves after the summary
 	@$(RUN) tierfold demo $(ARGS)
@@ -38,6 +39,12 @@ check: install  ## format, lint, types, boundaries
 
 pages: install  ## makes the references and the map anew from the code
 	@$(RUN) python -m deploy.pages.references
+
+sbom: $(UV)  ## the software bill of materials of what ships, CycloneDX, from the lock: sbom.cdx.json
+	@$(UV) export --locked --quiet --no-dev --all-extras --preview-features sbom-export --format cyclonedx1.5 --output-file $(SBOM)
+
+audit: $(UV)  ## known vulnerabilities of what is locked; asks osv.dev, or the service in ARGS
+	@$(UV) audit --locked --no-dev $(ARGS)
 
 bench: install components .peers/.installed  ## measures everything beside its ceilings and peers, more than half an hour; writes bench.json and bench.svg
 	@$(RUN) python -m deploy.bench $(ARGS)

@@ -1,6 +1,8 @@
 """Container files and manifests name settings, commands and rights that there are."""
 
+import json
 import re
+import subprocess
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -111,3 +113,73 @@ def scripted() -> Iterator[tuple[str, str, str, str]]:
                 for option, operation in said
                 if option == "--operation"
             )
+
+
+def mounted(secret: str) -> dict[str, set[str]]:
+    """The processes that a patch of `base` gives a part of a secret to, by the part."""
+    base = KUBERNETES / "base"
+    patches = yaml.safe_load((base / "kustomization.yaml").read_text())["patches"]
+    found: dict[str, set[str]] = {}
+    for patch in patches:
+        [said] = yaml.safe_load_all((base / patch["path"]).read_text())
+        for volume in said["spec"]["template"]["spec"].get("volumes", ()):
+            if volume.get("secret", {}).get("secretName") == secret:
+                [part] = volume["secret"]["items"]
+                found.setdefault(part["key"], set()).update(patch["target"]["name"].split("|"))
+    return found
+
+
+def test_each_key_is_only_where_it_is_needed() -> None:
+    """The notary opens nothing, and the guard says nothing."""
+    assert mounted("tierfold-keys") == {
+        "master": {"intake", "agents", "web", "guard"},
+        "door": {"intake", "agents", "web"},
+    }
+
+
+def test_nothing_goes_out_but_where_a_process_has_an_address() -> None:
+    """By default to names alone; to Kafka, Redis and token keys for those who ask them."""
+    out = {
+        policy["metadata"]["name"]: policy["spec"]
+        for policy in documents("base")
+        if policy["kind"] == "NetworkPolicy" and "Egress" in policy["spec"]["policyTypes"]
+    }
+    asking = {
+        name: {*out[name]["podSelector"]["matchExpressions"][0]["values"]} - {"job"}
+        for name in ("to-redis", "to-kafka")
+    }
+    settings = {
+        document["metadata"]["name"]: {
+            each["name"] for found in containers(document) for each in found.get("env", ())
+        }
+        for document in documents("base")
+        if document["kind"] == "Deployment" and document["metadata"]["name"] != "any"
+    }
+
+    assert out["nothing-goes-out-but-names"]["podSelector"] == {}
+    assert asking["to-redis"] == {n for n, said in settings.items() if "TIERFOLD_REDIS" in said}
+    assert asking["to-kafka"] == {
+        n for n, said in settings.items() if "TIERFOLD_SASL_USERNAME" in said
+    }
+
+
+def test_the_bill_of_materials_names_all_that_ships_with_its_hashes(tmp_path: Path) -> None:
+    """As the lock has it; what tests need is not in it."""
+    written = tmp_path / "sbom.cdx.json"
+    done = subprocess.run(
+        ["make", "--no-print-directory", "sbom", f"SBOM={written}"],
+        cwd=DEPLOY.parent,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    bill = json.loads(written.read_text())
+    hashes = {
+        part["name"]: [each["hashes"] for each in part["externalReferences"]]
+        for part in bill["components"]
+    }
+
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.5")
+    assert {"faust-streaming", "eventsourcing", "river", "redis"} <= hashes.keys()
+    assert not {"pytest", "hypothesis"} & hashes.keys()
+    assert all(found and all(found) for found in hashes.values())
