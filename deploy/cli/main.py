@@ -27,11 +27,12 @@ def _group(name: str, help_: str, table: dict[str, str]) -> LazyGroup:
 
 QUARANTINE = _group(
     "quarantine",
-    "What could not be recorded: list, show, re-drive.",
+    "What could not be recorded: list, show, re-drive, discard.",
     {
         "list": "quarantine:list_entries",
         "show": "quarantine:show_entry",
         "re-drive": "quarantine:re_drive",
+        "discard": "quarantine:discard",
     },
 )
 REPLAY = _group(

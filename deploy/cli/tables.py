@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from deploy.terminal import errors
+
 if TYPE_CHECKING:
     from domain.tiering.policy import TierPolicy
     from replay.evaluation.arms import ArmSeen
@@ -77,11 +79,13 @@ def print_comparison(found: "Comparison") -> None:
 
 
 def print_thresholds(policy: "TierPolicy") -> None:
-    """What each tier asks for, with amounts as people write them: a slip of two digits shows."""
-    console = _console()
-    console.print(f"{policy.label} asks for", soft_wrap=True, markup=False)
+    """What each tier asks for, with amounts as people write them: a slip of two digits shows.
+
+    Beside the report, on standard error: what is compared stays the same.
+    """
+    errors.print(f"{policy.label} asks for", soft_wrap=True, markup=False)
     for each in policy.thresholds():
-        console.print(f"  {each}", soft_wrap=True, markup=False)
+        errors.print(f"  {each}", soft_wrap=True, markup=False)
 
 
 def print_curve(curve: "Curve") -> None:

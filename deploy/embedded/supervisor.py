@@ -28,7 +28,7 @@ from deploy.terminal import UserError
 from deploy.wiring import broker_of, screen_of, whole_journal
 from projections.redis import RedisError, RedisStore
 from projections.store import GroupShard
-from streams.broker.kafka import KafkaError
+from streams.broker.kafka import INTERACTIONS, KafkaError, TopicPartition
 
 log = structlog.get_logger()
 
@@ -45,6 +45,8 @@ RECYCLE = "recycle"
 """The file by which the supervisor is asked to start the broker anew."""
 WATCH_EVERY = 0.2
 MEMORY_EVERY = 5.0
+A_LOOK = 0.3
+"""Seconds for a message that the embedded broker has and does not count."""
 PATIENCE = 30.0
 STALLED = 40.0
 """Seconds after their start in which agents must have begun to fold."""
@@ -255,13 +257,16 @@ class Stack:
         finally:
             await store.close()
 
-    def _unread(self) -> int:
-        """Messages that the broker holds and the journal has not tracked."""
+    def _unread(self) -> bool:
+        """Whether the broker holds messages that the journal has not tracked."""
         broker = broker_of(self._settings)
         logs = broker.logs()
-        return sum(
-            held.end - 1 - self._journal[number].tracked(logs[number])
-            for number, held in broker.offsets(logs).items()
+        following = {number: self._journal[number].tracked(log) + 1 for number, log in logs.items()}
+        return any(
+            held.end > following[number] for number, held in broker.offsets(logs).items()
+        ) or any(
+            broker.holds(TopicPartition(INTERACTIONS, number), offset, A_LOOK)
+            for number, offset in following.items()
         )
 
     def _take_folder(self) -> None:

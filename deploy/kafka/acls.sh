@@ -6,12 +6,15 @@
 set -eu
 acls() { kafka-acls.sh --bootstrap-server "$BOOTSTRAP" --command-config "$CONFIG" --add "$@"; }
 
-# core systems: say, and read nothing
+# core systems: say
 acls --allow-principal User:core --operation Write --operation Describe --topic interactions
+# and are told what was set aside of theirs
+acls --allow-principal User:core --operation Read --operation Describe --topic outcomes
 # intake: reads what comes, sends strays on, says what was recorded; reads `recorded` to know what it has said
 acls --allow-principal User:intake --operation Read --operation Describe --topic interactions --group tierfold-intake
 acls --allow-principal User:intake --operation Write --topic interactions
 acls --allow-principal User:intake --operation Read --operation Write --operation Describe --topic recorded
+acls --allow-principal User:intake --operation Read --operation Write --operation Describe --topic outcomes
 # agents: read what was recorded; what follows from it comes in by the front door
 acls --allow-principal User:agents --operation Read --operation Describe --topic recorded --group tierfold-agents
 acls --allow-principal User:agents --operation Write --operation Describe --topic interactions
@@ -22,6 +25,7 @@ acls --allow-principal User:privacy --operation Write --operation Delete --opera
 # operators: make the topics, and look whether they are as they must be; approve, promote and re-drive by the front door
 acls --allow-principal User:operator --operation Write --operation Describe --operation DescribeConfigs --topic interactions
 acls --allow-principal User:operator --operation Describe --operation DescribeConfigs --topic recorded
+acls --allow-principal User:operator --operation Describe --operation DescribeConfigs --topic outcomes
 acls --allow-principal User:operator --operation Create --operation Describe --cluster
 # whatever scales intake and agents by how much waits for them
 acls --allow-principal User:scaling --operation Describe --topic interactions --group tierfold-intake

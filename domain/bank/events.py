@@ -1,6 +1,12 @@
-"""When did the bank's day end? Time is an event, so that no fold reads a clock."""
+"""What does the bank say of itself?
 
-from domain.event import Identifier, Interaction, Line, PlausibleDate, later
+When its day ended: time is an event, so that no fold reads a clock. And what became of what was set
+aside.
+"""
+
+from typing import Literal
+
+from domain.event import NOBODY, Identifier, Interaction, Line, PlausibleDate, later
 
 
 class DayClosed(Interaction):
@@ -15,3 +21,19 @@ class DayClosed(Interaction):
     date: PlausibleDate
     by: Identifier | None = later(None)
     reason: Line | None = later(None)
+
+
+class QuarantineCleared(Interaction):
+    """A person dealt with something in quarantine.
+
+    It was sent to the front door again, as it was or mended, or let go. Said to the stream
+    `quarantine:SHARD`; `entry` is the number within.
+    """
+
+    concerns = ("quarantine",)
+    senders = NOBODY
+    customer_seen = False
+    entry: Identifier
+    fate: Literal["re-driven", "mended", "discarded"]
+    by: Identifier
+    reason: Line

@@ -39,6 +39,9 @@ __all__ = [
 
 INTERACTIONS = "interactions"
 RECORDED = "recorded"
+OUTCOME_TOPIC = "outcomes"
+"""Where senders are told what was set aside."""
+TOPICS = (INTERACTIONS, RECORDED, OUTCOME_TOPIC)
 GROUP = "tierfold-intake"
 MESSAGE_LIMIT = 16 * 1024 * 1024
 FETCH_WAIT_MS = 20
@@ -139,9 +142,9 @@ class Broker:
         return KafkaAdminClient(bootstrap_servers=self.servers.split(","), **self.security)
 
     def create_topics(
-        self, partitions: int, replicas: int = 1, names: Sequence[str] = (INTERACTIONS, RECORDED)
+        self, partitions: int, replicas: int = 1, names: Sequence[str] = TOPICS
     ) -> None:
-        """Make both topics, with one partition per shard, unless they are there."""
+        """Make the topics, with one partition per shard, unless they are there."""
         limits = {
             "max.message.bytes": str(MESSAGE_LIMIT),
             "min.insync.replicas": str(_enough(replicas)),
@@ -155,13 +158,20 @@ class Broker:
         finally:
             admin.close()
 
+    def has(self, topic: str) -> bool:
+        """Whether a topic is there, and for us to see. Raises `KafkaError` if nobody tells."""
+        admin = self.admin()
+        try:
+            [found] = admin.describe_topics([topic])
+        finally:
+            admin.close()
+        return not found["error_code"]
+
     def topic_faults(self, partitions: int, replicas: int) -> list[str]:
         """What is wrong with the topics, a sentence each; raises `KafkaError`."""
         admin = self.admin()
         try:
-            found = {
-                topic["name"]: topic for topic in admin.describe_topics([INTERACTIONS, RECORDED])
-            }
+            found = {topic["name"]: topic for topic in admin.describe_topics([*TOPICS])}
             said = admin.describe_configs(
                 [ConfigResource(ConfigResourceType.TOPIC, name) for name in found],
                 config_filter="all",
@@ -186,6 +196,23 @@ class Broker:
         finally:
             reader.close()
         return {place.partition: Offsets(int(firsts[place]), int(ends[place])) for place in places}
+
+    def holds(self, partition: TopicPartition, offset: int, within: float = 2.0) -> bool:
+        """Whether a partition gives a message of an offset within some seconds.
+
+        Raises `KafkaError` if nobody tells.
+
+        Trap: the embedded broker tells an end that is short where the last batch has several
+        messages.
+        """
+        reader = self.consumer()
+        try:
+            reader.assign([partition])
+            reader.seek(partition, offset)
+            found = reader.poll(timeout_ms=int(within * 1_000), max_records=1).get(partition, [])
+        finally:
+            reader.close()
+        return bool(found) and found[0].offset == offset
 
     def purge(self, ends: Mapping[int, int]) -> None:
         """Delete what each of these partitions of `interactions` holds below an offset.

@@ -24,6 +24,7 @@ from domain.event_types import type_keys
 from streams.broker.batch import Batch, batches, decode_batch, encode_batch, place_of
 from streams.broker.kafka import (
     INTERACTIONS,
+    OUTCOME_TOPIC,
     RECORDED,
     Broker,
     ConsumerRebalanceListener,
@@ -34,6 +35,7 @@ from streams.broker.routing import shard_of, spread
 from streams.ingest.answers import UNKNOWN, Answer, doubt_of_answer
 from streams.ingest.cloudevents import STRUCTURED, Item, read_message, write
 from streams.ingest.screening import Screen, last_closed
+from streams.ingest.set_aside import entry_told, told
 from streams.ingest.signature import Vouching, needs_signature
 from streams.journal import Arrival, Counts, Journal, LogOffset, Refused, Rejected
 from streams.observability.metrics import (
@@ -106,8 +108,11 @@ class Intake(ConsumerRebalanceListener):
         self._consumer = broker.consumer(group)
         self._producer = broker.producer()
         self._logs = broker.logs()
+        self._tells = broker.has(OUTCOME_TOPIC)
         self._published: list[Any] = []
         self._closing: date | None = None
+        self._told: dict[int, int] = {}
+        """By shard, the last entry in quarantine of which its sender was told."""
 
     def run(self, stop: threading.Event) -> None:
         """Take messages until told to stop.
@@ -165,6 +170,8 @@ class Intake(ConsumerRebalanceListener):
             shard.claim()
             PULSE.beat()
             self._publish_missed(number)
+            self._told[number] = self._last_told(number)
+            self._tell_set_aside(number)
             self._consumer.seek(
                 partition, self._next_offset(partition, shard.tracked(self._logs[number]))
             )
@@ -177,7 +184,7 @@ class Intake(ConsumerRebalanceListener):
         first, end = self._broker.offsets([partition.partition])[partition.partition]
         if tracked < 0:
             return first
-        if not first <= tracked + 1 <= end:
+        if not first <= tracked + 1 <= end and not self._broker.holds(partition, tracked):
             raise LogBroken(
                 f"{partition.topic}/{partition.partition} has offsets {first} to {end}, and the "
                 f"journal goes on at {tracked + 1}: messages are"
@@ -278,6 +285,8 @@ class Intake(ConsumerRebalanceListener):
             self._publish(partition, batch)
         self._fault("after_publish")
         log_commit(partition, commit.counts)
+        if commit.set_aside:
+            self._tell_set_aside(partition)
         OWN_WORD_SET_ASIDE.inc(sum(_is_ours(arrival) for arrival, _ in commit.set_aside))
         for row in commit.rows:
             if row.event_type in MERGING:
@@ -333,12 +342,46 @@ class Intake(ConsumerRebalanceListener):
                 self._publish(number, batch)
             after = rows[-1].position
 
+    def _tell_set_aside(self, number: int) -> None:
+        """Tell senders what was set aside of theirs since the last that they were told of."""
+        if not self._tells:
+            return
+        while entries := self._journal[number].quarantined(self._told[number]):
+            for entry in entries:
+                value = told(number, entry)
+                ours = self._vouching.header(value, OUTCOME_TOPIC)
+                self._published.append(
+                    self._producer.send(
+                        OUTCOME_TOPIC,
+                        value=value,
+                        partition=number,
+                        headers=[("content-type", STRUCTURED.encode()), ours],
+                    )
+                )
+            self._told[number] = entries[-1].number
+
     def _last_published(self, number: int) -> int | None:
         """The position up to which `recorded` has this shard.
 
         None if the topic has nothing, as after a broker's loss, or nothing of ours at its end.
         """
-        partition = TopicPartition(RECORDED, number)
+        last = self._last_of(RECORDED, number)
+        if last is None or not self._vouching.holds(last.value, last.headers, place_of(number)):
+            return None
+        return decode_batch(last.value).upto
+
+    def _last_told(self, number: int) -> int:
+        """The last entry in quarantine of which `outcomes` tells; the newest there is, where it
+        tells of none: nobody is told everything once more because a broker has lost it.
+        """
+        last = self._last_of(OUTCOME_TOPIC, number) if self._tells else None
+        if last is not None and self._vouching.holds(last.value, last.headers, OUTCOME_TOPIC):
+            return entry_told(last.value) or 0
+        return self._journal[number].last_set_aside()
+
+    def _last_of(self, topic: str, number: int) -> Any:
+        """The last message of a partition, None if there is none."""
+        partition = TopicPartition(topic, number)
         reader = self._broker.consumer()
         try:
             reader.assign([partition])
@@ -347,8 +390,7 @@ class Intake(ConsumerRebalanceListener):
                 return None
             reader.seek(partition, end - 1)
             [last] = reader.poll(timeout_ms=10_000, max_records=1)[partition]
-            ours = self._vouching.holds(last.value, last.headers, place_of(number))
-            return decode_batch(last.value).upto if ours else None
+            return last
         finally:
             reader.close()
 

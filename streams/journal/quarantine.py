@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from domain.envelope import Proposed
+from domain.event_types import PREFIX, TYPE_BY_EVENT
 from streams.journal.outcomes import Arrival, Rejected
 from streams.keyring import Key, Keyring
 
@@ -89,17 +90,39 @@ def _sealed(
     arrival: Arrival, subject: str, keys: dict[str, Key | None]
 ) -> tuple[bytes, str | None]:
     """Bytes and what they were sent with; nothing of those whose subject was forgotten."""
+    sent_with = arrival.sent_with or _beside(arrival)
     if not keys:
-        return arrival.raw, arrival.sent_with
+        return arrival.raw, sent_with
     key = keys[subject]
     return (
         (b"", None)
         if key is None
         else (
-            key.seal(json.dumps((arrival.raw.hex(), arrival.sent_with)).encode(), b"quarantine"),
+            key.seal(json.dumps((arrival.raw.hex(), sent_with)).encode(), b"quarantine"),
             None,
         )
     )
+
+
+def _beside(arrival: Arrival) -> str | None:
+    """The attributes of an event that was read, where its own bytes are its data alone.
+
+    So it can be named, and sent again.
+    """
+    if not isinstance(arrival.read, Proposed) or b'"specversion"' in arrival.raw:
+        return None
+    event = arrival.read
+    said = {
+        "specversion": "1.0",
+        "id": event.id,
+        "source": event.source,
+        "type": PREFIX + TYPE_BY_EVENT[type(event.data)],
+        "subject": event.stream,
+        "time": event.occurred_at.isoformat(),
+        "businessdate": event.business_date.isoformat(),
+        **({"cause": event.cause} if event.cause else {}),
+    }
+    return json.dumps({"headers": {f"ce_{name}": value for name, value in said.items()}})
 
 
 def _opened(entry: Entry, key: Key | None) -> Entry:

@@ -32,6 +32,7 @@ from streams.journal.tables import (
     CLAIM,
     COUNTS,
     KNOWN,
+    LAST_QUARANTINED,
     MADE_WITH,
     MAKE_WITH,
     QUARANTINED,
@@ -67,6 +68,17 @@ class LogOffset(NamedTuple):
 
     log: str
     offset: int
+
+
+class Named(Protocol):
+    """What has a name in a stream."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def stream(self) -> str: ...
 
 
 class Known(NamedTuple):
@@ -231,7 +243,7 @@ class Shard:
                 named[place] = identity._replace(key=others[-1])
         return named, {**known, **self.known(others)} if others else known
 
-    def find(self, events: Sequence[Proposed]) -> list[Known | None]:
+    def find(self, events: Sequence[Named]) -> list[Known | None]:
         """Where each event is recorded by its name and stream, None where it is not."""
         known = self.known(source_key(event.source, event.id) for event in events)
         return [
@@ -239,7 +251,7 @@ class Shard:
             for event in events
         ]
 
-    def _of_stream(self, event: Proposed, first: Known | None) -> Known | None:
+    def _of_stream(self, event: Named, first: Known | None) -> Known | None:
         if first is None or first.stream == event.stream:
             return first
         own = source_key(event.source, event.id, event.stream)
@@ -470,6 +482,11 @@ class Shard:
     def quarantined(self, after: int = 0, limit: int = 1000) -> list[Entry]:
         """What is in quarantine, in order of arrival."""
         return taken_out(self._recorder.query(QUARANTINED, (after, limit)), self._keyring)
+
+    def last_set_aside(self) -> int:
+        """The number of the newest entry in quarantine, 0 if there is none."""
+        [(number,)] = self._recorder.query(LAST_QUARANTINED)
+        return int(number or 0)
 
     def redriven(self, number: int, now: datetime) -> None:
         """Note that something in quarantine was sent to the front door again."""

@@ -54,6 +54,9 @@ MAY: dict[str, dict[Role, str]] = {
     "GET /v1/versions": dict.fromkeys(("tier-owner", "supervisor", "auditor", "operator"), "y"),
     "POST /v1/what-if": {"tier-owner": "y"},
     "POST /v1/interactions": {"core": "all", "channel": "own", "manager": "own"},
+    "GET /v1/interactions": dict.fromkeys(
+        ("operator", "core", "channel", "manager", "supervisor"), "y"
+    ),
     "GET /v1/customers/{customer}": {
         "manager": "own",
         "supervisor": "all",
@@ -172,6 +175,9 @@ def asked(
 ) -> httpx.Response:
     """A good question, about this customer if it is about any."""
     path = path.format(customer=whose, household=whose, company=whose, decision=decisions[whose])
+    if path == "/v1/interactions" and method == "GET":
+        named = {"source": "test", "id": "1", "subject": f"customer:{whose}"}
+        return client.get(path, params=named)
     if path == "/v1/interactions":
         event = write(
             proposed(

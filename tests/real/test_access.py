@@ -19,7 +19,15 @@ from deploy.components.together import Components
 from deploy.settings import Settings
 from deploy.wiring import journal_of
 from domain.customers.events import ChannelVisited
-from streams.broker.kafka import INTERACTIONS, MESSAGE_LIMIT, RECORDED, Broker, TopicPartition
+from streams.broker.kafka import (
+    INTERACTIONS,
+    MESSAGE_LIMIT,
+    OUTCOME_TOPIC,
+    RECORDED,
+    TOPICS,
+    Broker,
+    TopicPartition,
+)
 from streams.ingest.cloudevents import write
 from tests.conftest import TIERFOLD, Running, proposed, wait_until
 from tests.real.conftest import settings_beside, started
@@ -31,9 +39,15 @@ OTHER = "salaries"
 WRITES = {
     INTERACTIONS: {ADMIN, "core", "intake", "agents", "web", "privacy", "operator"},
     RECORDED: {ADMIN, "intake"},
+    OUTCOME_TOPIC: {ADMIN, "intake"},
     OTHER: {ADMIN},
 }
-READS = {INTERACTIONS: {ADMIN, "intake"}, RECORDED: {ADMIN, "intake", "agents"}, OTHER: {ADMIN}}
+READS = {
+    INTERACTIONS: {ADMIN, "intake"},
+    RECORDED: {ADMIN, "intake", "agents"},
+    OUTCOME_TOPIC: {ADMIN, "intake", "core"},
+    OTHER: {ADMIN},
+}
 GROUPS = {("tierfold-intake", "intake"), ("tierfold-agents", "agents")}
 WORKERS = [user for user in USERS if user not in (ADMIN, "scaling")]
 """What scales may look at the offsets of groups, and does no more."""
@@ -47,7 +61,7 @@ def secure() -> Iterator[Components]:
         broker_as(parts, "operator").create_topics(4)
         broker_as(parts, ADMIN).create_topics(1, names=[OTHER])
         producer = broker_as(parts, ADMIN).producer()
-        for topic in (INTERACTIONS, RECORDED, OTHER):
+        for topic in (*TOPICS, OTHER):
             producer.send(topic, value=b"?", partition=0).get(timeout=10)
         producer.close()
         yield parts
@@ -160,9 +174,7 @@ def test_topics_that_are_not_as_they_must_be_are_named(secure: Components) -> No
         ]
     )
     small.close()
-    named = [
-        f"{name} has 4 partitions, and there are 8 shards" for name in (INTERACTIONS, RECORDED)
-    ]
+    named = [f"{name} has 4 partitions, and there are 8 shards" for name in TOPICS]
     assert [fault.partition(":")[0] for fault in door.topic_faults(8, 1)] == named
     assert [fault for fault in door.topic_faults(4, 3) if "copies" in fault]
 

@@ -54,6 +54,14 @@ class Broker:
         self._incarnation += 1
         self.messages.clear()
 
+    def has(self, topic: str) -> bool:
+        """Every topic is there."""
+        return bool(topic)
+
+    def holds(self, partition: TopicPartition, offset: int) -> bool:
+        """Whether a partition has a message at an offset."""
+        return offset < len(self.messages[partition])
+
     def logs(self) -> dict[int, str]:
         """The name of each partition in this incarnation."""
         return {

@@ -247,11 +247,11 @@ async def test_what_is_due_is_kept_checked_and_forgotten_by_those_whose_task_it_
 
 def test_the_rules_for_kafka_are_a_script_that_can_be_read() -> None:
     """Every topic and group that it names is one of ours, and the shell takes it."""
-    from streams.broker.kafka import GROUP, INTERACTIONS, RECORDED
+    from streams.broker.kafka import GROUP, TOPICS
 
     file = DEPLOY / "kafka" / "acls.sh"
     named = set(re.findall(r"--topic (\S+)", file.read_text()))
 
     assert subprocess.run(["sh", "-n", str(file)], check=False).returncode == 0
-    assert named == {INTERACTIONS, RECORDED}
+    assert named == {*TOPICS}
     assert GROUP in file.read_text()

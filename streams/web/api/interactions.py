@@ -20,6 +20,7 @@ from streams.ingest.screening import last_closed
 from streams.ingest.signature import needs_signature
 from streams.journal import Known, Rejected
 from streams.publish.confirmed_producer import Delivered
+from streams.web.api.outcomes import SentName
 from streams.web.dependencies import WebDependencies, as_json
 from streams.web.problems import Problem, problems
 
@@ -27,10 +28,6 @@ PATIENCE = 30.0
 """Seconds that a sender waits for the journal's word."""
 RECORDED_WITHIN = 3.0
 """Seconds within which a decision that was told is recorded."""
-
-Name = tuple[str, str, str]
-"""Source, id and stream: what names an event for ever."""
-
 
 OUTCOMES: dict[int | str, dict[str, Any]] = {
     200: {"description": "All were recorded before"},
@@ -216,15 +213,15 @@ def _believed(
     return list(map(believed, reads))
 
 
-def _name(event: Proposed) -> Name:
-    return event.source, event.id, event.stream
+def _name(event: Proposed) -> SentName:
+    return SentName(event.source, event.id, event.stream)
 
 
-async def _known(deps: WebDependencies, events: list[Proposed]) -> dict[Name, Known]:
+async def _known(deps: WebDependencies, events: list[Proposed]) -> dict[SentName, Known]:
     by_shard: dict[int, list[Proposed]] = {}
     for event in events:
         by_shard.setdefault(shard_of(event.stream, deps.shards), []).append(event)
-    known: dict[Name, Known] = {}
+    known: dict[SentName, Known] = {}
     for shard, some in by_shard.items():
         found = await asyncio.to_thread(deps.journal[shard].find, some)
         known |= {_name(event): at for event, at in zip(some, found, strict=True) if at}
@@ -232,14 +229,17 @@ async def _known(deps: WebDependencies, events: list[Proposed]) -> dict[Name, Kn
 
 
 async def _receipts(
-    deps: WebDependencies, events: list[Proposed], before: dict[Name, Known]
+    deps: WebDependencies, events: list[Proposed], before: dict[SentName, Known]
 ) -> list[Receipt]:
     after = await _known(deps, events)
     return [await _receipt(deps, event, before, after) for event in events]
 
 
 async def _receipt(
-    deps: WebDependencies, event: Proposed, before: dict[Name, Known], after: dict[Name, Known]
+    deps: WebDependencies,
+    event: Proposed,
+    before: dict[SentName, Known],
+    after: dict[SentName, Known],
 ) -> Receipt:
     shard = shard_of(event.stream, deps.shards)
     receipt = Receipt(

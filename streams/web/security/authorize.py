@@ -121,13 +121,7 @@ class Access:
 
     async def says(self, event: Proposed) -> None:
         """The caller hands in an event; raises a 403 where it is not for them to say."""
-        if event.source.startswith(OURS):
-            raise Problem(403, f"a source that begins with {OURS} is for tierfold itself")
-        fitting = [role for role in self.roles if may_name(self.caller, role, event.source)]
-        if not fitting:
-            own = ", ".join(self.caller.sources or (self.caller.who,))
-            raise Problem(403, f"this source is another's: yours are {own} and what is below them")
-        for role in fitting:
+        for role in self.naming(event.source):
             if may_send(
                 self.caller,
                 role,
@@ -140,6 +134,16 @@ class Access:
             f"{type_name(type(event.data))} is not for you to say of "
             f"{event.stream.partition(':')[0]} {event.stream.partition(':')[2]}",
         )
+
+    def naming(self, source: str) -> list[Role]:
+        """The roles in which the caller speaks for a source; raises a 403 where there is none."""
+        if source.startswith(OURS):
+            raise Problem(403, f"a source that begins with {OURS} is for tierfold itself")
+        fitting = [role for role in self.roles if may_name(self.caller, role, source)]
+        if not fitting:
+            own = ", ".join(self.caller.sources or (self.caller.who,))
+            raise Problem(403, f"this source is another's: yours are {own} and what is below them")
+        return fitting
 
     def asker(self) -> Asker:
         """Who asks, for a decision that is itself the record of this look.

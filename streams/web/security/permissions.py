@@ -24,6 +24,9 @@ GRANTS = {
     ("POST", "/v1/interactions"): Grant(
         "interactions", ("core", "channel", "manager", "supervisor")
     ),
+    ("GET", "/v1/interactions"): Grant(
+        "outcome", ("operator", "core", "channel", "manager", "supervisor")
+    ),
     ("GET", "/v1/customers/{customer}"): Grant(
         "picture", ("auditor", "privacy-officer", "supervisor", "manager")
     ),

@@ -66,6 +66,7 @@ OWN_WORD = frozenset(
             "month-reported",
             "whole-month-closed",
         ),
+        "quarantine-cleared",
         *("subject-forgotten", "subject-restricted", "restriction-lifted", "data-looked-up"),
     ]
 )

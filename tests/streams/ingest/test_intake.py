@@ -270,6 +270,30 @@ def test_after_a_crash_at_any_point_everything_is_recorded_and_published_once(
     assert sqlite_journal.counts() == Counts(arrived=10, recorded=10)
 
 
+def test_a_broker_that_tells_a_short_end_has_lost_nothing(
+    broker: Broker, sqlite_journal: Journal
+) -> None:
+    """Where a batch of several messages is its last; another intake goes on behind it."""
+    [stream] = streams_of(0, 1)
+    [elsewhere] = streams_of(1, 1)
+    producer = broker.producer()
+    producer.send(INTERACTIONS, value=write(paid("0", elsewhere)), partition=1).get(timeout=10)
+    for name in "ab":
+        producer.send(INTERACTIONS, value=write(paid(name, stream)), partition=0)
+    producer.flush()
+    with running(broker, sqlite_journal):
+        wait_until(lambda: sqlite_journal.counts().recorded == 3)
+    told = broker.offsets([0])[0].end
+
+    with running(broker, sqlite_journal) as died:
+        threading.Event().wait(1.0)  # it goes on behind what it finds, before more comes
+        producer.send(INTERACTIONS, value=write(paid("c", stream)), partition=0).get(timeout=10)
+        wait_until(lambda: bool(died) or sqlite_journal.counts().recorded == 4)
+    producer.close()
+
+    assert (told, died) == (1, [])
+
+
 def test_messages_that_are_gone_are_not_passed_over_in_silence(
     broker: Broker, sqlite_journal: Journal
 ) -> None:
