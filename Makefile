@@ -19,7 +19,7 @@ nightly: install  ## the same with all examples, seeds and sizes
 	TIERFOLD_TEST_THOROUGH=1 $(RUN) pytest -m "not faults and not real" -n $(WORKERS) --dist loadscope $(ARGS)
 
 test-real: install components  ## on Apache Kafka, PostgreSQL and Redis; what is missing fails
-	$(RUN) pytest -m real $(ARGS)
+	$(RUN) pytest -m real -n $(WORKERS) --dist loadfile $(ARGS)
 
 components:  ## the programs of these three, from Debian's packages where they are missing
 	@deploy/components/install.sh

@@ -402,6 +402,17 @@ class Running:
             assert time.monotonic() < deadline, self.counts()
             time.sleep(0.1)
 
+    def must_agree(self) -> dict[str, str]:
+        """What is live becomes what a fold of the journal comes to; gives the digests.
+
+        Not always at once: what follows from the last events may be on its way.
+        """
+        deadline = time.monotonic() + 60
+        while (live := self.report("digest")) != (rebuilt := self.report("digest", "--rebuild")):
+            assert time.monotonic() < deadline, (live, rebuilt)
+            time.sleep(1)
+        return live
+
     def settle(self) -> None:
         """Wait until all is folded."""
         asyncio.run(wait_until_settled(self.settings, patience=120))

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from importlib import import_module
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,14 @@ PRELOADED = [
     "projections.redis",
 ]
 """What every child needs."""
+LOADED = {
+    "intake": "streams.ingest.intake",
+    "agents": "streams.folds.agents",
+    "web": "streams.web.app",
+    "guard": "replay.rebuild.guard",
+    "notary": "replay.evidence.notary",
+}
+"""What each of them needs beside that."""
 _FORKS = sys.platform == "linux"
 """Elsewhere each child loads its modules itself."""
 
@@ -107,7 +116,7 @@ def run(kind: str, log: str, environment: dict[str, str], patient: bool, supervi
     """Be a child: its own group, its own log, the supervisor's settings."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     multiprocessing.current_process().daemon = False  # it may have processes of its own
-    begin(patient)
+    begin(patient=False)
     _follow(supervisor)
     os.setpgid(0, 0)
     output = os.open(log, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o644)
@@ -119,6 +128,9 @@ def run(kind: str, log: str, environment: dict[str, str], patient: bool, supervi
     from deploy.processes import run as run_process
     from deploy.settings import Settings
 
+    import_module(LOADED[kind])  # trap: one that lets others go first loads for half a minute
+    if patient:
+        os.nice(NICE)
     run_process(kind, Settings())
 
 

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, NamedTuple
 
 import structlog
 
@@ -48,8 +48,17 @@ MEMORY_EVERY = 5.0
 A_LOOK = 0.3
 """Seconds for a message that the embedded broker has and does not count."""
 PATIENCE = 30.0
-STALLED = 40.0
-"""Seconds after their start in which agents must have begun to fold."""
+STUCK = 30.0
+"""Seconds in which agents neither fold nor work, after which they are stuck."""
+WORKING = 0.02
+"""The share of a core that whoever is slow uses at least, and whoever is stuck does not."""
+
+
+class Worked(NamedTuple):
+    """When agents were last seen to fold or to work, and the CPU seconds they had used."""
+
+    at: float = 0.0
+    used: float = 0.0
 
 
 class CannotStart(UserError):
@@ -73,6 +82,7 @@ class Stack:
         self._failures: dict[str, int] = {}
         self._due: dict[str, float] = {}
         self._lock: IO[str] | None = None
+        self._worked = Worked()
         begun_with(settings)  # a file that cannot be used is said before anything starts
         read_catalogue(settings.catalogue)
         screen_of(settings)
@@ -101,7 +111,7 @@ class Stack:
                 self._recycle_if_asked()
             if self._settings.embedded and time.monotonic() > memory_due:
                 self._recycle_if_large()
-                self._renew_if_stalled()
+                self._end_the_stuck()
                 memory_due = time.monotonic() + MEMORY_EVERY
 
     def stop(self) -> None:
@@ -228,16 +238,17 @@ class Stack:
             return False
         return True
 
-    def _renew_if_stalled(self) -> None:
-        """Trap: the embedded broker may let a group's members wait for ever.
-
-        Then all begin anew.
-        """
-        if time.monotonic() - self._due["agents"] > STALLED and not asyncio.run(
-            self._anybody_folds()
-        ):
-            log.warning("agents_stalled")
-            self._renew_broker()
+    def _end_the_stuck(self) -> None:
+        """Kill agents that neither fold nor work; those that work are slow, and are left alone."""
+        now, used = time.monotonic(), embedded.cpu_of(self._children["agents"].pid)
+        works = used - self._worked.used > WORKING * MEMORY_EVERY
+        if works or self._worked.at < self._due["agents"] or asyncio.run(self._anybody_folds()):
+            self._worked = Worked(now, used)
+        elif now - self._worked.at > STUCK:
+            log.warning("agents_stuck", seconds=round(now - self._worked.at))
+            self._children["agents"].send_signal(signal.SIGKILL)
+        else:
+            self._worked = self._worked._replace(used=used)
 
     async def _anybody_folds(self) -> bool:
         store = RedisStore(self._settings.redis_url)

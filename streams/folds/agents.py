@@ -37,8 +37,6 @@ log = structlog.get_logger()
 
 LOOK_EVERY = 1.0
 SESSION = 6.0
-MEETING = 20.0
-"""Seconds in which a group meets; one that does not is seen to be stalled."""
 NAME = "tierfold-agents"
 KEPT = 192
 """Opened batches that are kept for the agents that come later: some hundred megabytes at most."""
@@ -122,7 +120,8 @@ def worker(
     `servers` is `host:port,host:port`; `security` is what kafka-python calls it; `folder` is for
     Faust's own files. `session` is the seconds after which a worker that says nothing loses its
     shards; the embedded broker lets a group wait for half of them before anybody folds. One that is
-    `alone` has no rivals, and looks after every shard until the group has met.
+    `alone` has no rivals, and looks after every shard until the group has met, however long the
+    embedded broker lets it wait.
     """
     app = _App(
         NAME,
@@ -145,11 +144,10 @@ def worker(
     recorded = app.topic(
         RECORDED, value_type=bytes, value_serializer="raw", key_type=bytes, key_serializer="raw"
     )
-    begun = time.monotonic()
     kept = WeakKeyDictionary[Any, Batch]()
 
     def before_assignment() -> Collection[int]:
-        return range(len(journal)) if alone and time.monotonic() - begun < MEETING else ()
+        return range(len(journal)) if alone else ()
 
     def opened(message: Any) -> Batch:
         """The batch of a message, opened once for all agents, and let go with the message.

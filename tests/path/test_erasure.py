@@ -234,7 +234,7 @@ def test_all_who_asked_for_it_are_forgotten_everywhere(running: Running, tmp_pat
         "--early",
     )
     running.settle()
-    live, rebuilt = running.report("digest"), running.report("digest", "--rebuild")
+    live = running.must_agree()
 
     assert certificate["wrong"] == []
     assert len(certificate["subjects"]) == PLANTED
@@ -251,7 +251,6 @@ def test_all_who_asked_for_it_are_forgotten_everywhere(running: Running, tmp_pat
     again = running.report("replay", "verify-decisions")
     assert again["forgotten"] > 0
     assert (again["different"], again["unknown"]) == (0, 0)
-    assert live == rebuilt
     assert live["model@3"] != before["model@3"]
     _nobody_answers_for_them(running)
     _a_restored_backup_may_not_serve(running, backup)
@@ -332,4 +331,4 @@ def test_what_was_restored_is_forgotten_again_before_it_serves(
     assert running.client.get(f"/v1/customers/{customer(0)}").status_code == 404
     assert running.client.get(f"/v1/customers/{customer(1)}").status_code == 200
     assert (replayed["subjects"], replayed["wrong"]) == ([f"customer:{customer(0)}"], [])
-    assert running.report("digest") == running.report("digest", "--rebuild")
+    running.must_agree()

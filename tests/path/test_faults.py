@@ -3,7 +3,9 @@ nothing had been.
 """
 
 import asyncio
+import os
 import random
+import signal
 import subprocess
 import threading
 import time
@@ -14,12 +16,15 @@ from pathlib import Path
 
 import pytest
 
+from deploy.embedded.supervisor import STUCK
 from deploy.wiring import broker_of, journal_of
+from projections.customers.group import CUSTOMERS
 from projections.redis import RedisStore
+from projections.store import GroupShard
 from streams.ingest.cloudevents import write
 from streams.journal import LogOffset
 from streams.sources.synth import Bank, synth
-from tests.conftest import NOON, TIERFOLD, Running, environment_of, settings_in
+from tests.conftest import NOON, TIERFOLD, Running, environment_of, settings_in, wait_until
 
 pytestmark = pytest.mark.faults
 
@@ -123,10 +128,9 @@ def test_killed_at_random_moments_while_feeding(
     assert feeding.wait(timeout=240) == 0
     running.settle()
 
-    live = running.report("digest")
+    live = running.must_agree()
     assert kills >= 1
     assert comparable(live, shards) == undisturbed(shards)
-    assert live == running.report("digest", "--rebuild")
     assert running.counts().balanced()
 
 
@@ -191,3 +195,62 @@ def test_a_broker_without_what_is_journalled_is_recycled(
     assert comparable(running.report("digest"), running.settings.shards) == undisturbed(
         running.settings.shards
     )
+
+
+def test_agents_that_are_killed_again_and_again_are_back_within_seconds(
+    fresh: Callable[..., Running], bank: Path
+) -> None:
+    """Ten kills while the bank is fed: between two folds there are never more than ten seconds."""
+    running = fresh(shards=2)
+    feeding = threading.Thread(target=running.report, args=("feed", str(bank)), daemon=True)
+    feeding.start()
+    away: list[float] = []
+    wait_until(lambda: asyncio.run(_reached(running)) > 0)
+    for _ in range(10):
+        begun, killed = time.monotonic(), running.pids()["agents"]
+        running.kill("agents")
+        _wait_for_another(running, "agents", killed)
+        before = asyncio.run(_reached(running))
+        while asyncio.run(_reached(running)) == before and feeding.is_alive():
+            assert time.monotonic() - begun < 60
+            time.sleep(0.1)
+        away.append(time.monotonic() - begun)
+    feeding.join(timeout=300)
+    running.settle()
+
+    print(f"away for {sorted(round(each, 1) for each in away)}")
+    assert max(away) < 10
+
+
+def test_agents_that_are_slow_are_left_alone_and_those_that_are_stuck_are_not(
+    fresh: Callable[..., Running],
+) -> None:
+    """Stopped by a signal they use no CPU, and others take their place; the broker goes on."""
+    running = fresh(shards=2)
+    before = running.pids()
+    hogs = [subprocess.Popen(["/bin/sh", "-c", "while :; do :; done"]) for _ in range(4)]
+    try:
+        time.sleep(2 * STUCK)
+        slow = running.pids()
+    finally:
+        for hog in hogs:
+            hog.kill()
+    os.kill(before["agents"], signal.SIGSTOP)
+    deadline = time.monotonic() + 4 * STUCK
+    while running.pids()["agents"] == before["agents"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    running.settle()
+
+    assert slow == before
+    assert running.pids()["broker"] == before["broker"]
+
+
+async def _reached(running: Running) -> int:
+    """How far the customers are folded, over all shards."""
+    store = RedisStore(running.settings.redis_url)
+    try:
+        shards = range(running.settings.shards)
+        return sum(await store.uptos([GroupShard(shard, CUSTOMERS.name) for shard in shards]))
+    finally:
+        await store.close()

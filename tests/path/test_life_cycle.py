@@ -93,7 +93,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def agree(running: Running) -> None:
     """What is live is what a rebuild comes to, and every event is where it was."""
     running.settle()
-    assert running.report("digest") == running.report("digest", "--rebuild")
+    running.must_agree()
     assert running.report("replay", "verify")["found"] == 0
     assert running.report("audit", "verify-journal")["findings"] == []
 

@@ -46,10 +46,9 @@ def test_every_digest_is_the_same_live_and_rebuilt(upgraded: Running) -> None:
 
     Live under this release is what a rebuild comes to.
     """
-    live, rebuilt = upgraded.report("digest"), upgraded.report("digest", "--rebuild")
+    live = upgraded.must_agree()
     same = SAID["digests"].keys() & live.keys()
 
-    assert live == rebuilt
     assert SAID["digests"].keys() - same == {*NEW.values()}
     assert {key: live[key] for key in same} == {key: SAID["digests"][key] for key in same}
 
@@ -135,4 +134,4 @@ def test_a_bank_that_was_upgraded_goes_on(upgraded: Running) -> None:
         "closed": 2,
         "disputed": [["", "2026-01", 1], ["2026-02", "2026-03", 1], ["2026-03", "2026-04", 1]],
     }
-    assert upgraded.report("digest") == upgraded.report("digest", "--rebuild")
+    upgraded.must_agree()
