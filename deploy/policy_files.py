@@ -63,6 +63,14 @@ def read_arrivals(path: Path) -> ArrivalPolicy:
     policy = _read(path, TypeAdapter(ArrivalPolicy))
     if unknown := sorted(policy.dates.keys() - EVENTS.keys()):
         raise BadFile(f"{path} cannot be used: there is no event {unknown[0]} (dates)")
+    for source, keys in policy.business_keys.items():
+        for name, chosen in keys.items():
+            known = EVENTS[name].model_fields.keys() if name in EVENTS else set[str]()
+            if unknown := sorted(set(chosen) - known):
+                raise BadFile(
+                    f"{path} cannot be used: {name} has no field {unknown[0]} "
+                    f"(business_keys.{source})"
+                )
     return policy
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from domain.event import (
     MONEY_LIMIT,
@@ -12,6 +12,7 @@ from domain.event import (
     Identifier,
     Interaction,
     Line,
+    PlausibleDate,
     Price,
 )
 
@@ -101,6 +102,22 @@ class TransactionPosted(Interaction):
     currency: Currency
     kind: Identifier
     counterparty: Line | None = None
+
+
+class TransactionReversed(Interaction):
+    """A transaction was undone: a mistake, which was no movement of the customer's.
+
+    It names the event that posted it by its id at the same source, and repeats what it said. The
+    money goes back on the business date; the transaction no longer counts among those of its day,
+    while that month is open.
+    """
+
+    customer_seen = False
+    event: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    account: Identifier
+    amount: Amount
+    currency: Currency
+    posted: PlausibleDate
 
 
 class BalanceReported(Interaction):

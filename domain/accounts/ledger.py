@@ -208,6 +208,20 @@ def transacted(ledger: Ledger, moves: Iterable[Move]) -> Ledger:
     )
 
 
+def undone(
+    ledger: Ledger, number: str, currency: str, amount: int, posted: Day, day: Day
+) -> Ledger:
+    """The ledger after a transaction of `amount` that was `posted` on a day was undone on another.
+
+    The money goes back on the day on which it was undone: it was there until then. What the
+    transaction counted on its own day it counts no more, unless that month is closed.
+    """
+    running: dict[str, _Running] = {}
+    account = _moving(running, ledger, number, currency)
+    account.undo(amount, posted, day)
+    return _with(ledger, next(iter(running)), account.account())
+
+
 def _moving(
     running: "dict[str, _Running]", ledger: Ledger, number: str, currency: str
 ) -> "_Running":
@@ -238,16 +252,34 @@ class _Running:
             self.days[day] = days_moves((came + amount, went, number + 1, corrected, stated))
         else:
             self.days[day] = days_moves((came, went - amount, number + 1, corrected, stated))
-        containing = (
-            None
-            if self.stated is None or day > self.stated
-            else _stated_from(self.days, self.stated, day)
-        )
+        containing = self._containing(day)
         if containing is None:
             self.balance += amount
         else:
             contained = self.days.get(containing, NOTHING)
             self.days[containing] = contained._replace(corrected=contained.corrected - amount)
+
+    def undo(self, amount: int, posted: Day, day: Day) -> None:
+        """Take a transaction back."""
+        if (was := self.days.get(posted)) is not None and was.number:
+            came, went = was.came - max(amount, 0), was.went - max(-amount, 0)
+            self.days[posted] = DaysMoves(
+                came, went, was.number - 1, was.corrected + amount, was.stated
+            )
+        then = self.days.get(day, NOTHING)
+        self.days[day] = then._replace(corrected=then.corrected - amount)
+        containing = self._containing(day)
+        if containing is None:
+            self.balance -= amount
+        else:
+            contained = self.days.get(containing, NOTHING)
+            self.days[containing] = contained._replace(corrected=contained.corrected + amount)
+
+    def _containing(self, day: Day) -> Day | None:
+        """The day whose stated balance contains what moves on this one, if there is one."""
+        if self.stated is None or day > self.stated:
+            return None
+        return _stated_from(self.days, self.stated, day)
 
     def account(self) -> Account:
         """The account after all of them."""

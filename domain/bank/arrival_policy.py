@@ -7,6 +7,7 @@ that exist, rates in bounds: as data. What is not believed is set aside with its
 import re
 from datetime import date, timedelta
 from typing import Annotated, NamedTuple
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -23,6 +24,7 @@ Days = Annotated[int, Field(ge=0, le=150_000)]
 Worth = Annotated[int, Field(ge=1, le=10**12)]
 
 
+Fields = Annotated[tuple[Identifier, ...], Field(min_length=1, max_length=5)]
 NAMING = {STREAM, COMPANY_GROUP, HOUSEHOLD}
 SURELY = 100
 """Letters below which no name is too long."""
@@ -55,7 +57,8 @@ class ArrivalPolicy(_Said):
     `base` is its own currency, `dates` the bounds of each type of event and `otherwise` those of
     all others. Two ends of day lie at most `longest_step` days apart. One minor unit of a foreign
     currency is worth at most `dearest` minor units of the bank's own, and one of the bank's own at
-    most as many of the foreign one.
+    most as many of the foreign one. `business_keys` has, by source and type of event, the fields
+    by which the source itself knows what it tells: an event of it is named by these.
     """
 
     policy: Identifier
@@ -65,6 +68,7 @@ class ArrivalPolicy(_Said):
     dates: dict[Identifier, Span]
     longest_step: Annotated[int, Field(ge=1, le=366)]
     dearest: Worth
+    business_keys: dict[str, dict[Identifier, Fields]] = Field(default_factory=dict)
 
     def bounds(self, event: type[Interaction], today: date) -> "Bounds":
         """What holds for events of a type that arrive `today`."""
@@ -75,6 +79,20 @@ class ArrivalPolicy(_Said):
             _streams(event),
             tuple(name for name in ("currency", "base") if name in event.model_fields),
         )
+
+    def named(self, event: Proposed) -> Proposed:
+        """An event under the name by which its source knows what it tells, if it has one.
+
+        So what is told once more under another id is nothing new. Two names are never the same: a
+        slash within a field is escaped.
+        """
+        if not (keys := self.business_keys.get(event.source)):
+            return event
+        kind = type_name(type(event.data))
+        if not (fields := keys.get(kind)):
+            return event
+        said = [quote(str(getattr(event.data, field)), safe="") for field in fields]
+        return event._replace(id="/".join((kind, *said)))
 
     def doubt(self, event: Proposed, bounds: "Bounds", closed: date | None) -> Doubt | None:
         """Why an event is not believed within its bounds, where the day `closed` was the last that

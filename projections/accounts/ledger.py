@@ -13,6 +13,7 @@ from domain.accounts.events import (
     ProductClosed,
     ProductOpened,
     TransactionPosted,
+    TransactionReversed,
 )
 from domain.accounts.exchange import NO_RATES
 from domain.accounts.ledger import Day, Ledger, Part
@@ -46,12 +47,21 @@ def _held(state: Ledger, data: Interaction, day: Day) -> Ledger:
     match data:
         case TransactionPosted(account=account, amount=amount, currency=currency):
             return ledger.transacted(state, ((account, currency, amount, day),))
+        case TransactionReversed(account=account, amount=amount, currency=currency, posted=posted):
+            return ledger.undone(state, account, currency, amount, posted.isoformat(), day)
         case BalanceReported(
             account=account, balance=balance, currency=currency, asset_class=asset_class
         ):
             if asset_class is not None:
                 state = ledger.opened(state, account, asset_class, currency)
             return ledger.restated(state, account, balance, currency, day)
+        case _:
+            return _has(state, data, day)
+
+
+def _has(state: Ledger, data: Interaction, day: Day) -> Ledger:
+    """What the customer has to do with the bank, and no money moves."""
+    match data:
         case AccountOpened(account=account, asset_class=asset_class, currency=currency):
             return ledger.opened(state, account, asset_class, currency)
         case AccountClosed(account=account):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, cast
 
-from domain.accounts.events import BalanceReported, TransactionPosted
+from domain.accounts.events import BalanceReported, TransactionPosted, TransactionReversed
 from domain.calendar import Month, first_day, month_of, next_month
 from domain.customers.identity import numbers_of
 from domain.envelope import Recorded
@@ -233,15 +233,21 @@ def _moved(event: Recorded, *, named: bool) -> Moved | None:
             TransactionPosted(amount=amount, currency=currency)
             | BalanceReported(balance=amount, currency=currency)
         ):
-            return Moved(
-                event.position,
-                event.version,
-                event.source,
-                event.id,
-                event.business_date,
-                amount,
-                currency,
-                event.stream if named else None,
-            )
+            return _moving(event, amount, currency, named=named)
+        case TransactionReversed(amount=amount, currency=currency):
+            return _moving(event, -amount, currency, named=named)
         case _:
             return None
+
+
+def _moving(event: Recorded, amount: int, currency: str, *, named: bool) -> Moved:
+    return Moved(
+        event.position,
+        event.version,
+        event.source,
+        event.id,
+        event.business_date,
+        amount,
+        currency,
+        event.stream if named else None,
+    )

@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from domain.accounts.events import TransactionReversed
 from domain.bank.events import DayClosed
 from domain.customers.events import IdentitiesMerged, IdentitiesUnmerged
 from domain.envelope import Proposed
@@ -34,6 +35,7 @@ from streams.broker.kafka import (
 from streams.broker.routing import shard_of, spread
 from streams.ingest.answers import UNKNOWN, Answer, doubt_of_answer
 from streams.ingest.cloudevents import STRUCTURED, Item, read_message, write
+from streams.ingest.reversals import doubt_of_reversal
 from streams.ingest.screening import Screen, last_closed
 from streams.ingest.set_aside import entry_told, told
 from streams.ingest.signature import Vouching, needs_signature
@@ -208,7 +210,7 @@ class Intake(ConsumerRebalanceListener):
                     message.offset,
                     number,
                     item.raw,
-                    self._judged(item, is_ours=is_ours),
+                    self._judged(item, arrivals, is_ours=is_ours),
                     _sent_with(message, item, is_ours=is_ours),
                 )
                 (arrivals if self._is_at_home(arrival, partition) else strays).append(arrival)
@@ -218,7 +220,9 @@ class Intake(ConsumerRebalanceListener):
         if arrivals or strays:
             self._commit_under(traces, partition, arrivals, strays, messages[-1].offset)
 
-    def _judged(self, item: Item, *, is_ours: bool) -> Proposed | Rejected | Refused:
+    def _judged(
+        self, item: Item, before: Sequence[Arrival], *, is_ours: bool
+    ) -> Proposed | Rejected | Refused:
         """What was read, unless it must not come in, or is not for its sender to say."""
         if self._screen.forbids(item):
             return Refused()
@@ -226,11 +230,20 @@ class Intake(ConsumerRebalanceListener):
             return item.read
         if needs_signature(item.read):
             return item.read if is_ours else NOT_FOR_OTHERS
-        doubt = self._screen.doubt(item.read, self._clock(), self._last_closed)
-        doubt = doubt or self._of_answer(item.read)
-        if doubt is None and isinstance(item.read.data, DayClosed):
-            self._closing = max(self._closing or item.read.data.date, item.read.data.date)
-        return doubt or item.read
+        event = self._screen.named(item.read)
+        doubt = self._screen.doubt(event, self._clock(), self._last_closed)
+        doubt = doubt or self._of_answer(event) or self._of_reversal(event, before)
+        if doubt is None and isinstance(event.data, DayClosed):
+            self._closing = max(self._closing or event.data.date, event.data.date)
+        return doubt or event
+
+    def _of_reversal(self, event: Proposed, before: Sequence[Arrival]) -> Rejected | None:
+        """Why it undoes nothing that was posted, nor is about to be."""
+        if not isinstance(event.data, TransactionReversed):
+            return None
+        pending = (each.read for each in before if isinstance(each.read, Proposed))
+        own = self._journal[shard_of(event.stream, self._shards)]
+        return doubt_of_reversal(event, own, pending)
 
     def _of_answer(self, event: Proposed) -> Rejected | None:
         """Why it is no answer to a decision.

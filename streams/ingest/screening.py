@@ -51,6 +51,10 @@ class Screen:
         self._named = re.compile(rf"{alone}|{long or '(?!)'}", re.IGNORECASE)
         self._names = re.compile(rb'"([^"\\]{1,200})"\s*:')
 
+    def named(self, event: Proposed) -> Proposed:
+        """An event under the name by which its source knows what it tells."""
+        return event if self._arrivals is None else self._arrivals.named(event)
+
     def forbids(self, item: Item) -> bool:
         """Whether an event must not come in.
 

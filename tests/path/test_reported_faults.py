@@ -11,12 +11,13 @@ import pytest
 import redis
 import yaml
 
+from deploy.settings import POLICIES
 from deploy.wiring import journal_of
 from domain.bank.events import DayClosed
 from domain.households.events import MembershipChanged
 from streams.broker.kafka import INTERACTIONS, Broker
 from streams.ingest.cloudevents import BATCH, STRUCTURED, write_batch
-from tests.conftest import Running, settings_in
+from tests.conftest import Running, settings_in, wait_until
 
 CASES: list[dict[str, Any]] = yaml.safe_load(
     (Path(__file__).parent / "reported_faults.yaml").read_text(encoding="utf-8")
@@ -101,6 +102,9 @@ def test_what_is_wrong_is_refused_with_field_and_reason(
 ) -> None:
     """Over HTTP at once; over Kafka in quarantine, once."""
     [raw] = events_of(case)
+    kind = {"content-type": BATCH}
+    ahead = write_batch([event_of(said, said["id"]) for said in case.get("behind", ())])
+    running.client.post("/v1/interactions", content=ahead, headers=kind).raise_for_status()
     before = running.counts()
     answer = running.client.post(
         "/v1/interactions", content=raw, headers={"content-type": STRUCTURED}
@@ -144,6 +148,48 @@ def test_a_name_that_six_customers_events_have_is_each_ones_own(running: Running
 
     assert (first, again, contradicted) == ([201] * 6, [200] * 6, [409])
     assert sorted(told) == [f"customer:b4{number}" for number in range(6)]
+
+
+def test_a_transaction_under_another_id_is_booked_once(tmp_path: Path) -> None:
+    """Where its source has a business key: told once more it is known, over HTTP and over Kafka;
+    told otherwise it contradicts; undone it is by that key.
+    """
+    arrivals = tmp_path / "arrivals.yaml"
+    keys = "business_keys: {s: {transaction-posted: [account, transaction]}}"
+    shipped = (POLICIES / "arrivals.yaml").read_text(encoding="utf-8")
+    arrivals.write_text(f"{shipped}\n{keys}\n", encoding="utf-8")
+    data = {"transaction": "t", "account": "a", "amount": 500, "currency": "CNY", "kind": "card"}
+    posted = {"subject": "customer:c7", "type": "transaction-posted", "day": date(2026, 1, 3)}
+    one, again = (event_of({**posted, "data": data}, name) for name in ("1", "2"))
+    other = event_of({**posted, "data": {**data, "amount": 501}}, "3")
+    undone = {"event": "transaction-posted/a/t", "account": "a", "amount": 500, "currency": "CNY"}
+    reversed_ = event_of(
+        {
+            "subject": "customer:c7",
+            "type": "transaction-reversed",
+            "day": date(2026, 1, 4),
+            "data": {**undone, "posted": "2026-01-03"},
+        },
+        "4",
+    )
+    with Running(settings_in(tmp_path / "bank", arrivals=arrivals)) as bank:
+        kind = {"content-type": STRUCTURED}
+        codes = [
+            bank.client.post("/v1/interactions", content=raw, headers=kind).status_code
+            for raw in (one, again, other)
+        ]
+        producer = Broker(bank.settings.broker).producer()
+        producer.send(INTERACTIONS, value=again, partition=0).get(timeout=10)
+        producer.close()
+        wait_until(lambda: bank.counts().already == 2)
+        bank.settle()
+        before = bank.client.get("/v1/customers/c7").json()["balances"]
+        after = bank.client.post("/v1/interactions", content=reversed_, headers=kind).status_code
+        bank.settle()
+
+        assert (codes, after) == ([201, 200, 409], 201)
+        assert before["a"]["balance"] == 500
+        assert bank.client.get("/v1/customers/c7").json()["balances"]["a"]["balance"] == 0
 
 
 def test_a_file_with_a_mark_and_a_list_is_counted_event_by_event(

@@ -16,6 +16,7 @@ from domain.tiering.events import TierOverridden
 from streams.broker.routing import shard_of, spread
 from streams.ingest.answers import UNKNOWN, Answer, doubt_of_answer
 from streams.ingest.cloudevents import read_request, write, write_batch
+from streams.ingest.reversals import doubt_of_reversal
 from streams.ingest.screening import last_closed
 from streams.ingest.signature import needs_signature
 from streams.journal import Known, Rejected
@@ -139,11 +140,12 @@ async def _posted(request: Request, deps: WebDependencies) -> list[Proposed]:
         )
     reads = await asyncio.to_thread(_believed, deps, [item.read for item in items])
     _refuse(reads)
-    events = [cast("Proposed", item.read) for item in items]
+    events = [deps.screen.named(cast("Proposed", item.read)) for item in items]
     for event in events:
         await request.state.look.says(event)
     _refuse([_doubt_of_tier(deps, event) for event in events])
     _refuse([await _doubt_of_answer(deps, event) for event in events])
+    _refuse(await asyncio.to_thread(_doubts_of_reversals, deps, events))
     return [copy for event in events for copy in spread(event, deps.shards)]
 
 
@@ -166,6 +168,16 @@ def _doubt_of_tier(deps: WebDependencies, event: Proposed) -> Rejected | None:
     if event.data.tier in tiers:
         return None
     return Rejected(f"there is no such tier: {', '.join(tiers)} are known", "data.tier")
+
+
+def _doubts_of_reversals(
+    deps: WebDependencies, events: Sequence[Proposed]
+) -> list[Rejected | None]:
+    """Why events undo nothing that was posted, nor is posted before them in the same request."""
+    return [
+        doubt_of_reversal(event, deps.journal[shard_of(event.stream, deps.shards)], events[:at])
+        for at, event in enumerate(events)
+    ]
 
 
 async def _doubt_of_answer(deps: WebDependencies, event: Proposed) -> Rejected | None:

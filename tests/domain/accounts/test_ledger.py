@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.accounts.ledger import Ledger, closed, opened, restated, seen, transacted
+from domain.accounts.ledger import Ledger, closed, opened, restated, seen, transacted, undone
 from domain.accounts.month_end import facts_of, month_ended
 from domain.calendar import days_in, first_day, month_of
 
@@ -260,3 +260,62 @@ def test_what_moved_before_an_account_was_known_moves_to_its_class() -> None:
 
     assert {asset.asset_class: asset.closing for asset in row.assets} == {"loan": -500}
     assert ledger.accounts["a"].balance == -500
+
+
+undoings = st.lists(st.tuples(days, amounts, st.integers(0, 20)), max_size=10)
+
+
+@given(movements, undoings)
+def test_what_was_undone_moved_money_and_counts_among_no_movements(
+    history: list[tuple[date, int]], mistakes: list[tuple[date, int, int]]
+) -> None:
+    """The balance of every day has it from its day until it was undone; values, counts and active
+    days are those of a customer to whom it never happened.
+    """
+    end = date(2026, 2, 28)
+    mistakes = [(day, amount, min(day + timedelta(after), end)) for day, amount, after in mistakes]
+    ledger = folded(history + [(day, amount) for day, amount, _ in mistakes])
+    for day, amount, then in mistakes:
+        ledger = undone(ledger, "a", "CNY", amount, day.isoformat(), then.isoformat())
+    moved = [
+        *history,
+        *((day, amount) for day, amount, _ in mistakes),
+        *((then, -amount) for _, amount, then in mistakes),
+    ]
+    [account] = ledger.accounts.values() or [None]
+    for month, facts in (
+        (JANUARY, facts_of(ledger, JANUARY)),
+        (FEBRUARY, facts_of(ledger, FEBRUARY)),
+    ):
+        never = facts_of(folded(history), month)
+        assert sum(each.balance_days for each in facts.assets) == by_the_day(moved, month)
+        assert (facts.transactions, facts.active_days, facts.active) == (
+            never.transactions,
+            never.active_days,
+            never.active,
+        )
+        assert sum(facts.value_in.values()) == sum(never.value_in.values())
+        assert sum(facts.value_out.values()) == sum(never.value_out.values())
+    assert account is None or account.balance == sum(amount for _, amount in moved)
+
+
+def test_what_was_undone_behind_its_months_end_corrects_the_balance_alone() -> None:
+    """Facts of a closed month do not change; the money goes back on the day that is said."""
+    ledger, before = month_ended(folded([(date(2026, 1, 5), 500)]), JANUARY)
+    ledger = undone(ledger, "a", "CNY", 500, "2026-01-05", "2026-02-03")
+    _, after = month_ended(ledger, FEBRUARY)
+
+    assert before[0].transactions == 1
+    assert after[0].transactions == 0
+    assert ledger.accounts["a"].balance == 0
+    assert sum(each.balance_days for each in after[0].assets) == 2 * 500
+
+
+def test_a_stated_balance_contains_what_was_undone_before_it() -> None:
+    """As it contains what moved."""
+    ledger = paid(seen(Ledger(), JANUARY), 500, date(2026, 1, 5))
+    ledger = restated(ledger, "a", 90, "CNY", "2026-01-10")
+    ledger = undone(ledger, "a", "CNY", 500, "2026-01-05", "2026-01-08")
+
+    assert ledger.accounts["a"].balance == 90
+    assert undone(ledger, "a", "CNY", 90, "2026-01-10", "2026-01-12").accounts["a"].balance == 0

@@ -1,5 +1,6 @@
 """What can be believed when it arrives, and why something is not."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -107,3 +108,31 @@ def test_bounds_of_an_event_that_there_is_not_stop_the_start(tmp_path: Path) -> 
 
     with pytest.raises(BadFile, match="there is no event day-shut"):
         read_arrivals(file)
+
+
+def keyed(tmp_path: Path, **keys: list[str]) -> Path:
+    """The shipped policy, with business keys for the source `core`."""
+    said = FILE.read_text(encoding="utf-8") + f"\nbusiness_keys: {json.dumps({'core': keys})}\n"
+    (tmp_path / "arrivals.yaml").write_text(said, encoding="utf-8")
+    return tmp_path / "arrivals.yaml"
+
+
+def test_an_event_is_named_by_what_its_source_knows_it_by(tmp_path: Path) -> None:
+    """The same for the same transaction, and never for two; other sources and types keep theirs."""
+    policy = read_arrivals(keyed(tmp_path, **{"transaction-posted": ["account", "transaction"]}))
+    one, other = (
+        PAID.model_copy(update={"account": account, "transaction": number})
+        for account, number in (("70/1", "2"), ("70", "1/2"))
+    )
+
+    assert policy.named(proposed(one, "x", source="core")).id == "transaction-posted/70%2F1/2"
+    assert policy.named(proposed(other, "y", source="core")).id == "transaction-posted/70/1%2F2"
+    for event in (proposed(one, "x", source="cards"), proposed(ONBOARDED, "x", source="core")):
+        assert policy.named(event) == event
+
+
+@pytest.mark.parametrize("name", ["transaction-posted", "no-such-event"])
+def test_a_business_key_of_no_field_is_refused(tmp_path: Path, name: str) -> None:
+    """With the source and the field."""
+    with pytest.raises(BadFile, match=f"{name} has no field number.*business_keys.core"):
+        read_arrivals(keyed(tmp_path, **{name: ["number"]}))
