@@ -12,7 +12,7 @@ import typer
 
 from deploy.cli.tables import print_arms, print_estimates, print_models
 from deploy.policy_files import read_catalogue
-from deploy.terminal import DataDir, Json, UserError, progress, settings_of, show
+from deploy.terminal import DataDir, Json, UserError, errors, progress, settings_of, show
 from deploy.wiring import existing_journal
 
 if TYPE_CHECKING:
@@ -180,6 +180,10 @@ def value(
         print(
             msgspec.json.encode({"answered": len(found), "arms": arms, "other": other}).decode()
         )  # what is not a number is null
+    elif not found:
+        errors.print(
+            "No offer was answered yet: ask for next best offers, and send what came of it"
+        )
     else:
         print_arms(arms)
         print_estimates(other)

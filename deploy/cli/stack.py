@@ -23,6 +23,7 @@ def up(data_dir: DataDir = None) -> None:
     settings = settings_of(data_dir)
     set_up_logs(settings.log_level, "up")
     stop = until_signal()
+    errors.print("Starting broker, Redis, intake, agents, lookups, guard and notary.")
     with running(settings) as stack:
         errors.print(
             f"tierfold is up: {settings.address}, tokens in {settings.data_dir / 'tokens'}, Kafka "

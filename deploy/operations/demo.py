@@ -38,6 +38,7 @@ def run_demo(settings: Settings, bank: Bank, *, leave: bool, as_json: bool) -> N
     signal, or leave.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    errors.print("Starting broker, Redis, intake, agents, lookups, guard and notary.")
     with suppress(KeyboardInterrupt), running(settings) as stack:
         stop = threading.Event()
         watcher = threading.Thread(target=stack.watch, args=(stop,), daemon=True)
@@ -53,10 +54,14 @@ def run_demo(settings: Settings, bank: Bank, *, leave: bool, as_json: bool) -> N
 
 
 def _show_bank(settings: Settings, bank: Bank, *, as_json: bool) -> None:
+    logs = settings.data_dir / "logs"
+    errors.print(f"Waiting until they can answer: a minute on a slow machine. Logs: {logs}")
     asyncio.run(wait_until_ready(settings))
+    errors.print("Feeding the synthetic bank.")
     started = time.monotonic()
     with progress("safe in the journal") as advance:
         fed = feed_all(settings, written(synth(bank)), advance)
+    errors.print("Waiting until all of it is folded.")
     asyncio.run(wait_until_settled(settings))
     report = asyncio.run(_report(settings, fed["sent"], time.monotonic() - started))
     if as_json:

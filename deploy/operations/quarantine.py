@@ -88,7 +88,7 @@ def find(journal: Journal, name: str) -> tuple[Place, Entry]:
         raise UserError(f"{name} is not an entry: SHARD/NUMBER, with a shard below {len(journal)}")
     found = journal[int(shard)].quarantined(int(number) - 1, 1)
     if not found or found[0].number != int(number):
-        raise UserError(f"there is no entry {name}")
+        raise UserError(f"there is no entry {name}: `tierfold quarantine list` names all")
     return Place(int(shard), int(number)), found[0]
 
 
