@@ -8,10 +8,10 @@ member has reported. So neither the order in which shards work, nor a slow one, 
 
 from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from domain.accounts.monthly_facts import MonthlyFacts
-from domain.event import NOBODY, Identifier, Interaction, Stream, later
+from domain.event import NOBODY, Identifier, Interaction, PlausibleDate, Stream, later
 from domain.households.membership import MOST_BESIDE, Membership, Sums
 
 MonthName = Annotated[str, StringConstraints(pattern=r"^(1[89]|2[01])[0-9]{2}-(0[1-9]|1[0-2])$")]
@@ -53,6 +53,22 @@ class CompanyGroupLeft(Interaction):
     """The company no longer belongs to a group."""
 
     group: CompanyGroup
+
+
+class MemberDied(Interaction):
+    """What is stated of a member's death: that they died, or that the report was wrong.
+
+    `at` is when it was stated, and `day` the business date from which the others mourn.
+    """
+
+    concerns = ("household",)
+    whom = "member"
+    senders = NOBODY
+    customer_seen = False
+    member: Stream
+    died: bool
+    at: AwareDatetime
+    day: PlausibleDate
 
 
 class MembershipChanged(Interaction):

@@ -241,7 +241,8 @@ class Catalogue(Said):
     """What the bank may offer, and how it chooses, under a version that every decision names.
 
     Amounts in minor units of `currency`. Nobody younger than `least_age` is offered anything; a
-    company has no age.
+    company has no age. Nor is whoever mourns: for `mourning_days` after the death of another member
+    of the household was reported.
     """
 
     catalogue: Identifier
@@ -256,6 +257,7 @@ class Catalogue(Said):
     watch: Watch = Watch()
     life_cycle: LifeCycle = LifeCycle()
     least_age: Age = 18
+    mourning_days: Annotated[int, Field(ge=0, le=366)] = 0
     exploration: Exploration = Exploration()
     arms: Arms = Arms()
 
@@ -285,6 +287,11 @@ class Catalogue(Said):
     def context(self, channel: str, issue: str) -> int:
         """How much an issue weighs on a channel, in percent."""
         return self._weights.get((channel, issue), 100)
+
+    def asks_households(self, channel: Channel) -> bool:
+        """Whether what other members of a household met with counts on a channel."""
+        capped = any(cap.of == "household" for cap in self.contact.on(channel))
+        return capped or self.mourning_days > 0
 
     @cached_property
     def _by_name(self) -> dict[str, Offer]:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from domain.bank.events import DayClosed
 from domain.campaigns.events import CampaignTouched
+from domain.customers.events import DeathReported, DeathReportWithdrawn
 from domain.envelope import Recorded
 from domain.event import Interaction
 from domain.event_types import type_key, type_keys
-from domain.households.events import HouseholdJoined, HouseholdLeft
+from domain.households.events import HouseholdJoined, HouseholdLeft, MemberDied
 from domain.offers.events import (
     MemberContacted,
     OfferAccepted,
@@ -22,7 +23,16 @@ from projections.offers.states import Responses
 from projections.projection import Group, Run
 
 ANSWERED = (OfferDecided, OfferPresented, OfferAccepted, OfferDeclined, OfferLapsed)
-EVENT_TYPES = type_keys(*ANSWERED, CampaignTouched, MemberContacted, HouseholdJoined, HouseholdLeft)
+EVENT_TYPES = type_keys(
+    *ANSWERED,
+    CampaignTouched,
+    MemberContacted,
+    HouseholdJoined,
+    HouseholdLeft,
+    DeathReported,
+    DeathReportWithdrawn,
+    MemberDied,
+)
 
 
 def _evolve(states: Responses, event: Recorded) -> Responses:
@@ -41,7 +51,7 @@ def ends_a_day(data: Interaction) -> bool:
 RUNS = {type_key(OfferDecided): Run(Decided, _evolve_decided)}
 """What there is most of: as many as there are questions."""
 REACTIONS = Group(
-    "reactions@3",
+    "reactions@4",
     ("customer", "household"),
     Responses,
     (OFFERS,),

@@ -1,11 +1,12 @@
 """What do the offers to several numbers come to, as those to one person?"""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from domain.offers.contact_policy import KEPT, Contacts
 from projections.customers.one_person import best_of, merged_dicts, summed_dicts
-from projections.offers.responses import Offers
+from projections.offers.responses import Death, Offers
 
 
 def offers_together(of_each: Sequence[Offers]) -> Offers:
@@ -21,8 +22,13 @@ def offers_together(of_each: Sequence[Offers]) -> Offers:
             held=merged_dicts(each.held for each in contacts),
             outcomes=_latest(each.outcomes for each in contacts),
         ),
+        died=max((each.died for each in of_each if each.died), key=_latest_death, default=None),
         households=tuple(sorted({name for each in of_each for name in each.households})),
     )
+
+
+def _latest_death(death: Death) -> tuple[datetime, bool]:
+    return death.at, death.so
 
 
 def _latest(of_each: Iterable[Mapping[str, tuple[Any, ...]]]) -> dict[str, tuple[Any, ...]]:

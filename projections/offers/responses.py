@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import reduce
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from domain.bank.events import DayClosed
 from domain.campaigns.events import CampaignTouched
+from domain.customers.events import DeathReported, DeathReportWithdrawn
 from domain.envelope import Recorded
 from domain.event import Channel
 from domain.fastcopy import changed
-from domain.households.events import HouseholdJoined, HouseholdLeft
+from domain.households.events import HouseholdJoined, HouseholdLeft, MemberDied
 from domain.offers import contact_policy as contacts
 from domain.offers.contact_policy import Contacts
 from domain.offers.events import (
@@ -70,12 +71,21 @@ class Open:
         return any(shown.state != "decided" for shown in self.offers.values())
 
 
+class Death(NamedTuple):
+    """What was stated last of somebody's death, when, and on which business date."""
+
+    so: bool
+    at: datetime
+    day: date
+
+
 @dataclass(frozen=True)
 class Offers:
     """The open decisions, how often each offer was accepted or not, the last acceptance, the
     contacts, and the households of a customer.
 
-    Of a household the contacts alone: those of its members.
+    Of a household the contacts and deaths alone: those of its members. Of a customer, `died` has
+    what is stated of their own death.
     """
 
     open: dict[str, Open] = field(default_factory=dict)
@@ -84,9 +94,11 @@ class Offers:
     accepted_at: dict[str, datetime] = field(default_factory=dict)
     contacts: Contacts = field(default_factory=Contacts)
     households: tuple[str, ...] = ()
+    died: Death | None = None
+    deaths: dict[str, Death] = field(default_factory=dict)
 
 
-def evolve(offers: Offers, event: Recorded) -> Offers:  # noqa: PLR0911, C901 - one line a case
+def evolve(offers: Offers, event: Recorded) -> Offers:  # noqa: PLR0911, PLR0912, C901 - one line a case
     """The offers of a customer after one more event."""
     match event.data:
         case OfferDecided() as decided:
@@ -115,6 +127,13 @@ def evolve(offers: Offers, event: Recorded) -> Offers:  # noqa: PLR0911, C901 - 
             )
         case OfferLapsed(offer=offer) as answer:
             return _refused(_answered(offers, answer), "lapsed", offer, event.occurred_at)
+        case DeathReported() | DeathReportWithdrawn() as said:
+            at = min(event.occurred_at, event.recorded_at)
+            new = Death(isinstance(said, DeathReported), at, event.business_date)
+            return changed(offers, died=_stated(offers.died, new))
+        case MemberDied(member=member, died=so, at=at, day=day):
+            known = _stated(offers.deaths.get(member), Death(so, at, day))
+            return changed(offers, deaths={**offers.deaths, member: known})
         case HouseholdJoined(household=household):
             return changed(offers, households=tuple(sorted({*offers.households, household})))
         case HouseholdLeft(household=household):
@@ -123,6 +142,13 @@ def evolve(offers: Offers, event: Recorded) -> Offers:  # noqa: PLR0911, C901 - 
             return _day_over(offers, day)
         case _:
             return offers
+
+
+def _stated(known: Death | None, new: Death) -> Death:
+    """The statement made last, of two at once that of the death."""
+    if known is None or new.at > known.at:
+        return new
+    return new if new.at == known.at and new.so and not known.so else known
 
 
 class Said(msgspec.Struct, gc=False):
@@ -322,4 +348,4 @@ def due(offers: Offers) -> date | None:
     )
 
 
-OFFERS = Projection("offers", 3, Offers(), evolve, due)
+OFFERS = Projection("offers", 4, Offers(), evolve, due)

@@ -5,7 +5,7 @@ Decided from folded states, purely: the same states, the same decision.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from random import Random
 from typing import NamedTuple
@@ -170,7 +170,7 @@ def applicant(
     customer: Customer, households: Iterable[Offers], catalogue: Catalogue, asked: Asked
 ) -> Applicant:
     """What the funnel asks about a customer, at a moment."""
-    profile, today = customer.profile, asked.now.date()
+    profile, today, households = customer.profile, asked.now.date(), tuple(households)
     facts = (
         customer.rows[max(customer.months.rows)] if customer.months.rows else MonthlyFacts("", 0)
     )
@@ -197,7 +197,7 @@ def applicant(
         contacts=customer.offers.contacts,
         household=tuple(offers.contacts for offers in households),
         case=partial(_case, customer, facts, stage, age, catalogue.currency),
-        barred=_barred(customer, age, catalogue),
+        barred=_barred(customer, age, catalogue) or _mourns(households, today, catalogue),
         unreachable=_unreachable(customer),
     )
 
@@ -211,6 +211,17 @@ def _barred(customer: Customer, age: int | None, catalogue: Catalogue) -> str | 
     if age is not None and age < catalogue.least_age and customer.profile.kind != "company":
         return f"age {age} is below {catalogue.least_age}"
     return None
+
+
+def _mourns(households: Iterable[Offers], today: date, catalogue: Catalogue) -> str | None:
+    """Why whoever lost a member of the household is left alone; None if nobody died of late."""
+    until = timedelta(catalogue.mourning_days)
+    mourned = (
+        death.so and timedelta() <= today - death.day < until
+        for offers in households
+        for death in offers.deaths.values()
+    )
+    return "a member of the household has died" if any(mourned) else None
 
 
 def _unreachable(customer: Customer) -> frozenset[str]:

@@ -162,7 +162,7 @@ class Lookups:
         return decoded(group, kept).whole if any(kept) else None
 
     async def households(self, names: Iterable[str]) -> list[Household]:
-        """The contacts of households."""
+        """The contacts and deaths of households."""
         group = self._register.last.of(REACTIONS.name)
         return await asyncio.gather(*(self._household(group, name) for name in names))
 

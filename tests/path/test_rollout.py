@@ -332,7 +332,7 @@ async def _once_whole(switch: Callable[[], Awaitable[Any]]) -> None:
 ENGINES: dict[str, tuple[str, ...]] = {
     "ledger": ("profile@3", "ledger@1", "months@3", "identity@1"),
     "tier": ("tier@1",),
-    "offers": ("offers@3",),
+    "offers": ("offers@4",),
     "model": ("model@3",),
     "whole": ("whole@2", "calendar@1"),
 }

@@ -19,6 +19,7 @@ from domain.accounts.events import (
     ProductClosed,
     ProductOpened,
     TransactionPosted,
+    TransactionReversed,
 )
 from domain.bank.events import DayClosed
 from domain.campaigns.events import CampaignTouched
@@ -29,6 +30,8 @@ from domain.customers.events import (
     ConsentWithdrawn,
     ContactStated,
     CustomerOnboarded,
+    DeathReported,
+    DeathReportWithdrawn,
     IdentitiesMerged,
     IdentitiesUnmerged,
 )
@@ -38,6 +41,7 @@ from domain.event_types import type_key
 from domain.households.events import (
     HouseholdJoined,
     HouseholdLeft,
+    MemberDied,
     MemberMonthReported,
     MembershipChanged,
     MonthReported,
@@ -150,6 +154,23 @@ happenings: st.SearchStrategy[Interaction] = st.one_of(
     st.builds(CampaignTouched, campaign=names, channel=st.sampled_from(["app", "email"])),
     st.builds(
         MemberContacted, member=members, channel=st.just("email"), at=st.just(NOON), name=names
+    ),
+    st.builds(
+        MemberDied,
+        member=members,
+        died=st.booleans(),
+        at=st.just(NOON),
+        day=st.just(date(2026, 1, 20)),
+    ),
+    st.builds(DeathReported, source=st.just("branch")),
+    st.builds(DeathReportWithdrawn, source=st.just("branch")),
+    st.builds(
+        TransactionReversed,
+        event=names,
+        account=names,
+        amount=st.integers(-1_000, 1_000),
+        currency=st.sampled_from(["CNY", "USD"]),
+        posted=st.just(date(2026, 1, 10)),
     ),
     st.builds(OfferAccepted, decision=names, offer=names, channel=st.just("app")),
     st.builds(OfferDeclined, decision=names, offer=names, channel=st.just("app")),

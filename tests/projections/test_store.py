@@ -175,7 +175,7 @@ def kept(due: int, state: bytes = b"x") -> StoredState:
 
 async def test_streams_are_found_by_the_day_on_which_something_is_due(store: Store) -> None:
     """On the day and before it; what is no longer due, amended or gone is not found."""
-    names = {stream: ("offers@3", stream) for stream in ("early", "then", "late", "never")}
+    names = {stream: ("offers@4", stream) for stream in ("early", "then", "late", "never")}
     ordinals = (DAY.toordinal() - 9, DAY.toordinal(), DAY.toordinal() + 1, NEVER)
     states = {names[stream]: kept(due) for stream, due in zip(names, ordinals, strict=True)}
     first = await store.save(PLACE, await store.reached(PLACE), 7, states)

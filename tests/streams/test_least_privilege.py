@@ -229,7 +229,7 @@ async def test_what_is_due_is_kept_checked_and_forgotten_by_those_whose_task_it_
     agents, guard, officer = (
         store_as(guarded_redis, user) for user in ("agents", "guard", "privacy")
     )
-    place, name = GroupShard(0, "reactions@3"), ("offers@3", "customer:1")
+    place, name = GroupShard(0, "reactions@4"), ("offers@4", "customer:1")
     moved = await agents.save(
         place, await agents.reached(place), 1, {name: StoredState(1, b"{}", 700_000)}
     )

@@ -24,7 +24,12 @@ Written by release 0.1.
 """
 SAID: dict[str, Any] = json.loads((RECORDED / "said.json").read_text(encoding="utf-8"))
 """What that release answered, and its digests."""
-NEW = {"profile@3": "profile@1", "months@3": "months@1", "whole@2": "whole@1"}
+NEW = {
+    "profile@3": "profile@1",
+    "months@3": "months@1",
+    "whole@2": "whole@1",
+    "offers@4": "offers@3",
+}
 """What is folded anew under another version, because it says something else; and what it was."""
 
 

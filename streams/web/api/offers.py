@@ -137,8 +137,8 @@ async def _decided(
 
     Decided again where somebody else took the last one.
     """
-    capped = any(cap.of == "household" for cap in deps.catalogue.contact.on(asked.channel))
-    households = await deps.lookups.households(who.offers.households) if capped else []
+    asks = deps.catalogue.asks_households(asked.channel)
+    households = await deps.lookups.households(who.offers.households) if asks else []
     while True:
         decided = decide_offer(who, households, deps.catalogue, models, asked)
         reached = (

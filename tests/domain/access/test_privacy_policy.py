@@ -43,6 +43,7 @@ OWN_WORD = frozenset(
             "offer-decided",
             "offer-lapsed",
             "member-contacted",
+            "member-died",
             "example-labelled",
             "model-drifted",
             "catalogue-adopted",

@@ -165,7 +165,7 @@ STATES: dict[str, Callable[[StoredState], StoredState]] = {
 }
 
 
-@pytest.mark.parametrize("base", ["customers@4", "reactions@3", "standings@1"])
+@pytest.mark.parametrize("base", ["customers@4", "reactions@4", "standings@1"])
 @pytest.mark.parametrize("what", STATES)
 async def test_a_state_that_is_not_what_its_history_comes_to_is_found(
     journal: Journal, running: Present, base: str, what: str
@@ -187,7 +187,7 @@ async def test_a_stream_that_would_fall_due_on_another_day_is_found(
     journal: Journal, running: Present
 ) -> None:
     """Its state is right, and it does not stand in the index as that says."""
-    store, group = rebuild(running.live, journal, processes=1), running.of("reactions@3")
+    store, group = rebuild(running.live, journal, processes=1), running.of("reactions@4")
     place, states = await _states(store, group)
     key, reached = next(iter(states)), await store.reached(place)
     assert await store.save(
