@@ -66,6 +66,11 @@ def read_arrivals(path: Path) -> ArrivalPolicy:
     for source, keys in policy.business_keys.items():
         for name, chosen in keys.items():
             known = EVENTS[name].model_fields.keys() if name in EVENTS else set[str]()
+            if name in EVENTS and "bank" in EVENTS[name].concerns:
+                raise BadFile(
+                    f"{path} cannot be used: {name} is for the whole bank, and has no business key "
+                    f"(business_keys.{source})"
+                )
             if unknown := sorted(set(chosen) - known):
                 raise BadFile(
                     f"{path} cannot be used: {name} has no field {unknown[0]} "

@@ -110,16 +110,19 @@ def re_drive(
     names = _named(journal, name, wanted)
     if mended and name is None:
         raise typer.BadParameter("one entry is mended at a time: name it")
+    how = Clearing("mended" if mended else "re-driven", by, why)
+    how.of(0)  # before anything is sent: what cannot be on record is not done
     with producer_of(settings, journal) as producer:
         if mended:
+            place, _ = find(journal, names[0])
             _send(settings, mended)
-            sent, how = [find(journal, names[0])[0]], Clearing("mended", by, why)
+            clear(settings, producer, journal, [place], how)
+            sent = 1
         else:
-            sent, how = send(producer, journal, names), Clearing("re-driven", by, why)
-        if name and not sent:
-            raise typer.BadParameter("there is nothing in it to send")
-        clear(settings, producer, journal, sent, how)
-    show({"entries": len(names), "sent": len(sent)}, as_json)
+            sent = send(settings, producer, journal, names, how)
+    if name and not sent:
+        raise typer.BadParameter("there is nothing in it to send")
+    show({"entries": len(names), "sent": sent}, as_json)
 
 
 def discard(

@@ -47,6 +47,9 @@ def _copy(file: Path, copied: Path, advance: Callable[[int], None]) -> None:
     part = copied.with_suffix(".part")
     part.unlink(missing_ok=True)
     with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as source:
+        # trap: a copy begins anew with each commit of others, unless it reads at one moment
+        source.execute("BEGIN")
+        source.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()
         [(size,)] = source.execute("PRAGMA page_size")
         with closing(sqlite3.connect(part)) as target:
             source.backup(target, pages=PAGES, progress=lambda *_: advance(PAGES * int(size)))

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 from uuid import uuid4
@@ -43,6 +43,10 @@ class Clearing(NamedTuple):
     fate: Fate
     by: str
     why: str
+
+    def of(self, entry: int) -> QuarantineCleared:
+        """The event of one entry; raises `ValueError` for a name or a reason that cannot be."""
+        return QuarantineCleared(entry=str(entry), fate=self.fate, by=self.by, reason=self.why)
 
 
 class Wanted(NamedTuple):
@@ -92,17 +96,31 @@ def find(journal: Journal, name: str) -> tuple[Place, Entry]:
     return Place(int(shard), int(number)), found[0]
 
 
-def re_drive(producer: ConfirmedProducer, journal: Journal, names: Iterable[str]) -> list[Place]:
-    """Send entries to the front door again as they were; gives those in which there was anything
-    to send.
+def re_drive(
+    settings: Settings,
+    producer: ConfirmedProducer,
+    journal: Journal,
+    names: Sequence[str],
+    how: Clearing,
+) -> int:
+    """Send entries to the front door again as they were, some at a time; what was sent is on record
+    also where something fails behind it.
+
+    Gives the number of those in which there was anything to send.
     """
-    sent = []
-    for name in names:
-        place, entry = find(journal, name)
-        if entry.original:
-            _as_it_was(producer, place.shard, entry)
-            sent.append(place)
-    return sent
+    count = 0
+    for at in range(0, len(names), AT_ONCE):
+        sent: list[Place] = []
+        try:
+            for name in names[at : at + AT_ONCE]:
+                place, entry = find(journal, name)
+                if entry.original:
+                    _as_it_was(producer, place.shard, entry)
+                    sent.append(place)
+        finally:
+            clear(settings, producer, journal, sent, how)
+        count += len(sent)
+    return count
 
 
 def clear(
@@ -116,10 +134,9 @@ def clear(
     now = datetime.now(ZoneInfo(settings.timezone))
     by_shard: dict[int, list[bytes]] = defaultdict(list)
     for place in places:
-        said = QuarantineCleared(entry=str(place.number), fate=how.fate, by=how.by, reason=how.why)
         stream = _stream(place.shard)
         name = f"{how.fate}/{place}/{uuid4().hex}"
-        event = Proposed(SOURCE, name, stream, now, now.date(), said)
+        event = Proposed(SOURCE, name, stream, now, now.date(), how.of(place.number))
         by_shard[shard_of(stream, len(journal))].append(write(event))
     waiting = [
         producer.submit(shard, write_batch(events[at : at + AT_ONCE]), batch=True)

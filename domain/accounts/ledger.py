@@ -218,7 +218,8 @@ def undone(
     """
     running: dict[str, _Running] = {}
     account = _moving(running, ledger, number, currency)
-    account.undo(amount, posted, day)
+    is_open = ledger.closed_through is None or posted[:7] > ledger.closed_through
+    account.undo(amount, posted if is_open else None, day)
     return _with(ledger, next(iter(running)), account.account())
 
 
@@ -259,9 +260,9 @@ class _Running:
             contained = self.days.get(containing, NOTHING)
             self.days[containing] = contained._replace(corrected=contained.corrected - amount)
 
-    def undo(self, amount: int, posted: Day, day: Day) -> None:
-        """Take a transaction back."""
-        if (was := self.days.get(posted)) is not None and was.number:
+    def undo(self, amount: int, posted: Day | None, day: Day) -> None:
+        """Take a transaction back; `posted` is None where its month is closed."""
+        if posted is not None and (was := self.days.get(posted)) is not None and was.number:
             came, went = was.came - max(amount, 0), was.went - max(-amount, 0)
             self.days[posted] = DaysMoves(
                 came, went, was.number - 1, was.corrected + amount, was.stated

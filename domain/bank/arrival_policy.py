@@ -6,6 +6,7 @@ that exist, rates in bounds: as data. What is not believed is set aside with its
 
 import re
 from datetime import date, timedelta
+from hashlib import sha256
 from typing import Annotated, NamedTuple
 from urllib.parse import quote
 
@@ -25,6 +26,8 @@ Worth = Annotated[int, Field(ge=1, le=10**12)]
 
 
 Fields = Annotated[tuple[Identifier, ...], Field(min_length=1, max_length=5)]
+LONGEST_NAME = 200
+"""Letters of an event's id."""
 NAMING = {STREAM, COMPANY_GROUP, HOUSEHOLD}
 SURELY = 100
 """Letters below which no name is too long."""
@@ -92,7 +95,10 @@ class ArrivalPolicy(_Said):
         if not (fields := keys.get(kind)):
             return event
         said = [quote(str(getattr(event.data, field)), safe="") for field in fields]
-        return event._replace(id="/".join((kind, *said)))
+        name = "/".join((kind, *said))
+        if len(name) > LONGEST_NAME:
+            name = f"{kind}/{sha256(name.encode()).hexdigest()}"
+        return event._replace(id=name)
 
     def doubt(self, event: Proposed, bounds: "Bounds", closed: date | None) -> Doubt | None:
         """Why an event is not believed within its bounds, where the day `closed` was the last that

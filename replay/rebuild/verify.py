@@ -150,12 +150,9 @@ def rows_verified(shard: Shard, rows: Sequence[Row]) -> list[Finding]:
             found.append(Finding("event", shard.number, f"position {row.position}", MISFILED))
         if row.event_type not in UPCASTERS:
             events.append(event)
-    noted = list(
-        zip(events, shard.identified([_as_proposed(event) for event in events]), strict=True)
-    )
-    known = shard.known(identity.key for _, identity in noted)
-    for event, identity in noted:
-        there = known.get(identity.key)
+    said = [_as_proposed(event) for event in events]
+    noted = zip(events, shard.identified(said), shard.find(said), strict=True)
+    for event, identity, there in noted:
         if there is None or (there.stream, there.version) != (event.stream, event.version):
             found.append(
                 Finding(

@@ -158,14 +158,17 @@ class Broker:
         finally:
             admin.close()
 
-    def has(self, topic: str) -> bool:
-        """Whether a topic is there, and for us to see. Raises `KafkaError` if nobody tells."""
+    def has(self, topic: str, partitions: int) -> bool:
+        """Whether a topic is there for us to see, with so many partitions or more.
+
+        Raises `KafkaError` if nobody tells.
+        """
         admin = self.admin()
         try:
             [found] = admin.describe_topics([topic])
         finally:
             admin.close()
-        return not found["error_code"]
+        return not found["error_code"] and len(found["partitions"]) >= partitions
 
     def topic_faults(self, partitions: int, replicas: int) -> list[str]:
         """What is wrong with the topics, a sentence each; raises `KafkaError`."""

@@ -10,7 +10,9 @@ tracked.
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -29,6 +31,7 @@ from streams.broker.kafka import (
     RECORDED,
     Broker,
     ConsumerRebalanceListener,
+    KafkaError,
     TopicPartition,
     pace,
 )
@@ -56,6 +59,8 @@ log = structlog.get_logger()
 MERGING = type_keys(IdentitiesMerged, IdentitiesUnmerged)
 """What is counted by its type, because it joins the data of two customers, or parts them."""
 
+TOLD_AT_ONCE = 50
+"""Entries in quarantine that are opened at once."""
 COMMIT_LIMIT = 1_000
 """Events in one transaction; a message is never split, so that its offset says all of it."""
 OFFSETS_EVERY = 5.0
@@ -110,9 +115,12 @@ class Intake(ConsumerRebalanceListener):
         self._consumer = broker.consumer(group)
         self._producer = broker.producer()
         self._logs = broker.logs()
-        self._tells = broker.has(OUTCOME_TOPIC)
+        self._tells = broker.has(OUTCOME_TOPIC, len(journal))
+        if not self._tells:
+            log.warning("senders_not_told", reason=f"no {OUTCOME_TOPIC} with {len(journal)} parts")
         self._published: list[Any] = []
         self._closing: date | None = None
+        self._tellings = deque[Any]()
         self._told: dict[int, int] = {}
         """By shard, the last entry in quarantine of which its sender was told."""
 
@@ -172,8 +180,7 @@ class Intake(ConsumerRebalanceListener):
             shard.claim()
             PULSE.beat()
             self._publish_missed(number)
-            self._told[number] = self._last_told(number)
-            self._tell_set_aside(number)
+            self._tell_missed(number)
             self._consumer.seek(
                 partition, self._next_offset(partition, shard.tracked(self._logs[number]))
             )
@@ -210,8 +217,8 @@ class Intake(ConsumerRebalanceListener):
                     message.offset,
                     number,
                     item.raw,
-                    self._judged(item, arrivals, is_ours=is_ours),
-                    _sent_with(message, item, is_ours=is_ours),
+                    judged := self._judged(item, arrivals, partition, is_ours=is_ours),
+                    _sent_with(message, item, judged, is_ours=is_ours),
                 )
                 (arrivals if self._is_at_home(arrival, partition) else strays).append(arrival)
             if len(arrivals) >= COMMIT_LIMIT:
@@ -221,7 +228,7 @@ class Intake(ConsumerRebalanceListener):
             self._commit_under(traces, partition, arrivals, strays, messages[-1].offset)
 
     def _judged(
-        self, item: Item, before: Sequence[Arrival], *, is_ours: bool
+        self, item: Item, before: Sequence[Arrival], partition: int, *, is_ours: bool
     ) -> Proposed | Rejected | Refused:
         """What was read, unless it must not come in, or is not for its sender to say."""
         if self._screen.forbids(item):
@@ -232,18 +239,21 @@ class Intake(ConsumerRebalanceListener):
             return item.read if is_ours else NOT_FOR_OTHERS
         event = self._screen.named(item.read)
         doubt = self._screen.doubt(event, self._clock(), self._last_closed)
-        doubt = doubt or self._of_answer(event) or self._of_reversal(event, before)
+        doubt = doubt or self._of_answer(event) or self._of_reversal(event, before, partition)
         if doubt is None and isinstance(event.data, DayClosed):
             self._closing = max(self._closing or event.data.date, event.data.date)
         return doubt or event
 
-    def _of_reversal(self, event: Proposed, before: Sequence[Arrival]) -> Rejected | None:
-        """Why it undoes nothing that was posted, nor is about to be."""
+    def _of_reversal(
+        self, event: Proposed, before: Sequence[Arrival], partition: int
+    ) -> Rejected | None:
+        """Why it undoes nothing that was posted, nor is about to be; a stray is judged at home."""
         if not isinstance(event.data, TransactionReversed):
             return None
+        if shard_of(event.stream, self._shards) != partition:
+            return None
         pending = (each.read for each in before if isinstance(each.read, Proposed))
-        own = self._journal[shard_of(event.stream, self._shards)]
-        return doubt_of_reversal(event, own, pending)
+        return doubt_of_reversal(event, self._journal[partition], pending)
 
     def _of_answer(self, event: Proposed) -> Rejected | None:
         """Why it is no answer to a decision.
@@ -355,15 +365,37 @@ class Intake(ConsumerRebalanceListener):
                 self._publish(number, batch)
             after = rows[-1].position
 
+    def _tell_missed(self, number: int) -> None:
+        """Tell senders what they were not told before this process was there."""
+        if self._tells:
+            with self._no_harm():
+                self._told[number] = self._last_told(number)
+            self._tell_set_aside(number)
+
+    @contextmanager
+    def _no_harm(self) -> Iterator[None]:
+        """Whoever cannot be told stops nobody: from the first failure on nothing is told."""
+        try:
+            yield
+        except KafkaError as error:
+            self._tells = False
+            log.warning("senders_not_told", reason=type(error).__name__)
+
     def _tell_set_aside(self, number: int) -> None:
         """Tell senders what was set aside of theirs since the last that they were told of."""
-        if not self._tells:
-            return
-        while entries := self._journal[number].quarantined(self._told[number]):
+        with self._no_harm():
+            self._tell(number)
+
+    def _tell(self, number: int) -> None:
+        while self._tellings and self._tellings[0].is_done:
+            self._tellings.popleft().get(timeout=0)
+        while self._tells and (
+            entries := self._journal[number].quarantined(self._told[number], TOLD_AT_ONCE)
+        ):
             for entry in entries:
                 value = told(number, entry)
                 ours = self._vouching.header(value, OUTCOME_TOPIC)
-                self._published.append(
+                self._tellings.append(
                     self._producer.send(
                         OUTCOME_TOPIC,
                         value=value,
@@ -387,7 +419,7 @@ class Intake(ConsumerRebalanceListener):
         """The last entry in quarantine of which `outcomes` tells; the newest there is, where it
         tells of none: nobody is told everything once more because a broker has lost it.
         """
-        last = self._last_of(OUTCOME_TOPIC, number) if self._tells else None
+        last = self._last_of(OUTCOME_TOPIC, number)
         if last is not None and self._vouching.holds(last.value, last.headers, OUTCOME_TOPIC):
             return entry_told(last.value) or 0
         return self._journal[number].last_set_aside()
@@ -402,8 +434,10 @@ class Intake(ConsumerRebalanceListener):
             if end == 0 or end == reader.beginning_offsets([partition])[partition]:
                 return None
             reader.seek(partition, end - 1)
-            [last] = reader.poll(timeout_ms=10_000, max_records=1)[partition]
-            return last
+            found = reader.poll(timeout_ms=10_000, max_records=1).get(partition)
+            if not found:
+                raise KafkaError(f"{topic}/{number} does not give its last message")
+            return found[0]
         finally:
             reader.close()
 
@@ -415,14 +449,16 @@ def _is_ours(arrival: Arrival) -> bool:
     return '"ours": true' in (arrival.sent_with or "")
 
 
-def _sent_with(message: Any, item: Item, *, is_ours: bool) -> str | None:
+def _sent_with(
+    message: Any, item: Item, judged: Proposed | Rejected | Refused, *, is_ours: bool
+) -> str | None:
     """What there was beside the bytes of what is rejected, as JSON: whether it was our own word.
 
     Key and headers, if all of the message is rejected.
     """
-    if not isinstance(item.read, Rejected):
+    if not isinstance(judged, Rejected):
         return None
-    said: dict[str, Any] = {"ours": True} if is_ours else {}
+    said: dict[str, Any] = {"ours": True} if is_ours and isinstance(item.read, Rejected) else {}
     if not message.value or item.raw == message.value:
         said["headers"] = {
             name: (content or b"").decode("utf-8", "replace") for name, content in message.headers

@@ -16,11 +16,10 @@ UNKNOWN = Rejected(
     "again behind it",
     "data.event",
 )
-AT_ONCE = 1_000
 
 
 def doubt_of_reversal(
-    event: Proposed, own: Shard, pending: Iterable[Proposed | Recorded] = ()
+    event: Proposed, own: Shard, pending: Iterable[Proposed] = ()
 ) -> Rejected | None:
     """Why an event undoes nothing that was posted; None if it does, or is no reversal.
 
@@ -38,9 +37,12 @@ def doubt_of_reversal(
     for name in ("account", "amount", "currency"):
         if getattr(said, name) != getattr(posted.data, name):
             return Rejected("the transaction said otherwise", f"data.{name}")
+    if event.business_date < posted.business_date:
+        return Rejected("it is undone before it was posted", "businessdate")
     if said.posted != posted.business_date:
         return Rejected(f"the transaction is of {posted.business_date}", "data.posted")
-    for other in (*_reversals(event.stream, own), *here):
+    before: list[Proposed | Recorded] = [*_reversals(event.stream, own), *here]
+    for other in before:
         if isinstance(other.data, TransactionReversed) and _undoes(other, event):
             return Rejected(f"the transaction was undone already, by {other.id}", "data.event")
     return None
@@ -55,19 +57,15 @@ def _undoes(other: Proposed | Recorded, event: Proposed) -> bool:
 
 
 def _posted(
-    event: Proposed, name: str, own: Shard, here: Iterable[Proposed | Recorded]
+    event: Proposed, name: str, own: Shard, here: Iterable[Proposed]
 ) -> Proposed | Recorded | None:
-    for each in here:
-        if (each.source, each.id) == (event.source, name):
-            return each
+    """What is recorded under a name, or else what comes first under it now."""
     [known] = own.find([event._replace(id=name)])
-    if known is None:
-        return None
-    return next(iter(own.history(known.stream, known.version - 1, 1)), None)
+    if known is not None:
+        return next(iter(own.at_the_door(known.stream, known.version - 1, 1)), None)
+    return next((each for each in here if (each.source, each.id) == (event.source, name)), None)
 
 
 def _reversals(stream: str, own: Shard) -> Iterator[Recorded]:
-    after = 0
-    while events := own.history(stream, after, AT_ONCE, (type_key(TransactionReversed),)):
-        yield from events
-        after = events[-1].version
+    """All that was undone: seldom asked, and by whoever is about to undo something more."""
+    return own.at_the_door(stream, event_types=(type_key(TransactionReversed),))

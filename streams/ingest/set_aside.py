@@ -5,7 +5,6 @@ Never what it said.
 """
 
 import json
-from collections.abc import Iterator
 
 import msgspec
 
@@ -14,7 +13,10 @@ from streams.journal import Entry, Shard
 SOURCE = "tierfold/intake"
 SET_ASIDE = "tierfold.arrival-set-aside.v1"
 LOOKED_BACK = 2_000
-"""Of the newest entries of a shard, so many are looked through for one name."""
+"""So many of the newest entries of all shards together are looked through for one name."""
+AT_ONCE = 50
+TOLD_OF = 300
+"""Letters of a name or a reason that are told: a message has its limit, and a sender has none."""
 
 
 class Sender(msgspec.Struct):
@@ -23,6 +25,7 @@ class Sender(msgspec.Struct):
     source: str | None = None
     id: str | None = None
     type: str | None = None
+    subject: str | None = None
 
 
 def sender_of(entry: Entry) -> Sender:
@@ -31,7 +34,7 @@ def sender_of(entry: Entry) -> Sender:
         return msgspec.json.decode(entry.original, type=Sender)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         said = json.loads(entry.sent_with or "{}").get("headers", {})
-        return Sender(*(said.get(f"ce_{name}") for name in ("source", "id", "type")))
+        return Sender(*(said.get(f"ce_{name}") for name in Sender.__struct_fields__))
 
 
 def told(shard: int, entry: Entry) -> bytes:
@@ -40,6 +43,11 @@ def told(shard: int, entry: Entry) -> bytes:
     Its subject is the source of what was sent. Whoever hears it twice knows it by its id.
     """
     sender = sender_of(entry)
+    names = {
+        name: _short(said)
+        for name, said in msgspec.structs.asdict(sender).items()
+        if name != "subject"
+    }
     said = {
         "specversion": "1.0",
         "id": f"{shard}/{entry.number}",
@@ -47,15 +55,19 @@ def told(shard: int, entry: Entry) -> bytes:
         "type": SET_ASIDE,
         "time": entry.quarantined_at,
         "data": {
-            **msgspec.structs.asdict(sender),
-            "field": entry.field,
-            "reason": entry.reason,
+            **names,
+            "field": _short(entry.field),
+            "reason": _short(entry.reason),
             "log": entry.log,
             "offset": entry.offset,
             "item": entry.item,
         },
     }
-    return msgspec.json.encode(said | ({"subject": sender.source} if sender.source else {}))
+    return msgspec.json.encode(said | ({"subject": names["source"]} if sender.source else {}))
+
+
+def _short(said: str | None) -> str | None:
+    return said if said is None or len(said) <= TOLD_OF else f"{said[:TOLD_OF]}…"
 
 
 def entry_told(value: bytes) -> int | None:
@@ -67,21 +79,12 @@ def entry_told(value: bytes) -> int | None:
         return None
 
 
-def of_name(shard: Shard, source: str, event_id: str) -> Entry | None:
-    """The newest entry of this name, among the newest of a shard."""
-    newest = reversed([*_newest(shard)])
-    return next(
-        (
-            entry
-            for entry in newest
-            if (sender := sender_of(entry)).source == source and sender.id == event_id
-        ),
-        None,
-    )
-
-
-def _newest(shard: Shard) -> Iterator[Entry]:
-    after = max(shard.last_set_aside() - LOOKED_BACK, 0)
-    while entries := shard.quarantined(after):
-        yield from entries
-        after = entries[-1].number
+def of_name(shard: Shard, name: tuple[str, str, str], newest: int) -> Entry | None:
+    """The newest entry with this source, id and subject, among so many of a shard."""
+    last = shard.last_set_aside()
+    for before in range(last, max(last - newest, 0), -AT_ONCE):
+        for entry in reversed(shard.quarantined(max(before - AT_ONCE, 0), AT_ONCE)):
+            sender = sender_of(entry)
+            if (sender.source, sender.id, sender.subject) == name:
+                return entry
+    return None

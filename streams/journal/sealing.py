@@ -41,10 +41,11 @@ def subjects_of(sealed: Sequence[Row]) -> set[str]:
     return {_subject(row, row.state.rfind(SEALED)) for row in sealed}
 
 
-def opened(rows: Sequence[Row], keyring: Keyring | None) -> list[Row]:
+def opened(rows: Sequence[Row], keyring: Keyring | None, *, at_the_door: bool = False) -> list[Row]:
     """Rows whose bytes can be decoded.
 
-    In the place of those whose subject was forgotten, rows that say so and nothing else.
+    In the place of those whose subject was forgotten, rows that say so and nothing else; and of
+    those whose subject is restricted, but for who judges what comes `at_the_door`.
 
     Raises `ValueError` for bytes that were not sealed so, and `NoKey` where the keys are not those
     of this journal.
@@ -58,7 +59,7 @@ def opened(rows: Sequence[Row], keyring: Keyring | None) -> list[Row]:
         return list(rows)
     if keyring is None:
         raise ValueError("these events are sealed, and there are no keys at hand")
-    keys = keyring.get(wanted)
+    keys = keyring.to_seal(wanted) if at_the_door else keyring.get(wanted)
     return [
         row if subject is None else _open(row, place, keys[subject])
         for row, place, subject in zip(rows, places, subjects, strict=True)

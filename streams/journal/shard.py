@@ -386,6 +386,29 @@ class Shard:
             after_version += len(rows)
         return []
 
+    def at_the_door(
+        self,
+        stream: str,
+        after_version: int = 0,
+        most: int | None = None,
+        event_types: Collection[str] = (),
+    ) -> Iterator[Recorded]:
+        """The events of one stream for whoever judges what comes: of who is restricted too.
+
+        In order, less those that were forgotten; of so many at `most`, and of some types, if any
+        are named.
+        """
+        while rows := self.rows(stream, after_version, most or CHUNK_EVENTS):
+            wanted = [row for row in rows if not event_types or row.event_type in event_types]
+            yield from (
+                row.event()
+                for row in opened(wanted, self._keyring, at_the_door=True)
+                if row.event_type != FORGOTTEN
+            )
+            if most is not None:
+                return
+            after_version += len(rows)
+
     def own(self) -> list[Recorded]:
         """The events of the shard's own stream, in order.
 

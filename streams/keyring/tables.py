@@ -5,6 +5,7 @@ In a database of their own, SQLite or PostgreSQL; both agree on all statements.
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +49,8 @@ FILE = "SELECT pg_relation_filenode('keys')"
 COUNTS = "SELECT COUNT(wrapped), COUNT(destroyed_at), (SELECT COUNT(*) FROM restricted) FROM keys"
 
 Row = tuple[Any, ...]
+LOCKED = 30.0
+"""Seconds for which others may keep the database locked."""
 
 
 def has_keys(url: str) -> bool:
@@ -149,10 +152,27 @@ def _open_sqlite(file: Path) -> sqlite3.Connection:
     `secure_delete` is on.
     """
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    connection = sqlite3.connect(file, timeout=30, check_same_thread=False)
-    for pragma in ("journal_mode = WAL", "secure_delete = ON", "synchronous = FULL"):
+    connection = sqlite3.connect(file, timeout=LOCKED, check_same_thread=False)
+    _write_ahead(connection)
+    for pragma in ("secure_delete = ON", "synchronous = FULL"):
         connection.execute(f"PRAGMA {pragma}")
     return connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Trap: whoever changes the mode while another does is told at once that it is locked, however
+    long it would wait.
+    """
+    deadline = time.monotonic() + LOCKED
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _open_postgres(url: str) -> Any:

@@ -31,11 +31,17 @@ def _parts(events: Iterable[bytes]) -> Iterator[list[bytes]]:
 
 
 def told(shard: Shard, events: Sequence[Proposed]) -> list[bool]:
-    """Which of some reactions are recorded, by their names or by those of older releases."""
+    """Which of some reactions are recorded, by their names or by those of older releases.
+
+    By an older name others may have told something else.
+    """
     known = [at is not None for at in shard.find(events)]
     renamed = [(place, older) for place, event in enumerate(events) if (older := older_name(event))]
-    for (place, _), at in zip(renamed, shard.find([event for _, event in renamed]), strict=True):
-        known[place] |= at is not None
+    found = zip(renamed, shard.find([event for _, event in renamed]), strict=True)
+    there = [(place, older, at) for (place, older), at in found if at is not None]
+    told_then = shard.identified([older for _, older, _ in there])
+    for (place, _, at), identity in zip(there, told_then, strict=True):
+        known[place] |= at.content == identity.content
     return known
 
 

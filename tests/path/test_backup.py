@@ -2,11 +2,14 @@
 
 import re
 import shlex
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from deploy.operations import backup
 from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
 from tests.conftest import TIERFOLD, Running, environment_of, settings_in
@@ -73,3 +76,29 @@ def test_nothing_is_copied_where_there_is_no_bank(tmp_path: Path, what: str) -> 
     assert done.returncode == 2
     assert b"is this the bank's data folder?" in done.stderr
     assert not (tmp_path / "copy").exists()
+
+
+def test_a_copy_ends_although_others_write_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the file was when it began, however often somebody commits between two steps."""
+    monkeypatch.setattr(backup, "PAGES", 20)
+    file = tmp_path / "shard-0.db"
+    with closing(sqlite3.connect(file)) as writer:
+        writer.execute("PRAGMA journal_mode = WAL")
+        writer.execute("CREATE TABLE rows (said BLOB)")
+        writer.executemany("INSERT INTO rows VALUES (?)", [(bytes(3_000),)] * 500)
+        writer.commit()
+        steps: list[int] = []
+
+        def advance(count: int) -> None:
+            steps.append(count)
+            assert len(steps) < 1_000, "it begins anew, again and again"
+            writer.execute("INSERT INTO rows VALUES ('late')")
+            writer.commit()
+
+        backup.copy([file], tmp_path / "copy", advance)
+    with closing(sqlite3.connect(tmp_path / "copy" / "shard-0.db")) as copied:
+        [(count,)] = copied.execute("SELECT COUNT(*) FROM rows")
+
+    assert (count, len(steps) > 10) == (500, True)

@@ -139,3 +139,22 @@ def test_many_are_let_go_at_once_with_a_reason(running: Running) -> None:
         ("discarded", "li.wei", "a test of the sender")
     }
     assert (nothing.returncode, b"name an entry" in nothing.stderr) == (2, True)
+
+
+def test_what_cannot_be_on_record_is_not_done(running: Running) -> None:
+    """A name that is none: refused before anything is sent."""
+    send(running, (event_of({**VISIT, "type": "junk"}, "kept"), []))
+    before = running.counts().arrived
+    done = running.run("quarantine", "re-drive", "--type", "tierfold.junk.v1", "--by", "li wei")
+
+    assert done.returncode != 0
+    assert running.counts().arrived == before
+
+
+def test_who_has_a_name_of_megabytes_is_told_of_its_beginning(running: Running) -> None:
+    """A message has its limit, and intake goes on."""
+    before = len(told(running))
+    send(running, (event_of({**VISIT, "type": "junk"}, "x" * 3_000_000), []))
+    wait_until(lambda: len(told(running)) > before)
+
+    assert max(len(each["data"]["id"]) for each in told(running)) < 1_000

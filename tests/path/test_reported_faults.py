@@ -148,6 +148,7 @@ def test_a_name_that_six_customers_events_have_is_each_ones_own(running: Running
 
     assert (first, again, contradicted) == ([201] * 6, [200] * 6, [409])
     assert sorted(told) == [f"customer:b4{number}" for number in range(6)]
+    assert running.report("replay", "verify")["found"] == 0
 
 
 def test_a_transaction_under_another_id_is_booked_once(tmp_path: Path) -> None:

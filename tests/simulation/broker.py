@@ -54,9 +54,9 @@ class Broker:
         self._incarnation += 1
         self.messages.clear()
 
-    def has(self, topic: str) -> bool:
+    def has(self, topic: str, partitions: int) -> bool:
         """Every topic is there."""
-        return bool(topic)
+        return bool(topic) and partitions == self._shards
 
     def holds(self, partition: TopicPartition, offset: int) -> bool:
         """Whether a partition has a message at an offset."""

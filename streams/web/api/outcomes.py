@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from domain.event import BANK
 from streams.broker.routing import shard_of
-from streams.ingest.set_aside import of_name
+from streams.ingest.set_aside import LOOKED_BACK, of_name
 from streams.journal import recorded_at_of
 from streams.web.dependencies import WebDependencies
 from streams.web.problems import Problem
@@ -64,7 +64,11 @@ def add_outcomes(app: FastAPI, deps: WebDependencies) -> None:
         named = SentName(source, id, subject)
         found = await asyncio.to_thread(_outcome, deps, named)
         if found is None:
-            raise Problem(404, "nothing of this name has arrived, or it was refused")
+            raise Problem(
+                404,
+                "nothing of this name has arrived, or it was refused; a source with a business key "
+                "is asked by the name made of it",
+            )
         return found
 
 
@@ -72,7 +76,8 @@ def _outcome(deps: WebDependencies, named: SentName) -> Outcome | None:
     """In the shard of its stream, or in quarantine, wherever it arrived."""
     number = 0 if named.stream == BANK else shard_of(named.stream, deps.shards)
     stream = f"shard:{number}" if named.stream == BANK else named.stream
-    [known] = deps.journal[number].find([named._replace(stream=stream)])
+    told = f"{named.id}/{number}" if named.stream == BANK else named.id
+    [known] = deps.journal[number].find([named._replace(stream=stream, id=told)])
     if known is not None:
         [row] = deps.journal[number].rows(known.stream, known.version - 1, 1)
         return Outcome(
@@ -84,7 +89,7 @@ def _outcome(deps: WebDependencies, named: SentName) -> Outcome | None:
             recorded_at=recorded_at_of(row.state),
         )
     for shard in deps.journal:
-        if entry := of_name(shard, named.source, named.id):
+        if entry := of_name(shard, named, max(LOOKED_BACK // deps.shards, 1)):
             return Outcome(
                 **named._asdict(),
                 outcome="quarantined",

@@ -49,7 +49,7 @@ REFUSALS = {401, 403, 429}
 STRANGERS = "600/minute"
 """How often one address may ask without a token that lets it in."""
 TOLD = "60/minute"
-"""How many refusals of one caller, or of one address, are logged; all are counted."""
+"""How many refusals of one question are logged of one caller or address; all are counted."""
 ManagersOf = Callable[[str], Awaitable[Collection[str]]]
 
 
@@ -210,7 +210,7 @@ class Authorize:
     def refused(self, request: Request, what: str, status: int) -> None:
         """Count a refusal, and log it unless there are too many of them."""
         REFUSED.labels(status).inc()
-        if self._told.allows(request.state.who or _address(request)):
+        if self._told.allows(f"{request.state.who or _address(request)} {what}"):
             log.warning("access_denied", who=request.state.who, what=what, status=status)
 
     async def _caller(self, request: Request) -> Caller:

@@ -61,10 +61,9 @@ logging.getLogger("lib").error("for %s with Bearer %s", "customer:4711", "geheim
         [sys.executable, "-c", program], capture_output=True, check=True, timeout=60
     )
     lines = [json.loads(line) for line in done.stderr.splitlines()]
+    said = json.dumps([{**line, "timestamp": None} for line in lines])  # it has any digits
 
     assert [line["event"].split()[0] for line in lines] == ["said", "broken", "for"]
     assert lines[0]["count"] == 3
     assert "ValueError" in lines[1]["exception"]
-    assert all(
-        secret not in done.stderr for secret in (b"4711", b"geheim", b"13800138000", b'"abc"')
-    )
+    assert all(secret not in said for secret in ("4711", "geheim", "13800138000", '"abc"'))

@@ -136,3 +136,21 @@ def test_a_business_key_of_no_field_is_refused(tmp_path: Path, name: str) -> Non
     """With the source and the field."""
     with pytest.raises(BadFile, match=f"{name} has no field number.*business_keys.core"):
         read_arrivals(keyed(tmp_path, **{name: ["number"]}))
+
+
+def test_what_is_for_the_whole_bank_has_no_business_key(tmp_path: Path) -> None:
+    """Each shard has a copy under a name of its own."""
+    with pytest.raises(BadFile, match="day-closed is for the whole bank"):
+        read_arrivals(keyed(tmp_path, **{"day-closed": ["date"]}))
+
+
+def test_a_name_of_long_fields_is_no_longer_than_an_id(tmp_path: Path) -> None:
+    """And still another one for another transaction."""
+    policy = read_arrivals(keyed(tmp_path, **{"transaction-posted": ["account", "transaction"]}))
+    first, second = (
+        policy.named(proposed(PAID.model_copy(update=update), "x", source="core")).id
+        for update in ({"account": "a" * 128, "transaction": last * 128} for last in "xy")
+    )
+
+    assert len(first) == len(second) <= 200
+    assert first != second
