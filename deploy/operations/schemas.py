@@ -16,8 +16,9 @@ from domain.event import is_own_word
 from domain.event_types import EVENT_BY_TYPE, PREFIX
 from domain.offers.catalogue import Catalogue
 from domain.tiering.policy import TierPolicy
-from streams.broker.kafka import INTERACTIONS, RECORDED
+from streams.broker.kafka import INTERACTIONS, OUTCOME_TOPIC, RECORDED
 from streams.ingest.cloudevents import BATCH, STRUCTURED
+from streams.ingest.set_aside import SET_ASIDE
 
 WRITTEN: dict[str, type[BaseModel]] = {
     "tier-policy.schema.json": TierPolicy,
@@ -118,7 +119,7 @@ def event_schema(event_type: str) -> dict[str, Any]:
 
 
 def asyncapi() -> dict[str, Any]:
-    """The AsyncAPI 3.0 document of the topic that core systems write to."""
+    """The AsyncAPI 3.0 document of what core systems write, and are told."""
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -136,18 +137,57 @@ def asyncapi() -> dict[str, Any]:
                     }
                     for event_type in SENDERS
                 },
-            }
+            },
+            OUTCOME_TOPIC: {
+                "address": OUTCOME_TOPIC,
+                "messages": {"arrival-set-aside-v1": _set_aside()},
+            },
         },
         "operations": {
             "receiveInteraction": {
                 "action": "receive",
                 "channel": {"$ref": f"#/channels/{INTERACTIONS}"},
-            }
+            },
+            "sendOutcome": {
+                "action": "send",
+                "channel": {"$ref": f"#/channels/{OUTCOME_TOPIC}"},
+            },
         },
         "components": {
             "messages": {
                 event_type.replace(".", "-"): _message(event_type) for event_type in SENDERS
             }
+        },
+    }
+
+
+def _set_aside() -> dict[str, Any]:
+    """What senders are told of something that was set aside."""
+    text = {"type": ["string", "null"]}
+    data = {
+        "source": {**text, "description": "The source of what was sent, where it can be read."},
+        "id": {**text, "description": "Its id."},
+        "type": {**text, "description": "Its type."},
+        "field": {**text, "description": "The field at fault, where there is one."},
+        "reason": {"type": "string", "description": "Why it was set aside."},
+        "log": {"type": "string", "description": "The log in which it came."},
+        "offset": {"type": "integer", "description": "Its offset there."},
+        "item": {"type": "integer", "description": "Its place in the message."},
+    }
+    named = {name: {"type": "string"} for name in ("id", "source", "subject", "time")}
+    return {
+        "name": SET_ASIDE,
+        "contentType": STRUCTURED,
+        "summary": "Something was set aside. The subject is the source of what was sent.",
+        "payload": {
+            "type": "object",
+            "required": ["specversion", "id", "source", "type", "time", "data"],
+            "properties": {
+                "specversion": {"const": "1.0"},
+                "type": {"const": SET_ASIDE},
+                **named,
+                "data": {"type": "object", "properties": data},
+            },
         },
     }
 

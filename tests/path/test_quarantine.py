@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from deploy.operations.schemas import asyncapi
 from deploy.wiring import journal_of
 from domain.bank.events import QuarantineCleared
 from streams.broker.kafka import INTERACTIONS, OUTCOME_TOPIC, Broker, TopicPartition
@@ -90,6 +91,10 @@ def test_a_sender_is_told_what_was_set_aside_and_why(running: Running) -> None:
         "twice": "id",
         "unknown": "type",
     }
+    said = asyncapi()["channels"][OUTCOME_TOPIC]["messages"]["arrival-set-aside-v1"]["payload"]
+    for each in kinds.values():
+        assert each.keys() == said["properties"].keys()
+        assert each["data"].keys() == said["properties"]["data"]["properties"].keys()
     assert all(entries[each["id"]]["reason"] == each["data"]["reason"] for each in kinds.values())
     assert {name: (each["outcome"], each["field"]) for name, each in seen.items()} == {
         "wrong": ("quarantined", "data.channel"),
