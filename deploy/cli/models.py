@@ -180,13 +180,11 @@ def value(
         print(
             msgspec.json.encode({"answered": len(found), "arms": arms, "other": other}).decode()
         )  # what is not a number is null
-    elif not found:
-        errors.print(
-            "No offer was answered yet: ask for next best offers, and send what came of it"
-        )
-    else:
-        print_arms(arms)
-        print_estimates(other)
+        return
+    if not found:
+        errors.print("No offer was answered yet: ask for next best offers, and send answers")
+    print_arms(arms)
+    print_estimates(other)
 
 
 def _names(journal: "Journal") -> Iterator[str]:
