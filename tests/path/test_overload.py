@@ -13,7 +13,7 @@ import pytest
 from deploy.embedded.services import memory_of
 from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
-from tests.conftest import Running, settings_in
+from tests.conftest import Running, settings_in, wait_until
 from tests.sizes import sized
 
 pytestmark = pytest.mark.faults
@@ -82,8 +82,9 @@ def test_more_than_the_machine_bears_is_folded_a_little_later(
     (tmp_path / "bank.jsonl").write_bytes(b"\n".join(events))
     with asking(running, seen):
         fed = [running.report("feed", str(tmp_path / "bank.jsonl")) for _ in range(3)]
+        begun = time.monotonic()
+        wait_until(lambda: seen["answered"] > AT_ONCE, SOON)  # a fast machine is fed in a moment
     sizes = {name: memory_of(pid) for name, pid in running.pids().items()}
-    begun = time.monotonic()
     running.settle()
     waited = time.monotonic() - begun
 
