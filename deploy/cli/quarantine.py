@@ -140,12 +140,14 @@ def discard(
 
     Their bytes stay. Who did it, and why, is an event.
     """
-    from deploy.operations.quarantine import Clearing, Wanted, clear, find
+    from deploy.operations.quarantine import Clearing, Place, Wanted, clear, find
     from deploy.wiring import journal_of, producer_of
 
     settings, wanted = settings_of(data_dir), Wanted(source, type_, field, reason)
     journal = journal_of(settings)
-    places = [find(journal, each)[0] for each in _named(journal, name, wanted)]
+    if name is not None:
+        find(journal, name)
+    places = [Place.of(each, len(journal)) for each in _named(journal, name, wanted)]
     with producer_of(settings, journal) as producer:
         clear(settings, producer, journal, places, Clearing("discarded", by, why))
     show({"discarded": len(places)}, as_json)

@@ -3,6 +3,7 @@
 One broker or a cluster, open on loopback or with SASL/SCRAM and ACLs.
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -34,10 +35,21 @@ TOOLS = {
 
 
 def jars(folder: Path) -> Path:
-    """The folder with Kafka's jars, resolved by Maven unless they are there. Raises `Missing`."""
+    """The folder with Kafka's jars, resolved by Maven unless they are there. Raises `Missing`.
+
+    One process at a time: two Mavens that fill one folder break each other's files.
+    """
     there = folder / "jars"
-    if (there / "complete").is_file():
-        return there
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "jars.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (there / "complete").is_file():
+            _resolve(there)
+    return there
+
+
+def _resolve(there: Path) -> None:
+    """Let Maven copy what Kafka needs into a folder. Raises `Missing`."""
     if not (maven := shutil.which("mvn")) or not shutil.which("java"):
         raise Missing(
             "Apache Kafka needs java (17 or later) and mvn: install the packages "
@@ -59,7 +71,6 @@ def jars(folder: Path) -> Path:
             f"Maven cannot get Apache Kafka: {done.stdout.decode(errors='replace').strip()[-500:]}"
         )
     (there / "complete").touch()
-    return there
 
 
 def cluster_of(folder: Path) -> str:

@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -32,6 +32,14 @@ class Place(NamedTuple):
 
     shard: int
     number: int
+
+    @classmethod
+    def of(cls, name: str, shards: int) -> Self:
+        """The place of that name; raises `UserError` for what is none."""
+        shard, _, number = name.partition("/")
+        if not (shard.isdecimal() and number.isdecimal() and int(shard) < shards):
+            raise UserError(f"{name} is not an entry: SHARD/NUMBER, with a shard below {shards}")
+        return cls(int(shard), int(number))
 
     def __str__(self) -> str:
         return f"{self.shard}/{self.number}"
@@ -87,13 +95,11 @@ def rows(journal: Journal) -> Iterator[dict[str, Any]]:
 
 def find(journal: Journal, name: str) -> tuple[Place, Entry]:
     """The entry of a name; raises `UserError` where there is none."""
-    shard, _, number = name.partition("/")
-    if not (shard.isdecimal() and number.isdecimal() and int(shard) < len(journal)):
-        raise UserError(f"{name} is not an entry: SHARD/NUMBER, with a shard below {len(journal)}")
-    found = journal[int(shard)].quarantined(int(number) - 1, 1)
-    if not found or found[0].number != int(number):
+    place = Place.of(name, len(journal))
+    found = journal[place.shard].quarantined(place.number - 1, 1)
+    if not found or found[0].number != place.number:
         raise UserError(f"there is no entry {name}: `tierfold quarantine list` names all")
-    return Place(int(shard), int(number)), found[0]
+    return place, found[0]
 
 
 def re_drive(

@@ -9,8 +9,11 @@ from collections.abc import Iterable, Iterator
 from domain.accounts.events import TransactionPosted, TransactionReversed
 from domain.envelope import Proposed, Recorded
 from domain.event_types import type_key
-from streams.journal import Rejected, Shard
+from streams.journal import FORGOTTEN, Rejected, Shard
 
+REVERSED = type_key(TransactionReversed)
+AT_ONCE = 1_000
+"""Rows of a stream that are read in one go."""
 UNKNOWN = Rejected(
     "no such transaction is recorded of this source and customer; if it comes later, send this "
     "again behind it",
@@ -41,7 +44,7 @@ def doubt_of_reversal(
         return Rejected("it is undone before it was posted", "businessdate")
     if said.posted != posted.business_date:
         return Rejected(f"the transaction is of {posted.business_date}", "data.posted")
-    before: list[Proposed | Recorded] = [*_reversals(event.stream, own), *here]
+    before: list[Proposed | Recorded] = [*_reversals_since(posted, own), *here]
     for other in before:
         if isinstance(other.data, TransactionReversed) and _undoes(other, event):
             return Rejected(f"the transaction was undone already, by {other.id}", "data.event")
@@ -62,10 +65,19 @@ def _posted(
     """What is recorded under a name, or else what comes first under it now."""
     [known] = own.find([event._replace(id=name)])
     if known is not None:
-        return next(iter(own.at_the_door(known.stream, known.version - 1, 1)), None)
+        rows = own.opened(own.rows(known.stream, known.version - 1, 1), at_the_door=True)
+        return next((row.event() for row in rows if row.event_type != FORGOTTEN), None)
     return next((each for each in here if (each.source, each.id) == (event.source, name)), None)
 
 
-def _reversals(stream: str, own: Shard) -> Iterator[Recorded]:
-    """All that was undone: seldom asked, and by whoever is about to undo something more."""
-    return own.at_the_door(stream, event_types=(type_key(TransactionReversed),))
+def _reversals_since(posted: Proposed | Recorded, own: Shard) -> Iterator[Recorded]:
+    """What is recorded as undone since something was posted: nothing can be undone before."""
+    if not isinstance(posted, Recorded):
+        return
+    after = posted.version
+    while rows := own.rows(posted.stream, after, AT_ONCE):
+        wanted = [row for row in rows if row.event_type == REVERSED]
+        for row in own.opened(wanted, at_the_door=True):
+            if row.event_type != FORGOTTEN:
+                yield row.event()
+        after += len(rows)

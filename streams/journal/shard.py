@@ -245,10 +245,10 @@ class Shard:
 
     def find(self, events: Sequence[Named]) -> list[Known | None]:
         """Where each event is recorded by its name and stream, None where it is not."""
-        known = self.known(source_key(event.source, event.id) for event in events)
+        keys = [source_key(event.source, event.id) for event in events]
+        known = self.known(keys)
         return [
-            self._of_stream(event, known.get(source_key(event.source, event.id)))
-            for event in events
+            self._of_stream(event, known.get(key)) for event, key in zip(events, keys, strict=True)
         ]
 
     def _of_stream(self, event: Named, first: Known | None) -> Known | None:
@@ -348,9 +348,12 @@ class Shard:
             yield from (row.event() for row in rows if row.event_type != FORGOTTEN)
             after = rows[-1].position
 
-    def opened(self, rows: Sequence[Row]) -> list[Row]:
-        """Rows that can be decoded; in the place of what was forgotten, rows that nobody folds."""
-        return opened(rows, self._keyring)
+    def opened(self, rows: Sequence[Row], *, at_the_door: bool = False) -> list[Row]:
+        """Rows that can be decoded; in the place of what was forgotten, rows that nobody folds.
+
+        Who judges what comes `at_the_door` reads those of who is restricted too.
+        """
+        return opened(rows, self._keyring, at_the_door=at_the_door)
 
     def payloads(self, rows: Sequence[Row]) -> list[tuple[bytes, bytes] | None]:
         """What sealed rows say, with the salts by which that can be checked.
@@ -385,29 +388,6 @@ class Shard:
                 return [row.event() for row in found]
             after_version += len(rows)
         return []
-
-    def at_the_door(
-        self,
-        stream: str,
-        after_version: int = 0,
-        most: int | None = None,
-        event_types: Collection[str] = (),
-    ) -> Iterator[Recorded]:
-        """The events of one stream for whoever judges what comes: of who is restricted too.
-
-        In order, less those that were forgotten; of so many at `most`, and of some types, if any
-        are named.
-        """
-        while rows := self.rows(stream, after_version, most or CHUNK_EVENTS):
-            wanted = [row for row in rows if not event_types or row.event_type in event_types]
-            yield from (
-                row.event()
-                for row in opened(wanted, self._keyring, at_the_door=True)
-                if row.event_type != FORGOTTEN
-            )
-            if most is not None:
-                return
-            after_version += len(rows)
 
     def own(self) -> list[Recorded]:
         """The events of the shard's own stream, in order.

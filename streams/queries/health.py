@@ -251,6 +251,11 @@ class Health:
             for shard in stalled
         ]
 
+    def untaken(self) -> dict[int, int]:
+        """The messages that wait on `interactions`, by shard, as of now. Raises `KafkaError`."""
+        self._look_at_arrivals()
+        return self.waiting
+
     def _look_at_arrivals(self) -> None:
         logs = self._broker.logs()
         for shard, held in self._broker.offsets(logs).items():

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
@@ -97,6 +98,16 @@ def test_a_cluster_whose_name_begins_with_a_dash_starts(home: Path) -> None:
         assert kafka.tool("kafka-topics.sh", "--list").strip() == ""
     finally:
         kafka.stop()
+
+
+def test_several_who_want_kafka_at_once_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where none of it is on the machine: one fetches it, and the others wait."""
+    monkeypatch.setenv("MAVEN_OPTS", f"-Dmaven.repo.local={tmp_path / 'repository'}")
+    with ThreadPoolExecutor() as together:
+        got = list(together.map(jars, [tmp_path / "tools"] * 3))
+    assert {len(list(folder.glob("kafka-clients-*.jar"))) for folder in got} == {1}
 
 
 def test_a_folder_stays_as_it_was_made(home: Path) -> None:

@@ -5,11 +5,13 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import UTC, date, datetime
+from itertools import islice
 from typing import Annotated, Any, cast
 
 from fastapi import FastAPI, Header, Request, Response
 from pydantic import BaseModel
 
+from domain.accounts.events import TransactionReversed
 from domain.bank.events import DayClosed
 from domain.envelope import Proposed
 from domain.tiering.events import TierOverridden
@@ -145,7 +147,8 @@ async def _posted(request: Request, deps: WebDependencies) -> list[Proposed]:
         await request.state.look.says(event)
     _refuse([_doubt_of_tier(deps, event) for event in events])
     _refuse([await _doubt_of_answer(deps, event) for event in events])
-    _refuse(await asyncio.to_thread(_doubts_of_reversals, deps, events))
+    if any(isinstance(event.data, TransactionReversed) for event in events):
+        _refuse(await asyncio.to_thread(_doubts_of_reversals, deps, events))
     return [copy for event in events for copy in spread(event, deps.shards)]
 
 
@@ -175,7 +178,9 @@ def _doubts_of_reversals(
 ) -> list[Rejected | None]:
     """Why events undo nothing that was posted, nor is posted before them in the same request."""
     return [
-        doubt_of_reversal(event, deps.journal[shard_of(event.stream, deps.shards)], events[:at])
+        doubt_of_reversal(
+            event, deps.journal[shard_of(event.stream, deps.shards)], islice(events, at)
+        )
         for at, event in enumerate(events)
     ]
 

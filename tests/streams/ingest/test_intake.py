@@ -15,7 +15,7 @@ from domain.envelope import Proposed
 from domain.event import BANK
 from domain.tiering.events import TierOverridden
 from streams.broker.batch import Batch, decode_batch, encode_batch
-from streams.broker.kafka import INTERACTIONS, RECORDED, Broker, TopicPartition
+from streams.broker.kafka import INTERACTIONS, OUTCOME_TOPIC, RECORDED, Broker, TopicPartition
 from streams.broker.routing import shard_of
 from streams.ingest.cloudevents import STRUCTURED, write, write_batch
 from streams.ingest.intake import Intake, LogBroken
@@ -436,3 +436,21 @@ def test_our_own_word_that_is_set_aside_is_counted_and_others_is_not(
 
     assert sqlite_journal.counts() == Counts(arrived=4, recorded=1, quarantined=3)
     assert OWN_WORD_SET_ASIDE._value.get() - before == 2
+
+
+@pytest.mark.parametrize("partitions", [0, SHARDS - 1])
+def test_intake_goes_on_where_no_sender_can_be_told(
+    tmp_path: Path, sqlite_journal: Journal, partitions: int
+) -> None:
+    """Without topic `outcomes`, or with one that has a partition too few."""
+    [stream] = streams_of(1, 1)
+    with a_broker(tmp_path) as address:
+        broker = Broker(address)
+        broker.create_topics(SHARDS, names=[INTERACTIONS, RECORDED])
+        if partitions:
+            broker.create_topics(partitions, names=[OUTCOME_TOPIC])
+        send(broker, 1, b"not an event", write(paid("1", stream)))
+        with running(broker, sqlite_journal) as died:
+            wait_until(lambda: sqlite_journal.counts().arrived == 2)
+    assert not died
+    assert sqlite_journal.counts() == Counts(arrived=2, recorded=1, quarantined=1)
