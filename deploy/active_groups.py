@@ -13,7 +13,7 @@ from deploy.wiring import has_journal, journal_of
 from domain.rollout.lifecycle import Versions
 from domain.tiering.policy import TierPolicy
 from projections.registry import Present, present
-from projections.rollout.versions import policy_then
+from projections.rollout.versions import Rules, rules
 from projections.store import Store
 from streams.folds.active_groups import Register, decided
 from streams.journal import Journal
@@ -36,18 +36,18 @@ def present_of(settings: Settings, journal: Journal | None = None) -> Present:
     return present(decided(journal or journal_of(settings)), begun_with(settings))
 
 
-def policy_in_force(
-    settings: Settings, journal: Journal, on: date | None, at: datetime | None = None
-) -> TierPolicy:
-    """The tier policy in force on a day, of what was decided by a time, by the journal.
+def rules_in_force(
+    settings: Settings, journal: Journal, on: date | None = None, at: datetime | None = None
+) -> Rules:
+    """The tier policies in force on a day, of what was decided by a time, by the journal.
 
     Neither: today's.
     """
-    return policy_then(decided(journal), begun_with(settings), on, at)
+    return rules(decided(journal), begun_with(settings), on, at)
 
 
 def tried(settings: Settings, candidates: Sequence[TierPolicy]) -> "list[Comparison]":
-    """Each candidate compared with the live policy, over the facts that are kept.
+    """Each candidate compared with the live policy of its scheme, over the facts that are kept.
 
     Raises `BadColumns` where there are none.
     """
@@ -58,7 +58,7 @@ def tried(settings: Settings, candidates: Sequence[TierPolicy]) -> "list[Compari
     columns = kept_columns(settings.facts)
     if columns is None:
         raise BadColumns("no facts were gathered yet")
-    return what_if(columns, present_of(settings).policy, candidates)
+    return what_if(columns, present_of(settings).rules.policies, candidates)
 
 
 def register_of(settings: Settings, store: Store, journal: Journal) -> Register:

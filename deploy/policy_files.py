@@ -20,6 +20,7 @@ from domain.event_types import EVENTS
 from domain.offers.catalogue import Catalogue
 from domain.rules.conditions import KINDS
 from domain.tiering.policy import TierPolicy
+from domain.tiering.precedence import Precedence
 from projections.registry import initial_states
 
 if TYPE_CHECKING:
@@ -35,6 +36,19 @@ class BadFile(UserError):
 def read_policy(path: Path) -> TierPolicy:
     """The tier policy in a YAML or JSON file; raises `BadFile`."""
     return _read(path, TypeAdapter(TierPolicy))
+
+
+def read_precedence(path: Path) -> Precedence:
+    """The precedence of schemes in a YAML or JSON file; raises `BadFile`."""
+    return _read(path, TypeAdapter(Precedence))
+
+
+def read_rule(path: Path) -> TierPolicy | Precedence:
+    """The rule in a file, whichever it is, by the word that it begins with; raises `BadFile`."""
+    said = _loaded(path)
+    if isinstance(said, dict) and "precedence" in said:
+        return _shaped(path, said, TypeAdapter(Precedence))
+    return _shaped(path, said, TypeAdapter(TierPolicy))
 
 
 def read_catalogue(path: Path) -> Catalogue:
@@ -86,6 +100,10 @@ def state_fields() -> dict[str, list[str]]:
 
 
 def _read(path: Path, shape: TypeAdapter[T]) -> T:
+    return _shaped(path, _loaded(path), shape)
+
+
+def _loaded(path: Path) -> Any:
     try:
         if path.stat().st_size > LARGEST:
             raise BadFile(f"{path} cannot be read: it is larger than {LARGEST:,} bytes")
@@ -100,6 +118,10 @@ def _read(path: Path, shape: TypeAdapter[T]) -> T:
         raise BadFile(f"{path} cannot be read: {error}") from error
     if said is None:
         raise BadFile(f"{path} cannot be used: it is empty")
+    return said
+
+
+def _shaped(path: Path, said: Any, shape: TypeAdapter[T]) -> T:
     try:
         return shape.validate_python(said)
     except ValidationError as error:
@@ -131,6 +153,10 @@ PLAIN = {
 def _in_words(fault: "ErrorDetails") -> str:
     if fault["type"] == "string_pattern_mismatch" and fault["loc"][-1] == "currency":
         return "a currency has three capital letters, as CNY"
+    if fault["type"] == "string_pattern_mismatch" and fault["loc"][-1] == "scheme":
+        return "small letters, digits and - only"
+    if fault["type"] == "extra_forbidden" and str(fault["loc"][-1])[:1].isdigit():
+        return "an amount with commas is put in quotes, or written with _ (500_000 CNY)"
     return PLAIN.get(fault["type"], fault["msg"])
 
 
@@ -181,8 +207,8 @@ class _Strict(yaml.SafeLoader):
         raise yaml.constructor.ConstructorError(
             None,
             None,
-            f"{node.value} is no whole number: an amount is in minor units, so that 50000.00 is "
-            "written 5000000",
+            f"{node.value} is no whole number: an amount has its unit (50000.00 CNY, 5万) or is in "
+            "minor units, so that 50000.00 is written 5000000",
             node.start_mark,
         )
 

@@ -147,7 +147,7 @@ def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
     from functools import partial
     from zoneinfo import ZoneInfo
 
-    from deploy.active_groups import begun_with, policy_in_force, register_of, tried
+    from deploy.active_groups import begun_with, register_of, rules_in_force, tried
     from deploy.keys import tokens_of
     from deploy.policy_files import read_catalogue, read_privacy
     from projections.redis import RedisStore
@@ -182,7 +182,7 @@ def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
         app,
         journal,
         privacy,
-        partial(policy_in_force, settings, journal),
+        partial(rules_in_force, settings, journal),
         lambda: datetime.now(deps.zone).date(),
     )
     add_households_past(app, journal, privacy)

@@ -12,8 +12,8 @@ from functools import cached_property
 from itertools import chain
 from typing import Any, NamedTuple
 
-from domain.rollout.events import ORIGINAL
-from domain.rollout.lifecycle import Lineup, Version, Versions
+from domain.rollout.events import ORIGINAL, standings_of
+from domain.rollout.lifecycle import Versions
 from domain.tiering.assessment import Standing
 from domain.tiering.policy import TierPolicy
 from projections.campaigns.benefits import CAMPAIGNS
@@ -25,7 +25,7 @@ from projections.households.group import CUSTOMER_GROUPS
 from projections.models.group import MODELS
 from projections.offers.group import REACTIONS
 from projections.projection import Group
-from projections.rollout.versions import STEPS, name_of, policy_of
+from projections.rollout.versions import STEPS, Rules, begun, policy_of, rules
 from projections.tiering.standing import STANDINGS, standings
 
 
@@ -100,32 +100,45 @@ def initial_states() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Present:
-    """Every group that is carried, those that readers see, the tier policy of the standings that
-    they see, and all versions of these.
+    """Every group that is carried, those that readers see, the rules of the standings that they
+    see, and all that was decided.
     """
 
     carried: tuple[Group, ...]
     live: tuple[Group, ...]
-    policy: TierPolicy
-    lineup: Lineup
-
-    @property
-    def version(self) -> str:
-        """The version of standings that readers see."""
-        return self.lineup.live
+    rules: Rules
+    versions: Versions
 
     def of(self, base: str) -> Group:
         """The live version of a group, by what it is called without its version."""
+        [found] = self.all_of(base)
+        return found
+
+    def all_of(self, base: str) -> tuple[Group, ...]:
+        """The same, of standings one for each scheme, in the order in which these count."""
         return self._by_base[base]
 
     @cached_property
-    def _by_base(self) -> dict[str, Group]:
-        return {base_of(group): group for group in self.live}
+    def _by_base(self) -> dict[str, tuple[Group, ...]]:
+        found: dict[str, tuple[Group, ...]] = {}
+        for group in self.live:
+            found[base_of(group)] = (*found.get(base_of(group), ()), group)
+        return found
 
     def find(self, base: str, version: str) -> Group | None:
-        """A version of a group, if it is carried."""
+        """A version of a group, if it is carried; of standings, of any scheme."""
+        base, _, _ = base.partition("/")
         name = base if version == ORIGINAL else f"{base}/{version}"
         return next((group for group in self.carried if group.name == name), None)
+
+    def policy_of(self, group: Group) -> TierPolicy:
+        """The tier policy of standings that are carried."""
+        name = group.name.partition("/")[2]
+        return next(
+            policy_of(lineup.known[name])
+            for lineup in self.versions.schemes.values()
+            if name in lineup.known
+        )
 
 
 def present(state: Versions, begun_with: TierPolicy) -> Present:
@@ -133,18 +146,22 @@ def present(state: Versions, begun_with: TierPolicy) -> Present:
 
     `begun_with` is the policy for as long as nothing was said of any.
     """
+    state = begun(state, begun_with)
     lineups = {base.name: state.lineup(base.name) for base in _BASES}
     facts, cases = (version_of(base, lineups[base.name].live).name for base in (CUSTOMERS, CASES))
-    ruled = state.groups.get(STANDINGS) or _only(begun_with)
-    policies = {name: policy_of(version) for name, version in ruled.carried.items()}
     bases = {
         base.name: {name: version_of(base, name) for name in lineups[base.name].carried}
         for base in _BASES
     }
-    tiers = {name: standings(name, policy, facts, cases) for name, policy in policies.items()}
+    tiers = {
+        name: standings(name, policy_of(version), facts, cases)
+        for lineup in state.schemes.values()
+        for name, version in lineup.carried.items()
+    }
+    seen = rules(state, begun_with)
     live = (
         *(bases[base.name][lineups[base.name].live] for base in _BASES),
-        tiers[ruled.live],
+        *(tiers[state.lineup(standings_of(scheme)).live] for scheme in seen.policies),
         STEPS,
     )
     carried = (
@@ -152,7 +169,7 @@ def present(state: Versions, begun_with: TierPolicy) -> Present:
         *tiers.values(),
         STEPS,
     )
-    return Present(carried, live, policies[ruled.live], ruled)
+    return Present(carried, live, seen, state)
 
 
 def version_of(base: Group, version: str) -> Group:
@@ -163,10 +180,3 @@ def version_of(base: Group, version: str) -> Group:
 def base_of(group: Group) -> str:
     """What a group is called without its version."""
     return group.name.partition("/")[0]
-
-
-def _only(policy: TierPolicy) -> Lineup:
-    return Lineup(
-        name_of(policy),
-        known={name_of(policy): Version(policy.author, policy.model_dump(mode="json"))},
-    )

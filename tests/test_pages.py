@@ -22,6 +22,7 @@ TRANSLATED = (
     "feeding",
     "offers",
     "tiering",
+    "schemes",
     "households",
     "persons",
     "history",
@@ -201,9 +202,8 @@ def test_change_a_tiering_rule_from_top_to_bottom(bank: Running, tmp_path: Path)
         assert answer.returncode == 0, f"{command}: {answer.stderr.decode()}"
         said.append(answer.stdout.decode())
 
-    live, kept, curve, raw, rebuilt, versions, compared, _approved, promoted, back, _withdrawn = (
-        said
-    )
+    checked, live, kept, curve, raw, rebuilt, versions, compared, *_, promoted, back, _gone = said
+    assert "assets at least 150,000.00 CNY; falls after 3 missed" in checked
     assert "bohai-retail@1 → bohai-retail@2: 300 customers through 2026-04" in live
     assert live == kept
     assert raw.startswith(live), "the facts folded from raw events are those of the read models"
@@ -220,6 +220,27 @@ def test_change_a_tiering_rule_from_top_to_bottom(bank: Running, tmp_path: Path)
     assert compared == live, "what is carried is what was tried"
     assert "live    standings@1/bohai-retail@2/" in promoted
     assert "live    standings@1/bohai-retail@1/" in back
+
+
+def test_run_several_schemes_from_top_to_bottom(bank: Running, tmp_path: Path) -> None:
+    """The page's commands, one after the other: begun, ordered, and taken back."""
+    (tmp_path / "deploy").symlink_to(ROOT / "deploy")
+    before = bank.client.get("/v1/customers/100000/tier").json()
+    said: list[str] = []
+    for command in commands(page("schemes")):
+        if command.startswith("sed"):
+            subprocess.run(command, shell=True, cwd=tmp_path, check=True)
+            continue
+        digest = re.findall(r"report digest (\w{64})", said[-1]) if "DIGEST" in command else [""]
+        answer = bank.run(*shlex.split(command.replace("DIGEST", digest[0]))[1:], cwd=tmp_path)
+        assert answer.returncode == 0, f"{command}: {answer.stderr.decode()}"
+        said.append(answer.stdout.decode())
+
+    assert "nothing@1 → private-entry-six-million@1: 300 customers" in said[0]
+    assert "stands in retail" in said[5]
+    assert "house-order@1" in said[7]
+    assert "retail counts" in said[10]
+    assert bank.client.get("/v1/customers/100000/tier").json() == before
 
 
 def test_rebuild_and_verify(bank: Running, tmp_path: Path) -> None:
@@ -345,7 +366,8 @@ TOOLS = [
     for command in EVERY_COMMAND
     if command.startswith(".venv/bin/tierfold")
     and not re.search(
-        " (replay|models|audit|witness|privacy|identities|token|components) |--check", command
+        " (replay|policy|models|audit|witness|privacy|identities|token|components) |--check",
+        command,
     )
 ]
 

@@ -98,6 +98,7 @@ def _parts() -> "dict[str, Callable[[], list[Figure]]]":
     from deploy.bench.rebuild import rebuild
     from deploy.bench.remade import remade
     from deploy.bench.scaling import scaling
+    from deploy.bench.schemes import schemes
     from deploy.bench.side_by_side import side_by_side
     from deploy.bench.stock_faust import stock_faust
     from deploy.bench.what_if import what_if
@@ -124,6 +125,7 @@ def _parts() -> "dict[str, Callable[[], list[Figure]]]":
             ),
             cost_of_a_group(bank()[0]),
         ],
+        "schemes": lambda: schemes(in_turn(bank())),
         "scaling": scaling,
         "real": lambda: on_real_components(bank()),
         "live-fold": live_fold,

@@ -14,6 +14,7 @@ from deploy.bench.path import event_of
 from deploy.policy_files import read_policy
 from deploy.settings import POLICIES
 from domain.envelope import Proposed
+from projections.rollout.versions import Rules
 from replay.evidence.bundle import Maker
 from replay.evidence.notary import Notary
 from replay.evidence.signed_note import Signer
@@ -43,11 +44,12 @@ def bundle() -> list[Figure]:
             [notary.public, maker.public],
             datetime.now(UTC),
         )
-        made = Maker(journal, evidence, keys, policy, maker).bundle("customer:0", now, policy)
+        rules = Rules.of(policy)
+        made = Maker(journal, evidence, keys, policy, maker).bundle("customer:0", now, rules)
         making = median(
             lambda: _seconds(
                 lambda: Maker(journal, evidence, keys, policy, maker).bundle(
-                    "customer:0", now, policy
+                    "customer:0", now, rules
                 )
             )
         )

@@ -188,7 +188,7 @@ async def _load(settings: Settings, known: int) -> None:
     """
     store, policy = RedisStore(settings.redis_url), read_policy(settings.policy)
     whole, tiers = (
-        customers_under(policy),
+        customers_under([policy]),
         standings(name_of(policy), policy, CUSTOMERS.name, CASES.name),
     )
     histories: dict[str, list[Proposed]] = {}
@@ -237,7 +237,7 @@ def _states(
         (CUSTOMERS.name, part.key): part.encode(state)
         for part, state in zip(CUSTOMERS.parts, facts, strict=False)
     }
-    parts[tiers.name, tiers.parts[0].key] = tiers.parts[0].encode(facts.standing)
+    parts[tiers.name, tiers.parts[0].key] = tiers.parts[0].encode(facts.standings[0])
     parts[REACTIONS.name, OFFERS.key] = OFFERS.encode(answers[0])
     return {name: StoredState(0, state) for name, state in parts.items()}
 

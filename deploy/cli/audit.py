@@ -114,7 +114,7 @@ def bundle(
 
     Events, proofs, policies, decisions explained.
     """
-    from deploy.active_groups import begun_with, policy_in_force
+    from deploy.active_groups import begun_with, rules_in_force
     from replay.evidence.bundle import Maker, NotYet
     from replay.evidence.verify_bundle import audit as audited
 
@@ -128,7 +128,7 @@ def bundle(
     maker = Maker(journal, settings.evidence_dir, trusted, begun_with(settings), signer)
     try:
         made = maker.bundle(
-            f"customer:{customer}", now, policy_in_force(settings, journal, now.date())
+            f"customer:{customer}", now, rules_in_force(settings, journal, now.date())
         )
     except NotYet as why:
         raise UserError(str(why)) from why

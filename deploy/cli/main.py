@@ -56,6 +56,11 @@ REPLAY = _group(
         "verify-decisions": "decisions:verify_decisions",
     },
 )
+POLICY = _group(
+    "policy",
+    "Check a rule, and read it in sentences.",
+    {"check": "policy:check"},
+)
 MODELS = _group(
     "models",
     "What the models have learnt, how good they are, and what choosing is worth.",
@@ -130,6 +135,7 @@ app = LazyGroup(
         "token": "tokens:token",
         "quarantine": QUARANTINE,
         "replay": REPLAY,
+        "policy": POLICY,
         "models": MODELS,
         "audit": AUDIT,
         "privacy": PRIVACY,

@@ -82,7 +82,7 @@ def export(
 
     That it was done is in the access journal.
     """
-    from deploy.active_groups import policy_in_force
+    from deploy.active_groups import rules_in_force
     from deploy.operations.disclosure import note
     from deploy.reports.privacy import export_page
     from replay.erasure.disclosure import known_of
@@ -92,7 +92,7 @@ def export(
     found = known_of(
         journal,
         read_privacy(settings.privacy),
-        policy_in_force(settings, journal, None, None),
+        rules_in_force(settings, journal),
         customer,
     )
     for number in (customer, *found["others"]):

@@ -13,9 +13,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deploy.cli.tables import print_comparison
+from deploy.cli.tables import print_comparison, print_reordered
 from deploy.cli.what_if import Csv, Html, Parquet
-from deploy.policy_files import read_policy
+from deploy.policy_files import read_policy, read_precedence
 from deploy.terminal import DataDir, Json, settings_of, show
 from projections.registry import REBUILT
 
@@ -31,11 +31,22 @@ class Engine(StrEnum):
     LOCAL = "local"
 
 
-Projected = StrEnum("Projected", {name.upper(): name for name in REBUILT})  # type: ignore[misc]
+PRECEDENCE = "precedence"
+Projected = StrEnum(  # type: ignore[misc]
+    "Projected", {name.upper(): name for name in (*REBUILT, PRECEDENCE)}
+)
 TIER = Projected("tier")
-Of = Annotated[Projected, typer.Option("--of", help="Of which projection.")]
+Of = Annotated[
+    Projected, typer.Option("--of", help="Of which projection, or of the precedence of schemes.")
+]
 Name = Annotated[str, typer.Argument(help="The version, as `tierfold replay versions` names it.")]
 By = Annotated[str, typer.Option("--by", help="Who decides this.")]
+Scheme = Annotated[
+    str | None,
+    typer.Option(
+        "--scheme", help="Of tiers: of which scheme; that which the bank began with, if not said."
+    ),
+]
 Rate = Annotated[
     int,
     typer.Option(
@@ -70,13 +81,20 @@ def rebuild(
     ],
     by: By,
     policy: Annotated[
-        Path | None, typer.Option("--policy", help="For tiers: another tier policy, YAML or JSON.")
+        Path | None,
+        typer.Option(
+            "--policy", help="For tiers: another tier policy; for precedence: it. YAML or JSON."
+        ),
     ] = None,
     engine: Annotated[Engine, typer.Option("--engine", help="Who folds.")] = Engine.AGENTS,
+    scheme: Scheme = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Fold history into a new version beside the live one; both are carried forward.
+
+    A tier policy of another scheme becomes a version of that one. The precedence of schemes folds
+    nothing: it is brought as a version of its own.
 
     Processes of this machine that were killed go on where they were when it is begun again; agents
     go on by themselves.
@@ -84,20 +102,26 @@ def rebuild(
     from deploy.operations.rollout import refill_of, run
     from replay.rollout import commands
 
+    settings = settings_of(data_dir)
+    if projection == PRECEDENCE:
+        if policy is None:
+            raise typer.BadParameter("--policy names the file with the precedence")
+        precedence = read_precedence(policy)
+        show(run(settings, lambda deps: commands.order(deps, precedence, by)), as_json)
+        return
     if policy is not None and projection is not TIER:
         raise typer.BadParameter("--policy is for tiers: no other projection knows a policy")
     said = read_policy(policy) if policy else None
-    settings = settings_of(data_dir)
 
     async def act(deps: "commands.RolloutDependencies") -> dict[str, Any]:
         refill = partial(refill_of, settings, deps) if engine is Engine.LOCAL else None
-        return await commands.rebuild(deps, projection, said, by, refill)
+        return await commands.rebuild(deps, projection, said, by, refill, scheme)
 
     show(run(settings, act), as_json)
 
 
 def compare(
-    old: Annotated[str, typer.Argument(help="A version of tiers, or `live`.")],
+    old: Annotated[str, typer.Argument(help="A version of tiers or of the precedence, or `live`.")],
     new: Annotated[str, typer.Argument(help="Another one.")],
     html: Html = None,
     csv: Csv = None,
@@ -107,16 +131,23 @@ def compare(
 ) -> None:
     """Compare two versions of tiers that are carried, at one common position.
 
-    Who stands where, who moves, and why.
+    Who stands where, who moves, and why. Of the precedence: whose tier counts from where.
     """
     from deploy.operations.rollout import run
     from deploy.reports.comparison import write
     from replay.rollout import commands
+    from replay.rollout.compare_orders import Reordered
 
     found = run(settings_of(data_dir), lambda deps: commands.compare(deps, old, new))
-    write([found], None, html, csv, parquet)
+    if isinstance(found, Reordered):
+        if html or csv or parquet:
+            raise typer.BadParameter("a precedence is compared as a table or as JSON")
+    else:
+        write([found], None, html, csv, parquet)
     if as_json:
         show({**asdict(found), "digest": found.digest}, as_json)
+    elif isinstance(found, Reordered):
+        print_reordered(found)
     else:
         print_comparison(found)
 
@@ -173,6 +204,7 @@ def roll_back(
     reason: Annotated[str, typer.Option("--reason", help="Why.")],
     rate: Rate = 100,
     of: Of = TIER,
+    scheme: Scheme = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -183,7 +215,10 @@ def roll_back(
     from replay.rollout import commands
 
     show(
-        run(settings_of(data_dir), lambda deps: commands.roll_back(deps, of, by, reason, rate)),
+        run(
+            settings_of(data_dir),
+            lambda deps: commands.roll_back(deps, of, by, reason, rate, scheme),
+        ),
         as_json,
     )
 
@@ -276,7 +311,8 @@ def _table(found: dict[str, Any]) -> Table:
             role = (
                 "live" if name == lineup["live"] else "before" if name == lineup["before"] else ""
             )
-            lag = found["behind"].get(group if name == "original" else f"{group}/{name}", "")
+            base, _, _ = group.partition("/")
+            lag = found["behind"].get(base if name == "original" else f"{base}/{name}", "")
             table.add_row(
                 group,
                 name,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from replay.evaluation.off_policy import Estimate
     from replay.history.explain import Explanation
     from replay.history.redecide import Remade
+    from replay.rollout.compare_orders import Reordered
     from replay.what_if.candidates import Curve
     from replay.what_if.compare import Comparison
 
@@ -78,6 +79,26 @@ def print_comparison(found: "Comparison") -> None:
     console.print(f"report digest {found.digest}", soft_wrap=True)
 
 
+def print_reordered(found: "Reordered") -> None:
+    """Whose tier would count from where under another precedence."""
+    console = _console()
+    counts = Table(
+        "counts now",
+        "would count",
+        "customers",
+        title=f"{found.new}: {found.moved:,} of {found.customers:,} customers move",
+    )
+    for each in found.counts:
+        counts.add_row(each.before, each.after, f"{each.customers:,}")
+    console.print(counts)
+    movers = Table("customer", "from", "to", "why", title=f"the first {SHOWN} who move")
+    for mover in found.movers[:SHOWN]:
+        movers.add_row(mover.customer, mover.before, mover.after, "; ".join(mover.because))
+    if found.movers:
+        console.print(movers)
+    console.print(f"report digest {found.digest}", soft_wrap=True)
+
+
 def print_thresholds(policy: "TierPolicy") -> None:
     """What each tier asks for, with amounts as people write them: a slip of two digits shows.
 
@@ -114,10 +135,12 @@ def print_explanation(found: "Explanation") -> None:
         else ""
     )
     console.print(
-        f"{found.customer} stands in {found.tier} on {found.on}, since {found.since}, missed "
-        f"{found.watch}{held}",
+        f"{found.customer} stands in {found.tier or 'no tier'} on {found.on}, since {found.since}, "
+        f"missed {found.watch}{held}",
         soft_wrap=True,
     )
+    if found.because:
+        console.print("; ".join(found.because), soft_wrap=True)
     console.print(f"policy {found.policy}, digest {found.policy_digest}", soft_wrap=True)
     months = Table(
         "month",

@@ -17,7 +17,7 @@ from deploy.terminal import DataDir, Json, UserError, errors, progress, settings
 from deploy.wiring import existing_journal
 
 if TYPE_CHECKING:
-    from domain.tiering.policy import TierPolicy
+    from projections.rollout.versions import Rules
     from replay.what_if.columns import Columns
     from streams.journal import Journal
 
@@ -82,6 +82,9 @@ On = Annotated[
         "--on", formats=["%Y-%m-%d"], help="The date asked about; today if none is given."
     ),
 ]
+Scheme = Annotated[
+    str | None, typer.Option("--scheme", help="The scheme; if none is named, the one that counts.")
+]
 MOST_POINTS = 100
 
 
@@ -123,11 +126,12 @@ def what_if(
 
     settings = settings_of(data_dir)
     varied = _varied(vary) if vary else None
-    live, candidates = present_of(settings).policy, [read_policy(path) for path in files]
+    live, candidates = present_of(settings).rules.policies, [read_policy(path) for path in files]
     for candidate in candidates:
-        if candidate.label == live.label and candidate.digest != live.digest:
+        same = [each for each in live.values() if each.label == candidate.label]
+        if same and same[0].digest != candidate.digest:
             errors.print(
-                f"{candidate.label} is the name of the live policy too: give this one a version "
+                f"{candidate.label} is the name of a live policy too: give this one a version "
                 "of its own",
                 soft_wrap=True,
                 markup=False,
@@ -188,7 +192,7 @@ def as_of(
         together = together_as_of(journal, whom, then, day)
         shown = {"whole": whom, **vars(together)} if together else None
     else:
-        in_force = _policy_then(settings, journal, policy, occurred, then)
+        in_force = _rules_then(settings, journal, policy, occurred, then)
         found = person_as_of(journal, in_force, f"customer:{whom}", then, day)
         shown = {**asked_as(whom, found.numbers), **found.states} if found else None
     if shown is None:
@@ -200,21 +204,29 @@ def explain(
     customer: Customer,
     on: On = None,
     policy: Named = None,
+    scheme: Scheme = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Say why a customer stood in which tier on a date: policy, months, events.
 
-    From the journal alone.
+    From the journal alone; in the scheme that counted for them, if none is named.
     """
-    from replay.history.explain import explain
+    from replay.history.explain import NoScheme, explain
 
     settings = settings_of(data_dir)
     journal = existing_journal(settings)
     day = on.date() if on else datetime.now(ZoneInfo(settings.timezone)).date()
-    found = explain(
-        journal, _policy_then(settings, journal, policy, on), f"customer:{customer}", day
-    )
+    try:
+        found = explain(
+            journal,
+            _rules_then(settings, journal, policy, on),
+            f"customer:{customer}",
+            day,
+            scheme,
+        )
+    except NoScheme as why:
+        raise UserError(str(why)) from why
     if found is None:
         raise UserError(f"nothing was recorded of customer {customer} by {day}")
     if as_json:
@@ -225,21 +237,20 @@ def explain(
         print_explanation(found)
 
 
-def _policy_then(
+def _rules_then(
     settings: Settings,
     journal: "Journal",
     named: Path | None,
     on: datetime | None,
     at: datetime | None = None,
-) -> "TierPolicy":
-    """The policy that is named, or the one in force on a day, of what was decided by a time."""
-    from deploy.active_groups import policy_in_force
+) -> "Rules":
+    """The policy that is named, or those in force on a day, of what was decided by a time."""
+    from deploy.active_groups import rules_in_force
+    from projections.rollout.versions import Rules
 
-    return (
-        read_policy(named)
-        if named
-        else policy_in_force(settings, journal, on.date() if on else None, at)
-    )
+    if named is None:
+        return rules_in_force(settings, journal, on.date() if on else None, at)
+    return Rules.of(read_policy(named))
 
 
 def _facts(settings: Settings, *, refresh: bool, from_journal: bool) -> "Columns":

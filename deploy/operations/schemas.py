@@ -16,12 +16,14 @@ from domain.event import is_own_word
 from domain.event_types import EVENT_BY_TYPE, PREFIX
 from domain.offers.catalogue import Catalogue
 from domain.tiering.policy import TierPolicy
+from domain.tiering.precedence import Precedence
 from streams.broker.kafka import INTERACTIONS, OUTCOME_TOPIC, RECORDED
 from streams.ingest.cloudevents import BATCH, STRUCTURED
 from streams.ingest.set_aside import SET_ASIDE
 
 WRITTEN: dict[str, type[BaseModel]] = {
     "tier-policy.schema.json": TierPolicy,
+    "precedence.schema.json": Precedence,
     "catalogue.schema.json": Catalogue,
 }
 """What people write, and how it is called."""

@@ -92,7 +92,10 @@ async def _lags(health: Health) -> list[Lag] | None:
 
 
 async def summary(settings: Settings) -> dict[str, Any]:
-    """Outcomes, lag in events, customers, customers by tier, and the digest of every projection."""
+    """Outcomes, lag in events, customers, and the digest of every projection.
+
+    Customers by tier, in the scheme that the bank began with, and in each.
+    """
     store, journal = RedisStore(settings.redis_url), journal_of(settings)
     seen = present_of(settings, journal)
     health = Health(
@@ -103,11 +106,12 @@ async def summary(settings: Settings) -> dict[str, Any]:
         settings.lag_limit,
     )
     try:
-        tiers = await _tiers(store, seen, settings.shards)
+        by_scheme = await _tiers(store, seen, settings.shards)
         found = await digests(seen.live, store, settings.shards)
         counts, lags = await health.counts(), await health.lags()
     finally:
         await store.close()
+    tiers = by_scheme[seen.rules.first]
     outcomes = {name: getattr(counts, name) for name in counts.__slots__}
     return {
         **outcomes,
@@ -115,6 +119,7 @@ async def summary(settings: Settings) -> dict[str, Any]:
         "lag": sum(lag.behind for lag in lags),
         "customers": tiers.total(),
         "tiers": dict(tiers.most_common()),
+        "schemes": {name: dict(each.most_common()) for name, each in by_scheme.items()},
         "digests": found,
     }
 
@@ -142,20 +147,23 @@ async def some_customers(settings: Settings, names: Sequence[str]) -> list[dict[
     ]
 
 
-async def _tiers(store: RedisStore, seen: Present, shards: int) -> Counter[str]:
-    customers, standings = seen.of(CUSTOMERS.name), seen.of(STANDINGS)
-    [part] = standings.parts
-    tiers: Counter[str] = Counter()
+async def _tiers(store: RedisStore, seen: Present, shards: int) -> dict[str, Counter[str]]:
+    """By scheme, how many customers stand in each tier."""
+    customers = seen.of(CUSTOMERS.name)
+    found = {scheme: Counter[str]() for scheme in seen.rules.policies}
     for shard in range(shards):
         streams = {
             stream
             async for some in store.streams(GroupShard(shard, customers.name))
             for stream in some
         }
-        kept = await store.load(
-            GroupShard(shard, standings.name), [(part.key, stream) for stream in sorted(streams)]
-        )
-        tiers.update(
-            part.decode(one.state).tier or "unassessed" if one else "unassessed" for one in kept
-        )
-    return tiers
+        for tiers, standings in zip(found.values(), seen.all_of(STANDINGS), strict=True):
+            [part] = standings.parts
+            kept = await store.load(
+                GroupShard(shard, standings.name),
+                [(part.key, stream) for stream in sorted(streams)],
+            )
+            tiers.update(
+                part.decode(one.state).tier or "unassessed" if one else "unassessed" for one in kept
+            )
+    return found

@@ -32,7 +32,7 @@ class Applicant:
 
     stream: str
     kind: str
-    tier: str
+    tier: str | None
     now: datetime
     today: date
     age: int | None = None

@@ -138,7 +138,8 @@ class OfferDecided(Interaction):
     up, `by_value` why the models had no say, if they had none, and `broken` the models that could
     not be read. An offer that is not shown by `present_by` gives up its place with the caps; one
     that is shown is answered by `answer_by` or lapses. `asked` has who asked, as what and for what:
-    a decision is a look at the customer too.
+    a decision is a look at the customer too. `policy` is that of the scheme that counted for the
+    customer, by the `precedence`, if one was adopted.
     """
 
     senders = NOBODY
@@ -164,6 +165,7 @@ class OfferDecided(Interaction):
     asked: Asker | None = later(None)
     rivals: Rivals | None = later(None)
     drops: tuple[Drops, ...] = later(())
+    precedence: Line | None = later(None)
     model_config = ConfigDict(strict=False)  # a list of candidates may come from JSON or from us
 
 

@@ -52,6 +52,8 @@ def _tier(offer: Offer, asking: Asking) -> str | None:
         None
         if not offer.tiers or asking.who.tier in offer.tiers
         else f"not for tier {asking.who.tier}"
+        if asking.who.tier
+        else "not for a customer whom no scheme covers"
     )
 
 

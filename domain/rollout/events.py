@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, JsonValue, StringConstraints
 
 from domain.event import NOBODY, Identifier, Interaction, Line
+from domain.tiering.policy import RETAIL
 
 STREAM = "policy:versions"
 """The one stream that says which versions there are.
@@ -12,9 +13,38 @@ STREAM = "policy:versions"
 So one state of it is one atomic pointer for all readers.
 """
 RULED = "standings@1"
-"""The one group whose versions come with a tier policy."""
+"""The group whose versions come with a tier policy; each scheme has one, named behind it."""
+PRECEDENCE = "precedence@1"
+"""Whose versions say which scheme counts; nothing is folded by them."""
 ORIGINAL = "original"
 """The version of a group of projections that is there from the beginning."""
+NOTHING = ""
+"""What is live of a scheme before its first version is promoted, or when that was taken back."""
+
+
+def standings_of(scheme: str) -> str:
+    """The group that stands for a scheme in these steps."""
+    return RULED if scheme == RETAIL else f"{RULED}/{scheme}"
+
+
+def scheme_of(group: str) -> str:
+    """The scheme for which a group stands.
+
+    >>> scheme_of("standings@1"), scheme_of("standings@1/stars")
+    ('retail', 'stars')
+    """
+    return group.partition("/")[2] or RETAIL
+
+
+def is_ruled(group: str) -> bool:
+    """Whether versions of a group come with a tier policy."""
+    return group.partition("/")[0] == RULED
+
+
+def has_policy(group: str) -> bool:
+    """Whether versions of a group are a policy, or come with one."""
+    return group == PRECEDENCE or is_ruled(group)
+
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -42,7 +72,7 @@ class VersionAdopted(Step):
 class VersionProposed(Step):
     """Another version is to be folded beside the live one.
 
-    Standings come with their tier policy in full.
+    Standings come with their tier policy in full, and a precedence is one.
     """
 
     version: Identifier

@@ -4,6 +4,7 @@ Each step is an event.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -13,8 +14,9 @@ from pydantic import ValidationError
 from domain.event import Interaction
 from domain.fastcopy import changed
 from domain.rollout.events import (
+    NOTHING,
     ORIGINAL,
-    RULED,
+    PRECEDENCE,
     Step,
     VersionAdopted,
     VersionAnnounced,
@@ -23,8 +25,12 @@ from domain.rollout.events import (
     VersionProposed,
     VersionRolledBack,
     VersionWithdrawn,
+    has_policy,
+    is_ruled,
+    standings_of,
 )
 from domain.tiering.policy import TierPolicy
+from domain.tiering.precedence import Precedence, covered, gaps
 
 
 @dataclass(frozen=True)
@@ -89,11 +95,27 @@ class Versions:
     def lineup(self, group: str) -> Lineup:
         """The versions of a group; the original alone, if nothing was ever said.
 
-        Of standings there is none before one is adopted.
+        Of what comes with a policy there is none before one is adopted or promoted.
         """
         return self.groups.get(group) or (
-            Lineup("") if group == RULED else Lineup(ORIGINAL, known={ORIGINAL: Version(by="")})
+            Lineup(NOTHING)
+            if has_policy(group)
+            else Lineup(ORIGINAL, known={ORIGINAL: Version(by="")})
         )
+
+    @property
+    def schemes(self) -> dict[str, Lineup]:
+        """The versions of each scheme of which anything was ever said, by its group."""
+        return {group: lineup for group, lineup in self.groups.items() if is_ruled(group)}
+
+    def live(self) -> dict[str, TierPolicy]:
+        """The live tier policy of each scheme that has one."""
+        policies = (
+            TierPolicy.model_validate_json(json.dumps(lineup.known[lineup.live].policy))
+            for lineup in self.schemes.values()
+            if lineup.live
+        )
+        return {policy.scheme: policy for policy in policies}
 
 
 def evolve(versions: Versions, data: Interaction, on: date, at: datetime) -> Versions:
@@ -101,35 +123,39 @@ def evolve(versions: Versions, data: Interaction, on: date, at: datetime) -> Ver
 
     A step that is not allowed changes nothing: whoever sent it was told before.
     """
-    if not isinstance(data, Step):
+    if not isinstance(data, Step) or refusal(versions, data, on) is not None:
         return versions
     lineup = versions.lineup(data.group)
-    if refusal(lineup, data, on) is not None:
-        return versions
-    return changed(versions, groups={**versions.groups, data.group: _stepped(lineup, data, on, at)})
+    stepped = _stepped(lineup, data, on, at, against(versions, data.group))
+    return changed(versions, groups={**versions.groups, data.group: stepped})
 
 
-def refusal(lineup: Lineup, data: Interaction, on: date) -> str | None:  # noqa: PLR0911, PLR0912, C901 - one line a case
+def refusal(versions: Versions, step: Step, on: date) -> str | None:
     """Why a step is not allowed on a business date; None if it is."""
-    match data:
-        case VersionAdopted(group=group) if group != RULED or lineup.known:
+    lineup = versions.lineup(step.group)
+    return _refusal(versions, lineup, step, on) or _of_precedence(versions, lineup, step)
+
+
+def _refusal(versions: Versions, lineup: Lineup, step: Step, on: date) -> str | None:  # noqa: PLR0911, PLR0912, C901 - one line a case
+    match step:
+        case VersionAdopted(group=group) if not is_ruled(group) or versions.schemes:
             return f"{group} has its first version already"
-        case VersionAdopted(policy=policy):
-            return _unfit(policy)
-        case Step(group=group) if group == RULED and not lineup.known:
+        case VersionAdopted(group=group, policy=policy):
+            return _unfit(group, policy)
+        case Step(group=group) if has_policy(group) and not versions.schemes:
             return "no tier policy was adopted yet"
         case VersionProposed(version=version) if version in lineup.carried:
             return f"{version} is carried already"
-        case VersionProposed(group=group, policy=policy) if (policy is not None) != (
-            group == RULED
+        case VersionProposed(group=group, policy=policy) if (policy is not None) != has_policy(
+            group
         ):
-            return "versions of standings come with a tier policy, and no others do"
+            return "standings come with a tier policy, a precedence is one, and no others do"
         case VersionProposed(version=version, policy=policy) if (
             version in lineup.known and lineup.known[version].policy != policy
         ):
             return f"{version} was another policy before"
-        case VersionProposed(policy=dict(policy)):
-            return _unfit(policy)
+        case VersionProposed(group=group, policy=dict(policy)):
+            return _unfit(group, policy)
         case (
             VersionApproved(version=version)
             | VersionPromoted(version=version)
@@ -144,13 +170,15 @@ def refusal(lineup: Lineup, data: Interaction, on: date) -> str | None:  # noqa:
             effective := _effective(lineup.known[version])
         ):
             return f"the policy of {version} is effective from {effective} on"
-        case VersionPromoted(version=version) if not _approved(lineup, version):
+        case VersionPromoted(group=group, version=version) if not _approved(
+            lineup, version, against(versions, group)
+        ):
             return (
-                f"{version} has no approval against {lineup.live}: compare the two, and have "
-                "somebody else approve"
+                f"{version} has no approval against {lineup.live or 'nothing'} as it is now: "
+                "compare the two, and have somebody else approve"
             )
         case VersionPromoted(group=group) if (
-            group == RULED and lineup.announced < len(lineup.switches) - 1
+            is_ruled(group) and lineup.announced < len(lineup.switches) - 1
         ):
             return "not all whom the last switch moved have been told: announce it first"
         case VersionAnnounced(switch=switch) if (
@@ -165,7 +193,54 @@ def refusal(lineup: Lineup, data: Interaction, on: date) -> str | None:  # noqa:
             return None
 
 
-def _approved(lineup: Lineup, version: str) -> bool:
+def _of_precedence(versions: Versions, lineup: Lineup, step: Step) -> str | None:
+    """Why a step would leave a customer without a scheme that counts for them."""
+    match step:
+        case VersionPromoted(group=group, version=version) if group == PRECEDENCE:
+            return _gap(lineup.known[version], versions.live())
+        case VersionRolledBack(group=group) if group == PRECEDENCE and lineup.before:
+            return _gap(lineup.known[lineup.before], versions.live(), whole=False)
+        case VersionPromoted(group=group, version=after) if is_ruled(group):
+            return _breaks(versions, group, after)
+        case VersionRolledBack(group=group) if is_ruled(group):
+            return _breaks(versions, group, lineup.before or NOTHING)
+        case _:
+            return None
+
+
+def _breaks(versions: Versions, group: str, after: str) -> str | None:
+    """Why what is live does not go with another version of a scheme."""
+    lineup = changed(versions.lineup(group), live=after)
+    now, then = versions.live(), changed(versions, groups={**versions.groups, group: lineup}).live()
+    order = versions.lineup(PRECEDENCE)
+    said = order.known[order.live] if order.live else None
+    if said is not None and (why := _gap(said, then, whole=False)):
+        return f"the precedence {order.live} does not go with it: {why}"
+    precedence = _precedence(said) if said else None
+    if lost := sorted(covered(precedence, now) - covered(precedence, then)):
+        return f"no scheme would cover a {lost[0]} any more"
+    return None
+
+
+def _gap(said: Version, live: Mapping[str, TierPolicy], *, whole: bool = True) -> str | None:
+    return next(gaps(_precedence(said), live, whole=whole), None)
+
+
+def _precedence(said: Version) -> Precedence:
+    return Precedence.model_validate_json(json.dumps(said.policy))
+
+
+def against(versions: Versions, group: str) -> str:
+    """What an approval in a group is given against: what is live, and of the precedence also the
+    live versions of all schemes, because the comparison was made over these.
+    """
+    live = versions.lineup(group).live
+    if group != PRECEDENCE:
+        return live
+    return ", ".join([live, *sorted(lineup.live for lineup in versions.schemes.values())])
+
+
+def _approved(lineup: Lineup, version: str, now: str) -> bool:
     """Whether somebody agreed to it in the place of what is live.
 
     What was adopted, or knows no policy, needs nobody's word.
@@ -179,29 +254,28 @@ def _approved(lineup: Lineup, version: str) -> bool:
     return (
         known.policy is None
         or adopted
-        or any(approval.against == lineup.live for approval in known.approvals)
+        or any(approval.against == now for approval in known.approvals)
     )
 
 
 def _effective(version: Version) -> date:
     """The first day on which a version may be live."""
-    return (
-        TierPolicy.model_validate_json(json.dumps(version.policy)).effective
-        if version.policy
-        else date.min
-    )
+    return date.fromisoformat(version.policy["effective"]) if version.policy else date.min
 
 
-def _unfit(policy: dict[str, Any]) -> str | None:
-    """Why a policy cannot be live; None if it can."""
+def _unfit(group: str, policy: dict[str, Any]) -> str | None:
+    """Why a policy cannot be live in a group; None if it can."""
+    kind = Precedence if group == PRECEDENCE else TierPolicy
     try:
-        TierPolicy.model_validate_json(json.dumps(policy))
+        said = kind.model_validate_json(json.dumps(policy))
     except ValidationError as error:
         return f"the policy cannot be used: {error.errors()[0]['msg']}"
+    if isinstance(said, TierPolicy) and standings_of(said.scheme) != group:
+        return f"{said.label} is a policy of the scheme {said.scheme}, and {group} is not"
     return None
 
 
-def _stepped(lineup: Lineup, data: Step, on: date, at: datetime) -> Lineup:
+def _stepped(lineup: Lineup, data: Step, on: date, at: datetime, now: str) -> Lineup:
     match data:
         case VersionAdopted(version=version, policy=policy):
             by = str(policy.get("author", ""))
@@ -217,9 +291,7 @@ def _stepped(lineup: Lineup, data: Step, on: date, at: datetime) -> Lineup:
             )
         case VersionApproved(version=version, report=report, by=by):
             known = lineup.known[version]
-            approved = changed(
-                known, approvals=(*known.approvals, Approval(by, report, on, lineup.live))
-            )
+            approved = changed(known, approvals=(*known.approvals, Approval(by, report, on, now)))
             return changed(lineup, known={**lineup.known, version: approved})
         case VersionPromoted(version=version, by=by):
             return _switched(

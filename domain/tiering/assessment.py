@@ -223,7 +223,7 @@ def _asked(policy: TierPolicy, case: Case) -> dict[str, int]:
 
 def due(policy: TierPolicy, facts: MonthlyFacts) -> bool:
     """Whether a month is one at whose end this customer is assessed."""
-    return policy.applies_to in ("everyone", facts.traits.kind or "person") and assessed_in(
+    return policy.covers(facts.traits.kind or "person") and assessed_in(
         policy, facts.month, facts.tenure_months
     )
 

@@ -1,10 +1,14 @@
 """Which tier was set by hand, and who was told of another one?"""
 
-from domain.event import NOBODY, Identifier, Interaction, Line, PlausibleDate
+from domain.event import NOBODY, Identifier, Interaction, Line, PlausibleDate, later
+from domain.tiering.policy import RETAIL, SchemeName
 
 
 class TierOverridden(Interaction):
-    """Somebody entitled to it put the customer into a tier, with a reason, until a date."""
+    """Somebody entitled to it put the customer into a tier, with a reason, until a date.
+
+    Of one `scheme`; if none is named, of each that has this tier.
+    """
 
     senders = ("supervisor",)
     signed_by = "approver"
@@ -13,6 +17,7 @@ class TierOverridden(Interaction):
     approver: Identifier
     reason: Line
     until: PlausibleDate
+    scheme: SchemeName | None = later(None)
 
 
 class TierChanged(Interaction):
@@ -26,3 +31,4 @@ class TierChanged(Interaction):
     after: Identifier
     policy: Line
     effective: PlausibleDate
+    scheme: SchemeName = later(RETAIL)

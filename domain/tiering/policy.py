@@ -9,13 +9,13 @@ from datetime import date
 from functools import cached_property
 from hashlib import sha256
 from itertools import combinations
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from domain.accounts.currencies import as_money
 from domain.accounts.monthly_facts import MonthlyFacts
-from domain.event import Channel, Currency, Identifier, Line, Price
+from domain.event import Channel, Currency, Identifier, Line, Price, later
 from domain.households.membership import Take
 from domain.rules.conditions import (
     AtLeast,
@@ -31,8 +31,12 @@ from domain.rules.conditions import (
     ways,
 )
 from domain.rules.quantities import COUNTS, VALUES, Balances, Measure, Over, Points
+from domain.tiering.amounts import in_minor_units
 
 MOST_WAYS = 200
+RETAIL = "retail"
+"""The scheme of a policy that names none."""
+SchemeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9\-]{0,39}$")]
 Stage = Literal["new", "active", "dormant"]
 STAGES: tuple[Stage, ...] = ("new", "active", "dormant")
 NAMED = {"stage": STAGES, "kind": ("person", "company")}
@@ -136,7 +140,7 @@ class Threshold(NamedTuple):
 
 
 class TierPolicy(BaseModel):
-    """A tiering rule as data.
+    """A tiering rule as data, of one of the schemes that stand side by side in the bank.
 
     Amounts are minor units of `currency`.
 
@@ -150,6 +154,7 @@ class TierPolicy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     policy: Identifier
     version: Annotated[int, Field(ge=1)]
+    scheme: SchemeName = later(RETAIL)
     source: Annotated[str, Field(min_length=1)]
     currency: Currency
     effective: date
@@ -167,6 +172,12 @@ class TierPolicy(BaseModel):
     fast_track: FastTrack | None = None
     freeze_in_dispute: bool = False
     life_cycle: LifeCycle = LifeCycle()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_minor_units(cls, said: Any) -> Any:
+        """Amounts may be written with their unit, as `500,000 CNY` or `50万`."""
+        return in_minor_units(said) if isinstance(said, Mapping) else said
 
     @model_validator(mode="after")
     def _can_decide(self) -> Self:
@@ -187,7 +198,16 @@ class TierPolicy(BaseModel):
     @property
     def digest(self) -> str:
         """A SHA-256 over all that the policy says, whatever the spelling of its file."""
-        return sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+        return sha256(json.dumps(self.said, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def said(self) -> dict[str, JsonValue]:
+        """All that the policy says, as JSON."""
+        return self.model_dump(mode="json")
+
+    def covers(self, kind: str) -> bool:
+        """Whether customers of a kind (`person`, `company`) are assessed by it."""
+        return self.applies_to in ("everyone", kind)
 
     @cached_property
     def asked(self) -> tuple[str, ...]:
@@ -247,6 +267,13 @@ class TierPolicy(BaseModel):
         None for one that the policy does not know.
         """
         return None if tier is None else self._ranks.get(tier)
+
+
+def before(policy: TierPolicy) -> TierPolicy:
+    """What there is before a scheme begins with a policy: everybody stands in the lowest tier."""
+    lowest = policy.tiers[0].model_dump(mode="json")
+    said = {**policy.said, "policy": "nothing", "version": 1, "scope": None, "tiers": [lowest]}
+    return TierPolicy.model_validate_json(json.dumps(said))
 
 
 def _too_many_ways(policy: TierPolicy) -> Iterator[str]:

@@ -1,17 +1,23 @@
 """Which versions of groups are there, and which is live? Folded from the steps that people took."""
 
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 from domain.envelope import Recorded
 from domain.event_types import type_keys
+from domain.fastcopy import changed
 from domain.rollout import events
 from domain.rollout import lifecycle as versions
-from domain.rollout.lifecycle import Version, Versions
+from domain.rollout.events import NOTHING, PRECEDENCE, scheme_of, standings_of
+from domain.rollout.lifecycle import Lineup, Version, Versions
+from domain.tiering.assessment import Standing
 from domain.tiering.policy import TierPolicy
+from domain.tiering.precedence import Precedence, Stand, Tiers
 from projections.projection import Group, Projection
 
 
@@ -53,26 +59,108 @@ STEPS = Group(
 )
 
 
-def policy_then(
-    state: Versions, begun_with: TierPolicy, on: date | None, at: datetime | None = None
-) -> TierPolicy:
-    """The tier policy that readers saw at the end of a day, of what was decided by a time.
+class Rules(NamedTuple):
+    """The tier policies in force, by scheme, in the order in which these count; and the precedence
+    that says so, by its version, if one was adopted.
 
-    Before the first of all, that first one.
+    `least` says from which tier on a scheme counts, `uncounted` has those without a place, and
+    `first` is the one that the bank began with.
     """
-    lineup = state.groups.get(events.RULED)
-    if lineup is None:
-        return begun_with
+
+    policies: Mapping[str, TierPolicy]
+    first: str
+    least: Mapping[str, str] = MappingProxyType({})
+    uncounted: frozenset[str] = frozenset()
+    precedence: str | None = None
+
+    @classmethod
+    def of(cls, policy: TierPolicy) -> "Rules":
+        """The rules of a bank with one scheme."""
+        return cls({policy.scheme: policy}, policy.scheme)
+
+    def tiers(self, standings: Iterable[Standing]) -> Tiers:
+        """Where a customer stands, by their standings in the order of the schemes."""
+        stands = (
+            Stand(
+                scheme,
+                policy,
+                standing,
+                self.least.get(scheme),
+                counts=scheme not in self.uncounted,
+            )
+            for (scheme, policy), standing in zip(self.policies.items(), standings, strict=True)
+        )
+        return Tiers(tuple(stands), self.precedence)
+
+
+def rules(
+    state: Versions, begun_with: TierPolicy, on: date | None = None, at: datetime | None = None
+) -> Rules:
+    """The rules that readers see, or saw at the end of a day, of what was decided by a time.
+
+    Before the first of all, that first one. Without a precedence the scheme that the bank began
+    with counts first, and then the others by their names.
+    """
+    state = begun(state, begun_with)
+    live = {group: _live(lineup, on, at) for group, lineup in state.schemes.items()}
+    known = [policy_of(state.schemes[group].known[name]) for group, name in live.items() if name]
+    return rules_of(state, known, _live(state.lineup(PRECEDENCE), on, at) or None)
+
+
+def rules_of(state: Versions, known: Sequence[TierPolicy], precedence: str | None) -> Rules:
+    """The rules of some policies, one a scheme, in the order in which these count.
+
+    Raises `KeyError` for a precedence that was never brought.
+    """
+    first = next(
+        scheme_of(group)
+        for group, lineup in state.schemes.items()
+        if (lineup.switches[0].before is None if lineup.switches else lineup.live)
+    )
+    by_name = sorted(known, key=lambda each: (each.scheme != first, each.scheme))
+    policies = {policy.scheme: policy for policy in by_name}
+    if precedence is None:
+        return Rules(policies, first)
+    order = precedence_of(state.lineup(PRECEDENCE).known[precedence]).order
+    ranked = [each for each in order if each.scheme in policies]
+    places = {each.scheme: policies[each.scheme] for each in ranked}
+    return Rules(
+        {**places, **policies},
+        first,
+        {each.scheme: each.least for each in ranked if each.least},
+        frozenset(policies.keys() - places.keys()),
+        precedence,
+    )
+
+
+def _live(lineup: Lineup, on: date | None, at: datetime | None) -> str:
+    """The version of a group that readers saw; before the first switch, the one that was adopted,
+    or nothing.
+    """
+    if not lineup.switches or (on is None and at is None):
+        return lineup.live
     by_then = [
         switch
         for switch in lineup.switches
         if (on is None or switch.on <= on) and (at is None or switch.at <= at)
     ]
-    return policy_of(lineup.known[(by_then or lineup.switches)[-1 if by_then else 0].after])
+    if by_then:
+        return by_then[-1].after
+    first = lineup.switches[0]
+    return first.after if first.before is None else NOTHING
 
 
-def name_of(policy: TierPolicy) -> str:
-    """The version of standings under a policy: its label, and the beginning of its digest."""
+def begun(state: Versions, begun_with: TierPolicy) -> Versions:
+    """The versions, with the policy that the bank began with for as long as none was adopted."""
+    if state.schemes:
+        return state
+    name = name_of(begun_with)
+    first = Lineup(name, known={name: Version(begun_with.author, begun_with.said)})
+    return changed(state, groups={**state.groups, standings_of(begun_with.scheme): first})
+
+
+def name_of(policy: TierPolicy | Precedence) -> str:
+    """The version of a group under a policy: its label, and the beginning of its digest."""
     return f"{policy.label}/{policy.digest[:8]}"
 
 
@@ -80,6 +168,11 @@ def policy_of(version: Version) -> TierPolicy:
     """The tier policy of a version of standings."""
     assert version.policy is not None
     return _policy(json.dumps(version.policy))
+
+
+def precedence_of(version: Version) -> Precedence:
+    """The precedence of a version of it."""
+    return Precedence.model_validate_json(json.dumps(version.policy))
 
 
 @lru_cache(maxsize=64)

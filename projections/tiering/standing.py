@@ -15,7 +15,7 @@ from domain.households.membership import Told
 from domain.rollout.events import RULED
 from domain.tiering.assessment import Standing, Waiting, assess, awaits, override
 from domain.tiering.events import TierOverridden
-from domain.tiering.policy import TierPolicy
+from domain.tiering.policy import RETAIL, TierPolicy
 from projections.accounts.months import MONTHS, Months
 from projections.bank.day_end import ends_a_month
 from projections.cases.complaints import COMPLAINTS, Complaints, with_disputes
@@ -41,7 +41,7 @@ def steps(
     without a gap, and never change once they are there; so it does no harm if there are later ones.
     """
     match event.data:
-        case TierOverridden() as by_hand:
+        case TierOverridden(scheme=scheme) as by_hand if scheme in (None, policy.scheme):
             yield override(standing, by_hand)
         case DayClosed(date=closed):
             yield from _assessed(policy, standing, rows, month_of(closed))
@@ -126,9 +126,14 @@ def steps_together(
         yield standing
 
 
+TIER = "tier"
+"""The projection of the first scheme; that of another is named behind it."""
+
+
 def tier_under(policy: TierPolicy) -> Projection[Standing]:
     """The projection of standings under a policy."""
-    return Projection("tier", 1, Standing(), partial(evolve, policy))
+    name = TIER if policy.scheme == RETAIL else f"{TIER}-{policy.scheme}"
+    return Projection(name, 1, Standing(), partial(evolve, policy))
 
 
 class States(NamedTuple):

@@ -73,7 +73,7 @@ def decide_offer(
     same funnel, and what passes it ranked by value alone. The probability of the first is left to
     `with_probability`, because nobody who waits for an answer needs it.
     """
-    households = tuple(households)
+    households, customer = tuple(households), customer.on(asked.now.date())
     who = applicant(customer, [household.offers for household in households], catalogue, asked)
     asking = Asking(catalogue, who, asked.channel, asked.full)
     unasked = _impersonal(asking, asked)
@@ -122,7 +122,8 @@ def decide_offer(
         dropped=tuple(dropped),
         features=seen,
         catalogue=catalogue.label,
-        policy=customer.policy.label,
+        policy=customer.policy.label if customer.scheme else None,
+        precedence=customer.precedence,
         limit=asked.limit,
         arm=weigh.arm,
         personalised=asked.personalised,
@@ -179,7 +180,7 @@ def applicant(
     return Applicant(
         stream=customer.stream,
         kind=profile.kind or "person",
-        tier=tier_on(customer.policy, customer.standing, today),
+        tier=tier_on(customer.policy, customer.standing, today) if customer.scheme else None,
         now=asked.now,
         today=today,
         age=age,

@@ -3,11 +3,10 @@
 Facts, complaints and the standing in one fold, in memory.
 """
 
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Self, cast
 
-from domain.accounts.ledger import Ledger
-from domain.customers.identity import Identity
 from domain.envelope import Recorded
 from domain.tiering.assessment import Standing
 from domain.tiering.policy import TierPolicy
@@ -16,41 +15,66 @@ from projections.bank.day_end import CONTEXT, ends_a_month
 from projections.cases import complaints
 from projections.cases.complaints import COMPLAINTS, Complaints, with_disputes
 from projections.customers import group
-from projections.customers.profile import Profile
 from projections.customers.states import Facts
 from projections.offers.responses import Offers
 from projections.projection import Group
+from projections.rollout.versions import Rules
 from projections.tiering import standing
 from projections.views.customer import Customer
 
 
-class History(NamedTuple):
-    """All states of a customer that a tier is made from, and the tier."""
+class History(tuple[Any, ...]):  # noqa: SLOT001 - a tuple has none
+    """All states that a tier is made from, and behind them the tier in each scheme."""
 
-    profile: Profile
-    ledger: Ledger
-    months: Months
-    identity: Identity
-    complaints: Complaints
-    standing: Standing
+    def __new__(cls, *states: Any) -> Self:
+        """The states by part."""
+        return super().__new__(cls, states)
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        """Trap: a tuple would give itself, as one state, to whoever copies it."""
+        return tuple(self)
+
+    @property
+    def facts(self) -> Facts:
+        """Profile, ledger, months and identity."""
+        return Facts(*self[:OWN])
+
+    @property
+    def complaints(self) -> Complaints:
+        """The complaints."""
+        return cast("Complaints", self[OWN])
+
+    @property
+    def standings(self) -> tuple[Standing, ...]:
+        """The standing in each scheme."""
+        return self[OWN + 1 :]
 
 
-def _evolve(policy: TierPolicy, states: History, event: Recorded) -> History:
-    facts = group.evolve(Facts(*states[:4]), event)
+OWN = len(Facts._fields)
+"""The facts that stand before the others."""
+
+
+def _evolve(policies: Sequence[TierPolicy], states: History, event: Recorded) -> History:
+    facts = group.evolve(states.facts, event)
     said = complaints.evolve(states.complaints, event)
     rows = with_disputes(facts.months.rows, said)
-    return History(*facts, said, standing.evolve(policy, states.standing, event, rows))
+    standings = (
+        standing.evolve(policy, before, event, rows)
+        for policy, before in zip(policies, states.standings, strict=True)
+    )
+    return History(*facts, said, *standings)
 
 
-def customers_under(policy: TierPolicy) -> Group:
-    """Everything in one group, for folding history in memory."""
-    parts = (*group.CUSTOMERS.parts, COMPLAINTS, standing.tier_under(policy))
+def customers_under(policies: Iterable[TierPolicy]) -> Group:
+    """Everything in one group, for folding history in memory, under policies of several schemes."""
+    policies = tuple(policies)
+    parts = (*group.CUSTOMERS.parts, COMPLAINTS, *map(standing.tier_under, policies))
     return Group(
         "history",
         ("customer",),
         History,
         parts,
-        partial(_evolve, policy),
+        partial(_evolve, policies),
         is_broadcast=ends_a_month,
         runs=group.RUNS,
         context=CONTEXT,
@@ -58,41 +82,37 @@ def customers_under(policy: TierPolicy) -> Group:
     )
 
 
-def customer_then(stream: str, states: History, policy: TierPolicy) -> Customer:
+def customer_then(stream: str, states: History, rules: Rules) -> Customer:
     """What of a customer makes a tier, as a number of a person who may have others."""
+    tiers, facts = rules.tiers(states.standings), states.facts
+    first = tiers.stands[0]
     return Customer(
         stream=stream,
-        profile=states.profile,
-        ledger=states.ledger,
-        months=states.months,
-        standing=states.standing,
+        profile=facts.profile,
+        ledger=facts.ledger,
+        months=facts.months,
+        standing=first.standing,
         offers=Offers(),
-        policy=policy,
+        policy=first.policy,
         complaints=states.complaints,
-        identity=states.identity,
+        identity=facts.identity,
+        stands=tiers.stands,
+        precedence=tiers.precedence,
+        scheme=first.scheme,
     )
 
 
-def as_shown_together(person: Customer) -> dict[str, Any]:
-    """The same of a person who has several numbers."""
-    return {
-        "profile": person.profile,
-        "ledger": person.ledger,
-        "months": person.months,
-        "identity": person.identity,
-        "complaints": person.complaints,
-        "tier": person.standing,
-    }
-
-
-def as_shown(states: Any) -> dict[str, Any]:
+def as_shown(who: Customer, *, together: bool = False) -> dict[str, Any]:
     """The states by projection, as people are shown them.
 
-    Each month with how many complaints were open at its end.
+    Each month with how many complaints were open at its end; those of a person who has several
+    numbers, put `together`, have that already.
     """
-    said = dict(zip(NAMES, states, strict=True))
-    return {**said, MONTHS.name: Months(dict(with_disputes(states.months.rows, states.complaints)))}
-
-
-NAMES = (*(part.name for part in group.CUSTOMERS.parts), COMPLAINTS.name, "tier")
-"""What the projections of the states are called."""
+    return {
+        "profile": who.profile,
+        "ledger": who.ledger,
+        MONTHS.name: who.months if together else Months(dict(who.rows)),
+        "identity": who.identity,
+        COMPLAINTS.name: who.complaints,
+        **{standing.tier_under(each.policy).name: each.standing for each in who.stands},
+    }

@@ -6,6 +6,7 @@ states; so a merge and an un-merge rewrite nothing, and cost others nothing.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
 from domain.accounts.monthly_facts import MonthlyFacts
@@ -14,6 +15,7 @@ from domain.customers.identity import joined_at, numbers_of
 from domain.customers.one_person import months_together
 from domain.households.membership import MOST_BESIDE, Told, without_names
 from domain.tiering.policy import Scope
+from domain.tiering.precedence import Stand
 from projections.accounts.months import Months
 from projections.accounts.one_person import ledger_together
 from projections.campaigns.benefits import Benefits
@@ -73,12 +75,15 @@ def wholes_asked(scope: Scope | None, of_each: Iterable[Rows]) -> set[str]:
     return {name for name in found if name}
 
 
-def person_of(of_each: Sequence[Customer], wholes: Sequence[Whole] = ()) -> Customer:
+def person_of(
+    of_each: Sequence[Customer], wholes: Mapping[str, Sequence[Whole]] = MappingProxyType({})
+) -> Customer:
     """One person, by what is known of each of their numbers, in any order.
 
     They answer as one number would that had all that happened on any of them: sums add, the
     strictest consent counts, a cap counts the contacts of all. Of what has no time the number that
-    stays counts first. `wholes` are the households and groups that a tier policy asks for.
+    stays counts first. `wholes` are the households and groups that a tier policy asks for, by its
+    scheme.
     """
     if len(of_each) == 1:
         return of_each[0]
@@ -93,26 +98,29 @@ def person_of(of_each: Sequence[Customer], wholes: Sequence[Whole] = ()) -> Cust
     streak = rows[max(rows)].streak if rows else 0
     complaints = [one.complaints for one in each]
     lives = [one.life for one in each if one.life is not None]
+    stands = tuple(
+        _stands_together(scheme, rows, wholes.get(scheme[0].scheme, ()))
+        for scheme in zip(*(one.stands for one in each), strict=True)
+    )
+    asked = {whole.name: whole for some in wholes.values() for whole in some}
     return Customer(
         stream=each[0].stream,
         profile=profile_together([one.profile for one in each], joined),
         ledger=ledger_together([(one.stream, one.ledger) for one in each], streak),
         months=Months(rows),
-        standing=standing_together(
-            each[0].policy,
-            rows,
-            {whole.name: whole.told() for whole in wholes},
-            [one.standing for one in each],
-        ),
+        standing=stands[0].standing,
         offers=offers_together([one.offers for one in each]),
         policy=each[0].policy,
+        stands=stands,
+        precedence=each[0].precedence,
+        scheme=each[0].scheme,
         upto=dict(of_each[0].upto)
         | {
             f"{one.stream}/{group}": position
             for one in of_each[1:]
             for group, position in one.upto.items()
         }
-        | {f"{whole.name}/{WHOLE.name}": whole.upto for whole in wholes},
+        | {f"{name}/{WHOLE.name}": whole.upto for name, whole in asked.items()},
         complaints=Complaints(
             open=merged_dicts(said.open for said in complaints),
             closed=sum(said.closed for said in complaints),
@@ -128,4 +136,13 @@ def person_of(of_each: Sequence[Customer], wholes: Sequence[Whole] = ()) -> Cust
         identity=identity,
         numbers=tuple(one.stream for one in each),
         looked_after_by=frozenset().union(*(one.managers for one in each)),
+    )
+
+
+def _stands_together(each: Sequence[Stand], rows: Rows, wholes: Sequence[Whole]) -> Stand:
+    """Where a person stands in a scheme, by where each number does."""
+    told = {whole.name: whole.told() for whole in wholes}
+    first = each[0]
+    return first._replace(
+        standing=standing_together(first.policy, rows, told, [one.standing for one in each])
     )

@@ -64,10 +64,12 @@ class Answer:
     `since` is the day from which the tier in force holds (None for one set by hand, or before the
     assessed one takes effect), `assessed_since` that of the assessed one. `waiting` says through
     which month assessments wait for the customer's household or company group. `months` has the
-    last months that ended.
+    last months that ended. `scheme` is the one whose tier counts, and `because` says why; `schemes`
+    has the tier in each that covers the customer, where there are several. Who is covered by none
+    stands in no tier.
     """
 
-    tier: str
+    tier: str | None
     name: dict[str, str]
     since: date | None
     assessed: str | None
@@ -82,19 +84,22 @@ class Answer:
     service: dict[str, Any]
     policy: str
     policy_digest: str
+    scheme: str | None
+    because: tuple[str, ...]
+    schemes: dict[str, str]
 
 
 def answer(customer: Customer, today: date) -> Answer:
     """How a customer stands on a day, by the read models."""
     standing, policy = customer.standing, customer.policy
-    in_force = tier_on(policy, standing, today)
+    in_force = tier_on(policy, standing, today) if customer.scheme else None
     tier = policy.tiers[policy.rank(in_force) or 0]
     month = _open_month(customer, today)
     by_hand = override_on(policy, standing, today)
     assessed_holds = by_hand is None and standing.since is not None and standing.since <= today
     return Answer(
         tier=in_force,
-        name=tier.name,
+        name=tier.name if in_force else {},
         since=standing.since if assessed_holds else None,
         assessed=standing.tier,
         assessed_since=standing.since,
@@ -108,9 +113,12 @@ def answer(customer: Customer, today: date) -> Answer:
         override=by_hand,
         outlook=outlook(policy, standing, month),
         heading=_heading(policy, standing, month),
-        service=tier.service.model_dump(),
+        service=tier.service.model_dump() if in_force else {},
         policy=standing.policy or policy.label,
         policy_digest=policy.digest,
+        scheme=customer.scheme,
+        because=customer.because,
+        schemes=customer.tiers(today),
     )
 
 

@@ -14,10 +14,10 @@ from domain.access.events import REGISTER, SubjectForgotten
 from domain.access.privacy_policy import PrivacyPolicy
 from domain.envelope import Recorded
 from domain.event_types import TYPE_BY_EVENT, type_name
-from domain.tiering.policy import TierPolicy
 from projections.projection import Group
 from projections.registry import GROUPS
-from projections.views.history import as_shown, customers_under
+from projections.rollout.versions import Rules
+from projections.views.history import as_shown, customer_then, customers_under
 from replay.erasure.persons import all_numbers
 from replay.erasure.retention import due, last_day_closed
 from replay.history.access_log import accesses_of
@@ -66,7 +66,7 @@ def privacy_report(journal: Journal, policy: PrivacyPolicy) -> dict[str, Any]:
 
 
 def known_of(
-    journal: Journal, privacy: PrivacyPolicy, policy: TierPolicy, customer: str
+    journal: Journal, privacy: PrivacyPolicy, rules: Rules, customer: str
 ) -> dict[str, Any]:
     """All that is known of a customer, and under `others` the same of each other number of the
     person.
@@ -81,13 +81,13 @@ def known_of(
         if number != stream and journal[shard_of(number, len(journal))].rows(number, limit=1)
     ]
     return {
-        **_known_of(journal, privacy, policy, customer),
-        "others": {number: _known_of(journal, privacy, policy, number) for number in others},
+        **_known_of(journal, privacy, rules, customer),
+        "others": {number: _known_of(journal, privacy, rules, number) for number in others},
     }
 
 
 def _known_of(
-    journal: Journal, privacy: PrivacyPolicy, policy: TierPolicy, customer: str
+    journal: Journal, privacy: PrivacyPolicy, rules: Rules, customer: str
 ) -> dict[str, Any]:
     stream = f"customer:{customer}"
     events = list(history(journal[shard_of(stream, len(journal))], stream))
@@ -100,7 +100,7 @@ def _known_of(
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "policy": privacy.label,
         "purposes": privacy.purposes,
-        "states": dict(_states(journal, policy, stream)),
+        "states": dict(_states(journal, rules, stream)),
         "events": [_event(event, privacy) for event in events],
         "looks": [
             {"at": at.isoformat(), **look.model_dump(mode="json")}
@@ -109,10 +109,11 @@ def _known_of(
     }
 
 
-def _states(journal: Journal, policy: TierPolicy, stream: str) -> Iterator[tuple[str, Any]]:
+def _states(journal: Journal, rules: Rules, stream: str) -> Iterator[tuple[str, Any]]:
     """Every state of a customer, by projection."""
-    tiered = customers_under(policy)
-    seen = as_shown(as_of(journal, tiered, stream) or tiered.initial)
+    tiered = customers_under(rules.policies.values())
+    states: Any = as_of(journal, tiered, stream) or tiered.initial
+    seen = as_shown(customer_then(stream, states, rules))
     yield from ((name, msgspec.to_builtins(state)) for name, state in seen.items())
     others: list[Group] = [
         each.group
@@ -120,10 +121,10 @@ def _states(journal: Journal, policy: TierPolicy, stream: str) -> Iterator[tuple
         if each.group and each.of_customer and each.group.parts[0].name not in seen
     ]
     for group in others:
-        states = as_of(journal, group, stream) or group.initial
+        kept = as_of(journal, group, stream) or group.initial
         yield from (
             (part.name, msgspec.to_builtins(state))
-            for part, state in zip(group.parts, states, strict=True)
+            for part, state in zip(group.parts, kept, strict=True)
         )
 
 

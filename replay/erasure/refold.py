@@ -137,7 +137,7 @@ class _Anew:
         self.stream = stream
         self._journal = journal
         self._group = group
-        self._whole, self._first = folded_by(present, group)
+        self._whole, self._own = folded_by(present, group)
         self._states: States | None = None
         self._version = 0
 
@@ -147,8 +147,7 @@ class _Anew:
             self._go_on(upto)
         else:
             self._states = as_of(self._journal, self._whole, self.stream, upto=upto)
-        parts = self._group.parts
-        mine = (self._states or self._whole.initial)[self._first : self._first + len(parts)]
+        parts, mine = self._group.parts, self._own(self._states or self._whole.initial)
         return {
             (part.key, self.stream): None
             if state == part.initial

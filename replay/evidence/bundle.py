@@ -22,6 +22,7 @@ import msgspec
 from domain.offers.events import CATALOGUES, DECISIONS, OfferDecided
 from domain.rollout.events import STREAM
 from domain.tiering.policy import TierPolicy
+from projections.rollout.versions import Rules
 from replay.evidence.census import counted_by, entry
 from replay.evidence.folder import Evidence
 from replay.evidence.proofs import Proofs
@@ -54,7 +55,7 @@ class Bundled:
 
 
 class Maker:
-    """Makes bundles of one journal; `policy_on` gives the tier policy in force on a day."""
+    """Makes bundles of one journal; the bank began with a tier policy."""
 
     def __init__(
         self,
@@ -71,7 +72,7 @@ class Maker:
         self._signer = signer
         self._shards: dict[int, _ShardProven] = {}
 
-    def bundle(self, customer: str, now: datetime, policy: TierPolicy) -> Bundled:
+    def bundle(self, customer: str, now: datetime, rules: Rules) -> Bundled:
         """The bundle of a customer (`customer:7`); raises `NotYet` while nothing of
         them is proven.
         """
@@ -81,7 +82,7 @@ class Maker:
                 f"nothing of {customer} is behind a checkpoint yet: {newer} events wait for the "
                 "next one"
             )
-        why = explain(self._journal, policy, customer, now.date())
+        why = explain(self._journal, rules, customer, now.date())
         numbers = [number for number in why.numbers if number != customer] if why else []
         others = [
             proven

@@ -10,21 +10,24 @@ from typing import Any, cast
 
 from domain.accounts.events import BalanceReported, TransactionPosted, TransactionReversed
 from domain.calendar import Month, first_day, month_of, next_month
-from domain.customers.identity import numbers_of
 from domain.envelope import Recorded
 from domain.tiering.assessment import Override, Standing, override_on, tier_on
-from domain.tiering.policy import TierPolicy
+from domain.tiering.policy import RETAIL, TierPolicy
 from projections.bank.day_end import ends_a_month
 from projections.cases.complaints import with_disputes
+from projections.rollout.versions import Rules
 from projections.tiering.standing import steps, steps_together
 from projections.views.customer import Customer
 from projections.views.history import History, customer_then, customers_under
-from projections.views.person import person_of
-from replay.history.as_of import events_of
-from replay.history.person import wholes_then
+from replay.history.as_of import as_of, events_of
+from replay.history.person import customer_as_of, wholes_then
 from streams.journal import Journal
 
 LARGEST = 5
+
+
+class NoScheme(ValueError):
+    """A scheme that was not live then; says which were."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +83,14 @@ class Explanation:
 
     Under which policy, since when, every assessment that led there, and an override if one holds.
     `numbers` has all of a person who has several, the one that stays first.
+
+    Where several schemes are live, `schemes` has the tier in each, and `because` says why this
+    `scheme` counts. Where none does, there is no tier.
     """
 
     customer: str
     on: date
-    tier: str
+    tier: str | None
     since: date | None
     watch: int
     policy: str
@@ -92,66 +98,85 @@ class Explanation:
     override: Override | None
     assessments: tuple[Assessment, ...]
     numbers: tuple[str, ...] = ()
+    scheme: str | None = RETAIL
+    because: tuple[str, ...] = ()
+    schemes: dict[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The explanation with the last assessment first, as a person reads it."""
         return {**vars(self), "assessments": self.assessments[::-1]}
 
 
-def explain(journal: Journal, policy: TierPolicy, stream: str, on: date) -> Explanation | None:
-    """Why a customer stands where they stand on a date under this policy.
+def explain(
+    journal: Journal, rules: Rules, stream: str, on: date, scheme: str | None = None
+) -> Explanation | None:
+    """Why a customer stands where they stand on a date under the policy of a scheme; if none is
+    named, of the one that counts for them.
 
-    None if nothing was recorded of them by then.
+    None if nothing was recorded of them by then. Raises `NoScheme` for one that was not live.
 
     What an assessment led to counts from the day it takes effect.
     """
-    group = customers_under(policy)
-    states: History | None = None
-    found, behind = [], list[Recorded]()
+    if scheme is not None and scheme not in rules.policies:
+        raise NoScheme(f"there was no scheme {scheme}: there were {', '.join(rules.policies)}")
+    who = customer_as_of(journal, rules, stream, occurred=on)
+    if who is None:
+        return None
+    who = (who.under(scheme) if scheme else None) or who.on(on)
+    policy = who.policy
+    if who.numbers:
+        found = _of_person(journal, policy, who, on)
+    else:
+        found = _of_number(journal, policy, stream, on)
+    explained = _explanation(who, stream, on, found)
+    return replace(explained, numbers=who.numbers, schemes=who.tiers(on))
+
+
+def _of_number(journal: Journal, policy: TierPolicy, stream: str, on: date) -> list[Assessment]:
+    group = customers_under([policy])
+    states = cast("History", group.initial)
+    found, behind = list[Assessment](), list[Recorded]()
     for event in events_of(journal, group, stream, occurred=on):
-        before = states or cast("History", group.initial)
-        states = cast("History", group.evolve(before, event))
+        before, states = states, cast("History", group.evolve(states, event))
         if not ends_a_month(event.data):
             behind.append(event)
-        standing: Standing = before.standing
+        [standing] = before.standings
         for after in steps(
-            policy, standing, event, with_disputes(states.months.rows, states.complaints)
+            policy, standing, event, with_disputes(states.facts.months.rows, states.complaints)
         ):
             if after.grounds is not None and after.grounds != standing.grounds:
                 of_then, behind = _split(behind, after.grounds.month)
                 found.append(_assessment(standing, after, event, of_then))
             standing = after
-    if states is None:
-        return None
-    if len(numbers := numbers_of(states.identity, stream)) > 1:
-        return replace(_of_person(journal, policy, numbers, on), customer=stream)
-    return _explanation(policy, stream, on, states.standing, found)
+    return found
 
 
 def _of_person(
-    journal: Journal, policy: TierPolicy, numbers: Sequence[str], on: date
-) -> Explanation:
-    """Why a person stands there who has several numbers, the one that stays first.
+    journal: Journal, policy: TierPolicy, person: Customer, on: date
+) -> list[Assessment]:
+    """Why a person stands there who has several numbers.
 
     By the months and the events of all of which anything is known.
     """
-    behind, closings, each = list[Recorded](), dict[Month, tuple[str, Recorded]](), list[Customer]()
-    group = customers_under(policy)
-    for number in numbers:
-        states: History | None = None
+    behind, closings = list[Recorded](), dict[Month, tuple[str, Recorded]]()
+    group = customers_under([policy])
+    for number in person.numbers:
+        states = cast("History", group.initial)
         for event in events_of(journal, group, number, occurred=on):
-            before = states or cast("History", group.initial)
-            states = cast("History", group.evolve(before, event))
-            for month in states.months.rows.keys() - before.months.rows.keys():
+            before, states = states, cast("History", group.evolve(states, event))
+            for month in states.facts.months.rows.keys() - before.facts.months.rows.keys():
                 closings.setdefault(month, (number, event))
             if not ends_a_month(event.data):
                 behind.append(event)
-        if states is not None:
-            each.append(customer_then(number, states, policy))
-    wholes = wholes_then(journal, policy.scope, each, occurred=on)
-    person = person_of(each, wholes)
+    rules = Rules.of(policy)
+    each = [
+        customer_then(number, states, rules)
+        for number in person.numbers
+        if (states := as_of(journal, group, number, occurred=on)) is not None
+    ]
+    wholes = wholes_then(journal, rules, each, occurred=on).get(policy.scheme, [])
     told = {whole.name: whole.told() for whole in wholes}
-    found, standing = [], Standing()
+    found, standing = list[Assessment](), Standing()
     behind.sort(key=lambda event: (event.business_date, event.recorded_at, event.stream))
     for after in steps_together(policy, person.rows, told):
         if after.grounds is not None and after.grounds != standing.grounds:
@@ -159,8 +184,7 @@ def _of_person(
             closed_by, closing = closings[after.grounds.month]
             found.append(_assessment(standing, after, closing, of_then, closed_by))
         standing = after
-    explained = _explanation(policy, numbers[0], on, person.standing, found)
-    return replace(explained, numbers=person.numbers)
+    return found
 
 
 def _split(events: Sequence[Recorded], month: Month) -> tuple[list[Recorded], list[Recorded]]:
@@ -170,23 +194,23 @@ def _split(events: Sequence[Recorded], month: Month) -> tuple[list[Recorded], li
     ]
 
 
-def _explanation(
-    policy: TierPolicy, stream: str, on: date, standing: Standing, found: list[Assessment]
-) -> Explanation:
+def _explanation(who: Customer, stream: str, on: date, found: Sequence[Assessment]) -> Explanation:
     """What is in force on the day: an assessment counts from the day that it takes effect."""
-    override = override_on(policy, standing, on)
     in_force = [each for each in found if each.effective <= on]
     last = in_force[-1] if in_force else None
+    covered = who.scheme is not None
     return Explanation(
         customer=stream,
         on=on,
-        tier=tier_on(policy, standing, on),
-        since=last.since if last else None,
-        watch=last.watch if last else 0,
-        policy=policy.label,
-        policy_digest=policy.digest,
-        override=override,
-        assessments=tuple(in_force),
+        tier=tier_on(who.policy, who.standing, on) if covered else None,
+        since=last.since if last and covered else None,
+        watch=last.watch if last and covered else 0,
+        policy=who.policy.label,
+        policy_digest=who.policy.digest,
+        override=override_on(who.policy, who.standing, on),
+        assessments=tuple(in_force) if covered else (),
+        scheme=who.scheme,
+        because=who.because,
     )
 
 

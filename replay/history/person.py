@@ -10,10 +10,11 @@ from datetime import date, datetime
 from typing import Any
 
 from domain.customers.identity import Identity, numbers_of
-from domain.tiering.policy import Scope, TierPolicy
+from domain.tiering.policy import Scope
 from projections.households.group import CUSTOMER_GROUPS
+from projections.rollout.versions import Rules
 from projections.views.customer import Customer
-from projections.views.history import as_shown, as_shown_together, customer_then, customers_under
+from projections.views.history import as_shown, customer_then, customers_under
 from projections.views.person import Whole, people_of, person_of, wholes_asked
 from replay.history.as_of import as_of, members_then
 from streams.journal import Journal
@@ -29,29 +30,42 @@ class Then:
 
 def person_as_of(
     journal: Journal,
-    policy: TierPolicy,
+    rules: Rules,
     stream: str,
     recorded: datetime | None = None,
     occurred: date | None = None,
 ) -> Then | None:
     """A customer as known then, of what was true then, by any number; None if nothing was."""
-    group = customers_under(policy)
+    who = customer_as_of(journal, rules, stream, recorded, occurred)
+    if who is None:
+        return None
+    return Then(as_shown(who, together=bool(who.numbers)), who.numbers)
+
+
+def customer_as_of(
+    journal: Journal,
+    rules: Rules,
+    stream: str,
+    recorded: datetime | None = None,
+    occurred: date | None = None,
+) -> Customer | None:
+    """The same, as what is asked about a tier."""
+    group = customers_under(rules.policies.values())
     own = as_of(journal, group, stream, recorded, occurred)
     if own is None:
         return None
     others = {
         other: as_of(journal, group, other, recorded, occurred)
-        for other in others_of(own.identity, stream)
+        for other in others_of(own.facts.identity, stream)
     }
-    if not others:
-        return Then(as_shown(own))
     each = [
-        customer_then(name, states, policy)
+        customer_then(name, states, rules)
         for name, states in {stream: own, **others}.items()
         if states is not None
     ]
-    person = person_of(each, wholes_then(journal, policy.scope, each, recorded, occurred))
-    return Then(as_shown_together(person), person.numbers)
+    if not others:
+        return each[0]
+    return person_of(each, wholes_then(journal, rules, each, recorded, occurred))
 
 
 def others_of(identity: Identity, stream: str) -> list[str]:
@@ -61,21 +75,25 @@ def others_of(identity: Identity, stream: str) -> list[str]:
 
 def wholes_then(
     journal: Journal,
-    scope: Scope | None,
+    rules: Rules,
     each: Sequence[Customer],
     recorded: datetime | None = None,
     occurred: date | None = None,
     upto: dict[str, int] | None = None,
-) -> list[Whole]:
-    """The households and groups that a tier policy asks for of these numbers, as they were.
+) -> dict[str, list[Whole]]:
+    """The households and groups that tier policies ask for of these numbers, as they were, by
+    scheme.
 
     `upto` has the position by which each is asked for, where that is known.
     """
-    names = wholes_asked(scope, (one.months.rows for one in each))
-    return [
-        _whole(journal, name, scope, recorded, occurred, (upto or {}).get(name))
-        for name in sorted(names)
-    ]
+    return {
+        scheme: [
+            _whole(journal, name, policy.scope, recorded, occurred, (upto or {}).get(name))
+            for name in sorted(wholes_asked(policy.scope, (one.months.rows for one in each)))
+        ]
+        for scheme, policy in rules.policies.items()
+        if policy.scope is not None
+    }
 
 
 def _whole(

@@ -5,7 +5,7 @@ A decision made once more from the journal alone, and compared byte for byte.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain.envelope import Recorded
 from domain.event_types import type_key
@@ -13,7 +13,7 @@ from domain.households.events import KINDS
 from domain.offers.catalogue import Catalogue
 from domain.offers.columns import in_columns, in_full, is_in_columns
 from domain.offers.events import CATALOGUES, DECISIONS, CatalogueAdopted, OfferDecided
-from domain.tiering.policy import TierPolicy
+from domain.tiering.policy import RETAIL, TierPolicy
 from projections.cases.complaints import CASES
 from projections.customers.group import CUSTOMERS
 from projections.customers.life import LIFE
@@ -22,7 +22,7 @@ from projections.models.propensity import Model
 from projections.offers.group import REACTIONS
 from projections.projection import Group
 from projections.registry import DECIDING, GROUPS
-from projections.rollout.versions import name_of, policy_of
+from projections.rollout.versions import Rules, begun, name_of, policy_of, rules_of
 from projections.tiering.standing import STANDINGS
 from projections.views.customer import Customer, customer_of
 from projections.views.decision import Asked, Household, decide_offer, with_probability
@@ -92,6 +92,13 @@ class Remade:
     in_full: dict[str, Any]
 
 
+class _By(NamedTuple):
+    """The rules that a decision was made by, and the version of each scheme."""
+
+    rules: Rules
+    names: Mapping[str, str]
+
+
 class Decisions:
     """Makes decisions of one journal again.
 
@@ -102,11 +109,15 @@ class Decisions:
         self._journal = journal
         self._models = _ModelsThen(journal)
         self._catalogues = catalogues(journal)
-        lineup = versions_of(journal).groups.get(STANDINGS)
-        self._policies = {name_of(begun_with): begun_with}
-        self._policies |= (
-            {name: policy_of(version) for name, version in lineup.known.items()} if lineup else {}
-        )
+        self._versions = begun(versions_of(journal), begun_with)
+        self._policies = {
+            name: policy_of(version)
+            for lineup in self._versions.schemes.values()
+            for name, version in lineup.known.items()
+        }
+        # trap: a file that names its scheme had none in the release before, and another name
+        for known in (begun_with, begun_with.model_copy(update={"scheme": RETAIL})):
+            self._policies.setdefault(name_of(known), known)
 
     def find(self, decision: str) -> Recorded | None:
         """The decision of this number; None if it was never recorded."""
@@ -155,7 +166,7 @@ class Decisions:
             decided.asked,
         )
         made = decide_offer(
-            self._person(event.stream, decided.upto),
+            self._person(event.stream, decided),
             self._households(decided.upto),
             catalogue,
             models,
@@ -193,35 +204,51 @@ class Decisions:
             version += len(rows)
         return False
 
-    def _person(self, stream: str, upto: Mapping[str, int]) -> Customer:
+    def _person(self, stream: str, decided: OfferDecided) -> Customer:
         """The customer as they were, with the other numbers that the person had then."""
         others: dict[str, dict[str, int]] = {}
         wholes: dict[str, int] = {}
-        for name, position in upto.items():
+        for name, position in decided.upto.items():
             about, _, group = name.partition("/")
             if about.startswith("customer:"):
                 others.setdefault(about, {})[group] = position
             elif about.startswith(KINDS) and group:
                 wholes[about] = position
-        own = {name: at for name, at in upto.items() if not name.startswith(STREAMS)}
-        each = [self._customer(number, at) for number, at in {stream: own, **others}.items()]
-        scope = each[0].policy.scope if others else None
-        return person_of(each, wholes_then(self._journal, scope, each, upto=wholes))
+        own = {name: at for name, at in decided.upto.items() if not name.startswith(STREAMS)}
+        by = self._by(own, decided.precedence)
+        each = [self._customer(number, at, by) for number, at in {stream: own, **others}.items()]
+        found = wholes_then(self._journal, by.rules, each, upto=wholes) if others else {}
+        return person_of(each, found)
 
-    def _customer(self, stream: str, upto: Mapping[str, int]) -> Customer:
-        groups = {name.partition("/")[0]: (name, position) for name, position in upto.items()}
-        standings, tiered = groups[STANDINGS]
-        policy = self._policies.get(standings.removeprefix(f"{STANDINGS}/"))
-        if policy is None:
-            raise Unknown(f"the journal does not have the tier policy {standings}")
+    def _by(self, upto: Mapping[str, int], precedence: str | None) -> "_By":
+        """The policies that somebody stood under, in the order in which their schemes counted."""
+        names = [
+            name.removeprefix(f"{STANDINGS}/") for name in upto if name.startswith(f"{STANDINGS}/")
+        ]
+        if unknown := [name for name in names if name not in self._policies]:
+            raise Unknown(f"the journal does not have the tier policy {STANDINGS}/{unknown[0]}")
+        policies = {name: self._policies[name] for name in names}
+        try:
+            rules = rules_of(self._versions, [*policies.values()], precedence)
+        except KeyError:
+            raise Unknown(f"the journal does not have the precedence {precedence}") from None
+        return _By(rules, {policy.scheme: name for name, policy in policies.items()})
+
+    def _customer(self, stream: str, upto: Mapping[str, int], by: "_By") -> Customer:
+        positions = {name.partition("/")[0]: at for name, at in upto.items()}
         states = {
-            group.name: self._states(group, stream, groups[group.name][1])
+            group.name: self._states(group, stream, positions[group.name])
             for group in (CUSTOMERS, CASES, LIFE, REACTIONS)
-            if group.name in groups or group is not LIFE
+            if group.name in positions or group is not LIFE
         }
-        states[STANDINGS] = self._states(customers_under(policy), stream, tiered)
         states.update(NOT_DECIDING)
-        return customer_of(stream, states, policy, upto)
+        standings = [
+            self._states(
+                customers_under([policy]), stream, upto[f"{STANDINGS}/{by.names[scheme]}"]
+            ).standings[0]
+            for scheme, policy in by.rules.policies.items()
+        ]
+        return customer_of(stream, states, by.rules.tiers(standings), upto)
 
     def _households(self, upto: Mapping[str, int]) -> Iterable[Household]:
         return [

@@ -11,8 +11,9 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import pydantic
@@ -22,7 +23,6 @@ from domain.event_types import TYPE_BY_EVENT
 from domain.upcasters import UPCASTERS
 from projections.projection import Group, States
 from projections.registry import Present, base_of
-from projections.rollout.versions import policy_of
 from projections.store import NEVER, GroupShard, Store, StoredState
 from projections.tiering.standing import STANDINGS
 from projections.views.history import customers_under
@@ -248,14 +248,14 @@ async def states_verified(
 
     Gives how many states were looked at.
     """
-    history, first = folded_by(present, group)
+    history, own = folded_by(present, group)
     place = GroupShard(shard.number, group.name)
     for stream in streams:
         reached = await store.upto(place)
         kept = await store.load(place, [(part.key, stream) for part in group.parts])
         try:
             sound = await asyncio.to_thread(
-                _matches, journal, history, first, group, stream, reached, kept
+                _matches, journal, history, own, group, stream, reached, kept
             )
             said = "is not what its history comes to"
             if sound and not await _due_as_kept(store, place, group, stream, reached, kept):
@@ -293,19 +293,21 @@ async def _due_as_kept(
     return found == expected or await store.upto(place) != reached
 
 
-def folded_by(present: Present, group: Group) -> tuple[Group, int]:
-    """What folds a group's history in memory, and where its states stand among those."""
+def folded_by(present: Present, group: Group) -> tuple[Group, Callable[[Any], States]]:
+    """What folds a group's history in memory, and how its states are found among those."""
     if base_of(group) != STANDINGS:
-        return group, 0
-    policy = policy_of(present.lineup.known[group.name.partition("/")[2]])
-    history = customers_under(policy)
-    return history, len(history.parts) - 1
+        return group, _all
+    return customers_under([present.policy_of(group)]), attrgetter("standings")
+
+
+def _all(states: States) -> States:
+    return states
 
 
 def _matches(
     journal: Journal,
     history: Group,
-    first: int,
+    own: Callable[[Any], States],
     group: Group,
     stream: str,
     reached: int,
@@ -317,10 +319,10 @@ def _matches(
     """
     states = history.initial
     for event in events_of(journal, history, stream):
-        if event.position > reached and _same(group, states[first : first + len(kept)], kept):
+        if event.position > reached and _same(group, own(states), kept):
             return True
         states = history.evolve(states, event)
-    return _same(group, states[first : first + len(kept)], kept)
+    return _same(group, own(states), kept)
 
 
 def _same(group: Group, states: States, kept: Sequence[StoredState | None]) -> bool:

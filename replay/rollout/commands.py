@@ -7,41 +7,54 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from domain.fastcopy import changed
 from domain.rollout.events import (
+    NOTHING,
+    ORIGINAL,
+    PRECEDENCE,
     VersionAnnounced,
     VersionApproved,
     VersionPromoted,
     VersionProposed,
     VersionRolledBack,
     VersionWithdrawn,
+    has_policy,
+    is_ruled,
+    standings_of,
 )
 from domain.rollout.lifecycle import Lineup, Version, Versions
 from domain.tiering.policy import TierPolicy
+from domain.tiering.policy import before as policy_before
+from domain.tiering.precedence import Precedence
 from projections.cases.complaints import CASES
 from projections.customers.group import CUSTOMERS
 from projections.projection import Group
 from projections.redis import RedisStore
 from projections.registry import REBUILT, Present, base_of, present
-from projections.rollout.versions import name_of, policy_of
+from projections.rollout.versions import name_of
 from projections.store import GroupShard
 from projections.tiering.standing import STANDINGS
 from replay.rebuild.digests import digests
 from replay.rebuild.in_place import Refill
 from replay.rollout.compare_live import compare_versions
+from replay.rollout.compare_orders import Reordered, compare_orders
 from replay.rollout.notify import notify_moved
 from replay.rollout.steps import NotAllowed, Steps, behind, must_be_whole
 from replay.what_if.compare import Comparison
-from streams.folds.active_groups import decided
+from streams.folds.active_groups import Register, decided
 from streams.journal import Journal
 from streams.publish.confirmed_producer import ConfirmedProducer
 from streams.publish.reactions import emitter
+from streams.queries.lookups import Lookups
 
 LIVE = "live"
+GROUPS = {**REBUILT, "precedence": PRECEDENCE}
+"""What has versions, by the name that people give it."""
 LOOK_EVERY = 0.2
 AGENTS_LOOK_EVERY = 2.0
 
@@ -69,6 +82,12 @@ class RolloutDependencies:
         """How steps are taken."""
         return Steps(self.journal, self.store, self.producer, self.begun_with, self.zone)
 
+    @cached_property
+    def lookups(self) -> Lookups:
+        """What readers see of one customer."""
+        register = Register(self.store, self.journal, self.begun_with)
+        return Lookups(self.store, register, len(self.journal))
+
     def versions(self) -> Versions:
         """What was decided so far."""
         return decided(self.journal)
@@ -81,12 +100,18 @@ class RolloutDependencies:
 async def lineups(deps: RolloutDependencies) -> dict[str, Any]:
     """The versions of every group, and how far each is behind the journal."""
     seen = deps.present()
-    known = {**deps.versions().groups, STANDINGS: seen.lineup}
     lags = {group.name: await behind(deps.store, deps.journal, group) for group in seen.carried}
+    bases = [base_of(group) for group in seen.live if base_of(group) != STANDINGS]
+    names = [*bases, *seen.versions.schemes, *([PRECEDENCE] if _ordered(seen) else [])]
     return {
-        "groups": {base_of(group): _as_json(known.get(base_of(group))) for group in seen.live},
+        "groups": {name: _as_json(seen.versions.lineup(name)) for name in names},
         "behind": lags,
     }
+
+
+def _ordered(seen: Present) -> bool:
+    """Whether anything was ever said of a precedence."""
+    return PRECEDENCE in seen.versions.groups
 
 
 async def rebuild(
@@ -95,18 +120,20 @@ async def rebuild(
     policy: TierPolicy | None,
     by: str,
     refill: Callable[[Group], Refill] | None,
+    scheme: str | None = None,
 ) -> dict[str, Any]:
     """Fold history into a new version, by the agents or by processes of this machine (`refill`),
     until it has all that there is.
+
+    Standings without a policy are folded under the live one of a scheme; if none is named, of the
+    one that the bank began with.
     """
-    begun, base = time.monotonic(), REBUILT[projection]
-    ruled = (policy or deps.present().policy) if base == STANDINGS else None
-    lineup = deps.present().lineup if base == STANDINGS else deps.versions().lineup(base)
-    name = _fresh_name(lineup, ruled)
-    step = VersionProposed(
-        group=base, version=name, policy=ruled.model_dump(mode="json") if ruled else None, by=by
-    )
-    group = _named(present(_with(deps.versions(), base, lineup, step), deps.begun_with), base, name)
+    begun, seen, base = time.monotonic(), deps.present(), REBUILT[projection]
+    ruled = (policy or _live_of(seen, scheme)) if base == STANDINGS else None
+    base = standings_of(ruled.scheme) if ruled else base
+    name = _fresh_name(seen.versions.lineup(base), ruled)
+    step = VersionProposed(group=base, version=name, policy=ruled.said if ruled else None, by=by)
+    group = _named(present(_with(seen.versions, step), deps.begun_with), base, name)
     with deps.progress("folded", await _size(deps, group)) as advance:
         if refill is not None:
             await _filled_here(deps, group, refill, advance)
@@ -122,59 +149,94 @@ async def rebuild(
     }
 
 
+def _live_of(seen: Present, scheme: str | None) -> TierPolicy:
+    """The live policy of a scheme; raises `NotAllowed` where there is none."""
+    name = scheme or seen.rules.first
+    if name not in seen.rules.policies:
+        raise NotAllowed(f"there is no scheme {name}: live are {', '.join(seen.rules.policies)}")
+    return seen.rules.policies[name]
+
+
+async def order(deps: RolloutDependencies, precedence: Precedence, by: str) -> dict[str, Any]:
+    """Bring a precedence of the schemes; nothing is folded by it."""
+    lineup = deps.present().versions.lineup(PRECEDENCE)
+    name = _fresh_name(lineup, precedence)
+    await deps.steps.take(
+        VersionProposed(group=PRECEDENCE, version=name, policy=precedence.said, by=by)
+    )
+    return {"group": PRECEDENCE, "version": name}
+
+
 async def approve(deps: RolloutDependencies, version: str, report: str, by: str) -> dict[str, Any]:
     """Agree to a version, if this is what it changes."""
-    version = _version(deps.present().lineup, version)
+    group, version = _version(deps.present(), version)
     now = await compare(deps, LIVE, version)
     if now.digest != report:
         raise NotAllowed(
             f"the comparison with the live version has the digest {now.digest} now: look at it "
             "again"
         )
-    await deps.steps.take(VersionApproved(group=STANDINGS, version=version, report=report, by=by))
-    return {"version": version, "approved_by": by, "report": report, "up": now.up, "down": now.down}
+    await deps.steps.take(VersionApproved(group=group, version=version, report=report, by=by))
+    moved = {"moved": now.moved} if isinstance(now, Reordered) else {"up": now.up, "down": now.down}
+    return {"version": version, "approved_by": by, "report": report, **moved}
 
 
 async def promote(
     deps: RolloutDependencies, projection: str, version: str, by: str, rate: int
 ) -> dict[str, Any]:
     """Make a version the one that readers see, then tell those whose tier changed."""
-    base, seen = REBUILT[projection], deps.present()
-    version = _version(seen.lineup, version) if base == STANDINGS else version
-    if (group := seen.find(base, version)) is not None:
-        await must_be_whole(deps.store, deps.journal, [group])
-    await deps.steps.take(VersionPromoted(group=base, version=version, by=by))
-    return await _switched(deps, base, seen.of(base).name, by, rate)
+    group, version = _of(deps.present(), projection, version)
+    return await _switch(deps, VersionPromoted(group=group, version=version, by=by), by, rate)
 
 
 async def roll_back(
-    deps: RolloutDependencies, projection: str, by: str, reason: str, rate: int
+    deps: RolloutDependencies,
+    projection: str,
+    by: str,
+    reason: str,
+    rate: int,
+    scheme: str | None = None,
 ) -> dict[str, Any]:
     """Make the version before the one that readers see, then tell those who had been
     told otherwise.
     """
-    base, seen = REBUILT[projection], deps.present()
-    await deps.steps.take(VersionRolledBack(group=base, by=by, reason=reason))
-    return await _switched(deps, base, seen.of(base).name, by, rate)
+    group = GROUPS[projection]
+    if group == STANDINGS:
+        group = standings_of(_live_of(deps.present(), scheme).scheme)
+    return await _switch(deps, VersionRolledBack(group=group, by=by, reason=reason), by, rate)
 
 
 async def announce(deps: RolloutDependencies, by: str, rate: int) -> int:
-    """Tell those whom the last switch moved, and note that it is done; 0 a second tells nobody.
+    """Tell those whom the last switch of each scheme moved, and note that it is done; 0 a second
+    tells nobody.
 
     Gives how many were told.
     """
-    lineup, told = deps.present().lineup, 0
+    return sum([await _announce(deps, group, by, rate) for group in deps.versions().schemes])
+
+
+async def _announce(deps: RolloutDependencies, group: str, by: str, rate: int) -> int:
+    lineup, told = deps.versions().lineup(group), 0
     number = len(lineup.switches) - 1
     if number <= lineup.announced:
         return 0
-    if rate:
+    if rate and lineup.switches[-1].before and lineup.switches[-1].after:
         emit = emitter(deps.producer, deps.journal, len(deps.journal))
         facts, cases = (deps.present().of(base.name).name for base in (CUSTOMERS, CASES))
         with deps.progress("customers told", None) as advance:
             told = await notify_moved(
-                deps.store, deps.journal, emit, lineup, facts, cases, deps.zone, rate, advance
+                deps.store,
+                deps.journal,
+                emit,
+                group,
+                lineup,
+                facts,
+                cases,
+                deps.zone,
+                rate,
+                advance,
             )
-    await deps.steps.take(VersionAnnounced(group=STANDINGS, switch=number, told=told, by=by))
+    await deps.steps.take(VersionAnnounced(group=group, switch=number, told=told, by=by))
     return told
 
 
@@ -182,55 +244,114 @@ async def withdraw(
     deps: RolloutDependencies, projection: str, version: str, by: str
 ) -> dict[str, Any]:
     """Carry a version no longer, and remove its states."""
-    base = REBUILT[projection]
-    version = _version(deps.present().lineup, version) if base == STANDINGS else version
-    group = deps.present().find(base, version)
-    await deps.steps.take(VersionWithdrawn(group=base, version=version, by=by))
-    if group is not None:
+    group, version = _of(deps.present(), projection, version)
+    states = deps.present().find(group, version)
+    await deps.steps.take(VersionWithdrawn(group=group, version=version, by=by))
+    if states is not None:
         await asyncio.sleep(AGENTS_LOOK_EVERY)
-        await _dropped(deps, group)
+        await _dropped(deps, states)
     return {"withdrawn": version}
 
 
-async def compare(deps: RolloutDependencies, old: str, new: str) -> Comparison:
-    """Two versions of standings at one common position; `live` is the one that readers see."""
+async def compare(deps: RolloutDependencies, old: str, new: str) -> Comparison | Reordered:
+    """Two versions of standings at one common position, or of the precedence; `live` is the one
+    that readers see.
+    """
     seen = deps.present()
-    names = [_version(seen.lineup, name) for name in (old, new)]
-    before, after = (_named(seen, STANDINGS, name) for name in names)
-    await must_be_whole(deps.store, deps.journal, [before, after])
-    policies = [policy_of(seen.lineup.known[name]) for name in names]
+    group, before, after = _pair(seen, old, new)
+    if group == PRECEDENCE:
+        await must_be_whole(deps.store, deps.journal, seen.live)
+        with deps.progress("customers compared", None) as advance:
+            return await compare_orders(
+                deps.store,
+                deps.lookups,
+                seen,
+                (before, after),
+                len(deps.journal),
+                datetime.now(deps.zone).date(),
+                advance,
+            )
+    newer = _named(seen, group, after)
+    older = newer if before == NOTHING else _named(seen, group, before)
+    await must_be_whole(deps.store, deps.journal, [older, newer])
+    policy = seen.policy_of(newer)
+    old_policy = policy_before(policy) if before == NOTHING else seen.policy_of(older)
     with deps.progress("customers compared", None) as advance:
         return await compare_versions(
-            deps.store, deps.journal, (before, after), (policies[0], policies[1]), advance
+            deps.store,
+            deps.journal,
+            (older, newer),
+            (old_policy, policy),
+            advance,
+            begins=before == NOTHING,
         )
 
 
-async def _switched(
-    deps: RolloutDependencies, base: str, before: str, by: str, rate: int
+def _pair(seen: Present, old: str, new: str) -> tuple[str, str, str]:
+    """Two versions of one group, of which one or both may be `live`, and the group."""
+    named = [_version(seen, said) for said in (old, new) if said != LIVE]
+    groups = {group for group, _ in named} or {standings_of(seen.rules.first)}
+    if len(groups) > 1:
+        raise NotAllowed(f"{old} and {new} are not versions of the same scheme")
+    [group] = groups
+    live = (group, seen.versions.lineup(group).live)
+    before, after = (live if said == LIVE else _version(seen, said) for said in (old, new))
+    return group, before[1], after[1]
+
+
+async def _switch(
+    deps: RolloutDependencies, step: VersionPromoted | VersionRolledBack, by: str, rate: int
 ) -> dict[str, Any]:
-    told = await announce(deps, by, rate) if base == STANDINGS else 0
-    return {"live": deps.present().of(base).name, "before": before, "told": told}
+    """Take a step that changes what is live, and tell whom it moves."""
+    seen = deps.present()
+    before = seen.versions.lineup(step.group).live
+    if isinstance(step, VersionPromoted):
+        group = seen.find(step.group, step.version)
+        if group is not None:
+            await must_be_whole(deps.store, deps.journal, [group])
+    await deps.steps.take(step)
+    told = await _announce(deps, step.group, by, rate) if is_ruled(step.group) else 0
+    live = deps.present().versions.lineup(step.group).live
+    return {"live": _full(step.group, live), "before": _full(step.group, before), "told": told}
 
 
-def _version(lineup: Lineup, said: str) -> str:
-    """A version of standings by its name, by its policy alone (`gold-rule@2`) where there is one of
-    it, or `live`.
+def _full(group: str, version: str) -> str | None:
+    """A version with its group's name; None where there is none."""
+    base, _, _ = group.partition("/")
+    if version == NOTHING:
+        return None
+    return base if version == ORIGINAL else f"{base}/{version}"
+
+
+def _of(seen: Present, projection: str, version: str) -> tuple[str, str]:
+    """The group of a version, and its full name, for a projection of which it is one."""
+    base = GROUPS[projection]
+    if not has_policy(base):
+        return base, version
+    group, name = _version(seen, version)
+    if group.partition("/")[0] != base:
+        raise NotAllowed(f"{version} is no version of {projection}")
+    return group, name
+
+
+def _version(seen: Present, said: str) -> tuple[str, str]:
+    """The group of a version with a policy and its name, by that, or by its policy alone
+    (`gold-rule@2`) where there is one of it.
     """
-    if said == LIVE:
-        return lineup.live
-    found = [name for name in lineup.carried if said == name] or [
-        name for name in lineup.carried if name.startswith(f"{said}/")
+    groups = {**seen.versions.schemes, PRECEDENCE: seen.versions.lineup(PRECEDENCE)}
+    carried = [(group, name) for group, lineup in groups.items() for name in lineup.carried]
+    found = [each for each in carried if each[1] == said] or [
+        each for each in carried if each[1].startswith(f"{said}/")
     ]
     if len(found) != 1:
         raise NotAllowed(
             f"{said} is {'not carried' if not found else 'the name of several'}: there are "
-            f"{', '.join(lineup.carried)}"
+            f"{', '.join(name for _, name in carried)}"
         )
     return found[0]
 
 
-def _as_json(lineup: Lineup | None) -> dict[str, Any]:
-    known = lineup or Versions().lineup("")
+def _as_json(lineup: Lineup) -> dict[str, Any]:
     carried = {
         name: {
             "by": each.by,
@@ -238,22 +359,23 @@ def _as_json(lineup: Lineup | None) -> dict[str, Any]:
                 asdict(approval) | {"on": str(approval.on)} for approval in each.approvals
             ],
         }
-        for name, each in known.carried.items()
+        for name, each in lineup.carried.items()
     }
-    return {"live": known.live, "before": known.before, "versions": carried}
+    return {"live": lineup.live, "before": lineup.before, "versions": carried}
 
 
-def _with(versions: Versions, base: str, lineup: Lineup, step: VersionProposed) -> Versions:
+def _with(versions: Versions, step: VersionProposed) -> Versions:
     """The versions as they would be with one more."""
+    lineup = versions.lineup(step.group)
     after = changed(
         lineup,
         known={**lineup.known, step.version: Version(step.by, step.policy)},
         withdrawn=tuple({*lineup.withdrawn} - {step.version}),
     )
-    return changed(versions, groups={**versions.groups, base: after})
+    return changed(versions, groups={**versions.groups, step.group: after})
 
 
-def _fresh_name(lineup: Lineup, policy: TierPolicy | None) -> str:
+def _fresh_name(lineup: Lineup, policy: TierPolicy | Precedence | None) -> str:
     """What another version is called.
 
     One that was never proposed, though it may have been begun to be filled.

@@ -17,6 +17,7 @@ from domain.accounts.monthly_facts import MonthlyFacts
 from domain.calendar import Month
 from domain.customers.identity import Identity
 from domain.customers.one_person import months_together
+from domain.fastcopy import changed
 from domain.tiering.assessment import Standing
 from domain.tiering.policy import TierPolicy
 from projections.accounts.months import MONTHS
@@ -185,13 +186,24 @@ async def compare_versions(
     versions: tuple[Group, Group],
     policies: tuple[TierPolicy, TierPolicy],
     progress: Callable[[int], None],
+    *,
+    begins: bool = False,
 ) -> Comparison:
     """Two versions of standings that are carried, compared at one common position of
     every shard.
+
+    Where a scheme `begins`, everybody who is assessed stood in the lowest tier before.
     """
     found: list[Pair] = []
+    lowest = policies[0].tiers[0].tier
     async for some in side_by_side(store, journal, versions, policies):
-        found += [each for each in some if each.rows]
+        found += [
+            each._replace(before=changed(each.after, tier=each.after.tier and lowest))
+            if begins
+            else each
+            for each in some
+            if each.rows
+        ]
         progress(len(some))
     found.sort(key=lambda each: each.stream)
     columns = columns_of(

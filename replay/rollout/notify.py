@@ -43,6 +43,7 @@ async def notify_moved(
     store: RedisStore,
     journal: Journal,
     emit: Emit,
+    group: str,
     lineup: Lineup,
     facts: str,
     cases: str,
@@ -54,41 +55,49 @@ async def notify_moved(
 
     Gives how many have been told in all.
 
-    `facts` is the group that the standings read. After a roll-back only those are told who had been
-    told of the switch before; it looks again until there are no more of them, because that
-    announcement may have been on its way. Raises `Overtaken` when another switch comes meanwhile.
+    `group` has the versions of the scheme, `facts` is the group that the standings read.
+
+    After a roll-back only those are told who had been told of the switch before; it looks again
+    until there are no more of them, because that announcement may have been on its way. Raises
+    `Overtaken` when another switch comes meanwhile.
     """
     told: set[str] = set()
     pace = _Pace(rate)
     while True:
         before = len(told)
-        async for some in _movers(store, journal, lineup, facts, cases, zone):
+        async for some in _movers(store, journal, group, lineup, facts, cases, zone):
             fresh = [event for event in some if event.stream not in told]
             for start in range(0, len(fresh), pace.at_once):
                 part = fresh[start : start + pace.at_once]
-                _must_be_last(journal, lineup)
+                _must_be_last(journal, group, lineup)
                 await emit(part)
                 told.update(event.stream for event in part)
                 progress(len(part))
                 await pace.wait(len(part))
         if not lineup.switches[-1].back or len(told) == before:
-            _must_be_last(journal, lineup)
+            _must_be_last(journal, group, lineup)
             return len(told)
         await asyncio.sleep(STRAGGLERS)
 
 
-def _must_be_last(journal: Journal, lineup: Lineup) -> None:
-    if len(decided(journal).lineup(STANDINGS).switches) != len(lineup.switches):
+def _must_be_last(journal: Journal, group: str, lineup: Lineup) -> None:
+    if len(decided(journal).lineup(group).switches) != len(lineup.switches):
         raise Overtaken(
             "another switch came meanwhile: whom it moves is told by its own announcement"
         )
 
 
 async def _movers(
-    store: RedisStore, journal: Journal, lineup: Lineup, facts: str, cases: str, zone: ZoneInfo
+    store: RedisStore,
+    journal: Journal,
+    group: str,
+    lineup: Lineup,
+    facts: str,
+    cases: str,
+    zone: ZoneInfo,
 ) -> AsyncIterator[list[Proposed]]:
     number, switch = len(lineup.switches) - 1, lineup.switches[-1]
-    assert switch.before is not None
+    assert switch.before
     names = (switch.before, switch.after)
     old, new = (policy_of(lineup.known[name]) for name in names)
     policies = (old, new)
@@ -96,44 +105,53 @@ async def _movers(
     async for some in side_by_side(store, journal, groups, policies):
         now = datetime.now(zone)
         moved = [
-            event for each in some if (event := _moved(each, policies, now, number)) is not None
+            event
+            for each in some
+            if (event := _moved(each, policies, now, group, number)) is not None
         ]
-        yield await _of_those_told(journal, moved, number - 1) if switch.back else moved
+        yield await _of_those_told(journal, moved, group, number - 1) if switch.back else moved
 
 
 def _moved(
-    each: Pair, policies: Sequence[TierPolicy], now: datetime, number: int
+    each: Pair, policies: Sequence[TierPolicy], now: datetime, group: str, number: int
 ) -> Proposed | None:
     old, new = policies
+    kind = (each.rows[max(each.rows)].traits.kind if each.rows else None) or "person"
+    if not (old.covers(kind) or new.covers(kind)):
+        return None
     before, after = tier_on(old, each.before, now.date()), tier_on(new, each.after, now.date())
     if before == after:
         return None
-    data = TierChanged(before=before, after=after, policy=new.label, effective=now.date())
+    data = TierChanged(
+        before=before, after=after, policy=new.label, effective=now.date(), scheme=new.scheme
+    )
     return Proposed(
         SOURCE,
-        _name(number, each.stream),
+        _name(group, number, each.stream),
         each.stream,
         now,
         now.date(),
         data,
-        cause=f"{STANDINGS}#{number}",
+        cause=f"{group}#{number}",
     )
 
 
 async def _of_those_told(
-    journal: Journal, moved: Sequence[Proposed], number: int
+    journal: Journal, moved: Sequence[Proposed], group: str, number: int
 ) -> list[Proposed]:
     """Those who had been told of an earlier switch."""
     told = []
     for event in moved:
-        key = source_key(SOURCE, _name(number, event.stream))
+        key = source_key(SOURCE, _name(group, number, event.stream))
         if await asyncio.to_thread(journal[shard_of(event.stream, len(journal))].known, [key]):
             told.append(event)
     return told
 
 
-def _name(number: int, stream: str) -> str:
-    return f"switch-{number}/{sha256(stream.encode()).hexdigest()}"
+def _name(group: str, number: int, stream: str) -> str:
+    """Trap: the switches of the scheme that every bank has had are named as they always were."""
+    of = "" if group == STANDINGS else f"{group.removeprefix(STANDINGS).removeprefix('/')}/"
+    return f"{of}switch-{number}/{sha256(stream.encode()).hexdigest()}"
 
 
 class _Pace:

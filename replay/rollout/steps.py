@@ -11,13 +11,12 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from domain.envelope import Proposed
-from domain.rollout.events import STREAM, Step, VersionAdopted
+from domain.rollout.events import STREAM, Step, VersionAdopted, has_policy, standings_of
 from domain.rollout.lifecycle import refusal
 from domain.tiering.policy import TierPolicy
 from projections.projection import Group
 from projections.redis import RedisStore
-from projections.registry import present
-from projections.rollout.versions import STEPS, VERSIONS, name_of
+from projections.rollout.versions import STEPS, VERSIONS, begun, name_of
 from projections.store import GroupShard
 from projections.tiering.standing import STANDINGS
 from streams.broker.routing import shard_of
@@ -64,14 +63,10 @@ class Steps:
         """Take a step; raises `NotAllowed` if it is not, also where somebody else was faster, and
         `NotSeen` if nobody folds it in time.
         """
-        lineup = (
-            present(decided(self._journal), self._begun_with).lineup
-            if step.group == STANDINGS
-            else decided(self._journal).lineup(step.group)
-        )
-        if why := refusal(lineup, step, datetime.now(self._zone).date()):
+        known = decided(self._journal)
+        if why := refusal(begun(known, self._begun_with), step, datetime.now(self._zone).date()):
             raise NotAllowed(why)
-        if step.group == STANDINGS and STANDINGS not in decided(self._journal).groups:
+        if has_policy(step.group) and not known.schemes:
             await self._adopt()
         await self._send(step)
         await self._seen()
@@ -92,7 +87,7 @@ class Steps:
             )
         await self._send(
             VersionAdopted(
-                group=STANDINGS, version=name_of(policy), policy=policy.model_dump(mode="json")
+                group=standings_of(policy.scheme), version=name_of(policy), policy=policy.said
             )
         )
 
@@ -110,7 +105,7 @@ class Steps:
                 )
             await asyncio.sleep(PAUSE)
         before = await asyncio.to_thread(decided, self._journal, event.id)
-        if why := refusal(before.lineup(step.group), step, now.date()):
+        if why := refusal(before, step, now.date()):
             raise NotAllowed(f"somebody else was faster: {why}")
 
     async def _seen(self) -> None:

@@ -10,10 +10,11 @@ from fastapi import FastAPI, Path, Query, Request, Response
 from domain.access.privacy_policy import PrivacyPolicy
 from domain.envelope import Recorded
 from domain.tiering.policy import TierPolicy
+from projections.rollout.versions import Rules
 from projections.views.customer import asked_as
 from replay.erasure.persons import all_numbers
 from replay.history.as_of import together_as_of
-from replay.history.explain import explain
+from replay.history.explain import NoScheme, explain
 from replay.history.person import person_as_of
 from replay.history.redecide import Decisions, Forgotten, Remade, Unknown
 from streams.folds.active_groups import decided
@@ -31,7 +32,7 @@ OccurredBy = Annotated[
     date | None, Query(description="What has this business date or an earlier one")
 ]
 
-PolicyThen = Callable[[date | None, datetime | None], TierPolicy]
+RulesThen = Callable[[date | None, datetime | None], Rules]
 UNREMADE = problems(
     {
         409: "The journal does not have what it was decided by",
@@ -44,7 +45,7 @@ def add_past(
     app: FastAPI,
     journal: Journal,
     privacy: PrivacyPolicy,
-    policy_then: PolicyThen,
+    rules_then: RulesThen,
     today: Callable[[], date],
 ) -> None:
     """Add the questions about the past.
@@ -62,11 +63,17 @@ def add_past(
         on: Annotated[
             date | None, Query(description="A business date; today if none is given")
         ] = None,
+        scheme: Annotated[
+            str | None, Query(description="The scheme; if none is named, the one that counts")
+        ] = None,
     ) -> Response:
         day = on or today()
-        found = await asyncio.to_thread(
-            lambda: explain(journal, policy_then(day, None), f"customer:{customer}", day)
-        )
+        try:
+            found = await asyncio.to_thread(
+                lambda: explain(journal, rules_then(day, None), f"customer:{customer}", day, scheme)
+            )
+        except NoScheme as why_not:
+            raise Problem(404, str(why_not)) from why_not
         if found is None:
             await refuse_restricted(journal, customer)
             raise Problem(404, f"nothing was recorded of customer {customer} by then")
@@ -90,9 +97,9 @@ def add_past(
         recorded: RecordedBy = None,
         occurred: OccurredBy = None,
     ) -> Response:
-        policy = await asyncio.to_thread(policy_then, occurred, _aware(recorded))
+        rules = await asyncio.to_thread(rules_then, occurred, _aware(recorded))
         found = await asyncio.to_thread(
-            person_as_of, journal, policy, f"customer:{customer}", recorded, occurred
+            person_as_of, journal, rules, f"customer:{customer}", recorded, occurred
         )
         if found is None:
             await refuse_restricted(journal, customer)

@@ -3,13 +3,13 @@
 Read-only, over the facts of the whole bank.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from domain.rules.conditions import AtLeast
-from domain.tiering.policy import TierPolicy
+from domain.tiering.policy import TierPolicy, before
 from replay.what_if.columns import Columns
 from replay.what_if.compare import Comparison, compare
 from replay.what_if.compiled import standings
@@ -33,13 +33,16 @@ class Curve:
 
 
 def what_if(
-    columns: Columns, live: TierPolicy, candidates: Sequence[TierPolicy]
+    columns: Columns, live: Mapping[str, TierPolicy], candidates: Sequence[TierPolicy]
 ) -> list[Comparison]:
-    """Each candidate compared with the policy that is live."""
-    before, *after = standings([live, *candidates], columns)
+    """Each candidate compared with the policy of its scheme that is live, or with none yet."""
+    against = [live.get(each.scheme) or before(each) for each in candidates]
+    olds = list({policy.digest: policy for policy in against}.values())
+    found = standings([*olds, *candidates], columns)
+    stood = {policy.digest: each for policy, each in zip(olds, found, strict=False)}
     return [
-        compare(columns, live, candidate, before, each)
-        for candidate, each in zip(candidates, after, strict=True)
+        compare(columns, old, candidate, stood[old.digest], each)
+        for old, candidate, each in zip(against, candidates, found[len(olds) :], strict=True)
     ]
 
 

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any
 
 from domain.customers.identity import numbers_of
+from domain.tiering.assessment import Standing
 from projections.customers.group import CUSTOMERS
 from projections.households.group import CUSTOMER_GROUPS
 from projections.households.totals import CustomerGroup
@@ -22,9 +23,10 @@ from projections.redis import RedisError
 from projections.registry import DECIDING, OF_CUSTOMER, Present
 from projections.rollout.versions import policy_of
 from projections.store import GroupShard, Store, StoredState
+from projections.tiering.standing import STANDINGS
 from projections.views.customer import Customer, customer_of
 from projections.views.decision import Household
-from projections.views.person import person_of, wholes_asked
+from projections.views.person import person_of
 from streams.broker.routing import shard_of
 from streams.folds.active_groups import Register
 from streams.folds.stream_state import decoded
@@ -99,20 +101,29 @@ class Lookups:
         reader = Wholes(
             self._store, self._shards, seen.of(CUSTOMER_GROUPS.name), seen.of(CUSTOMERS.name)
         )
-        scope = seen.policy.scope
-        names = wholes_asked(scope, (one.months.rows for one in each))
+        wholes = await reader.asked(
+            [stand.policy for stand in who.stands], [one.months.rows for one in each]
+        )
         if len(self._numbers) >= REMEMBERED:
             self._numbers.clear()
         self._numbers[who.stream] = numbers
-        return person_of(each, await reader.read(names, scope))
+        return person_of(each, wholes)
 
-    def tiers(self) -> list[str]:
-        """The tiers of every policy that is carried, the live one's first."""
+    def tiers(self) -> dict[str, list[str]]:
+        """By scheme, the tiers of every policy that is carried; those of the live one first."""
         seen = self._register.last
-        carried = [policy_of(version) for version in seen.lineup.carried.values()]
-        return list(
-            dict.fromkeys(tier.tier for policy in (seen.policy, *carried) for tier in policy.tiers)
-        )
+        found: dict[str, list[str]] = {}
+        for policy in (
+            *seen.rules.policies.values(),
+            *(
+                policy_of(version)
+                for lineup in seen.versions.schemes.values()
+                for version in lineup.carried.values()
+            ),
+        ):
+            known = found.setdefault(policy.scheme, [])
+            known += [tier.tier for tier in policy.tiers if tier.tier not in known]
+        return found
 
     async def reached(self, stream: str) -> int:
         """The position in its shard up to which the facts of a customer are folded."""
@@ -139,7 +150,8 @@ class Lookups:
         shard = shard_of(stream, self._shards)
         return [
             (GroupShard(shard, group.name), part.key, stream)
-            for group in map(seen.of, OF_CUSTOMER)
+            for base in OF_CUSTOMER
+            for group in seen.all_of(base)
             for part in group.parts
         ]
 
@@ -147,13 +159,16 @@ class Lookups:
         self, seen: Present, stream: str, found: Sequence[StoredState | None]
     ) -> Customer:
         rest, states, upto = iter(found), dict[str, Any](), dict[str, int]()
+        standings: list[Standing] = []
         for base in OF_CUSTOMER:
-            group = seen.of(base)
-            kept = list(islice(rest, len(group.parts)))
-            states[base] = decoded(group, kept)
-            if base in DECIDING:
-                upto[group.name] = _upto(kept)
-        return customer_of(stream, states, seen.policy, upto)
+            for group in seen.all_of(base):
+                kept = list(islice(rest, len(group.parts)))
+                states[base] = decoded(group, kept)
+                if base == STANDINGS:
+                    standings.append(states[base].standing)
+                if base in DECIDING:
+                    upto[group.name] = _upto(kept)
+        return customer_of(stream, states, seen.rules.tiers(standings), upto)
 
     async def whole(self, stream: str) -> CustomerGroup | None:
         """A household or company group, or None if nobody ever belonged to it."""

@@ -1,15 +1,15 @@
 """What did the households and groups come to that count for a person's tier?"""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from domain.customers.identity import numbers_of
-from domain.tiering.policy import Scope
+from domain.tiering.policy import Scope, TierPolicy
 from projections.customers.states import Facts
 from projections.projection import Group
 from projections.store import GroupShard, Store, StoredState
-from projections.views.person import Whole, people_of
+from projections.views.person import Rows, Whole, people_of, wholes_asked
 from streams.broker.routing import shard_of
 from streams.folds.stream_state import decoded
 
@@ -21,6 +21,16 @@ class Wholes(NamedTuple):
     shards: int
     wholes: Group
     facts: Group
+
+    async def asked(
+        self, policies: Iterable[TierPolicy], months: Sequence[Rows]
+    ) -> dict[str, list[Whole]]:
+        """By scheme, the wholes that policies ask for of these months; each is read once."""
+        asked = {policy.scheme: wholes_asked(policy.scope, months) for policy in policies}
+        best = any(policy.scope is not None and policy.scope.take == "max" for policy in policies)
+        names = sorted(set().union(*asked.values()))
+        found = {name: await self._read(name, by_members=best) for name in names}
+        return {scheme: [found[name] for name in sorted(some)] for scheme, some in asked.items()}
 
     async def read(self, names: Iterable[str], scope: Scope | None) -> list[Whole]:
         """Each of these; with the months of its members where the best of them counts."""

@@ -186,7 +186,7 @@ def test_as_of_now_and_both_engines_come_to_the_live_bytes(fed: Running) -> None
     Each customer's history alone, the agents, and processes of one's own.
     """
     live = fed.report("digest")
-    group = customers_under(read_policy(fed.settings.policy))
+    group = customers_under([read_policy(fed.settings.policy)])
     journal = journal_of(fed.settings)
     streams = sorted({stream for shard in journal for stream in shard.streams("customer")})
     states = {stream: as_of(journal, group, stream) or group.initial for stream in streams}

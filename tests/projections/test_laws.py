@@ -75,7 +75,7 @@ RULES = [
 ]
 GROUPS = (
     *(entry.group for entry in REGISTERED if entry.group),
-    *(replace(customers_under(rule), name=rule.label) for rule in RULES),
+    *(replace(customers_under([rule]), name=rule.label) for rule in RULES),
 )
 
 names = st.sampled_from(["a", "b", "c"])

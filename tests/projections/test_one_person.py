@@ -47,6 +47,7 @@ from projections.customers.one_person import consent_together, life_together
 from projections.customers.profile import Fact
 from projections.customers.states import Facts
 from projections.offers.group import REACTIONS
+from projections.rollout.versions import Rules
 from projections.views.customer import Customer
 from projections.views.history import History, customer_then, customers_under
 from projections.views.person import person_of
@@ -153,14 +154,14 @@ def history_of(happened: list[tuple[int, int, tuple[str, Interaction]]]) -> list
 
 def known(history: list[Recorded], streams: set[str], name: str, rule: Any) -> Customer:
     """What is known of one number that had what happened on these."""
-    group = customers_under(rule)
+    group = customers_under([rule])
     states, offers = group.initial, REACTIONS.initial
     for event in history:
         if event.stream in {*streams, "bank"}:
             here = event._replace(stream=name)
             states = group.evolve(states, here)
             offers = REACTIONS.evolve(offers, here)
-    who = customer_then(name, cast("History", states), rule)
+    who = customer_then(name, cast("History", states), Rules.of(rule))
     return replace(who, offers=cast("Any", offers).offers)
 
 

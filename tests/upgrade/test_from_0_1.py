@@ -93,7 +93,7 @@ def test_what_left_the_profile_is_in_rooms_of_its_own(upgraded: Running, custome
 @pytest.mark.parametrize("customer", SAID["customers"])
 def test_months_and_tiers_are_answered_as_before(upgraded: Running, customer: str) -> None:
     """Each month with the complaints that were open at its end, although they are folded
-    elsewhere now; and which of its days were active, which is new.
+    elsewhere now; and which of its days were active, and which scheme counts, which is new.
     """
     client, before = upgraded.client, SAID["customers"][customer]
     ledger = client.get(f"/v1/customers/{customer}/ledger").json()
@@ -101,7 +101,9 @@ def test_months_and_tiers_are_answered_as_before(upgraded: Running, customer: st
     for row in ledger["months"].values():
         assert row.pop("active").bit_count() == row["active_days"]
     assert ledger == before["ledger"]
-    assert client.get(f"/v1/customers/{customer}/tier").json() == before["tier"]
+    tier = client.get(f"/v1/customers/{customer}/tier").json()
+    assert [tier.pop(name) for name in ("scheme", "because", "schemes")] == ["retail", [], {}]
+    assert tier == before["tier"]
 
 
 def test_a_bundle_of_the_release_before_proves_what_it_says() -> None:

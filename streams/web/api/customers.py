@@ -14,7 +14,7 @@ from domain.envelope import Recorded
 from domain.event import NAME
 from domain.event_types import TYPE_BY_EVENT
 from projections.views.customer import Customer, asked_as
-from projections.views.tier import Answer, answer
+from projections.views.tier import answer
 from streams.broker.routing import shard_of
 from streams.journal import Journal
 from streams.web.dependencies import WebDependencies, as_json
@@ -26,6 +26,14 @@ CustomerId = Annotated[
     Path(
         pattern=f"^{NAME}$",
         description="The customer's number, without `customer:`",
+    ),
+]
+
+SchemeAsked = Annotated[
+    str | None,
+    Query(
+        pattern=r"^[a-z][a-z0-9\-]{0,39}$",
+        description="The scheme; if none is named, the one that counts for the customer",
     ),
 ]
 
@@ -72,13 +80,13 @@ def add_customers(app: FastAPI, deps: WebDependencies) -> None:
 
     @app.get("/v1/customers/{customer}", summary="The whole picture of a customer")
     async def picture(customer: CustomerId, request: Request) -> Response:
-        who = await known_customer(deps, customer, request)
+        who, today = await known_customer(deps, customer, request), datetime.now(deps.zone).date()
         balances = {number: {"balance": account.balance, "currency": account.currency, "asset_class": account.asset_class, **({"closed": True} if account.closed else {})}  # noqa: E501
                     for number, account in who.ledger.accounts.items() if account.balance or not account.closed}  # fmt: skip  # noqa: E501
         known = {
             "profile": who.profile,
             "ledger": {"accounts": balances},
-            "standing": _answer(deps, who),
+            "standing": answer(who.on(today), today),
         }
         rooms = {
             "complaints": who.complaints,
@@ -102,12 +110,15 @@ def add_customers(app: FastAPI, deps: WebDependencies) -> None:
             "month is heading"
         ),
     )
-    async def tier(customer: CustomerId, request: Request) -> Response:
-        who = await known_customer(deps, customer, request)
+    async def tier(customer: CustomerId, request: Request, scheme: SchemeAsked = None) -> Response:
+        who, today = await known_customer(deps, customer, request), datetime.now(deps.zone).date()
+        asked = who.under(scheme) if scheme else who.on(today)
+        if asked is None:
+            raise Problem(404, f"there is no scheme {scheme}")
         return as_json(
             {
                 **asked_as(customer, who.numbers),
-                **shown(request, deps.privacy, vars(_answer(deps, who))),
+                **shown(request, deps.privacy, vars(answer(asked, today))),
             }
         )
 
@@ -186,10 +197,6 @@ def _timeline(
         for stream, version in zip(numbers, behind, strict=True)
     ]
     return [*islice(merge(*of_each, key=lambda event: event.recorded_at), limit)]
-
-
-def _answer(deps: WebDependencies, who: Customer) -> Answer:
-    return answer(who, datetime.now(deps.zone).date())
 
 
 def _fields(event: Recorded) -> dict[str, Any]:

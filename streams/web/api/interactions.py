@@ -164,13 +164,24 @@ def _refuse(reads: Sequence[Proposed | Rejected | None]) -> None:
 
 
 def _doubt_of_tier(deps: WebDependencies, event: Proposed) -> Rejected | None:
-    """Why a tier cannot be set by hand: no policy that is carried has it."""
-    if not isinstance(event.data, TierOverridden):
+    """Why a tier cannot be set by hand: no policy that is carried has it, or several schemes do."""
+    said = event.data
+    if not isinstance(said, TierOverridden):
         return None
-    tiers = deps.lookups.tiers()
-    if event.data.tier in tiers:
-        return None
-    return Rejected(f"there is no such tier: {', '.join(tiers)} are known", "data.tier")
+    by_scheme = deps.lookups.tiers()
+    if said.scheme is not None and said.scheme not in by_scheme:
+        return Rejected(f"there is no such scheme: {', '.join(by_scheme)} are known", "data.scheme")
+    tiers = (
+        by_scheme[said.scheme]
+        if said.scheme
+        else [*dict.fromkeys(tier for some in by_scheme.values() for tier in some)]
+    )
+    if said.tier not in tiers:
+        return Rejected(f"there is no such tier: {', '.join(tiers)} are known", "data.tier")
+    having = [scheme for scheme, some in by_scheme.items() if said.tier in some]
+    if said.scheme is None and len(having) > 1:
+        return Rejected(f"{' and '.join(having)} have this tier: say in which", "data.scheme")
+    return None
 
 
 def _doubts_of_reversals(

@@ -108,7 +108,10 @@ def add_offers(app: FastAPI, deps: WebDependencies, recording: Recording) -> Non
     async def foresight(customer: CustomerId, request: Request) -> Response:
         who, today = await known_customer(deps, customer, request), datetime.now(deps.zone).date()
         models, watch = await deps.lookups.models(deps.models), deps.catalogue.watch
-        key = tier_on(who.policy, who.standing, today) in watch.tiers
+        counts = who.on(today)
+        key = bool(counts.scheme) and (
+            tier_on(counts.policy, counts.standing, today) in watch.tiers
+        )
         return as_json(
             {
                 "customer": customer,

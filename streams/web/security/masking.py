@@ -10,6 +10,7 @@ import msgspec
 from fastapi import Request
 
 from domain.access.privacy_policy import PrivacyPolicy, masked
+from projections.tiering.standing import TIER
 
 
 def shown(request: Request, privacy: PrivacyPolicy, said: Mapping[str, Any]) -> dict[str, Any]:
@@ -21,9 +22,14 @@ def shown(request: Request, privacy: PrivacyPolicy, said: Mapping[str, Any]) -> 
     if request.state.look.unmasked:
         return told
     answer = {
-        name: masked(privacy.read_models[name], {}, each)
-        if name in privacy.read_models and isinstance(each, dict)
+        name: masked(privacy.read_models[kind], {}, each)
+        if (kind := _kind(name)) in privacy.read_models and isinstance(each, dict)
         else each
         for name, each in told.items()
     }
     return masked({}, privacy.wherever, answer)
+
+
+def _kind(name: str) -> str:
+    """The projection by whose classes a state is masked: a tier, in whatever scheme, is a tier."""
+    return TIER if name.startswith(f"{TIER}-") else name

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,7 +16,6 @@ from domain.envelope import Recorded
 from domain.event import is_own_word
 from domain.event_types import EVENT_BY_TYPE
 from domain.tiering.policy import TierPolicy
-from projections.projection import States
 from projections.views.history import customers_under
 from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
@@ -41,8 +41,8 @@ def test_two_in_a_hundred_hold_eighty_two_percent(bohai: TierPolicy, months: int
     """The published shape of a bank's customers, in what is folded from the events, and still so
     after half a year.
     """
-    group = customers_under(bohai)
-    states: dict[str, States] = {}
+    group = customers_under([bohai])
+    states: dict[str, Any] = {}
     for position, event in enumerate(synth(Bank(customers=1000, months=months, seed=1)), start=1):
         if event.stream.startswith("customer:"):
             at = Recorded(
@@ -59,7 +59,7 @@ def test_two_in_a_hundred_hold_eighty_two_percent(bohai: TierPolicy, months: int
             )
             states[event.stream] = group.evolve(states.get(event.stream, group.initial), at)
     held = sorted(
-        sum(account.balance for account in state.ledger.accounts.values())
+        sum(account.balance for account in state.facts.ledger.accounts.values())
         for state in states.values()
     )
 
@@ -74,7 +74,7 @@ def test_schemas_are_written_for_every_type(tmp_path: Path) -> None:
 
     assert document["asyncapi"] == "3.0.0"
     own = {path.stem for path in (tmp_path / "own").glob("*.json")}
-    people = {"tier-policy.schema", "catalogue.schema"}
+    people = {"tier-policy.schema", "precedence.schema", "catalogue.schema"}
     assert {path.stem for path in tmp_path.glob("*.json")} == ({*EVENT_BY_TYPE} - own) | people
     assert own == {name for name, event in EVENT_BY_TYPE.items() if is_own_word(event)}
     assert document["components"]["messages"].keys() == {

@@ -177,7 +177,7 @@ SPOILT: dict[str, tuple[bytes, str]] = {
     "a comma in a number": (b"{at_least: 2,000}", "a number has no commas (2000, not 2,000)"),
     "an amount with a point": (
         LIVE.read_bytes().replace(b"at_least: 20000000}", b"at_least: 200000.00}"),
-        "200000.00 is no whole number: an amount is in minor units",
+        "200000.00 is no whole number: an amount has its unit (50000.00 CNY, 5万)",
     ),
     "a time of day": (b"{at_least: 1:30}", "1:30 is no number: "),
     "a thousand brackets": (b"[" * 5_000, "it is nested too deeply"),
@@ -192,7 +192,37 @@ SPOILT: dict[str, tuple[bytes, str]] = {
     ),
     "an amount that is none": (
         LIVE.read_bytes().replace(b"at_least: 20000000}", b"at_least: much}"),
-        "tiers[2].reach.at_least: a whole number is meant",
+        "tiers[2].reach.at_least: much is no amount: write 500,000 CNY",
+    ),
+    "an amount of another currency": (
+        LIVE.read_bytes().replace(b"at_least: 20000000}", b"at_least: 200000 USD}"),
+        "tiers[2].reach.at_least: 200000 USD: amounts of this file are in CNY",
+    ),
+    "an amount in a currency that there is not": (
+        LIVE.read_bytes().replace(b"at_least: 20000000}", b"at_least: 200000 RMB}"),
+        "tiers[2].reach.at_least: 200000 RMB: there is no currency RMB",
+    ),
+    "an amount without its unit": (
+        LIVE.read_bytes().replace(b"at_least: 20000000}", b'at_least: "200000"}'),
+        "tiers[2].reach.at_least: 200000 has no unit: write 500,000 CNY",
+    ),
+    "an amount with commas, not in quotes": (
+        LIVE.read_bytes().replace(b"at_least: 20000000}", b"at_least: 200,000 CNY}"),
+        "an amount with commas is put in quotes, or written with _ (500_000 CNY)",
+    ),
+    "less than a fen": (
+        LIVE.read_bytes().replace(b"at_least: 20000000}", b"at_least: 200000.005 CNY}"),
+        "tiers[2].reach.at_least: 200000.005 CNY has more digits behind the point than CNY has",
+    ),
+    "an amount of what is counted": (
+        LIVE.read_bytes().replace(
+            b"quantity: assets, at_least: 20000000}", b"quantity: transactions, at_least: 20 CNY}"
+        ),
+        "tiers[2].reach.at_least: transactions is no money: write a number without a unit",
+    ),
+    "a scheme with a capital letter": (
+        LIVE.read_bytes().replace(b"version: 1", b"version: 1\nscheme: Private"),
+        "scheme: small letters, digits and - only",
     ),
     "a measure called points": (
         LIVE.read_bytes().replace(

@@ -1,12 +1,14 @@
 """Who may do what with a version, and what a step changes."""
 
+import json
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
 from domain.event import Interaction
 from domain.rollout.events import (
+    NOTHING,
     ORIGINAL,
     VersionAdopted,
     VersionAnnounced,
@@ -17,6 +19,8 @@ from domain.rollout.events import (
     VersionWithdrawn,
 )
 from domain.rollout.lifecycle import Versions, evolve, refusal
+from domain.tiering.policy import TierPolicy
+from projections.rollout.versions import rules
 from tests.conftest import NOON
 
 RULE = {
@@ -26,6 +30,7 @@ RULE = {
 OTHER = {**RULE, "misses_allowed": 2}
 SCOPED = {**RULE, "scope": {"of": "company-group", "take": "max"}}
 REPORT = "ab" * 32
+DAY = date(2026, 3, 2)
 G = "standings@1"
 ADOPTED = VersionAdopted(group=G, version="v1", policy=dict(RULE))
 PROPOSED = VersionProposed(group=G, version="v2", policy=dict(RULE), by="chen")
@@ -35,6 +40,30 @@ TOLD = VersionAnnounced(group=G, switch=1, told=7, by="zhang")
 V3 = (PROPOSED.model_copy(update={"version": "v3"}), APPROVED.model_copy(update={"version": "v3"}))
 TOLD_BACK = TOLD.model_copy(update={"switch": 2})
 BACK = VersionRolledBack(group=G, by="zhang", reason="too many")
+
+
+STARS = "standings@1/stars"
+OF_STARS = {**RULE, "policy": "stars", "scheme": "stars", "tiers": [
+    {"tier": "entry", "name": {}},
+    {"tier": "high", "name": {}, "reach": {"quantity": "value", "at_least": 5}},
+]}  # fmt: skip
+STARS_COME = (
+    VersionProposed(group=STARS, version="s1", policy=dict(OF_STARS), by="chen"),
+    VersionApproved(group=STARS, version="s1", report=REPORT, by="zhang"),
+    VersionPromoted(group=STARS, version="s1", by="zhang"),
+)
+STARS_GO = VersionRolledBack(group=STARS, by="zhang", reason="a test")
+P = "precedence@1"
+ORDER = {
+    "precedence": "house", "version": 1, "source": "a test", "effective": "2026-01-01", "author": "li",  # noqa: E501
+    "order": [{"scheme": "stars", "least": "high"}, {"scheme": "retail"}],
+}  # fmt: skip
+ORDER_COMES = (
+    VersionProposed(group=P, version="p1", policy=dict(ORDER), by="chen"),
+    VersionApproved(group=P, version="p1", report=REPORT, by="zhang"),
+    VersionPromoted(group=P, version="p1", by="zhang"),
+)
+ALL = (ADOPTED, *STARS_COME, *ORDER_COMES)
 
 
 def after(*steps: Interaction) -> Versions:
@@ -67,7 +96,7 @@ def test_a_roll_back_leads_to_the_version_before_once() -> None:
         {"v1", "v2"},
         True,
     )
-    assert refusal(lineup, BACK, date(2026, 3, 2)) == "there is no version before to go back to"
+    assert refusal(back, BACK, date(2026, 3, 2)) == "there is no version before to go back to"
 
 
 REFUSED: dict[str, tuple[Sequence[Interaction], Interaction, str]] = {
@@ -167,6 +196,57 @@ REFUSED: dict[str, tuple[Sequence[Interaction], Interaction, str]] = {
         PROPOSED.model_copy(update={"policy": None}),
         "come with a tier policy",
     ),
+    "a policy in the group of another scheme": (
+        [ADOPTED],
+        STARS_COME[0].model_copy(update={"policy": RULE}),
+        "rule@1 is a policy of the scheme retail",
+    ),
+    "a scheme that begins without an approval": (
+        [ADOPTED, STARS_COME[0]],
+        STARS_COME[2],
+        "no approval against nothing",
+    ),
+    "a scheme before the bank has any policy": ([], STARS_COME[0], "no tier policy was adopted"),
+    "adopting in another scheme": (
+        [ADOPTED],
+        VersionAdopted(group=STARS, version="s1", policy=dict(OF_STARS)),
+        "has its first version already",
+    ),
+    "going back before a scheme began": ([ADOPTED], STARS_GO, "no version before to go back to"),
+    "a precedence of a scheme that is not live": (
+        [ADOPTED, STARS_COME[0], *ORDER_COMES[:2]],
+        ORDER_COMES[2],
+        "stars is not live",
+    ),
+    "a precedence that was compared before a scheme switched": (
+        [ADOPTED, *STARS_COME, *ORDER_COMES[:2], PROPOSED, APPROVED, PROMOTED],
+        ORDER_COMES[2],
+        "no approval against nothing as it is now",
+    ),
+    "a version that no longer covers a kind": (
+        [
+            ADOPTED,
+            PROPOSED.model_copy(update={"policy": {**RULE, "applies_to": "person"}}),
+            APPROVED,
+        ],
+        PROMOTED,
+        "no scheme would cover a company any more",
+    ),
+    "a precedence that is none": (
+        [ADOPTED],
+        ORDER_COMES[0].model_copy(update={"policy": {}}),
+        "the policy cannot be used",
+    ),
+    "a precedence without an approval": (
+        [ADOPTED, *STARS_COME, ORDER_COMES[0]],
+        ORDER_COMES[2],
+        "no approval against nothing",
+    ),
+    "taking back a scheme that the precedence names": (
+        ALL,
+        STARS_GO,
+        "the precedence p1 does not go with it: order[0].scheme: stars is not live",
+    ),
     "a policy for what knows none": (
         [],
         PROPOSED.model_copy(update={"group": "models@3"}),
@@ -181,7 +261,7 @@ def test_a_step_that_is_not_allowed_is_refused_and_changes_nothing(case: str) ->
     steps, step, said = REFUSED[case]
     versions = after(*steps)
 
-    assert said in (refusal(versions.lineup(step.group), step, date(2026, 3, 2)) or "")  # type: ignore[attr-defined]
+    assert said in (refusal(versions, step, date(2026, 3, 2)) or "")  # type: ignore[attr-defined]
     assert evolve(versions, step, date(2026, 3, 2), NOON) is versions
 
 
@@ -209,3 +289,63 @@ def test_a_withdrawn_version_is_carried_no_longer_and_may_come_again() -> None:
     assert set(gone.lineup(G).carried) == {"v1"}
     assert set(gone.lineup(G).known) == {"v1", "v2"}
     assert "v2" in evolve(gone, PROPOSED, date(2026, 3, 2), NOON).lineup(G).carried
+
+
+def test_schemes_stand_side_by_side_and_switch_by_themselves() -> None:
+    """A step in one leaves the others as they are."""
+    versions = after(*ALL)
+    retail = versions.lineup(G)
+    moved = evolve(versions, VersionWithdrawn(group=STARS, version="s1", by="li"), DAY, NOON)
+
+    assert {scheme: policy.label for scheme, policy in versions.live().items()} == {
+        "retail": "rule@1",
+        "stars": "stars@1",
+    }
+    assert versions.lineup(P).live == "p1"
+    assert moved is versions
+    assert after(*ALL, PROPOSED, APPROVED, PROMOTED).lineup(STARS) == versions.lineup(STARS)
+    assert after(*ALL[:-3]).lineup(G) == retail
+
+
+def test_a_scheme_that_begins_can_be_taken_back_to_nothing() -> None:
+    """And a precedence too; then the scheme goes without."""
+    ordered = after(*ALL, VersionRolledBack(group=P, by="zhang", reason="a test"))
+    gone = evolve(ordered, STARS_GO, DAY, NOON)
+
+    assert ordered.lineup(P).live == NOTHING
+    assert gone.lineup(STARS).live == NOTHING
+    assert list(gone.live()) == ["retail"]
+
+
+def test_a_scheme_that_turns_out_wrong_can_be_left_out_and_taken_back() -> None:
+    """Another order, in which it counts for nobody, opens the way."""
+    without = {**ORDER, "version": 2, "order": [{"scheme": "retail"}], "uncounted": ["stars"]}
+    out = tuple(step.model_copy(update={"version": "p2"}) for step in ORDER_COMES)
+    left = after(*ALL, out[0].model_copy(update={"policy": without}), *out[1:])
+
+    assert left.lineup(P).live == "p2"
+    assert evolve(left, STARS_GO, DAY, NOON).lineup(STARS).live == NOTHING
+
+
+def test_a_precedence_goes_back_though_another_scheme_began_since() -> None:
+    """Which has no place then, as it had none before."""
+    first = tuple(step.model_copy(update={"version": "p0"}) for step in ORDER_COMES)
+    said = first[0].model_copy(update={"policy": {**ORDER, "order": [{"scheme": "retail"}]}})
+    versions = after(ADOPTED, said, *first[1:], *STARS_COME, *ORDER_COMES)
+    back = evolve(versions, VersionRolledBack(group=P, by="zhang", reason="a test"), DAY, NOON)
+
+    assert (versions.lineup(P).live, back.lineup(P).live) == ("p1", "p0")
+
+
+def test_the_scheme_that_the_bank_began_with_counts_first_without_a_precedence() -> None:
+    """Then the others by name; as of a moment before the switch, as they were then."""
+    begun_with = TierPolicy.model_validate_json(json.dumps(RULE))
+    later = NOON + timedelta(days=3)
+    versions = evolve(after(ADOPTED, *STARS_COME[:2]), STARS_COME[2], later.date(), later)
+    seen = rules(versions, begun_with)
+
+    assert list(seen.policies) == ["retail", "stars"]
+    assert list(rules(versions, begun_with, DAY).policies) == ["retail"]
+    assert list(rules(versions, begun_with, None, NOON).policies) == ["retail"]
+    assert rules(after(*ALL), begun_with).least == {"stars": "high"}
+    assert list(rules(after(*ALL), begun_with).policies) == ["stars", "retail"]

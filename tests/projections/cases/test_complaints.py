@@ -113,7 +113,7 @@ def test_live_rebuilt_and_as_of_agree_whatever_is_told_again(
     for fold in chain:
         asyncio.run(fold.catch_up())
     [kept] = asyncio.run(store.load(GroupShard(0, CASES.name), [(COMPLAINTS.key, WHO)]))
-    then: Any = as_of(journal, customers_under(freezing), WHO)
+    then: Any = as_of(journal, customers_under([freezing]), WHO)
     live, rebuilt = (
         asyncio.run(digests(groups, each, 1))
         for each in (store, rebuild(groups, journal, processes=1))
@@ -130,7 +130,7 @@ def test_live_rebuilt_and_as_of_agree_whatever_is_told_again(
         store.load(GroupShard(0, groups[2].name), [(groups[2].parts[0].key, WHO)])
     )
     assert stood is not None
-    assert then.standing == groups[2].parts[0].decode(stood.state)
+    assert then.standings[0] == groups[2].parts[0].decode(stood.state)
 
 
 def test_nobody_falls_while_a_complaint_is_open(
@@ -144,9 +144,9 @@ def test_nobody_falls_while_a_complaint_is_open(
     journal[0].claim()
     for offset, event in enumerate(STORY):
         record(journal, offset, event)
-    frozen, free = (as_of(journal, customers_under(policy), WHO) for policy in (freezing, bohai))
+    frozen, free = (as_of(journal, customers_under([policy]), WHO) for policy in (freezing, bohai))
 
     assert frozen is not None
     assert free is not None
-    assert (frozen.standing.tier, frozen.standing.watch) == ("platinum", 1)
-    assert free.standing.tier == "mass"
+    assert (frozen.standings[0].tier, frozen.standings[0].watch) == ("platinum", 1)
+    assert free.standings[0].tier == "mass"

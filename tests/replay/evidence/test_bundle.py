@@ -19,6 +19,7 @@ import pytest
 from deploy.reports.story import story
 from deploy.standalone import verify_bundle
 from domain.tiering.policy import TierPolicy
+from projections.rollout.versions import Rules
 from replay.evidence.bundle import Maker, NotYet, split
 from replay.evidence.notary import Notary
 from replay.evidence.signed_note import ProofError, Public, Signer, signed
@@ -77,7 +78,7 @@ def bundle(bank: tuple[Journal, Path], policy: TierPolicy, signer: Signer = BUND
     journal, folder = bank
     return (
         Maker(journal, folder / "evidence", KEYS, policy, signer)
-        .bundle(CUSTOMER, NOON, policy)
+        .bundle(CUSTOMER, NOON, Rules.of(policy))
         .content
     )
 
@@ -105,7 +106,7 @@ def test_a_history_of_one_checkpoint_is_proven(bohai: TierPolicy, tmp_path: Path
     )
     content = (
         Maker(journal, tmp_path / "evidence", KEYS, bohai, BUNDLES)
-        .bundle(customer, NOON, bohai)
+        .bundle(customer, NOON, Rules.of(bohai))
         .content
     )
     journal.close()
@@ -293,7 +294,7 @@ def test_what_is_not_signed_yet_is_not_bundled(
     """And it is said what to wait for."""
     journal, folder = bank
     with pytest.raises(NotYet, match="no checkpoint yet"):
-        Maker(journal, tmp_path, KEYS, bohai, BUNDLES).bundle(CUSTOMER, NOON, bohai)
+        Maker(journal, tmp_path, KEYS, bohai, BUNDLES).bundle(CUSTOMER, NOON, Rules.of(bohai))
     with pytest.raises(NotYet, match="nothing of customer:nobody"):
         Maker(journal, folder / "evidence", KEYS, bohai, BUNDLES).bundle(
             "customer:nobody", NOON, bohai

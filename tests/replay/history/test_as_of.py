@@ -14,6 +14,7 @@ from domain.envelope import Proposed
 from domain.tiering.events import TierOverridden
 from domain.tiering.policy import TierPolicy
 from projections.projection import Group
+from projections.rollout.versions import Rules
 from projections.store import GroupShard
 from projections.views.history import customers_under
 from replay.history.as_of import as_of
@@ -41,7 +42,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 @pytest.fixture
 def group(bohai: TierPolicy) -> Group:
     """Customers under the live policy."""
-    return customers_under(bohai)
+    return customers_under([bohai])
 
 
 def record(journal: Journal, events: list[Proposed], at: datetime = BEGUN) -> None:
@@ -101,7 +102,7 @@ def test_what_was_recorded_later_was_not_known_then(journal: Journal, group: Gro
 
     def balance(recorded: datetime | None = None, occurred: date | None = None) -> int | None:
         states = as_of(journal, group, "customer:1", recorded, occurred)
-        return None if states is None else states.ledger.accounts["a"].balance
+        return None if states is None else states.facts.ledger.accounts["a"].balance
 
     assert balance() == 135_00
     assert balance(recorded=BEGUN) == 100_00
@@ -145,7 +146,7 @@ def test_a_tier_is_explained_as_it_was_in_force_on_the_day(
     told: Journal, bohai: TierPolicy, on: date, tier: str, since: date, watch: int
 ) -> None:
     """From the day that an assessment takes effect, not before; an override while it lasts."""
-    found = explain(told, bohai, "customer:1", on)
+    found = explain(told, Rules.of(bohai), "customer:1", on)
 
     assert found is not None
     assert (found.tier, found.since, found.watch) == (tier, since, watch)
@@ -157,7 +158,7 @@ def test_each_month_says_what_was_measured_and_from_which_events(
     told: Journal, bohai: TierPolicy
 ) -> None:
     """The months that led there, with positions in the journal to look at."""
-    found = explain(told, bohai, "customer:1", date(2026, 5, 1))
+    found = explain(told, Rules.of(bohai), "customer:1", date(2026, 5, 1))
 
     assert found is not None
     assert [
@@ -192,7 +193,7 @@ def test_an_override_of_the_months_last_day_holds_although_the_month_is_closed(
         tier="diamond", approver="head", reason="key client", until=date(2026, 3, 31)
     )
     record(journal, [proposed(by_hand, "2", day=date(2026, 1, 31))])
-    found = explain(journal, bohai, "customer:1", date(2026, 1, 31))
+    found = explain(journal, Rules.of(bohai), "customer:1", date(2026, 1, 31))
 
     assert found is not None
     assert (found.tier, found.assessments) == ("diamond", ())
@@ -202,7 +203,7 @@ def test_events_of_months_without_an_assessment_stand_behind_the_next(told: Jour
     """ICBC assesses in June: what moved in January is behind that."""
     stars = read_policy(POLICIES / "tiers" / "icbc-stars.yaml")
     record(told, [day_closed(date(2026, 6, 30))])
-    found = explain(told, stars, "customer:1", date(2026, 7, 1))
+    found = explain(told, Rules.of(stars), "customer:1", date(2026, 7, 1))
 
     assert found is not None
     [june] = found.assessments
@@ -216,7 +217,7 @@ def test_nobody_is_known_before_their_first_day(
     record(journal, [paid("1", 100, date(2026, 2, 1)), day_closed(date(2026, 1, 31))])
 
     assert as_of(journal, group, "customer:1", occurred=date(2026, 1, 31)) is None
-    assert explain(journal, bohai, "customer:1", date(2026, 1, 31)) is None
+    assert explain(journal, Rules.of(bohai), "customer:1", date(2026, 1, 31)) is None
 
 
 def test_every_month_that_was_closed_at_once_is_explained_with_its_own_events(
@@ -233,7 +234,7 @@ def test_every_month_that_was_closed_at_once_is_explained_with_its_own_events(
             day_closed(date(2026, 4, 30)),
         ],
     )
-    found = explain(journal, bohai, "customer:1", date(2026, 5, 1))
+    found = explain(journal, Rules.of(bohai), "customer:1", date(2026, 5, 1))
 
     assert found is not None
     assert [
@@ -249,7 +250,7 @@ def test_every_month_that_was_closed_at_once_is_explained_with_its_own_events(
 
 def test_nothing_is_explained_of_somebody_unknown(told: Journal, bohai: TierPolicy) -> None:
     """No events, no explanation."""
-    assert explain(told, bohai, "customer:2", date(2026, 5, 1)) is None
+    assert explain(told, Rules.of(bohai), "customer:2", date(2026, 5, 1)) is None
 
 
 async def test_an_explanation_of_today_is_the_live_standing(
@@ -262,7 +263,7 @@ async def test_an_explanation_of_today_is_the_live_standing(
         [(group.parts[-1].key, "customer:1")],
     )
     standing = group.parts[-1].decode(kept.state) if kept else None
-    found = explain(told, bohai, "customer:1", date(2026, 12, 31))
+    found = explain(told, Rules.of(bohai), "customer:1", date(2026, 12, 31))
 
     assert found is not None
     assert standing is not None

@@ -13,7 +13,7 @@ from deploy.settings import POLICIES
 from domain.accounts.monthly_facts import MonthlyFacts, Traits
 from domain.calendar import next_month
 from domain.tiering.assessment import Standing, assess
-from domain.tiering.policy import TierPolicy
+from domain.tiering.policy import RETAIL, TierPolicy
 from replay.what_if import compare
 from replay.what_if.candidates import sensitivity, what_if
 from replay.what_if.columns import BadColumns, Columns, TooLarge, columns_of, load, save
@@ -67,7 +67,7 @@ def policies() -> tuple[TierPolicy, TierPolicy]:
 @pytest.fixture(scope="module")
 def found(columns: Columns, policies: tuple[TierPolicy, TierPolicy]) -> Comparison:
     """The comparison of the two."""
-    return what_if(columns, policies[0], [policies[1]])[0]
+    return what_if(columns, {RETAIL: policies[0]}, [policies[1]])[0]
 
 
 def standing(policy: TierPolicy, months: list[MonthlyFacts]) -> Standing:
@@ -124,7 +124,7 @@ def test_yearly_fees_change_by_what_each_customer_pays_in_their_tier(
     assert (
         what_if(
             columns_of(bank),
-            policies[0],
+            {RETAIL: policies[0]},
             [read_policy(POLICIES / "tiers" / "citi-relationship.yaml")],
         )[0].fees_change
         is None
@@ -203,7 +203,7 @@ def test_between_two_ladders_nobody_rises_or_falls_but_stands_elsewhere(
 ) -> None:
     """What one bank calls gold another calls nothing; only `diamond` is known to both."""
     other = read_policy(POLICIES / "tiers" / "cmb-sunflower.yaml")
-    [found] = what_if(columns, policies[0], [other])
+    [found] = what_if(columns, {RETAIL: policies[0]}, [other])
     from_diamond = sum(found.counts[found.rows.index("diamond")])
 
     assert found.up + found.down <= from_diamond
@@ -215,7 +215,7 @@ def test_a_report_names_the_largest_and_counts_all(
 ) -> None:
     """A report does not grow with the bank."""
     monkeypatch.setattr(compare, "NAMED", 3)
-    [short] = what_if(columns, policies[0], [policies[1]])
+    [short] = what_if(columns, {RETAIL: policies[0]}, [policies[1]])
 
     assert len(short.movers) == 3 < short.up + short.down
 
@@ -230,7 +230,7 @@ def test_assets_are_counted_without_loans_and_in_the_policys_currency(
             ("customer:2", [month("2026-01", 9, currency="USD")]),
         ]
     )
-    [found] = what_if(mixed, policies[0], [policies[1]])
+    [found] = what_if(mixed, {RETAIL: policies[0]}, [policies[1]])
 
     assert sum(map(sum, found.assets)) == 105_00
 
@@ -240,7 +240,7 @@ def test_a_bank_in_its_first_month_has_nobody_to_move(
 ) -> None:
     """Customers without a month yet are unassessed under both."""
     [found] = what_if(
-        columns_of([("customer:1", []), ("customer:2", [])]), policies[0], [policies[1]]
+        columns_of([("customer:1", []), ("customer:2", [])]), {RETAIL: policies[0]}, [policies[1]]
     )
 
     assert (found.counts[0][0], found.through, found.movers) == (2, None, ())
@@ -262,7 +262,7 @@ def test_who_has_more_than_a_column_holds_is_set_apart_and_counted(
             ("customer:2", [month("2026-01", 100)]),
         ]
     )
-    [found] = what_if(columns, policies[0], [policies[1]])
+    [found] = what_if(columns, {RETAIL: policies[0]}, [policies[1]])
 
     assert (found.customers, found.apart) == (1, 1)
 
@@ -312,7 +312,7 @@ def test_nobody_moves_under_the_same_policy(
     columns: Columns, policies: tuple[TierPolicy, TierPolicy]
 ) -> None:
     """A rule compared with itself."""
-    [same] = what_if(columns, policies[0], [policies[0]])
+    [same] = what_if(columns, {RETAIL: policies[0]}, [policies[0]])
 
     assert (same.up, same.down, same.movers) == (0, 0, ())
 
@@ -321,7 +321,7 @@ def test_the_digest_names_one_report(
     columns: Columns, policies: tuple[TierPolicy, TierPolicy], found: Comparison
 ) -> None:
     """The same question, the same digest; another one, another."""
-    again, other = what_if(columns, policies[0], [policies[1], policies[0]])
+    again, other = what_if(columns, {RETAIL: policies[0]}, [policies[1], policies[0]])
 
     assert again.digest == found.digest != other.digest
 
@@ -356,12 +356,12 @@ def test_movers_say_why() -> None:
         ("customer:1", [month("2026-01", 300_000, wholes={"household:1": 1000})]),
         ("customer:2", [month("2026-01", 200_000, wholes={"household:1": 1000})]),
     ]
-    [up] = what_if(columns_of(together), alone, [rule])
+    [up] = what_if(columns_of(together), {RETAIL: alone}, [rule])
     patient = rule.model_copy(update={"policy": "patient", "misses_allowed": 2})
     strict = rule.model_copy(update={"policy": "strict", "misses_allowed": 1})
     [down] = what_if(
         columns_of([("customer:3", [month("2026-01", 600_000), month("2026-02", 400_000)])]),
-        patient,
+        {RETAIL: patient},
         [strict],
     )
 
@@ -385,7 +385,7 @@ def test_who_stands_in_a_tier_without_reaching_it_is_told_what_is_missing() -> N
     )
     [found] = what_if(
         columns_of([("customer:1", [month("2026-01", 300_000), month("2026-02", 1)])]),
-        strict,
+        {RETAIL: strict},
         [patient],
     )
 

@@ -75,10 +75,10 @@ async def test_after_a_loss_of_the_read_models_the_pointer_is_at_once_where_it_w
     journal, store = Journal(f"sqlite://{tmp_path}/journal", 1), Watched()
     recorded(journal, bohai)
     register = Register(store, journal, bohai)
-    before = (await register.live()).version
+    before = (await register.live()).of(STANDINGS).name
     await ShardFold(STEPS, 0, store, journal, at_once=7).catch_up()
 
-    assert before == (await register.live()).version == "v2"
+    assert before == (await register.live()).of(STANDINGS).name == f"{STANDINGS}/v2"
     assert store.pointers == [{STANDINGS: "v2"}]
 
 

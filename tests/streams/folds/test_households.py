@@ -31,6 +31,7 @@ from projections.cases.complaints import CASES
 from projections.customers.group import CUSTOMERS
 from projections.households.group import CUSTOMER_GROUPS
 from projections.households.totals import WHOLE, CustomerGroup
+from projections.rollout.versions import Rules
 from projections.store import GroupShard, MemoryStore
 from projections.tiering.standing import standings, tier_under
 from projections.views.history import customers_under
@@ -427,7 +428,7 @@ def test_a_person_counts_once_in_a_family_with_all_numbers_whoever_works_first(
     for rule, found in zip(RULES, compiled(RULES, columns), strict=True):
         by_number = []
         for who in (one, other):
-            then = person_as_of(bank.journal, rule, who)
+            then = person_as_of(bank.journal, Rules.of(rule), who)
             assert then is not None
             assert then.numbers == (one, other)
             by_number.append(then.states["tier"])
@@ -491,10 +492,10 @@ def test_a_sum_has_the_date_of_its_month_however_late_it_is_worked_out(bank: Sma
         ],
         *map(closed, months),
     )
-    past = as_of(bank.journal, customers_under(PREMIER), one, occurred=date(2026, 2, 25))
+    past = as_of(bank.journal, customers_under([PREMIER]), one, occurred=date(2026, 2, 25))
 
     assert past is not None
-    assert (past.standing.tier, past.standing.since, past.standing.through) == (
+    assert (past.standings[0].tier, past.standings[0].since, past.standings[0].through) == (
         "premier",
         date(2026, 2, 1),
         "2026-01",
@@ -667,6 +668,6 @@ def _check_past(bank: SmallBank) -> None:
     for rule, found in zip(RULES, compiled(RULES, columns), strict=True):
         for customer, who in enumerate(PEOPLE):
             live = bank.standing(rule, who)
-            past = as_of(bank.journal, customers_under(rule), who)
-            assert (past.standing if past else Standing()) == live
+            past = as_of(bank.journal, customers_under([rule]), who)
+            assert (past.standings[0] if past else Standing()) == live
             assert found.standing(rule, columns, customer) == live
