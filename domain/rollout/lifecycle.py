@@ -162,7 +162,7 @@ def _refusal(versions: Versions, lineup: Lineup, step: Step, on: date) -> str | 
             | VersionWithdrawn(version=version)
         ) if version not in lineup.carried:
             return f"{version} is not carried: rebuild it first"
-        case VersionApproved(version=version, by=by) if by in _authors(lineup.carried[version]):
+        case VersionApproved(version=version, by=by) if by in authors(lineup.carried[version]):
             return f"{by} brought {version}, and somebody else has to approve it"
         case VersionPromoted(version=version) if version == lineup.live:
             return f"{version} is live already"
@@ -317,5 +317,6 @@ def _switched(lineup: Lineup, live: str, switch: Switch, before: str | None) -> 
     return changed(lineup, live=live, before=before, switches=(*lineup.switches, switch))
 
 
-def _authors(version: Version) -> set[str]:
+def authors(version: Version) -> set[str]:
+    """Who brought a version, and who wrote its policy."""
     return {version.by, str((version.policy or {}).get("author", ""))}

@@ -27,7 +27,8 @@ from domain.rollout.events import (
     is_ruled,
     standings_of,
 )
-from domain.rollout.lifecycle import Lineup, Version, Versions
+from domain.rollout.four_eyes import same_person
+from domain.rollout.lifecycle import Lineup, Version, Versions, authors
 from domain.tiering.policy import TierPolicy
 from domain.tiering.policy import before as policy_before
 from domain.tiering.precedence import Precedence
@@ -169,12 +170,16 @@ async def order(deps: RolloutDependencies, precedence: Precedence, by: str) -> d
 
 async def approve(deps: RolloutDependencies, version: str, report: str, by: str) -> dict[str, Any]:
     """Agree to a version, if this is what it changes."""
-    group, version = _version(deps.present(), version)
+    seen = deps.present()
+    group, version = _version(seen, version)
+    brought = authors(seen.versions.lineup(group).known[version])
+    if any(same_person(by, each) for each in brought):
+        raise NotAllowed(f"{by} brought {version}, and somebody else has to approve it")
     now = await compare(deps, LIVE, version)
     if now.digest != report:
         raise NotAllowed(
-            f"the comparison with the live version has the digest {now.digest} now: look at it "
-            "again"
+            "this is not the digest of the comparison with the live version as it is now: compare "
+            "once more, and look at what changed"
         )
     await deps.steps.take(VersionApproved(group=group, version=version, report=report, by=by))
     moved = {"moved": now.moved} if isinstance(now, Reordered) else {"up": now.up, "down": now.down}

@@ -99,6 +99,21 @@ def alone(running: Running, policy: TierPolicy, customer: str) -> str:
     return tier_on(policy, states.standings[0], today)
 
 
+def test_nobody_approves_what_they_brought_under_another_spelling(running: Running) -> None:
+    """And whoever did not look is not told the digest that an approval names."""
+    said = ("--policy", str(POLICIES / "precedence.yaml"))
+    version = running.report("replay", "rebuild", "precedence", *said, "--by", "li.wei")["version"]
+    digest = running.report("replay", "compare", "live", version)["digest"]
+
+    own = running.run("replay", "approve", version, "--by", "Li-Wei", "--report", digest)
+    blind = running.run("replay", "approve", version, "--by", "zhang.min", "--report", "0" * 64)
+
+    assert (own.returncode, blind.returncode) == (2, 2)
+    assert b"somebody else has to approve it" in own.stderr
+    assert digest.encode() not in blind.stderr
+    running.report("replay", "withdraw", version, "--of", "precedence", "--by", "li.wei")
+
+
 def test_each_standing_is_that_of_the_rule_alone(running: Running) -> None:
     """Of every customer in every scheme, and somebody stands high in each."""
     folder = running.settings.data_dir

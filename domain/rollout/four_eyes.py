@@ -1,0 +1,21 @@
+"""Are these two names one person's? However they are spelt, and whichever letters are large."""
+
+import re
+import unicodedata
+
+_BETWEEN = re.compile(r"[\s_.\-:/#]+")
+
+
+def same_person(one: str, other: str) -> bool:
+    """Whether two names may be of one person: alike but for case, width, points and what is behind
+    an `@`. Who is asked by mistake asks somebody else.
+
+    >>> same_person("li.wei", "Li-Wei@bank.example"), same_person("li.wei", "li.wen")
+    (True, False)
+    """
+    return _bare(one) == _bare(other)
+
+
+def _bare(name: str) -> str:
+    plain = unicodedata.normalize("NFKC", name).casefold().partition("@")[0]
+    return _BETWEEN.sub("", plain)
