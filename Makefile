@@ -5,21 +5,23 @@ UV := .uv/bin/uv
 RUN := $(UV) run --locked --all-extras --no-sync
 ARGS ?=
 SBOM ?= sbom.cdx.json
-WORKERS ?= auto
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+WORKERS ?= $(shell echo $$(($(CORES) + 1)))
+SPREAD := -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 .PHONY: run test nightly test-real faults faults-real components check pages sbom audit bench install clean
 
 run: install  ## the whole stack on a synthetic bank; ARGS="--exit --json" leaves after the summary
 	@$(RUN) tierfold demo $(ARGS)
 
-test: install  ## everything but the bank-sized fault tests; in parallel, and long properties on fewer examples
-	$(RUN) pytest -m "not faults and not real" -n $(WORKERS) --dist loadscope $(ARGS)
+test: install  ## everything but the bank-sized fault tests; in parallel, one more than cores, because much is waited for
+	$(RUN) pytest -m "not faults and not real" $(SPREAD) $(ARGS)
 
 nightly: install  ## the same with all examples, seeds and sizes
-	TIERFOLD_TEST_THOROUGH=1 $(RUN) pytest -m "not faults and not real" -n $(WORKERS) --dist loadscope $(ARGS)
+	TIERFOLD_TEST_THOROUGH=1 $(RUN) pytest -m "not faults and not real" $(SPREAD) $(ARGS)
 
 test-real: install components  ## on Apache Kafka, PostgreSQL and Redis; what is missing fails
-	$(RUN) pytest -m real -n $(WORKERS) --dist loadfile $(ARGS)
+	$(RUN) pytest -m real -n $(CORES) --dist loadfile $(ARGS)
 
 components:  ## the programs of these three, from Debian's packages where they are missing
 	@deploy/components/install.sh

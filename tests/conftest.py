@@ -423,6 +423,15 @@ class Running:
             return False
 
 
+LONG = ("tests/path/", "tests/upgrade/", "tests/simulation/", "tests/test_pages.py")
+"""What takes minutes: begun first, so that no worker is left with it alone at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the long tests come first, each module in its own order."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A running stack, shared by tests that do not disturb it."""
