@@ -5,8 +5,7 @@ UV := .uv/bin/uv
 RUN := $(UV) run --locked --all-extras --no-sync
 ARGS ?=
 SBOM ?= sbom.cdx.json
-CORES := $(shell getconf _NPROCESSORS_ONLN)
-WORKERS ?= $(shell echo $$(($(CORES) + 1)))
+WORKERS ?= auto
 SPREAD := -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 .PHONY: run test nightly test-real faults faults-real components check pages sbom audit bench install clean
@@ -14,14 +13,14 @@ SPREAD := -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 run: install  ## the whole stack on a synthetic bank; ARGS="--exit --json" leaves after the summary
 	@$(RUN) tierfold demo $(ARGS)
 
-test: install  ## everything but the bank-sized fault tests; in parallel, one more than cores, because much is waited for
-	$(RUN) pytest -m "not faults and not real" $(SPREAD) $(ARGS)
+test: install  ## everything but the bank-sized fault tests; in parallel, in memory where there is room
+	tests/in_memory.sh $(RUN) pytest -m "not faults and not real" $(SPREAD) $(ARGS)
 
 nightly: install  ## the same with all examples, seeds and sizes
-	TIERFOLD_TEST_THOROUGH=1 $(RUN) pytest -m "not faults and not real" $(SPREAD) $(ARGS)
+	TIERFOLD_TEST_THOROUGH=1 tests/in_memory.sh $(RUN) pytest -m "not faults and not real" $(SPREAD) $(ARGS)
 
 test-real: install components  ## on Apache Kafka, PostgreSQL and Redis; what is missing fails
-	$(RUN) pytest -m real -n $(CORES) --dist loadfile $(ARGS)
+	$(RUN) pytest -m real -n $(WORKERS) --dist loadfile $(ARGS)
 
 components:  ## the programs of these three, from Debian's packages where they are missing
 	@deploy/components/install.sh
