@@ -154,7 +154,7 @@ def _in_words(fault: "ErrorDetails") -> str:
     if fault["type"] == "string_pattern_mismatch" and fault["loc"][-1] == "currency":
         return "a currency has three capital letters, as CNY"
     if fault["type"] == "string_pattern_mismatch" and fault["loc"][-1] == "scheme":
-        return "small letters, digits and - only"
+        return "begins with a small letter; then small letters, digits and -, 40 at most"
     if fault["type"] == "extra_forbidden" and str(fault["loc"][-1])[:1].isdigit():
         return "an amount with commas is put in quotes, or written with _ (500_000 CNY)"
     return PLAIN.get(fault["type"], fault["msg"])

@@ -203,7 +203,7 @@ def test_change_a_tiering_rule_from_top_to_bottom(bank: Running, tmp_path: Path)
         said.append(answer.stdout.decode())
 
     checked, live, kept, curve, raw, rebuilt, versions, compared, *_, promoted, back, _gone = said
-    assert "assets at least 150,000.00 CNY; falls after 3 missed" in checked
+    assert "assets at least 150,000.00 CNY; falls after 3 missed in a row" in checked
     assert "bohai-retail@1 → bohai-retail@2: 300 customers through 2026-04" in live
     assert live == kept
     assert raw.startswith(live), "the facts folded from raw events are those of the read models"

@@ -41,6 +41,6 @@ def _print(told: "RuleInWords") -> None:
     for place, (name, rung) in enumerate(zip(names, told.ladder, strict=True)):
         bar = "█" * (BAR * (steps - place) // steps)
         room = " " * (wide - console.measure(name).maximum)
-        falls = f"; {rung.falls}" if rung.falls else ""
-        console.print(f"{name}{room}  {bar:<{BAR}}  {rung.asks}{falls}")
+        said = "; ".join(filter(None, [rung.asks, rung.falls, *rung.fees]))
+        console.print(f"{name}{room}  {bar:<{BAR}}  {said}")
     console.print(f"digest {told.digest}")

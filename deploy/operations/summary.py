@@ -7,7 +7,9 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from deploy.active_groups import present_of, register_of
 from deploy.settings import Settings
@@ -129,7 +131,12 @@ async def some_customers(settings: Settings, names: Sequence[str]) -> list[dict[
     store = RedisStore(settings.redis_url)
     lookups = Lookups(store, register_of(settings, store, journal_of(settings)), settings.shards)
     try:
-        found = [(name, await lookups.customer(name)) for name in names]
+        today = datetime.now(ZoneInfo(settings.timezone)).date()
+        found = [
+            (name, who.on(today))
+            for name in names
+            if (who := await lookups.customer(name)) is not None
+        ]
     finally:
         await store.close()
     return [
@@ -143,7 +150,6 @@ async def some_customers(settings: Settings, names: Sequence[str]) -> list[dict[
             "last_seen": str(who.profile.last_seen),
         }
         for name, who in found
-        if who is not None
     ]
 
 

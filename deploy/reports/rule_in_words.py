@@ -11,7 +11,7 @@ import yaml
 
 from domain.accounts.currencies import as_money
 from domain.rules.conditions import AllOf, AnyOf, AtLeast, AtMost, Condition, Holds, OneOf
-from domain.rules.quantities import VALUES, Balances, Measure, Points, Scored
+from domain.rules.quantities import Measure, Points, Scored
 from domain.tiering.policy import Tier, TierPolicy
 from domain.tiering.precedence import Precedence
 
@@ -43,12 +43,15 @@ def words(language: Language) -> Words:
 
 @dataclass(frozen=True)
 class Rung:
-    """A tier of the ladder: its name for people, what it asks for, and when one falls from it."""
+    """A tier of the ladder: its name for people, what it asks for, when one falls from it, and what
+    its customers pay a year.
+    """
 
     tier: str
     name: str
     asks: str
     falls: str
+    fees: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,8 @@ class _Saying:
                 scheme=each.scheme,
                 least=each.least,
             )
+        if rule.uncounted:
+            yield self._say("uncounted", schemes=self._listed(rule.uncounted))
 
     def rung(self, rule: TierPolicy, number: int) -> Rung:
         """A tier of the ladder."""
@@ -119,6 +124,10 @@ class _Saying:
             tier.name.get(self._language, tier.tier),
             self._condition(rule, tier.reach) if tier.reach else self._words["lowest"],
             self._falls(rule, tier) if number else "",
+            tuple(
+                self._say("fee", fee=name, amount=as_money(fee, rule.currency))
+                for name, fee in tier.service.fees.items()
+            ),
         )
 
     def _falls(self, rule: TierPolicy, tier: Tier) -> str:
@@ -162,14 +171,14 @@ class _Saying:
                 amount = _amount(rule, name, bound)
                 return self._say("at most", quantity=self._named(name), bound=amount)
             case OneOf(trait=trait, one_of=values):
-                said = self._words["any"].join(values)
+                said = self._words["any"].join(map(self._named, values))
                 return self._say("one of", trait=self._named(trait), values=said)
             case Holds(holds=values):
                 return self._say("holds", values=self._words["any"].join(values))
 
     def _within(self, rule: TierPolicy, condition: Condition) -> str:
         said = self._condition(rule, condition)
-        return f"({said})" if isinstance(condition, AllOf | AnyOf) else said
+        return self._say("within", said=said) if isinstance(condition, AllOf | AnyOf) else said
 
     def _named(self, quantity: str) -> str:
         """What a quantity is called; a measure has the name that its author gave it."""
@@ -184,5 +193,4 @@ class _Saying:
 
 def _amount(rule: TierPolicy, quantity: str, bound: int) -> str:
     """A bound as people write it: an amount with its currency, and a count as a number."""
-    is_money = quantity in VALUES or isinstance(rule.measures.get(quantity), Balances)
-    return as_money(bound, rule.currency) if is_money else f"{bound:,}"
+    return as_money(bound, rule.currency) if rule.is_money(quantity) else f"{bound:,}"

@@ -17,5 +17,5 @@ def same_person(one: str, other: str) -> bool:
 
 
 def _bare(name: str) -> str:
-    plain = unicodedata.normalize("NFKC", name).casefold().partition("@")[0]
-    return _BETWEEN.sub("", plain)
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    return _BETWEEN.sub("", plain.lstrip("@").partition("@")[0]) or plain

@@ -174,7 +174,7 @@ def _refusal(versions: Versions, lineup: Lineup, step: Step, on: date) -> str | 
             lineup, version, against(versions, group)
         ):
             return (
-                f"{version} has no approval against {lineup.live or 'nothing'} as it is now: "
+                f"{version} has no approval against {lineup.live or 'nothing'}, as things are now: "
                 "compare the two, and have somebody else approve"
             )
         case VersionPromoted(group=group) if (
@@ -209,7 +209,12 @@ def _of_precedence(versions: Versions, lineup: Lineup, step: Step) -> str | None
 
 
 def _breaks(versions: Versions, group: str, after: str) -> str | None:
-    """Why what is live does not go with another version of a scheme."""
+    """Why what is live does not go with another version of a scheme.
+
+    Trap: the journals of older releases have one scheme, in which everything goes.
+    """
+    if len(versions.schemes) == 1 and PRECEDENCE not in versions.groups:
+        return None
     lineup = changed(versions.lineup(group), live=after)
     now, then = versions.live(), changed(versions, groups={**versions.groups, group: lineup}).live()
     order = versions.lineup(PRECEDENCE)
@@ -237,7 +242,7 @@ def against(versions: Versions, group: str) -> str:
     live = versions.lineup(group).live
     if group != PRECEDENCE:
         return live
-    return ", ".join([live, *sorted(lineup.live for lineup in versions.schemes.values())])
+    return ", ".join(filter(None, [live, *sorted(each.live for each in versions.schemes.values())]))
 
 
 def _approved(lineup: Lineup, version: str, now: str) -> bool:

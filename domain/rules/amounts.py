@@ -4,11 +4,13 @@ import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
+from unicodedata import normalize
 
 from domain.accounts.currencies import CODES, MINOR_DIGITS
 
 _AMOUNT = re.compile(
-    r"(-?)([0-9]{1,3}(?:[,_][0-9]{3})+|[0-9]+)(\.[0-9]+)?\s*(万亿|亿|千万|百万|万|千)?\s*(元|[A-Z]{3})?"
+    r"(-?)([0-9]{1,3}(?:[,_][0-9]{3}){1,6}|[0-9]{1,21})(\.[0-9]{1,12})?"
+    r"\s*(万亿|亿|千万|百万|万|千)?\s*(元|[A-Z]{3})?"
 )
 _TIMES = {
     "千": 10**3,
@@ -21,6 +23,8 @@ _TIMES = {
 EXAMPLES = "500,000 CNY, 500_000.00 CNY, 50万 or 5000万元"
 BOUNDS = ("at_least", "at_most")
 MANY = ("all_of", "any_of")
+DEEPEST = 50
+"""Levels of a condition, of which each takes two steps down."""
 
 
 def minor_units(said: str, currency: str) -> int:
@@ -31,7 +35,7 @@ def minor_units(said: str, currency: str) -> int:
     >>> minor_units("500_000 CNY", "CNY"), minor_units("50万", "CNY"), minor_units("0.5亿元", "CNY")
     (50000000, 50000000, 5000000000)
     """
-    match = _AMOUNT.fullmatch(said.strip())
+    match = _AMOUNT.fullmatch(normalize("NFKC", said).strip())
     if match is None:
         raise ValueError(f"{said} is no amount: write {EXAMPLES}")
     sign, whole, rest, times, unit = match.groups()
@@ -52,9 +56,9 @@ def minor_units(said: str, currency: str) -> int:
 class Amounts:
     """Reads a file whose amounts may have units, and notes what cannot be read with its place."""
 
-    def __init__(self, currency: str, is_money: Callable[[str], bool]) -> None:
+    def __init__(self, currency: str, is_count: Callable[[str], bool]) -> None:
         self._currency = currency
-        self._is_money = is_money
+        self._is_count = is_count
         self.faults: list[str] = []
 
     def price(self, said: Any, place: str) -> Any:
@@ -68,24 +72,33 @@ class Amounts:
             return 0
 
     def of(self, quantity: Any, said: Any, place: str) -> Any:
-        """What is asked of a quantity: an amount only where it is money."""
-        if isinstance(said, str) and isinstance(quantity, str) and not self._is_money(quantity):
-            self.faults.append(f"{place}: {quantity} is no money: write a number without a unit")
+        """What is asked of a quantity: no amount where it is a count."""
+        if isinstance(said, str) and isinstance(quantity, str) and self._is_count(quantity):
+            self.faults.append(
+                f"{place}: {quantity} is no money: write a number without a unit and without quotes"
+            )
             return 0
         return self.price(said, place)
 
-    def condition(self, said: Any, place: str) -> Any:
-        """A condition, with all that is within it."""
+    def condition(self, said: Any, place: str, depth: int = 0) -> Any:
+        """A condition, with all that is within it; what is nested too deeply is for others to
+        refuse.
+        """
+        if depth > DEEPEST:
+            return said
         if isinstance(said, list | tuple):
-            return [self.condition(each, f"{place}[{number}]") for number, each in enumerate(said)]
+            return [
+                self.condition(each, f"{place}[{number}]", depth + 1)
+                for number, each in enumerate(said)
+            ]
         if not isinstance(said, Mapping):
             return said
         return {
-            name: self._part(said.get("quantity"), name, each, f"{place}.{name}")
+            name: self._part(said.get("quantity"), name, each, f"{place}.{name}", depth + 1)
             for name, each in said.items()
         }
 
-    def _part(self, quantity: Any, name: str, said: Any, place: str) -> Any:
+    def _part(self, quantity: Any, name: str, said: Any, place: str, depth: int) -> Any:
         if name in BOUNDS:
             return self.of(quantity, said, place)
-        return self.condition(said, place) if name in MANY else said
+        return self.condition(said, place, depth) if name in MANY else said

@@ -9,13 +9,13 @@ from itertools import product
 from math import prod
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
 from domain.accounts.monthly_facts import MonthlyFacts
 from domain.event import Identifier, Line
-from domain.rules.quantities import Seen
+from domain.rules.quantities import WRITTEN, Seen
 
-Bound = Annotated[int, Field(ge=-(10**18), le=10**18)]
+Bound = Annotated[int, Field(ge=-(10**18), le=10**18), WithJsonSchema(WRITTEN)]
 Trait = Literal["kind", "rating", "industry", "region", "stage"]
 
 

@@ -6,11 +6,13 @@ Measures over balances, points, and counts: whole numbers, by name.
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from domain.accounts.monthly_facts import AssetFacts, MonthlyFacts
 from domain.event import AssetClass, Identifier
 
+WRITTEN = {"anyOf": [{"type": "integer"}, {"type": "string"}]}
+"""How an amount may be written: in minor units, or with its unit."""
 Seen = Mapping[str, int]
 """What a month came to under a policy: every quantity by name."""
 
@@ -61,7 +63,7 @@ class Scored(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     quantity: Identifier
-    each: Annotated[int, Field(ge=1, le=10**15)] = 1
+    each: Annotated[int, Field(ge=1, le=10**15), WithJsonSchema(WRITTEN)] = 1
     points: Annotated[int, Field(ge=0, le=100)]
     at_most: Annotated[int, Field(ge=1, le=10**15)] | None = None
 

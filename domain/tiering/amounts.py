@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from domain.rules.amounts import Amounts
-from domain.rules.quantities import VALUES
+from domain.rules.quantities import COUNTS, VALUES
 
 
 def in_minor_units(said: Mapping[str, Any]) -> dict[str, Any]:
@@ -17,7 +17,7 @@ def in_minor_units(said: Mapping[str, Any]) -> dict[str, Any]:
     currency, found = said.get("currency"), dict(said)
     if not isinstance(currency, str):
         return found
-    amounts = Amounts(currency, partial(_is_money, said.get("measures")))
+    amounts = Amounts(currency, partial(_is_count, said.get("measures")))
     if isinstance(tiers := said.get("tiers"), list | tuple):
         found["tiers"] = [_tier(each, amounts, f"tiers[{n}]") for n, each in enumerate(tiers)]
     if isinstance(measures := said.get("measures"), Mapping):
@@ -29,11 +29,11 @@ def in_minor_units(said: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _is_money(measures: Any, quantity: str) -> bool:
-    """Whether a quantity of a file is an amount."""
+def _is_count(measures: Any, quantity: str) -> bool:
+    """Whether a quantity of a file is no amount, as far as it is known at all."""
     measure = measures.get(quantity) if isinstance(measures, Mapping) else None
     kind = measure.get("kind") if isinstance(measure, Mapping) else getattr(measure, "kind", None)
-    return quantity in VALUES or kind == "balances"
+    return kind == "points" or (quantity in COUNTS and quantity not in VALUES)
 
 
 def _tier(said: Any, amounts: Amounts, place: str) -> Any:

@@ -205,6 +205,10 @@ class TierPolicy(BaseModel):
         """All that the policy says, as JSON."""
         return self.model_dump(mode="json")
 
+    def is_money(self, quantity: str) -> bool:
+        """Whether a quantity is an amount, and no count."""
+        return quantity in VALUES or isinstance(self.measures.get(quantity), Balances)
+
     def covers(self, kind: str) -> bool:
         """Whether customers of a kind (`person`, `company`) are assessed by it."""
         return self.applies_to in ("everyone", kind)
@@ -237,8 +241,7 @@ class TierPolicy(BaseModel):
     def _threshold(self, tier: str, atom: AtLeast | AtMost) -> Threshold:
         bound = atom.at_least if isinstance(atom, AtLeast) else atom.at_most
         name = atom.quantity
-        is_money = name in VALUES or isinstance(self.measures.get(name), Balances)
-        money = as_money(bound, self.currency) if is_money else None
+        money = as_money(bound, self.currency) if self.is_money(name) else None
         return Threshold(tier, name, bound, isinstance(atom, AtMost), money)
 
     @cached_property

@@ -41,7 +41,7 @@ def steps(
     without a gap, and never change once they are there; so it does no harm if there are later ones.
     """
     match event.data:
-        case TierOverridden(scheme=scheme) as by_hand if scheme in (None, policy.scheme):
+        case TierOverridden() as by_hand if _is_meant(policy, by_hand):
             yield override(standing, by_hand)
         case DayClosed(date=closed):
             yield from _assessed(policy, standing, rows, month_of(closed))
@@ -53,6 +53,16 @@ def steps(
             yield from _assessed(policy, changed(standing, waiting=waiting), rows, waiting.due)
         case _:
             pass
+
+
+def _is_meant(policy: TierPolicy, by_hand: TierOverridden) -> bool:
+    """Whether a tier set by hand is one of this scheme.
+
+    Trap: before there were schemes it replaced one set before, whether or not the policy had it.
+    """
+    if by_hand.scheme is None:
+        return policy.scheme == RETAIL or policy.rank(by_hand.tier) is not None
+    return by_hand.scheme == policy.scheme
 
 
 def _assessed(
@@ -127,7 +137,7 @@ def steps_together(
 
 
 TIER = "tier"
-"""The projection of the first scheme; that of another is named behind it."""
+"""The projection of the scheme `retail`; that of another is named behind it."""
 
 
 def tier_under(policy: TierPolicy) -> Projection[Standing]:

@@ -80,7 +80,7 @@ class Answer:
     waiting: Month | None
     override: Override | None
     outlook: Outlook
-    heading: Heading
+    heading: Heading | None
     service: dict[str, Any]
     policy: str
     policy_digest: str
@@ -108,11 +108,13 @@ def answer(customer: Customer, today: date) -> Answer:
         months={
             name: _measured(policy, customer.rows[name])
             for name in sorted(customer.months.rows)[-LAST:]
-        },
+        }
+        if in_force
+        else {},
         waiting=standing.waiting.due if standing.waiting else None,
         override=by_hand,
-        outlook=outlook(policy, standing, month),
-        heading=_heading(policy, standing, month),
+        outlook=outlook(policy, standing, month) if in_force else Outlook(),
+        heading=_heading(policy, standing, month) if in_force else None,
         service=tier.service.model_dump() if in_force else {},
         policy=standing.policy or policy.label,
         policy_digest=policy.digest,

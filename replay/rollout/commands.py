@@ -131,6 +131,8 @@ async def rebuild(
     """
     begun, seen, base = time.monotonic(), deps.present(), REBUILT[projection]
     ruled = (policy or _live_of(seen, scheme)) if base == STANDINGS else None
+    if scheme is not None and (ruled is None or ruled.scheme != scheme):
+        raise NotAllowed(f"--scheme {scheme} does not go with what is to be rebuilt")
     base = standings_of(ruled.scheme) if ruled else base
     name = _fresh_name(seen.versions.lineup(base), ruled)
     step = VersionProposed(group=base, version=name, policy=ruled.said if ruled else None, by=by)
@@ -206,6 +208,8 @@ async def roll_back(
     told otherwise.
     """
     group = GROUPS[projection]
+    if scheme is not None and group != STANDINGS:
+        raise NotAllowed(f"{projection} has no schemes: go back in a scheme with --of tier")
     if group == STANDINGS:
         group = standings_of(_live_of(deps.present(), scheme).scheme)
     return await _switch(deps, VersionRolledBack(group=group, by=by, reason=reason), by, rate)
@@ -276,6 +280,8 @@ async def compare(deps: RolloutDependencies, old: str, new: str) -> Comparison |
                 datetime.now(deps.zone).date(),
                 advance,
             )
+    if after == NOTHING:
+        raise NotAllowed("nothing is live of this scheme: name `live` first, and then the version")
     newer = _named(seen, group, after)
     older = newer if before == NOTHING else _named(seen, group, before)
     await must_be_whole(deps.store, deps.journal, [older, newer])

@@ -110,19 +110,22 @@ class Lookups:
         return person_of(each, wholes)
 
     def tiers(self) -> dict[str, list[str]]:
-        """By scheme, the tiers of every policy that is carried; those of the live one first."""
+        """By live scheme, the tiers of every policy of it that is carried, those of the live one
+        first.
+        """
         seen = self._register.last
-        found: dict[str, list[str]] = {}
-        for policy in (
-            *seen.rules.policies.values(),
-            *(
-                policy_of(version)
-                for lineup in seen.versions.schemes.values()
-                for version in lineup.carried.values()
-            ),
-        ):
-            known = found.setdefault(policy.scheme, [])
-            known += [tier.tier for tier in policy.tiers if tier.tier not in known]
+        found = {
+            scheme: [tier.tier for tier in policy.tiers]
+            for scheme, policy in seen.rules.policies.items()
+        }
+        carried = (
+            policy_of(version)
+            for lineup in seen.versions.schemes.values()
+            for version in lineup.carried.values()
+        )
+        for policy in carried:
+            if (known := found.get(policy.scheme)) is not None:
+                known += [tier.tier for tier in policy.tiers if tier.tier not in known]
         return found
 
     async def reached(self, stream: str) -> int:

@@ -15,6 +15,7 @@ from domain.accounts.events import TransactionReversed
 from domain.bank.events import DayClosed
 from domain.envelope import Proposed
 from domain.tiering.events import TierOverridden
+from domain.tiering.policy import RETAIL
 from streams.broker.routing import shard_of, spread
 from streams.ingest.answers import UNKNOWN, Answer, doubt_of_answer
 from streams.ingest.cloudevents import read_request, write, write_batch
@@ -179,8 +180,8 @@ def _doubt_of_tier(deps: WebDependencies, event: Proposed) -> Rejected | None:
     if said.tier not in tiers:
         return Rejected(f"there is no such tier: {', '.join(tiers)} are known", "data.tier")
     having = [scheme for scheme, some in by_scheme.items() if said.tier in some]
-    if said.scheme is None and len(having) > 1:
-        return Rejected(f"{' and '.join(having)} have this tier: say in which", "data.scheme")
+    if said.scheme is None and (len(having) > 1 or (RETAIL in by_scheme and RETAIL not in having)):
+        return Rejected(f"say in which scheme: {', '.join(having)} has this tier", "data.scheme")
     return None
 
 

@@ -83,6 +83,18 @@ def test_a_precedence_is_told_in_its_order() -> None:
     ]
 
 
+def test_fees_and_what_does_not_count_are_told_too(tmp_path: Path) -> None:
+    """Every amount as money, and no scheme left out."""
+    rule, order = tmp_path / "rule.yaml", tmp_path / "order.yaml"
+    text = (POLICIES / "tiers" / "bohai-retail.yaml").read_text(encoding="utf-8")
+    rule.write_text(text.replace("account: 1200}", "account: 1_200 CNY}"), encoding="utf-8")
+    said = (POLICIES / "precedence.yaml").read_text(encoding="utf-8")
+    order.write_text(said.replace("  - {scheme: stars}", "uncounted: [stars]"), encoding="utf-8")
+
+    assert "fee account 1,200.00 CNY a year" in check(str(rule)).stdout
+    assert "stars are live and count for nobody" in check(str(order)).stdout
+
+
 def test_what_cannot_be_used_is_said_with_its_place(tmp_path: Path) -> None:
     """And the command ends with 2."""
     path = tmp_path / "rule.yaml"

@@ -218,11 +218,11 @@ SPOILT: dict[str, tuple[bytes, str]] = {
         LIVE.read_bytes().replace(
             b"quantity: assets, at_least: 20000000}", b"quantity: transactions, at_least: 20 CNY}"
         ),
-        "tiers[2].reach.at_least: transactions is no money: write a number without a unit",
+        "tiers[2].reach.at_least: transactions is no money: write a number without a unit and",
     ),
     "a scheme with a capital letter": (
         LIVE.read_bytes().replace(b"version: 1", b"version: 1\nscheme: Private"),
-        "scheme: small letters, digits and - only",
+        "scheme: begins with a small letter; then small letters",
     ),
     "a measure called points": (
         LIVE.read_bytes().replace(

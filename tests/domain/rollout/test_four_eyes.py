@@ -17,7 +17,9 @@ def test_another_spelling_is_no_other_person(other: str) -> None:
     assert same_person("li.wei", other)
 
 
-@pytest.mark.parametrize("other", ["li.wen", "li.weiwei", "zhang.min", "wei.li"])
+@pytest.mark.parametrize(
+    "other", ["li.wen", "li.weiwei", "zhang.min", "wei.li", "@zhang.min", "...", "@"]
+)
 def test_another_name_is_another_person(other: str) -> None:
     """As far as names tell."""
     assert not same_person("li.wei", other)

@@ -64,6 +64,10 @@ ORDER_COMES = (
     VersionPromoted(group=P, version="p1", by="zhang"),
 )
 ALL = (ADOPTED, *STARS_COME, *ORDER_COMES)
+ORDER_ALONE = (
+    ORDER_COMES[0].model_copy(update={"policy": {**ORDER, "order": [{"scheme": "retail"}]}}),
+    *ORDER_COMES[1:],
+)
 
 
 def after(*steps: Interaction) -> Versions:
@@ -221,11 +225,12 @@ REFUSED: dict[str, tuple[Sequence[Interaction], Interaction, str]] = {
     "a precedence that was compared before a scheme switched": (
         [ADOPTED, *STARS_COME, *ORDER_COMES[:2], PROPOSED, APPROVED, PROMOTED],
         ORDER_COMES[2],
-        "no approval against nothing as it is now",
+        "no approval against nothing, as things are now",
     ),
     "a version that no longer covers a kind": (
         [
             ADOPTED,
+            *ORDER_ALONE,
             PROPOSED.model_copy(update={"policy": {**RULE, "applies_to": "person"}}),
             APPROVED,
         ],
@@ -289,6 +294,20 @@ def test_a_withdrawn_version_is_carried_no_longer_and_may_come_again() -> None:
     assert set(gone.lineup(G).carried) == {"v1"}
     assert set(gone.lineup(G).known) == {"v1", "v2"}
     assert "v2" in evolve(gone, PROPOSED, date(2026, 3, 2), NOON).lineup(G).carried
+
+
+def test_a_bank_of_one_scheme_promotes_what_it_likes() -> None:
+    """As in the journals of older releases: also a rule for people alone behind one for all."""
+    people = PROPOSED.model_copy(update={"policy": {**RULE, "applies_to": "person"}})
+
+    assert after(ADOPTED, people, APPROVED, PROMOTED).lineup(G).live == "v2"
+
+
+def test_an_approval_of_a_precedence_outlives_a_scheme_that_is_only_tried() -> None:
+    """It is void when one switches, and not when one is brought."""
+    tried = after(ADOPTED, *ORDER_ALONE[:2], STARS_COME[0])
+
+    assert refusal(tried, ORDER_ALONE[2], DAY) is None
 
 
 def test_schemes_stand_side_by_side_and_switch_by_themselves() -> None:

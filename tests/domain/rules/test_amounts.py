@@ -15,6 +15,7 @@ from domain.rules.amounts import minor_units
         ("500,000.05 CNY", "CNY", 50_000_005),
         ("50万", "CNY", 50_000_000),
         ("50 万元", "CNY", 50_000_000),
+        ("\uff15\uff10万", "CNY", 50_000_000),
         ("1.5亿", "CNY", 15_000_000_000),
         ("5000万元", "CNY", 5_000_000_000),
         ("3千万", "CNY", 3_000_000_000),
@@ -35,9 +36,24 @@ def test_what_is_shown_can_be_written(minor: int, currency: str) -> None:
     assert minor_units(as_money(minor, currency), currency) == minor
 
 
+LONG = "9" * 1_000_000 + "万"
+
+
 @pytest.mark.parametrize(
     "said",
-    ["", "CNY", "1,00 CNY", "1__000 CNY", "1e6 CNY", "٣ CNY", "1.CNY", "万", "1 万 万", "1\n"],
+    [
+        "",
+        "CNY",
+        "1,00 CNY",
+        "1__000 CNY",
+        "1e6 CNY",
+        "9" * 1_000_000 + "万",
+        "٣ CNY",
+        "1.CNY",
+        "万",
+        "1 万 万",
+        "1\n",
+    ],
 )
 def test_what_is_no_amount_is_refused(said: str) -> None:
     """Whatever it might have meant."""
