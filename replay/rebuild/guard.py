@@ -41,8 +41,6 @@ others have more urgent work.
 """
 SETTLING = 20.0
 """Seconds in which states follow keys that were destroyed, restricted or lifted."""
-LOOKS = 6
-"""How often the guard looks again while keys are being changed, before it says what it finds."""
 UNHEARD = -1
 BEHIND = 1_000
 """Events that a group is behind its shard, from which on that is so."""
@@ -172,15 +170,13 @@ class Guard:
         """What is found wrong with states, one stream after the other.
 
         Keys that were destroyed or restricted a moment ago take the states made by them along, a
-        little later. What is found then is looked at again, until no key was changed meanwhile.
+        little later. What is found then is looked at once more.
         """
         present = self._register.last
         async for _, findings in states_verified(
             self._store, self._journal, present, group, shard, streams
         ):
-            for _ in range(LOOKS):
-                if not (findings and await self._keys_change()):
-                    break
+            if findings and await self._keys_change():
                 await asyncio.sleep(SETTLING)
                 again = [findings[0].where.rpartition(" ")[2]]
                 findings = [  # noqa: PLW2901 - what still is so

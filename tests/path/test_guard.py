@@ -18,7 +18,6 @@ from tests.conftest import Running, settings_in
 from tests.sizes import sized
 
 MINUTE = 60.0
-ASKED = sized(6, 20)
 SMALL = sized(Bank(20, 2, 5), Bank(60, 3, 5))
 
 
@@ -79,23 +78,3 @@ def test_an_altered_state_and_a_hole_raise_a_metric_within_a_minute(
         "state": 0,
     }
     assert own_stack.run("replay", "verify", "--json").returncode == 1
-
-
-def test_what_the_bank_does_itself_is_no_alarm(own_stack: Running, tmp_path: Path) -> None:
-    """Customers are restricted and lifted while the guard looks at them."""
-    bank = [*synth(Bank(60, 3, 5))]
-    (tmp_path / "bank.jsonl").write_bytes(b"\n".join(map(write, bank)))
-    own_stack.report("feed", str(tmp_path / "bank.jsonl"))
-    own_stack.settle()
-    before = guarded(own_stack)["rounds"]
-    names = sorted({each.stream for each in bank if each.stream.startswith("customer:")})
-    why = ("--by", "privacy.officer", "--reason", "a dispute")
-    for name in [each.removeprefix("customer:") for each in names[:ASKED]]:
-        own_stack.report("privacy", "restrict", name, *why)
-        own_stack.report("privacy", "lift", name, *why)
-    deadline = time.monotonic() + 2 * MINUTE
-    while guarded(own_stack)["rounds"] < before + 3:
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-    said = (own_stack.settings.data_dir / "logs" / "guard.log").read_text()
-    assert "not_as_it_was" not in said, said
