@@ -221,17 +221,18 @@ def _breaks(versions: Versions, group: str, after: str) -> str | None:
     said = order.known[order.live] if order.live else None
     if said is not None and (why := _gap(said, then, whole=False)):
         return f"the precedence {order.live} does not go with it: {why}"
-    precedence = _precedence(said) if said else None
+    precedence = precedence_of(said) if said else None
     if lost := sorted(covered(precedence, now) - covered(precedence, then)):
         return f"no scheme would cover a {lost[0]} any more"
     return None
 
 
 def _gap(said: Version, live: Mapping[str, TierPolicy], *, whole: bool = True) -> str | None:
-    return next(gaps(_precedence(said), live, whole=whole), None)
+    return next(gaps(precedence_of(said), live, whole=whole), None)
 
 
-def _precedence(said: Version) -> Precedence:
+def precedence_of(said: Version) -> Precedence:
+    """The precedence of a version of it."""
     return Precedence.model_validate_json(json.dumps(said.policy))
 
 

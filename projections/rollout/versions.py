@@ -14,7 +14,7 @@ from domain.fastcopy import changed
 from domain.rollout import events
 from domain.rollout import lifecycle as versions
 from domain.rollout.events import NOTHING, PRECEDENCE, scheme_of, standings_of
-from domain.rollout.lifecycle import Lineup, Version, Versions
+from domain.rollout.lifecycle import Lineup, Version, Versions, precedence_of
 from domain.tiering.assessment import Standing
 from domain.tiering.policy import TierPolicy
 from domain.tiering.precedence import Precedence, Stand, Tiers
@@ -168,11 +168,6 @@ def policy_of(version: Version) -> TierPolicy:
     """The tier policy of a version of standings."""
     assert version.policy is not None
     return _policy(json.dumps(version.policy))
-
-
-def precedence_of(version: Version) -> Precedence:
-    """The precedence of a version of it."""
-    return Precedence.model_validate_json(json.dumps(version.policy))
 
 
 @lru_cache(maxsize=64)
