@@ -4,7 +4,7 @@ Data: the schemes in their order, and from which tier on each counts.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import date
 from hashlib import sha256
 from typing import Annotated, NamedTuple, Self
@@ -98,10 +98,14 @@ class Chosen(NamedTuple):
     because: tuple[str, ...]
 
 
-def choose(stands: Sequence[Stand], kind: str, day: date) -> Chosen:
-    """The scheme that counts on a day for a customer of a kind, of the schemes in their order."""
+def choose(tiers: Tiers, kind: str, day: date) -> Chosen:
+    """The scheme that counts on a day for a customer of a kind, of the schemes in their order.
+
+    Whom none covers stands in none by a precedence; without one, in the lowest tier of the first,
+    as in a bank of one scheme.
+    """
     because: list[str] = []
-    for stand in stands:
+    for stand in tiers.stands:
         if not stand.counts:
             because.append(f"{stand.scheme} has no place in the precedence")
         elif not stand.policy.covers(kind):
@@ -113,7 +117,7 @@ def choose(stands: Sequence[Stand], kind: str, day: date) -> Chosen:
             )
         else:
             return Chosen(stand, (*because, f"{stand.scheme} counts"))
-    return Chosen(None, tuple(because))
+    return Chosen(None if tiers.precedence else tiers.stands[0], tuple(because))
 
 
 def _reaches(stand: Stand, least: str, day: date) -> bool:

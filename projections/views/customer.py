@@ -82,11 +82,9 @@ class Customer:
         """
         if len(self.stands) < 2 and self.precedence is None:
             return self
-        chosen, because = choose(self.stands, self.kind, day)
+        chosen, because = choose(Tiers(self.stands, self.precedence), self.kind, day)
         if chosen is not None:
             return self._as(chosen, because)
-        if self.precedence is None:  # as in a bank of one scheme, which gives its lowest tier
-            return self._as(self.stands[0], because)
         return replace(self, scheme=None, standing=Standing(), because=because)
 
     def under(self, scheme: str) -> "Customer | None":

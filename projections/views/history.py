@@ -102,16 +102,16 @@ def customer_then(stream: str, states: History, rules: Rules) -> Customer:
     )
 
 
-def as_shown(who: Customer, *, together: bool = False) -> dict[str, Any]:
+def as_shown(who: Customer) -> dict[str, Any]:
     """The states by projection, as people are shown them.
 
     Each month with how many complaints were open at its end; those of a person who has several
-    numbers, put `together`, have that already.
+    numbers have that already.
     """
     return {
         "profile": who.profile,
         "ledger": who.ledger,
-        MONTHS.name: who.months if together else Months(dict(who.rows)),
+        MONTHS.name: who.months if who.numbers else Months(dict(who.rows)),
         "identity": who.identity,
         COMPLAINTS.name: who.complaints,
         **{standing.tier_under(each.policy).name: each.standing for each in who.stands},

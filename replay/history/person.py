@@ -39,7 +39,7 @@ def person_as_of(
     who = customer_as_of(journal, rules, stream, recorded, occurred)
     if who is None:
         return None
-    return Then(as_shown(who, together=bool(who.numbers)), who.numbers)
+    return Then(as_shown(who), who.numbers)
 
 
 def customer_as_of(

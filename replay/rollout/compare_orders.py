@@ -122,7 +122,7 @@ def _rules(seen: Present, version: str) -> Rules:
 
 def _chosen(rules: Rules, one: Placed, today: date) -> Chosen:
     standings = (one.standings[scheme] for scheme in rules.policies)
-    return choose(rules.tiers(standings).stands, one.kind, today)
+    return choose(rules.tiers(standings), one.kind, today)
 
 
 def _said(chosen: Chosen, today: date) -> str:

@@ -10,7 +10,7 @@ from deploy.policy_files import read_policy, read_precedence
 from deploy.settings import POLICIES
 from domain.tiering.assessment import Standing
 from domain.tiering.policy import TierPolicy
-from domain.tiering.precedence import Precedence, Stand, choose, gaps
+from domain.tiering.precedence import Precedence, Stand, Tiers, choose, gaps
 
 TODAY = date(2026, 3, 2)
 NAMES = ("corporate-key-accounts", "private-entry-six-million", "bohai-retail", "icbc-stars")
@@ -46,6 +46,11 @@ def stands(**tiers: str) -> list[Stand]:
     ]
 
 
+def ordered(*stands: Stand) -> Tiers:
+    """Where somebody stands, by a precedence."""
+    return Tiers(stands, "house@1")
+
+
 @pytest.mark.parametrize(
     ("kind", "tiers", "scheme"),
     [
@@ -59,7 +64,7 @@ def test_the_first_scheme_that_covers_a_customer_high_enough_counts(
     kind: str, tiers: dict[str, str], scheme: str
 ) -> None:
     """And it is said why those before it do not."""
-    chosen, because = choose(stands(**tiers), kind, TODAY)
+    chosen, because = choose(ordered(*stands(**tiers)), kind, TODAY)
 
     assert chosen is not None
     assert chosen.scheme == scheme
@@ -71,16 +76,17 @@ def test_whom_no_scheme_covers_stands_in_none() -> None:
     """A company, where there are schemes for people alone; each says why."""
     people = [each for each in stands() if each.scheme == "private"]
 
-    chosen, because = choose(people, "company", TODAY)
+    chosen, because = choose(ordered(*people), "company", TODAY)
 
     assert (chosen, because) == (None, ("private covers no company",))
+    assert choose(Tiers(tuple(people)), "company", TODAY) == (people[0], because)
 
 
 def test_a_scheme_without_a_place_does_not_count() -> None:
     """Though its standings are there."""
     [retail] = [each for each in stands(retail="gold") if each.scheme == "retail"]
 
-    chosen, because = choose([retail._replace(counts=False)], "person", TODAY)
+    chosen, because = choose(ordered(retail._replace(counts=False)), "person", TODAY)
 
     assert (chosen, because) == (None, ("retail has no place in the precedence",))
 
@@ -89,7 +95,7 @@ def test_a_tier_that_takes_effect_later_does_not_count_yet() -> None:
     """What counts is the tier in force on the day."""
     [private] = [each for each in stands(private="private") if each.scheme == "private"]
 
-    chosen, because = choose([private], "person", date(2026, 3, 1))
+    chosen, because = choose(ordered(private), "person", date(2026, 3, 1))
 
     assert (chosen, because) == (None, ("private counts from private on, and this is retail",))
 
