@@ -48,6 +48,13 @@ INSERT = (
 )
 """Columns in binary: the library's composite values as text take as long again."""
 
+ASLEEP = 5.0
+"""Seconds for which a transaction may be open with nothing asked of it.
+
+Trap: an owner that is stopped or cut off in the middle of a commit keeps its row locked. Without
+an end to that, whoever takes its shard over waits for ever.
+"""
+
 
 class PostgresShardRecorder(PostgresProcessRecorder):
     """The process recorder, with what a shard keeps beside its events; one schema per shard."""
@@ -147,7 +154,7 @@ def open_postgres(url: str, shard: int) -> PostgresShardRecorder:
         pool_size=1,
         max_overflow=8,
         pre_ping=True,
-        lock_timeout=10,
+        idle_in_transaction_session_timeout=ASLEEP,
         schema=schema,
         originator_id_type="text",
         enable_db_functions=False,

@@ -176,7 +176,13 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 
 def _open_postgres(url: str) -> Any:
-    """A connection to a PostgreSQL database, whose library is loaded where there is one."""
+    """A connection to a PostgreSQL database, whose library is loaded where there is one.
+
+    Who falls asleep in a transaction loses the connection: nobody else is to wait for them.
+    """
     import psycopg
 
-    return psycopg.connect(url)
+    connection = psycopg.connect(url)
+    connection.execute("SET idle_in_transaction_session_timeout = '5s'")
+    connection.commit()
+    return connection

@@ -8,12 +8,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 import pytest
+from eventsourcing.persistence import OperationalError
 from psycopg.conninfo import conninfo_to_dict
 
 from deploy.wiring import journal_of
@@ -21,6 +23,7 @@ from domain.customers.events import ChannelVisited
 from streams.broker.kafka import Broker
 from streams.ingest.cloudevents import write
 from streams.journal import Arrival, Journal, LogOffset
+from streams.journal.postgres import ASLEEP
 from tests.conftest import NOON, keyring_in, proposed, wait_until
 from tests.real.conftest import Real, settings_beside, started
 
@@ -189,12 +192,16 @@ def test_after_all_of_it_states_are_what_the_journal_says(running: Real) -> None
 class LosingReplies:
     """A connection to a database on whose way back the reply to some commits is lost,
     with the line.
+
+    Or it is held, `at` another reply, until the owner is awake.
     """
 
     host: str
     port: int
     lost: int = 0
     armed: bool = False
+    at: bytes = b"COMMIT\x00"
+    awake: threading.Event | None = None
 
     def serve(self, listener: socket.socket) -> None:
         """Take connections until the listener is closed."""
@@ -212,9 +219,11 @@ class LosingReplies:
     def _carry(self, here: socket.socket, there: socket.socket, back: bool) -> None:
         with suppress(OSError), closing(here), closing(there):
             while said := here.recv(1 << 16):
-                if back and self.armed and b"COMMIT\x00" in said:
+                if back and self.armed and self.at in said:
                     self.armed = False
                     self.lost += 1
+                    if self.awake is not None:
+                        self.awake.wait()
                     for each in (here, there):
                         each.shutdown(socket.SHUT_RDWR)
                     return
@@ -229,6 +238,7 @@ def losing(running: Real) -> Iterator[tuple[LosingReplies, str]]:
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         threading.Thread(target=way.serve, args=(listener,), daemon=True).start()
         with psycopg.connect(running.settings.journal_url, autocommit=True) as owner:
+            owner.execute("DROP DATABASE IF EXISTS losing WITH (FORCE)")
             owner.execute("CREATE DATABASE losing")
         yield (
             way,
@@ -247,13 +257,10 @@ def test_a_commit_whose_reply_is_lost_is_not_made_twice(
     journal = Journal(url, 1, keyring_in(tmp_path))
     shard, names = journal[0], [f"{number}" for number in range(10)]
     shard.claim()
-    for offset, name in enumerate(names):
-        arrival = Arrival(
-            offset, 0, b"", proposed(ChannelVisited(channel="app"), name, f"customer:{name}"), None
-        )
+    for offset in range(len(names)):
         way.armed = offset % 2 == 1
         with suppress(Exception):
-            shard.record([arrival], LogOffset("log", offset), NOON)
+            shard.record([visit(offset)], LogOffset("log", offset), NOON)
         if (
             way.lost * 2 > offset
         ):  # then as the intake does: claim again, go on behind what is tracked
@@ -263,3 +270,39 @@ def test_a_commit_whose_reply_is_lost_is_not_made_twice(
     assert way.lost == len(names) // 2
     assert Counter(event.id for event in shard.events(())) == Counter(names)
     assert shard.counts().recorded == len(names)
+
+
+def test_a_shard_of_which_the_owner_sleeps_in_a_commit_is_taken_over(
+    losing: tuple[LosingReplies, str], tmp_path: Path
+) -> None:
+    """Whoever claims it waits for a few seconds, and the sleeper writes nothing any more."""
+    way, url = losing
+    owner, heir = (Journal(url, 1, keyring_in(tmp_path))[0] for _ in range(2))
+    owner.claim()
+    way.at, way.awake, way.armed = b"UPDATE 1\x00", threading.Event(), True
+    with ThreadPoolExecutor() as threads:
+        asleep = threads.submit(owner.record, [visit(0)], LogOffset("log", 0), NOON)
+        wait_until(lambda: way.lost == 1)
+        began = time.monotonic()
+        claiming = threads.submit(heir.claim)
+        done, _ = wait([claiming], 3 * ASLEEP)
+        waited = time.monotonic() - began
+        way.awake.set()
+        assert done, "the heir still waits"
+        with pytest.raises(OperationalError):
+            asleep.result()
+
+    assert waited > ASLEEP / 2, "the owner held nothing"
+    heir.record([visit(1)], LogOffset("log", 1), NOON)
+    assert [event.id for event in heir.events(())] == ["1"]
+
+
+def visit(number: int) -> Arrival:
+    """A visit that its source calls by this number, at this offset."""
+    return Arrival(
+        number,
+        0,
+        b"",
+        proposed(ChannelVisited(channel="app"), f"{number}", f"customer:{number}"),
+        None,
+    )
