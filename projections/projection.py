@@ -74,6 +74,22 @@ class Source(NamedTuple):
     part: Projection[Any]
 
 
+class Turn(NamedTuple):
+    """How versions of a group take turns in telling what follows, one at a time by position.
+
+    `heeds` names the events of the shard from which something may follow where nothing changes, in
+    streams in which something is due by then; a switch is one. `follows` says in the place of which
+    version this one tells from an event on (empty where there is none, and where it is the last
+    to tell); None for all other events. `left` is what a version says of a stream's states at that
+    event, and `told` what follows there, given what the version before `left`, if there is one.
+    """
+
+    heeds: Callable[[Interaction], bool]
+    follows: Callable[[Recorded], str | None]
+    left: Callable[[Any, Recorded], Any]
+    told: Callable[[str, Any, Recorded, Any], Iterable[Proposed]]
+
+
 @dataclass(frozen=True)
 class Group:
     """Projections that are advanced together over the streams of some kinds, with one
@@ -89,6 +105,7 @@ class Group:
     where nothing follows from them. `context` is folded over the shard's own stream, and comes with
     the broadcast events, as it is at their position. A group with `sources` reads a state of each
     of these groups, and never folds further than they have; its streams are those of the first.
+    Where its versions take turns, `turn` says how.
     """
 
     name: str
@@ -104,6 +121,7 @@ class Group:
     context: Projection[Any] | None = None
     sources: tuple[Source, ...] = ()
     ignored_types: frozenset[str] = frozenset()
+    turn: Turn | None = None
 
     @cached_property
     def folds(self) -> dict[type, Callable[[Any, Sequence[Any]], States]]:
@@ -126,6 +144,13 @@ class Group:
     def is_indexed(self) -> bool:
         """Whether it is known by day which streams an event that concerns everyone matters to."""
         return self.after_broadcast is None and all(part.due for part in self.parts)
+
+    def hears(self, event: Recorded) -> bool:
+        """Whether an event of the shard itself matters."""
+        return bool(
+            (self.is_broadcast and self.is_broadcast(event.data))
+            or (self.turn and self.turn.heeds(event.data))
+        )
 
     def concerned(self, stream: str) -> bool:
         """Whether a stream is one of those that are folded."""

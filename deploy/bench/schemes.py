@@ -58,4 +58,4 @@ async def _begun(settings: Settings, others: Sequence[str]) -> None:
             made = await commands.rebuild(deps, "tier", policy, "li.wei", None)
             found = await commands.compare(deps, commands.LIVE, made["version"])
             await commands.approve(deps, made["version"], found.digest, "zhang.min")
-            await commands.promote(deps, "tier", made["version"], "zhang.min", 0)
+            await commands.promote(deps, "tier", made["version"], "zhang.min")

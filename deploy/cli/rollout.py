@@ -47,12 +47,11 @@ Scheme = Annotated[
         "--scheme", help="Of tiers: of which scheme; that which the bank began with, if not said."
     ),
 ]
-Rate = Annotated[
-    int,
+Wait = Annotated[
+    bool,
     typer.Option(
-        "--rate",
-        min=0,
-        help="How many customers a second are told that their tier changed; 0 tells nobody.",
+        "--wait/--no-wait",
+        help="Wait until it was told of everybody whose tier changed; `announce` waits later.",
     ),
 ]
 
@@ -181,20 +180,20 @@ def approve(
 def promote(
     version: Name,
     by: By,
-    rate: Rate = 100,
+    wait: Wait = True,
     of: Of = TIER,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Let readers see a version, at once and all of it.
 
-    Then tell those whose tier changed, at a rate.
+    The agents record a change of tier for everybody whom it moves.
     """
     from deploy.operations.rollout import run
     from replay.rollout import commands
 
     show(
-        run(settings_of(data_dir), lambda deps: commands.promote(deps, of, version, by, rate)),
+        run(settings_of(data_dir), lambda deps: commands.promote(deps, of, version, by, wait=wait)),
         as_json,
     )
 
@@ -202,14 +201,15 @@ def promote(
 def roll_back(
     by: By,
     reason: Annotated[str, typer.Option("--reason", help="Why.")],
-    rate: Rate = 100,
+    wait: Wait = True,
     of: Of = TIER,
     scheme: Scheme = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Let readers see the version before again; then tell those who had been told of
-    another tier.
+    """Let readers see the version before again.
+
+    The agents record a change of tier for everybody whom it moves.
     """
     from deploy.operations.rollout import run
     from replay.rollout import commands
@@ -217,19 +217,19 @@ def roll_back(
     show(
         run(
             settings_of(data_dir),
-            lambda deps: commands.roll_back(deps, of, by, reason, rate, scheme),
+            lambda deps: commands.roll_back(deps, of, by, reason, scheme, wait=wait),
         ),
         as_json,
     )
 
 
-def announce(by: By, rate: Rate = 100, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Go on telling those whom the last switch moved, where that was interrupted."""
+def announce(by: By, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Wait until the last switch was told of everybody whom it moved, where nobody did."""
     from deploy.operations.rollout import run
     from replay.rollout import commands
 
     show(
-        {"told": run(settings_of(data_dir), lambda deps: commands.announce(deps, by, rate))},
+        {"told": run(settings_of(data_dir), lambda deps: commands.announce(deps, by))},
         as_json,
     )
 

@@ -119,6 +119,23 @@ class VersionWithdrawn(Step):
     by: Identifier
 
 
+class SchemeSwitched(Interaction):
+    """Readers see another version of a scheme from here on, in each shard's own stream.
+
+    Follows from the step that did it, `switch` of the scheme, counted from 0. So each shard knows
+    by position which version says whose tier changed. Where a scheme has or had none, `before` or
+    `after` is none; one that goes on is its own.
+    """
+
+    concerns = ("shard", "bank")
+    senders = NOBODY
+    customer_seen = False
+    group: Identifier
+    switch: Annotated[int, Field(ge=0)]
+    before: Identifier | None
+    after: Identifier | None
+
+
 STEPS = (
     VersionAdopted,
     VersionProposed,

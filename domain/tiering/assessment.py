@@ -6,6 +6,7 @@ Standings, and how to assess.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import NamedTuple
 
 from domain.accounts.monthly_facts import MonthlyFacts
 from domain.calendar import Month, first_day, last_day, next_month
@@ -193,6 +194,11 @@ def override(standing: Standing, event: TierOverridden) -> Standing:
     )
 
 
+def withdrawn(standing: Standing) -> Standing:
+    """The standing without a tier set by hand."""
+    return changed(standing, override=None) if standing.override else standing
+
+
 def override_on(policy: TierPolicy, standing: Standing, day: date) -> Override | None:
     """The override in force on a day, while it lasts and if the policy knows its tier."""
     override = standing.override
@@ -215,6 +221,27 @@ def tier_on(policy: TierPolicy, standing: Standing, day: date) -> str:
         standing.before if standing.since is not None and day < standing.since else standing.tier
     )
     return in_force or policy.tiers[0].tier
+
+
+class Announced(NamedTuple):
+    """What a customer was told last: the tier in force, or the one to come.
+
+    `since` is the day from which it holds, None if that was never said.
+    """
+
+    tier: str
+    since: date | None
+    by_hand: bool = False
+
+
+def announced_on(policy: TierPolicy, standing: Standing, day: date) -> Announced:
+    """What a customer was told by a day.
+
+    An assessment is told when it is made: before its tier takes effect.
+    """
+    if (by_hand := override_on(policy, standing, day)) is not None:
+        return Announced(by_hand.tier, None, by_hand=True)
+    return Announced(standing.tier or policy.tiers[0].tier, standing.since)
 
 
 def _asked(policy: TierPolicy, case: Case) -> dict[str, int]:

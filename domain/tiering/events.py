@@ -1,7 +1,14 @@
-"""Which tier was set by hand, and who was told of another one?"""
+"""Which tier was set by hand, and which changes of tier followed from what?"""
+
+from typing import Literal
 
 from domain.event import NOBODY, Identifier, Interaction, Line, PlausibleDate, later
 from domain.tiering.policy import RETAIL, SchemeName
+
+Ground = Literal[
+    "assessment", "household", "by-hand", "by-hand-ended", "by-hand-withdrawn", "switch"
+]
+"""What a tier changed by."""
 
 
 class TierOverridden(Interaction):
@@ -20,9 +27,25 @@ class TierOverridden(Interaction):
     scheme: SchemeName | None = later(None)
 
 
+class TierOverrideWithdrawn(Interaction):
+    """Somebody entitled to it took a tier back that was set by hand, with a reason.
+
+    Of one `scheme`; if none is named, of each.
+    """
+
+    senders = ("supervisor",)
+    signed_by = "approver"
+    customer_seen = False
+    approver: Identifier
+    reason: Line
+    scheme: SchemeName | None = None
+
+
 class TierChanged(Interaction):
-    """The customer was told of another tier; a record of what was said, which no fold
-    reads back.
+    """A number of a customer stands in another tier of a scheme, from a day on.
+
+    `ground` says by what, and the event's cause is the event that did it. Told once; no fold reads
+    it back. Older releases told of switches alone.
     """
 
     senders = NOBODY
@@ -32,3 +55,4 @@ class TierChanged(Interaction):
     policy: Line
     effective: PlausibleDate
     scheme: SchemeName = later(RETAIL)
+    ground: Ground = later("switch")

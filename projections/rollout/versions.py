@@ -1,19 +1,26 @@
 """Which versions of groups are there, and which is live? Folded from the steps that people took."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
-from domain.envelope import Recorded
+from domain.envelope import Proposed, Recorded, following
+from domain.event import BANK
 from domain.event_types import type_keys
 from domain.fastcopy import changed
 from domain.rollout import events
 from domain.rollout import lifecycle as versions
-from domain.rollout.events import NOTHING, PRECEDENCE, scheme_of, standings_of
+from domain.rollout.events import (
+    NOTHING,
+    PRECEDENCE,
+    SchemeSwitched,
+    scheme_of,
+    standings_of,
+)
 from domain.rollout.lifecycle import Lineup, Version, Versions, precedence_of
 from domain.tiering.assessment import Standing
 from domain.tiering.policy import TierPolicy
@@ -54,8 +61,32 @@ def _evolve(states: Rollout, event: Recorded) -> Rollout:
     return Rollout(_point(states.live, after), after)
 
 
+def _react(_stream: str, before: Rollout, after: Rollout, event: Recorded) -> Iterator[Proposed]:
+    """Every shard learns by its own stream which version of a scheme readers see.
+
+    What a bank began with goes on; nobody is moved by its adoption.
+    """
+    for group, lineup in after.versions.schemes.items():
+        if len(lineup.switches) > len(before.versions.lineup(group).switches):
+            said = lineup.switches[-1]
+            old = said.after if said.before is None else said.before
+            yield following(event, "switch", BANK, switched(group, lineup, old or None), group)
+
+
+def switched(group: str, lineup: Lineup, before: str | None) -> SchemeSwitched:
+    """That readers see the live version of a scheme from now on, instead of another."""
+    number = max(len(lineup.switches) - 1, 0)
+    return SchemeSwitched(group=group, switch=number, before=before, after=lineup.live or None)
+
+
 STEPS = Group(
-    "versions@1", ("policy",), Rollout, (LIVE, VERSIONS), _evolve, type_keys(*events.STEPS)
+    "versions@1",
+    ("policy",),
+    Rollout,
+    (LIVE, VERSIONS),
+    _evolve,
+    type_keys(*events.STEPS),
+    react=_react,
 )
 
 

@@ -1,25 +1,35 @@
 """Which tier does this customer stand in, since when, and on what grounds?"""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 from domain.accounts.monthly_facts import MonthlyFacts
 from domain.bank.events import DayClosed
-from domain.calendar import Month, month_of, next_month
-from domain.envelope import Recorded
+from domain.calendar import Month, ends_month, month_of, next_month
+from domain.envelope import Proposed, Recorded
 from domain.event_types import type_keys
 from domain.fastcopy import changed
 from domain.households.events import WholeMonthClosed
 from domain.households.membership import Told
-from domain.rollout.events import RULED
-from domain.tiering.assessment import Standing, Waiting, assess, awaits, override
-from domain.tiering.events import TierOverridden
+from domain.rollout.events import RULED, SchemeSwitched, standings_of
+from domain.tiering.assessment import (
+    Standing,
+    Waiting,
+    assess,
+    awaits,
+    override,
+    withdrawn,
+)
+from domain.tiering.events import TierOverridden, TierOverrideWithdrawn
 from domain.tiering.policy import RETAIL, TierPolicy
 from projections.accounts.months import MONTHS, Months
 from projections.bank.day_end import ends_a_month
 from projections.cases.complaints import COMPLAINTS, Complaints, with_disputes
-from projections.projection import Group, Projection, Source
+from projections.projection import Group, Projection, Source, Turn
+from projections.tiering.announcing import TURNS, Left, Version
 
 
 def evolve(
@@ -36,14 +46,17 @@ def steps(
 ) -> Iterator[Standing]:
     """What a standing becomes by one more event, month by month.
 
-    It may be a tier set by hand; a day's end, with the rows of facts that there are by then; or
-    what the household or company group came to, if an assessment waits for that. Rows are of months
-    without a gap, and never change once they are there; so it does no harm if there are later ones.
+    It may be a tier set by hand, or taken back; a month's end, with the rows of facts that there
+    are by then; or what the household or company group came to, if an assessment waits for that.
+    Rows are of months without a gap, and never change once they are there; so it does no harm if
+    there are later ones.
     """
     match event.data:
         case TierOverridden() as by_hand if _is_meant(policy, by_hand):
             yield override(standing, by_hand)
-        case DayClosed(date=closed):
+        case TierOverrideWithdrawn(scheme=scheme) if scheme in (None, policy.scheme):
+            yield withdrawn(standing)
+        case DayClosed(date=closed) if ends_month(closed):
             yield from _assessed(policy, standing, rows, month_of(closed))
         case WholeMonthClosed(month=month) as said if (
             standing.waiting and month in rows and awaits(policy, rows[month]) == said.whole
@@ -140,10 +153,15 @@ TIER = "tier"
 """The projection of the scheme `retail`; that of another is named behind it."""
 
 
+def _due(standing: Standing) -> date | None:
+    """The last day of a tier that was set by hand."""
+    return standing.override.until if standing.override else None
+
+
 def tier_under(policy: TierPolicy) -> Projection[Standing]:
     """The projection of standings under a policy."""
     name = TIER if policy.scheme == RETAIL else f"{TIER}-{policy.scheme}"
-    return Projection(name, 1, Standing(), partial(evolve, policy))
+    return Projection(name, 1, Standing(), partial(evolve, policy), _due)
 
 
 class States(NamedTuple):
@@ -158,26 +176,67 @@ class States(NamedTuple):
 
 
 def _stand(policy: TierPolicy, states: States, event: Recorded) -> States:
-    rows = with_disputes(states.months.rows, states.complaints)
-    return States(evolve(policy, states.standing, event, rows), states.months, states.complaints)
+    return States(
+        evolve(policy, states.standing, event, _rows(states)), states.months, states.complaints
+    )
 
 
-EVENT_TYPES = type_keys(TierOverridden, DayClosed, WholeMonthClosed)
+def _rows(states: States) -> Mapping[Month, MonthlyFacts]:
+    return with_disputes(states.months.rows, states.complaints)
+
+
+def _kind(states: States) -> str:
+    """What kind of customer it is, as far as a month has told."""
+    rows = states.months.rows
+    return (rows[max(rows)].traits.kind if rows else None) or "person"
+
+
+def _react(
+    version: Version, stream: str, before: States, after: States, event: Recorded
+) -> Iterator[Proposed]:
+    """What is told of a customer's tier by an event; see `Version.moved`."""
+    taken = (
+        (before.standing,)
+        if after.standing is before.standing
+        else steps(version.policy, before.standing, event, _rows(before))
+    )
+    return version.moved(stream, chain((before.standing,), taken), event)
+
+
+def _left(version: Version, states: States, event: Recorded) -> Left:
+    return version.left(states.standing, _kind(states), event)
+
+
+def _switched(
+    version: Version, stream: str, states: States, event: Recorded, left: Left | None
+) -> Iterator[Proposed]:
+    return version.switched(stream, states.standing, _kind(states), event, left)
+
+
+EVENT_TYPES = type_keys(
+    TierOverridden, TierOverrideWithdrawn, DayClosed, SchemeSwitched, WholeMonthClosed
+)
 STANDINGS = RULED
 """What a group of standings is called, before the version and its policy."""
 
 
-def standings(version: str, policy: TierPolicy, facts: str, cases: str) -> Group:
+def standings(name: str, policy: TierPolicy, facts: str, cases: str) -> Group:
     """The group that folds standings under a policy, from what the groups `facts` and `cases`
     have folded.
     """
+    version = Version(standings_of(policy.scheme), name, policy)
     return Group(
-        f"{STANDINGS}/{version}",
+        f"{STANDINGS}/{name}",
         ("customer",),
         States,
         (tier_under(policy),),
         partial(_stand, policy),
         EVENT_TYPES,
         is_broadcast=ends_a_month,
+        react=partial(_react, version),
+        context=TURNS,
         sources=(Source(facts, MONTHS), Source(cases, COMPLAINTS)),
+        turn=Turn(
+            version.heeds, version.follows, partial(_left, version), partial(_switched, version)
+        ),
     )

@@ -32,8 +32,6 @@ from domain.rollout.lifecycle import Lineup, Version, Versions, authors
 from domain.tiering.policy import TierPolicy
 from domain.tiering.policy import before as policy_before
 from domain.tiering.precedence import Precedence
-from projections.cases.complaints import CASES
-from projections.customers.group import CUSTOMERS
 from projections.projection import Group
 from projections.redis import RedisStore
 from projections.registry import REBUILT, Present, base_of, present
@@ -44,13 +42,12 @@ from replay.rebuild.digests import digests
 from replay.rebuild.in_place import Refill
 from replay.rollout.compare_live import compare_versions
 from replay.rollout.compare_orders import Reordered, compare_orders
-from replay.rollout.notify import notify_moved
 from replay.rollout.steps import NotAllowed, Steps, behind, must_be_whole
+from replay.rollout.telling import told
 from replay.what_if.compare import Comparison
 from streams.folds.active_groups import Register, decided
 from streams.journal import Journal
 from streams.publish.confirmed_producer import ConfirmedProducer
-from streams.publish.reactions import emitter
 from streams.queries.lookups import Lookups
 
 LIVE = "live"
@@ -189,11 +186,16 @@ async def approve(deps: RolloutDependencies, version: str, report: str, by: str)
 
 
 async def promote(
-    deps: RolloutDependencies, projection: str, version: str, by: str, rate: int
+    deps: RolloutDependencies, projection: str, version: str, by: str, *, wait: bool = True
 ) -> dict[str, Any]:
-    """Make a version the one that readers see, then tell those whose tier changed."""
+    """Make a version the one that readers see; the agents tell of those whose tier changed.
+
+    That may be waited for. What the switch before has to tell always is.
+    """
     group, version = _of(deps.present(), projection, version)
-    return await _switch(deps, VersionPromoted(group=group, version=version, by=by), by, rate)
+    if is_ruled(group):
+        await _announce(deps, group, by)
+    return await _switch(deps, VersionPromoted(group=group, version=version, by=by), wait=wait)
 
 
 async def roll_back(
@@ -201,52 +203,40 @@ async def roll_back(
     projection: str,
     by: str,
     reason: str,
-    rate: int,
     scheme: str | None = None,
+    *,
+    wait: bool = True,
 ) -> dict[str, Any]:
-    """Make the version before the one that readers see, then tell those who had been
-    told otherwise.
+    """Make the version before the one that readers see; the agents tell of those whom that moves.
+
+    It never waits for what was to be told before.
     """
     group = GROUPS[projection]
     if scheme is not None and group != STANDINGS:
         raise NotAllowed(f"{projection} has no schemes: go back in a scheme with --of tier")
     if group == STANDINGS:
         group = standings_of(_live_of(deps.present(), scheme).scheme)
-    return await _switch(deps, VersionRolledBack(group=group, by=by, reason=reason), by, rate)
+    return await _switch(deps, VersionRolledBack(group=group, by=by, reason=reason), wait=wait)
 
 
-async def announce(deps: RolloutDependencies, by: str, rate: int) -> int:
-    """Tell those whom the last switch of each scheme moved, and note that it is done; 0 a second
-    tells nobody.
+async def announce(deps: RolloutDependencies, by: str) -> int:
+    """Wait until the last switch of each scheme has been told to those whom it moved, and note that
+    it is done.
 
-    Gives how many were told.
+    Gives how many they are.
     """
-    return sum([await _announce(deps, group, by, rate) for group in deps.versions().schemes])
+    return sum([await _announce(deps, group, by) for group in deps.versions().schemes])
 
 
-async def _announce(deps: RolloutDependencies, group: str, by: str, rate: int) -> int:
-    lineup, told = deps.versions().lineup(group), 0
+async def _announce(deps: RolloutDependencies, group: str, by: str) -> int:
+    lineup = deps.versions().lineup(group)
     number = len(lineup.switches) - 1
     if number <= lineup.announced:
         return 0
-    if rate and lineup.switches[-1].before and lineup.switches[-1].after:
-        emit = emitter(deps.producer, deps.journal, len(deps.journal))
-        facts, cases = (deps.present().of(base.name).name for base in (CUSTOMERS, CASES))
-        with deps.progress("customers told", None) as advance:
-            told = await notify_moved(
-                deps.store,
-                deps.journal,
-                emit,
-                group,
-                lineup,
-                facts,
-                cases,
-                deps.zone,
-                rate,
-                advance,
-            )
-    await deps.steps.take(VersionAnnounced(group=group, switch=number, told=told, by=by))
-    return told
+    with deps.progress("customers told", None) as advance:
+        moved = await told(deps.store, deps.journal, group, lineup, advance)
+    await deps.steps.take(VersionAnnounced(group=group, switch=number, told=moved, by=by))
+    return moved
 
 
 async def withdraw(
@@ -254,6 +244,8 @@ async def withdraw(
 ) -> dict[str, Any]:
     """Carry a version no longer, and remove its states."""
     group, version = _of(deps.present(), projection, version)
+    if is_ruled(group):
+        await _announce(deps, group, by)  # whom it left is told of by the version behind it
     states = deps.present().find(group, version)
     await deps.steps.take(VersionWithdrawn(group=group, version=version, by=by))
     if states is not None:
@@ -311,9 +303,9 @@ def _pair(seen: Present, old: str, new: str) -> tuple[str, str, str]:
 
 
 async def _switch(
-    deps: RolloutDependencies, step: VersionPromoted | VersionRolledBack, by: str, rate: int
+    deps: RolloutDependencies, step: VersionPromoted | VersionRolledBack, *, wait: bool
 ) -> dict[str, Any]:
-    """Take a step that changes what is live, and tell whom it moves."""
+    """Take a step that changes what is live, and wait until all are told whom it moves."""
     seen = deps.present()
     before = seen.versions.lineup(step.group).live
     if isinstance(step, VersionPromoted):
@@ -321,9 +313,9 @@ async def _switch(
         if group is not None:
             await must_be_whole(deps.store, deps.journal, [group])
     await deps.steps.take(step)
-    told = await _announce(deps, step.group, by, rate) if is_ruled(step.group) else 0
+    moved = await _announce(deps, step.group, step.by) if wait and is_ruled(step.group) else None
     live = deps.present().versions.lineup(step.group).live
-    return {"live": _full(step.group, live), "before": _full(step.group, before), "told": told}
+    return {"live": _full(step.group, live), "before": _full(step.group, before), "told": moved}
 
 
 def _full(group: str, version: str) -> str | None:

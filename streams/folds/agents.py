@@ -27,6 +27,7 @@ from streams.broker.batch import NUDGE, Batch, open_batch, place_of
 from streams.broker.kafka import FETCH_WAIT_MS, RECORDED, fetch_wait_ms
 from streams.folds.active_groups import Register
 from streams.folds.shard_fold import Emit
+from streams.folds.turns import begin_turns
 from streams.folds.worker import FoldWorker, Live
 from streams.ingest.signature import Vouching
 from streams.journal import Journal
@@ -164,6 +165,14 @@ def worker(
                 kept[message] = batch
         return batch
 
+    async def begin() -> None:
+        """Say whose turn it is, once."""
+        if not begun:
+            await begin_turns(journal, await register.carried(), emit)
+            begun.append(True)
+
+    begun: list[bool] = []
+    app.looks.append(lambda: _surely(begin(), "turns_not_told"))
     live = Live()
     for name, bases in AGENTS.items():
         _add_agent(
@@ -234,13 +243,15 @@ def _add_agent(
             await asyncio.gather(*(surely(folds.heal(shard), shard) for shard in shards))
 
     async def surely(look: Awaitable[None], *shards: int) -> None:
-        """Trap: an exception in a timer ends the whole worker, and with it the shards
-        that are well.
-        """
-        try:
-            await look
-        except Exception as error:  # noqa: BLE001 - said, and tried again with the next tick; the lag tells
-            log.error("shard_not_folded", group=name, shard=shards, error=type(error).__name__)  # noqa: TRY400
+        await _surely(look, "shard_not_folded", group=name, shard=shards)
 
     app.agent(recorded, name=name, isolated_partitions=True)(fold)
     app.looks.append(catch_up)
+
+
+async def _surely(look: Awaitable[None], otherwise: str, **about: Any) -> None:
+    """Trap: an exception in a timer ends the whole worker, and with it the shards that are well."""
+    try:
+        await look
+    except Exception as error:  # noqa: BLE001 - said, and tried again with the next tick; the lag tells
+        log.error(otherwise, error=type(error).__name__, **about)  # noqa: TRY400

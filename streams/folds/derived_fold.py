@@ -8,20 +8,28 @@ journal.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
-from domain.envelope import Recorded
+from domain.envelope import Proposed, Recorded
 from projections.projection import Group, Source, States
 from projections.store import GroupShard, Store
 from streams.broker.batch import Batch
-from streams.folds.shard_fold import BROADCAST_STREAMS, ShardFold, Superseded
+from streams.folds.shard_fold import BROADCAST_STREAMS, Emit, ShardFold, Superseded
+from streams.folds.stream_state import StreamState
 from streams.journal import Journal, Row
 
 CHUNK_ROWS = 50_000
 """Rows of the few types that matter."""
+PATIENCE = 1.0
+"""Seconds for which a version waits for the one before it, which is folded beside it."""
+PAUSE = 0.01
+
+Find = Callable[[str, Recorded], Group | None]
+"""A group by its name, in whose place another tells from an event on; None if all was told."""
 
 
 class DerivedFold(ShardFold):
@@ -36,13 +44,16 @@ class DerivedFold(ShardFold):
         shard: int,
         store: Store,
         journal: Journal,
+        emit: Emit | None = None,
         broadcast_streams: int = BROADCAST_STREAMS,
         of: Mapping[str, ShardFold] = MappingProxyType({}),
+        find: Find | None = None,
     ) -> None:
-        super().__init__(group, shard, store, journal, broadcast_streams=broadcast_streams)
+        super().__init__(group, shard, store, journal, emit, broadcast_streams=broadcast_streams)
         assert group.sources
         self._sources = [GroupShard(shard, source.group) for source in group.sources]
         self._of = of
+        self._find = find
         self._until = 0
 
     async def _advance(self, batch: Batch) -> int:
@@ -62,6 +73,8 @@ class DerivedFold(ShardFold):
             folded += await self._fold_stretch(
                 [row for row in rows if row.position > self._upto], upto
             )
+            if self._upto < upto:
+                break  # it goes on when the version before has come as far
         return folded
 
     async def _read(self, after: int, to: int) -> list[Row]:
@@ -71,48 +84,190 @@ class DerivedFold(ShardFold):
         )
 
     async def _fold_stretch(self, rows: Sequence[Row], upto: int) -> int:
-        """Fold a stretch, stream by stream; the position moves when all have it."""
+        """Fold a stretch, up to each event at which this version takes the place of another, and
+        that one by itself; the position moves when all streams have it.
+        """
+        events = await asyncio.to_thread(self._that_matter, rows)
+        folded = 0
+        for place, event in enumerate(events):
+            if (before := self._follows(event)) is not None:
+                await self._fold_events(events[folded:place], event.position - 1)
+                if not await self._has_passed(before, event):
+                    return place
+                await self._switch(before, event)
+                folded = place + 1
+        await self._fold_events(events[folded:], upto)
+        return len(rows)
+
+    def _that_matter(self, rows: Sequence[Row]) -> list[Recorded]:
+        """The events of some rows that are about a stream, or about all, with their context."""
+        found = []
+        for row in rows:
+            if self.group.event_types is None or row.event_type in self.group.event_types:
+                if self.group.concerned(row.stream):
+                    found.append(self._context.tell(row.event()))
+                elif row.stream.startswith("shard:"):
+                    event = self._context.tell(row.event())
+                    found += [event] if self.group.hears(event) else []
+        return found
+
+    async def _fold_events(self, events: Sequence[Recorded], upto: int) -> None:
+        """Fold some events, stream by stream.
+
+        The end of a day that changes nothing is told only where something is due by then.
+        """
         self._until = upto
         own: dict[str, list[Recorded]] = {}
         shared: list[Recorded] = []
-        for row in rows:
-            if self.group.event_types is not None and row.event_type not in self.group.event_types:
-                continue
-            if self.group.concerned(row.stream):
-                own.setdefault(row.stream, []).append(row.event())
-            elif (
-                self.group.is_broadcast
-                and row.stream.startswith("shard:")
-                and self.group.is_broadcast((event := row.event()).data)
-            ):
+        heeded: list[Recorded] = []
+        for event in events:
+            if not event.stream.startswith("shard:"):
+                own.setdefault(event.stream, []).append(event)
+            elif self.group.is_broadcast and self.group.is_broadcast(event.data):
                 shared.append(event)
-        if own or shared:
+            elif self.group.turn and self.group.turn.heeds(event.data):
+                heeded.append(event)
+        if events:
             await self._claim()
+        by_day = await self._due_by(heeded) | own.keys() if heeded else own.keys()
+
+        def told(stream: str) -> list[Recorded]:
+            ends = heeded if stream in by_day else ()
+            return sorted([*own.get(stream, ()), *shared, *ends], key=attrgetter("position"))
+
+        others = {*by_day}
         if shared:
             async for streams in self._store.streams(self._sources[0]):
-                await self._fold_some(
-                    {
-                        stream: sorted([*own.pop(stream, ()), *shared], key=attrgetter("position"))
-                        for stream in streams
-                    }
-                )
-        await self._fold_some(own)
+                await self._fold_some({stream: told(stream) for stream in streams})
+                others -= {*streams}
+        await self._fold_some({stream: told(stream) for stream in others})
         await self._save({}, upto)
-        return len(rows)
+
+    async def _due_by(self, ends: Sequence[Recorded]) -> set[str]:
+        """The streams in which something is due by the last of some days."""
+        due = await self._store.due(self.place, max(event.business_date for event in ends))
+        if due is None:
+            self._forget()  # the index is lost: whoever takes the shard up makes it anew
+            raise Superseded
+        return {*due}
 
     async def _fold_some(self, events: Mapping[str, Sequence[Recorded]]) -> None:
-        streams = sorted(events)
-        for start in range(0, len(streams), self._broadcast_streams):
-            some = streams[start : start + self._broadcast_streams]
+        for some in self._pieces(events):
             await self._turn()
             await self._load(some)
+            proposed: list[tuple[int, Proposed]] = []
+            since = await self._known_since(some)
             changed = {
-                stream: self._cache[stream].broadcast(self.group, stream, events[stream], [])
+                stream: self._cache[stream].broadcast(
+                    self.group, stream, _behind(events[stream], since.get(stream, 0)), proposed
+                )
                 for stream in some
             }
+            await self._send(proposed)
             assert self._upto is not None
             await self._save(changed, self._upto)
             self._cache.clear()  # the source moves on: what was read of it is soon of yesterday
+
+    async def _known_since(self, streams: Sequence[str]) -> dict[str, int]:
+        """The first positions of the streams of which nothing is folded yet.
+
+        Trap: what is read of the sources may be of later. A month that the bank had closed before
+        the customer came is there, and an event before all of theirs would find it.
+        """
+        fresh = [stream for stream in streams if not self._cache[stream].upto]
+        return (
+            await asyncio.to_thread(self._journal[self.place.shard].firsts, fresh) if fresh else {}
+        )
+
+    def _pieces(self, streams: Iterable[str]) -> Iterator[list[str]]:
+        """Streams in one order, some at a time."""
+        found = sorted(streams)
+        for start in range(0, len(found), self._broadcast_streams):
+            yield found[start : start + self._broadcast_streams]
+
+    def _follows(self, event: Recorded) -> str | None:
+        """In the place of which version this one tells from an event on; None if it goes on."""
+        return self.group.turn.follows(event) if self.group.turn and self._emit else None
+
+    async def _has_passed(self, name: str, event: Recorded) -> bool:
+        """Whether a version, if there is one to wait for, has folded all up to an event."""
+        group = self._before(name, event)
+        deadline = time.monotonic() + PATIENCE
+        while group and await self._store.upto(self._place_of(group)) < event.position:
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(PAUSE)
+        return True
+
+    def _before(self, name: str, event: Recorded) -> Group | None:
+        version = f"{self.group.name.partition('/')[0]}/{name}"
+        return self._find(version, event) if name and self._find else None
+
+    def _place_of(self, group: Group) -> GroupShard:
+        return GroupShard(self.place.shard, group.name)
+
+    async def _switch(self, name: str, event: Recorded) -> None:
+        """Tell of every stream what follows where readers see this version in the place of
+        another; nothing, where that was told, and the other is gone.
+        """
+        turn, before = self.group.turn, self._before(name, event)
+        assert turn is not None
+        self._until = event.position
+        await self._claim()
+        if before or not name:
+            async for streams in self._store.streams(self._sources[0]):
+                for some in self._pieces(streams):
+                    await self._load(some)
+                    left = await self._left(before, some, event) if before else {}
+                    proposed = [
+                        (event.position, each)
+                        for stream in some
+                        for each in turn.told(
+                            stream, self._cache[stream].states, event, left.get(stream)
+                        )
+                    ]
+                    await self._send(proposed)
+                    self._cache.clear()
+        await self._save({}, event.position)
+
+    async def _left(self, before: Group, streams: Sequence[str], event: Recorded) -> dict[str, Any]:
+        """What the version before says of streams at an event, at which it may be no more.
+
+        Where it has folded more of a stream since, that is folded from the journal once more.
+        """
+        assert before.turn is not None
+        [part] = before.parts
+        kept = await self._store.load(
+            self._place_of(before), [(part.key, stream) for stream in streams]
+        )
+        found = {}
+        for stream, state in zip(streams, kept, strict=True):
+            of_sources = self._cache[stream].states[len(self.group.parts) :]
+            if state is not None and state.upto > event.position:
+                then = await asyncio.to_thread(self._then, before, stream, event, of_sources)
+            else:
+                then = StreamState.of(before, [state], of_sources)
+            found[stream] = before.turn.left(then.states, event)
+        return found
+
+    def _then(self, group: Group, stream: str, until: Recorded, of_sources: States) -> StreamState:
+        """The states of a stream before an event, from the journal."""
+        shard, version = self._journal[self.place.shard], 0
+        since = shard.firsts([stream]).get(stream, until.position)
+        events = [
+            event
+            for event in shard.own()
+            if since < event.position < until.position
+            and group.is_broadcast
+            and group.is_broadcast(event.data)
+        ]
+        while some := shard.history(stream, version, event_types=group.event_types or ()):
+            events += [event for event in some if event.position < until.position]
+            version = some[-1].version
+        then = StreamState.of(group, [None], of_sources)
+        for event in sorted(events, key=attrgetter("position")):
+            then.states = group.evolve(then.states, event)
+        return then
 
     async def _claim(self) -> None:
         """Draw another tag, and only then look whether the source has come far enough.
@@ -156,3 +311,8 @@ class DerivedFold(ShardFold):
             }
         )
         return [known[stream] for stream in streams]
+
+
+def _behind(events: Sequence[Recorded], since: int) -> list[Recorded]:
+    """Events from a position on."""
+    return [event for event in events if event.position >= since]

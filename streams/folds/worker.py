@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 
 import structlog
 
+from domain.envelope import Recorded
+from domain.rollout.events import SchemeSwitched
 from projections.projection import Group
 from projections.redis import RedisStore
 from projections.registry import base_of
@@ -254,7 +256,21 @@ class FoldWorker:
             for source in group.sources
             if (fold := self._folds.get(GroupShard(shard, source.group)))
         }
-        return DerivedFold(group, shard, self._store, self._journal, of=of)
+        return DerivedFold(
+            group, shard, self._store, self._journal, self._emit, of=of, find=self._not_told
+        )
+
+    def _not_told(self, name: str, event: Recorded) -> Group | None:
+        """A version in whose place another one tells from an event on.
+
+        None where all was told that follows, or it is carried no more.
+        """
+        versions, said = self._register.last.versions, event.data
+        if isinstance(said, SchemeSwitched) and (
+            versions.lineup(said.group).announced >= max(said.switch, 1)
+        ):
+            return None
+        return next((each for each in self._register.last.carried if each.name == name), None)
 
     async def _fill(self, folding: ShardFold, place: GroupShard) -> None:
         with self._guarded(place):
@@ -290,9 +306,7 @@ def _is_for_everyone(group: Group, row: Row) -> bool:
 
     One that cannot be read does: the group that reads it says so, and keeps no other waiting.
     """
-    if group.is_broadcast is None:
-        return False
     try:
-        return group.is_broadcast(row.event().data)
+        return group.hears(row.event())
     except ValueError:
         return True

@@ -410,6 +410,15 @@ class Shard:
             )
         ]
 
+    def firsts(self, streams: Sequence[str]) -> dict[str, int]:
+        """By stream, the position of its first event."""
+        sql = FIRSTS.format(p="{p}", position=self._recorder.position)
+        return {
+            str(stream): int(position)
+            for some in chunks(streams)
+            for stream, position in self._recorder.query(sql + placeholders(len(some)), some)
+        }
+
     def known(self, keys: Iterable[bytes]) -> dict[bytes, Known]:
         """Which of these source keys are journalled, and where."""
         found: dict[bytes, Known] = {}
@@ -568,6 +577,10 @@ HOLES = (
     "originator_id HAVING COUNT(*) <> MAX(originator_version)"
 )
 STREAMS = "SELECT DISTINCT originator_id FROM {p}stored_events WHERE originator_id LIKE %s"
+FIRSTS = (
+    "SELECT originator_id, {position} FROM {p}stored_events WHERE originator_version = 1 AND "
+    "originator_id IN "
+)
 HISTORY = (
     "SELECT {position}, topic, state FROM {p}stored_events WHERE originator_id = %s AND "
     "originator_version > %s ORDER BY originator_version LIMIT %s"

@@ -48,9 +48,11 @@ OWN_WORD = frozenset(
             "model-drifted",
             "catalogue-adopted",
             "tier-overridden",
+            "tier-override-withdrawn",
             "tier-changed",
         ),
         *(
+            "scheme-switched",
             "version-adopted",
             "version-proposed",
             "version-approved",
@@ -188,6 +190,7 @@ def test_the_senders_of_every_event_are_those_that_were_agreed() -> None:
     assert by_role["supervisor"] == {
         *(
             "tier-overridden",
+            "tier-override-withdrawn",
             "manager-assigned",
             "complaint-assigned",
             "complaint-extended",

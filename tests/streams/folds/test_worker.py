@@ -84,9 +84,11 @@ async def test_all_groups_end_where_the_journal_says(
 async def test_what_does_not_matter_is_passed_a_little_later(
     sqlite_journal: Journal, redis: RedisStore, bohai: TierPolicy
 ) -> None:
-    """Batches without complaints move the customers at once, and the complaints together."""
+    """Batches without complaints, nor the end of a day, move the customers at once, and the
+    complaints together.
+    """
     worker = await worker_of(sqlite_journal, redis, bohai)
-    first, second = recorded_batches(sqlite_journal)[:2]
+    first, second = recorded_batches(sqlite_journal, 2)[:2]
     await worker.advance(0, first)
     await worker.advance(0, second)
     at_once = [await redis.upto(GroupShard(0, name)) for name in (CUSTOMERS.name, CASES.name)]

@@ -1,0 +1,194 @@
+"""Which changes of tier does a version of standings tell of, and when is it its turn?
+
+One version of a scheme at a time, by position: from the word of a switch in the shard's own stream
+on, until the next. So whoever folds history once more tells the same, and nothing twice.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from hashlib import sha256
+from itertools import chain, pairwise, repeat
+from typing import NamedTuple
+
+from domain.bank.events import DayClosed
+from domain.envelope import Proposed, Recorded, following
+from domain.event import Interaction
+from domain.fastcopy import changed
+from domain.households.events import WholeMonthClosed
+from domain.rollout.events import SchemeSwitched
+from domain.tiering.assessment import Announced, Standing, announced_on
+from domain.tiering.events import Ground, TierChanged, TierOverridden, TierOverrideWithdrawn
+from domain.tiering.policy import TierPolicy
+from projections.projection import Projection
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Turns:
+    """By group of versions, the one whose turn it is.
+
+    `today` is the day behind the last one that ended, `yesterday` what that was before the last
+    end of a day; both `date.min` before any.
+    """
+
+    versions: dict[str, str | None] = field(default_factory=dict)
+    today: date = date.min
+    yesterday: date = date.min
+
+
+def _evolve(turns: Turns, event: Recorded) -> Turns:
+    match event.data:
+        case SchemeSwitched(group=group, after=after):
+            return changed(turns, versions={**turns.versions, group: after})
+        case DayClosed(date=day):
+            return changed(turns, today=max(turns.today, day + DAY), yesterday=turns.today)
+        case _:
+            return turns
+
+
+TURNS = Projection("turns", 1, Turns(), _evolve)
+
+
+class Left(NamedTuple):
+    """A customer as the version before says, at a switch: what was told, and whether it covers such
+    customers.
+    """
+
+    told: Announced
+    covered: bool
+
+
+class Version(NamedTuple):
+    """A version of standings: those among which it is, its name, and its policy."""
+
+    group: str
+    name: str
+    policy: TierPolicy
+
+    def heeds(self, data: Interaction) -> bool:
+        """Whether an event of the shard may move somebody without changing a standing.
+
+        A tier set by hand ends with a day; and at a switch in this scheme it is good to be in step.
+        """
+        return isinstance(data, DayClosed) or (
+            isinstance(data, SchemeSwitched) and data.group == self.group
+        )
+
+    def follows(self, event: Recorded) -> str | None:
+        """In the place of which version readers see this one from an event on.
+
+        Empty where a scheme begins with it, or ends with it; None for all other events.
+        """
+        match event.data:
+            case SchemeSwitched(group=self.group, before=before, after=self.name):
+                return None if before == self.name else before or ""
+            case SchemeSwitched(group=self.group, before=self.name, after=None):
+                return ""
+            case _:
+                return None
+
+    def left(self, standing: Standing, kind: str, event: Recorded) -> Left:
+        """What this version had told of a customer when another took its place."""
+        today = event.context.today
+        return Left(announced_on(self.policy, standing, today), self.policy.covers(kind))
+
+    def moved(self, stream: str, steps: Iterable[Standing], event: Recorded) -> Iterator[Proposed]:
+        """What is told of a customer whose standing took some steps by an event, the first of them
+        the one before it.
+
+        Nothing, where it is another version's turn.
+        """
+        turns: Turns = event.context
+        if turns.versions.get(self.group) != self.name:
+            return
+        days = chain(
+            (turns.yesterday if isinstance(event.data, DayClosed) else turns.today,),
+            repeat(turns.today),
+        )
+        told = (
+            (standing, announced_on(self.policy, standing, day))
+            for standing, day in zip(steps, days, strict=False)
+        )
+        for (was, before), (now, after) in pairwise(told):
+            if before.tier != after.tier:
+                yield self._told(stream, was, before, now, after, event)
+
+    def switched(
+        self, stream: str, standing: Standing, kind: str, event: Recorded, left: Left | None
+    ) -> Iterator[Proposed]:
+        """What is told of a customer where this version takes the place of another, or ends a
+        scheme.
+
+        Where there is none before or behind it, all stand in the lowest tier.
+        """
+        said = event.data
+        assert isinstance(said, SchemeSwitched)
+        own = self.left(standing, kind, event)
+        nothing = Left(Announced(self.policy.tiers[0].tier, None), covered=False)
+        old, new = (own, nothing) if said.after is None else (left or nothing, own)
+        if old.told.tier != new.told.tier and (old.covered or new.covered):
+            effective = _from(event, new.told)
+            yield self._says(stream, old.told.tier, new.told.tier, effective, "switch", event)
+
+    def _told(
+        self,
+        stream: str,
+        was: Standing,
+        before: Announced,
+        now: Standing,
+        after: Announced,
+        event: Recorded,
+    ) -> Proposed:
+        ground = _ground(before, after, event.data)
+        if ground in ("assessment", "household"):
+            assert now.since is not None
+            assert now.grounds is not None
+            said = self._says(stream, before.tier, after.tier, now.since, ground, event)
+            return said._replace(id=f"tier:{_digest(f'{self.group} {now.grounds.month}')}")
+        if ground == "by-hand-ended":
+            assert was.override is not None
+            effective = max(was.override.until + DAY, after.since or date.min)
+        else:
+            effective = _from(event, after)
+        return self._says(stream, before.tier, after.tier, effective, ground, event)
+
+    def _says(
+        self, stream: str, before: str, after: str, effective: date, ground: Ground, event: Recorded
+    ) -> Proposed:
+        data = TierChanged(
+            before=before,
+            after=after,
+            policy=self.policy.label,
+            effective=effective,
+            scheme=self.policy.scheme,
+            ground=ground,
+        )
+        return following(event, "tier", stream, data, f"{self.group} {ground}")
+
+
+def _from(event: Recorded, told: Announced) -> date:
+    """From which day on a tier holds that is told by an event: its own, unless that is over, or
+    the tier holds later.
+    """
+    turns: Turns = event.context
+    return max(event.business_date, turns.today, told.since or date.min)
+
+
+def _ground(before: Announced, after: Announced, data: Interaction) -> Ground:
+    match data:
+        case TierOverridden() if after.by_hand:
+            return "by-hand"
+        case TierOverridden() | TierOverrideWithdrawn():
+            return "by-hand-withdrawn"
+        case _ if before.by_hand:
+            return "by-hand-ended"
+        case WholeMonthClosed():
+            return "household"
+        case _:
+            return "assessment"
+
+
+def _digest(said: str) -> str:
+    return sha256(said.encode()).hexdigest()

@@ -1,0 +1,46 @@
+"""Whose turn is it to tell of changes of tier, where no switch has said so?
+
+That of the version that readers see, from the first start on: what was before it is not told late.
+"""
+
+import asyncio
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from domain.envelope import REACTIONS, Proposed
+from domain.event import BANK
+from projections.registry import Present
+from projections.rollout.versions import switched
+from projections.tiering.announcing import TURNS
+from streams.folds.shard_fold import Emit
+from streams.journal import Journal, Shard
+
+
+async def begin_turns(journal: Journal, present: Present, emit: Emit) -> None:
+    """Say of each scheme which version tells, where a shard has not heard of any.
+
+    And where the bank has not adopted a policy yet, and begins with another one now. Saying it
+    twice does no harm: a version that takes its own place moves nobody.
+    """
+    known = [await asyncio.to_thread(_turns, shard) for shard in journal]
+    said = [
+        switched(group, lineup, lineup.live)
+        for group, lineup in present.versions.schemes.items()
+        if lineup.live
+        and any(
+            group not in turns or (not lineup.switches and turns[group] != lineup.live)
+            for turns in known
+        )
+    ]
+    now = datetime.now(UTC)
+    await emit(
+        [Proposed(REACTIONS, f"turn:{uuid4().hex}", BANK, now, now.date(), each) for each in said]
+    )
+
+
+def _turns(shard: Shard) -> dict[str, str | None]:
+    """By scheme, the version whose turn it is in a shard."""
+    turns = TURNS.initial
+    for event in shard.own():
+        turns = TURNS.evolve(turns, event)
+    return turns.versions
