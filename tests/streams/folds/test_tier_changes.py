@@ -32,6 +32,7 @@ from projections.tiering.standing import standings, steps
 from projections.views.history import customers_under
 from replay.history.as_of import events_of
 from streams.broker.batch import Batch, batches
+from streams.broker.routing import shard_of
 from streams.folds import derived_fold
 from streams.folds.derived_fold import DerivedFold
 from streams.folds.shard_fold import ShardFold
@@ -209,7 +210,7 @@ def expected(
     known = list(events_of(journal, group, stream))
     others = [
         event
-        for event in journal[0].own()
+        for event in journal[shard_of(stream, len(journal))].own()
         if known and event.position not in {each.position for each in known}
     ]
     states, turn, today, last, found = group.initial, "", date.min, "", []
@@ -221,6 +222,8 @@ def expected(
             turn = event.data.after or ""
         if isinstance(event.data, DayClosed):
             today = max(today, event.data.date + DAY)
+        if not turn:
+            continue
         place, policy = [*policies].index(turn), policies[turn]
         taken = steps(policy, before.standings[place], event, states.facts.months.rows)
         for standing in taken if event in known else [states.standings[place]]:
