@@ -14,6 +14,7 @@ from projections.rollout.versions import switched
 from projections.tiering.announcing import TURNS
 from streams.folds.shard_fold import Emit
 from streams.journal import Journal, Shard
+from streams.observability.metrics import SCHEMES_SILENT
 
 
 async def begin_turns(journal: Journal, present: Present, emit: Emit) -> None:
@@ -32,10 +33,12 @@ async def begin_turns(journal: Journal, present: Present, emit: Emit) -> None:
             for turns in known
         )
     ]
+    SCHEMES_SILENT.set(len(said))
     now = datetime.now(UTC)
     await emit(
         [Proposed(REACTIONS, f"turn:{uuid4().hex}", BANK, now, now.date(), each) for each in said]
     )
+    SCHEMES_SILENT.set(0)
 
 
 def _turns(shard: Shard) -> dict[str, str | None]:

@@ -23,7 +23,8 @@ from domain.bank.events import DayClosed
 from domain.customers.events import IdentitiesMerged, IdentitiesUnmerged
 from domain.envelope import Proposed
 from domain.event import BANK
-from domain.event_types import type_keys
+from domain.event_types import type_key, type_keys
+from domain.tiering.events import TierChanged
 from streams.broker.batch import Batch, batches, decode_batch, encode_batch, place_of
 from streams.broker.kafka import (
     INTERACTIONS,
@@ -51,11 +52,13 @@ from streams.observability.metrics import (
     OWN_WORD_SET_ASIDE,
     PULSE,
     TAKEN,
+    TIER_CHANGES,
 )
 from streams.observability.tracing import SpanKind, headers, span, traceparents
 
 log = structlog.get_logger()
 
+TIER_CHANGED = type_key(TierChanged)
 MERGING = type_keys(IdentitiesMerged, IdentitiesUnmerged)
 """What is counted by its type, because it joins the data of two customers, or parts them."""
 
@@ -314,6 +317,8 @@ class Intake(ConsumerRebalanceListener):
         for row in commit.rows:
             if row.event_type in MERGING:
                 MERGES.labels(row.event_type.partition(".")[0]).inc()
+            elif row.event_type == TIER_CHANGED:
+                TIER_CHANGES.inc()
 
     def _forward(self, strays: Sequence[Arrival]) -> None:
         """Send strays to their own shards, and wait for that: only then may their

@@ -63,6 +63,14 @@ MERGES = Counter(
     ["type"],
     registry=REGISTRY,
 )
+TIER_CHANGES = Counter(
+    "tierfold_tier_changes", "Changes of tier that were recorded", registry=REGISTRY
+)
+SCHEMES_SILENT = Gauge(
+    "tierfold_schemes_silent",
+    "Live schemes of which no version tells of changes of tier",
+    registry=REGISTRY,
+)
 OWN_WORD_SET_ASIDE = Counter(
     "tierfold_own_word_set_aside",
     "Events of the bank's own that went to quarantine: a report or a decision is missing",

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from domain.accounts.events import TransactionReversed
 from domain.bank.events import DayClosed
 from domain.envelope import Proposed
-from domain.tiering.events import TierOverridden
+from domain.tiering.events import TierOverridden, TierOverrideWithdrawn
 from domain.tiering.policy import RETAIL
 from streams.broker.routing import shard_of, spread
 from streams.ingest.answers import UNKNOWN, Answer, doubt_of_answer
@@ -165,13 +165,18 @@ def _refuse(reads: Sequence[Proposed | Rejected | None]) -> None:
 
 
 def _doubt_of_tier(deps: WebDependencies, event: Proposed) -> Rejected | None:
-    """Why a tier cannot be set by hand: no policy that is carried has it, or several schemes do."""
+    """Why a tier cannot be set by hand: no policy that is carried has it, or several schemes do.
+
+    Or taken back: there is no such scheme.
+    """
     said = event.data
-    if not isinstance(said, TierOverridden):
+    if not isinstance(said, TierOverridden | TierOverrideWithdrawn):
         return None
     by_scheme = deps.lookups.tiers()
     if said.scheme is not None and said.scheme not in by_scheme:
         return Rejected(f"there is no such scheme: {', '.join(by_scheme)} are known", "data.scheme")
+    if isinstance(said, TierOverrideWithdrawn):
+        return None
     tiers = (
         by_scheme[said.scheme]
         if said.scheme
