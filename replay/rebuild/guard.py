@@ -41,6 +41,8 @@ others have more urgent work.
 """
 SETTLING = 20.0
 """Seconds in which states follow keys that were destroyed, restricted or lifted."""
+LOOKS = 5
+"""How often a state is looked at again while keys change: then it is as it was, or is told."""
 UNHEARD = -1
 BEHIND = 1_000
 """Events that a group is behind its shard, from which on that is so."""
@@ -170,14 +172,17 @@ class Guard:
         """What is found wrong with states, one stream after the other.
 
         Keys that were destroyed or restricted a moment ago take the states made by them along, a
-        little later. What is found then is looked at once more.
+        little later. What is found then is looked at once more, and again where keys have changed
+        meanwhile: the same one may be restricted, and lifted behind that.
         """
         present = self._register.last
         async for _, findings in states_verified(
             self._store, self._journal, present, group, shard, streams
         ):
-            if findings and await self._keys_change():
+            looks = 0
+            while findings and looks < LOOKS and await self._keys_change():
                 await asyncio.sleep(SETTLING)
+                looks += 1
                 again = [findings[0].where.rpartition(" ")[2]]
                 findings = [  # noqa: PLW2901 - what still is so
                     each

@@ -298,8 +298,14 @@ class Keyring:
         self._changes, self._looked = changes, time.monotonic()
 
     def _loaded(self, subjects: Sequence[str]) -> "dict[str, _Held]":
+        """Keys from the database, which are then at hand.
+
+        Trap: another thread may let all keys go meanwhile, because one was destroyed or restricted.
+        What was read before that must not come to be at hand again.
+        """
         if len(self._at_hand) > AT_HAND:
             self._at_hand = {}
+        at_hand = self._at_hand
         found: dict[str, _Held] = {}
         for some in _some(subjects):
             for subject, wrapped, restricted_at in self._tables.query(_among(FIND, some), some):
@@ -307,7 +313,7 @@ class Keyring:
                     None if wrapped is None else Key(self._master.unwrap(subject, bytes(wrapped))),
                     None if restricted_at is None else datetime.fromisoformat(restricted_at),
                 )
-        self._at_hand.update(found)
+        at_hand.update(found)
         return found
 
 

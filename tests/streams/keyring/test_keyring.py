@@ -10,9 +10,10 @@ import pickle
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -485,3 +486,33 @@ def test_junk_makes_no_keys(journal: Journal) -> None:
     assert {entry.subject for entry in shard.quarantined(limit=3_000)} == {
         f"quarantine:{NOON:%Y-%m}"
     }
+
+
+def test_a_key_that_was_read_before_it_was_destroyed_is_not_at_hand_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One thread reads it, another hears of its end, and only then does the first go on."""
+    keyring = keyring_in(tmp_path)
+    keyring.get_or_create(["customer:1"])
+    other = pickle.loads(pickle.dumps(keyring))
+    query, read = other._tables.query, threading.Event()
+    destroyed = threading.Event()
+
+    def slow(sql: str, parameters: Sequence[object] = ()) -> list[Any]:
+        rows = query(sql, parameters)
+        if "wrapped, restricted_at" in sql and not read.is_set():
+            read.set()
+            assert destroyed.wait(10)
+        return rows
+
+    monkeypatch.setattr(other._tables, "query", slow)
+    reading = threading.Thread(target=other.get, args=(["customer:1"],))
+    reading.start()
+    assert read.wait(10)
+    keyring.destroy(["customer:1"])
+    time.sleep(1.1)
+    other.known(["customer:2"])  # this thread hears of it
+    destroyed.set()
+    reading.join()
+
+    assert other.get(["customer:1"]) == {"customer:1": None}
