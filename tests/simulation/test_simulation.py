@@ -23,7 +23,7 @@ CHUNK_SEEDS = 100
 FOUND_WITHIN = 300
 """Seeds within which a mutation is found."""
 FOUND_FROM = {
-    "what is derived does not look whether its source was lost": 1550,
+    "what is derived does not look whether its source was lost": 1130,
     "a shard says that it has folded all without looking whether they are there": 1600,
 }
 """Where to begin to look for what hardly any seed finds."""
