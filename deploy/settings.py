@@ -124,6 +124,16 @@ class Settings(BaseSettings):
     keys: Path | None = Field(
         default=None, description="The folder of the signing keys; default: in data_dir."
     )
+    who: Literal["typed", "login", "token"] | None = Field(
+        default=None,
+        description=(
+            "By what a command knows who gives it: what is typed behind --by, the login, or a "
+            "token; default: typed beside the embedded stack, else the login."
+        ),
+    )
+    token: SecretStr | None = Field(
+        default=None, description="The token of whoever gives a command; it says who that is."
+    )
     token_issuer: str = Field(default="tierfold", description="Whose tokens let callers in (iss).")
     token_audience: str = Field(default="tierfold", description="For whom they must be (aud).")
     token_keys: str | None = Field(
@@ -208,6 +218,11 @@ class Settings(BaseSettings):
     def journal_url(self) -> str:
         """The journal's URL, with the default filled in."""
         return self.journal or f"sqlite://{(self.data_dir / 'journal').resolve()}"
+
+    @property
+    def believed_who(self) -> Literal["typed", "login", "token"]:
+        """By what a command knows who gives it, with the default filled in."""
+        return self.who or ("typed" if self.embedded else "login")
 
     @property
     def redis_dir(self) -> Path:

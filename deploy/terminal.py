@@ -28,7 +28,8 @@ from deploy.settings import Settings
 errors = Console(stderr=True)
 
 DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="Where the embedded stack keeps its state.")
+    Path | None,
+    typer.Option("--data-dir", is_eager=True, help="Where the embedded stack keeps its state."),
 ]
 Json = Annotated[
     bool,

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from deploy.cli.who import by
 from deploy.observability.logs import set_up_logs
 from deploy.terminal import DataDir, Json, UserError, errors, progress, settings_of, show
 
@@ -70,7 +71,7 @@ def close_day(
     day: Annotated[
         datetime, typer.Argument(formats=["%Y-%m-%d"], help="The business date that ended.")
     ],
-    by: Annotated[str, typer.Option("--by", help="Who closes it.")],
+    by: Annotated[str, by("Who closes it.", "operator")],
     reason: Annotated[str, typer.Option("--reason", help="Why a person does.")],
     data_dir: DataDir = None,
     as_json: Json = False,

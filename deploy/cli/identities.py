@@ -10,13 +10,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from deploy.cli.who import by
 from deploy.terminal import DataDir, Json, UserError, progress, settings_of, show
 
 SOURCE = "tierfold/identities"
 """The source of what was decided by a command."""
 Stays = Annotated[str, typer.Argument(help="The number that stays, without `customer:`.")]
 Other = Annotated[str, typer.Argument(help="The other number of the same person.")]
-By = Annotated[str, typer.Option("--by", help="Who decides it.")]
+By = Annotated[str, by("Who decides it.", "supervisor")]
 Reason = Annotated[str, typer.Option("--reason", help="Why.")]
 On = Annotated[
     datetime | None,

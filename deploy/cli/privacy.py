@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from deploy.cli.who import by
 from deploy.keys import alone, with_another_master
 from deploy.policy_files import read_privacy
 from deploy.settings import Settings
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
     Command = Callable[[ErasureDependencies, Order], Coroutine[Any, Any, Certificate]]
 
-By = Annotated[str, typer.Option("--by", help="Who decided it.")]
+By = Annotated[str, by("Who decided it.", "privacy-officer")]
+ByRetention = Annotated[str, by("Who decided it.", "privacy-officer", "retention")]
+ByRestore = Annotated[str, by("Who decided it.", "privacy-officer", "restore")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is recorded, so name nobody.")]
 Customers = Annotated[list[str] | None, typer.Argument(help="Their numbers, without `customer:`.")]
 OfFile = Annotated[
@@ -189,8 +192,8 @@ def forget(
 
 
 def due(
+    by: ByRetention,
     do: Annotated[bool, typer.Option("--forget", help="Forget them.")] = False,
-    by: By = "retention",
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -221,7 +224,7 @@ def due(
         show({"by": str(last_day_closed(journal)), "due": gone}, as_json)
 
 
-def replay(by: By = "restore", data_dir: DataDir = None, as_json: Json = False) -> None:
+def replay(by: ByRestore, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Forget again all who are in the register.
 
     After anything was restored (keys, journal, Redis), before it serves, and after a command was

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from deploy.cli.who import by
 from deploy.terminal import DataDir, Json, settings_of, show
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ Source = Annotated[str | None, typer.Option("--source", help="Of this source.")]
 Type = Annotated[str | None, typer.Option("--type", help="Of this type, as the sender says it.")]
 Field = Annotated[str | None, typer.Option("--field", help="With this field at fault.")]
 Reason = Annotated[str | None, typer.Option("--reason", help="With this in the reason.")]
-By = Annotated[str, typer.Option("--by", help="Who decides it.")]
+By = Annotated[str, by("Who decides it.", "operator")]
+ByOperator = Annotated[str, by("Who decides it.", "operator", "operator")]
 Why = Annotated[str, typer.Option("--why", help="Why; it is on record.")]
 NAME_SOME = "name an entry, or what many have: --source, --type, --field, --reason"
 
@@ -79,6 +81,7 @@ def show_entry(name: Entry, data_dir: DataDir = None) -> None:
 
 
 def re_drive(
+    by: ByOperator,
     name: Entries = None,
     source: Source = None,
     type_: Type = None,
@@ -92,7 +95,6 @@ def re_drive(
             exists=True,
         ),
     ] = None,
-    by: By = "operator",
     why: Why = "sent again",
     data_dir: DataDir = None,
     as_json: Json = False,

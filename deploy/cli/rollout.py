@@ -15,6 +15,7 @@ from rich.table import Table
 
 from deploy.cli.tables import print_comparison, print_reordered
 from deploy.cli.what_if import Csv, Html, Parquet
+from deploy.cli.who import by
 from deploy.policy_files import read_policy, read_precedence
 from deploy.terminal import DataDir, Json, settings_of, show
 from projections.registry import REBUILT
@@ -40,7 +41,7 @@ Of = Annotated[
     Projected, typer.Option("--of", help="Of which projection, or of the precedence of schemes.")
 ]
 Name = Annotated[str, typer.Argument(help="The version, as `tierfold replay versions` names it.")]
-By = Annotated[str, typer.Option("--by", help="Who decides this.")]
+By = Annotated[str, by("Who decides this.", "tier-owner")]
 Scheme = Annotated[
     str | None,
     typer.Option(

@@ -89,6 +89,7 @@ class Components:
             "TIERFOLD_VAULT": self.postgres.url,
             "TIERFOLD_REDIS": self.redis.url,
             "TIERFOLD_REDIS_KEEPS": "true",
+            "TIERFOLD_WHO": "typed",  # everybody on this machine is the same login
             **self.kafka.security(user),
         }
 
