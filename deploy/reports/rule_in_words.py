@@ -102,6 +102,12 @@ class _Saying:
             yield self._words["freeze"]
         if rule.scope:
             yield self._say(rule.scope.of, take=self._words[rule.scope.take])
+        if limit := rule.by_hand:
+            yield self._say(
+                "by hand" if limit.alone else "by hand by two",
+                alone=limit.alone,
+                days=limit.longest_days,
+            )
 
     def order(self, rule: Precedence) -> Iterator[str]:
         """What a precedence says."""

@@ -14,7 +14,8 @@ Ground = Literal[
 class TierOverridden(Interaction):
     """Somebody entitled to it put the customer into a tier, with a reason, until a date.
 
-    Of one `scheme`; if none is named, of each that has this tier.
+    Of one `scheme`; if none is named, of each that has this tier. `proposal` is the id of what a
+    first person proposed, where the rule asks for two.
     """
 
     senders = ("supervisor",)
@@ -25,6 +26,23 @@ class TierOverridden(Interaction):
     reason: Line
     until: PlausibleDate
     scheme: SchemeName | None = later(None)
+    proposal: Identifier | None = later(None)
+
+
+class TierOverrideProposed(Interaction):
+    """Somebody entitled to it asks for a tier by hand that a second person has to agree to.
+
+    Changes nothing by itself: the second sends `tier-overridden`, with the id of this.
+    """
+
+    senders = ("supervisor",)
+    signed_by = "proposer"
+    customer_seen = False
+    tier: Identifier
+    proposer: Identifier
+    reason: Line
+    until: PlausibleDate
+    scheme: SchemeName | None = None
 
 
 class TierOverrideWithdrawn(Interaction):

@@ -97,6 +97,16 @@ class LifeCycle(BaseModel):
         return "dormant" if -facts.streak >= self.dormant_from_months else "active"
 
 
+class ByHand(BaseModel):
+    """The highest tier that one person may set by hand `alone` (none if it is not said), and for
+    how many days at most; above that tier it takes two.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    alone: Identifier | None = None
+    longest_days: Annotated[int, Field(ge=1, le=36_600)] = 366
+
+
 class Scope(BaseModel):
     """Whose facts count beside the customer's own: those of a household or company group, taken so.
 
@@ -172,6 +182,7 @@ class TierPolicy(BaseModel):
     fast_track: FastTrack | None = None
     freeze_in_dispute: bool = False
     life_cycle: LifeCycle = LifeCycle()
+    by_hand: ByHand | None = later(None)
 
     @model_validator(mode="before")
     @classmethod
@@ -186,7 +197,7 @@ class TierPolicy(BaseModel):
         """
         if faults := list(_too_many_ways(self)):
             raise ValueError("; ".join(faults))
-        if faults := [*_unknown(self), *_undecidable(self)]:
+        if faults := [*_unknown(self), *_unknown_by_hand(self), *_undecidable(self)]:
             raise ValueError("; ".join(faults))
         return self
 
@@ -287,6 +298,14 @@ def _too_many_ways(policy: TierPolicy) -> Iterator[str]:
                 f"tiers[{number}].reach: {tier.tier} can be reached in {count} ways, and "
                 f"{MOST_WAYS} is the limit"
             )
+
+
+def _unknown_by_hand(policy: TierPolicy) -> Iterator[str]:
+    """A limit by a tier that there is not."""
+    alone = policy.by_hand.alone if policy.by_hand else None
+    if alone is not None and policy.rank(alone) is None:
+        names = ", ".join(tier.tier for tier in policy.tiers)
+        yield f"by_hand.alone: there is no tier {alone}; there are {names}"
 
 
 def _unknown(policy: TierPolicy) -> Iterator[str]:

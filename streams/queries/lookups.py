@@ -5,13 +5,14 @@ Read at any time.
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Any
 
 from domain.customers.identity import numbers_of
 from domain.tiering.assessment import Standing
+from domain.tiering.policy import TierPolicy
 from projections.customers.group import CUSTOMERS
 from projections.households.group import CUSTOMER_GROUPS
 from projections.households.totals import CustomerGroup
@@ -108,6 +109,10 @@ class Lookups:
             self._numbers.clear()
         self._numbers[who.stream] = numbers
         return person_of(each, wholes)
+
+    def policies(self) -> Mapping[str, TierPolicy]:
+        """The live tier policy of each scheme."""
+        return self._register.last.rules.policies
 
     def tiers(self) -> dict[str, list[str]]:
         """By live scheme, the tiers of every policy of it that is carried, those of the live one

@@ -14,7 +14,9 @@ from pydantic import BaseModel
 from domain.accounts.events import TransactionReversed
 from domain.bank.events import DayClosed
 from domain.envelope import Proposed
-from domain.tiering.events import TierOverridden, TierOverrideWithdrawn
+from domain.event_types import type_key
+from domain.tiering.by_hand import doubt_of_length, doubt_of_second, needs_second
+from domain.tiering.events import TierOverridden, TierOverrideProposed, TierOverrideWithdrawn
 from domain.tiering.policy import RETAIL
 from streams.broker.routing import shard_of, spread
 from streams.ingest.answers import UNKNOWN, Answer, doubt_of_answer
@@ -63,6 +65,10 @@ BODIES = {
     },
 }
 """What is handed in; `tierfold schema` writes what `data` is for each type."""
+
+
+ByHand = TierOverridden | TierOverrideProposed | TierOverrideWithdrawn
+"""What people say of a tier by hand."""
 
 
 class Receipt(BaseModel):
@@ -146,7 +152,7 @@ async def _posted(request: Request, deps: WebDependencies) -> list[Proposed]:
     events = [deps.screen.named(cast("Proposed", item.read)) for item in items]
     for event in events:
         await request.state.look.says(event)
-    _refuse([_doubt_of_tier(deps, event) for event in events])
+    _refuse([await _doubt_of_tier(deps, event) for event in events])
     _refuse([await _doubt_of_answer(deps, event) for event in events])
     if any(isinstance(event.data, TransactionReversed) for event in events):
         _refuse(await asyncio.to_thread(_doubts_of_reversals, deps, events))
@@ -164,14 +170,16 @@ def _refuse(reads: Sequence[Proposed | Rejected | None]) -> None:
         raise Problem(422, "nothing was recorded: these events cannot be read", errors)
 
 
-def _doubt_of_tier(deps: WebDependencies, event: Proposed) -> Rejected | None:
-    """Why a tier cannot be set by hand: no policy that is carried has it, or several schemes do.
-
-    Or taken back: there is no such scheme.
-    """
+async def _doubt_of_tier(deps: WebDependencies, event: Proposed) -> Rejected | None:
+    """Why a tier cannot be set by hand, proposed, or taken back."""
     said = event.data
-    if not isinstance(said, TierOverridden | TierOverrideWithdrawn):
+    if not isinstance(said, ByHand):
         return None
+    return _doubt_of_scheme(deps, said) or await _doubt_of_right(deps, event, said)
+
+
+def _doubt_of_scheme(deps: WebDependencies, said: ByHand) -> Rejected | None:
+    """No policy that is carried has the tier, or several schemes do; or there is no such scheme."""
     by_scheme = deps.lookups.tiers()
     if said.scheme is not None and said.scheme not in by_scheme:
         return Rejected(f"there is no such scheme: {', '.join(by_scheme)} are known", "data.scheme")
@@ -187,6 +195,35 @@ def _doubt_of_tier(deps: WebDependencies, event: Proposed) -> Rejected | None:
     having = [scheme for scheme, some in by_scheme.items() if said.tier in some]
     if said.scheme is None and (len(having) > 1 or (RETAIL in by_scheme and RETAIL not in having)):
         return Rejected(f"say in which scheme: {', '.join(having)} has this tier", "data.scheme")
+    return None
+
+
+async def _doubt_of_right(deps: WebDependencies, event: Proposed, said: ByHand) -> Rejected | None:
+    """One person may not do this alone, or not for so long."""
+    if isinstance(said, TierOverrideWithdrawn):
+        return None
+    policies = deps.lookups.policies()
+    having = (name for name, each in policies.items() if each.rank(said.tier) is not None)
+    policy = policies.get(said.scheme or next(having, RETAIL))
+    if policy is None:
+        return None
+    doubt = doubt_of_length(policy, said, datetime.now(deps.zone).date())
+    if doubt is None and isinstance(said, TierOverridden) and needs_second(policy, said):
+        doubt = doubt_of_second(said, await asyncio.to_thread(_proposal, deps, event, said))
+    return Rejected(doubt.reason, f"data.{doubt.field}") if doubt else None
+
+
+def _proposal(
+    deps: WebDependencies, event: Proposed, said: TierOverridden
+) -> TierOverrideProposed | None:
+    """What was proposed for a customer under the id that is said."""
+    own = deps.journal[shard_of(event.stream, deps.shards)]
+    kinds, version = [type_key(TierOverrideProposed)], 0
+    while events := own.history(event.stream, version, event_types=kinds):
+        for each in events:
+            if each.id == said.proposal and isinstance(each.data, TierOverrideProposed):
+                return each.data
+        version = events[-1].version
     return None
 
 

@@ -48,6 +48,7 @@ OWN_WORD = frozenset(
             "model-drifted",
             "catalogue-adopted",
             "tier-overridden",
+            "tier-override-proposed",
             "tier-override-withdrawn",
             "tier-changed",
         ),
@@ -190,6 +191,7 @@ def test_the_senders_of_every_event_are_those_that_were_agreed() -> None:
     assert by_role["supervisor"] == {
         *(
             "tier-overridden",
+            "tier-override-proposed",
             "tier-override-withdrawn",
             "manager-assigned",
             "complaint-assigned",
