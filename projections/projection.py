@@ -142,7 +142,7 @@ class Group:
 
     @cached_property
     def is_indexed(self) -> bool:
-        """Whether it is known by day which streams an event that concerns everyone matters to."""
+        """Whether the store keeps by day in which streams something is due."""
         return self.after_broadcast is None and all(part.due for part in self.parts)
 
     def hears(self, event: Recorded) -> bool:

@@ -52,7 +52,7 @@ Wait = Annotated[
     bool,
     typer.Option(
         "--wait/--no-wait",
-        help="Wait until it was told of everybody whose tier changed; `announce` waits later.",
+        help="Wait until all changes of tier are recorded; `announce` waits later.",
     ),
 ]
 
@@ -224,13 +224,24 @@ def roll_back(
     )
 
 
-def announce(by: By, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Wait until the last switch was told of everybody whom it moved, where nobody did."""
+def announce(
+    by: By,
+    wait: Annotated[
+        bool,
+        typer.Option(
+            "--wait/--no-wait",
+            help="Wait for it; not waited for, what is not recorded yet never will be.",
+        ),
+    ] = True,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Wait until the changes of tier by each scheme's last switch are recorded, and note that."""
     from deploy.operations.rollout import run
     from replay.rollout import commands
 
     show(
-        {"told": run(settings_of(data_dir), lambda deps: commands.announce(deps, by))},
+        {"told": run(settings_of(data_dir), lambda deps: commands.announce(deps, by, wait=wait))},
         as_json,
     )
 

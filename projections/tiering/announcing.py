@@ -7,7 +7,6 @@ on, until the next. So whoever folds history once more tells the same, and nothi
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from hashlib import sha256
 from itertools import chain, pairwise, repeat
 from typing import NamedTuple
 
@@ -29,7 +28,7 @@ DAY = timedelta(days=1)
 class Turns:
     """By group of versions, the one whose turn it is.
 
-    `today` is the day behind the last one that ended, `yesterday` what that was before the last
+    `today` is the day after the last one that ended, `yesterday` what that was before the last
     end of a day; both `date.min` before any.
     """
 
@@ -70,7 +69,8 @@ class Version(NamedTuple):
     def heeds(self, data: Interaction) -> bool:
         """Whether an event of the shard may move somebody without changing a standing.
 
-        A tier set by hand ends with a day; and at a switch in this scheme it is good to be in step.
+        A tier set by hand ends with a day. And a switch in this scheme must not wait among what is
+        held back: the version that takes the place waits for the one before.
         """
         return isinstance(data, DayClosed) or (
             isinstance(data, SchemeSwitched) and data.group == self.group
@@ -113,7 +113,7 @@ class Version(NamedTuple):
         )
         for (was, before), (now, after) in pairwise(told):
             if before.tier != after.tier:
-                yield self._told(stream, was, before, now, after, event)
+                yield self._change(stream, was, before, now, after, event)
 
     def switched(
         self, stream: str, standing: Standing, kind: str, event: Recorded, left: Left | None
@@ -132,7 +132,7 @@ class Version(NamedTuple):
             effective = _from(event, new.told)
             yield self._says(stream, old.told.tier, new.told.tier, effective, "switch", event)
 
-    def _told(
+    def _change(
         self,
         stream: str,
         was: Standing,
@@ -141,22 +141,28 @@ class Version(NamedTuple):
         after: Announced,
         event: Recorded,
     ) -> Proposed:
-        ground = _ground(before, after, event.data)
+        ground, about = _ground(before, after, event.data), ""
+        effective = _from(event, after)
         if ground in ("assessment", "household"):
             assert now.since is not None
             assert now.grounds is not None
-            said = self._says(stream, before.tier, after.tier, now.since, ground, event)
-            return said._replace(id=f"tier:{_digest(f'{self.group} {now.grounds.month}')}")
-        if ground == "by-hand-ended":
+            effective, about = now.since, now.grounds.month
+        elif ground == "by-hand-ended":
             assert was.override is not None
             effective = max(was.override.until + DAY, after.since or date.min)
-        else:
-            effective = _from(event, after)
-        return self._says(stream, before.tier, after.tier, effective, ground, event)
+        return self._says(stream, before.tier, after.tier, effective, ground, event, about)
 
     def _says(
-        self, stream: str, before: str, after: str, effective: date, ground: Ground, event: Recorded
+        self,
+        stream: str,
+        before: str,
+        after: str,
+        effective: date,
+        ground: Ground,
+        event: Recorded,
+        about: str = "",
     ) -> Proposed:
+        """One event may end several months: `about` tells these apart."""
         data = TierChanged(
             before=before,
             after=after,
@@ -165,7 +171,7 @@ class Version(NamedTuple):
             scheme=self.policy.scheme,
             ground=ground,
         )
-        return following(event, "tier", stream, data, f"{self.group} {ground}")
+        return following(event, "tier", stream, data, f"{self.group} {ground} {about}")
 
 
 def _from(event: Recorded, told: Announced) -> date:
@@ -188,7 +194,3 @@ def _ground(before: Announced, after: Announced, data: Interaction) -> Ground:
             return "household"
         case _:
             return "assessment"
-
-
-def _digest(said: str) -> str:
-    return sha256(said.encode()).hexdigest()

@@ -42,7 +42,7 @@ others have more urgent work.
 SETTLING = 20.0
 """Seconds in which states follow keys that were destroyed, restricted or lifted."""
 LOOKS = 5
-"""How often a state is looked at again while keys change: then it is as it was, or is told."""
+"""How often a state is looked at again while keys change; what is found after that is told."""
 UNHEARD = -1
 BEHIND = 1_000
 """Events that a group is behind its shard, from which on that is so."""

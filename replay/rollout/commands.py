@@ -42,7 +42,7 @@ from replay.rebuild.digests import digests
 from replay.rebuild.in_place import Refill
 from replay.rollout.compare_live import compare_versions
 from replay.rollout.compare_orders import Reordered, compare_orders
-from replay.rollout.steps import NotAllowed, Steps, behind, must_be_whole
+from replay.rollout.steps import NotAllowed, NotSeen, Steps, behind, must_be_whole
 from replay.rollout.telling import told
 from replay.what_if.compare import Comparison
 from streams.folds.active_groups import Register, decided
@@ -194,7 +194,10 @@ async def promote(
     """
     group, version = _of(deps.present(), projection, version)
     if is_ruled(group):
-        await _announce(deps, group, by)
+        try:
+            await _announce(deps, group, by)
+        except NotSeen as error:
+            raise NotSeen(f"nothing was switched: of the last switch {error}") from error
     return await _switch(deps, VersionPromoted(group=group, version=version, by=by), wait=wait)
 
 
@@ -219,22 +222,24 @@ async def roll_back(
     return await _switch(deps, VersionRolledBack(group=group, by=by, reason=reason), wait=wait)
 
 
-async def announce(deps: RolloutDependencies, by: str) -> int:
-    """Wait until the last switch of each scheme has been told to those whom it moved, and note that
-    it is done.
+async def announce(deps: RolloutDependencies, by: str, *, wait: bool = True) -> int:
+    """Wait until the changes of tier by each scheme's last switch are recorded, and note that.
 
-    Gives how many they are.
+    Gives how many they are. Noted without waiting, what is not recorded yet never will be: for
+    where a version cannot say any more what it told.
     """
-    return sum([await _announce(deps, group, by) for group in deps.versions().schemes])
+    return sum([await _announce(deps, group, by, wait=wait) for group in deps.versions().schemes])
 
 
-async def _announce(deps: RolloutDependencies, group: str, by: str) -> int:
+async def _announce(deps: RolloutDependencies, group: str, by: str, *, wait: bool = True) -> int:
     lineup = deps.versions().lineup(group)
     number = len(lineup.switches) - 1
     if number <= lineup.announced:
         return 0
-    with deps.progress("customers told", None) as advance:
-        moved = await told(deps.store, deps.journal, group, lineup, advance)
+    moved = 0
+    if wait:
+        with deps.progress("customers told", None) as advance:
+            moved = await told(deps.store, deps.journal, group, lineup, advance)
     await deps.steps.take(VersionAnnounced(group=group, switch=number, told=moved, by=by))
     return moved
 
@@ -245,7 +250,7 @@ async def withdraw(
     """Carry a version no longer, and remove its states."""
     group, version = _of(deps.present(), projection, version)
     if is_ruled(group):
-        await _announce(deps, group, by)  # whom it left is told of by the version behind it
+        await _announce(deps, group, by)  # the version behind it still asks what this one told
     states = deps.present().find(group, version)
     await deps.steps.take(VersionWithdrawn(group=group, version=version, by=by))
     if states is not None:
@@ -313,8 +318,13 @@ async def _switch(
         if group is not None:
             await must_be_whole(deps.store, deps.journal, [group])
     await deps.steps.take(step)
-    moved = await _announce(deps, step.group, step.by) if wait and is_ruled(step.group) else None
     live = deps.present().versions.lineup(step.group).live
+    try:
+        moved = (
+            await _announce(deps, step.group, step.by) if wait and is_ruled(step.group) else None
+        )
+    except NotSeen as error:
+        raise NotSeen(f"{live or 'nothing'} is live, do not switch again: {error}") from error
     return {"live": _full(step.group, live), "before": _full(step.group, before), "told": moved}
 
 

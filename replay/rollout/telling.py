@@ -15,11 +15,12 @@ from domain.tiering.events import TierChanged
 from projections.redis import RedisStore
 from projections.store import GroupShard
 from projections.tiering.standing import STANDINGS
-from replay.rollout.steps import PAUSE, NotSeen
+from replay.rollout.steps import NotSeen
 from streams.journal import FORGOTTEN, Journal, Shard
 
 PATIENCE = 60.0
-"""Seconds in which no shard gets on, after which nobody seems to tell."""
+"""Seconds in which nothing is recorded in a shard, after which nobody seems to tell."""
+LOOK_EVERY = 0.1
 CHUNK_ROWS = 1_000
 
 
@@ -32,7 +33,8 @@ async def told(
 ) -> int:
     """How many customers the last switch of a scheme moved, once all have been told.
 
-    `progress` is told of more as shards get on. Raises `NotSeen` if none does for a while.
+    `progress` is told of more with each shard that is done. Raises `NotSeen` if nothing is recorded
+    for a while.
     """
     switch = lineup.switches[-1]
     version = f"{STANDINGS}/{switch.after or switch.before}"
@@ -51,22 +53,22 @@ async def _told_in(
     number: int,
     progress: Callable[[int], None],
 ) -> int:
-    place, reached, deadline = GroupShard(shard.number, version), -1, time.monotonic() + PATIENCE
-    while True:
-        word = await asyncio.to_thread(_word, shard, group, number)
-        upto = await store.upto(place)
-        if word is not None and upto >= word.position:
-            moved = await asyncio.to_thread(_moved, shard, word)
-            progress(moved)
-            return moved
-        if upto > reached:
-            reached, deadline = upto, time.monotonic() + PATIENCE
+    place, head, deadline = GroupShard(shard.number, version), -1, time.monotonic() + PATIENCE
+    word: Recorded | None = None
+    while word is None or await store.upto(place) < word.position:
+        word = word or await asyncio.to_thread(_word, shard, group, number)
+        grown = await asyncio.to_thread(shard.head)
+        if grown > head:
+            head, deadline = grown, time.monotonic() + PATIENCE
         if time.monotonic() > deadline:
             raise NotSeen(
-                f"shard {shard.number} has not told yet whom the switch moved: are the agents "
+                f"shard {shard.number} has not recorded yet whom the switch moved: are the agents "
                 "running? `tierfold replay announce` waits once more"
             )
-        await asyncio.sleep(PAUSE)
+        await asyncio.sleep(LOOK_EVERY)
+    moved = await asyncio.to_thread(moved_in, shard, word)
+    progress(moved)
+    return moved
 
 
 def _word(shard: Shard, group: str, number: int) -> Recorded | None:
@@ -82,10 +84,11 @@ def _word(shard: Shard, group: str, number: int) -> Recorded | None:
     )
 
 
-def _moved(shard: Shard, word: Recorded) -> int:
-    """How many changes of tier follow from the word of a switch."""
-    cause, after, count, kind = f"{word.source}#{word.id}", word.position, 0, type_key(TierChanged)
-    while rows := shard.read(after, CHUNK_ROWS, event_types=[kind]):
+def moved_in(shard: Shard, word: Recorded) -> int:
+    """How many changes of tier followed from the word of a switch, but those of the forgotten."""
+    cause, after, head = f"{word.source}#{word.id}", word.position, shard.head()
+    count, kinds = 0, [type_key(TierChanged)]
+    while rows := shard.read(after, CHUNK_ROWS, head, kinds):
         count += sum(row.event().cause == cause for row in rows if row.event_type != FORGOTTEN)
         after = rows[-1].position
     return count

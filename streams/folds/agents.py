@@ -37,8 +37,11 @@ from streams.observability.tracing import SpanKind, span, traceparents
 log = structlog.get_logger()
 
 LOOK_EVERY = 1.0
+TURNS_EVERY = 60.0
+"""Seconds between two looks whether every scheme has a version that tells of changes of tier."""
 SESSION = 6.0
 NAME = "tierfold-agents"
+NOT_FOLDED = "shard_not_folded"
 KEPT = 192
 """Opened batches that are kept for the agents that come later: some hundred megabytes at most."""
 
@@ -165,13 +168,15 @@ def worker(
                 kept[message] = batch
         return batch
 
-    async def begin() -> None:
-        """Say whose turn it is, once."""
-        if not begun:
-            await begin_turns(journal, await register.carried(), emit)
-            begun.append(True)
+    turns_due = 0.0
 
-    begun: list[bool] = []
+    async def begin() -> None:
+        """See to it that every scheme has a version that tells, now and then."""
+        nonlocal turns_due
+        if time.monotonic() >= turns_due:
+            await begin_turns(journal, await register.carried(), emit)
+            turns_due = time.monotonic() + TURNS_EVERY
+
     app.looks.append(lambda: _surely(begin(), "turns_not_told"))
     live = Live()
     for name, bases in AGENTS.items():
@@ -239,11 +244,13 @@ def _add_agent(
     async def catch_up() -> None:
         if shards := _assigned(app) or before_assignment():
             PULSE.beat()
-            await surely(folds.look_after(shards), *shards)
-            await asyncio.gather(*(surely(folds.heal(shard), shard) for shard in shards))
-
-    async def surely(look: Awaitable[None], *shards: int) -> None:
-        await _surely(look, "shard_not_folded", group=name, shard=shards)
+            await _surely(folds.look_after(shards), NOT_FOLDED, group=name, shard=[*shards])
+            await asyncio.gather(
+                *(
+                    _surely(folds.heal(shard), NOT_FOLDED, group=name, shard=[shard])
+                    for shard in shards
+                )
+            )
 
     app.agent(recorded, name=name, isolated_partitions=True)(fold)
     app.looks.append(catch_up)

@@ -24,21 +24,22 @@ async def begin_turns(journal: Journal, present: Present, emit: Emit) -> None:
     twice does no harm: a version that takes its own place moves nobody.
     """
     known = [await asyncio.to_thread(_turns, shard) for shard in journal]
-    said = [
-        switched(group, lineup, lineup.live)
-        for group, lineup in present.versions.schemes.items()
-        if lineup.live
-        and any(
-            group not in turns or (not lineup.switches and turns[group] != lineup.live)
-            for turns in known
-        )
+    live = {group: each for group, each in present.versions.schemes.items() if each.live}
+    silent = [
+        group
+        for group, lineup in live.items()
+        if any(turns.get(group) != lineup.live for turns in known)
     ]
-    SCHEMES_SILENT.set(len(said))
+    SCHEMES_SILENT.set(len(silent))
+    said = [
+        switched(group, live[group], live[group].live)
+        for group in silent
+        if not live[group].switches or any(group not in turns for turns in known)
+    ]
     now = datetime.now(UTC)
     await emit(
         [Proposed(REACTIONS, f"turn:{uuid4().hex}", BANK, now, now.date(), each) for each in said]
     )
-    SCHEMES_SILENT.set(0)
 
 
 def _turns(shard: Shard) -> dict[str, str | None]:

@@ -267,7 +267,7 @@ class FoldWorker:
         """
         versions, said = self._register.last.versions, event.data
         if isinstance(said, SchemeSwitched) and (
-            versions.lineup(said.group).announced >= max(said.switch, 1)
+            versions.lineup(said.group).announced >= said.switch
         ):
             return None
         return next((each for each in self._register.last.carried if each.name == name), None)

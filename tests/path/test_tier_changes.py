@@ -3,15 +3,22 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
 from deploy.policy_files import read_policy
 from deploy.settings import POLICIES
 from deploy.wiring import journal_of
-from domain.tiering.events import TierChanged, TierOverridden
+from domain.event import Interaction
+from domain.tiering.events import (
+    TierChanged,
+    TierOverridden,
+    TierOverrideProposed,
+    TierOverrideWithdrawn,
+)
 from projections.redis import RedisStore
 from projections.rollout.versions import name_of
 from streams.broker.routing import shard_of
@@ -27,10 +34,13 @@ BANK = sized(Bank(customers=150, months=6, seed=11), Bank(customers=2_000, month
 
 
 def rule_in(folder: Path) -> Path:
-    """The shipped rule, that counts households."""
+    """The shipped rule, that counts households, and lets nobody set the highest tiers alone."""
     path = folder / "rule.yaml"
     text = RULE.read_text(encoding="utf-8")
-    path.write_text(f"{text}scope: {{of: household, take: sum}}\n", encoding="utf-8")
+    path.write_text(
+        f"{text}scope: {{of: household, take: sum}}\nby_hand: {{alone: gold, longest_days: 400}}\n",
+        encoding="utf-8",
+    )
     return path
 
 
@@ -113,3 +123,47 @@ def test_a_bank_that_loses_its_read_models_tells_nothing_again(running: Running)
     running.must_agree()
 
     assert running.counts().recorded == before
+
+
+def say(running: Running, who: str, name: str, data: Interaction) -> httpx.Response:
+    """Hand in what a supervisor says of a customer."""
+    with running.calls("supervisor", who=who, sources=("test",)) as client:
+        return client.post(
+            "/v1/interactions",
+            content=write(proposed(data, name, "customer:1")),
+            headers={"content-type": "application/cloudevents+json"},
+        )
+
+
+def test_the_highest_tiers_are_set_by_two_and_taken_back_by_one(running: Running) -> None:
+    """Each refusal says what to send; what two agreed to is told, and so is its end."""
+    until = datetime.now(UTC).date() + timedelta(days=300)
+    first = TierOverrideProposed(tier="diamond", proposer="li", reason="known", until=until)
+    second = TierOverridden(
+        tier="diamond", approver="zhang", reason="known", until=until, proposal="p1"
+    )
+    alone = say(running, "zhang", "1", second.model_copy(update={"proposal": None}))
+    unknown = say(running, "zhang", "2", second)
+    assert say(running, "li", "p1", first).status_code == 201
+    same = say(running, "li", "3", second.model_copy(update={"approver": "li"}))
+    later = until + timedelta(days=365)
+    long = say(running, "li", "4", first.model_copy(update={"until": later}))
+    agreed = say(running, "zhang", "5", second)
+    running.settle()
+    in_force = running.client.get("/v1/customers/1/tier").json()["tier"]
+    taken = say(running, "li", "6", TierOverrideWithdrawn(approver="li", reason="a mistake"))
+    running.settle()
+
+    refused = [
+        (answer.status_code, answer.json()["errors"][0]["field"])
+        for answer in (alone, unknown, same, long)
+    ]
+    fields = ("data.proposal", "data.proposal", "data.approver", "data.until")
+    assert refused == [(422, field) for field in fields]
+    assert "send tier-override-proposed" in alone.json()["errors"][0]["detail"]
+    assert (agreed.status_code, taken.status_code, in_force) == (201, 201, "diamond")
+    assert [(each.ground, each.before, each.after) for each in changes(running, "customer:1")] == [
+        ("by-hand", "mass", "diamond"),
+        ("by-hand-withdrawn", "diamond", "mass"),
+    ]
+    assert running.client.get("/v1/customers/1/tier").json()["tier"] == "mass"
