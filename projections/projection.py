@@ -78,13 +78,15 @@ class Turn(NamedTuple):
     """How versions of a group take turns in telling what follows, one at a time by position.
 
     `heeds` names the events of the shard from which something may follow where nothing changes, in
-    streams in which something is due by then; a switch is one. `follows` says in the place of which
-    version this one tells from an event on (empty where there is none, and where it is the last
-    to tell); None for all other events. `left` is what a version says of a stream's states at that
-    event, and `told` what follows there, given what the version before `left`, if there is one.
+    streams in which something is due `by` a day; a switch is one. `follows` says in the place of
+    which version this one tells from an event on: empty where there is none, or where it is the
+    last to tell; None for all other events. `left` is what a version says of a stream's states at
+    that event, and `told` what follows there, given what the version before `left`, if there is
+    one.
     """
 
     heeds: Callable[[Interaction], bool]
+    by: Callable[[Recorded], date]
     follows: Callable[[Recorded], str | None]
     left: Callable[[Any, Recorded], Any]
     told: Callable[[str, Any, Recorded, Any], Iterable[Proposed]]

@@ -70,8 +70,7 @@ class Lineup:
 
     Which is live, which was before, all that are carried, all that ever were, and every switch.
 
-    `announced` is the last switch whose movers have been told, all of them; of an adoption there
-    are none.
+    `announced` is the last switch whose movers have been told, all of them.
     """
 
     live: str
@@ -321,8 +320,7 @@ def _stepped(lineup: Lineup, data: Step, on: date, at: datetime, now: str) -> Li
 
 
 def _switched(lineup: Lineup, live: str, switch: Switch, before: str | None) -> Lineup:
-    begun = changed(lineup, announced=-1) if not lineup.switches else lineup
-    return changed(begun, live=live, before=before, switches=(*lineup.switches, switch))
+    return changed(lineup, live=live, before=before, switches=(*lineup.switches, switch))
 
 
 def authors(version: Version) -> set[str]:

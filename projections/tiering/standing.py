@@ -237,6 +237,10 @@ def standings(name: str, policy: TierPolicy, facts: str, cases: str) -> Group:
         context=TURNS,
         sources=(Source(facts, MONTHS), Source(cases, COMPLAINTS)),
         turn=Turn(
-            version.heeds, version.follows, partial(_left, version), partial(_switched, version)
+            heeds=version.heeds,
+            by=version.by,
+            follows=version.follows,
+            left=partial(_left, version),
+            told=partial(_switched, version),
         ),
     )

@@ -232,16 +232,21 @@ async def announce(deps: RolloutDependencies, by: str, *, wait: bool = True) -> 
 
 
 async def _announce(deps: RolloutDependencies, group: str, by: str, *, wait: bool = True) -> int:
+    """Wait for the last switch of one scheme, if that was not noted; note it."""
     lineup = deps.versions().lineup(group)
     number = len(lineup.switches) - 1
     if number <= lineup.announced:
         return 0
-    moved = 0
-    if wait:
-        with deps.progress("customers told", None) as advance:
-            moved = await told(deps.store, deps.journal, group, lineup, advance)
+    moved = await _told(deps, group) if wait else 0
     await deps.steps.take(VersionAnnounced(group=group, switch=number, told=moved, by=by))
     return moved
+
+
+async def _told(deps: RolloutDependencies, group: str) -> int:
+    """Wait until the changes of tier by the last switch of a scheme are recorded."""
+    lineup = deps.versions().lineup(group)
+    with deps.progress("customers told", None) as advance:
+        return await told(deps.store, deps.journal, group, lineup, advance)
 
 
 async def withdraw(

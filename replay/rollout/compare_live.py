@@ -2,9 +2,9 @@
 
 Read from the read models while they move on.
 
-A standing changes with a month's end, a tier set by hand and the sum of a household, and by nothing
-else. So two versions are at a common position if no such event lies between where they are and the
-head of the journal, before and after they were read.
+A standing changes with a month's end, a tier set by hand or taken back, and the sum of a household,
+and by nothing else. So two versions are at a common position if no such event lies between where
+they are and the head of the journal, before and after they were read.
 """
 
 import asyncio

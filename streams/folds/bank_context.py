@@ -3,7 +3,6 @@
 Folded from the journal when somebody asks; an event or a few a day.
 """
 
-from bisect import bisect_right
 from typing import Any
 
 from domain.envelope import Recorded
@@ -12,36 +11,42 @@ from streams.journal import Shard
 
 
 class Context:
-    """Gives events what their group wants to know beside them."""
+    """Gives events that concern everyone what their group wants to know beside them."""
 
     def __init__(self, group: Group, shard: Shard) -> None:
         self._projection = group.context
         self._shard = shard
-        self._folded = self._reached = 0
-        self._from: list[int] = []
-        self._states: list[Any] = []
+        self._own: list[Recorded] = []
+        self._at = self._reached = self._fresh = 0
+        self._state: Any = None
+        self._begin()
+
+    def read(self, upto: int) -> None:
+        """Read the shard's own stream as far as some events that are told next."""
+        self._own, self._fresh = self._shard.own(), upto
 
     def tell(self, event: Recorded) -> Recorded:
         """The event with the context as it was at its position."""
         if self._projection is None:
             return event
-        if event.position > self._reached:
-            self._fold(event.position)
-        found = bisect_right(self._from, event.position)
-        return event._replace(
-            context=self._states[found - 1] if found else self._projection.initial
-        )
+        if event.position < self._reached:
+            self._begin()
+        while (
+            following := self._following(event)
+        ) is not None and following.position <= event.position:
+            self._state, self._reached = (
+                self._projection.evolve(self._state, following),
+                following.position,
+            )
+            self._at += 1
+        return event._replace(context=self._state)
 
-    def _fold(self, to: int) -> None:
-        """Fold what there is by now, and note from which position on which state holds."""
-        assert self._projection is not None
-        state = self._states[-1] if self._states else self._projection.initial
-        own = self._shard.own()
-        for event in own[self._folded :]:
-            after = self._projection.evolve(state, event)
-            if after is not state:
-                self._from.append(event.position)
-                self._states.append(after)
-            state = after
-            to = max(to, event.position)
-        self._folded, self._reached = len(own), to
+    def _begin(self) -> None:
+        self._state = self._projection.initial if self._projection else None
+        self._reached = self._at = 0
+
+    def _following(self, event: Recorded) -> Recorded | None:
+        """The next event of the shard's own stream, for one that is told."""
+        if self._at == len(self._own) and event.position > self._fresh:
+            self._own = self._shard.own()
+        return self._own[self._at] if self._at < len(self._own) else None

@@ -102,6 +102,8 @@ class DerivedFold(ShardFold):
     def _that_matter(self, rows: Sequence[Row]) -> list[Recorded]:
         """The events of some rows that are about a stream, or about all, with their context."""
         found = []
+        if rows:
+            self._context.read(rows[-1].position)
         for row in rows:
             if self.group.event_types is None or row.event_type in self.group.event_types:
                 if self.group.concerned(row.stream):
@@ -145,7 +147,8 @@ class DerivedFold(ShardFold):
 
     async def _due_by(self, ends: Sequence[Recorded]) -> set[str]:
         """The streams in which something is due by the last of some days."""
-        due = await self._store.due(self.place, max(event.business_date for event in ends))
+        assert self.group.turn is not None
+        due = await self._store.due(self.place, max(map(self.group.turn.by, ends)))
         if due is None:
             self._forget()  # the index is lost: whoever takes the shard up makes it anew
             raise Superseded
@@ -163,7 +166,7 @@ class DerivedFold(ShardFold):
                 )
                 for stream in some
             }
-            await self._send(proposed)
+            await self._send_here(proposed)
             assert self._upto is not None
             await self._save(changed, self._upto)
             self._cache.clear()  # the source moves on: what was read of it is soon of yesterday
@@ -193,7 +196,7 @@ class DerivedFold(ShardFold):
         """Whether a version, if there is one to wait for, has folded all up to an event."""
         group = self._before(name, event)
         deadline = time.monotonic() + PATIENCE
-        while group and await self._store.upto(self._place_of(group)) < event.position:
+        while group and not await self._is_past(group, event):
             if time.monotonic() > deadline:
                 return False
             await asyncio.sleep(PAUSE)
@@ -202,6 +205,19 @@ class DerivedFold(ShardFold):
     def _before(self, name: str, event: Recorded) -> Group | None:
         version = f"{self.group.name.partition('/')[0]}/{name}"
         return self._find(version, event) if name and self._find else None
+
+    async def _is_past(self, group: Group, event: Recorded) -> bool:
+        return await self._store.upto(self._place_of(group)) >= event.position
+
+    async def _send_here(self, proposed: Sequence[tuple[int, Proposed]]) -> None:
+        """Send what follows.
+
+        Trap: read models that were lost while other groups' states were read have none of them.
+        What follows from that would stay.
+        """
+        if proposed:
+            await self._must_be_here()
+            await self._send(proposed)
 
     def _place_of(self, group: Group) -> GroupShard:
         return GroupShard(self.place.shard, group.name)
@@ -226,7 +242,10 @@ class DerivedFold(ShardFold):
                             stream, self._cache[stream].states, event, left.get(stream)
                         )
                     ]
-                    await self._send(proposed)
+                    if before and not await self._is_past(before, event):
+                        self._forget()  # its states were lost while they were read
+                        raise Superseded
+                    await self._send_here(proposed)
                     self._cache.clear()
         await self._save({}, event.position)
 

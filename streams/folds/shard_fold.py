@@ -135,6 +135,7 @@ class ShardFold:
         assert self._upto is not None
         await self._put({}, self._upto)
         await self._store.set_indexed(self.place, self._upto)
+        self._cache.clear()  # what was read of other groups is soon of yesterday
 
     def _there(self, stream: str) -> list[int]:
         """The parts of a stream that have a state."""

@@ -11,7 +11,7 @@ from domain.envelope import REACTIONS, Proposed
 from domain.event import BANK
 from projections.registry import Present
 from projections.rollout.versions import switched
-from projections.tiering.announcing import TURNS
+from projections.tiering.announcing import TURNS, Turn
 from streams.folds.shard_fold import Emit
 from streams.journal import Journal, Shard
 from streams.observability.metrics import SCHEMES_SILENT
@@ -28,7 +28,7 @@ async def begin_turns(journal: Journal, present: Present, emit: Emit) -> None:
     silent = [
         group
         for group, lineup in live.items()
-        if any(turns.get(group) != lineup.live for turns in known)
+        if any(group not in turns or turns[group].version != lineup.live for turns in known)
     ]
     SCHEMES_SILENT.set(len(silent))
     said = [
@@ -42,9 +42,9 @@ async def begin_turns(journal: Journal, present: Present, emit: Emit) -> None:
     )
 
 
-def _turns(shard: Shard) -> dict[str, str | None]:
-    """By scheme, the version whose turn it is in a shard."""
+def _turns(shard: Shard) -> dict[str, Turn]:
+    """By scheme, whose turn it is in a shard."""
     turns = TURNS.initial
     for event in shard.own():
         turns = TURNS.evolve(turns, event)
-    return turns.versions
+    return turns.by_group

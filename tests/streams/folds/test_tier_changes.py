@@ -16,9 +16,12 @@ import pytest
 from deploy.policy_files import read_policy
 from deploy.settings import POLICIES
 from domain.accounts.events import TransactionPosted
+from domain.accounts.monthly_facts import AssetFacts
 from domain.bank.events import DayClosed
-from domain.calendar import ends_month
+from domain.calendar import days_in, ends_month, month_of
 from domain.envelope import Proposed, Recorded
+from domain.households.events import HouseholdJoined, WholeMonthClosed
+from domain.households.membership import Sums
 from domain.rollout.events import RULED, SchemeSwitched
 from domain.tiering.assessment import announced_on
 from domain.tiering.events import TierChanged, TierOverridden, TierOverrideWithdrawn
@@ -63,10 +66,13 @@ def journal(tmp_path: Path) -> Journal:
 
 @pytest.fixture(scope="module")
 def policies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TierPolicy]:
-    """Two versions of a rule: in the second, more is reached and less is forgiven."""
+    """Two versions of a rule: in the second, more is reached, less is forgiven, and the household
+    counts.
+    """
     first = POLICIES / "tiers" / "bohai-retail.yaml"
     second = tmp_path_factory.mktemp("rules") / "second.yaml"
     said = first.read_text(encoding="utf-8").replace("at_least: 20000000}", "at_least: 8000000}")
+    said = f"{said}scope: {{of: household, take: sum}}\n"
     second.write_text(said.replace("misses_allowed: 3", "misses_allowed: 1"), encoding="utf-8")
     return {"first": read_policy(first), "second": read_policy(second)}
 
@@ -74,11 +80,19 @@ def policies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TierPolicy]:
 def history(seed: int) -> list[Proposed]:
     """Some months of a few customers, with tiers set by hand, and a switch there and back.
 
-    Some become known late, when the month of their first event is over.
+    Some become known late, when the month of their first event is over. The first two are a
+    household, whose sums come some days after a month's end.
     """
     chance = random.Random(seed)
     switches = dict(zip(sorted(chance.sample(range(40, DAYS), 3)), range(1, 4), strict=True))
     events = [_switched(0, FIRST)]
+    joined = HouseholdJoined(household="household:0", role="spouse", share_permille=1000)
+    events += [proposed(joined, f"joined-{who}", f"customer:{who}", FIRST) for who in (0, 1)]
+    due = [
+        (day + timedelta(days=1 + chance.randrange(20)), day)
+        for day in (FIRST + timedelta(days=number) for number in range(DAYS))
+        if ends_month(day)
+    ]
     for number in range(DAYS):
         day = FIRST + timedelta(days=number)
         for who in range(WHO):
@@ -102,11 +116,23 @@ def history(seed: int) -> list[Proposed]:
             if known and chance.random() < 0.005:
                 taken = TierOverrideWithdrawn(approver="head", reason="known no more")
                 events.append(proposed(taken, f"taken-{number}-{who}", stream, day))
+        for _, ended in (each for each in due if each[0] == day):
+            held = chance.randrange(60_000_000)
+            events += [_summed(who, ended, held) for who in (0, 1)]
         if number in switches:
             events.append(_switched(switches[number], day))
         if ends_month(day) or chance.random() < 0.6:
             events.append(proposed(DayClosed(date=day), f"day-{number}", SHARD, day))
     return events
+
+
+def _summed(who: int, ended: date, held: int) -> Proposed:
+    """What the household came to in a month, at the day's end."""
+    month = month_of(ended)
+    asset = AssetFacts("deposit", "CNY", held * days_in(month), held, held, held * 90)
+    total = Sums((asset,))
+    said = WholeMonthClosed(whole="household:0", month=month, members=2, total=total, shared=total)
+    return proposed(said, f"sum-{month}-{who}", f"customer:{who}", ended)
 
 
 def _switched(number: int, day: date) -> Proposed:
