@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from domain.fastcopy import changed
+from domain.four_eyes import same_person
 from domain.rollout.events import (
     NOTHING,
     ORIGINAL,
@@ -27,7 +28,6 @@ from domain.rollout.events import (
     is_ruled,
     standings_of,
 )
-from domain.rollout.four_eyes import same_person
 from domain.rollout.lifecycle import Lineup, Version, Versions, authors
 from domain.tiering.policy import TierPolicy
 from domain.tiering.policy import before as policy_before
