@@ -70,7 +70,7 @@ def test_what_was_told_is_what_somebody_notes_who_looks_after_every_event(
         proposed(
             TierOverridden(tier="gold", approver="li", reason="a test", until=until),
             f"by-hand-{number}",
-            people[number],
+            people[number + 3],
             events[len(events) // 3].business_date,
         )
         for number, until in enumerate([date(2026, 3, 5), date(2099, 1, 1)])
