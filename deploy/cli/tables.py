@@ -198,7 +198,7 @@ def _print_movers(console: Console, found: "Comparison") -> None:
         movers.add_row(
             mover.customer,
             mover.before,
-            mover.after,
+            f"{mover.after} (by hand {mover.by_hand})" if mover.by_hand else mover.after,
             f"{mover.assets:,}",
             seen,
             "; ".join(mover.why),

@@ -34,6 +34,7 @@ COLUMNS = (
     "missing",
     "whole",
     "together",
+    "by_hand",
 )
 
 
@@ -108,5 +109,6 @@ def _movers(found: Sequence[Comparison]) -> Iterator[tuple[str | int, ...]]:
                     "; ".join(mover.missing),
                     mover.whole or "",
                     together,
+                    mover.by_hand or "",
                 ),
             )

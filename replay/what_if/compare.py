@@ -57,7 +57,8 @@ class Mover:
 
     `why` is what the tier that was reached asks for and what there was; or, where that is the
     lowest, what is missing for the tier before. `whole` is the household or company group that
-    counted too, and `together` what was seen of it.
+    counted too, and `together` what was seen of it. `by_hand` is a tier set by hand and its last
+    day: the customer stays in that until then.
     """
 
     customer: str
@@ -70,6 +71,7 @@ class Mover:
     assets: int
     whole: str | None = None
     together: dict[str, int] = field(default_factory=dict)
+    by_hand: str | None = None
 
 
 @dataclass(frozen=True)
@@ -326,6 +328,7 @@ def _mover(
     seen, month = (grounds.seen, grounds.month) if grounds else ({}, "")
     why, missing = _reasons(new, standing, columns.facts(row), before) if row >= 0 else ((), ())
     whole, together = (grounds.whole, grounds.together) if grounds else (None, {})
+    by_hand = standing.override
     return Mover(
         columns.name(customer),
         before,
@@ -337,6 +340,7 @@ def _mover(
         assets,
         whole,
         together,
+        f"{by_hand.tier} until {by_hand.until}" if by_hand else None,
     )
 
 

@@ -3,17 +3,20 @@
 import random
 import threading
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from deploy.policy_files import read_policy
 from deploy.settings import POLICIES
 from domain.accounts.monthly_facts import MonthlyFacts, Traits
 from domain.calendar import next_month
-from domain.tiering.assessment import Standing, assess
+from domain.tiering.assessment import Override, Standing, assess
 from domain.tiering.policy import RETAIL, TierPolicy
+from replay.rollout.compare_live import Read
 from replay.what_if import compare
 from replay.what_if.candidates import sensitivity, what_if
 from replay.what_if.columns import BadColumns, Columns, TooLarge, columns_of, load, save
@@ -95,6 +98,38 @@ def test_the_matrix_counts_every_customer_once(
 
     assert shown == pairs
     assert found.customers == sum(pairs.values()) == 300
+
+
+def test_a_mover_whose_tier_was_set_by_hand_is_shown_with_it(
+    bank: History, columns: Columns, policies: tuple[TierPolicy, TierPolicy]
+) -> None:
+    """They stay in it until its end; all others have none."""
+    held = Override("diamond", "head", "known", date(2026, 12, 31))
+    found: list[list[Standing]] = []
+    for policy in policies:
+        stood = [standing(policy, months) for _, months in bank]
+        found.append([replace(each, override=held) if place % 2 else each for place, each in enumerate(stood)])  # fmt: skip  # noqa: E501
+    last = np.array([len(months) - 1 for _, months in bank]) + np.asarray(columns.first[:-1])
+    last = np.where(np.asarray(columns.first[1:]) > columns.first[:-1], last, -1)
+    before, after = (
+        Read(np.array([place(policy, each) for each in stood], dtype=np.int64), last, stood)
+        for policy, stood in zip(policies, found, strict=True)
+    )
+
+    movers = compare.compare(columns, *policies, before, after).movers
+
+    said = {each.customer: each.by_hand for each in movers}
+    assert len(set(said.values())) == 2
+    assert said == {
+        name: "diamond until 2026-12-31" if int(name.partition(":")[2]) % 2 else None
+        for name in said
+    }
+
+
+def place(policy: TierPolicy, stood: Standing) -> int:
+    """The place of a tier among all, -1 for none."""
+    rank = policy.rank(stood.tier)
+    return -1 if rank is None else rank
 
 
 def test_assets_are_those_at_the_end_of_the_last_month(bank: History, found: Comparison) -> None:
