@@ -13,8 +13,8 @@ import typer
 
 from deploy.settings import Settings
 from deploy.terminal import UserError, settings_of
+from domain.access.four_eyes import same_person
 from domain.event import Role
-from domain.four_eyes import same_person
 
 
 def by(asked: str, role: Role, otherwise: str | None = None) -> Any:

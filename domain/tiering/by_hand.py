@@ -7,7 +7,7 @@ person says the same.
 from datetime import date
 from typing import NamedTuple
 
-from domain.four_eyes import same_person
+from domain.access.four_eyes import same_person
 from domain.tiering.events import TierOverridden, TierOverrideProposed
 from domain.tiering.policy import TierPolicy
 

@@ -12,8 +12,8 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from domain.access.four_eyes import same_person
 from domain.fastcopy import changed
-from domain.four_eyes import same_person
 from domain.rollout.events import (
     NOTHING,
     ORIGINAL,

@@ -13,7 +13,7 @@ from domain.tiering.events import TierOverridden
 from streams.broker.kafka import Broker
 from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
-from tests.conftest import Running, proposed
+from tests.conftest import Running, proposed, wait_until
 from tests.sizes import sized
 
 MALFORMED = sized(500, 10_000)
@@ -130,10 +130,10 @@ def test_our_own_word_is_re_driven_as_our_own(own_stack: Running) -> None:
     with producer_of(own_stack.settings, journal_of(own_stack.settings)) as producer:
         producer.submit(0, newer)
         producer.submit(0, b"[" + newer + b"]", batch=True)
-        own_stack.arrive(2)
+        wait_until(lambda: own_stack.counts().quarantined == 2)
         for entry in own_stack.report("quarantine", "list")["entries"]:
             own_stack.report("quarantine", "re-drive", entry["entry"])
-    own_stack.arrive(4)
+    wait_until(lambda: own_stack.counts().quarantined == 4)
     every = own_stack.report("quarantine", "list", "--all")["entries"]
 
     assert [entry["field"] for entry in every] == ["data.mood"] * 4
@@ -158,12 +158,15 @@ def test_a_mended_event_is_re_driven(own_stack: Running, tmp_path: Path) -> None
     assert shown.stdout.strip() == spoilt.read_bytes().strip()
     assert own_stack.report("quarantine", "list")["total"] == 0
     assert own_stack.report("quarantine", "list", "--all")["total"] == 1
-    own_stack.arrive(4)  # the catalogue, which the lookups put there, and that it was mended
+    turns = own_stack.settings.shards  # each shard hears which version has its turn
+    own_stack.arrive(
+        4 + turns
+    )  # the catalogue, which the lookups put there, and that it was mended
     assert (
         own_stack.counts().recorded,
         own_stack.counts().quarantined,
         own_stack.counts().arrived,
-    ) == (3, 1, 4)
+    ) == (3 + turns, 1, 4 + turns)
 
 
 def test_many_entries_are_chosen_and_re_driven_together(own_stack: Running, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_what_was_told_is_what_somebody_notes_who_looks_after_every_event(
     people = sorted({each.stream for each in events if each.stream.startswith("customer:")})
     by_hand = [
         proposed(
-            TierOverridden(tier="gold", approver="li", reason="a test", until=until),
+            TierOverridden(tier="diamond", approver="li", reason="a test", until=until),
             f"by-hand-{number}",
             people[number + 3],
             events[len(events) // 3].business_date,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.four_eyes import same_person
+from domain.access.four_eyes import same_person
 
 WIDE = "\uff4c\uff49\uff0e\uff57\uff45\uff49"
 """The name in full-width letters, as an input method writes it."""
