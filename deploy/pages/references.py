@@ -189,7 +189,7 @@ def _parameter(each: Any) -> str:
     name = (
         (each.metavar or each.name).upper()
         if each.param_type_name == "argument"
-        else ", ".join(each.opts)
+        else ", ".join([*each.opts, *each.secondary_opts])
     )
     default = (
         "required"
