@@ -34,6 +34,7 @@ from domain.access.roles import ANYBODY, ROLES, Caller
 from domain.envelope import Proposed, Recorded
 from domain.event import Interaction, Role
 from domain.offers.catalogue import Catalogue
+from domain.rollout.events import SchemeSwitched
 from domain.tiering.policy import TierPolicy
 from projections.redis import RedisStore
 from projections.store import GroupShard, MemoryStore, Progress, Store, StoredState
@@ -335,6 +336,18 @@ class Running:
             assert self._process.poll() is None, (self.settings.data_dir / "up.log").read_text()
             assert time.monotonic() < deadline, "the stack is not ready"
             time.sleep(0.1)
+        told = time.monotonic() + 20  # a stack that is hindered may not get to it
+        while not self._has_turns() and time.monotonic() < told:
+            time.sleep(0.1)
+
+    def _has_turns(self) -> bool:
+        """Whether every shard has heard which version has its turn: then nothing comes by itself
+        that a test would count.
+        """
+        return all(
+            any(isinstance(event.data, SchemeSwitched) for event in shard.own())
+            for shard in journal_of(self.settings)
+        )
 
     @cached_property
     def client(self) -> httpx.Client:

@@ -102,10 +102,10 @@ def test_what_is_re_driven_as_it_was_is_set_aside_again(own_stack: Running) -> N
         "interactions", key=event["subject"].encode(), value=value, headers=headers, partition=0
     ).get(timeout=10)
     producer.close()
-    own_stack.arrive(2)
+    wait_until(lambda: own_stack.counts().quarantined == 2)
     for entry in own_stack.report("quarantine", "list")["entries"]:
         own_stack.report("quarantine", "re-drive", entry["entry"])
-    own_stack.arrive(4)
+    wait_until(lambda: own_stack.counts().quarantined == 4)
     every = own_stack.report("quarantine", "list", "--all")["entries"]
 
     assert [entry["field"] for entry in every] == [
@@ -188,7 +188,7 @@ def test_many_entries_are_chosen_and_re_driven_together(own_stack: Running, tmp_
     some = own_stack.report("quarantine", "list", "--source", "one", "--field", "time")
     none = own_stack.report("quarantine", "list", "--source", "one", "--reason", "there twice")
     again = own_stack.report("quarantine", "re-drive", "--source", "one")
-    own_stack.arrive(7 + 3 + 1)  # the catalogue, which the lookups put there, is one of them
+    wait_until(lambda: own_stack.counts().quarantined == 7 + 3)
     nothing = own_stack.run("quarantine", "re-drive")
 
     assert (every["total"], some["total"], none["total"]) == (7, 3, 0)
