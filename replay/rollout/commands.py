@@ -324,10 +324,14 @@ async def _switch(
             await must_be_whole(deps.store, deps.journal, [group])
     await deps.steps.take(step)
     live = deps.present().versions.lineup(step.group).live
+    moved = None
     try:
-        moved = (
-            await _announce(deps, step.group, step.by) if wait and is_ruled(step.group) else None
-        )
+        if wait and is_ruled(step.group):
+            # what begins a scheme counts as announced from the first, so there is nothing to note
+            begins = before == NOTHING
+            moved = await (
+                _told(deps, step.group) if begins else _announce(deps, step.group, step.by)
+            )
     except NotSeen as error:
         raise NotSeen(f"{live or 'nothing'} is live, do not switch again: {error}") from error
     return {"live": _full(step.group, live), "before": _full(step.group, before), "told": moved}

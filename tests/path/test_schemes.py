@@ -73,7 +73,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         for scheme in ("stars", "private", "corporate"):
             rule = ("--policy", str(rule_of(scheme, made.settings.data_dir)))
             rebuilt = made.report("replay", "rebuild", "tier", *rule, "--by", "li.wei")
-            live_in(made, rebuilt["version"])
+            before = told(made)
+            found = live_in(made, rebuilt["version"])
+            assert (told(made) - before).total() == found["up"], "a beginning was not waited for"
         yield made
 
 

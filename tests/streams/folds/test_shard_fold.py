@@ -59,10 +59,14 @@ def history() -> list[Proposed]:
     return events
 
 
-def recorded_batches(journal: Journal, at_once: int = 7) -> list[Batch]:
-    """The history in the journal's first shard, and the batches that intake would publish."""
+def recorded_batches(
+    journal: Journal, at_once: int = 7, events: Sequence[Proposed] = ()
+) -> list[Batch]:
+    """Events, or the history, in the journal's first shard, and the batches that intake would
+    publish.
+    """
     journal[0].claim()
-    found, events = [], history()
+    found, events = [], events or history()
     for offset, start in enumerate(range(0, len(events), at_once)):
         arrivals = [
             Arrival(offset, item, b"", event)

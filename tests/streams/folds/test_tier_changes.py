@@ -34,14 +34,15 @@ from projections.tiering.announcing import DAY
 from projections.tiering.standing import standings, steps
 from projections.views.history import customers_under
 from replay.history.as_of import events_of
-from streams.broker.batch import Batch, batches
+from streams.broker.batch import Batch
 from streams.broker.routing import shard_of
 from streams.folds import derived_fold
 from streams.folds.derived_fold import DerivedFold
 from streams.folds.shard_fold import ShardFold
-from streams.journal import Arrival, Journal, LogOffset
-from tests.conftest import NOON, Dying, proposed
+from streams.journal import Journal
+from tests.conftest import Dying, proposed
 from tests.sizes import sized
+from tests.streams.folds.test_shard_fold import recorded_batches
 
 FIRST = date(2026, 1, 1)
 DAYS = 200
@@ -142,22 +143,6 @@ def _switched(number: int, day: date) -> Proposed:
         group=RULED, switch=number, before=before if number else after, after=after
     )
     return proposed(said, f"switch-{number}", SHARD, day)
-
-
-def recorded_batches(
-    journal: Journal, events: Sequence[Proposed], at_once: int = 40
-) -> list[Batch]:
-    """These events in the journal, and the batches that intake would publish."""
-    journal[0].claim()
-    found = []
-    for offset, start in enumerate(range(0, len(events), at_once)):
-        arrivals = [
-            Arrival(offset, item, b"", event)
-            for item, event in enumerate(events[start : start + at_once])
-        ]
-        commit = journal[0].record(arrivals, LogOffset("log", offset), NOON)
-        found += batches(commit.after, commit.rows)
-    return found
 
 
 class Heard:
@@ -285,7 +270,7 @@ async def test_every_change_is_told_once(
 ) -> None:
     """However the batches come; and folded once more from nothing, the same is told again."""
     store, heard = MemoryStore(), Heard()
-    every = recorded_batches(journal, history(seed))
+    every = recorded_batches(journal, 40, history(seed))
     folds = foldings(policies, store, journal, heard)
     for batch in DELIVERIES[fault](every):
         for fold in folds:
@@ -306,7 +291,7 @@ async def test_whoever_dies_nothing_is_told_twice_or_not_at_all(
 ) -> None:
     """Killed before any save, in the middle of a month's end or of a switch."""
     store, heard = Dying(deadly), Heard()
-    for batch in recorded_batches(journal, history(1)):
+    for batch in recorded_batches(journal, 40, history(1)):
         for fold in foldings(policies, store, journal, heard, streams=1):
             with suppress(ConnectionError):
                 await fold.advance(batch)
