@@ -1,6 +1,6 @@
 """Which tier does this customer stand in, since when, and on what grounds?"""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import partial
 from itertools import chain
@@ -195,12 +195,18 @@ def _react(
     version: Version, stream: str, before: States, after: States, event: Recorded
 ) -> Iterator[Proposed]:
     """What is told of a customer's tier by an event; see `Version.moved`."""
-    taken = (
-        (before.standing,)
-        if after.standing is before.standing
-        else steps(version.policy, before.standing, event, _rows(before))
-    )
+    taken: Iterable[Standing] = (after.standing,)
+    if not _is_one_step(before.standing, after.standing):
+        taken = steps(version.policy, before.standing, event, _rows(before))
     return version.moved(stream, chain((before.standing,), taken), event)
+
+
+def _is_one_step(before: Standing, after: Standing) -> bool:
+    """Whether no more than one month lies between two standings: then it is not assessed again."""
+    through = before.through
+    return after.through == through or (
+        through is not None and after.through == next_month(through)
+    )
 
 
 def _left(version: Version, states: States, event: Recorded) -> Left:
