@@ -9,7 +9,9 @@ follows from that.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from pydantic import PlainSerializer
 
 from domain.accounts.exchange import Rate
 from domain.calendar import Month, days_in
@@ -110,7 +112,7 @@ class Ledger:
     """
 
     accounts: dict[str, Account] = field(default_factory=dict)
-    products: frozenset[str] = frozenset()
+    products: Annotated[frozenset[str], PlainSerializer(sorted)] = frozenset()
     since: Month | None = None
     closed_through: Month | None = None
     past: dict[str, tuple[Past, ...]] = field(default_factory=dict)

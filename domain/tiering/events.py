@@ -6,7 +6,13 @@ from domain.event import NOBODY, Identifier, Interaction, Line, PlausibleDate, l
 from domain.tiering.policy import RETAIL, SchemeName
 
 Ground = Literal[
-    "assessment", "household", "by-hand", "by-hand-ended", "by-hand-withdrawn", "switch"
+    "assessment",
+    "household",
+    "by-hand",
+    "by-hand-ended",
+    "by-hand-withdrawn",
+    "switch",
+    "restatement",
 ]
 """What a tier changed by."""
 
@@ -63,7 +69,8 @@ class TierChanged(Interaction):
     """A number of a customer stands in another tier of a scheme, from a day on.
 
     `ground` says by what, and the event's cause is the event that did it. Told once; no fold reads
-    it back. Older releases told of switches alone.
+    it back. `corrects` names earlier ones that were told and would not have been, had all been
+    known in time. Older releases told of switches alone.
     """
 
     senders = NOBODY
@@ -74,3 +81,4 @@ class TierChanged(Interaction):
     effective: PlausibleDate
     scheme: SchemeName = later(RETAIL)
     ground: Ground = later("switch")
+    corrects: tuple[Identifier, ...] = later(())

@@ -18,6 +18,7 @@ from domain.event_types import type_key, type_keys
 from domain.fastcopy import changed
 from domain.households.membership import counted_on
 from domain.offers.events import OfferAccepted, OfferDecided, OfferDeclined, OfferPresented
+from domain.restatements.events import MonthsRestated
 from projections.accounts import ledger, months
 from projections.bank.day_end import CONTEXT, ends_a_month, months_ended
 from projections.customers import profile
@@ -39,12 +40,23 @@ def evolve(facts: Facts, event: Recorded) -> Facts:
         return facts
     if isinstance(event.data, HEARD):
         return facts._replace(identity=evolve_identity(identity, event))
+    if isinstance(event.data, MonthsRestated):
+        return _restated(facts, event.data, event.version)
     books, rows = ledger.advance(books, event)
     ended = {*months_ended(event)} if rows else ()
     for row in rows:
         wholes = counted_on(who.memberships, last_day(row.month)) if row.month in ended else {}
         closed = months.evolve(closed, changed(row, traits=profile.traits(who), wholes=wholes))
     return Facts(profile.evolve(who, event), books, closed, identity)
+
+
+def _restated(facts: Facts, said: MonthsRestated, version: int) -> Facts:
+    """The facts with some months restated, unless something came between: see the event."""
+    through = facts.ledger.closed_through
+    if version != said.after + 1 or through is None or through != said.ledger.closed_through:
+        return facts
+    rows = months.restate(facts.months, said, version, through)
+    return facts._replace(ledger=said.ledger, months=rows)
 
 
 def evolve_posted(states: Any, events: Sequence[ledger.Posted]) -> Any:

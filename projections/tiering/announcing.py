@@ -17,6 +17,7 @@ from domain.envelope import Proposed, Recorded, following
 from domain.event import Interaction
 from domain.fastcopy import changed
 from domain.households.events import WholeMonthClosed
+from domain.restatements.events import MonthsRestated
 from domain.rollout.events import SchemeSwitched
 from domain.tiering.assessment import Announced, Standing, announced_on
 from domain.tiering.events import Ground, TierChanged, TierOverridden, TierOverrideWithdrawn
@@ -208,8 +209,14 @@ class Version(NamedTuple):
             effective=effective,
             scheme=self.policy.scheme,
             ground=ground,
+            corrects=_wrong(event.data, self.policy.scheme),
         )
         return following(event, "tier", stream, data, f"{stream} {self.group} {ground}")
+
+
+def _wrong(data: Interaction, scheme: str) -> tuple[str, ...]:
+    """The changes in a scheme that were told and would not have been, as a restatement says."""
+    return data.wrong.get(scheme, ()) if isinstance(data, MonthsRestated) else ()
 
 
 def _from(event: Recorded, told: Announced) -> date:
@@ -222,6 +229,8 @@ def _from(event: Recorded, told: Announced) -> date:
 
 def _ground(before: Announced, after: Announced, data: Interaction) -> Ground:
     match data:
+        case MonthsRestated():
+            return "restatement"
         case TierOverridden() if after.by_hand:
             return "by-hand"
         case TierOverridden() | TierOverrideWithdrawn():

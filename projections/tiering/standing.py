@@ -14,6 +14,7 @@ from domain.event_types import type_keys
 from domain.fastcopy import changed
 from domain.households.events import WholeMonthClosed
 from domain.households.membership import Told
+from domain.restatements.events import MonthsRestated
 from domain.rollout.events import RULED, SchemeSwitched, standings_of
 from domain.tiering.assessment import (
     Standing,
@@ -64,6 +65,8 @@ def steps(
             told = Told(said.whole, said.total, said.shared, said.beside)
             waiting = changed(standing.waiting, told={**standing.waiting.told, month: told})
             yield from _assessed(policy, changed(standing, waiting=waiting), rows, waiting.due)
+        case MonthsRestated(told=of_wholes):
+            yield _anew(policy, standing, rows, of_wholes)
         case _:
             pass
 
@@ -108,6 +111,30 @@ def _assessed(
             next_month(month),
         )
         yield standing
+
+
+def _anew(
+    policy: TierPolicy,
+    standing: Standing,
+    rows: Mapping[Month, MonthlyFacts],
+    of_wholes: Mapping[Month, Told],
+) -> Standing:
+    """The standing by the same months as before, assessed once more from the first.
+
+    What was set by hand holds as it did. `of_wholes` has what households and groups came to.
+    """
+    through = standing.waiting.due if standing.waiting else standing.through
+    if through is None or not rows:
+        return standing
+    heard = {
+        month: told
+        for month, told in of_wholes.items()
+        if month in rows and awaits(policy, rows[month]) == told.whole
+    }
+    anew = Standing(override=standing.override, waiting=Waiting(through, heard))
+    for after in _assessed(policy, anew, rows, through):
+        anew = after
+    return anew
 
 
 def _following(standing: Standing, rows: Mapping[Month, MonthlyFacts]) -> Month:
@@ -177,12 +204,14 @@ class States(NamedTuple):
 
 def _stand(policy: TierPolicy, states: States, event: Recorded) -> States:
     return States(
-        evolve(policy, states.standing, event, _rows(states)), states.months, states.complaints
+        evolve(policy, states.standing, event, _rows(states, event)),
+        states.months,
+        states.complaints,
     )
 
 
-def _rows(states: States) -> Mapping[Month, MonthlyFacts]:
-    return with_disputes(states.months.rows, states.complaints)
+def _rows(states: States, event: Recorded) -> Mapping[Month, MonthlyFacts]:
+    return with_disputes(states.months.known_at(event), states.complaints)
 
 
 def _kind(states: States) -> str:
@@ -197,7 +226,7 @@ def _react(
     """What is told of a customer's tier by an event; see `Version.moved`."""
     taken: Iterable[Standing] = (after.standing,)
     if not _is_one_step(before.standing, after.standing):
-        taken = steps(version.policy, before.standing, event, _rows(before))
+        taken = steps(version.policy, before.standing, event, _rows(before, event))
     return version.moved(stream, chain((before.standing,), taken), event)
 
 
@@ -220,7 +249,12 @@ def _switched(
 
 
 EVENT_TYPES = type_keys(
-    TierOverridden, TierOverrideWithdrawn, DayClosed, SchemeSwitched, WholeMonthClosed
+    TierOverridden,
+    TierOverrideWithdrawn,
+    DayClosed,
+    SchemeSwitched,
+    WholeMonthClosed,
+    MonthsRestated,
 )
 STANDINGS = RULED
 """What a group of standings is called, before the version and its policy."""

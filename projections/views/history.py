@@ -57,7 +57,7 @@ OWN = len(Facts._fields)
 def _evolve(policies: Sequence[TierPolicy], states: History, event: Recorded) -> History:
     facts = group.evolve(states.facts, event)
     said = complaints.evolve(states.complaints, event)
-    rows = with_disputes(facts.months.rows, said)
+    rows = with_disputes(facts.months.known_at(event), said)
     standings = (
         standing.evolve(policy, before, event, rows)
         for policy, before in zip(policies, states.standings, strict=True)

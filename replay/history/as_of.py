@@ -15,7 +15,11 @@ from domain.accounts.monthly_facts import MonthlyFacts
 from domain.calendar import Month, month_of
 from domain.customers.identity import counted_by_kin, numbers_of
 from domain.envelope import Recorded
+from domain.event_types import type_keys
 from domain.households.membership import Member, Sums, counted_on, summed
+from domain.restatements.events import MonthsRestated
+from domain.restatements.scope import in_place, placed_by
+from projections.bank.day_end import ends_a_month
 from projections.customers.group import CUSTOMERS
 from projections.customers.states import Facts
 from projections.households.group import CUSTOMER_GROUPS
@@ -40,9 +44,18 @@ def events_of(
     Its own events that matter, and those for everyone since the first of them.
 
     Only what was recorded at a time or before, what has a business date or an earlier one, and what
-    stands at a position or before.
+    stands at a position or before. What was true by a business date has late events where they
+    belong, if that was decided by then.
     """
     shard = journal[shard_of(stream, len(journal))]
+    if occurred is not None and (placed := placed_then(shard, stream, recorded)) is not None:
+        own_events = list(history(shard, stream, event_types=group.event_types or ()))
+        yield from (
+            event
+            for event in in_place(own_events, broadcasts(group, shard), placed)
+            if _within(event, recorded, occurred) and (upto is None or event.position <= upto)
+        )
+        return
     own = history(shard, stream, event_types=group.event_types or ())
     first = next(own, None)
     if first is None or (upto is not None and first.position > upto):
@@ -56,6 +69,30 @@ def events_of(
         there = there or (event.stream == stream and _within(event, recorded, occurred))
         if there and _within(event, recorded, occurred):
             yield event
+
+
+def placed_then(
+    shard: Shard, stream: str, recorded: datetime | None = None
+) -> tuple[int, ...] | None:
+    """The versions of a customer's events that count where they belong, by what was recorded at a
+    time or before; None if nothing was ever restated.
+    """
+    said = [
+        event
+        for event in history(shard, stream, event_types=type_keys(MonthsRestated))
+        if recorded is None or event.recorded_at <= recorded
+    ]
+    return placed_by(said, ends_of_months(shard)) if said else None
+
+
+def ends_of_months(shard: Shard) -> list[Recorded]:
+    """The ends of months of a shard, in order."""
+    return [event for event in shard.own() if ends_a_month(event.data)]
+
+
+def broadcasts(group: Group, shard: Shard) -> list[Recorded]:
+    """What concerns every stream of a group, in order."""
+    return list(_for_everyone(group, shard, 0))
 
 
 def _for_everyone(group: Group, shard: Shard, after: int) -> Iterator[Recorded]:

@@ -142,7 +142,10 @@ def _of_number(journal: Journal, policy: TierPolicy, stream: str, on: date) -> l
             behind.append(event)
         [standing] = before.standings
         for after in steps(
-            policy, standing, event, with_disputes(states.facts.months.rows, states.complaints)
+            policy,
+            standing,
+            event,
+            with_disputes(states.facts.months.known_at(event), states.complaints),
         ):
             if after.grounds is not None and after.grounds != standing.grounds:
                 of_then, behind = _split(behind, after.grounds.month)

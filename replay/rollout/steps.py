@@ -19,10 +19,10 @@ from projections.redis import RedisStore
 from projections.rollout.versions import STEPS, VERSIONS, begun, name_of
 from projections.store import GroupShard
 from projections.tiering.standing import STANDINGS
+from replay.front_door import NotSeen, record
 from streams.broker.routing import shard_of
 from streams.folds.active_groups import decided
-from streams.ingest.cloudevents import write
-from streams.journal import Journal, source_key
+from streams.journal import Journal
 from streams.publish.confirmed_producer import ConfirmedProducer
 
 SOURCE = "tierfold/versions"
@@ -31,10 +31,6 @@ PAUSE = 0.01
 
 class NotAllowed(ValueError):
     """A step that is not allowed; says why, and what to do first."""
-
-
-class NotSeen(TimeoutError):
-    """A step is in the journal, and the read models do not show it yet."""
 
 
 class Steps:
@@ -95,15 +91,7 @@ class Steps:
         """Send a step, and wait until the journal has it and it was allowed there too."""
         now = datetime.now(self._zone)
         event = Proposed(SOURCE, uuid4().hex, STREAM, now, now.date(), step)
-        await asyncio.wrap_future(self._producer.submit(self._shard.number, write(event)))
-        deadline = time.monotonic() + self._patience
-        while not await asyncio.to_thread(self._shard.known, [source_key(event.source, event.id)]):
-            if time.monotonic() > deadline:
-                raise NotSeen(
-                    "the step was sent, and the journal does not have it yet: is the intake "
-                    "running?"
-                )
-            await asyncio.sleep(PAUSE)
+        await record(self._journal, self._producer, [event], self._patience)
         before = await asyncio.to_thread(decided, self._journal, event.id)
         if why := refusal(before, step, now.date()):
             raise NotAllowed(f"somebody else was faster: {why}")

@@ -1,0 +1,125 @@
+"""Which restatements are there, how far is each, and who decided so?
+
+Each step is an event. One that is not allowed changes nothing: whoever sent it was told before.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from domain.access.four_eyes import same_person
+from domain.fastcopy import changed
+from domain.restatements.events import (
+    RestatementApplied,
+    RestatementApproved,
+    RestatementPromoted,
+    RestatementProposed,
+    RestatementRolledBack,
+    RestatementStep,
+    RestatementWithdrawn,
+)
+from domain.restatements.scope import Scope, overlap
+
+State = Literal["proposed", "promoted", "rolled-back", "withdrawn"]
+
+
+@dataclass(frozen=True)
+class Approval:
+    """Who agreed, after having seen which comparison."""
+
+    by: str
+    report: str
+
+
+@dataclass(frozen=True)
+class Restatement:
+    """What is to count anew and why, who brought it, who agreed, and how far it is.
+
+    `applied` says how many customers the last promotion or roll-back has changed; None as long as
+    it has not reached all.
+    """
+
+    scope: Scope
+    reason: str
+    by: str
+    state: State = "proposed"
+    approvals: tuple[Approval, ...] = ()
+    applied: int | None = None
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether it was promoted or rolled back, and has not reached all."""
+        return self.state in ("promoted", "rolled-back") and self.applied is None
+
+
+@dataclass(frozen=True)
+class Restatements:
+    """Every restatement that was ever proposed, by its name."""
+
+    known: dict[str, Restatement] = field(default_factory=dict)
+
+
+def evolve(state: Restatements, step: RestatementStep) -> Restatements:
+    """The restatements after one more step."""
+    if refusal(state, step) is not None:
+        return state
+    known = state.known.get(step.restatement)
+    after = _proposed(step) if isinstance(step, RestatementProposed) else _stepped(known, step)
+    return Restatements({**state.known, step.restatement: after})
+
+
+def refusal(state: Restatements, step: RestatementStep) -> str | None:  # noqa: PLR0911 - one line a case
+    """Why a step is not allowed; None if it is."""
+    name, known = step.restatement, state.known.get(step.restatement)
+    match step:
+        case RestatementProposed():
+            if known is not None:
+                return f"there is a restatement {name} already: give this one another name"
+            return next(_overlapping(state.known, _proposed(step).scope), None)
+        case _ if known is None:
+            return f"there is no restatement {name}"
+        case RestatementApproved(by=by) if same_person(by, known.by):
+            return f"{known.by} brought {name}, and somebody else has to approve it"
+        case RestatementApproved() | RestatementPromoted() | RestatementWithdrawn() if (
+            known.state != "proposed"
+        ):
+            return f"{name} is {known.state}"
+        case RestatementPromoted() if not known.approvals:
+            return f"{name} has no approval: compare, and have somebody else approve"
+        case RestatementRolledBack() if known.state != "promoted":
+            return f"{name} is {known.state}: only what was promoted is rolled back"
+        case RestatementRolledBack() if known.is_unfinished:
+            return f"{name} has not reached all yet: promote it once more first"
+        case RestatementApplied() if not known.is_unfinished:
+            return f"{name} has nothing to reach"
+        case _:
+            return None
+
+
+def _overlapping(known: Mapping[str, Restatement], scope: Scope) -> Iterator[str]:
+    """What else is on its way for the same months of the same customers."""
+    for name, other in known.items():
+        if (other.state == "proposed" or other.is_unfinished) and overlap(other.scope, scope):
+            yield (
+                f"it overlaps with {name}, which is {other.state} and not done: end that one first"
+            )
+
+
+def _proposed(said: RestatementProposed) -> Restatement:
+    scope = Scope(said.months, said.customers, said.source, said.ids)
+    return Restatement(scope, said.reason, said.by)
+
+
+def _stepped(known: Restatement | None, step: RestatementStep) -> Restatement:
+    assert known is not None
+    match step:
+        case RestatementApproved(by=by, report=report):
+            return changed(known, approvals=(*known.approvals, Approval(by, report)))
+        case RestatementPromoted():
+            return changed(known, state="promoted", applied=None)
+        case RestatementRolledBack():
+            return changed(known, state="rolled-back", applied=None)
+        case RestatementApplied(customers=customers):
+            return changed(known, applied=customers)
+        case _:
+            return changed(known, state="withdrawn")

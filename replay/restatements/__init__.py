@@ -1,0 +1,1 @@
+"""How do closed months of customers count anew?"""
