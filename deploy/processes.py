@@ -152,6 +152,7 @@ def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
     from deploy.policy_files import read_catalogue, read_privacy
     from projections.redis import RedisStore
     from replay.web.history import add_decisions, add_households_past, add_past
+    from replay.web.restatements import add_restatements
     from replay.web.what_if import add_what_if
     from streams.queries.health import Health
     from streams.queries.lookups import Lookups
@@ -186,6 +187,7 @@ def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
         lambda: datetime.now(deps.zone).date(),
     )
     add_households_past(app, journal, privacy)
+    add_restatements(app, journal)
     add_decisions(app, journal, privacy, begun_with(settings))
     add_what_if(app, partial(tried, settings))
     return app, deps

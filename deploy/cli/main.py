@@ -56,6 +56,20 @@ REPLAY = _group(
         "verify-decisions": "decisions:verify_decisions",
     },
 )
+RESTATE = _group(
+    "restate",
+    "Correct the past: let closed months count anew, with what came late in its place.",
+    {
+        "propose": "restate:propose",
+        "list": "restate:list_restatements",
+        "compare": "restate:compare",
+        "approve": "restate:approve",
+        "promote": "restate:promote",
+        "roll-back": "restate:roll_back",
+        "withdraw": "restate:withdraw",
+        "verify": "restate:verify",
+    },
+)
 POLICY = _group(
     "policy",
     "Check a rule, and read it in sentences.",
@@ -135,6 +149,7 @@ app = LazyGroup(
         "token": "tokens:token",
         "quarantine": QUARANTINE,
         "replay": REPLAY,
+        "restate": RESTATE,
         "policy": POLICY,
         "models": MODELS,
         "audit": AUDIT,

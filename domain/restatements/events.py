@@ -46,15 +46,19 @@ class RestatementProposed(RestatementStep):
 class RestatementApproved(RestatementStep):
     """Somebody other than the proposer saw what it changes (a comparison, by its digest), and
     agrees.
+
+    `upto` has the last position of each shard that was compared: what comes later is not meant.
     """
 
     report: Digest
+    upto: tuple[Annotated[int, Field(ge=0)], ...]
     by: Identifier
 
 
 class RestatementPromoted(RestatementStep):
-    """The months count anew from now on, customer by customer."""
+    """The months count anew from now on, customer by customer, as it was approved: see `report`."""
 
+    report: Digest
     by: Identifier
 
 
@@ -85,9 +89,9 @@ class MonthsRestated(Interaction):
     By a restatement, or because it was `taken_back`. Holds as the event that follows the version
     `after` of the stream, and if no month has been closed since; `ledger` is as it would be by
     then, `rows` has the months that differ, and `gone` those that count no more. `placed` has the
-    versions of all events that
-    count where they belong. `told` is what the customer's household or group came to, as it was
-    told. `wrong` names, by scheme, the changes of tier that were told and would not have been.
+    versions of all events that count where they belong. `told` is what the customer's household or
+    group came to, as it was told. `wrong` names, by scheme, the changes of tier that were told and
+    would not have been.
     """
 
     senders = NOBODY

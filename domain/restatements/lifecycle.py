@@ -25,10 +25,11 @@ State = Literal["proposed", "promoted", "rolled-back", "withdrawn"]
 
 @dataclass(frozen=True)
 class Approval:
-    """Who agreed, after having seen which comparison."""
+    """Who agreed, after having seen which comparison, up to which position of each shard."""
 
     by: str
     report: str
+    upto: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,9 @@ def refusal(state: Restatements, step: RestatementStep) -> str | None:  # noqa: 
             known.state != "proposed"
         ):
             return f"{name} is {known.state}"
-        case RestatementPromoted() if not known.approvals:
+        case RestatementPromoted(report=report) if report not in {
+            each.report for each in known.approvals
+        }:
             return f"{name} has no approval: compare, and have somebody else approve"
         case RestatementRolledBack() if known.state != "promoted":
             return f"{name} is {known.state}: only what was promoted is rolled back"
@@ -113,10 +116,11 @@ def _proposed(said: RestatementProposed) -> Restatement:
 def _stepped(known: Restatement | None, step: RestatementStep) -> Restatement:
     assert known is not None
     match step:
-        case RestatementApproved(by=by, report=report):
-            return changed(known, approvals=(*known.approvals, Approval(by, report)))
-        case RestatementPromoted():
-            return changed(known, state="promoted", applied=None)
+        case RestatementApproved(by=by, report=report, upto=upto):
+            return changed(known, approvals=(*known.approvals, Approval(by, report, upto)))
+        case RestatementPromoted(report=report):
+            chosen = tuple(each for each in known.approvals if each.report == report)
+            return changed(known, state="promoted", applied=None, approvals=chosen[-1:])
         case RestatementRolledBack():
             return changed(known, state="rolled-back", applied=None)
         case RestatementApplied(customers=customers):

@@ -23,31 +23,23 @@ from domain.restatements.events import (
     RestatementStep,
     RestatementWithdrawn,
 )
-from domain.restatements.lifecycle import Restatement, Restatements
-from replay.front_door import record
-from replay.history.as_of import ends_of_months, history
-from replay.restatements.compare import Counting, Report, concerned
+from domain.restatements.lifecycle import Restatement
+from replay.history.as_of import ends_of_months
+from replay.restatements.compare import Counting, Report
 from replay.restatements.one_customer import Outcome, Restating
 from replay.rollout.commands import RolloutDependencies
+from replay.rollout.front_door import record
 from replay.rollout.steps import NotAllowed
 from streams.broker.routing import shard_of
+from streams.folds.restatements import restatements
 from streams.journal import FORGOTTEN, Journal, Shard
 
 SOURCE = "tierfold/restatements"
 CHUNK_CUSTOMERS = 200
+UNAPPROVED = "0" * 64
+"""The digest of no comparison."""
 ATTEMPTS = 20
 """How often a customer is computed anew to whom something happens meanwhile."""
-
-
-def restatements(journal: Journal, until: str | None = None) -> Restatements:
-    """What was decided, by the journal; if asked for, only what was before the step of this id."""
-    state = Restatements()
-    for event in history(journal[shard_of(STREAM, len(journal))], STREAM):
-        if event.id == until:
-            break
-        if isinstance(event.data, RestatementStep):
-            state = lifecycle.evolve(state, event.data)
-    return state
 
 
 async def propose(deps: RolloutDependencies, said: RestatementProposed) -> dict[str, Any]:
@@ -65,53 +57,66 @@ async def compare(deps: RolloutDependencies, name: str) -> Report:
     known = _known(deps.journal, name)
     if known.state != "proposed":
         raise NotAllowed(f"{name} is {known.state}: there is nothing to compare")
-    live = deps.present().rules.policies
-    counting = Counting(name, known.scope, list(live.values()))
-    with deps.progress("customers compared", None) as advance:
-        for shard in deps.journal:
-            restating = Restating(shard, list(live.values()))
-            streams = await asyncio.to_thread(
-                lambda: sorted(concerned(shard, restating, known.scope))
-            )
-            for stream in streams:
-                found = await asyncio.to_thread(restating.outcome, stream, name, known.scope)
-                if found is not None:
-                    counting.add(found)
-                advance(1)
-    return counting.report()
+    return await _compared(deps, name, known, await asyncio.to_thread(_heads, deps.journal))
 
 
 async def approve(deps: RolloutDependencies, name: str, report: str, by: str) -> dict[str, Any]:
     """Agree to a restatement, if this is what it changes."""
-    if same_person(by, (brought := _known(deps.journal, name).by)):
-        raise NotAllowed(f"{brought} brought {name}, and somebody else has to approve it")
-    now = await compare(deps, name)
+    known = _known(deps.journal, name)
+    if same_person(by, known.by):
+        raise NotAllowed(f"{known.by} brought {name}, and somebody else has to approve it")
+    upto = await asyncio.to_thread(_heads, deps.journal)
+    now = await _compared(deps, name, known, upto)
     if now.digest != report:
         raise NotAllowed(
             "this is not the digest of the comparison as it is now: compare once more, and look at "
             "what changed"
         )
-    await _take(deps, RestatementApproved(restatement=name, report=report, by=by))
+    step = RestatementApproved(restatement=name, report=report, upto=upto, by=by)
+    await _take(deps, step)
     return {"restatement": name, "approved_by": by, "report": report, "customers": now.customers}
 
 
 async def promote(deps: RolloutDependencies, name: str, by: str) -> dict[str, Any]:
     """Let the months count anew, customer by customer; what was cut off goes on.
 
-    Raises `NotAllowed` if it would change something else than was approved.
+    Raises `NotAllowed` if it would change something else than was approved last.
     """
     known = _known(deps.journal, name)
     if not (known.state == "promoted" and known.is_unfinished):
-        step = RestatementPromoted(restatement=name, by=by)
+        report = known.approvals[-1].report if known.approvals else UNAPPROVED
+        step = RestatementPromoted(restatement=name, report=report, by=by)
         _must_be_allowed(deps.journal, step)
-        now = await compare(deps, name)
-        if now.digest not in {each.report for each in known.approvals}:
+        now = await _compared(deps, name, known, known.approvals[-1].upto)
+        if now.digest != report:
             raise NotAllowed(
                 "it would change something else than was approved: compare once more, and have "
                 "somebody approve that"
             )
         await _take(deps, step)
     return await _apply(deps, name, by, taken_back=False)
+
+
+def _heads(journal: Journal) -> tuple[int, ...]:
+    """The last position of each shard."""
+    return tuple(shard.head() for shard in journal)
+
+
+async def _compared(
+    deps: RolloutDependencies, name: str, known: Restatement, upto: Sequence[int]
+) -> Report:
+    """What it would change by what was recorded up to some positions."""
+    policies = list(deps.present().rules.policies.values())
+    counting = Counting(name, known.scope, policies)
+    with deps.progress("customers compared", None) as advance:
+        for shard, position in zip(deps.journal, upto, strict=True):
+            restating = Restating(shard, policies, position)
+            for stream in await asyncio.to_thread(restating.concerned, known.scope):
+                found = await asyncio.to_thread(restating.outcome, stream, name, known.scope)
+                if found is not None:
+                    counting.add(found)
+                advance(1)
+    return counting.report()
 
 
 async def roll_back(deps: RolloutDependencies, name: str, by: str, reason: str) -> dict[str, Any]:
@@ -152,7 +157,8 @@ class _Applying:
         self._deps = deps
         self._name = name
         self._taken_back = taken_back
-        self._scope = _known(deps.journal, name).scope
+        known = _known(deps.journal, name)
+        self._scope, self._upto = known.scope, known.approvals[-1].upto
         self._policies = list(deps.present().rules.policies.values())
 
     def streams(self, shard: Shard) -> list[str]:
@@ -166,7 +172,10 @@ class _Applying:
                     and event.data.restatement == self._name
                 }
             )
-        return sorted(concerned(shard, Restating(shard, self._policies), self._scope))
+        return self._restating(shard).concerned(self._scope)
+
+    def _restating(self, shard: Shard) -> Restating:
+        return Restating(shard, self._policies, self._upto[shard.number])
 
     async def reach(self, shard: Shard, streams: Sequence[str]) -> int:
         """Restate these, as often as something happens to one of them meanwhile.
@@ -189,7 +198,7 @@ class _Applying:
 
     def _outcomes(self, shard: Shard, streams: Sequence[str]) -> tuple[list[Outcome], set[str]]:
         """What is to be recorded, and for whom it holds already."""
-        restating = Restating(shard, self._policies)
+        restating = self._restating(shard)
         found, there = list[Outcome](), set[str]()
         for stream in streams:
             if self._taken_back:

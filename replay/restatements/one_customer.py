@@ -7,8 +7,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, cast
 
+import msgspec
+
+from domain.accounts.events import TransactionReversed
+from domain.bank.events import DayClosed
 from domain.calendar import Month
 from domain.envelope import Recorded
+from domain.event_types import type_key
 from domain.households.events import WholeMonthClosed
 from domain.households.membership import Told
 from domain.restatements.events import MonthsRestated
@@ -21,10 +26,22 @@ from projections.projection import Group
 from projections.tiering.standing import steps
 from projections.views.history import History, customers_under
 from replay.history.as_of import broadcasts, history
-from streams.journal import Shard
+from streams.journal import Shard, part_decoder
 
 ASSESSED = ("assessment", "household")
 """The grounds of what a month's end told."""
+
+
+REVERSED = type_key(TransactionReversed)
+CHUNK_ROWS = 10_000
+
+
+class LateHead(msgspec.Struct, gc=False):
+    """What the head of a stored event says of whether it came late."""
+
+    source: str
+    id: str
+    business_date: str
 
 
 class Outcome(NamedTuple):
@@ -40,17 +57,48 @@ class Outcome(NamedTuple):
 
 
 class Restating:
-    """Computes outcomes in one shard, under the live policies of all schemes."""
+    """Computes outcomes in one shard, under the live policies of all schemes.
 
-    def __init__(self, shard: Shard, policies: Sequence[TierPolicy]) -> None:
+    What was recorded behind the position `upto` is not put in its place, if that is said.
+    """
+
+    def __init__(
+        self, shard: Shard, policies: Sequence[TierPolicy], upto: int | None = None
+    ) -> None:
         self._shard = shard
         self._policies = policies
+        self._upto = upto
         self._group: Group = customers_under(policies)
 
     @cached_property
     def ends(self) -> list[Recorded]:
         """The ends of months of the shard, as they concern customers."""
         return broadcasts(self._group, self._shard)
+
+    def concerned(self, scope: Scope) -> list[str]:
+        """The customers who may have a late event in a scope, in order.
+
+        Trap: on which day a reversal counts is sealed. So each that came behind the end of the
+        first month may be late.
+        """
+        if scope.customers:
+            return [each for each in sorted(scope.customers) if self._shard.rows(each, limit=1)]
+        first = next((end.position for end in self.ends if _day(end)[:7] >= min(scope.months)), 0)
+        return sorted(set(self._may_be_late(scope, first))) if first else []
+
+    def _may_be_late(self, scope: Scope, after: int) -> Iterator[str]:
+        decode = part_decoder(LateHead)
+        while rows := self._shard.stored(after, CHUNK_ROWS, self._upto):
+            for row in rows:
+                if row.stream.startswith("customer:"):
+                    head = decode(row.state)
+                    belongs = row.event_type == REVERSED or head.business_date[:7] in scope.months
+                    sent = scope.source in (None, head.source) and head.id.startswith(
+                        scope.ids or ""
+                    )
+                    if belongs and sent:
+                        yield row.stream
+            after = rows[-1].position
 
     def outcome(self, stream: str, name: str, scope: Scope) -> Outcome | None:
         """What it comes to if the late events in a scope are put in their place.
@@ -62,7 +110,10 @@ class Restating:
         fresh = {
             event.version
             for event in own
-            if event.version not in known and scope.has(event) and came_late(event, self.ends)
+            if event.version not in known
+            and (self._upto is None or event.position <= self._upto)
+            and scope.has(event)
+            and came_late(event, self.ends)
         }
         return self._outcome(own, name, known | fresh, fresh) if fresh else None
 
@@ -75,6 +126,25 @@ class Restating:
     def has(self, stream: str, name: str) -> bool:
         """Whether a restatement holds for a customer."""
         return bool(self._placed_by(list(history(self._shard, stream)), name))
+
+    def holds(self, event: Recorded) -> bool:
+        """Whether a word of a restatement holds."""
+        return holds(event, self.ends)
+
+    def is_so(self, event: Recorded) -> bool:
+        """Whether a word says what history before it comes to, with what is placed in its place."""
+        said = cast("MonthsRestated", event.data)
+        own = [
+            each for each in history(self._shard, event.stream) if each.position < event.position
+        ]
+        ends = [end for end in self.ends if end.position < event.position]
+        then = self._folded(in_place(own, ends, said.placed)).facts
+        rows = {row.month: row for row in said.rows}
+        return (
+            said.ledger == then.ledger
+            and rows == {month: row for month, row in then.months.rows.items() if month in rows}
+            and not {*said.gone} & then.months.rows.keys()
+        )
 
     def _held(self, own: Sequence[Recorded]) -> Iterator[Recorded]:
         """The restatements of a customer that held, in order."""
@@ -183,6 +253,11 @@ class Restating:
                         found[policy.scheme].add((after.tier, after.since))
                     tier = after.tier
         return found
+
+
+def _day(end: Recorded) -> str:
+    assert isinstance(end.data, DayClosed)
+    return end.data.date.isoformat()
 
 
 def _told(own: Sequence[Recorded]) -> dict[Month, Told]:

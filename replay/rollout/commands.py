@@ -38,11 +38,11 @@ from projections.registry import REBUILT, Present, base_of, present
 from projections.rollout.versions import name_of
 from projections.store import GroupShard
 from projections.tiering.standing import STANDINGS
-from replay.front_door import NotSeen
 from replay.rebuild.digests import digests
 from replay.rebuild.in_place import Refill
 from replay.rollout.compare_live import compare_versions
 from replay.rollout.compare_orders import Reordered, compare_orders
+from replay.rollout.front_door import NotSeen
 from replay.rollout.steps import NotAllowed, Steps, behind, must_be_whole
 from replay.rollout.telling import told
 from replay.what_if.compare import Comparison

@@ -19,7 +19,7 @@ from projections.redis import RedisStore
 from projections.rollout.versions import STEPS, VERSIONS, begun, name_of
 from projections.store import GroupShard
 from projections.tiering.standing import STANDINGS
-from replay.front_door import NotSeen, record
+from replay.rollout.front_door import NotSeen, record
 from streams.broker.routing import shard_of
 from streams.folds.active_groups import decided
 from streams.journal import Journal

@@ -15,7 +15,7 @@ from domain.tiering.events import TierChanged
 from projections.redis import RedisStore
 from projections.store import GroupShard
 from projections.tiering.standing import STANDINGS
-from replay.front_door import NotSeen
+from replay.rollout.front_door import NotSeen
 from streams.journal import FORGOTTEN, Journal, Shard
 
 PATIENCE = 60.0

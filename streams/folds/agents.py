@@ -26,6 +26,7 @@ from projections.registry import AGENTS
 from streams.broker.batch import NUDGE, Batch, open_batch, place_of
 from streams.broker.kafka import FETCH_WAIT_MS, RECORDED, fetch_wait_ms
 from streams.folds.active_groups import Register
+from streams.folds.restatements import tell_unfinished
 from streams.folds.shard_fold import Emit
 from streams.folds.turns import begin_turns
 from streams.folds.worker import FoldWorker, Live
@@ -175,6 +176,7 @@ def worker(
         nonlocal turns_due
         if time.monotonic() >= turns_due:
             await begin_turns(journal, await register.carried(), emit)
+            await asyncio.to_thread(tell_unfinished, journal)
             turns_due = time.monotonic() + TURNS_EVERY
 
     app.looks.append(lambda: _surely(begin(), "turns_not_told"))

@@ -71,6 +71,11 @@ SCHEMES_SILENT = Gauge(
     "Live schemes of which no version tells of changes of tier",
     registry=REGISTRY,
 )
+RESTATEMENTS_UNFINISHED = Gauge(
+    "tierfold_restatements_unfinished",
+    "Restatements that were promoted or rolled back and have not reached all customers",
+    registry=REGISTRY,
+)
 OWN_WORD_SET_ASIDE = Counter(
     "tierfold_own_word_set_aside",
     "Events of the bank's own that went to quarantine: a report or a decision is missing",

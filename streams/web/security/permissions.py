@@ -57,6 +57,9 @@ GRANTS = {
         "decision", ("auditor", "privacy-officer", "supervisor", "channel", "manager")
     ),
     ("GET", "/v1/versions"): Grant("versions", ("tier-owner", "supervisor", "auditor", "operator")),
+    ("GET", "/v1/restatements"): Grant(
+        "restatements", ("tier-owner", "supervisor", "auditor", "operator")
+    ),
     ("POST", "/v1/what-if"): Grant("what-if", ("tier-owner",)),
 }
 SUBJECTS = {"customer": "customer", "household": "household", "company": "company"}

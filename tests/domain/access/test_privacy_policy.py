@@ -63,6 +63,15 @@ OWN_WORD = frozenset(
             "version-withdrawn",
         ),
         *(
+            "months-restated",
+            "restatement-proposed",
+            "restatement-approved",
+            "restatement-promoted",
+            "restatement-rolled-back",
+            "restatement-applied",
+            "restatement-withdrawn",
+        ),
+        *(
             "identity-told",
             "membership-changed",
             "member-month-reported",

@@ -52,10 +52,6 @@ SCOPE = Scope(MONTHS[:5])
 SEEDS = range(sized(40, 400))
 
 
-class Happened(tuple[Proposed, int]):
-    """What happened to somebody, and how many months late it became known."""
-
-
 def happened(chance: random.Random, number: int, month: str) -> Interaction:
     """Something that changes what a month comes to."""
     account = chance.choice(["a", "b"])
@@ -273,7 +269,7 @@ async def test_live_states_are_those_of_the_journal_through_it_all(seed: int) ->
                 for part, state in zip(fold.group.parts, by_group[fold.group.name], strict=True)
             ]
             keys = [(part.key, WHO) for part in fold.group.parts]
-            for store in (fold._store, other._store, rebuilt):  # noqa: SLF001 - each has its own
+            for store in (fold._store, other._store, rebuilt):
                 kept = await store.load(place, keys)
                 assert [one.state if one else None for one in kept] == wanted
 
