@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.cli.who import by
-from deploy.terminal import DataDir, Json, settings_of, show
+from deploy.terminal import DataDir, Json, UserError, settings_of, show
 
 if TYPE_CHECKING:
     from domain.restatements.lifecycle import Restatement
@@ -152,10 +152,14 @@ def verify(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
     from deploy.terminal import progress
     from deploy.wiring import existing_journal
     from replay.restatements.verify import verified
+    from streams.folds.restatements import restatements
 
     journal = existing_journal(settings_of(data_dir))
+    known = restatements(journal).known
+    if name not in known:
+        raise UserError(f"there is no restatement {name}")
     with progress("customers verified") as advance:
-        found = verified(journal, name, advance)
+        found = verified(journal, name, known[name].scope, advance)
     show(found._asdict(), as_json)
     if found.differ:
         raise typer.Exit(1)

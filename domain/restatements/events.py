@@ -7,8 +7,8 @@ from pydantic import Field
 from domain.accounts.ledger import Ledger
 from domain.accounts.monthly_facts import MonthlyFacts
 from domain.event import NOBODY, Identifier, Interaction, Line, Stream
-from domain.households.events import MonthName
-from domain.households.membership import Told
+from domain.households.events import KINDS, MonthName
+from domain.households.membership import Sums, Told
 from domain.rollout.events import Digest
 from domain.tiering.policy import SchemeName
 
@@ -90,7 +90,7 @@ class MonthsRestated(Interaction):
     `after` of the stream, and if no month has been closed since; `ledger` is as it would be by
     then, `rows` has the months that differ, and `gone` those that count no more. `placed` has the
     versions of all events that count where they belong. `told` is what the customer's household or
-    group came to, as it was told. `wrong` names, by scheme, the changes of tier that were told and
+    group came to, month by month. `wrong` names, by scheme, the changes of tier that were told and
     would not have been.
     """
 
@@ -105,6 +105,25 @@ class MonthsRestated(Interaction):
     gone: tuple[MonthName, ...] = ()
     told: dict[MonthName, Told] = Field(default_factory=dict)
     wrong: dict[SchemeName, tuple[Identifier, ...]] = Field(default_factory=dict)
+
+
+class WholeMonthRestated(Interaction):
+    """What a household or company group comes to in a month, where those of its `members` have been
+    restated.
+
+    All of it, and by shares; of no members, nothing.
+    """
+
+    concerns = KINDS
+    senders = NOBODY
+    customer_seen = False
+    restatement: Identifier
+    taken_back: bool = False
+    month: MonthName
+    members: tuple[Stream, ...]
+    people: Annotated[int, Field(ge=0)]
+    total: Sums
+    shared: Sums
 
 
 STEPS = (

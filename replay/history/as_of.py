@@ -18,7 +18,7 @@ from domain.envelope import Recorded
 from domain.event_types import type_keys
 from domain.households.membership import Member, Sums, counted_on, summed
 from domain.restatements.events import MonthsRestated
-from domain.restatements.scope import in_place, placed_by
+from domain.restatements.scope import held, in_place
 from projections.bank.day_end import ends_a_month
 from projections.customers.group import CUSTOMERS
 from projections.customers.states import Facts
@@ -48,11 +48,11 @@ def events_of(
     belong, if that was decided by then.
     """
     shard = journal[shard_of(stream, len(journal))]
-    if occurred is not None and (placed := placed_then(shard, stream, recorded)) is not None:
+    if occurred is not None and (said := restated_then(shard, stream, recorded)) is not None:
         own_events = list(history(shard, stream, event_types=group.event_types or ()))
         yield from (
             event
-            for event in in_place(own_events, broadcasts(group, shard), placed)
+            for event in in_place(own_events, broadcasts(group, shard), said.placed, said.told)
             if _within(event, recorded, occurred) and (upto is None or event.position <= upto)
         )
         return
@@ -71,18 +71,17 @@ def events_of(
             yield event
 
 
-def placed_then(
+def restated_then(
     shard: Shard, stream: str, recorded: datetime | None = None
-) -> tuple[int, ...] | None:
-    """The versions of a customer's events that count where they belong, by what was recorded at a
-    time or before; None if nothing was ever restated.
-    """
+) -> MonthsRestated | None:
+    """What was restated of a customer and holds, by what was recorded at a time or before."""
     said = [
         event
         for event in history(shard, stream, event_types=type_keys(MonthsRestated))
         if recorded is None or event.recorded_at <= recorded
     ]
-    return placed_by(said, ends_of_months(shard)) if said else None
+    holding = held(said, ends_of_months(shard)) if said else []
+    return holding[-1] if holding else None
 
 
 def ends_of_months(shard: Shard) -> list[Recorded]:

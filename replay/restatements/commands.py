@@ -1,7 +1,7 @@
 """How is a restatement proposed, compared, approved, promoted, rolled back and withdrawn?"""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -9,8 +9,7 @@ from uuid import uuid4
 
 from domain.access.four_eyes import same_person
 from domain.calendar import Month, month_of
-from domain.envelope import Proposed
-from domain.event_types import type_keys
+from domain.envelope import Proposed, Recorded, in_order
 from domain.restatements import lifecycle
 from domain.restatements.events import (
     STREAM,
@@ -22,20 +21,23 @@ from domain.restatements.events import (
     RestatementRolledBack,
     RestatementStep,
     RestatementWithdrawn,
+    WholeMonthRestated,
 )
 from domain.restatements.lifecycle import Restatement
-from replay.history.as_of import ends_of_months
+from replay.history.as_of import ends_of_months, history
 from replay.restatements.compare import Counting, Report
-from replay.restatements.one_customer import Outcome, Restating
+from replay.restatements.one_customer import Outcome
+from replay.restatements.plan import Asked, Plan, by_shard
 from replay.rollout.commands import RolloutDependencies
 from replay.rollout.front_door import record
 from replay.rollout.steps import NotAllowed
 from streams.broker.routing import shard_of
 from streams.folds.restatements import restatements
-from streams.journal import FORGOTTEN, Journal, Shard
+from streams.journal import FORGOTTEN, Journal
 
 SOURCE = "tierfold/restatements"
-CHUNK_CUSTOMERS = 200
+CHUNK = 200
+"""Customers that are restated at once."""
 UNAPPROVED = "0" * 64
 """The digest of no comparison."""
 ATTEMPTS = 20
@@ -107,15 +109,21 @@ async def _compared(
 ) -> Report:
     """What it would change by what was recorded up to some positions."""
     policies = list(deps.present().rules.policies.values())
+    plan = Plan(deps.journal, name, known.scope, policies, upto)
     counting = Counting(name, known.scope, policies)
+
+    def count(advance: Callable[[int], None]) -> None:
+        for asked in plan.alone():
+            found = plan.outcome(asked)
+            if not plan.waits(asked, found) and found is not None:
+                counting.add(found)
+            advance(1)
+        for asked in plan.together():
+            if (found := plan.outcome(asked)) is not None:
+                counting.add(found)
+
     with deps.progress("customers compared", None) as advance:
-        for shard, position in zip(deps.journal, upto, strict=True):
-            restating = Restating(shard, policies, position)
-            for stream in await asyncio.to_thread(restating.concerned, known.scope):
-                found = await asyncio.to_thread(restating.outcome, stream, name, known.scope)
-                if found is not None:
-                    counting.add(found)
-                advance(1)
+        await asyncio.to_thread(count, advance)
     return counting.report()
 
 
@@ -137,88 +145,97 @@ async def _apply(
     deps: RolloutDependencies, name: str, by: str, *, taken_back: bool
 ) -> dict[str, Any]:
     """Restate every customer whose months it changes, and note how many these are."""
-    applying = _Applying(deps, name, taken_back=taken_back)
+    known = _known(deps.journal, name)
+    policies, upto = list(deps.present().rules.policies.values()), known.approvals[-1].upto
+    plan = Plan(deps.journal, name, known.scope, policies, upto, taken_back=taken_back)
+    step = await asyncio.to_thread(_last_step, deps.journal, name)
+    reaching = _Reaching(deps, step, plan)
     with deps.progress("customers restated", None) as advance:
         reached = 0
-        for shard in deps.journal:
-            streams = await asyncio.to_thread(applying.streams, shard)
-            for start in range(0, len(streams), CHUNK_CUSTOMERS):
-                some = streams[start : start + CHUNK_CUSTOMERS]
-                reached += await applying.reach(shard, some)
-                advance(len(some))
+        for some in by_shard(await asyncio.to_thread(reaching.alone), deps.journal, CHUNK):
+            reached += await reaching.reach(some)
+            advance(len(some))
+        corrected = await asyncio.to_thread(lambda: plan.corrected)
+        await record(
+            deps.journal,
+            deps.producer,
+            [_named(step, whole, said) for whole, said in corrected.words],
+        )
+        for some in by_shard(list(plan.together()), deps.journal, CHUNK):
+            reached += await reaching.reach(some)
+            advance(len(some))
     await _take(deps, RestatementApplied(restatement=name, customers=reached, by=by))
     return {"restatement": name, "customers": reached}
 
 
-class _Applying:
+class _Reaching:
     """Records what the months of customers come to, until it holds."""
 
-    def __init__(self, deps: RolloutDependencies, name: str, *, taken_back: bool) -> None:
+    def __init__(self, deps: RolloutDependencies, step: Recorded, plan: Plan) -> None:
         self._deps = deps
-        self._name = name
-        self._taken_back = taken_back
-        known = _known(deps.journal, name)
-        self._scope, self._upto = known.scope, known.approvals[-1].upto
-        self._policies = list(deps.present().rules.policies.values())
+        self._step = step
+        self._plan = plan
 
-    def streams(self, shard: Shard) -> list[str]:
-        """The customers of a shard who may be concerned, in order."""
-        if self._taken_back:
-            return sorted(
-                {
-                    event.stream
-                    for event in shard.events(sorted(type_keys(MonthsRestated)))
-                    if isinstance(event.data, MonthsRestated)
-                    and event.data.restatement == self._name
-                }
-            )
-        return self._restating(shard).concerned(self._scope)
+    def alone(self) -> list[Asked]:
+        """Those who do not wait for what others come to."""
+        return [
+            asked
+            for asked in self._plan.alone()
+            if not self._plan.waits(asked, self._plan.outcome(asked))
+        ]
 
-    def _restating(self, shard: Shard) -> Restating:
-        return Restating(shard, self._policies, self._upto[shard.number])
-
-    async def reach(self, shard: Shard, streams: Sequence[str]) -> int:
+    async def reach(self, some: Sequence[Asked]) -> int:
         """Restate these, as often as something happens to one of them meanwhile.
 
-        Gives how many the restatement, or that it was taken back, holds for.
+        Gives for how many it holds.
         """
-        waiting, reached = list(streams), set[str]()
+        waiting, reached = list(some), 0
         for _ in range(ATTEMPTS):
-            found, there = await asyncio.to_thread(self._outcomes, shard, waiting)
-            reached |= there
-            if not found:
-                return len(reached)
+            found = await asyncio.to_thread(self._outcomes, waiting)
+            reached += sum(outcome is None and done for _, outcome, done in found)
+            waiting = [asked for asked, outcome, _ in found if outcome is not None]
+            if not waiting:
+                return reached
             await record(
-                self._deps.journal, self._deps.producer, [self._event(each) for each in found]
+                self._deps.journal,
+                self._deps.producer,
+                [
+                    _named(self._step, outcome.stream, outcome.said)
+                    for _, outcome, _ in found
+                    if outcome is not None
+                ],
             )
-            waiting = [each.stream for each in found]
         raise NotAllowed(
-            f"something happens to {waiting[0]} all the time: give the command once more"
+            f"something happens to {waiting[0].stream} all the time: give the command once more"
         )
 
-    def _outcomes(self, shard: Shard, streams: Sequence[str]) -> tuple[list[Outcome], set[str]]:
-        """What is to be recorded, and for whom it holds already."""
-        restating = self._restating(shard)
-        found, there = list[Outcome](), set[str]()
-        for stream in streams:
-            if self._taken_back:
-                outcome = restating.taken_back(stream, self._name)
-                done = outcome is None
-            else:
-                done = restating.has(stream, self._name)
-                outcome = None if done else restating.outcome(stream, self._name, self._scope)
-            if outcome is not None:
-                found.append(outcome)
-            elif done:
-                there.add(stream)
-        return found, there
+    def _outcomes(self, some: Sequence[Asked]) -> list[tuple[Asked, Outcome | None, bool]]:
+        """What is to be recorded, and where it holds already."""
+        found = ((asked, self._plan.outcome(asked)) for asked in some)
+        return [
+            (asked, outcome, outcome is None and self._plan.is_done(asked))
+            for asked, outcome in found
+        ]
 
-    def _event(self, found: Outcome) -> Proposed:
-        """Named by what it follows, so that telling it twice is telling the same."""
-        whom = sha256(found.stream.encode()).hexdigest()[:32]
-        now = datetime.now(self._deps.zone)
-        name = f"{self._name}:{whom}:{found.said.after}"
-        return Proposed(SOURCE, name, found.stream, now, now.date(), found.said)
+
+def _named(step: Recorded, stream: str, said: MonthsRestated | WholeMonthRestated) -> Proposed:
+    """A word that follows from a step, named by all that it says: told twice, it is the same."""
+    data = in_order(said)
+    spelt = data.__pydantic_serializer__.to_json(data)
+    name = f"{said.restatement}:{sha256(f'{stream} '.encode() + spelt).hexdigest()[:40]}"
+    cause = f"{step.source}#{step.id}"
+    return Proposed(SOURCE, name, stream, step.occurred_at, step.business_date, data, cause)
+
+
+def _last_step(journal: Journal, name: str) -> Recorded:
+    """The last promotion or roll-back of a restatement."""
+    steps = history(journal[shard_of(STREAM, len(journal))], STREAM)
+    return [
+        event
+        for event in steps
+        if isinstance(event.data, RestatementPromoted | RestatementRolledBack)
+        and event.data.restatement == name
+    ][-1]
 
 
 def _known(journal: Journal, name: str) -> Restatement:

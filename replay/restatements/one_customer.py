@@ -5,19 +5,20 @@ History is folded twice: as it came, and with late events in their place.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 import msgspec
 
 from domain.accounts.events import TransactionReversed
+from domain.accounts.monthly_facts import MonthlyFacts
 from domain.bank.events import DayClosed
 from domain.calendar import Month
 from domain.envelope import Recorded
 from domain.event_types import type_key
-from domain.households.events import WholeMonthClosed
 from domain.households.membership import Told
 from domain.restatements.events import MonthsRestated
-from domain.restatements.scope import Scope, came_late, holds, in_place
+from domain.restatements.scope import Scope, came_late, held, in_place, told_by
 from domain.tiering.assessment import Standing
 from domain.tiering.events import TierChanged
 from domain.tiering.policy import TierPolicy
@@ -30,10 +31,11 @@ from streams.journal import Shard, part_decoder
 
 ASSESSED = ("assessment", "household")
 """The grounds of what a month's end told."""
-
-
 REVERSED = type_key(TransactionReversed)
 CHUNK_ROWS = 10_000
+NOTHING: Mapping[Month, Told] = MappingProxyType({})
+Change = tuple[Any, Any]
+"""Into which tier, and from which day on."""
 
 
 class LateHead(msgspec.Struct, gc=False):
@@ -45,29 +47,41 @@ class LateHead(msgspec.Struct, gc=False):
 
 
 class Outcome(NamedTuple):
-    """What the months of a customer come to, the events that this puts in their place or takes out
-    of it, and the standings in each live scheme before and after.
+    """What the months of a customer come to, and what they came to before; the events that this
+    puts in their place or takes out of it; the standings in each live scheme before and after.
     """
 
     stream: str
     said: MonthsRestated
+    was: tuple[MonthlyFacts, ...]
     moved: tuple[Recorded, ...]
     before: tuple[Standing, ...]
     after: tuple[Standing, ...]
 
 
 class Restating:
-    """Computes outcomes in one shard, under the live policies of all schemes.
+    """Computes outcomes in one shard of one restatement, which may be taken back, under the live
+    policies of all schemes.
 
     What was recorded behind the position `upto` is not put in its place, if that is said.
     """
 
     def __init__(
-        self, shard: Shard, policies: Sequence[TierPolicy], upto: int | None = None
+        self,
+        shard: Shard,
+        name: str,
+        scope: Scope,
+        policies: Sequence[TierPolicy] = (),
+        upto: int | None = None,
+        *,
+        taken_back: bool = False,
     ) -> None:
         self._shard = shard
+        self._name = name
+        self._scope = scope
         self._policies = policies
         self._upto = upto
+        self._taken_back = taken_back
         self._group: Group = customers_under(policies)
 
     @cached_property
@@ -75,70 +89,71 @@ class Restating:
         """The ends of months of the shard, as they concern customers."""
         return broadcasts(self._group, self._shard)
 
-    def concerned(self, scope: Scope) -> list[str]:
-        """The customers who may have a late event in a scope, in order.
+    def concerned(self) -> list[str]:
+        """The customers whose months it may change, in order.
 
         Trap: on which day a reversal counts is sealed. So each that came behind the end of the
         first month may be late.
         """
-        if scope.customers:
-            return [each for each in sorted(scope.customers) if self._shard.rows(each, limit=1)]
-        first = next((end.position for end in self.ends if _day(end)[:7] >= min(scope.months)), 0)
-        return sorted(set(self._may_be_late(scope, first))) if first else []
+        if self._taken_back:
+            return sorted({event.stream for event in self.words()})
+        named = self._scope.customers
+        if named:
+            return [each for each in sorted(named) if self._shard.rows(each, limit=1)]
+        months = self._scope.months
+        first = next((end.position for end in self.ends if _day(end)[:7] >= min(months)), 0)
+        return sorted(set(self._may_be_late(first))) if first else []
 
-    def _may_be_late(self, scope: Scope, after: int) -> Iterator[str]:
-        decode = part_decoder(LateHead)
-        while rows := self._shard.stored(after, CHUNK_ROWS, self._upto):
-            for row in rows:
-                if row.stream.startswith("customer:"):
-                    head = decode(row.state)
-                    belongs = row.event_type == REVERSED or head.business_date[:7] in scope.months
-                    sent = scope.source in (None, head.source) and head.id.startswith(
-                        scope.ids or ""
-                    )
-                    if belongs and sent:
-                        yield row.stream
-            after = rows[-1].position
+    def words(self) -> Iterator[Recorded]:
+        """All that was recorded of it, of customers who are not forgotten."""
+        for event in self._shard.events([type_key(MonthsRestated)]):
+            if isinstance(event.data, MonthsRestated) and event.data.restatement == self._name:
+                yield event
 
-    def outcome(self, stream: str, name: str, scope: Scope) -> Outcome | None:
-        """What it comes to if the late events in a scope are put in their place.
+    def outcome(self, stream: str, told: Mapping[Month, Told] = NOTHING) -> Outcome | None:
+        """What it comes to, where households and groups came to what is `told`.
 
-        None if none is, or nothing changes.
+        None if nothing changes.
         """
         own = list(history(self._shard, stream))
-        known = self._placed(own)
-        fresh = {
+        said = held(own, self.ends)
+        known = frozenset(said[-1].placed if said else ())
+        moved = self._placed_by_it(own) if self._taken_back else self._late(own, known)
+        before = told_by(own, self.ends)
+        if not moved and all(before.get(month) == each for month, each in told.items()):
+            return None
+        placed = known - moved if self._taken_back else known | moved
+        return self._outcome(own, placed, moved, {**before, **told})
+
+    def is_done(self, stream: str) -> bool:
+        """Whether it holds for a customer, or was taken back there, as is wanted."""
+        own = held(list(history(self._shard, stream)), self.ends)
+        of_it = [each for each in own if each.restatement == self._name]
+        return bool(of_it) and of_it[-1].taken_back == self._taken_back
+
+    def rows_of(self, stream: str) -> list[MonthlyFacts]:
+        """The months of a customer that it has changed, as they are and as they were."""
+        own = list(history(self._shard, stream))
+        months = self._folded(self._as_it_came(own)).facts.months
+        versions = {
             event.version
             for event in own
-            if event.version not in known
-            and (self._upto is None or event.position <= self._upto)
-            and scope.has(event)
-            and came_late(event, self.ends)
+            if isinstance(event.data, MonthsRestated) and event.data.restatement == self._name
         }
-        return self._outcome(own, name, known | fresh, fresh) if fresh else None
+        of_it = [each for each in months.superseded or () if each.version in versions]
+        names = {name for each in of_it for name in (*each.rows, *each.fresh)}
+        now = [row for name, row in months.rows.items() if name in names]
+        return [*now, *(row for each in of_it for row in each.rows.values())]
 
-    def taken_back(self, stream: str, name: str) -> Outcome | None:
-        """What it comes to if a restatement is taken back; None if it does not hold here."""
-        own = list(history(self._shard, stream))
-        known, gone = self._placed(own), self._placed_by(own, name)
-        return self._outcome(own, name, known - gone, gone, taken_back=True) if gone else None
-
-    def has(self, stream: str, name: str) -> bool:
-        """Whether a restatement holds for a customer."""
-        return bool(self._placed_by(list(history(self._shard, stream)), name))
-
-    def holds(self, event: Recorded) -> bool:
-        """Whether a word of a restatement holds."""
-        return holds(event, self.ends)
-
-    def is_so(self, event: Recorded) -> bool:
-        """Whether a word says what history before it comes to, with what is placed in its place."""
+    def is_so(self, event: Recorded) -> bool | None:
+        """Whether a word says what the history before it comes to; None if it does not hold."""
+        own = list(history(self._shard, event.stream))
         said = cast("MonthsRestated", event.data)
-        own = [
-            each for each in history(self._shard, event.stream) if each.position < event.position
-        ]
+        if said not in held(own, self.ends):
+            return None
+        before = [each for each in own if each.position < event.position]
         ends = [end for end in self.ends if end.position < event.position]
-        then = self._folded(in_place(own, ends, said.placed)).facts
+        then = self._folded(in_place(before, ends, said.placed, said.told)).facts
         rows = {row.month: row for row in said.rows}
         return (
             said.ledger == then.ledger
@@ -146,27 +161,35 @@ class Restating:
             and not {*said.gone} & then.months.rows.keys()
         )
 
-    def _held(self, own: Sequence[Recorded]) -> Iterator[Recorded]:
-        """The restatements of a customer that held, in order."""
-        for event in own:
-            if isinstance(event.data, MonthsRestated) and holds(event, self.ends):
-                yield event
+    def _may_be_late(self, after: int) -> Iterator[str]:
+        decode, scope = part_decoder(LateHead), self._scope
+        while rows := self._shard.stored(after, CHUNK_ROWS, self._upto):
+            for row in rows:
+                if row.stream.startswith("customer:"):
+                    head = decode(row.state)
+                    belongs = row.event_type == REVERSED or head.business_date[:7] in scope.months
+                    if belongs and scope.sent(head.source, head.id):
+                        yield row.stream
+            after = rows[-1].position
 
-    def _placed(self, own: Sequence[Recorded]) -> frozenset[int]:
-        """The versions that count where they belong by now."""
-        found: tuple[int, ...] = ()
-        for event in self._held(own):
-            found = cast("MonthsRestated", event.data).placed
-        return frozenset(found)
+    def _late(self, own: Sequence[Recorded], known: Collection[int]) -> frozenset[int]:
+        """The versions that are to be put in their place, and are not."""
+        return frozenset(
+            event.version
+            for event in own
+            if event.version not in known
+            and (self._upto is None or event.position <= self._upto)
+            and self._scope.has(event)
+            and came_late(event, self.ends)
+        )
 
-    def _placed_by(self, own: Sequence[Recorded], name: str) -> frozenset[int]:
-        """Those of them that a restatement put in their place."""
+    def _placed_by_it(self, own: Sequence[Recorded]) -> frozenset[int]:
+        """The versions that are in their place by it."""
         before: frozenset[int] = frozenset()
         of_it: frozenset[int] = frozenset()
-        for event in self._held(own):
-            said = cast("MonthsRestated", event.data)
+        for said in held(own, self.ends):
             now = frozenset(said.placed)
-            if said.restatement == name:
+            if said.restatement == self._name:
                 of_it = frozenset() if said.taken_back else of_it | (now - before)
             before = now
         return of_it & before
@@ -174,38 +197,38 @@ class Restating:
     def _outcome(
         self,
         own: Sequence[Recorded],
-        name: str,
         placed: Collection[int],
         moved: Collection[int],
-        *,
-        taken_back: bool = False,
+        told: Mapping[Month, Told],
     ) -> Outcome | None:
-        first = own[0].position
-        came = sorted(
-            [*own, *(end for end in self.ends if end.position > first)],
-            key=lambda event: event.position,
-        )
-        as_is, then = self._folded(came), self._folded(in_place(own, self.ends, placed))
+        true = in_place(own, self.ends, placed, told)
+        as_is, then = self._folded(self._as_it_came(own)), self._folded(true)
         rows, was = then.facts.months.rows, as_is.facts.months.rows
         differ = [rows[month] for month in sorted(rows) if was.get(month) != rows[month]]
         gone = tuple(sorted(was.keys() - rows.keys()))
-        if not (differ or gone):
+        if not (differ or gone) and told == told_by(own, self.ends):
             return None
         said = MonthsRestated.model_construct(
-            restatement=name,
-            taken_back=taken_back,
+            restatement=self._name,
+            taken_back=self._taken_back,
             after=own[-1].version,
             placed=tuple(sorted(placed)),
             ledger=then.facts.ledger,
             rows=tuple(differ),
             gone=gone,
-            told=_told(own),
-            wrong=self._wrong(own, in_place(own, self.ends, placed)),
+            told=dict(sorted(told.items())),
+            wrong=self._wrong(own, true),
         )
         event = own[-1]._replace(version=own[-1].version + 1, data=said)
         after = cast("History", self._group.evolve(as_is, event))
         late = tuple(each for each in own if each.version in moved)
-        return Outcome(own[0].stream, said, late, as_is.standings, after.standings)
+        changed = [row.month for row in differ]
+        believed = tuple(was[month] for month in (*changed, *gone) if month in was)
+        return Outcome(own[0].stream, said, believed, late, as_is.standings, after.standings)
+
+    def _as_it_came(self, own: Sequence[Recorded]) -> list[Recorded]:
+        ends = [end for end in self.ends if end.position > own[0].position]
+        return sorted([*own, *ends], key=lambda event: event.position)
 
     def _folded(self, events: Sequence[Recorded]) -> History:
         states: Any = self._group.initial
@@ -214,35 +237,31 @@ class Restating:
         return cast("History", states)
 
     def _wrong(
-        self, own: Sequence[Recorded], in_their_place: Sequence[Recorded]
+        self, own: Sequence[Recorded], true: Sequence[Recorded]
     ) -> dict[str, tuple[str, ...]]:
-        """By scheme, what was told by its live policy, and would not have been."""
-        said = [event for event in own if isinstance(event.data, TierChanged)]
+        """By scheme, what was told by its live policy and would not have been, and was not named
+        before.
+        """
         named = {
-            name
-            for event in self._held(own)
-            for names in cast("MonthsRestated", event.data).wrong.values()
-            for name in names
+            name for said in held(own, self.ends) for names in said.wrong.values() for name in names
         }
-        true = self._changes(in_their_place)
-        found: dict[str, tuple[str, ...]] = {}
-        for policy in self._policies:
+        changes, found = self._changes(true), dict[str, tuple[str, ...]]()
+        for policy in sorted(self._policies, key=lambda each: each.scheme):
             wrong = tuple(
                 event.id
-                for event in said
-                if isinstance(event.data, TierChanged)
-                and event.data.policy == policy.label
-                and event.data.ground in ASSESSED
+                for event in own
+                if isinstance(said := event.data, TierChanged)
+                and (said.policy, said.ground in ASSESSED) == (policy.label, True)
                 and event.id not in named
-                and (event.data.after, event.data.effective) not in true[policy.scheme]
+                and (said.after, said.effective) not in changes[policy.scheme]
             )
             found |= {policy.scheme: wrong} if wrong else {}
-        return dict(sorted(found.items()))
+        return found
 
-    def _changes(self, events: Sequence[Recorded]) -> Mapping[str, set[tuple[Any, Any]]]:
-        """By scheme, into which tier and from which day on a history moves somebody."""
+    def _changes(self, events: Sequence[Recorded]) -> Mapping[str, set[Change]]:
+        """By scheme, the changes of tier by a history."""
         states: Any = self._group.initial
-        found: dict[str, set[tuple[Any, Any]]] = {each.scheme: set() for each in self._policies}
+        found: dict[str, set[Change]] = {each.scheme: set() for each in self._policies}
         for event in events:
             before, states = states, self._group.evolve(states, event)
             rows = with_disputes(states.facts.months.rows, states.complaints)
@@ -258,13 +277,3 @@ class Restating:
 def _day(end: Recorded) -> str:
     assert isinstance(end.data, DayClosed)
     return end.data.date.isoformat()
-
-
-def _told(own: Sequence[Recorded]) -> dict[Month, Told]:
-    """What a customer's household or group came to, month by month, as it was told last."""
-    told = {
-        said.month: Told(said.whole, said.total, said.shared, said.beside)
-        for event in own
-        if isinstance(said := event.data, WholeMonthClosed)
-    }
-    return dict(sorted(told.items()))

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from domain.event_types import type_keys
-from domain.restatements.events import MonthsRestated
+from domain.restatements.scope import Scope
 from replay.restatements.one_customer import Restating
 from streams.journal import Journal
 
@@ -17,18 +16,16 @@ class Verified(NamedTuple):
     differ: tuple[str, ...]
 
 
-def verified(journal: Journal, name: str, progress: Callable[[int], None]) -> Verified:
+def verified(
+    journal: Journal, name: str, scope: Scope, progress: Callable[[int], None]
+) -> Verified:
     """Compute each once more, from what was recorded before it; the forgotten are left out."""
     computed, differ = 0, list[str]()
     for shard in journal:
-        restating = Restating(shard, [])
-        for event in shard.events(sorted(type_keys(MonthsRestated))):
-            said = event.data
-            assert isinstance(said, MonthsRestated)
-            if said.restatement != name or not restating.holds(event):
-                continue
-            computed += 1
-            if not restating.is_so(event):
-                differ.append(event.stream)
+        restating = Restating(shard, name, scope)
+        for event in restating.words():
+            sound = restating.is_so(event)
+            computed += sound is not None
+            differ += [event.stream] if sound is False else []
             progress(1)
     return Verified(name, computed, tuple(differ))

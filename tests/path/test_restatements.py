@@ -205,7 +205,7 @@ def test_a_promotion_that_is_cut_off_goes_on_and_tells_nobody_twice(running: Run
 
 
 def test_who_may_not_is_told_why(running: Running) -> None:
-    """An open month, one before the journal, nobody known, an overlap, a second person, a digest."""
+    """An open month, one before the journal, a stranger, an overlap, four eyes, a digest."""
     june = propose(running, "r1", "--month", "2026-06", code=2)
     early = propose(running, "r1", "--month", "2020-01", code=2)
     nobody = propose(running, "r1", "--month", "2026-02", "--customer", "nobody", code=2)

@@ -21,6 +21,7 @@ from domain.accounts.events import (
     TransactionPosted,
     TransactionReversed,
 )
+from domain.accounts.ledger import Ledger
 from domain.bank.events import DayClosed
 from domain.campaigns.events import CampaignTouched
 from domain.cases.events import ComplaintClosed, ComplaintOpened
@@ -58,6 +59,7 @@ from domain.offers.events import (
     OfferLapsed,
     OfferPresented,
 )
+from domain.restatements.events import MonthsRestated, WholeMonthRestated
 from domain.tiering.events import TierOverridden
 from projections.offers.group import REACTIONS
 from projections.projection import Group, States
@@ -209,6 +211,29 @@ happenings: st.SearchStrategy[Interaction] = st.one_of(
         whole=wholes,
         month=st.sampled_from(["2026-01", "2026-02"]),
         members=st.just(1),
+        total=sums,
+        shared=sums,
+    ),
+    st.builds(
+        MonthsRestated,
+        restatement=names,
+        after=st.integers(1, 30),
+        placed=st.just((1, 2)),
+        ledger=st.sampled_from(
+            [
+                Ledger(closed_through="2026-01", products=frozenset("abc")),
+                Ledger(since="2025-12", closed_through="2026-02"),
+            ]
+        ),
+        rows=st.lists(months, max_size=2).map(tuple),
+        gone=st.sampled_from([(), ("2026-01",)]),
+    ),
+    st.builds(
+        WholeMonthRestated,
+        restatement=names,
+        month=st.sampled_from(["2026-01", "2026-02"]),
+        members=st.just(("customer:1",)),
+        people=st.integers(0, 1),
         total=sums,
         shared=sums,
     ),

@@ -64,6 +64,7 @@ OWN_WORD = frozenset(
         ),
         *(
             "months-restated",
+            "whole-month-restated",
             "restatement-proposed",
             "restatement-approved",
             "restatement-promoted",

@@ -160,8 +160,8 @@ DAY = date(2026, 7, 5)
 
 def restate(book: Book, name: str = "r1", scope: Scope = SCOPE, *, back: bool = False) -> bool:
     """Restate what came late for the customer; whether anything changes."""
-    restating = Restating(book.journal[0], POLICIES_LIVE)
-    found = restating.taken_back(WHO, name) if back else restating.outcome(WHO, name, scope)
+    restating = Restating(book.journal[0], name, scope, POLICIES_LIVE, taken_back=back)
+    found = restating.outcome(WHO)
     if found is None:
         return False
     book.record([proposed(found.said, f"{name}-{back}", WHO, DAY)], RESTATED_AT)

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
+from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from domain.calendar import days_in, ends_month, month_of
 from domain.envelope import Proposed, Recorded
 from domain.households.events import HouseholdJoined, WholeMonthClosed
 from domain.households.membership import Sums
+from domain.restatements.scope import Scope
 from domain.rollout.events import RULED, SchemeSwitched
 from domain.tiering.assessment import announced_on
 from domain.tiering.events import TierChanged, TierOverridden, TierOverrideWithdrawn
@@ -34,13 +36,14 @@ from projections.tiering.announcing import DAY
 from projections.tiering.standing import standings, steps
 from projections.views.history import customers_under
 from replay.history.as_of import events_of
+from replay.restatements.one_customer import Restating
 from streams.broker.batch import Batch
 from streams.broker.routing import shard_of
 from streams.folds import derived_fold
 from streams.folds.derived_fold import DerivedFold
 from streams.folds.shard_fold import ShardFold
-from streams.journal import Journal
-from tests.conftest import Dying, proposed
+from streams.journal import Arrival, Journal, LogOffset
+from tests.conftest import NOON, Dying, proposed
 from tests.sizes import sized
 from tests.streams.folds.test_shard_fold import recorded_batches
 
@@ -236,7 +239,8 @@ def expected(
         if not turn:
             continue
         place, policy = [*policies].index(turn), policies[turn]
-        taken = steps(policy, before.standings[place], event, states.facts.months.rows)
+        rows = states.facts.months.known_at(event)
+        taken = steps(policy, before.standings[place], event, rows)
         for standing in taken if event in known else [states.standings[place]]:
             told = announced_on(policy, standing, today).tier
             if last and told != last:
@@ -300,3 +304,72 @@ async def test_whoever_dies_nothing_is_told_twice_or_not_at_all(
     await caught_up(folds, journal, store)
 
     assert [*the_same(policies, journal, heard)] == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_what_a_restatement_changes_is_told_once(
+    policies: dict[str, TierPolicy], journal: Journal, seed: int
+) -> None:
+    """In the middle of it all, and taken back; folded once more, the same is told again."""
+    store, heard = MemoryStore(), Heard()
+    events = history(seed)
+    cuts = [0, len(events) // 3, 2 * len(events) // 3, len(events)]
+    for number, (start, end) in enumerate(pairwise(cuts)):
+        record(journal, [*events[start:end], *([] if number else late(events[end]))])
+        for fold in foldings(policies, store, journal, heard):
+            await fold.catch_up()
+        if number < 2:
+            said = restated(policies, journal, taken_back=bool(number))
+            assert said
+            record(journal, said)
+    await caught_up(foldings(policies, store, journal, heard), journal, store)
+    assert [*the_same(policies, journal, heard)] == []
+
+    names, lost = {*heard.by_name}, MemoryStore()
+    await caught_up(foldings(policies, lost, journal, heard), journal, lost)
+    assert {*heard.by_name} == names
+    assert "restatement" in {
+        each.data.ground for each in heard.by_name.values() if isinstance(each.data, TierChanged)
+    }
+
+
+def late(now: Proposed) -> list[Proposed]:
+    """Much money that everybody had, and that comes when its month is over."""
+    day = now.business_date.replace(day=1) - timedelta(days=20)
+    return [
+        proposed(
+            TransactionPosted(
+                transaction="t", account="late", amount=70_000_000, currency="CNY", kind="in"
+            ),
+            f"late-{who}",
+            f"customer:{who}",
+            day,
+        )
+        for who in range(WHO)
+    ]
+
+
+def record(journal: Journal, events: Sequence[Proposed]) -> None:
+    """Record events in the journal's one shard."""
+    shard = journal[0]
+    shard.claim()
+    offset = shard.tracked("log") + 1
+    arrivals = [Arrival(offset, item, b"", event) for item, event in enumerate(events)]
+    shard.record(arrivals, LogOffset("log", offset), NOON)
+
+
+def restated(
+    policies: dict[str, TierPolicy], journal: Journal, *, taken_back: bool
+) -> list[Proposed]:
+    """Everybody's months with what came late in its place, or without it again."""
+    months = tuple(f"2026-{number:02d}" for number in range(1, 8))
+    restating = Restating(
+        journal[0], "r", Scope(months), list(policies.values()), taken_back=taken_back
+    )
+    found = [restating.outcome(f"customer:{who}") for who in range(WHO)]
+    day = FIRST + timedelta(days=DAYS)
+    return [
+        proposed(each.said, f"r-{each.stream}-{taken_back}", each.stream, day)
+        for each in found
+        if each is not None
+    ]
