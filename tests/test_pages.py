@@ -23,6 +23,7 @@ TRANSLATED = (
     "offers",
     "tiering",
     "schemes",
+    "restatements",
     "households",
     "persons",
     "history",
@@ -243,6 +244,29 @@ def test_run_several_schemes_from_top_to_bottom(bank: Running, tmp_path: Path) -
     assert bank.client.get("/v1/customers/100000/tier").json() == before
 
 
+def test_correct_the_past_from_top_to_bottom(bank: Running, tmp_path: Path) -> None:
+    """The page's commands, one after the other: somebody moves, and moves back."""
+    make_batch, feed, *asked = commands(page("restatements"))
+    subprocess.run(make_batch, shell=True, cwd=tmp_path, check=True)
+    assert bank.run(*shlex.split(feed)[1:], cwd=tmp_path).returncode == 0
+    bank.settle()
+    said: list[str] = []
+    for command in asked:
+        digest = re.findall(r"report digest (\w{64})", said[-1]) if "DIGEST" in command else [""]
+        answer = bank.run(*shlex.split(command.replace("DIGEST", digest[0]))[1:], cwd=tmp_path)
+        assert answer.returncode == 0, f"{command}: {answer.stderr.decode()}"
+        said.append(answer.stdout.decode())
+
+    _, compared, _, promoted, listed, verified, explained, back = said
+    assert "2026-02 of 1 customers, by 1 late events" in " ".join(compared.split())
+    assert re.search(r"customer:100012 .* mass .* platinum ", compared)
+    assert re.search(r"customers +1$", promoted, re.MULTILINE)
+    assert "batch-7" in listed
+    assert re.search(r"computed +1$", verified, re.MULTILINE)
+    assert "platinum" in explained
+    assert re.search(r"customers +1$", back, re.MULTILINE)
+
+
 def test_rebuild_and_verify(bank: Running, tmp_path: Path) -> None:
     """The page's commands, one after the other."""
     for command in commands(page("rebuild")):
@@ -366,7 +390,8 @@ TOOLS = [
     for command in EVERY_COMMAND
     if command.startswith(".venv/bin/tierfold")
     and not re.search(
-        " (replay|policy|models|audit|witness|privacy|identities|token|components) |--check",
+        " (replay|restate|policy|models|audit|witness|privacy|identities|token|components) "
+        "|late.jsonl|--check",
         command,
     )
 ]
