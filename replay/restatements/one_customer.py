@@ -113,7 +113,7 @@ class Restating:
     def outcome(self, stream: str, told: Mapping[Month, Told] = NOTHING) -> Outcome | None:
         """What it comes to, where households and groups came to what is `told`.
 
-        None if nothing changes.
+        None if nothing is late, and nothing else was told.
         """
         own = list(history(self._shard, stream))
         said = held(own, self.ends)
@@ -200,14 +200,12 @@ class Restating:
         placed: Collection[int],
         moved: Collection[int],
         told: Mapping[Month, Told],
-    ) -> Outcome | None:
+    ) -> Outcome:
         true = in_place(own, self.ends, placed, told)
         as_is, then = self._folded(self._as_it_came(own)), self._folded(true)
         rows, was = then.facts.months.rows, as_is.facts.months.rows
         differ = [rows[month] for month in sorted(rows) if was.get(month) != rows[month]]
         gone = tuple(sorted(was.keys() - rows.keys()))
-        if not (differ or gone) and told == told_by(own, self.ends):
-            return None
         said = MonthsRestated.model_construct(
             restatement=self._name,
             taken_back=self._taken_back,
