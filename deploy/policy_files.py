@@ -17,6 +17,7 @@ from deploy.terminal import UserError
 from domain.access.privacy_policy import PrivacyPolicy, unclassed
 from domain.bank.arrival_policy import ArrivalPolicy
 from domain.event_types import EVENTS
+from domain.notices.subscribers import Subscribers
 from domain.offers.catalogue import Catalogue
 from domain.rules.conditions import KINDS
 from domain.tiering.policy import TierPolicy
@@ -49,6 +50,11 @@ def read_rule(path: Path) -> TierPolicy | Precedence:
     if isinstance(said, dict) and "precedence" in said:
         return _shaped(path, said, TypeAdapter(Precedence))
     return _shaped(path, said, TypeAdapter(TierPolicy))
+
+
+def read_subscribers(path: Path) -> Subscribers:
+    """The bank's subscribers in a YAML or JSON file; raises `BadFile`."""
+    return _read(path, TypeAdapter(Subscribers))
 
 
 def read_catalogue(path: Path) -> Catalogue:

@@ -227,6 +227,21 @@ def run_notary(settings: Settings) -> None:
     notary_of(settings).run(stop)
 
 
+def run_outbox(settings: Settings) -> None:
+    """Tell subscribers what happened until a signal."""
+    from deploy.operations.notices import deliveries_of
+    from streams.outbox.outbox import alone
+    from streams.outbox.outbox import run as deliver
+
+    os.nice(NOTARY_NICE)
+    tell(settings, "outbox")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with alone(settings.outbox_dir):
+        deliver(deliveries_of(settings, journal_of(settings)), stop)
+
+
 def run_witness(settings: Settings, logs: Path, folder: Path) -> None:
     """Cosign the checkpoints of the logs whose keys are in a file, until a signal."""
     from datetime import UTC, datetime
@@ -275,6 +290,7 @@ PROCESSES = {
     "web": run_web,
     "guard": run_guard,
     "notary": run_notary,
+    "outbox": run_outbox,
 }
 TRACED = ("intake", "agents", "web")
 """Those through which a message or a question goes."""

@@ -82,6 +82,14 @@ class Settings(BaseSettings):
         default=POLICIES / "arrivals.yaml",
         description="What can be believed when it arrives, YAML or JSON.",
     )
+    subscribers: Path | None = Field(
+        default=None,
+        description="Who is told what happened, YAML or JSON; nobody, if none is named.",
+    )
+    outbox: Path | None = Field(
+        default=None,
+        description="The folder that says what subscribers were told; default: in data_dir.",
+    )
     timezone: str = Field(
         default="Asia/Shanghai", description="Where the bank's days begin and end."
     )
@@ -266,6 +274,11 @@ class Settings(BaseSettings):
     def evidence_dir(self) -> Path:
         """Where the evidence is."""
         return self.evidence or self.data_dir / "evidence"
+
+    @property
+    def outbox_dir(self) -> Path:
+        """Where it is kept what subscribers were told."""
+        return self.outbox or self.data_dir / "outbox"
 
     @property
     def facts(self) -> Path:

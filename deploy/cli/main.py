@@ -123,6 +123,16 @@ IDENTITIES = _group(
         "unmerge": "identities:unmerge",
     },
 )
+NOTICES = _group(
+    "notices",
+    "Other systems that are told what happened: how far each is, secrets, dead letters.",
+    {
+        "list": "notices:list_subscribers",
+        "secret": "notices:secret",
+        "undelivered": "notices:undelivered",
+        "deliver-again": "notices:deliver_again",
+    },
+)
 BACKUP = _group(
     "backup",
     "Copy what the embedded default keeps, while it runs.",
@@ -135,6 +145,7 @@ app = LazyGroup(
         "web": "processes:web",
         "guard": "processes:guard",
         "notary": "processes:notary",
+        "outbox": "processes:outbox",
         "witness": "processes:witness",
         "up": "stack:up",
         "components": "stack:components",
@@ -155,6 +166,7 @@ app = LazyGroup(
         "audit": AUDIT,
         "privacy": PRIVACY,
         "identities": IDENTITIES,
+        "notices": NOTICES,
         "backup": BACKUP,
     },
     "Tiers, folded from history.",

@@ -47,6 +47,13 @@ def notary() -> None:
     run("notary", Settings())
 
 
+def outbox() -> None:
+    """Run the outbox: tell subscribers what happened, by webhook and on the topic of notices."""
+    from deploy.processes import run
+
+    run("outbox", Settings())
+
+
 def witness(
     logs: Annotated[
         Path,

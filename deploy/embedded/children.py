@@ -40,6 +40,7 @@ LOADED = {
     "web": "streams.web.app",
     "guard": "replay.rebuild.guard",
     "notary": "replay.evidence.notary",
+    "outbox": "streams.outbox.outbox",
 }
 """What each of them needs beside that."""
 _FORKS = sys.platform == "linux"

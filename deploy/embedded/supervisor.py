@@ -21,7 +21,7 @@ from deploy.embedded import children
 from deploy.embedded import services as embedded
 from deploy.embedded.children import Child
 from deploy.embedded.tokens import write_tokens
-from deploy.policy_files import read_catalogue
+from deploy.policy_files import read_catalogue, read_subscribers
 from deploy.processes import LOG_BROKEN
 from deploy.settings import Settings
 from deploy.terminal import UserError
@@ -39,6 +39,8 @@ Its offsets begin anew, and a consumer that did not notice would skip. And what 
 of.
 """
 ALONE = ("web", "guard", "notary")
+OUTBOX = "outbox"
+"""What is there where somebody subscribes."""
 PATIENT = ("broker", "intake", "agents", "notary")
 """What works behind the answers: on a small machine whoever waits for one goes first."""
 RECYCLE = "recycle"
@@ -86,6 +88,10 @@ class Stack:
         begun_with(settings)  # a file that cannot be used is said before anything starts
         read_catalogue(settings.catalogue)
         screen_of(settings)
+        self._alone = ALONE
+        if settings.subscribers is not None:
+            read_subscribers(settings.subscribers)
+            self._alone = (*ALONE, OUTBOX)
         self._journal = whole_journal(settings)
 
     def start(self) -> None:
@@ -99,7 +105,7 @@ class Stack:
             self._make_tables()
         if self._settings.embedded:
             self._start_embedded()
-        for name in (*self._workers, *ALONE):
+        for name in (*self._workers, *self._alone):
             self._start(name)
 
     def watch(self, stop: threading.Event) -> None:
@@ -116,7 +122,7 @@ class Stack:
 
     def stop(self) -> None:
         """Stop all children, clients first."""
-        for name in (*ALONE, *self._workers, "broker", "redis"):
+        for name in (*self._alone, *self._workers, "broker", "redis"):
             if child := self._children.pop(name, None):
                 _end(child)
         if self._lock is not None:

@@ -24,6 +24,7 @@ from kafka.record.util import decode_varint
 __all__ = [
     "INTERACTIONS",
     "MESSAGE_LIMIT",
+    "NOTICES",
     "RECORDED",
     "Broker",
     "ConsumerRebalanceListener",
@@ -39,9 +40,11 @@ __all__ = [
 
 INTERACTIONS = "interactions"
 RECORDED = "recorded"
+NOTICES = "notices"
+"""Where other systems are told what happened."""
 OUTCOME_TOPIC = "outcomes"
 """Where senders are told what was set aside."""
-TOPICS = (INTERACTIONS, RECORDED, OUTCOME_TOPIC)
+TOPICS = (INTERACTIONS, RECORDED, OUTCOME_TOPIC, NOTICES)
 GROUP = "tierfold-intake"
 MESSAGE_LIMIT = 16 * 1024 * 1024
 FETCH_WAIT_MS = 20

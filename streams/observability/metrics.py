@@ -76,6 +76,24 @@ RESTATEMENTS_UNFINISHED = Gauge(
     "Restatements that were promoted or rolled back and have not reached all customers",
     registry=REGISTRY,
 )
+NOTICES_DELIVERED = Counter(
+    "tierfold_notices_delivered", "Notices handed over", ["subscriber"], registry=REGISTRY
+)
+NOTICES_UNDELIVERED = Counter(
+    "tierfold_notices_undelivered", "Notices given up", ["subscriber"], registry=REGISTRY
+)
+NOTICES_WAITING = Gauge(
+    "tierfold_notices_waiting",
+    "Notices that are held because they are not handed over yet",
+    ["subscriber"],
+    registry=REGISTRY,
+)
+SUBSCRIBER_AWAY = Gauge(
+    "tierfold_subscriber_away_seconds",
+    "For how long a subscriber has not answered",
+    ["subscriber"],
+    registry=REGISTRY,
+)
 OWN_WORD_SET_ASIDE = Counter(
     "tierfold_own_word_set_aside",
     "Events of the bank's own that went to quarantine: a report or a decision is missing",

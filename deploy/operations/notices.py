@@ -1,0 +1,138 @@
+"""How do the bank's subscribers get what they are to be told?"""
+
+import secrets
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+from deploy.policy_files import read_privacy, read_subscribers
+from deploy.settings import Settings
+from deploy.terminal import UserError
+from deploy.wiring import broker_of, existing_journal
+from domain.notices.subscribers import Subscriber
+from streams.journal import Journal
+from streams.outbox.checkpoint import BadCheckpoint, Checkpoint, Checkpoints
+from streams.outbox.delivery import Delivery
+from streams.outbox.notices import Source, behind
+from streams.outbox.sinks import WHSEC, Sink, Topic, Webhook, read_secret
+
+
+def subscribers_of(settings: Settings) -> tuple[Subscriber, ...]:
+    """The bank's subscribers; raises `UserError` where no file is named, or it cannot be used."""
+    if settings.subscribers is None:
+        raise UserError("nobody subscribes: name a file in TIERFOLD_SUBSCRIBERS")
+    return read_subscribers(settings.subscribers).subscribers
+
+
+def deliveries_of(settings: Settings, journal: Journal) -> list[Delivery]:
+    """How each subscriber is told; raises `UserError` for secrets and checkpoints of no use."""
+    privacy = read_privacy(settings.privacy)
+    try:
+        return [
+            Delivery(
+                each,
+                Source(journal, each, privacy),
+                _sink(settings, each),
+                Checkpoints(settings.outbox_dir, each.name),
+            )
+            for each in subscribers_of(settings)
+        ]
+    except BadCheckpoint as error:
+        raise UserError(str(error)) from error
+
+
+def secret_file(settings: Settings, name: str) -> Path:
+    """Where the secret of a subscriber is, one a line: the first is the newest."""
+    return settings.keys_dir / f"webhook-{name}"
+
+
+def new_secret(settings: Settings, name: str) -> Path:
+    """Put a new secret before those of a subscriber; notices are signed by the newest two.
+
+    Gives the file. Raises `UserError` for a subscriber that is none.
+    """
+    if name not in {each.name for each in subscribers_of(settings) if each.url}:
+        raise UserError(f"there is no subscriber {name} with a url")
+    file = secret_file(settings, name)
+    before = file.read_text(encoding="ascii").splitlines()[:1] if file.exists() else []
+    said = WHSEC + b64encode(secrets.token_bytes(32)).decode()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    fresh = file.with_name(f".{file.name}.new")
+    fresh.touch(mode=0o600)
+    fresh.write_text("\n".join([said, *before]) + "\n", encoding="ascii")
+    fresh.replace(file)
+    return file
+
+
+def standing(settings: Settings) -> list[dict[str, Any]]:
+    """How far each subscriber is: what was handed over, what is behind, what fails or was given
+    up.
+    """
+    journal, privacy = existing_journal(settings), read_privacy(settings.privacy)
+    found = []
+    for each in subscribers_of(settings):
+        kept = Checkpoints(settings.outbox_dir, each.name)
+        checkpoint = kept.read() or Checkpoint()
+        source = Source(journal, each, privacy)
+        found.append(
+            {
+                "subscriber": each.name,
+                "role": each.role,
+                "types": list(each.types),
+                "where": each.url or "the topic notices",
+                "delivered": checkpoint.delivered,
+                "behind": behind(source, tuple(checkpoint.upto.items())),
+                "failing": len(checkpoint.failing),
+                "given_up": len(kept.given_up()),
+            }
+        )
+    return found
+
+
+def undelivered(settings: Settings, name: str) -> list[dict[str, Any]]:
+    """What was given up of a subscriber (the dead letters): names and reasons."""
+    return Checkpoints(settings.outbox_dir, _named(settings, name).name).given_up()
+
+
+def deliver_again(settings: Settings, name: str) -> int:
+    """Hand over once more what was given up; what is taken is no dead letter any more.
+
+    Gives how many were taken.
+    """
+    who, kept = _named(settings, name), Checkpoints(settings.outbox_dir, name)
+    letters = kept.given_up()
+    source = Source(existing_journal(settings), who, read_privacy(settings.privacy))
+    sink, left, taken = _sink(settings, who), [], 0
+    for letter in letters:
+        notices = source.named(letter["id"])
+        if notices and all(each.is_there for each in sink.hand_over(notices)):
+            taken += 1
+        elif notices:
+            left.append(letter)
+    sink.close()
+    kept.let_go()
+    for letter in left:
+        kept.give_up(letter["id"], letter["why"], letter["at"], letter["tries"])
+    return taken
+
+
+def _named(settings: Settings, name: str) -> Subscriber:
+    found = {each.name: each for each in subscribers_of(settings)}
+    if name not in found:
+        raise UserError(f"there is no subscriber {name}: there are {', '.join(found)}")
+    return found[name]
+
+
+def _sink(settings: Settings, who: Subscriber) -> Sink:
+    if who.url is None:
+        return Topic(broker_of(settings), settings.shards)
+    file = secret_file(settings, who.name)
+    try:
+        lines = file.read_text(encoding="ascii").split()
+        return Webhook(who.url, [read_secret(line) for line in lines])
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{who.name} has no secret: `tierfold notices secret {who.name}` makes one"
+        ) from error
+    except ValueError as error:
+        raise UserError(f"{file} cannot be used: {error}") from error
