@@ -100,7 +100,8 @@ class Settings(BaseSettings):
         ge=1,
         le=65535,
         description=(
-            "Where intake, agents, guard and notary answer /metrics and /healthz, if at all."
+            "Where intake, agents, guard, notary and outbox answer /metrics and /healthz, if "
+            "at all."
         ),
     )
     metrics_host: str = Field(

@@ -11,10 +11,20 @@ from pathlib import Path
 import httpx
 import pytest
 
+from deploy.settings import POLICIES
+from deploy.wiring import journal_of
 from streams.ingest.cloudevents import read_event, write
 from streams.journal import Rejected
 from streams.sources.synth import Bank, synth
-from tests.conftest import TIERFOLD, Running, environment_of, free_port, settings_in, wait_for
+from tests.conftest import (
+    TIERFOLD,
+    Running,
+    environment_of,
+    free_port,
+    run_command,
+    settings_in,
+    wait_for,
+)
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md"))
@@ -24,6 +34,7 @@ TRANSLATED = (
     "tiering",
     "schemes",
     "restatements",
+    "notices",
     "households",
     "persons",
     "history",
@@ -267,6 +278,19 @@ def test_correct_the_past_from_top_to_bottom(bank: Running, tmp_path: Path) -> N
     assert re.search(r"customers +1$", back, re.MULTILINE)
 
 
+def test_tell_other_systems(tmp_path: Path) -> None:
+    """The page's commands, one after the other, with the shipped example."""
+    (tmp_path / "deploy").symlink_to(ROOT / "deploy")
+    shown = {"subscribers": POLICIES / "subscribers.yaml"}
+    journal_of(settings := settings_in(tmp_path, **shown)).counts()
+    for command in commands(page("notices")):
+        words = [word for word in shlex.split(command) if not word.startswith("TIERFOLD_")]
+        done = run_command(tuple(words[1:]), environment_of(settings), cwd=tmp_path)
+        assert done.returncode == 0, f"{command}: {done.stderr.decode()}"
+
+    assert (settings.keys_dir / "webhook-crm").read_text().startswith("whsec_")
+
+
 def test_rebuild_and_verify(bank: Running, tmp_path: Path) -> None:
     """The page's commands, one after the other."""
     for command in commands(page("rebuild")):
@@ -390,7 +414,7 @@ TOOLS = [
     for command in EVERY_COMMAND
     if command.startswith(".venv/bin/tierfold")
     and not re.search(
-        " (replay|restate|policy|models|audit|witness|privacy|identities|token|components) "
+        " (replay|restate|notices|policy|models|audit|witness|privacy|identities|token|components) "
         "|late.jsonl|--check",
         command,
     )

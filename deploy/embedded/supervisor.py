@@ -88,7 +88,7 @@ class Stack:
         begun_with(settings)  # a file that cannot be used is said before anything starts
         read_catalogue(settings.catalogue)
         screen_of(settings)
-        self._alone = ALONE
+        self._alone: tuple[str, ...] = ALONE
         if settings.subscribers is not None:
             read_subscribers(settings.subscribers)
             self._alone = (*ALONE, OUTBOX)

@@ -26,7 +26,12 @@ acls --allow-principal User:privacy --operation Write --operation Delete --opera
 acls --allow-principal User:operator --operation Write --operation Describe --operation DescribeConfigs --topic interactions
 acls --allow-principal User:operator --operation Describe --operation DescribeConfigs --topic recorded
 acls --allow-principal User:operator --operation Describe --operation DescribeConfigs --topic outcomes
+acls --allow-principal User:operator --operation Describe --operation DescribeConfigs --topic notices
 acls --allow-principal User:operator --operation Create --operation Describe --cluster
 # whatever scales intake and agents by how much waits for them
 acls --allow-principal User:scaling --operation Describe --topic interactions --group tierfold-intake
 acls --allow-principal User:scaling --operation Describe --topic recorded --group tierfold-agents
+# outbox: tells other systems what happened
+acls --allow-principal User:outbox --operation Write --operation Describe --topic notices
+# each of these systems reads it as a user with a group of its own name
+acls --allow-principal User:crm --operation Read --operation Describe --topic notices --group crm

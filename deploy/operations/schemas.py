@@ -13,11 +13,12 @@ from pydantic import BaseModel
 
 from deploy.operations.field_words import words_for
 from domain.event import is_own_word
-from domain.event_types import EVENT_BY_TYPE, PREFIX
+from domain.event_types import EVENT_BY_TYPE, PREFIX, type_key
+from domain.notices.notice import GRANTS, OF_EVENTS, SHORT
 from domain.offers.catalogue import Catalogue
 from domain.tiering.policy import TierPolicy
 from domain.tiering.precedence import Precedence
-from streams.broker.kafka import INTERACTIONS, OUTCOME_TOPIC, RECORDED
+from streams.broker.kafka import INTERACTIONS, NOTICES, OUTCOME_TOPIC, RECORDED
 from streams.ingest.cloudevents import BATCH, STRUCTURED
 from streams.ingest.set_aside import SET_ASIDE
 
@@ -144,6 +145,13 @@ def asyncapi() -> dict[str, Any]:
                 "address": OUTCOME_TOPIC,
                 "messages": {"arrival-set-aside-v1": _set_aside()},
             },
+            NOTICES: {
+                "address": NOTICES,
+                "messages": {
+                    type_key(event).replace(".", "-"): _notice(name)
+                    for name, event in OF_EVENTS.items()
+                },
+            },
         },
         "operations": {
             "receiveInteraction": {
@@ -154,12 +162,45 @@ def asyncapi() -> dict[str, Any]:
                 "action": "send",
                 "channel": {"$ref": f"#/channels/{OUTCOME_TOPIC}"},
             },
+            "sendNotice": {
+                "action": "send",
+                "channel": {"$ref": f"#/channels/{NOTICES}"},
+            },
         },
         "components": {
             "messages": {
                 event_type.replace(".", "-"): _message(event_type) for event_type in SENDERS
             }
         },
+    }
+
+
+def _notice(name: str) -> dict[str, Any]:
+    """What other systems are told of an event: these fields of its data."""
+    event = OF_EVENTS[name]
+    fields = SHORT.get(name, tuple(event.model_fields))
+    named = {each: {"type": "string"} for each in ("id", "source", "subject", "time", "cause")}
+    return {
+        "name": f"{PREFIX}{type_key(event)}",
+        "contentType": STRUCTURED,
+        "summary": event.__doc__,
+        "description": f"Told to {', '.join(GRANTS[name])}; by webhook, or on this topic.",
+        "payload": {
+            "type": "object",
+            "required": ["specversion", "id", "source", "type", "subject", "time"],
+            "properties": {
+                "specversion": {"const": "1.0"},
+                "type": {"const": f"{PREFIX}{type_key(event)}"},
+                **named,
+                "businessdate": {"type": "string", "format": "date"},
+                "dataref": {
+                    "type": "string",
+                    "description": "Where data is that is too large.",
+                },
+                "data": {"type": "object", "properties": {each: {} for each in fields}},
+            },
+        },
+        "bindings": {"kafka": {"key": {"type": "string", "description": "The subject."}}},
     }
 
 

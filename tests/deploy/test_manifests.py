@@ -132,7 +132,7 @@ def mounted(secret: str) -> dict[str, set[str]]:
 def test_each_key_is_only_where_it_is_needed() -> None:
     """The notary opens nothing, and the guard says nothing."""
     assert mounted("tierfold-keys") == {
-        "master": {"intake", "agents", "web", "guard"},
+        "master": {"intake", "agents", "web", "guard", "outbox"},
         "door": {"intake", "agents", "web"},
     }
 
