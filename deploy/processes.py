@@ -229,7 +229,7 @@ def run_notary(settings: Settings) -> None:
 
 def run_outbox(settings: Settings) -> None:
     """Tell subscribers what happened until a signal."""
-    from deploy.operations.notices import deliveries_of
+    from deploy.wiring import deliveries_of
     from streams.outbox.outbox import alone
     from streams.outbox.outbox import run as deliver
 

@@ -19,7 +19,10 @@ from streams.keyring import Keyring, NoKey, has_keys
 from streams.publish.confirmed_producer import ConfirmedProducer
 
 if TYPE_CHECKING:
+    from domain.notices.subscribers import Subscriber
     from replay.evidence.notary import Notary
+    from streams.outbox.delivery import Delivery
+    from streams.outbox.sinks import Sink
 
 
 def broker_of(settings: Settings) -> Broker:
@@ -158,6 +161,60 @@ def notary_of(settings: Settings) -> "Notary":
         settings.checkpoint_events,
         every,
     )
+
+
+def subscribers_of(settings: Settings) -> "tuple[Subscriber, ...]":
+    """The bank's subscribers; raises `UserError` where no file is named, or it cannot be used."""
+    from deploy.policy_files import read_subscribers
+
+    if settings.subscribers is None:
+        raise UserError("nobody subscribes: name a file in TIERFOLD_SUBSCRIBERS")
+    return read_subscribers(settings.subscribers).subscribers
+
+
+def secret_file(settings: Settings, name: str) -> Path:
+    """Where the secrets of a subscriber are, one a line: the first is the newest."""
+    return settings.keys_dir / f"webhook-{name}"
+
+
+def sink_of(settings: Settings, who: "Subscriber") -> "Sink":
+    """Where a subscriber's notices are handed over; raises `UserError` for secrets of no use."""
+    from streams.outbox.sinks import Topic, Webhook, read_secret
+
+    if who.url is None:
+        return Topic(broker_of(settings), settings.shards)
+    file = secret_file(settings, who.name)
+    try:
+        lines = file.read_text(encoding="ascii").split()
+        return Webhook(who.url, [read_secret(line) for line in lines])
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{who.name} has no secret: `tierfold notices secret {who.name}` makes one"
+        ) from error
+    except ValueError as error:
+        raise UserError(f"{file} cannot be used: {error}") from error
+
+
+def deliveries_of(settings: Settings, journal: Journal) -> "list[Delivery]":
+    """How each subscriber is told; raises `UserError` for secrets and checkpoints of no use."""
+    from deploy.policy_files import read_privacy
+    from streams.outbox.checkpoint import BadCheckpoint, Checkpoints
+    from streams.outbox.delivery import Delivery
+    from streams.outbox.notices import Source
+
+    privacy = read_privacy(settings.privacy)
+    try:
+        return [
+            Delivery(
+                each,
+                Source(journal, each, privacy),
+                sink_of(settings, each),
+                Checkpoints(settings.outbox_dir, each.name),
+            )
+            for each in subscribers_of(settings)
+        ]
+    except BadCheckpoint as error:
+        raise UserError(str(error)) from error
 
 
 def _must_have_evidence(settings: Settings) -> None:

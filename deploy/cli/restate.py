@@ -41,6 +41,10 @@ def propose(
     ids: Annotated[
         str | None, typer.Option("--ids", help="Only events whose ids begin so: a batch.")
     ] = None,
+    reversals: Annotated[
+        bool,
+        typer.Option("--reversals", help="Also reversals, on the day of what they take back."),
+    ] = False,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -58,6 +62,7 @@ def propose(
         customers=tuple(sorted({f"customer:{each}" for each in customer or ()})),
         source=source,
         ids=ids,
+        reversals=reversals,
         reason=reason,
         by=by,
     )
@@ -159,9 +164,9 @@ def verify(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
     if name not in known:
         raise UserError(f"there is no restatement {name}")
     with progress("customers verified") as advance:
-        found = verified(journal, name, known[name].scope, advance)
+        found = verified(journal, name, known[name], advance)
     show(found._asdict(), as_json)
-    if found.differ:
+    if found.differ or not found.all_reached:
         raise typer.Exit(1)
 
 

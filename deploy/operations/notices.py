@@ -5,45 +5,14 @@ from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
-from deploy.policy_files import read_privacy, read_subscribers
+from deploy.policy_files import read_privacy
 from deploy.settings import Settings
 from deploy.terminal import UserError
-from deploy.wiring import broker_of, existing_journal
+from deploy.wiring import existing_journal, secret_file, sink_of, subscribers_of
 from domain.notices.subscribers import Subscriber
-from streams.journal import Journal
-from streams.outbox.checkpoint import BadCheckpoint, Checkpoint, Checkpoints
-from streams.outbox.delivery import Delivery
+from streams.outbox.checkpoint import Checkpoint, Checkpoints
 from streams.outbox.notices import Source, behind
-from streams.outbox.sinks import WHSEC, Sink, Topic, Webhook, read_secret
-
-
-def subscribers_of(settings: Settings) -> tuple[Subscriber, ...]:
-    """The bank's subscribers; raises `UserError` where no file is named, or it cannot be used."""
-    if settings.subscribers is None:
-        raise UserError("nobody subscribes: name a file in TIERFOLD_SUBSCRIBERS")
-    return read_subscribers(settings.subscribers).subscribers
-
-
-def deliveries_of(settings: Settings, journal: Journal) -> list[Delivery]:
-    """How each subscriber is told; raises `UserError` for secrets and checkpoints of no use."""
-    privacy = read_privacy(settings.privacy)
-    try:
-        return [
-            Delivery(
-                each,
-                Source(journal, each, privacy),
-                _sink(settings, each),
-                Checkpoints(settings.outbox_dir, each.name),
-            )
-            for each in subscribers_of(settings)
-        ]
-    except BadCheckpoint as error:
-        raise UserError(str(error)) from error
-
-
-def secret_file(settings: Settings, name: str) -> Path:
-    """Where the secret of a subscriber is, one a line: the first is the newest."""
-    return settings.keys_dir / f"webhook-{name}"
+from streams.outbox.sinks import WHSEC
 
 
 def new_secret(settings: Settings, name: str) -> Path:
@@ -102,7 +71,7 @@ def deliver_again(settings: Settings, name: str) -> int:
     who, kept = _named(settings, name), Checkpoints(settings.outbox_dir, name)
     letters = kept.given_up()
     source = Source(existing_journal(settings), who, read_privacy(settings.privacy))
-    sink, left, taken = _sink(settings, who), [], 0
+    sink, left, taken = sink_of(settings, who), [], 0
     for letter in letters:
         notices = source.named(letter["id"])
         if notices and all(each.is_there for each in sink.hand_over(notices)):
@@ -121,18 +90,3 @@ def _named(settings: Settings, name: str) -> Subscriber:
     if name not in found:
         raise UserError(f"there is no subscriber {name}: there are {', '.join(found)}")
     return found[name]
-
-
-def _sink(settings: Settings, who: Subscriber) -> Sink:
-    if who.url is None:
-        return Topic(broker_of(settings), settings.shards)
-    file = secret_file(settings, who.name)
-    try:
-        lines = file.read_text(encoding="ascii").split()
-        return Webhook(who.url, [read_secret(line) for line in lines])
-    except FileNotFoundError as error:
-        raise UserError(
-            f"{who.name} has no secret: `tierfold notices secret {who.name}` makes one"
-        ) from error
-    except ValueError as error:
-        raise UserError(f"{file} cannot be used: {error}") from error

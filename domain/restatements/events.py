@@ -7,8 +7,8 @@ from pydantic import Field
 from domain.accounts.ledger import Ledger
 from domain.accounts.monthly_facts import MonthlyFacts
 from domain.event import NOBODY, Identifier, Interaction, Line, Stream
-from domain.households.events import KINDS, MonthName
-from domain.households.membership import Sums, Told
+from domain.households.events import MonthName
+from domain.households.membership import Told
 from domain.rollout.events import Digest
 from domain.tiering.policy import SchemeName
 
@@ -32,13 +32,15 @@ class RestatementProposed(RestatementStep):
     """Closed `months` are to count anew, with the events in place that came late.
 
     Of these `customers` (of none: of all), and of a batch that a core system sent: of one `source`,
-    with ids that begin so.
+    with ids that begin so. Reversals belong to the day of what they take back, but only where
+    `reversals` are meant: else the money was there until it went.
     """
 
     months: Annotated[tuple[MonthName, ...], Field(min_length=1, max_length=120)]
     customers: Annotated[tuple[Customer, ...], Field(max_length=10_000)] = ()
     source: Line | None = None
     ids: Line | None = None
+    reversals: bool = False
     reason: Line
     by: Identifier
 
@@ -70,8 +72,9 @@ class RestatementRolledBack(RestatementStep):
 
 
 class RestatementApplied(RestatementStep):
-    """The last promotion or roll-back has reached every customer whose months it changes."""
+    """The last promotion, or that it was `taken_back`, has reached all whose months it changes."""
 
+    taken_back: bool = False
     customers: Annotated[int, Field(ge=0)]
     by: Identifier
 
@@ -87,11 +90,11 @@ class MonthsRestated(Interaction):
     """What closed months of a customer come to, with late events in their place.
 
     By a restatement, or because it was `taken_back`. Holds as the event that follows the version
-    `after` of the stream, and if no month has been closed since; `ledger` is as it would be by
-    then, `rows` has the months that differ, and `gone` those that count no more. `placed` has the
-    versions of all events that count where they belong. `told` is what the customer's household or
-    group came to, month by month. `wrong` names, by scheme, the changes of tier that were told and
-    would not have been.
+    `after` of the stream, if the bank has closed no month since `through`; the customer's books
+    were closed through `books_through` then. `ledger` is as it would be by then, `rows` has the
+    months that differ, and `gone` those that count no more. `placed` has the versions of all events
+    that count where they belong. `told` is what households and groups came to, as it was told.
+    `wrong` names, by scheme, the changes of tier that were told and would not have been.
     """
 
     senders = NOBODY
@@ -99,31 +102,14 @@ class MonthsRestated(Interaction):
     restatement: Identifier
     taken_back: bool = False
     after: StreamVersion
+    through: MonthName
+    books_through: MonthName | None
     placed: tuple[StreamVersion, ...]
     ledger: Ledger
     rows: tuple[MonthlyFacts, ...]
     gone: tuple[MonthName, ...] = ()
-    told: dict[MonthName, Told] = Field(default_factory=dict)
+    told: dict[MonthName, tuple[Told, ...]] = Field(default_factory=dict)
     wrong: dict[SchemeName, tuple[Identifier, ...]] = Field(default_factory=dict)
-
-
-class WholeMonthRestated(Interaction):
-    """What a household or company group comes to in a month, where those of its `members` have been
-    restated.
-
-    All of it, and by shares; of no members, nothing.
-    """
-
-    concerns = KINDS
-    senders = NOBODY
-    customer_seen = False
-    restatement: Identifier
-    taken_back: bool = False
-    month: MonthName
-    members: tuple[Stream, ...]
-    people: Annotated[int, Field(ge=0)]
-    total: Sums
-    shared: Sums
 
 
 STEPS = (

@@ -69,7 +69,7 @@ def evolve(state: Restatements, step: RestatementStep) -> Restatements:
     return Restatements({**state.known, step.restatement: after})
 
 
-def refusal(state: Restatements, step: RestatementStep) -> str | None:  # noqa: PLR0911 - one line a case
+def refusal(state: Restatements, step: RestatementStep) -> str | None:  # noqa: C901, PLR0911 - one line a case
     """Why a step is not allowed; None if it is."""
     name, known = step.restatement, state.known.get(step.restatement)
     match step:
@@ -89,14 +89,25 @@ def refusal(state: Restatements, step: RestatementStep) -> str | None:  # noqa: 
             each.report for each in known.approvals
         }:
             return f"{name} has no approval: compare, and have somebody else approve"
+        case RestatementPromoted() if (busy := _unfinished(state.known)) is not None:
+            return f"{busy} has not reached all yet: let it end first"
         case RestatementRolledBack() if known.state != "promoted":
             return f"{name} is {known.state}: only what was promoted is rolled back"
-        case RestatementRolledBack() if known.is_unfinished:
-            return f"{name} has not reached all yet: promote it once more first"
-        case RestatementApplied() if not known.is_unfinished:
+        case RestatementRolledBack() if (busy := _unfinished(state.known)) not in (None, name):
+            return f"{busy} has not reached all yet: let it end first"
+        case RestatementRolledBack(by=by) if same_person(by, known.by):
+            return f"{known.by} brought {name}, and somebody else has to roll it back"
+        case RestatementApplied(taken_back=back) if not known.is_unfinished or back != (
+            known.state == "rolled-back"
+        ):
             return f"{name} has nothing to reach"
         case _:
             return None
+
+
+def _unfinished(known: Mapping[str, Restatement]) -> str | None:
+    """The restatement that is on its way to its customers, if there is one."""
+    return next((name for name, each in known.items() if each.is_unfinished), None)
 
 
 def _overlapping(known: Mapping[str, Restatement], scope: Scope) -> Iterator[str]:
@@ -109,7 +120,7 @@ def _overlapping(known: Mapping[str, Restatement], scope: Scope) -> Iterator[str
 
 
 def _proposed(said: RestatementProposed) -> Restatement:
-    scope = Scope(said.months, said.customers, said.source, said.ids)
+    scope = Scope(said.months, said.customers, said.source, said.ids, said.reversals)
     return Restatement(scope, said.reason, said.by)
 
 

@@ -42,6 +42,12 @@ class Months:
     rows: dict[Month, MonthlyFacts] = field(default_factory=dict)
     superseded: tuple[Superseded, ...] | msgspec.UnsetType = msgspec.UNSET
 
+    def heeds(self, event: Recorded) -> bool:
+        """Whether an event counts: all but a word of a restatement that did not hold."""
+        return not isinstance(event.data, MonthsRestated) or any(
+            each.version == event.version for each in self.superseded or ()
+        )
+
     def known_at(self, event: Recorded) -> Mapping[Month, MonthlyFacts]:
         """The rows as they were believed when an event came; there may be later months."""
         rows = self.rows
@@ -57,12 +63,12 @@ def evolve(months: Months, facts: MonthlyFacts) -> Months:
     return Months({**months.rows, facts.month: facts}, months.superseded)
 
 
-def restate(months: Months, said: MonthsRestated, version: int, through: Month) -> Months:
+def restate(months: Months, said: MonthsRestated, version: int) -> Months:
     """The rows with some restated, and what was believed of them before."""
     now = {row.month: row for row in said.rows}
     was = {name: months.rows[name] for name in (*now, *said.gone) if name in months.rows}
     fresh = tuple(sorted(now.keys() - was.keys()))
-    before = Superseded(version, through, was, fresh)
+    before = Superseded(version, said.through, was, fresh)
     rows = {name: row for name, row in months.rows.items() if name not in said.gone}
     return Months({**rows, **now}, (*(months.superseded or ()), before))
 

@@ -52,11 +52,9 @@ def evolve(facts: Facts, event: Recorded) -> Facts:
 
 def _restated(facts: Facts, said: MonthsRestated, version: int) -> Facts:
     """The facts with some months restated, unless something came between: see the event."""
-    through = facts.ledger.closed_through
-    if version != said.after + 1 or through is None or through != said.ledger.closed_through:
+    if version != said.after + 1 or facts.ledger.closed_through != said.books_through:
         return facts
-    rows = months.restate(facts.months, said, version, through)
-    return facts._replace(ledger=said.ledger, months=rows)
+    return facts._replace(ledger=said.ledger, months=months.restate(facts.months, said, version))
 
 
 def evolve_posted(states: Any, events: Sequence[ledger.Posted]) -> Any:

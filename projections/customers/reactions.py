@@ -12,6 +12,7 @@ from domain.customers.identity import Identity, counted_by_kin, numbers_of
 from domain.envelope import Proposed, Recorded, following
 from domain.households.events import MemberMonthReported, MembershipChanged, ShardMonthReported
 from domain.households.membership import Memberships
+from domain.restatements.events import MonthsRestated
 from projections.bank.day_end import months_ended
 from projections.customers.identity import tells, tells_memberships
 from projections.customers.states import Facts
@@ -28,7 +29,7 @@ def react(stream: str, before: Facts, after: Facts, event: Recorded) -> Iterable
         )
     if after.identity is not before.identity:
         return tells(stream, before.identity, after.identity, memberships, event)
-    if after.months is not before.months:
+    if after.months is not before.months and not isinstance(event.data, MonthsRestated):
         rows = after.months.rows
         closed = rows.keys() - before.months.rows.keys()
         reports = reported(stream, {month: rows[month] for month in closed}, after.identity, event)

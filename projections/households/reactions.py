@@ -3,7 +3,7 @@
 Members learn the sum, and the bank that all its shards have reported.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from domain.accounts.monthly_facts import MonthlyFacts
 from domain.calendar import Month
@@ -37,7 +37,7 @@ def react(stream: str, before: Totals, after: Totals, event: Recorded) -> Iterat
 def _month_closed(
     stream: str, month: Month, sums: Summed, reported: dict[str, Member], event: Recorded
 ) -> Iterator[Proposed]:
-    beside = beside_of(stream, reported)
+    beside = _beside(stream, reported)
     for member in sorted(reported):
         closed = WholeMonthClosed.model_construct(
             whole=stream,
@@ -50,7 +50,7 @@ def _month_closed(
         yield following(event, "whole", member, closed, f"{stream} {month} {member}")
 
 
-def beside_of(stream: str, reported: Mapping[str, Member]) -> tuple[MonthlyFacts, ...]:
+def _beside(stream: str, reported: dict[str, Member]) -> tuple[MonthlyFacts, ...]:
     """The members' months one by one, where that is told."""
     if not stream.startswith("household:") or len(reported) > MOST_BESIDE:
         return ()

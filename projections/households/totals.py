@@ -6,7 +6,6 @@ A month is summed when every shard of the bank has reported it, and then each me
 calendar, one stream a month, counts the shards.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from domain.calendar import Month
@@ -19,7 +18,6 @@ from domain.households.events import (
     ShardMonthReported,
 )
 from domain.households.membership import Member, Membership, Sums, summed
-from domain.restatements.events import WholeMonthRestated
 from projections.projection import Projection
 
 
@@ -68,12 +66,8 @@ def evolve(whole: CustomerGroup, event: Recorded) -> CustomerGroup:
         case MonthReported(month=month) if month in whole.reported:
             rest = {name: reported for name, reported in whole.reported.items() if name != month}
             return changed(
-                whole, reported=rest, months={**whole.months, month: sums_of(whole.reported[month])}
+                whole, reported=rest, months={**whole.months, month: _sums(whole.reported[month])}
             )
-        case WholeMonthRestated(month=month, people=people, total=total, shared=shared):
-            months = {name: sums for name, sums in whole.months.items() if name != month}
-            now = {month: Summed(people, total, shared)} if people else {}
-            return changed(whole, months={**months, **now})
         case _:
             return whole
 
@@ -87,8 +81,7 @@ def count(calendar: Calendar, event: Recorded) -> Calendar:
             return calendar
 
 
-def sums_of(reported: Mapping[str, Member]) -> Summed:
-    """What the months of some members come to together, a person with several numbers as one."""
+def _sums(reported: dict[str, Member]) -> Summed:
     members = [reported[name] for name in sorted(reported)]
     people = {reported[name].person or name for name in reported}
     return Summed(len(people), summed(members), summed(members, by_share=True))

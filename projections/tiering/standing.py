@@ -48,9 +48,9 @@ def steps(
     """What a standing becomes by one more event, month by month.
 
     It may be a tier set by hand, or taken back; a month's end, with the rows of facts that there
-    are by then; or what the household or company group came to, if an assessment waits for that.
-    Rows are of months without a gap, and never change once they are there; so it does no harm if
-    there are later ones.
+    are by then; what the household or company group came to, if an assessment waits for that; or
+    months that were restated. Rows are of months without a gap, as they were believed when the
+    event came; so it does no harm if there are later ones.
     """
     match event.data:
         case TierOverridden() as by_hand if _is_meant(policy, by_hand):
@@ -65,8 +65,8 @@ def steps(
             told = Told(said.whole, said.total, said.shared, said.beside)
             waiting = changed(standing.waiting, told={**standing.waiting.told, month: told})
             yield from _assessed(policy, changed(standing, waiting=waiting), rows, waiting.due)
-        case MonthsRestated(told=of_wholes):
-            yield _anew(policy, standing, rows, of_wholes)
+        case MonthsRestated() as said:
+            yield _anew(policy, standing, rows, said)
         case _:
             pass
 
@@ -114,27 +114,21 @@ def _assessed(
 
 
 def _anew(
-    policy: TierPolicy,
-    standing: Standing,
-    rows: Mapping[Month, MonthlyFacts],
-    of_wholes: Mapping[Month, Told],
+    policy: TierPolicy, standing: Standing, rows: Mapping[Month, MonthlyFacts], said: MonthsRestated
 ) -> Standing:
-    """The standing by the same months as before, assessed once more from the first.
+    """The standing by all months that had ended, assessed once more from the first.
 
-    What was set by hand holds as it did. `of_wholes` has what households and groups came to.
+    What was set by hand holds as it did.
     """
-    through = standing.waiting.due if standing.waiting else standing.through
-    if through is None or not rows:
-        return standing
     heard = {
         month: told
-        for month, told in of_wholes.items()
+        for month, each in said.told.items()
+        for told in each
         if month in rows and awaits(policy, rows[month]) == told.whole
     }
-    anew = Standing(override=standing.override, waiting=Waiting(through, heard))
-    for after in _assessed(policy, anew, rows, through):
-        anew = after
-    return anew
+    anew = Standing(override=standing.override, waiting=Waiting(said.through, heard))
+    found = [Standing(override=standing.override)]
+    return [*found, *_assessed(policy, anew, rows, said.through)][-1]
 
 
 def _following(standing: Standing, rows: Mapping[Month, MonthlyFacts]) -> Month:
@@ -203,11 +197,9 @@ class States(NamedTuple):
 
 
 def _stand(policy: TierPolicy, states: States, event: Recorded) -> States:
-    return States(
-        evolve(policy, states.standing, event, _rows(states, event)),
-        states.months,
-        states.complaints,
-    )
+    if not states.months.heeds(event):
+        return states
+    return states._replace(standing=evolve(policy, states.standing, event, _rows(states, event)))
 
 
 def _rows(states: States, event: Recorded) -> Mapping[Month, MonthlyFacts]:
@@ -224,6 +216,8 @@ def _react(
     version: Version, stream: str, before: States, after: States, event: Recorded
 ) -> Iterator[Proposed]:
     """What is told of a customer's tier by an event; see `Version.moved`."""
+    if not before.months.heeds(event):
+        return iter(())
     taken: Iterable[Standing] = (after.standing,)
     if not _is_one_step(before.standing, after.standing):
         taken = steps(version.policy, before.standing, event, _rows(before, event))

@@ -58,6 +58,8 @@ def _evolve(policies: Sequence[TierPolicy], states: History, event: Recorded) ->
     facts = group.evolve(states.facts, event)
     said = complaints.evolve(states.complaints, event)
     rows = with_disputes(facts.months.known_at(event), said)
+    if not facts.months.heeds(event):
+        return History(*facts, said, *states.standings)
     standings = (
         standing.evolve(policy, before, event, rows)
         for policy, before in zip(policies, states.standings, strict=True)

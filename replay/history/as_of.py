@@ -52,7 +52,7 @@ def events_of(
         own_events = list(history(shard, stream, event_types=group.event_types or ()))
         yield from (
             event
-            for event in in_place(own_events, broadcasts(group, shard), said.placed, said.told)
+            for event in in_place(own_events, broadcasts(group, shard), said.placed)
             if _within(event, recorded, occurred) and (upto is None or event.position <= upto)
         )
         return
@@ -80,8 +80,10 @@ def restated_then(
         for event in history(shard, stream, event_types=type_keys(MonthsRestated))
         if recorded is None or event.recorded_at <= recorded
     ]
-    holding = held(said, ends_of_months(shard)) if said else []
-    return holding[-1] if holding else None
+    holding = [event.data for event in held(said, ends_of_months(shard))] if said else []
+    last = holding[-1] if holding else None
+    assert last is None or isinstance(last, MonthsRestated)
+    return last
 
 
 def ends_of_months(shard: Shard) -> list[Recorded]:

@@ -141,12 +141,9 @@ def _of_number(journal: Journal, policy: TierPolicy, stream: str, on: date) -> l
         if not ends_a_month(event.data):
             behind.append(event)
         [standing] = before.standings
-        for after in steps(
-            policy,
-            standing,
-            event,
-            with_disputes(states.facts.months.known_at(event), states.complaints),
-        ):
+        months = states.facts.months
+        rows = with_disputes(months.known_at(event), states.complaints)
+        for after in steps(policy, standing, event, rows) if months.heeds(event) else ():
             if after.grounds is not None and after.grounds != standing.grounds:
                 of_then, behind = _split(behind, after.grounds.month)
                 found.append(_assessment(standing, after, event, of_then))

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 from domain.access.four_eyes import same_person
-from domain.calendar import Month, month_of
+from domain.calendar import Month
 from domain.envelope import Proposed, Recorded, in_order
 from domain.restatements import lifecycle
 from domain.restatements.events import (
@@ -21,25 +21,22 @@ from domain.restatements.events import (
     RestatementRolledBack,
     RestatementStep,
     RestatementWithdrawn,
-    WholeMonthRestated,
 )
 from domain.restatements.lifecycle import Restatement
+from domain.restatements.scope import month_ended
 from replay.history.as_of import ends_of_months, history
 from replay.restatements.compare import Counting, Report
-from replay.restatements.one_customer import Outcome
-from replay.restatements.plan import Asked, Plan, by_shard
+from replay.restatements.one_customer import Outcome, Restating
 from replay.rollout.commands import RolloutDependencies
 from replay.rollout.front_door import record
 from replay.rollout.steps import NotAllowed
 from streams.broker.routing import shard_of
 from streams.folds.restatements import restatements
-from streams.journal import FORGOTTEN, Journal
+from streams.journal import FORGOTTEN, Journal, Shard
 
 SOURCE = "tierfold/restatements"
 CHUNK = 200
 """Customers that are restated at once."""
-UNAPPROVED = "0" * 64
-"""The digest of no comparison."""
 ATTEMPTS = 20
 """How often a customer is computed anew to whom something happens meanwhile."""
 
@@ -86,7 +83,11 @@ async def promote(deps: RolloutDependencies, name: str, by: str) -> dict[str, An
     """
     known = _known(deps.journal, name)
     if not (known.state == "promoted" and known.is_unfinished):
-        report = known.approvals[-1].report if known.approvals else UNAPPROVED
+        if known.state != "proposed":
+            raise NotAllowed(f"{name} is {known.state}")
+        if not known.approvals:
+            raise NotAllowed(f"{name} has no approval: compare, and have somebody else approve")
+        report = known.approvals[-1].report
         step = RestatementPromoted(restatement=name, report=report, by=by)
         _must_be_allowed(deps.journal, step)
         now = await _compared(deps, name, known, known.approvals[-1].upto)
@@ -109,21 +110,18 @@ async def _compared(
 ) -> Report:
     """What it would change by what was recorded up to some positions."""
     policies = list(deps.present().rules.policies.values())
-    plan = Plan(deps.journal, name, known.scope, policies, upto)
     counting = Counting(name, known.scope, policies)
 
-    def count(advance: Callable[[int], None]) -> None:
-        for asked in plan.alone():
-            found = plan.outcome(asked)
-            if not plan.waits(asked, found) and found is not None:
+    def count(shard: Shard, position: int, advance: Callable[[int], None]) -> None:
+        restating = Restating(shard, name, known.scope, policies, position)
+        for stream in restating.concerned():
+            if (found := restating.outcome(stream)) is not None:
                 counting.add(found)
             advance(1)
-        for asked in plan.together():
-            if (found := plan.outcome(asked)) is not None:
-                counting.add(found)
 
     with deps.progress("customers compared", None) as advance:
-        await asyncio.to_thread(count, advance)
+        for shard, position in zip(deps.journal, upto, strict=True):
+            await asyncio.to_thread(count, shard, position, advance)
     return counting.report()
 
 
@@ -147,78 +145,64 @@ async def _apply(
     """Restate every customer whose months it changes, and note how many these are."""
     known = _known(deps.journal, name)
     policies, upto = list(deps.present().rules.policies.values()), known.approvals[-1].upto
-    plan = Plan(deps.journal, name, known.scope, policies, upto, taken_back=taken_back)
-    step = await asyncio.to_thread(_last_step, deps.journal, name)
-    reaching = _Reaching(deps, step, plan)
+    step, reached = await asyncio.to_thread(_last_step, deps.journal, name), 0
     with deps.progress("customers restated", None) as advance:
-        reached = 0
-        for some in by_shard(await asyncio.to_thread(reaching.alone), deps.journal, CHUNK):
-            reached += await reaching.reach(some)
-            advance(len(some))
-        corrected = await asyncio.to_thread(lambda: plan.corrected)
-        await record(
-            deps.journal,
-            deps.producer,
-            [_named(step, whole, said) for whole, said in corrected.words],
-        )
-        for some in by_shard(list(plan.together()), deps.journal, CHUNK):
-            reached += await reaching.reach(some)
-            advance(len(some))
-    await _take(deps, RestatementApplied(restatement=name, customers=reached, by=by))
+        for shard in deps.journal:
+            restating = Restating(
+                shard, name, known.scope, policies, upto[shard.number], taken_back=taken_back
+            )
+            reaching = _Reaching(deps, step, restating)
+            streams = await asyncio.to_thread(restating.concerned)
+            for start in range(0, len(streams), CHUNK):
+                reached += await reaching.reach(streams[start : start + CHUNK])
+                advance(min(CHUNK, len(streams) - start))
+    await asyncio.to_thread(_must_be_last, deps.journal, step, name)
+    applied = RestatementApplied(restatement=name, taken_back=taken_back, customers=reached, by=by)
+    await _take(deps, applied)
     return {"restatement": name, "customers": reached}
 
 
 class _Reaching:
     """Records what the months of customers come to, until it holds."""
 
-    def __init__(self, deps: RolloutDependencies, step: Recorded, plan: Plan) -> None:
+    def __init__(self, deps: RolloutDependencies, step: Recorded, restating: Restating) -> None:
         self._deps = deps
         self._step = step
-        self._plan = plan
+        self._restating = restating
 
-    def alone(self) -> list[Asked]:
-        """Those who do not wait for what others come to."""
-        return [
-            asked
-            for asked in self._plan.alone()
-            if not self._plan.waits(asked, self._plan.outcome(asked))
-        ]
-
-    async def reach(self, some: Sequence[Asked]) -> int:
+    async def reach(self, streams: Sequence[str]) -> int:
         """Restate these, as often as something happens to one of them meanwhile.
 
-        Gives for how many it holds.
+        Gives for how many it holds. Raises `NotAllowed` if another step was taken meanwhile.
         """
-        waiting, reached = list(some), 0
+        waiting, reached = list(streams), 0
         for _ in range(ATTEMPTS):
             found = await asyncio.to_thread(self._outcomes, waiting)
-            reached += sum(outcome is None and done for _, outcome, done in found)
-            waiting = [asked for asked, outcome, _ in found if outcome is not None]
-            if not waiting:
+            reached += sum(self._restating.is_done(each) for each in waiting if each not in found)
+            if not found:
                 return reached
-            await record(
-                self._deps.journal,
-                self._deps.producer,
-                [
-                    _named(self._step, outcome.stream, outcome.said)
-                    for _, outcome, _ in found
-                    if outcome is not None
-                ],
-            )
+            waiting = list(found)
+            words = [_named(self._step, each.stream, each.said) for each in found.values()]
+            await record(self._deps.journal, self._deps.producer, words)
         raise NotAllowed(
-            f"something happens to {waiting[0].stream} all the time: give the command once more"
+            f"something happens to {waiting[0]} all the time: give the command once more"
         )
 
-    def _outcomes(self, some: Sequence[Asked]) -> list[tuple[Asked, Outcome | None, bool]]:
-        """What is to be recorded, and where it holds already."""
-        found = ((asked, self._plan.outcome(asked)) for asked in some)
-        return [
-            (asked, outcome, outcome is None and self._plan.is_done(asked))
-            for asked, outcome in found
-        ]
+    def _outcomes(self, streams: Sequence[str]) -> dict[str, Outcome]:
+        """What is to be recorded, by customer."""
+        name = cast("RestatementStep", self._step.data).restatement
+        _must_be_last(self._deps.journal, self._step, name)
+        found = ((each, self._restating.outcome(each)) for each in streams)
+        return {each: outcome for each, outcome in found if outcome is not None}
 
 
-def _named(step: Recorded, stream: str, said: MonthsRestated | WholeMonthRestated) -> Proposed:
+def _must_be_last(journal: Journal, step: Recorded, name: str) -> None:
+    """Raises `NotAllowed` where another step of a restatement was taken behind one."""
+    if _last_step(journal, name).id != step.id:
+        raise NotAllowed(f"somebody has promoted {name} or rolled it back meanwhile")
+
+
+def _named(step: Recorded, stream: str, said: MonthsRestated) -> Proposed:
     """A word that follows from a step, named by all that it says: told twice, it is the same."""
     data = in_order(said)
     spelt = data.__pydantic_serializer__.to_json(data)
@@ -266,7 +250,7 @@ def _must_be_closed(journal: Journal, months: Sequence[Month]) -> None:
     bank ended its first.
     """
     for shard in journal:
-        ended = sorted(month_of(end.business_date) for end in ends_of_months(shard))
+        ended = sorted(map(month_ended, ends_of_months(shard)))
         if not ended:
             raise NotAllowed("no month has ended yet: what comes late counts where it belongs")
         for month in months:

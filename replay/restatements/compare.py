@@ -137,6 +137,7 @@ def _content(found: Outcome) -> bytes:
             "events": [f"{each.source}#{each.id}" for each in found.moved],
             "rows": found.said.rows,
             "gone": found.said.gone,
+            "told": found.said.told,
             "wrong": found.said.wrong,
             "before": [(each.tier, each.since) for each in found.before],
             "after": [(each.tier, each.since) for each in found.after],

@@ -4,21 +4,25 @@ History is folded twice: as it came, and with late events in their place.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import cached_property
-from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 import msgspec
 
 from domain.accounts.events import TransactionReversed
-from domain.accounts.monthly_facts import MonthlyFacts
-from domain.bank.events import DayClosed
 from domain.calendar import Month
 from domain.envelope import Recorded
-from domain.event_types import type_key
-from domain.households.membership import Told
+from domain.event_types import type_key, type_keys
 from domain.restatements.events import MonthsRestated
-from domain.restatements.scope import Scope, came_late, held, in_place, told_by
+from domain.restatements.scope import (
+    PLACED,
+    Scope,
+    ended_before,
+    held,
+    in_place,
+    late_in,
+    month_ended,
+    told_by,
+)
 from domain.tiering.assessment import Standing
 from domain.tiering.events import TierChanged
 from domain.tiering.policy import TierPolicy
@@ -32,8 +36,8 @@ from streams.journal import Shard, part_decoder
 ASSESSED = ("assessment", "household")
 """The grounds of what a month's end told."""
 REVERSED = type_key(TransactionReversed)
+PLACED_TYPES = type_keys(*PLACED)
 CHUNK_ROWS = 10_000
-NOTHING: Mapping[Month, Told] = MappingProxyType({})
 Change = tuple[Any, Any]
 """Into which tier, and from which day on."""
 
@@ -47,13 +51,12 @@ class LateHead(msgspec.Struct, gc=False):
 
 
 class Outcome(NamedTuple):
-    """What the months of a customer come to, and what they came to before; the events that this
-    puts in their place or takes out of it; the standings in each live scheme before and after.
+    """What the months of a customer come to, the events that this puts in their place or takes out
+    of it, and the standings in each live scheme before and after.
     """
 
     stream: str
     said: MonthsRestated
-    was: tuple[MonthlyFacts, ...]
     moved: tuple[Recorded, ...]
     before: tuple[Standing, ...]
     after: tuple[Standing, ...]
@@ -83,150 +86,130 @@ class Restating:
         self._upto = upto
         self._taken_back = taken_back
         self._group: Group = customers_under(policies)
+        self._ends: list[Recorded] = []
+        self._known = -1
 
-    @cached_property
+    @property
     def ends(self) -> list[Recorded]:
-        """The ends of months of the shard, as they concern customers."""
-        return broadcasts(self._group, self._shard)
+        """The ends of months of the shard, as they concern customers; one may come meanwhile."""
+        if len(self._shard.own()) != self._known:
+            self._ends = broadcasts(self._group, self._shard)
+            self._known = len(self._shard.own())
+        return self._ends
 
     def concerned(self) -> list[str]:
         """The customers whose months it may change, in order.
 
         Trap: on which day a reversal counts is sealed. So each that came behind the end of the
-        first month may be late.
+        first month may be late, where reversals are meant.
         """
         if self._taken_back:
             return sorted({event.stream for event in self.words()})
-        named = self._scope.customers
+        named, months = self._scope.customers, self._scope.months
         if named:
             return [each for each in sorted(named) if self._shard.rows(each, limit=1)]
-        months = self._scope.months
-        first = next((end.position for end in self.ends if _day(end)[:7] >= min(months)), 0)
+        first = next((end.position for end in self.ends if month_ended(end) >= min(months)), 0)
         return sorted(set(self._may_be_late(first))) if first else []
 
     def words(self) -> Iterator[Recorded]:
-        """All that was recorded of it, of customers who are not forgotten."""
+        """All that was recorded of it, of customers who can be read."""
         for event in self._shard.events([type_key(MonthsRestated)]):
             if isinstance(event.data, MonthsRestated) and event.data.restatement == self._name:
                 yield event
 
-    def outcome(self, stream: str, told: Mapping[Month, Told] = NOTHING) -> Outcome | None:
-        """What it comes to, where households and groups came to what is `told`.
-
-        None if nothing is late, and nothing else was told.
-        """
+    def outcome(self, stream: str) -> Outcome | None:
+        """What it comes to; None if nothing is to be moved, or nothing can be read any more."""
         own = list(history(self._shard, stream))
-        said = held(own, self.ends)
-        known = frozenset(said[-1].placed if said else ())
-        moved = self._placed_by_it(own) if self._taken_back else self._late(own, known)
-        before = told_by(own, self.ends)
-        if not moved and all(before.get(month) == each for month, each in told.items()):
-            return None
-        placed = known - moved if self._taken_back else known | moved
-        return self._outcome(own, placed, moved, {**before, **told})
+        known, of_it = self._placed(own)
+        if self._taken_back:
+            return self._outcome(own, known - of_it, of_it) if of_it else None
+        late = late_in(own, self.ends, self._scope, self._upto) - known
+        return self._outcome(own, known | late, late) if late else None
 
     def is_done(self, stream: str) -> bool:
         """Whether it holds for a customer, or was taken back there, as is wanted."""
-        own = held(list(history(self._shard, stream)), self.ends)
-        of_it = [each for each in own if each.restatement == self._name]
+        own = list(history(self._shard, stream))
+        of_it = [each for each in self._held(own) if each.restatement == self._name]
         return bool(of_it) and of_it[-1].taken_back == self._taken_back
 
-    def rows_of(self, stream: str) -> list[MonthlyFacts]:
-        """The months of a customer that it has changed, as they are and as they were."""
-        own = list(history(self._shard, stream))
-        months = self._folded(self._as_it_came(own)).facts.months
-        versions = {
-            event.version
-            for event in own
-            if isinstance(event.data, MonthsRestated) and event.data.restatement == self._name
-        }
-        of_it = [each for each in months.superseded or () if each.version in versions]
-        names = {name for each in of_it for name in (*each.rows, *each.fresh)}
-        now = [row for name, row in months.rows.items() if name in names]
-        return [*now, *(row for each in of_it for row in each.rows.values())]
-
     def is_so(self, event: Recorded) -> bool | None:
-        """Whether a word says what the history before it comes to; None if it does not hold."""
-        own = list(history(self._shard, event.stream))
-        said = cast("MonthsRestated", event.data)
-        if said not in held(own, self.ends):
-            return None
-        before = [each for each in own if each.position < event.position]
+        """Whether a word comes to what the history before it does, with what was meant, and no
+        other event, in its place; None if it does not hold.
+        """
+        own = [
+            each for each in history(self._shard, event.stream) if each.position <= event.position
+        ]
         ends = [end for end in self.ends if end.position < event.position]
-        then = self._folded(in_place(before, ends, said.placed, said.told)).facts
-        rows = {row.month: row for row in said.rows}
+        said = cast("MonthsRestated", event.data)
+        if event not in held(own, ends):
+            return None
+        known, of_it = self._placed(own[:-1])
+        late = late_in(own[:-1], ends, self._scope, self._upto)
+        wanted = known - of_it if said.taken_back else known | late
+        then = self._folded(in_place(own, ends, said.placed)).facts
+        found = self._folded(self._as_it_came(own, ends)).facts
         return (
-            said.ledger == then.ledger
-            and rows == {month: row for month, row in then.months.rows.items() if month in rows}
-            and not {*said.gone} & then.months.rows.keys()
+            {*said.placed} == wanted
+            and found.ledger == then.ledger
+            and found.months.rows == then.months.rows
+            and said.told == told_by(own)
         )
 
     def _may_be_late(self, after: int) -> Iterator[str]:
         decode, scope = part_decoder(LateHead), self._scope
-        while rows := self._shard.stored(after, CHUNK_ROWS, self._upto):
+        types = sorted(PLACED_TYPES if scope.reversals else PLACED_TYPES - {REVERSED})
+        while rows := self._shard.stored(after, CHUNK_ROWS, self._upto, types):
             for row in rows:
-                if row.stream.startswith("customer:"):
-                    head = decode(row.state)
-                    belongs = row.event_type == REVERSED or head.business_date[:7] in scope.months
-                    if belongs and scope.sent(head.source, head.id):
-                        yield row.stream
+                head = decode(row.state)
+                belongs = row.event_type == REVERSED or head.business_date[:7] in scope.months
+                if belongs and scope.sent(head.source, head.id):
+                    yield row.stream
             after = rows[-1].position
 
-    def _late(self, own: Sequence[Recorded], known: Collection[int]) -> frozenset[int]:
-        """The versions that are to be put in their place, and are not."""
-        return frozenset(
-            event.version
-            for event in own
-            if event.version not in known
-            and (self._upto is None or event.position <= self._upto)
-            and self._scope.has(event)
-            and came_late(event, self.ends)
-        )
+    def _held(self, own: Sequence[Recorded]) -> list[MonthsRestated]:
+        return [cast("MonthsRestated", event.data) for event in held(own, self.ends)]
 
-    def _placed_by_it(self, own: Sequence[Recorded]) -> frozenset[int]:
-        """The versions that are in their place by it."""
-        before: frozenset[int] = frozenset()
+    def _placed(self, own: Sequence[Recorded]) -> tuple[frozenset[int], frozenset[int]]:
+        """The versions that count where they belong by now, and those of them by this one."""
+        now: frozenset[int] = frozenset()
         of_it: frozenset[int] = frozenset()
-        for said in held(own, self.ends):
-            now = frozenset(said.placed)
+        for said in self._held(own):
+            before, now = now, frozenset(said.placed)
             if said.restatement == self._name:
                 of_it = frozenset() if said.taken_back else of_it | (now - before)
-            before = now
-        return of_it & before
+        return now, of_it & now
 
     def _outcome(
-        self,
-        own: Sequence[Recorded],
-        placed: Collection[int],
-        moved: Collection[int],
-        told: Mapping[Month, Told],
-    ) -> Outcome:
-        true = in_place(own, self.ends, placed, told)
-        as_is, then = self._folded(self._as_it_came(own)), self._folded(true)
+        self, own: Sequence[Recorded], placed: Collection[int], moved: Collection[int]
+    ) -> Outcome | None:
+        ends = self.ends
+        true = in_place(own, ends, placed)
+        as_is, then = self._folded(self._as_it_came(own, ends)), self._folded(true)
         rows, was = then.facts.months.rows, as_is.facts.months.rows
-        differ = [rows[month] for month in sorted(rows) if was.get(month) != rows[month]]
-        gone = tuple(sorted(was.keys() - rows.keys()))
+        through = ended_before(LAST_POSITION, ends)
+        if through is None:
+            return None
         said = MonthsRestated.model_construct(
             restatement=self._name,
             taken_back=self._taken_back,
             after=own[-1].version,
+            through=through,
+            books_through=as_is.facts.ledger.closed_through,
             placed=tuple(sorted(placed)),
             ledger=then.facts.ledger,
-            rows=tuple(differ),
-            gone=gone,
-            told=dict(sorted(told.items())),
+            rows=tuple(rows[month] for month in sorted(rows) if was.get(month) != rows[month]),
+            gone=tuple(sorted(was.keys() - rows.keys())),
+            told=told_by(own),
             wrong=self._wrong(own, true),
         )
         event = own[-1]._replace(version=own[-1].version + 1, data=said)
         after = cast("History", self._group.evolve(as_is, event))
         late = tuple(each for each in own if each.version in moved)
-        changed = [row.month for row in differ]
-        believed = tuple(was[month] for month in (*changed, *gone) if month in was)
-        return Outcome(own[0].stream, said, believed, late, as_is.standings, after.standings)
+        return Outcome(own[0].stream, said, late, as_is.standings, after.standings)
 
-    def _as_it_came(self, own: Sequence[Recorded]) -> list[Recorded]:
-        ends = [end for end in self.ends if end.position > own[0].position]
-        return sorted([*own, *ends], key=lambda event: event.position)
+    def _as_it_came(self, own: Sequence[Recorded], ends: Sequence[Recorded]) -> list[Recorded]:
+        since = [end for end in ends if end.position > own[0].position]
+        return sorted([*own, *since], key=lambda event: event.position)
 
     def _folded(self, events: Sequence[Recorded]) -> History:
         states: Any = self._group.initial
@@ -237,24 +220,43 @@ class Restating:
     def _wrong(
         self, own: Sequence[Recorded], true: Sequence[Recorded]
     ) -> dict[str, tuple[str, ...]]:
-        """By scheme, what was told by its live policy and would not have been, and was not named
-        before.
+        """By scheme, what was told by its live policy, would not have been, and was not named
+        before; where this is taken back, also what was told because of it.
         """
-        named = {
-            name for said in held(own, self.ends) for names in said.wrong.values() for name in names
-        }
+        named, words = self._named(own)
         changes, found = self._changes(true), dict[str, tuple[str, ...]]()
         for policy in sorted(self._policies, key=lambda each: each.scheme):
             wrong = tuple(
                 event.id
                 for event in own
                 if isinstance(said := event.data, TierChanged)
-                and (said.policy, said.ground in ASSESSED) == (policy.label, True)
+                and said.policy == policy.label
                 and event.id not in named
-                and (said.after, said.effective) not in changes[policy.scheme]
+                and (
+                    event.cause in words
+                    if said.ground not in ASSESSED
+                    else (said.after, said.effective) not in changes[policy.scheme]
+                )
             )
             found |= {policy.scheme: wrong} if wrong else {}
         return found
+
+    def _named(self, own: Sequence[Recorded]) -> tuple[set[str], set[str]]:
+        """What restatements that were not taken back have named as told wrongly; and the names of
+        the words that are taken back now.
+        """
+        named: dict[str, set[str]] = {}
+        words: set[str] = set()
+        for event in held(own, self.ends):
+            said = cast("MonthsRestated", event.data)
+            if said.taken_back:
+                named.pop(said.restatement, None)
+            else:
+                of_it = named.setdefault(said.restatement, set())
+                of_it.update(*said.wrong.values())
+            if self._taken_back and said.restatement == self._name:
+                words.add(f"{event.source}#{event.id}")
+        return {name for names in named.values() for name in names}, words
 
     def _changes(self, events: Sequence[Recorded]) -> Mapping[str, set[Change]]:
         """By scheme, the changes of tier by a history."""
@@ -262,7 +264,7 @@ class Restating:
         found: dict[str, set[Change]] = {each.scheme: set() for each in self._policies}
         for event in events:
             before, states = states, self._group.evolve(states, event)
-            rows = with_disputes(states.facts.months.rows, states.complaints)
+            rows: Mapping[Month, Any] = with_disputes(states.facts.months.rows, states.complaints)
             for policy, standing in zip(self._policies, before.standings, strict=True):
                 tier = standing.tier
                 for after in steps(policy, standing, event, rows):
@@ -272,6 +274,4 @@ class Restating:
         return found
 
 
-def _day(end: Recorded) -> str:
-    assert isinstance(end.data, DayClosed)
-    return end.data.date.isoformat()
+LAST_POSITION = 2**63

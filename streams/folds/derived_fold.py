@@ -2,7 +2,8 @@
 
 Behind it, and never ahead of it.
 
-What it reads grows and never changes (rows of facts), so a stretch may be folded stream by stream,
+What it reads grows and never changes (rows of facts, and what was believed of those that were
+restated), so a stretch may be folded stream by stream,
 whether it is one day's end or ten years of them: that is how a new version is filled from the
 journal.
 """

@@ -59,7 +59,7 @@ from domain.offers.events import (
     OfferLapsed,
     OfferPresented,
 )
-from domain.restatements.events import MonthsRestated, WholeMonthRestated
+from domain.restatements.events import MonthsRestated
 from domain.tiering.events import TierOverridden
 from projections.offers.group import REACTIONS
 from projections.projection import Group, States
@@ -218,6 +218,8 @@ happenings: st.SearchStrategy[Interaction] = st.one_of(
         MonthsRestated,
         restatement=names,
         after=st.integers(1, 30),
+        through=st.sampled_from(["2026-01", "2026-02"]),
+        books_through=st.none() | st.sampled_from(["2026-01", "2026-02"]),
         placed=st.just((1, 2)),
         ledger=st.sampled_from(
             [
@@ -227,15 +229,6 @@ happenings: st.SearchStrategy[Interaction] = st.one_of(
         ),
         rows=st.lists(months, max_size=2).map(tuple),
         gone=st.sampled_from([(), ("2026-01",)]),
-    ),
-    st.builds(
-        WholeMonthRestated,
-        restatement=names,
-        month=st.sampled_from(["2026-01", "2026-02"]),
-        members=st.just(("customer:1",)),
-        people=st.integers(0, 1),
-        total=sums,
-        shared=sums,
     ),
     st.just(DayClosed(date=date(2026, 1, 31))),
     st.just(DayClosed(date=date(2026, 2, 28))),

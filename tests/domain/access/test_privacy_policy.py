@@ -64,7 +64,6 @@ OWN_WORD = frozenset(
         ),
         *(
             "months-restated",
-            "whole-month-restated",
             "restatement-proposed",
             "restatement-approved",
             "restatement-promoted",

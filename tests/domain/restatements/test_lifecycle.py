@@ -22,8 +22,9 @@ APPROVED = RestatementApproved(restatement="r", report=SEEN, upto=(7,), by="zhan
 PROMOTED = RestatementPromoted(restatement="r", report=SEEN, by="zhang")
 APPLIED = RestatementApplied(restatement="r", customers=3, by="zhang")
 BACK = RestatementRolledBack(restatement="r", by="zhang", reason="wrong")
+APPLIED_BACK = APPLIED.model_copy(update={"taken_back": True})
 WITHDRAWN = RestatementWithdrawn(restatement="r", by="li.wei", reason="not needed")
-WHOLE = (PROPOSED, APPROVED, PROMOTED, APPLIED, BACK, APPLIED)
+WHOLE = (PROPOSED, APPROVED, PROMOTED, APPLIED, BACK, APPLIED_BACK)
 
 
 def after(*steps: RestatementStep) -> Restatements:
@@ -57,7 +58,12 @@ def test_it_says_how_far_it_is() -> None:
         ((PROPOSED, APPROVED), PROMOTED.model_copy(update={"report": OTHER}), "no approval"),
         ((PROPOSED,), BACK, "only what was promoted"),
         ((PROPOSED,), APPLIED, "nothing to reach"),
-        ((PROPOSED, APPROVED, PROMOTED), BACK, "has not reached all"),
+        (
+            (PROPOSED, APPROVED, PROMOTED),
+            BACK.model_copy(update={"by": "Li-Wei"}),
+            "somebody else has to roll it back",
+        ),
+        ((PROPOSED, APPROVED, PROMOTED), APPLIED_BACK, "nothing to reach"),
         ((PROPOSED, APPROVED, PROMOTED, APPLIED), PROMOTED, "is promoted"),
         ((PROPOSED, APPROVED, PROMOTED, APPLIED), WITHDRAWN, "is promoted"),
         ((PROPOSED, WITHDRAWN), APPROVED, "is withdrawn"),
@@ -97,3 +103,15 @@ def test_two_of_the_same_month_and_customer_are_refused(
         assert ("overlaps with r" in (refusal(after(*before), second) or "")) == overlaps
     for before in ((first, WITHDRAWN), (*promoted, APPLIED)):
         assert refusal(after(*before), second) is None
+
+
+def test_one_at_a_time_is_on_its_way() -> None:
+    """Another one waits until it has reached all; what was promoted in part can be taken back."""
+    second = PROPOSED.model_copy(update={"restatement": "s", "months": ("2025-12",)})
+    steps = (PROPOSED, APPROVED, PROMOTED, second)
+    others = [each.model_copy(update={"restatement": "s"}) for each in (APPROVED, PROMOTED)]
+    busy = after(*steps, others[0])
+
+    assert "r has not reached all yet" in (refusal(busy, others[1]) or "")
+    assert refusal(evolve(busy, APPLIED), others[1]) is None
+    assert refusal(busy, BACK) is None

@@ -48,7 +48,7 @@ POLICIES_LIVE = [
     read_policy(POLICIES / "tiers" / f"{name}.yaml") for name in ("bohai-retail", "icbc-stars")
 ]
 GROUP = customers_under(POLICIES_LIVE)
-SCOPE = Scope(MONTHS[:5])
+SCOPE = Scope(MONTHS[:5], reversals=True)
 SEEDS = range(sized(40, 400))
 
 
@@ -211,7 +211,7 @@ def test_what_is_taken_back_is_as_it_was(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_two_restatements_come_to_what_one_of_both_does(seed: int) -> None:
     """One after the other; the first may be taken back by itself."""
-    first, second = Scope(MONTHS[:2]), Scope(MONTHS[2:5])
+    first, second = Scope(MONTHS[:2], reversals=True), Scope(MONTHS[2:5], reversals=True)
     with books(seed) as (one, _), books(seed) as (both, _), books(seed) as (late, _):
         restate(both)
         restate(one, "r1", first)
@@ -297,3 +297,112 @@ def test_nothing_is_late_where_a_month_is_open(tmp_path: Path) -> None:
     last = next_month(MONTHS[0])
 
     assert not restate(book, scope=Scope((last,)))
+
+
+def outcome(book: Book, scope: Scope = SCOPE) -> Proposed:
+    """What a restatement would say of the customer just now."""
+    found = Restating(book.journal[0], "r1", scope, POLICIES_LIVE).outcome(WHO)
+    assert found is not None
+    return proposed(found.said, f"word-{found.said.after}-{found.said.through}", WHO, DAY)
+
+
+def end_of_june() -> Proposed:
+    """The bank ends another month."""
+    return proposed(DayClosed(date=date(2026, 6, 30)), "d2026-06", "shard:0", date(2026, 6, 30))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_word_that_comes_too_late_changes_nothing_and_is_said_again(seed: int) -> None:
+    """A month ends, or something happens to the customer, between computing and recording."""
+    with books(seed) as (book, in_time):
+        if not restate_would_change(book):
+            return
+        restating = Restating(book.journal[0], "r1", SCOPE, POLICIES_LIVE)
+        for between in (end_of_june(), moved("between", date(2026, 6, 3), 100)):
+            word = outcome(book)
+            book.record([between], RESTATED_AT)
+            in_time.record([between], RESTATED_AT)
+            before = book.states()
+            book.record([word], RESTATED_AT)
+            assert book.states() == before
+            assert not restating.is_done(WHO)
+        book.record([outcome(book)], RESTATED_AT)
+
+        assert restating.is_done(WHO)
+        assert restating.outcome(WHO) is None
+        assert seen(book.states()) == seen(in_time.states())
+
+
+def restate_would_change(book: Book) -> bool:
+    """Whether anything came late."""
+    return Restating(book.journal[0], "r1", SCOPE, POLICIES_LIVE).outcome(WHO) is not None
+
+
+def moved(name: str, day: date, yuan: int, *, undoes: str = "") -> Proposed:
+    """Money that came, or came back."""
+    said: dict[str, Any] = {"account": "a", "amount": yuan * 100, "currency": "CNY"}
+    data = (
+        TransactionReversed(event=undoes, posted=day, **said)
+        if undoes
+        else TransactionPosted(transaction="t", kind="in", **said)
+    )
+    return proposed(data, name, WHO, day)
+
+
+def ends(*months: str) -> list[Proposed]:
+    """The bank ends months."""
+    days = [last_day(month) for month in months]
+    return [proposed(DayClosed(date=day), f"d{day}", "shard:0", day) for day in days]
+
+
+@pytest.mark.parametrize("closes", [True, False])
+def test_whoever_came_when_the_month_was_over_has_it_too(tmp_path: Path, closes: bool) -> None:
+    """Also where none of their months had been closed yet."""
+    late = moved("late", date(2026, 1, 5), 600_000)
+    came = Book(tmp_path / "came", [ends("2026-01"), [late], ends("2026-02") if closes else []])
+    then = Book(tmp_path / "then", [[late], ends("2026-01", "2026-02") if closes else []])
+    if not closes:
+        then.record(ends("2026-01"), RESTATED_AT)
+    restate(came, scope=Scope(("2026-01",)))
+
+    assert seen(came.states()) == seen(then.states())
+    states = came.states()
+    assert states is not None
+    assert states.standings[0].tier == "platinum"
+
+
+def test_a_reversal_stays_where_it_is_if_what_it_takes_back_is_not_moved(tmp_path: Path) -> None:
+    """Else money would be missing that never came in that month."""
+    late, back = (
+        moved("late", date(2026, 1, 5), 100),
+        moved("b", date(2026, 1, 5), 100, undoes="late"),
+    )
+    book = Book(tmp_path, [[moved("on", date(2026, 1, 2), 1)], ends("2026-01"), [late, back]])
+
+    assert not restate(book, scope=Scope(("2026-01",), ids="b", reversals=True))
+    assert restate(book, scope=Scope(("2026-01",), reversals=True))
+    row = book.states().facts.months.rows["2026-01"]  # type: ignore[union-attr]
+    assert row.assets[0].closing == 100
+
+
+def test_a_word_that_says_something_else_is_found(tmp_path: Path) -> None:
+    """A month that was left out, or an event that was put in its place and was not meant."""
+    events = [moved("on", date(2026, 1, 2), 1), *ends("2026-01", "2026-02"), *ends("2026-03")]
+    late = [moved("late", date(2026, 1, 5), 100), moved("other", date(2026, 2, 5), 100)]
+    scope = Scope(("2026-01",))
+    sound: list[bool | None] = []
+    for number, change in enumerate(
+        (
+            lambda said: said,
+            lambda said: said.model_copy(update={"rows": said.rows[:1]}),
+            lambda said: said.model_copy(update={"placed": (*said.placed, said.after)}),
+        )
+    ):
+        book = Book(tmp_path / str(number), [events, late])
+        word = outcome(book, scope)
+        book.record([word._replace(data=change(word.data))], RESTATED_AT)
+        restating = Restating(book.journal[0], "r1", scope)
+        [event] = restating.words()
+        sound.append(restating.is_so(event))
+
+    assert sound == [True, False, False]
