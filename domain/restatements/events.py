@@ -72,10 +72,14 @@ class RestatementRolledBack(RestatementStep):
 
 
 class RestatementApplied(RestatementStep):
-    """The last promotion, or that it was `taken_back`, has reached all whose months it changes."""
+    """The last promotion, or that it was `taken_back`, has reached all whose months it changes.
+
+    But for those who cannot be read, because they are restricted or were forgotten: `left_out`.
+    """
 
     taken_back: bool = False
     customers: Annotated[int, Field(ge=0)]
+    left_out: Annotated[int, Field(ge=0)] = 0
     by: Identifier
 
 

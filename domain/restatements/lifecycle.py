@@ -37,7 +37,7 @@ class Restatement:
     """What is to count anew and why, who brought it, who agreed, and how far it is.
 
     `applied` says how many customers the last promotion or roll-back has changed; None as long as
-    it has not reached all.
+    it has not reached all. `left_out` are those who could not be read.
     """
 
     scope: Scope
@@ -46,6 +46,7 @@ class Restatement:
     state: State = "proposed"
     approvals: tuple[Approval, ...] = ()
     applied: int | None = None
+    left_out: int = 0
 
     @property
     def is_unfinished(self) -> bool:
@@ -134,7 +135,7 @@ def _stepped(known: Restatement | None, step: RestatementStep) -> Restatement:
             return changed(known, state="promoted", applied=None, approvals=chosen[-1:])
         case RestatementRolledBack():
             return changed(known, state="rolled-back", applied=None)
-        case RestatementApplied(customers=customers):
-            return changed(known, applied=customers)
+        case RestatementApplied(customers=customers, left_out=left_out):
+            return changed(known, applied=customers, left_out=left_out)
         case _:
             return changed(known, state="withdrawn")

@@ -145,7 +145,8 @@ async def _apply(
     """Restate every customer whose months it changes, and note how many these are."""
     known = _known(deps.journal, name)
     policies, upto = list(deps.present().rules.policies.values()), known.approvals[-1].upto
-    step, reached = await asyncio.to_thread(_last_step, deps.journal, name), 0
+    step = await asyncio.to_thread(_last_step, deps.journal, name)
+    reached = left_out = 0
     with deps.progress("customers restated", None) as advance:
         for shard in deps.journal:
             restating = Restating(
@@ -154,12 +155,20 @@ async def _apply(
             reaching = _Reaching(deps, step, restating)
             streams = await asyncio.to_thread(restating.concerned)
             for start in range(0, len(streams), CHUNK):
-                reached += await reaching.reach(streams[start : start + CHUNK])
-                advance(min(CHUNK, len(streams) - start))
+                some = [
+                    each
+                    for each in streams[start : start + CHUNK]
+                    if await asyncio.to_thread(restating.can_read, each)
+                ]
+                reached += await reaching.reach(some)
+                advance(len(some))
+                left_out += len(streams[start : start + CHUNK]) - len(some)
     await asyncio.to_thread(_must_be_last, deps.journal, step, name)
-    applied = RestatementApplied(restatement=name, taken_back=taken_back, customers=reached, by=by)
+    applied = RestatementApplied(
+        restatement=name, taken_back=taken_back, customers=reached, left_out=left_out, by=by
+    )
     await _take(deps, applied)
-    return {"restatement": name, "customers": reached}
+    return {"restatement": name, "customers": reached, "left_out": left_out}
 
 
 class _Reaching:

@@ -104,12 +104,16 @@ class Restating:
         first month may be late, where reversals are meant.
         """
         if self._taken_back:
-            return sorted({event.stream for event in self.words()})
+            return sorted(set(self._told()))
         named, months = self._scope.customers, self._scope.months
         if named:
             return [each for each in sorted(named) if self._shard.rows(each, limit=1)]
         first = next((end.position for end in self.ends if month_ended(end) >= min(months)), 0)
         return sorted(set(self._may_be_late(first))) if first else []
+
+    def can_read(self, stream: str) -> bool:
+        """Whether a customer can be read: was not forgotten, and is not restricted."""
+        return bool(self._shard.history(stream, limit=1))
 
     def words(self) -> Iterator[Recorded]:
         """All that was recorded of it, of customers who can be read."""
@@ -154,6 +158,15 @@ class Restating:
             and found.months.rows == then.months.rows
             and said.told == told_by(own)
         )
+
+    def _told(self) -> Iterator[str]:
+        """Of whom a word was recorded, by its name: also of those who cannot be read now."""
+        decode, after = part_decoder(LateHead), 0
+        while rows := self._shard.stored(after, CHUNK_ROWS, None, [type_key(MonthsRestated)]):
+            for row in rows:
+                if decode(row.state).id.startswith(f"{self._name}:"):
+                    yield row.stream
+            after = rows[-1].position
 
     def _may_be_late(self, after: int) -> Iterator[str]:
         decode, scope = part_decoder(LateHead), self._scope

@@ -242,9 +242,18 @@ def test_what_comes_after_the_approval_is_not_put_in_its_place(running: Running)
     running.must_agree()
 
 
-def test_whom_the_bank_forgot_cannot_be_restated(running: Running) -> None:
-    """It is said, and nothing is proposed."""
+def test_whoever_cannot_be_read_is_left_out_and_counted(running: Running) -> None:
+    """By name it is refused; among all, who was forgotten or is restricted meanwhile is counted."""
+    late = [posted("again", f"customer:{each}", MUCH, date(2026, 2, 2)) for each in (0, 1, 2)]
+    feed(running, list(map(write, late)))
+    running.settle()
+    propose(running, "fourth", "--ids", "again")
+    agreed(running, "fourth")
+    assert running.report("restate", "promote", "fourth", "--by", "zhang.min")["left_out"] == 0
     running.report("privacy", "forget", "0", "--by", "officer", "--reason", "asked", "--early")
+    running.report("privacy", "restrict", "1", "--by", "officer", "--reason", "kept by law")
     refused = propose(running, "gone", "--month", "2026-02", "--customer", "0", code=2)
+    back = ("restate", "roll-back", "fourth", "--by", "zhang.min", "--reason", "a test")
 
     assert "was forgotten, or is restricted" in refused
+    assert running.report(*back) == {"restatement": "fourth", "customers": 1, "left_out": 2}
