@@ -54,7 +54,7 @@ def undelivered(name: Name, data_dir: DataDir = None, as_json: Json = False) -> 
 
 
 def deliver_again(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Hand over once more what was given up; stop the outbox first."""
+    """Let the outbox hand over once more what was given up."""
     from deploy.operations import notices
 
-    show({"delivered": notices.deliver_again(settings_of(data_dir), name)}, as_json)
+    show({"asked": notices.deliver_again(settings_of(data_dir), name)}, as_json)

@@ -21,11 +21,11 @@ from deploy.embedded import children
 from deploy.embedded import services as embedded
 from deploy.embedded.children import Child
 from deploy.embedded.tokens import write_tokens
-from deploy.policy_files import read_catalogue, read_subscribers
+from deploy.policy_files import read_catalogue
 from deploy.processes import LOG_BROKEN
 from deploy.settings import Settings
 from deploy.terminal import UserError
-from deploy.wiring import broker_of, screen_of, whole_journal
+from deploy.wiring import broker_of, screen_of, sink_of, subscribers_of, whole_journal
 from projections.redis import RedisError, RedisStore
 from projections.store import GroupShard
 from streams.broker.kafka import INTERACTIONS, KafkaError, TopicPartition
@@ -90,7 +90,8 @@ class Stack:
         screen_of(settings)
         self._alone: tuple[str, ...] = ALONE
         if settings.subscribers is not None:
-            read_subscribers(settings.subscribers)
+            for each in subscribers_of(settings):
+                sink_of(settings, each).close()
             self._alone = (*ALONE, OUTBOX)
         self._journal = whole_journal(settings)
 

@@ -8,7 +8,7 @@ from typing import Any
 from deploy.policy_files import read_privacy
 from deploy.settings import Settings
 from deploy.terminal import UserError
-from deploy.wiring import existing_journal, secret_file, sink_of, subscribers_of
+from deploy.wiring import existing_journal, secret_file, subscribers_of
 from domain.notices.subscribers import Subscriber
 from streams.outbox.checkpoint import Checkpoint, Checkpoints
 from streams.outbox.notices import Source, behind
@@ -64,25 +64,14 @@ def undelivered(settings: Settings, name: str) -> list[dict[str, Any]]:
 
 
 def deliver_again(settings: Settings, name: str) -> int:
-    """Hand over once more what was given up; what is taken is no dead letter any more.
+    """Ask the outbox to hand over once more what was given up; what is taken is no dead letter any
+    more.
 
-    Gives how many were taken.
+    Gives how many there are.
     """
-    who, kept = _named(settings, name), Checkpoints(settings.outbox_dir, name)
-    letters = kept.given_up()
-    source = Source(existing_journal(settings), who, read_privacy(settings.privacy))
-    sink, left, taken = sink_of(settings, who), [], 0
-    for letter in letters:
-        notices = source.named(letter["id"])
-        if notices and all(each.is_there for each in sink.hand_over(notices)):
-            taken += 1
-        elif notices:
-            left.append(letter)
-    sink.close()
-    kept.let_go()
-    for letter in left:
-        kept.give_up(letter["id"], letter["why"], letter["at"], letter["tries"])
-    return taken
+    kept = Checkpoints(settings.outbox_dir, _named(settings, name).name)
+    kept.ask_again()
+    return len(kept.given_up())
 
 
 def _named(settings: Settings, name: str) -> Subscriber:

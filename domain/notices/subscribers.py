@@ -21,8 +21,9 @@ class Subscriber(_Said):
     without one, on the Kafka topic.
 
     It is told of all customers. `sources` are its own, if it sends; of these it is told what became
-    of what it sent. Begins with what is recorded `from_` now, or from the beginning. `at_once`
-    requests are on their way at the same time, and a notice is given up after so many hours.
+    of what it sent. It begins with what is recorded from now on, or with the beginning. `at_once`
+    requests are on their way at the same time. A notice that fails for so many hours, while others
+    are taken, is given up.
     """
 
     name: Name
@@ -66,7 +67,18 @@ class Subscribers(_Said):
 
 def _is_safe(url: str) -> bool:
     """Whether a URL is one that a notice may be sent to: encrypted, or to this machine."""
-    parts = urlsplit(url)
-    if parts.username or parts.password or parts.fragment or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        port, host = parts.port, (parts.hostname or "").encode("idna")
+    except ValueError:
+        return False
+    if (
+        not url.isascii()
+        or port == 0
+        or not host
+        or parts.username
+        or parts.password
+        or parts.fragment
+    ):
         return False
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL)

@@ -88,6 +88,12 @@ NOTICES_WAITING = Gauge(
     ["subscriber"],
     registry=REGISTRY,
 )
+NOTICES_UNREAD = Gauge(
+    "tierfold_notices_unread_logs",
+    "Logs that cannot be read for a subscriber",
+    ["subscriber"],
+    registry=REGISTRY,
+)
 SUBSCRIBER_AWAY = Gauge(
     "tierfold_subscriber_away_seconds",
     "For how long a subscriber has not answered",

@@ -1,7 +1,8 @@
 """How does a subscriber get every notice, in order per subject, whatever the receiver does?
 
-A notice that fails holds up its subject and nobody else. A receiver that is away holds up all; it
-is asked with one notice now and then. What was given up is noted by name.
+A notice that fails holds up its subject and nobody else. A receiver that takes nothing holds up
+all; it is asked with one notice now and then, of another subject each time. What was given up is
+noted by name.
 """
 
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import islice
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -17,24 +19,37 @@ from domain.notices.subscribers import Subscriber
 from streams.observability.metrics import (
     NOTICES_DELIVERED,
     NOTICES_UNDELIVERED,
+    NOTICES_UNREAD,
     NOTICES_WAITING,
     SUBSCRIBER_AWAY,
 )
 from streams.outbox.checkpoint import Checkpoint, Checkpoints
-from streams.outbox.notices import Notice, Place, Source
+from streams.outbox.notices import Notice, Source
 from streams.outbox.sinks import HandOver, Sink
 
 log = structlog.get_logger()
 
-WINDOW = 10_000
-"""Notices that are held at once; what is behind them stays in the journal."""
+WINDOW = 4_000
+"""Notices that are held at once, each log its share; what is behind them stays in the journal."""
 A_LANE = 50
 """Notices of one subject that are handed over in one go."""
-TRIES = 5
-"""After which a notice is given up that a receiver refuses by itself."""
+TRIES = 6
+"""After which a notice is given up that a receiver refuses by itself, while it takes others."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
 KEEP_EVERY = 1.0
+OLD = 60.0
+"""Seconds after which a notice is read once more before it goes out: somebody may have been
+forgotten meanwhile.
+"""
 HOUR = 3_600.0
+
+
+class Held(NamedTuple):
+    """A notice that is to be handed over, and when it was read; `again` if it had been given up."""
+
+    notice: Notice
+    at: float
+    again: bool = False
 
 
 class Delivery:
@@ -48,7 +63,10 @@ class Delivery:
         checkpoints: Checkpoints,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._subscriber = subscriber
+        self.name = subscriber.name
+        self.stepped = time.monotonic()
+        self._patience = subscriber.give_up_after_hours * HOUR
+        self._at_once = subscriber.at_once
         self._source = source
         self._sink = sink
         self._checkpoints = checkpoints
@@ -62,29 +80,32 @@ class Delivery:
             for place in source.logs()
         }
         self._open: dict[str, Counter[int]] = {place: Counter() for place in self._read}
-        self._lanes: dict[str, deque[Notice]] = {}
+        self._unread: set[str] = set()
+        self._lanes: dict[str, deque[Held]] = {}
         self._due: dict[str, float] = {}
         self._away_since: float | None = None
-        self._pause = self._not_before = self._kept_at = 0.0
+        self._last_taken = self._pause = self._not_before = self._kept_at = 0.0
         self._pool = ThreadPoolExecutor(subscriber.at_once, f"outbox-{subscriber.name}")
         self._keep()
 
     def step(self) -> bool:
         """Hand over what is due; whether there was anything."""
-        if self._now() < self._not_before:
-            return False
-        read = self._fill()
-        chosen = self._chosen()
-        some = [list(islice(self._lanes[each], self._length)) for each in chosen]
-        results = list(self._pool.map(self._sink.hand_over, some))
-        for subject, notices, result in zip(chosen, some, results, strict=True):
-            self._settle(subject, notices, result)
-        self._look_whether_away(results)
-        idle = not (chosen or read)
-        if idle or self._now() - self._kept_at > KEEP_EVERY:
+        self.stepped = time.monotonic()
+        moved = False
+        if self._now() >= self._not_before:
+            self._take_up_again()
+            moved = self._fill()
+            chosen = self._chosen()
+            some = [list(islice(self._lanes[each], self._length)) for each in chosen]
+            results = list(self._pool.map(self._handed_over, some))
+            self._settle(dict(zip(chosen, results, strict=True)))
+            moved |= bool(chosen)
+        if not moved or self._now() - self._kept_at > KEEP_EVERY:
             self._keep()
-        NOTICES_WAITING.labels(self._subscriber.name).set(self._waiting)
-        return not idle
+        away = 0.0 if self._away_since is None else self._now() - self._away_since
+        SUBSCRIBER_AWAY.labels(self.name).set(away)
+        NOTICES_WAITING.labels(self.name).set(self.waiting)
+        return moved
 
     def close(self) -> None:
         """Keep how far it is, and hang up."""
@@ -93,91 +114,133 @@ class Delivery:
         self._sink.close()
 
     @property
-    def _waiting(self) -> int:
+    def waiting(self) -> int:
+        """How many notices are held."""
         return sum(map(len, self._lanes.values()))
 
     @property
     def _length(self) -> int:
-        """How many of a subject are handed over in one go: one, as long as nobody answers."""
+        """How many of a subject are handed over in one go: one, as long as nothing is taken."""
         return A_LANE if self._away_since is None else 1
 
+    def _take_up_again(self) -> None:
+        """Hold what was given up once more, where somebody asked for that."""
+        if not self._checkpoints.asked_again():
+            return
+        held = {each.notice.id for lane in self._lanes.values() for each in lane}
+        for letter in self._checkpoints.given_up():
+            for notice in self._source.named(letter["id"]) if letter["id"] not in held else ():
+                lane = self._lanes.setdefault(notice.subject, deque())
+                lane.append(Held(notice, self._now(), again=True))
+
     def _fill(self) -> bool:
-        """Read on in every log as long as there is room; whether anything was read."""
-        moved = False
+        """Read on in every log as long as it has room; whether anything was read.
+
+        A log that cannot be read keeps no other waiting.
+        """
+        moved, room = False, WINDOW // max(len(self._read), 1)
         for place, after in self._read.items():
-            if self._waiting >= WINDOW:
-                return moved
-            found = self._source.read(place, after)
+            if self._open[place].total() >= room:
+                continue
+            try:
+                found = self._source.read(place, after)
+            except Exception:
+                log.exception("notices_not_read", subscriber=self.name, log=place)
+                self._unread.add(place)
+                continue
+            self._unread.discard(place)
             for notice in found.notices:
-                self._lanes.setdefault(notice.subject, deque()).append(notice)
+                held = Held(notice, self._now())
+                self._lanes.setdefault(notice.subject, deque()).append(held)
                 self._open[place][notice.place.number] += 1
             moved |= found.upto > after
             self._read[place] = max(after, found.upto)
+        NOTICES_UNREAD.labels(self.name).set(len(self._unread))
         return moved
 
     def _chosen(self) -> list[str]:
-        """The subjects whose turn it is; one, as long as nobody answers."""
-        now, most = self._now(), self._subscriber.at_once * 4
-        if self._away_since is not None and not self._is_given_up(self._away_since):
-            most = 1
+        """The subjects whose turn it is; one, as long as nothing is taken."""
+        now, most = self._now(), 1 if self._away_since is not None else self._at_once * 4
         due = (each for each in self._lanes if self._due.get(each, 0.0) <= now)
         return list(islice(due, most))
 
-    def _settle(self, subject: str, notices: Sequence[Notice], result: Sequence[HandOver]) -> None:
-        for notice, each in zip(notices, result, strict=False):
-            if each.is_there:
-                self._delivered += 1
-                NOTICES_DELIVERED.labels(self._subscriber.name).inc()
-                self._done(subject, notice)
-            else:
-                self._failed(subject, notice, each)
+    def _handed_over(self, some: Sequence[Held]) -> list[HandOver]:
+        """Hand over the notices of a subject; of whom they tell may be forgotten meanwhile."""
+        try:
+            if all(self._now() - each.at < OLD for each in some):
+                return self._sink.hand_over([each.notice for each in some])
+            fresh = self._source.named(some[0].notice.id)
+            return self._sink.hand_over(fresh) if fresh else [HandOver(is_there=True)]
+        except Exception as error:
+            log.exception("notice_not_handed_over", subscriber=self.name)
+            return [HandOver(is_there=False, why=type(error).__name__)]
 
-    def _failed(self, subject: str, notice: Notice, result: HandOver) -> None:
-        since, tries = self._failing.get(notice.id, (self._now(), 0))
+    def _settle(self, results: dict[str, list[HandOver]]) -> None:
+        """Note what became of each; first what was taken, then what was not."""
+        taken = [
+            self._done(subject)
+            for subject, result in results.items()
+            for each in result
+            if each.is_there
+        ]
+        self._delivered += len(taken)
+        NOTICES_DELIVERED.labels(self.name).inc(len(taken))
+        if again := [each.notice.id for each in taken if each.again]:
+            self._checkpoints.taken(again)
+        if taken:
+            self._last_taken = self._now()
+        failed = {name: some[-1] for name, some in results.items() if not some[-1].is_there}
+        self._look_whether_away(bool(taken), failed)
+        letters = [letter for name, each in failed.items() if (letter := self._failed(name, each))]
+        if letters:
+            self._checkpoints.give_up(letters)
+            NOTICES_UNDELIVERED.labels(self.name).inc(len(letters))
+
+    def _failed(self, subject: str, result: HandOver) -> dict[str, Any] | None:
+        """Put a subject behind all others; its dead letter, if its first notice is given up."""
+        name = self._lanes[subject][0].notice.id
+        since, tries = self._failing.get(name, (self._now(), 0))
         tries += 1
-        since_when = since if self._away_since is None else min(since, self._away_since)
-        if self._is_given_up(since_when) or (result.of_notice and tries >= TRIES):
+        is_over = self._now() - since > self._patience and tries >= TRIES
+        if self._last_taken >= since and (is_over or (result.refused and tries >= TRIES)):
+            log.warning("notice_given_up", subscriber=self.name, notice=name, why=result.why)
+            self._done(subject)
             at = datetime.fromtimestamp(self._now(), UTC).isoformat()
-            self._checkpoints.give_up(notice.id, result.why, at, tries)
-            NOTICES_UNDELIVERED.labels(self._subscriber.name).inc()
-            log.warning("notice_given_up", subscriber=self._subscriber.name, why=result.why)
-            self._done(subject, notice)
-            return
-        self._failing[notice.id] = (since, tries)
+            return {"id": name, "why": result.why, "at": at, "tries": tries}
+        self._failing[name] = (since, tries)
+        self._lanes[subject] = self._lanes.pop(subject)
         self._due[subject] = self._now() + max(result.wait, _pause_after(tries))
+        return None
 
-    def _done(self, subject: str, notice: Notice) -> None:
-        """A notice is dealt with."""
-        self._failing.pop(notice.id, None)
-        self._due.pop(subject, None)
+    def _done(self, subject: str) -> Held:
+        """The first notice of a subject is dealt with."""
         lane = self._lanes[subject]
-        lane.popleft()
+        held = lane.popleft()
         if not lane:
             del self._lanes[subject]
-        place: Place = notice.place
-        self._open[place.log][place.number] -= 1
-        if not self._open[place.log][place.number]:
-            del self._open[place.log][place.number]
+        self._failing.pop(held.notice.id, None)
+        self._due.pop(subject, None)
+        if not held.again:
+            of_log, number = self._open[held.notice.place.log], held.notice.place.number
+            of_log[number] -= 1
+            if not of_log[number]:
+                del of_log[number]
+        return held
 
-    def _look_whether_away(self, results: Sequence[Sequence[HandOver]]) -> None:
-        """Whether the receiver is away: nothing got there, and it was not because of a notice."""
-        each = [result for some in results for result in some]
-        if any(result.is_there or result.of_notice for result in each):
+    def _look_whether_away(self, taken: bool, failed: dict[str, HandOver]) -> None:
+        """Whether the receiver is away: it takes nothing, and that is not because of one notice."""
+        if taken:
             self._away_since, self._pause = None, 0.0
-        elif each:
-            if self._away_since is None:
-                self._away_since = self._now()
-                log.warning("subscriber_away", subscriber=self._subscriber.name, why=each[0].why)
-            self._pause = min(max(2 * self._pause, FIRST_PAUSE), LONGEST_PAUSE)
-            if self._is_given_up(self._away_since):
-                self._pause = 0.0
-            self._not_before = self._now() + max(self._pause, *(one.wait for one in each), 0.0)
-            self._due.clear()
-        away = 0.0 if self._away_since is None else self._now() - self._away_since
-        SUBSCRIBER_AWAY.labels(self._subscriber.name).set(away)
-
-    def _is_given_up(self, since: float) -> bool:
-        return self._now() - since > self._subscriber.give_up_after_hours * HOUR
+            return
+        unanswered = [each for each in failed.values() if not each.answered]
+        errors = [each for each in failed.values() if not each.refused]
+        if not (unanswered or len(errors) > 1 or (errors and self._away_since is not None)):
+            return
+        if self._away_since is None:
+            self._away_since = self._now()
+            log.warning("subscriber_away", subscriber=self.name, why=errors[0].why)
+        self._pause = min(max(2 * self._pause, FIRST_PAUSE), LONGEST_PAUSE)
+        self._not_before = self._now() + max(self._pause, *(each.wait for each in errors))
 
     def _keep(self) -> None:
         """Keep up to where all is dealt with."""
@@ -185,13 +248,20 @@ class Delivery:
             place: min(self._open[place], default=number + 1) - 1
             for place, number in self._read.items()
         }
-        fresh = Checkpoint(upto, self._delivered, dict(self._failing))
+        failing = {name: each for name, each in self._failing.items() if not _is_behind(name, upto)}
+        fresh = Checkpoint(upto, self._delivered, failing)
         if fresh != self._kept:
             self._checkpoints.keep(fresh)
             self._kept = fresh
         self._kept_at = self._now()
 
 
+def _is_behind(name: str, upto: dict[str, int]) -> bool:
+    """Whether a notice is dealt with, by its name and how far its log is."""
+    log_, shard, number, *_ = name.split("/")
+    return int(number) <= upto.get(f"{log_}/{shard}", 0)
+
+
 def _pause_after(tries: int) -> float:
     """Seconds until a notice is tried again: twice as long each time."""
-    return float(min(FIRST_PAUSE * 2 ** (tries - 1), LONGEST_PAUSE))
+    return float(min(FIRST_PAUSE * 2 ** min(tries - 1, 20), LONGEST_PAUSE))

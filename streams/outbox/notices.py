@@ -87,36 +87,46 @@ class Source:
         shard = self._shard(log)
         return shard.head() if log.startswith("events/") else shard.last_set_aside()
 
-    def read(self, log: str, after: int) -> Read:
-        """The next notices of a log behind a number."""
-        return (self._events if log.startswith("events/") else self._set_aside)(log, after)
+    def read(self, log: str, after: int, limit: int = CHUNK_ROWS) -> Read:
+        """The next notices of a log behind a number, of so many of its entries."""
+        return (self._events if log.startswith("events/") else self._set_aside)(log, after, limit)
 
     def named(self, name: str) -> list[Notice]:
         """The notice of a name, if there is one still."""
         log, _, rest = name.partition("/")
         shard, _, number = rest.partition("/")
         number = number.partition("/")[0]
-        found = self.read(f"{log}/{shard}", int(number) - 1).notices
+        found = self.read(f"{log}/{shard}", int(number) - 1, 1).notices
         return [each for each in found if each.id == name]
 
     def _shard(self, log: str) -> Shard:
         return self._journal[int(log.partition("/")[2])]
 
-    def _events(self, log: str, after: int) -> Read:
+    def _events(self, log: str, after: int, limit: int) -> Read:
         shard = self._shard(log)
         types = [] if self._tells_recorded else sorted(self._types)
         upto = shard.head()
-        rows = shard.stored(after, CHUNK_ROWS, upto, types)
-        upto = rows[-1].position if len(rows) == CHUNK_ROWS else upto
-        wanted = [row for row in rows if row.event_type in self._types]
-        opened = {row.position: row for row in shard.opened(wanted)}
+        rows = shard.stored(after, limit, upto, types)
+        upto = rows[-1].position if len(rows) == limit else upto
+        wanted = [row for row in rows if row.event_type in self._types or self._is_own(row)]
+        opened = {
+            row.position: plain
+            for row, plain in zip(wanted, shard.opened(wanted), strict=True)
+            if plain.event_type != FORGOTTEN
+        }
         found: list[Notice] = []
-        for row in rows:
+        for row in opened.values():
             if self._tells_recorded:
                 found += self._recorded(log, row)
-            if row.position in opened and opened[row.position].event_type != FORGOTTEN:
-                found.append(self._of_event(log, opened[row.position]))
+            if row.event_type in self._types:
+                found.append(self._of_event(log, row))
         return Read(found, upto)
+
+    def _is_own(self, row: Row) -> bool:
+        """Whether a sender is told of an event, because it sent it."""
+        if not self._tells_recorded:
+            return False
+        return part_decoder(SentHead)(row.state).source in self._subscriber.sources
 
     def _of_event(self, log: str, row: Row) -> Notice:
         event, name = row.event(), self._types[row.event_type]
@@ -153,16 +163,18 @@ class Source:
         kind = f"{PREFIX}{RECORDED}.v1"
         yield _notice(f"{log}/{row.position}/recorded", kind, row.stream, place, said, data)
 
-    def _set_aside(self, log: str, after: int) -> Read:
+    def _set_aside(self, log: str, after: int, limit: int) -> Read:
         shard = self._shard(log)
-        entries = shard.quarantined(after, CHUNK_ROWS)
+        entries = shard.quarantined(after, limit)
         found = []
         for entry in entries:
             sender = sender_of(entry).source
             if self._subscriber.role == "operator" or sender in self._subscriber.sources:
                 place = Place(log, entry.number)
-                body = told(shard.number, entry)
-                found.append(Notice(f"{log}/{entry.number}", sender or "", place, body))
+                name = f"{log}/{entry.number}"
+                said = {**json.loads(told(shard.number, entry)), "id": name}
+                body = json.dumps(said, ensure_ascii=False).encode()
+                found.append(Notice(name, sender or name, place, body))
         return Read(found, entries[-1].number if entries else after)
 
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from streams.outbox.delivery import Delivery
 
 log = structlog.get_logger()
 
+STUCK = 120.0
+"""Seconds after which a step that has not ended will not."""
 IDLE, BROKEN = 0.2, 2.0
 """Seconds between two looks where there was nothing, or where the journal could not be read."""
 
@@ -29,7 +32,8 @@ def run(deliveries: Sequence[Delivery], stop: threading.Event) -> None:
     for thread in threads:
         thread.start()
     while not stop.wait(1.0):
-        PULSE.beat()
+        if all(time.monotonic() - each.stepped < STUCK for each in deliveries):
+            PULSE.beat()
     for thread in threads:
         thread.join()
 
@@ -39,7 +43,7 @@ def _deliver(delivery: Delivery, stop: threading.Event) -> None:
         try:
             wait = 0.0 if delivery.step() else IDLE
         except Exception:
-            log.exception("notices_not_read")
+            log.exception("delivery_interrupted", subscriber=delivery.name)
             wait = BROKEN
         stop.wait(wait)
     delivery.close()

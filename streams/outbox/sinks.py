@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from streams.broker.kafka import NOTICES, Broker, KafkaError, KafkaProducer
@@ -24,6 +24,13 @@ PATIENCE = 15.0
 WHSEC = "whsec_"
 AGAIN = {408, 409, 425, 429}
 """Answers by which a receiver asks for the same once more."""
+CLOSED = {401, 403, 404, 410}
+"""Answers by which not this notice is wrong, but how the receiver is asked, or that it is."""
+LONGEST_WAIT = 3_600.0
+A_WHILE = 2.0
+"""Seconds after which others have their turn."""
+SURELY_SENT = 40.0
+"""Seconds after which a producer sends no more by itself: longer than its own patience."""
 READ = 64 * 1024
 """Bytes of an answer that are read, so that the connection can be used again."""
 
@@ -31,13 +38,14 @@ READ = 64 * 1024
 class HandOver(NamedTuple):
     """What became of handing a notice over: it is there, or why it is not.
 
-    `of_notice` tells that the receiver is there, and does not want this one. `wait` has the seconds
-    that it asks for.
+    `answered` tells that the receiver is there; `refused`, that it does not want this one. `wait`
+    has the seconds that it asks for.
     """
 
     is_there: bool
     why: str = ""
-    of_notice: bool = False
+    answered: bool = False
+    refused: bool = False
     wait: float = 0.0
 
 
@@ -78,11 +86,11 @@ class Webhook:
         self._context = ssl.create_default_context()
 
     def hand_over(self, notices: Sequence[Notice]) -> list[HandOver]:
-        """Post them one after the other, up to the first that is not taken."""
-        found: list[HandOver] = []
+        """Post them one after the other, up to the first that is not taken, for a while."""
+        found, end = list[HandOver](), time.monotonic() + A_WHILE
         for notice in notices:
             found.append(self._posted(notice))
-            if not found[-1].is_there:
+            if not found[-1].is_there or time.monotonic() > end:
                 break
         return found
 
@@ -90,6 +98,23 @@ class Webhook:
         """Connections end with their threads."""
 
     def _posted(self, notice: Notice) -> HandOver:
+        """Trap: a connection that was idle may have been closed at the other end. Then it is asked
+        once more, on a fresh one: whoever heard it twice knows it by its name.
+        """
+        was_used = getattr(self._mine, "connection", None) is not None
+        try:
+            return self._asked(notice)
+        except (OSError, HTTPException) as error:
+            self._hang_up()
+            if not was_used or isinstance(error, TimeoutError):
+                return HandOver(is_there=False, why=type(error).__name__)
+        try:
+            return self._asked(notice)
+        except (OSError, HTTPException) as error:
+            self._hang_up()
+            return HandOver(is_there=False, why=type(error).__name__)
+
+    def _asked(self, notice: Notice) -> HandOver:
         at = int(time.time())
         headers = {
             "content-type": STRUCTURED,
@@ -100,22 +125,21 @@ class Webhook:
                 signed(each, notice.id, at, notice.body) for each in self._secrets
             ),
         }
-        try:
-            connection = self._connection()
-            connection.request("POST", self._target, notice.body, headers)
-            answer = connection.getresponse()
-            answer.read(READ)
-            if answer.will_close or not answer.isclosed():
-                self._hang_up()
-        except (OSError, HTTPException) as error:
+        connection = self._connection()
+        connection.request("POST", self._target, notice.body, headers)
+        answer = connection.getresponse()
+        answer.read(READ)
+        if answer.will_close or not answer.isclosed():
             self._hang_up()
-            return HandOver(is_there=False, why=type(error).__name__)
-        wait = _seconds(answer.headers.get("retry-after"))
-        status = answer.status
-        if 200 <= status < 300:
+        if 200 <= answer.status < 300:
             return HandOver(is_there=True)
-        of_notice = 300 <= status < 500 and status not in AGAIN
-        return HandOver(is_there=False, why=f"status {status}", of_notice=of_notice, wait=wait)
+        return HandOver(
+            is_there=False,
+            why=f"status {answer.status}",
+            answered=answer.status >= 400 and answer.status not in CLOSED,
+            refused=400 <= answer.status < 500 and answer.status not in {*AGAIN, *CLOSED},
+            wait=min(_seconds(answer.headers.get("retry-after")), LONGEST_WAIT),
+        )
 
     @property
     def _target(self) -> str:
@@ -161,36 +185,39 @@ class Topic:
         self._producer: KafkaProducer | None = None
 
     def hand_over(self, notices: Sequence[Notice]) -> list[HandOver]:
-        """Send them all, and wait until the broker has them."""
-        try:
-            sent = [self._send(notice) for notice in notices]
-        except KafkaError as error:
-            self.close()
-            return [HandOver(is_there=False, why=type(error).__name__)]
-        found: list[HandOver] = []
-        for each in sent:
+        """Send them one after the other, up to the first that the broker does not have."""
+        found, end = list[HandOver](), time.monotonic() + A_WHILE
+        for notice in notices:
+            producer = self._connected()
             try:
-                each.get(timeout=PATIENCE)
+                producer.send(
+                    NOTICES,
+                    value=notice.body,
+                    key=notice.subject.encode(),
+                    partition=shard_of(notice.subject, self._shards),
+                    headers=[("content-type", STRUCTURED.encode())],
+                ).get(timeout=SURELY_SENT)
             except KafkaError as error:
-                self.close()
+                self._hang_up(producer)
                 return [*found, HandOver(is_there=False, why=type(error).__name__)]
             found.append(HandOver(is_there=True))
+            if time.monotonic() > end:
+                break
         return found
 
     def close(self) -> None:
         """Hang up; the next notice calls again."""
-        with self._lock:
-            producer, self._producer = self._producer, None
-        if producer is not None:
-            producer.close(timeout=1)
+        if self._producer is not None:
+            self._hang_up(self._producer)
 
-    def _send(self, notice: Notice) -> Any:
+    def _connected(self) -> KafkaProducer:
         with self._lock:
             self._producer = self._producer or self._broker.producer()
-            return self._producer.send(
-                NOTICES,
-                value=notice.body,
-                key=notice.subject.encode(),
-                partition=shard_of(notice.subject, self._shards),
-                headers=[("content-type", STRUCTURED.encode())],
-            )
+            return self._producer
+
+    def _hang_up(self, producer: KafkaProducer) -> None:
+        """Let a producer go, unless another one has taken its place already."""
+        with self._lock:
+            if self._producer is producer:
+                self._producer = None
+        producer.close(timeout=1)
