@@ -419,3 +419,18 @@ def test_who_begins_now_is_not_told_of_before(
     until_idle(delivery(who, journal, tmp_path, Clock()))
 
     assert receiver.by_subject() == {"customer:1": ["events/0/2"]}
+
+
+def test_a_notice_that_is_too_large_says_where_its_data_is(
+    journal: Journal, receiver: Receiver, tmp_path: Path
+) -> None:
+    """A receiver is told that something happened all the same."""
+    names = tuple(f"tier:{number:064d}" for number in range(5_000))
+    data = TierChanged(before="mass", after="gold", policy="p@1", effective=DAY, corrects=names)
+    record(journal, [proposed(data, "large", "customer:1", DAY), changed(2, 1)])
+    until_idle(delivery(subscriber(receiver.url), journal, tmp_path, Clock()))
+    large, small = [json.loads(body) for _, body in receiver.heard]
+
+    assert "data" not in large
+    assert large["dataref"] == "/v1/customers/1/history"
+    assert small["data"]["after"] == "gold"
