@@ -54,7 +54,7 @@ def test_nothing_runs_with_rights_that_it_does_not_need() -> None:
     pods = [
         spec for document in (*built("base"), *built("jobs")) if (spec := pod(document)) is not None
     ]
-    assert len(pods) == 7
+    assert len(pods) == 8
     for spec in pods:
         assert spec["securityContext"]["runAsNonRoot"]
         assert spec["automountServiceAccountToken"] is False
@@ -81,7 +81,7 @@ def test_whoever_serves_or_works_is_probed() -> None:
         [container] = spec["containers"]
         assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
         assert ("readinessProbe" in container) == (name == "web")
-    assert deployments.keys() == {"intake", "agents", "web", "guard", "notary"}
+    assert deployments.keys() == {"intake", "agents", "web", "guard", "notary", "outbox"}
 
 
 def pod(document: dict[str, Any]) -> dict[str, Any] | None:
