@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -402,7 +403,7 @@ def test_each_role_is_told_as_much_as_it_may_see(
 
     [short] = told["channel"]
     assert short["data"].keys() == {"decision", "channel", "offers"}
-    recorded, set_aside = told["core"]
+    recorded, set_aside = sorted(told["core"], key=itemgetter("type"))
     assert (recorded["type"], recorded["data"]["id"]) == ("tierfold.arrival-recorded.v1", "m1")
     assert "amount" not in json.dumps(recorded)
     assert set_aside["data"]["reason"] == "no such type"
