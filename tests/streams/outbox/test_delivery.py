@@ -73,12 +73,11 @@ class Receiver(ThreadingHTTPServer):
 
     def by_subject(self) -> dict[str, list[str]]:
         """The names that were taken, by customer, each the first time."""
-        found: dict[str, list[str]] = defaultdict(list)
+        found: dict[str, dict[str, None]] = defaultdict(dict)
         for _, body in self.heard:
             said = json.loads(body)
-            if said["id"] not in found[said["subject"]]:
-                found[said["subject"]].append(said["id"])
-        return found
+            found[said["subject"]].setdefault(said["id"])
+        return {subject: list(names) for subject, names in found.items()}
 
 
 class _Hook(BaseHTTPRequestHandler):
@@ -193,8 +192,10 @@ def test_a_notice_is_signed_as_standard_webhooks_says(
     assert (said["subject"], said["data"]["after"]) == ("customer:1", "gold")
 
 
-NUMBER = sized(1_500, 100_000)
-CUSTOMERS = sized(60, 2_000)
+NUMBER = sized(1_500, 20_000)
+CUSTOMERS = sized(60, 500)
+KILLED_EVERY = sized(20, 300)
+"""Steps; what was handed over behind the oldest that waits is handed over once more."""
 
 
 def test_all_are_told_in_order_though_receiver_and_outbox_are_killed(
@@ -214,7 +215,7 @@ def test_all_are_told_in_order_though_receiver_and_outbox_are_killed(
     clock, who = Clock(), subscriber(receiver.url)
     some = delivery(who, journal, tmp_path, clock)
     for step in range(100_000):
-        if step % 20 == 19:
+        if step % KILLED_EVERY == KILLED_EVERY - 1:
             some = delivery(who, journal, tmp_path, clock)  # the one before was killed
         some.step()
         clock.at += 2.0
@@ -222,16 +223,10 @@ def test_all_are_told_in_order_though_receiver_and_outbox_are_killed(
             break
 
     told = receiver.by_subject()
-    wanted = {
-        f"customer:{each}": [
-            f"events/{shard.number}/{event.position}"
-            for event in shard.events(["tier-changed.v1"])
-            if event.stream == f"customer:{each}"
-        ]
-        for shard in journal
-        for each in range(CUSTOMERS)
-        if each % SHARDS == shard.number
-    }
+    wanted: dict[str, list[str]] = defaultdict(list)
+    for shard in journal:
+        for event in shard.events(["tier-changed.v1"]):
+            wanted[event.stream].append(f"events/{shard.number}/{event.position}")
     assert told == wanted
     assert Checkpoints(tmp_path / "outbox", "crm").given_up() == []
 
