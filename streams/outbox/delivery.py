@@ -33,6 +33,8 @@ WINDOW = 4_000
 """Notices that are held at once, each log its share; what is behind them stays in the journal."""
 A_LANE = 50
 """Notices of one subject that are handed over in one go."""
+LANES = 16
+"""Subjects for each request at once that have their turn in a step."""
 TRIES = 6
 """After which a notice is given up that a receiver refuses by itself, while it takes others."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
@@ -160,7 +162,7 @@ class Delivery:
 
     def _chosen(self) -> list[str]:
         """The subjects whose turn it is; one, as long as nothing is taken."""
-        now, most = self._now(), 1 if self._away_since is not None else self._at_once * 4
+        now, most = self._now(), 1 if self._away_since is not None else self._at_once * LANES
         due = (each for each in self._lanes if self._due.get(each, 0.0) <= now)
         return list(islice(due, most))
 
