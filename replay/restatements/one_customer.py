@@ -14,6 +14,7 @@ from domain.envelope import Recorded
 from domain.event_types import type_key, type_keys
 from domain.restatements.events import MonthsRestated
 from domain.restatements.scope import (
+    LAST,
     PLACED,
     Scope,
     ended_before,
@@ -104,7 +105,7 @@ class Restating:
         first month may be late, where reversals are meant.
         """
         if self._taken_back:
-            return sorted(set(self._told()))
+            return sorted(self.told())
         named, months = self._scope.customers, self._scope.months
         if named:
             return [each for each in sorted(named) if self._shard.rows(each, limit=1)]
@@ -120,6 +121,15 @@ class Restating:
         for event in self._shard.events([type_key(MonthsRestated)]):
             if isinstance(event.data, MonthsRestated) and event.data.restatement == self._name:
                 yield event
+
+    def told(self) -> set[str]:
+        """Of whom a word was recorded, by its name: also of those who cannot be read now."""
+        decode, found, after = part_decoder(LateHead), set[str](), 0
+        while rows := self._shard.stored(after, CHUNK_ROWS, None, [type_key(MonthsRestated)]):
+            ours = f"{self._name}:"
+            found |= {row.stream for row in rows if decode(row.state).id.startswith(ours)}
+            after = rows[-1].position
+        return found
 
     def outcome(self, stream: str) -> Outcome | None:
         """What it comes to; None if nothing is to be moved, or nothing can be read any more."""
@@ -159,15 +169,6 @@ class Restating:
             and said.told == told_by(own)
         )
 
-    def _told(self) -> Iterator[str]:
-        """Of whom a word was recorded, by its name: also of those who cannot be read now."""
-        decode, after = part_decoder(LateHead), 0
-        while rows := self._shard.stored(after, CHUNK_ROWS, None, [type_key(MonthsRestated)]):
-            for row in rows:
-                if decode(row.state).id.startswith(f"{self._name}:"):
-                    yield row.stream
-            after = rows[-1].position
-
     def _may_be_late(self, after: int) -> Iterator[str]:
         decode, scope = part_decoder(LateHead), self._scope
         types = sorted(PLACED_TYPES if scope.reversals else PLACED_TYPES - {REVERSED})
@@ -199,7 +200,7 @@ class Restating:
         true = in_place(own, ends, placed)
         as_is, then = self._folded(self._as_it_came(own, ends)), self._folded(true)
         rows, was = then.facts.months.rows, as_is.facts.months.rows
-        through = ended_before(LAST_POSITION, ends)
+        through = ended_before(LAST, ends)
         if through is None:
             return None
         said = MonthsRestated.model_construct(
@@ -285,6 +286,3 @@ class Restating:
                         found[policy.scheme].add((after.tier, after.since))
                     tier = after.tier
         return found
-
-
-LAST_POSITION = 2**63

@@ -11,7 +11,7 @@ from streams.journal import Journal
 class Verified(NamedTuple):
     """How many words of a restatement hold, and were computed again; how many did not hold, because
     something came between; whose differ, by name; and whether as many customers have a word that
-    holds as were said to be reached.
+    holds as were said to be reached, those included who cannot be read any more.
     """
 
     restatement: str
@@ -39,4 +39,6 @@ def verified(
             differ += [event.stream] if sound is False else []
             reached |= {event.stream} if sound is not None else set()
             progress(1)
-    return Verified(name, computed, not_held, tuple(differ), known.applied in (None, len(reached)))
+        reached |= {each for each in restating.told() if not restating.can_read(each)}
+    all_reached = known.applied is None or len(reached) >= known.applied
+    return Verified(name, computed, not_held, tuple(differ), all_reached)

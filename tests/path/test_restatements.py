@@ -252,6 +252,7 @@ def test_whoever_cannot_be_read_is_left_out_and_counted(running: Running) -> Non
     assert running.report("restate", "promote", "fourth", "--by", "zhang.min")["left_out"] == 0
     running.report("privacy", "forget", "0", "--by", "officer", "--reason", "asked", "--early")
     running.report("privacy", "restrict", "1", "--by", "officer", "--reason", "kept by law")
+    assert running.report("restate", "verify", "fourth")["computed"] == 1
     refused = propose(running, "gone", "--month", "2026-02", "--customer", "0", code=2)
     back = ("restate", "roll-back", "fourth", "--by", "zhang.min", "--reason", "a test")
 
