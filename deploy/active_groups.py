@@ -1,13 +1,14 @@
-"""Which folds run?
+"""Which folds run, and which policies hold?
 
-What was decided, by the journal; the tier policy of the settings until anything was.
+What was decided, by the journal; what the settings say until anything was.
 """
 
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
-from deploy.policy_files import read_policy
+from deploy.policy_files import read_arrivals, read_catalogue, read_policy, read_privacy
 from deploy.settings import Settings
 from deploy.wiring import has_journal, journal_of
 from domain.rollout.lifecycle import Versions
@@ -16,7 +17,9 @@ from projections.registry import Present, present
 from projections.rollout.versions import Rules, rules
 from projections.store import Store
 from streams.folds.active_groups import Register, decided
+from streams.ingest.screening import Screens
 from streams.journal import Journal
+from streams.policies.in_force import Begun, Followed, InForce
 
 if TYPE_CHECKING:
     from replay.what_if.compare import Comparison
@@ -25,6 +28,25 @@ if TYPE_CHECKING:
 def begun_with(settings: Settings) -> TierPolicy:
     """The tier policy of the settings; raises `BadFile` for one that cannot be used."""
     return read_policy(settings.policy)
+
+
+def begun(settings: Settings) -> Begun:
+    """The other policies of the settings; raises `BadFile` for one that cannot be used."""
+    return Begun(
+        read_catalogue(settings.catalogue),
+        read_privacy(settings.privacy),
+        read_arrivals(settings.arrivals),
+    )
+
+
+def policies_of(settings: Settings, journal: Journal) -> InForce:
+    """The policies that hold, by the journal."""
+    return InForce(begun(settings), Followed(journal))
+
+
+def screens_of(settings: Settings, journal: Journal) -> Screens:
+    """What must not come in, by the policies that hold."""
+    return Screens(policies_of(settings, journal), ZoneInfo(settings.timezone))
 
 
 def present_of(settings: Settings, journal: Journal | None = None) -> Present:

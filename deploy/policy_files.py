@@ -4,8 +4,7 @@ Tier policies and catalogues, read with errors that name the place.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,13 +15,14 @@ from pydantic import TypeAdapter, ValidationError
 from deploy.terminal import UserError
 from domain.access.privacy_policy import PrivacyPolicy, unclassed
 from domain.bank.arrival_policy import ArrivalPolicy
-from domain.event_types import EVENTS
+from domain.event_types import EVENTS, event_fields
 from domain.notices.subscribers import Subscribers
 from domain.offers.catalogue import Catalogue
+from domain.rollout.lifecycle import Policy
 from domain.rules.conditions import KINDS
 from domain.tiering.policy import TierPolicy
 from domain.tiering.precedence import Precedence
-from projections.registry import initial_states
+from projections.registry import state_fields
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -44,12 +44,13 @@ def read_precedence(path: Path) -> Precedence:
     return _read(path, TypeAdapter(Precedence))
 
 
-def read_rule(path: Path) -> TierPolicy | Precedence:
-    """The rule in a file, whichever it is, by the word that it begins with; raises `BadFile`."""
+def read_any(path: Path) -> Policy:
+    """The policy in a file, whichever it is, by the words that are said in its kind alone; raises
+    `BadFile`.
+    """
     said = _loaded(path)
-    if isinstance(said, dict) and "precedence" in said:
-        return _shaped(path, said, TypeAdapter(Precedence))
-    return _shaped(path, said, TypeAdapter(TierPolicy))
+    words = said.keys() if isinstance(said, dict) else ()
+    return next((read for word, read in READERS.items() if word in words), read_policy)(path)
 
 
 def read_subscribers(path: Path) -> Subscribers:
@@ -68,9 +69,7 @@ def read_privacy(path: Path) -> PrivacyPolicy:
     Raises `BadFile`, also where a field of ours has no class in it.
     """
     policy = _read(path, TypeAdapter(PrivacyPolicy))
-    if wrong := unclassed(
-        policy, {name: event.model_fields for name, event in EVENTS.items()}, state_fields()
-    ):
+    if wrong := unclassed(policy, event_fields(), state_fields()):
         raise BadFile("\n".join([f"{path} cannot be used:", *(f"  {line}" for line in wrong)]))
     return policy
 
@@ -99,10 +98,13 @@ def read_arrivals(path: Path) -> ArrivalPolicy:
     return policy
 
 
-def state_fields() -> dict[str, list[str]]:
-    """The fields of every read model, by the name of its projection."""
-    initial = initial_states()
-    return {name: [field.name for field in fields(state)] for name, state in initial.items()}
+READERS: dict[str, Callable[[Path], Policy]] = {
+    "precedence": read_precedence,
+    "catalogue": read_catalogue,
+    "purposes": read_privacy,
+    "longest_step": read_arrivals,
+}
+"""By a word that only one kind of policy says, its reader."""
 
 
 def _read(path: Path, shape: TypeAdapter[T]) -> T:

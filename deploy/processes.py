@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from deploy.settings import Settings
-from deploy.wiring import broker_of, journal_of, notary_of, producer_of, screen_of
+from deploy.wiring import broker_of, journal_of, notary_of, producer_of
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -73,6 +73,7 @@ def tell(settings: Settings, process: str, within: float = 60.0) -> None:
 
 def run_intake(settings: Settings) -> None:
     """Take messages into the journal until a signal."""
+    from deploy.active_groups import screens_of
     from deploy.keys import vouching_of
     from streams.broker.kafka import GROUP
     from streams.ingest.intake import Intake, LogBroken
@@ -85,11 +86,12 @@ def run_intake(settings: Settings) -> None:
     group = (
         GROUP if settings.broker_keeps else None
     )  # trap: the embedded broker's groups may hang after many joins
+    journal = journal_of(settings)
     intake = Intake(
         broker_of(settings),
-        journal_of(settings),
+        journal,
         group,
-        screen_of(settings),
+        screens_of(settings, journal),
         vouching_of(settings),
     )
     try:
@@ -132,12 +134,16 @@ def run_agents(settings: Settings) -> None:
 
 def run_web(settings: Settings) -> None:
     """Answer lookups until a signal."""
-    from streams.web.recording import adopt
+    from streams.folds.active_groups import decided
+    from streams.policies.in_force import InForce
+    from streams.publish.adoption import adopt, warn_of_idle_files
 
     collect_seldom()
     sys.setswitchinterval(HAND_OVER)
     app, deps = web_app(settings)
-    adopt(deps.catalogue, deps)
+    known = decided(deps.journal)
+    adopt(deps.policies.begun, known, deps.journal, deps.producer, deps.zone)
+    warn_of_idle_files(InForce(deps.policies.begun, lambda: known))
     _serve(app, settings)
 
 
@@ -147,48 +153,54 @@ def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
     from functools import partial
     from zoneinfo import ZoneInfo
 
-    from deploy.active_groups import begun_with, register_of, rules_in_force, tried
+    from deploy.active_groups import (
+        begun,
+        begun_with,
+        register_of,
+        rules_in_force,
+        screens_of,
+        tried,
+    )
     from deploy.keys import tokens_of
-    from deploy.policy_files import read_catalogue, read_privacy
     from projections.redis import RedisStore
     from replay.web.history import add_decisions, add_households_past, add_past
     from replay.web.restatements import add_restatements
     from replay.web.what_if import add_what_if
+    from streams.policies.in_force import InForce
     from streams.queries.health import Health
     from streams.queries.lookups import Lookups
     from streams.web.app import web
     from streams.web.dependencies import WebDependencies
 
-    catalogue, privacy = read_catalogue(settings.catalogue), read_privacy(settings.privacy)
     journal, store = journal_of(settings), RedisStore(settings.redis_url)
     register = register_of(settings, store, journal)
+    policies = InForce(begun(settings), lambda: register.last.versions)
     deps = WebDependencies(
         store=store,
         journal=journal,
         producer=producer_of(settings, journal),
         health=Health(journal, store, broker_of(settings), register, settings.lag_limit),
         lookups=Lookups(store, register, settings.shards),
-        catalogue=catalogue,
+        policies=policies,
         shards=settings.shards,
         wait_for_journal=not settings.broker_keeps,
         zone=ZoneInfo(settings.timezone),
         tokens=tokens_of(settings),
-        privacy=privacy,
         rates=(settings.rate, settings.rate_of_people),
-        screen=screen_of(settings),
+        screens=screens_of(settings, journal),
         tell_stalls=settings.lookup_stalls,
     )
     app = web(deps)
     add_past(
         app,
         journal,
-        privacy,
+        policies,
         partial(rules_in_force, settings, journal),
         lambda: datetime.now(deps.zone).date(),
     )
-    add_households_past(app, journal, privacy)
+    add_households_past(app, journal, policies)
     add_restatements(app, journal)
-    add_decisions(app, journal, privacy, begun_with(settings))
+    add_decisions(app, journal, policies, begun_with(settings))
     add_what_if(app, partial(tried, settings))
     return app, deps
 
@@ -229,6 +241,7 @@ def run_notary(settings: Settings) -> None:
 
 def run_outbox(settings: Settings) -> None:
     """Tell subscribers what happened until a signal."""
+    from deploy.active_groups import policies_of
     from deploy.wiring import deliveries_of
     from streams.outbox.outbox import alone
     from streams.outbox.outbox import run as deliver
@@ -238,8 +251,9 @@ def run_outbox(settings: Settings) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    journal = journal_of(settings)
     with alone(settings.outbox_dir):
-        deliver(deliveries_of(settings, journal_of(settings)), stop)
+        deliver(deliveries_of(settings, journal, policies_of(settings, journal)), stop)
 
 
 def run_witness(settings: Settings, logs: Path, folder: Path) -> None:

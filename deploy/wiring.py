@@ -6,16 +6,15 @@ The one place that turns settings into the broker's, the journal's and the front
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from deploy.keys import NOTARY, master_of, signer_of, vouching_of
 from deploy.settings import Settings
 from deploy.terminal import UserError
 from replay.erasure.register import Erasures
 from streams.broker.kafka import Broker
-from streams.ingest.screening import Screen
 from streams.journal import Journal
 from streams.keyring import Keyring, NoKey, has_keys
+from streams.policies.in_force import InForce
 from streams.publish.confirmed_producer import ConfirmedProducer
 
 if TYPE_CHECKING:
@@ -94,17 +93,6 @@ def keyring_of(
             "again. Run `tierfold privacy replay` first"
         )
     return keyring
-
-
-def screen_of(settings: Settings) -> Screen:
-    """What must not come in, by the privacy policy and the arrival policy; raises `BadFile`."""
-    from deploy.policy_files import read_arrivals, read_privacy
-
-    return Screen(
-        read_privacy(settings.privacy).refused,
-        read_arrivals(settings.arrivals),
-        ZoneInfo(settings.timezone),
-    )
 
 
 def has_journal(settings: Settings) -> bool:
@@ -195,19 +183,17 @@ def sink_of(settings: Settings, who: "Subscriber") -> "Sink":
         raise UserError(f"{file} cannot be used: {error}") from error
 
 
-def deliveries_of(settings: Settings, journal: Journal) -> "list[Delivery]":
+def deliveries_of(settings: Settings, journal: Journal, policies: InForce) -> "list[Delivery]":
     """How each subscriber is told; raises `UserError` for secrets and checkpoints of no use."""
-    from deploy.policy_files import read_privacy
     from streams.outbox.checkpoint import BadCheckpoint, Checkpoints
     from streams.outbox.delivery import Delivery
     from streams.outbox.notices import Source
 
-    privacy = read_privacy(settings.privacy)
     try:
         return [
             Delivery(
                 each,
-                Source(journal, each, privacy),
+                Source(journal, each, policies),
                 sink_of(settings, each),
                 Checkpoints(settings.outbox_dir, each.name),
             )

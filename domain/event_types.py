@@ -74,3 +74,8 @@ TYPE_BY_EVENT: dict[type[Interaction], str] = {
 }
 OF_SHARDS = type_keys(*(event for event in EVENTS.values() if "shard" in event.concerns))
 """The stored types that concern everyone in a shard."""
+
+
+def event_fields() -> dict[str, list[str]]:
+    """The fields of every event, by its stable name."""
+    return {name: [*event.model_fields] for name, event in EVENTS.items()}

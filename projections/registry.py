@@ -7,7 +7,7 @@ Agents, rebuilds, laws and the privacy policy read it. What a lookup shows of a 
 `views/customer.py` too.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import chain
 from typing import Any, NamedTuple
@@ -96,6 +96,11 @@ def initial_states() -> dict[str, Any]:
         part.name: part.initial for entry in GROUPS if entry.group for part in entry.group.parts
     }
     return {**found, "tier": Standing()}
+
+
+def state_fields() -> dict[str, list[str]]:
+    """The fields of every read model, by the name of its projection."""
+    return {name: [each.name for each in fields(state)] for name, state in initial_states().items()}
 
 
 @dataclass(frozen=True)

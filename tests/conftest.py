@@ -27,19 +27,22 @@ from hypothesis import settings as hypothesis_settings
 from deploy.embedded import services as embedded
 from deploy.keys import token_for
 from deploy.operations.summary import wait_until_settled
-from deploy.policy_files import read_catalogue, read_policy
+from deploy.policy_files import read_arrivals, read_catalogue, read_policy
 from deploy.settings import POLICIES, Settings
 from deploy.wiring import journal_of
+from domain.access.privacy_policy import PrivacyPolicy
 from domain.access.roles import ANYBODY, ROLES, Caller
 from domain.envelope import Proposed, Recorded
 from domain.event import Interaction, Role
 from domain.offers.catalogue import Catalogue
 from domain.rollout.events import SchemeSwitched
+from domain.rollout.lifecycle import Versions
 from domain.tiering.policy import TierPolicy
 from projections.redis import RedisStore
 from projections.store import GroupShard, MemoryStore, Progress, Store, StoredState
 from streams.journal import Counts, Journal
 from streams.keyring import FileMaster, Keyring
+from streams.policies.in_force import Begun, InForce
 from tests.commands import run_command
 from tests.sizes import THOROUGH
 
@@ -153,6 +156,12 @@ def bohai() -> TierPolicy:
 def catalogue() -> Catalogue:
     """The catalogue that is shipped."""
     return read_catalogue(POLICIES / "offers.yaml")
+
+
+def policies(privacy: PrivacyPolicy) -> InForce:
+    """What holds where nothing was decided: this privacy policy, and what is shipped."""
+    shipped = read_catalogue(POLICIES / "offers.yaml"), read_arrivals(POLICIES / "arrivals.yaml")
+    return InForce(Begun(shipped[0], privacy, shipped[1]), Versions)
 
 
 @pytest.fixture(scope="session")

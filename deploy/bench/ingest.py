@@ -105,14 +105,15 @@ def fill(broker: Broker, events: dict[int, list[bytes]]) -> None:
 def running_intake(broker: Broker, journal: Journal) -> Iterator[None]:
     """An intake in this process."""
     stop = threading.Event()
+    screen = Screen(
+        read_privacy(POLICIES / "privacy.yaml").refused,
+        read_arrivals(POLICIES / "arrivals.yaml"),
+    )
     intake = Intake(
         broker,
         journal,
         None,
-        Screen(
-            read_privacy(POLICIES / "privacy.yaml").refused,
-            read_arrivals(POLICIES / "arrivals.yaml"),
-        ),
+        lambda: screen,
         Vouching(bytes(32)),
     )
     thread = threading.Thread(target=intake.run, args=(stop,))

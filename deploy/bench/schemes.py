@@ -57,5 +57,5 @@ async def _begun(settings: Settings, others: Sequence[str]) -> None:
             policy = read_policy(POLICIES / "tiers" / f"{name}.yaml")
             made = await commands.rebuild(deps, "tier", policy, "li.wei", None)
             found = await commands.compare(deps, commands.LIVE, made["version"])
-            await commands.approve(deps, made["version"], found.digest, "zhang.min")
+            await commands.approve(deps, "tier", made["version"], found.digest, "zhang.min")
             await commands.promote(deps, "tier", made["version"], "zhang.min")

@@ -72,8 +72,8 @@ RESTATE = _group(
 )
 POLICY = _group(
     "policy",
-    "Check a rule, and read it in sentences.",
-    {"check": "policy:check"},
+    "Check a policy, read it in sentences, try it on history, and propose it.",
+    {"check": "policy:check", "try": "policy:try_policy", "propose": "policy:propose"},
 )
 MODELS = _group(
     "models",

@@ -1,4 +1,7 @@
-"""Does a rule say what its author means? Checked and told in sentences, before anybody tries it."""
+"""Does a policy say what its author means, and what would it change?
+
+Checked and told in sentences, tried on history, and proposed.
+"""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -7,31 +10,86 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from deploy.policy_files import read_rule
-from deploy.reports.rule_in_words import Language, in_words
-from deploy.terminal import Json, show
+from deploy.cli.rollout import Days, Sample, role_for
+from deploy.cli.tables import print_policies
+from deploy.cli.who import decided_by
+from deploy.policy_files import read_any
+from deploy.reports.policy_in_words import in_words
+from deploy.reports.saying import Language
+from deploy.terminal import DataDir, Json, settings_of, show
 
 if TYPE_CHECKING:
-    from deploy.reports.rule_in_words import RuleInWords
+    from deploy.reports.policy_in_words import PolicyInWords
 
 BAR = 24
-File = Annotated[Path, typer.Argument(help="A tier policy or a precedence, YAML or JSON.")]
+File = Annotated[
+    Path,
+    typer.Argument(
+        help="A tier policy, precedence, catalogue, privacy or arrival policy, YAML or JSON."
+    ),
+]
 In = Annotated[Language, typer.Option("--language", help="In which language it is told.")]
 
 
 def check(file: File, language: In = Language.EN, as_json: Json = False) -> None:
-    """Check a rule, and say it in sentences: who reaches what by what, and when one falls.
+    """Check a policy, and say it in sentences: who reaches what by what, and when one falls; what
+    may be offered to whom; what is kept how long; what is believed.
 
     Amounts are shown as money. What is wrong is said with its place.
     """
-    told = in_words(read_rule(file), language)
+    told = in_words(read_any(file), language)
     if as_json:
         show(asdict(told), as_json)
     else:
         _print(told)
 
 
-def _print(told: "RuleInWords") -> None:
+def try_policy(
+    file: File,
+    days: Days = 30,
+    sample: Sample = 2_000,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Try a catalogue, privacy or arrival policy on history, beside the live one; nothing is
+    brought.
+
+    A catalogue: who would have been offered what, by funnel and by segment.
+    """
+    from deploy.operations.rollout import run
+    from replay.rollout import commands
+
+    policy, tried = read_any(file), commands.Tried(days, sample)
+    found = run(settings_of(data_dir), lambda deps: commands.try_policy(deps, policy, tried))
+    if as_json:
+        show({**asdict(found), "digest": found.digest}, as_json)
+    else:
+        print_policies(found)
+
+
+def propose(
+    file: File,
+    by: Annotated[
+        str, typer.Option("--by", help="Who brings it.", show_default="who is logged in")
+    ] = "",
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Bring a precedence, catalogue, privacy or arrival policy, to be compared, approved and
+    promoted.
+
+    A tier policy folds history: bring it with `tierfold replay rebuild tier`.
+    """
+    from deploy.operations.rollout import run
+    from replay.rollout import commands
+
+    settings, policy = settings_of(data_dir), read_any(file)
+    role = role_for(commands.group_of(policy))
+    who = decided_by(settings, by, role)
+    show(run(settings, lambda deps: commands.propose(deps, policy, who)), as_json)
+
+
+def _print(told: "PolicyInWords") -> None:
     console = Console(markup=False, highlight=False, soft_wrap=True)
     for sentence in told.sentences:
         console.print(sentence)

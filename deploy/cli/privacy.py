@@ -14,7 +14,6 @@ import typer
 
 from deploy.cli.who import by
 from deploy.keys import alone, with_another_master
-from deploy.policy_files import read_privacy
 from deploy.settings import Settings
 from deploy.terminal import DataDir, Json, UserError, errors, settings_of, show
 from deploy.wiring import existing_journal
@@ -53,13 +52,13 @@ def report(
 
     The policy beside what is held.
     """
+    from deploy.active_groups import policies_of
     from deploy.reports.privacy import report_page
     from replay.erasure.disclosure import privacy_report
 
     settings = settings_of(data_dir)
-    found = privacy_report(
-        existing_journal(settings, for_auditors=True), read_privacy(settings.privacy)
-    )
+    journal = existing_journal(settings, for_auditors=True)
+    found = privacy_report(journal, policies_of(settings, journal).privacy)
     if html is not None:
         html.write_bytes(report_page(found))
     show(
@@ -85,7 +84,7 @@ def export(
 
     That it was done is in the access journal.
     """
-    from deploy.active_groups import rules_in_force
+    from deploy.active_groups import policies_of, rules_in_force
     from deploy.operations.disclosure import note
     from deploy.reports.privacy import export_page
     from replay.erasure.disclosure import known_of
@@ -94,7 +93,7 @@ def export(
     journal = existing_journal(settings, for_auditors=True)
     found = known_of(
         journal,
-        read_privacy(settings.privacy),
+        policies_of(settings, journal).privacy,
         rules_in_force(settings, journal),
         customer,
     )
@@ -169,19 +168,16 @@ def forget(
 
     There is no way back.
     """
+    from deploy.active_groups import policies_of
     from replay.erasure import commands
     from replay.erasure.retention import due as whose_time_is_over
 
     settings = settings_of(data_dir)
     subjects = _named(settings, customers, file)
     if not early:
-        policy = read_privacy(settings.privacy)
-        over = {
-            left.stream
-            for left in whose_time_is_over(
-                existing_journal(settings, for_auditors=True), policy.longest
-            )
-        }
+        journal = existing_journal(settings, for_auditors=True)
+        policy = policies_of(settings, journal).privacy
+        over = {left.stream for left in whose_time_is_over(journal, policy.longest)}
         if kept := [subject for subject in subjects if subject not in over]:
             raise UserError(
                 f"{len(kept)} of them, {kept[0]} first, have not left {policy.longest} years ago "
@@ -201,12 +197,14 @@ def due(
 
     To be run once a day, after the bank's end of day.
     """
+    from deploy.active_groups import policies_of
     from replay.erasure import commands
     from replay.erasure.retention import due as whose_time_is_over
     from replay.erasure.retention import last_day_closed
 
     settings = settings_of(data_dir)
-    journal, policy = existing_journal(settings, for_auditors=True), read_privacy(settings.privacy)
+    journal = existing_journal(settings, for_auditors=True)
+    policy = policies_of(settings, journal).privacy
     left = whose_time_is_over(journal, policy.longest)
     if do and left:
         _do(

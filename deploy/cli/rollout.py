@@ -13,16 +13,20 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deploy.cli.tables import print_comparison, print_reordered
+from deploy.cli.tables import print_comparison, print_policies, print_reordered
 from deploy.cli.what_if import Csv, Html, Parquet
-from deploy.cli.who import by
-from deploy.policy_files import read_policy, read_precedence
+from deploy.cli.who import by, decided_by
+from deploy.policy_files import read_policy
 from deploy.terminal import DataDir, Json, settings_of, show
+from domain.event import Role
 from projections.registry import REBUILT
 
 if TYPE_CHECKING:
+    from replay.policies.compare_policies import PolicyCompared
     from replay.rollout import commands
     from replay.rollout.commands import RolloutDependencies
+    from replay.rollout.compare_orders import Reordered
+    from replay.what_if.compare import Comparison
 
 
 class Engine(StrEnum):
@@ -32,16 +36,33 @@ class Engine(StrEnum):
     LOCAL = "local"
 
 
-PRECEDENCE = "precedence"
-Projected = StrEnum(  # type: ignore[misc]
-    "Projected", {name.upper(): name for name in (*REBUILT, PRECEDENCE)}
+POLICIES: dict[str, Role] = {
+    "precedence": "tier-owner",
+    "catalogue": "tier-owner",
+    "privacy": "privacy-officer",
+    "arrivals": "operator",
+}
+"""Policies by which nothing is folded, and the role that decides about each."""
+Projected = StrEnum("Projected", {name.upper(): name for name in REBUILT})  # type: ignore[misc]
+Versioned = StrEnum(  # type: ignore[misc]
+    "Versioned", {name.upper(): name for name in (*REBUILT, *POLICIES)}
 )
-TIER = Projected("tier")
-Of = Annotated[
-    Projected, typer.Option("--of", help="Of which projection, or of the precedence of schemes.")
-]
+TIER = Versioned("tier")
+Of = Annotated[Versioned, typer.Option("--of", help="Of which projection or policy.")]
 Name = Annotated[str, typer.Argument(help="The version, as `tierfold replay versions` names it.")]
 By = Annotated[str, by("Who decides this.", "tier-owner")]
+ByRole = Annotated[
+    str, typer.Option("--by", help="Who decides this.", show_default="who is logged in")
+]
+Days = Annotated[
+    int, typer.Option("--days", min=1, help="Of policies: over how many days of history.")
+]
+Sample = Annotated[
+    int,
+    typer.Option(
+        "--sample", min=1, help="Of policies: how many decisions or arrivals are looked at."
+    ),
+]
 Scheme = Annotated[
     str | None,
     typer.Option(
@@ -82,9 +103,7 @@ def rebuild(
     by: By,
     policy: Annotated[
         Path | None,
-        typer.Option(
-            "--policy", help="For tiers: another tier policy; for precedence: it. YAML or JSON."
-        ),
+        typer.Option("--policy", help="For tiers: another tier policy. YAML or JSON."),
     ] = None,
     engine: Annotated[Engine, typer.Option("--engine", help="Who folds.")] = Engine.AGENTS,
     scheme: Scheme = None,
@@ -93,8 +112,7 @@ def rebuild(
 ) -> None:
     """Fold history into a new version beside the live one; both are carried forward.
 
-    A tier policy of another scheme becomes a version of that one. The precedence of schemes folds
-    nothing: it is brought as a version of its own.
+    A tier policy of another scheme becomes a version of that one.
 
     Processes of this machine that were killed go on where they were when it is begun again; agents
     go on by themselves.
@@ -103,13 +121,7 @@ def rebuild(
     from replay.rollout import commands
 
     settings = settings_of(data_dir)
-    if projection == PRECEDENCE:
-        if policy is None:
-            raise typer.BadParameter("--policy names the file with the precedence")
-        precedence = read_precedence(policy)
-        show(run(settings, lambda deps: commands.order(deps, precedence, by)), as_json)
-        return
-    if policy is not None and projection is not TIER:
+    if policy is not None and projection.value != TIER.value:
         raise typer.BadParameter("--policy is for tiers: no other projection knows a policy")
     said = read_policy(policy) if policy else None
 
@@ -121,40 +133,66 @@ def rebuild(
 
 
 def compare(
-    old: Annotated[str, typer.Argument(help="A version of tiers or of the precedence, or `live`.")],
+    old: Annotated[str, typer.Argument(help="A version of tiers or of a policy, or `live`.")],
     new: Annotated[str, typer.Argument(help="Another one.")],
     html: Html = None,
     csv: Csv = None,
     parquet: Parquet = None,
+    days: Days = 30,
+    sample: Sample = 2_000,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Compare two versions of tiers that are carried, at one common position.
 
-    Who stands where, who moves, and why. Of the precedence: whose tier counts from where.
+    Who stands where, who moves, and why. Of the precedence: whose tier counts from where. Of other
+    policies: where they differ, and what that changes over the days before the newer one was
+    brought.
     """
     from deploy.operations.rollout import run
     from deploy.reports.comparison import write
     from replay.rollout import commands
-    from replay.rollout.compare_orders import Reordered
+    from replay.what_if.compare import Comparison
 
-    found = run(settings_of(data_dir), lambda deps: commands.compare(deps, old, new))
-    if isinstance(found, Reordered):
-        if html or csv or parquet:
-            raise typer.BadParameter("a precedence is compared as a table or as JSON")
-    else:
+    tried = commands.Tried(days, sample)
+    found = run(settings_of(data_dir), lambda deps: commands.compare(deps, old, new, tried))
+    if isinstance(found, Comparison):
         write([found], None, html, csv, parquet)
+    elif html or csv or parquet:
+        raise typer.BadParameter("only tiers are written as HTML, CSV or Parquet")
     if as_json:
         show({**asdict(found), "digest": found.digest}, as_json)
+    else:
+        _print(found)
+
+
+def _print(found: "Comparison | Reordered | PolicyCompared") -> None:
+    from replay.rollout.compare_orders import Reordered
+    from replay.what_if.compare import Comparison
+
+    if isinstance(found, Comparison):
+        print_comparison(found)
     elif isinstance(found, Reordered):
         print_reordered(found)
     else:
-        print_comparison(found)
+        print_policies(found)
+
+
+def role_for(group: str) -> Role:
+    """The role that decides about versions of a group."""
+    from replay.rollout.commands import GROUPS
+
+    named = {group: name for name, group in GROUPS.items()}
+    return POLICIES.get(named.get(group, ""), "tier-owner")
+
+
+def _decider(data_dir: Path | None, said: str, of: str) -> str:
+    """By whom a version of something is decided about, in the role for it."""
+    return decided_by(settings_of(data_dir), said, POLICIES.get(of, "tier-owner"))
 
 
 def approve(
     version: Name,
-    by: By,
     report: Annotated[
         str,
         typer.Option(
@@ -162,25 +200,34 @@ def approve(
             help="The digest of the comparison with the live version, as `compare` prints it.",
         ),
     ],
+    by: ByRole = "",
+    of: Of = TIER,
+    days: Days = 30,
+    sample: Sample = 2_000,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Agree to a version, having seen what it changes.
 
-    Whoever brought it, or wrote its policy, cannot.
+    Whoever brought it, or wrote its policy, cannot. What was compared over other --days or another
+    --sample is approved with these.
     """
     from deploy.operations.rollout import run
     from replay.rollout import commands
 
+    who, tried = _decider(data_dir, by, of), commands.Tried(days, sample)
     show(
-        run(settings_of(data_dir), lambda deps: commands.approve(deps, version, report, by)),
+        run(
+            settings_of(data_dir),
+            lambda deps: commands.approve(deps, of, version, report, who, tried),
+        ),
         as_json,
     )
 
 
 def promote(
     version: Name,
-    by: By,
+    by: ByRole = "",
     wait: Wait = True,
     of: Of = TIER,
     data_dir: DataDir = None,
@@ -193,15 +240,18 @@ def promote(
     from deploy.operations.rollout import run
     from replay.rollout import commands
 
+    who = _decider(data_dir, by, of)
     show(
-        run(settings_of(data_dir), lambda deps: commands.promote(deps, of, version, by, wait=wait)),
+        run(
+            settings_of(data_dir), lambda deps: commands.promote(deps, of, version, who, wait=wait)
+        ),
         as_json,
     )
 
 
 def roll_back(
-    by: By,
     reason: Annotated[str, typer.Option("--reason", help="Why.")],
+    by: ByRole = "",
     wait: Wait = True,
     of: Of = TIER,
     scheme: Scheme = None,
@@ -215,10 +265,11 @@ def roll_back(
     from deploy.operations.rollout import run
     from replay.rollout import commands
 
+    who = _decider(data_dir, by, of)
     show(
         run(
             settings_of(data_dir),
-            lambda deps: commands.roll_back(deps, of, by, reason, scheme, wait=wait),
+            lambda deps: commands.roll_back(deps, of, who, reason, scheme, wait=wait),
         ),
         as_json,
     )
@@ -291,13 +342,20 @@ def verify(
 
 
 def withdraw(
-    version: Name, by: By, of: Of = TIER, data_dir: DataDir = None, as_json: Json = False
+    version: Name,
+    by: ByRole = "",
+    of: Of = TIER,
+    data_dir: DataDir = None,
+    as_json: Json = False,
 ) -> None:
     """Carry a version no longer, and remove its states; what it was stays in the journal."""
     from deploy.operations.rollout import run
     from replay.rollout import commands
 
-    show(run(settings_of(data_dir), lambda deps: commands.withdraw(deps, of, version, by)), as_json)
+    who = _decider(data_dir, by, of)
+    show(
+        run(settings_of(data_dir), lambda deps: commands.withdraw(deps, of, version, who)), as_json
+    )
 
 
 def _findings(found: dict[str, Any]) -> Table:

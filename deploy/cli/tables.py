@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from replay.evaluation.off_policy import Estimate
     from replay.history.explain import Explanation
     from replay.history.redecide import Remade
+    from replay.policies.compare_policies import PolicyCompared
+    from replay.policies.offers_tried import OffersTried
     from replay.rollout.compare_orders import Reordered
     from replay.what_if.candidates import Curve
     from replay.what_if.compare import Comparison
@@ -97,6 +99,56 @@ def print_reordered(found: "Reordered") -> None:
     if found.movers:
         console.print(movers)
     console.print(f"report digest {found.digest}", soft_wrap=True)
+
+
+def print_policies(found: "PolicyCompared") -> None:
+    """Where another policy differs, and what that changes."""
+    console = _console()
+    places = Table("place", "now", "then", title=f"{found.new} instead of {found.old}")
+    for change in found.changes:
+        places.add_row(change.place, change.before, change.after)
+    console.print(places)
+    if (tried := found.tried) is not None:
+        print_tried(tried)
+    if found.effects:
+        effects = Table("on history", "now", "then")
+        for each in found.effects:
+            effects.add_row(each.what, f"{each.before:,}", f"{each.after:,}")
+        console.print(effects)
+    console.print(f"report digest {found.digest}", soft_wrap=True)
+
+
+def print_tried(tried: "OffersTried") -> None:
+    """Who would have been offered what: by funnel, by segment, and some of them."""
+    console = _console()
+    console.print(
+        f"{tried.looked_at:,} of {tried.decisions:,} decisions from {tried.since} to {tried.until} "
+        f"made once more, for {tried.customers:,} customers: {tried.changed:,} show something else"
+        + (f"; {tried.left_out:,} cannot be made again" if tried.left_out else ""),
+        soft_wrap=True,
+    )
+    funnel = Table("offer", "ended as", "now", "then", title="funnel, where it differs")
+    for reached in tried.funnel:
+        funnel.add_row(reached.offer, reached.stage, f"{reached.before:,}", f"{reached.after:,}")
+    segments = Table("by", "segment", "decisions", "changed", "offered now", "then")
+    for each in tried.segments:
+        segments.add_row(
+            each.by,
+            each.segment,
+            *(f"{n:,}" for n in (each.decisions, each.changed, each.before, each.after)),
+        )
+    moved = Table("customer", "channel", "shown", "then", "why", title=f"the first {SHOWN}")
+    for one in tried.moved[:SHOWN]:
+        moved.add_row(
+            one.customer,
+            one.channel,
+            ", ".join(one.before),
+            ", ".join(one.after),
+            "; ".join(one.because),
+        )
+    for table in (funnel, segments, moved):
+        if table.row_count:
+            console.print(table)
 
 
 def print_thresholds(policy: "TierPolicy") -> None:

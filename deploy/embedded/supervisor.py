@@ -16,16 +16,15 @@ from typing import IO, NamedTuple
 
 import structlog
 
-from deploy.active_groups import begun_with, present_of
+from deploy.active_groups import begun, begun_with, present_of
 from deploy.embedded import children
 from deploy.embedded import services as embedded
 from deploy.embedded.children import Child
 from deploy.embedded.tokens import write_tokens
-from deploy.policy_files import read_catalogue
 from deploy.processes import LOG_BROKEN
 from deploy.settings import Settings
 from deploy.terminal import UserError
-from deploy.wiring import broker_of, screen_of, sink_of, subscribers_of, whole_journal
+from deploy.wiring import broker_of, sink_of, subscribers_of, whole_journal
 from projections.redis import RedisError, RedisStore
 from projections.store import GroupShard
 from streams.broker.kafka import INTERACTIONS, KafkaError, TopicPartition
@@ -86,8 +85,7 @@ class Stack:
         self._lock: IO[str] | None = None
         self._worked = Worked()
         begun_with(settings)  # a file that cannot be used is said before anything starts
-        read_catalogue(settings.catalogue)
-        screen_of(settings)
+        begun(settings)
         self._alone: tuple[str, ...] = ALONE
         if settings.subscribers is not None:
             for each in subscribers_of(settings):

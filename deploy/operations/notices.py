@@ -5,7 +5,7 @@ from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
-from deploy.policy_files import read_privacy
+from deploy.active_groups import policies_of
 from deploy.settings import Settings
 from deploy.terminal import UserError
 from deploy.wiring import existing_journal, secret_file, subscribers_of
@@ -37,12 +37,13 @@ def standing(settings: Settings) -> list[dict[str, Any]]:
     """How far each subscriber is: what was handed over, what is behind, what fails or was given
     up.
     """
-    journal, privacy = existing_journal(settings), read_privacy(settings.privacy)
+    journal = existing_journal(settings)
+    policies = policies_of(settings, journal)
     found = []
     for each in subscribers_of(settings):
         kept = Checkpoints(settings.outbox_dir, each.name)
         checkpoint = kept.read() or Checkpoint()
-        source = Source(journal, each, privacy)
+        source = Source(journal, each, policies)
         found.append(
             {
                 "subscriber": each.name,

@@ -13,7 +13,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
 from domain.access.redaction import without_numbers
 from domain.event import Identifier, Line
@@ -31,6 +31,8 @@ class Classed(NamedTuple):
 
 def _classed(said: Any) -> Any:
     """`C2 ends` in one word or two; what is not C2 is shown as it is."""
+    if isinstance(said, list | tuple):  # as JSON has it
+        said = " ".join(map(str, said))
     level, _, mask = str(said).partition(" ")
     if level == "C2" and not mask:
         raise ValueError("a C2 field needs a mask: first, year, ends, keys, hidden, text or shown")
@@ -108,6 +110,11 @@ class PrivacyPolicy(_Said):
         """SHA-256 of all that it says."""
         return sha256(self.model_dump_json().encode()).hexdigest()
 
+    @property
+    def said(self) -> dict[str, JsonValue]:
+        """All that it says, as JSON."""
+        return self.model_dump(mode="json")
+
     @model_validator(mode="after")
     def _is_whole(self) -> "PrivacyPolicy":
         wrong = [
@@ -142,6 +149,39 @@ def unclassed(
         f"read_models.{name}": set(fields) for name, fields in read_models.items()
     }
     return [*_missing(there, said, "has no class"), *_missing(said, there, "is not there")]
+
+
+def completed(
+    policy: PrivacyPolicy,
+    events: Mapping[str, Collection[str]],
+    read_models: Mapping[str, Collection[str]],
+) -> PrivacyPolicy:
+    """A policy that classes every field: what it does not know, because it is older than a release,
+    is hidden, and kept for as long as anything is.
+    """
+    if not unclassed(policy, events, read_models):
+        return policy
+    longest = max(policy.retention, key=lambda name: policy.retention[name].years)
+    new = Kind(purpose=next(iter(policy.purposes)), retention=longest, fields={})
+    kinds = {name: policy.events.get(name, new) for name in {**policy.events, **events}}
+    return policy.model_copy(
+        update={
+            "events": {
+                name: kind.model_copy(
+                    update={"fields": _with_hidden(kind.fields, events.get(name, ()))}
+                )
+                for name, kind in kinds.items()
+            },
+            "read_models": {
+                name: _with_hidden(policy.read_models.get(name, {}), read_models.get(name, ()))
+                for name in {**policy.read_models, **read_models}
+            },
+        }
+    )
+
+
+def _with_hidden(said: Mapping[str, Classed], fields: Collection[str]) -> dict[str, Classed]:
+    return {**dict.fromkeys(fields, Classed("C2", "hidden")), **said}
 
 
 def _missing(

@@ -4,13 +4,14 @@ Days that are plausible against the day of arrival, ends of day that follow one 
 that exist, rates in bounds: as data. What is not believed is set aside with its reason.
 """
 
+import json
 import re
 from datetime import date, timedelta
 from hashlib import sha256
 from typing import Annotated, NamedTuple
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from domain.accounts.currencies import CODES
 from domain.accounts.events import ExchangeRateFixed
@@ -72,6 +73,21 @@ class ArrivalPolicy(_Said):
     longest_step: Annotated[int, Field(ge=1, le=366)]
     dearest: Worth
     business_keys: dict[str, dict[Identifier, Fields]] = Field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """Name and version."""
+        return f"{self.policy}@{self.version}"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that it says."""
+        return sha256(json.dumps(self.said, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def said(self) -> dict[str, JsonValue]:
+        """All that it says, as JSON."""
+        return self.model_dump(mode="json")
 
     def bounds(self, event: type[Interaction], today: date) -> "Bounds":
         """What holds for events of a type that arrive `today`."""

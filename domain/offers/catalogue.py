@@ -10,7 +10,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
 from domain.buckets import of_thousand
 from domain.customers.events import Purpose
@@ -18,7 +18,7 @@ from domain.event import AssetClass, Channel, Currency, Identifier, Line, Price
 from domain.offers.contact_policy import ContactPolicy
 from domain.offers.events import Arm
 from domain.rules.conditions import AtLeast, AtMost, Condition, atoms
-from domain.rules.quantities import COUNTS
+from domain.rules.quantities import COUNTS, VALUES
 from domain.tiering.policy import STAGES, LifeCycle, Stage
 
 Grade = Literal["R1", "R2", "R3", "R4", "R5"]
@@ -272,9 +272,12 @@ class Catalogue(Said):
 
         What a later release may say besides changes nothing.
         """
-        return sha256(
-            json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True).encode()
-        ).hexdigest()
+        return sha256(json.dumps(self.said, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def said(self) -> dict[str, JsonValue]:
+        """All that it says beside the defaults, as JSON."""
+        return self.model_dump(mode="json", exclude_defaults=True)
 
     def __hash__(self) -> int:
         """By all that it says."""
@@ -287,6 +290,10 @@ class Catalogue(Said):
     def context(self, channel: str, issue: str) -> int:
         """How much an issue weighs on a channel, in percent."""
         return self._weights.get((channel, issue), 100)
+
+    def is_money(self, quantity: str) -> bool:
+        """Whether a quantity that a condition asks for is an amount, and no count."""
+        return quantity in {"balance", *BALANCES, *VALUES}
 
     def asks_households(self, channel: Channel) -> bool:
         """Whether what other members of a household met with counts on a channel."""

@@ -7,6 +7,8 @@ from pydantic import Field, JsonValue, StringConstraints
 from domain.event import NOBODY, Identifier, Interaction, Line
 from domain.tiering.policy import RETAIL
 
+SOURCE = "tierfold/versions"
+"""The source of these steps."""
 STREAM = "policy:versions"
 """The one stream that says which versions there are.
 
@@ -18,6 +20,14 @@ PRECEDENCE = "precedence@1"
 """Whose versions say which scheme counts; nothing is folded by them."""
 ORIGINAL = "original"
 """The version of a group of projections that is there from the beginning."""
+CATALOGUE = "catalogue@1"
+"""Whose versions are catalogues of offers, with their contact policies."""
+PRIVACY = "privacy@1"
+"""Whose versions are privacy policies."""
+ARRIVALS = "arrivals@1"
+"""Whose versions are arrival policies."""
+UNFOLDED = (CATALOGUE, PRIVACY, ARRIVALS)
+"""Policies that stand by themselves: nothing is folded by them, and no tier follows from them."""
 NOTHING = ""
 """What is live of a scheme before its first version is promoted, or when that was taken back."""
 
@@ -41,9 +51,14 @@ def is_ruled(group: str) -> bool:
     return group.partition("/")[0] == RULED
 
 
+def is_of_tiers(group: str) -> bool:
+    """Whether versions of a group say where customers stand, or which of it counts."""
+    return group == PRECEDENCE or is_ruled(group)
+
+
 def has_policy(group: str) -> bool:
     """Whether versions of a group are a policy, or come with one."""
-    return group == PRECEDENCE or is_ruled(group)
+    return group in UNFOLDED or is_of_tiers(group)
 
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -62,7 +77,7 @@ class Step(Interaction):
 class VersionAdopted(Step):
     """What a group began with, before anybody could approve.
 
-    The tier policy that the bank was set up with.
+    The policy that the bank was set up with.
     """
 
     version: Identifier

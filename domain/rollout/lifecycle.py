@@ -11,12 +11,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from domain.access.privacy_policy import PrivacyPolicy
+from domain.bank.arrival_policy import ArrivalPolicy
 from domain.event import Interaction
 from domain.fastcopy import changed
+from domain.offers.catalogue import Catalogue
 from domain.rollout.events import (
+    ARRIVALS,
+    CATALOGUE,
     NOTHING,
     ORIGINAL,
     PRECEDENCE,
+    PRIVACY,
+    UNFOLDED,
     Step,
     VersionAdopted,
     VersionAnnounced,
@@ -26,11 +33,21 @@ from domain.rollout.events import (
     VersionRolledBack,
     VersionWithdrawn,
     has_policy,
+    is_of_tiers,
     is_ruled,
     standings_of,
 )
 from domain.tiering.policy import TierPolicy
 from domain.tiering.precedence import Precedence, covered, gaps
+
+Policy = TierPolicy | Precedence | Catalogue | PrivacyPolicy | ArrivalPolicy
+KINDS: dict[str, type[Policy]] = {
+    PRECEDENCE: Precedence,
+    CATALOGUE: Catalogue,
+    PRIVACY: PrivacyPolicy,
+    ARRIVALS: ArrivalPolicy,
+}
+"""What a version of a group says; that of a scheme is a tier policy."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +62,7 @@ class Approval:
 
 @dataclass(frozen=True)
 class Version:
-    """A version: who brought it, its tier policy if it has one, and who agreed."""
+    """A version: who brought it, its policy if it has one, and who agreed."""
 
     by: str
     policy: dict[str, Any] | None = None
@@ -138,18 +155,20 @@ def refusal(versions: Versions, step: Step, on: date) -> str | None:
 
 def _refusal(versions: Versions, lineup: Lineup, step: Step, on: date) -> str | None:  # noqa: PLR0911, PLR0912, C901 - one line a case
     match step:
-        case VersionAdopted(group=group) if not is_ruled(group) or versions.schemes:
+        case VersionAdopted(group=group) if not _is_to_be_adopted(versions, group):
             return f"{group} has its first version already"
         case VersionAdopted(group=group, policy=policy):
             return _unfit(group, policy)
-        case Step(group=group) if has_policy(group) and not versions.schemes:
+        case Step(group=group) if is_of_tiers(group) and not versions.schemes:
             return "no tier policy was adopted yet"
+        case Step(group=group) if group in UNFOLDED and group not in versions.groups:
+            return f"{group} was not adopted yet: start the lookups once (`tierfold web`)"
         case VersionProposed(version=version) if version in lineup.carried:
             return f"{version} is carried already"
         case VersionProposed(group=group, policy=policy) if (policy is not None) != has_policy(
             group
         ):
-            return "standings come with a tier policy, a precedence is one, and no others do"
+            return "standings come with a tier policy, and projections with none"
         case VersionProposed(version=version, policy=policy) if (
             version in lineup.known and lineup.known[version].policy != policy
         ):
@@ -193,6 +212,13 @@ def _refusal(versions: Versions, lineup: Lineup, step: Step, on: date) -> str | 
             return None
 
 
+def _is_to_be_adopted(versions: Versions, group: str) -> bool:
+    """Whether nothing was said before which a group's first version could follow on."""
+    if group in UNFOLDED:
+        return group not in versions.groups
+    return is_ruled(group) and not versions.schemes
+
+
 def _of_precedence(versions: Versions, lineup: Lineup, step: Step) -> str | None:
     """Why a step would leave a customer without a scheme that counts for them."""
     match step:
@@ -231,6 +257,12 @@ def _gap(said: Version, live: Mapping[str, TierPolicy], *, whole: bool = True) -
     return next(gaps(precedence_of(said), live, whole=whole), None)
 
 
+def policy_in(versions: Versions, group: str, version: str) -> Policy:
+    """The policy of a version; raises `KeyError` for a version that was never brought."""
+    said = versions.lineup(group).known[version].policy
+    return KINDS.get(group, TierPolicy).model_validate_json(json.dumps(said))
+
+
 def precedence_of(said: Version) -> Precedence:
     """The precedence of a version of it."""
     return Precedence.model_validate_json(json.dumps(said.policy))
@@ -266,14 +298,14 @@ def _approved(lineup: Lineup, version: str, now: str) -> bool:
 
 def _effective(version: Version) -> date:
     """The first day on which a version may be live."""
-    return date.fromisoformat(version.policy["effective"]) if version.policy else date.min
+    said = (version.policy or {}).get("effective")
+    return date.fromisoformat(said) if said else date.min
 
 
 def _unfit(group: str, policy: dict[str, Any]) -> str | None:
     """Why a policy cannot be live in a group; None if it can."""
-    kind = Precedence if group == PRECEDENCE else TierPolicy
     try:
-        said = kind.model_validate_json(json.dumps(policy))
+        said = KINDS.get(group, TierPolicy).model_validate_json(json.dumps(policy))
     except ValidationError as error:
         return f"the policy cannot be used: {error.errors()[0]['msg']}"
     if isinstance(said, TierPolicy) and standings_of(said.scheme) != group:

@@ -21,10 +21,10 @@ from domain.rollout.events import (
     scheme_of,
     standings_of,
 )
-from domain.rollout.lifecycle import Lineup, Version, Versions, precedence_of
+from domain.rollout.lifecycle import Lineup, Policy, Version, Versions, precedence_of
 from domain.tiering.assessment import Standing
 from domain.tiering.policy import TierPolicy
-from domain.tiering.precedence import Precedence, Stand, Tiers
+from domain.tiering.precedence import Stand, Tiers
 from projections.projection import Group, Projection
 
 
@@ -190,9 +190,10 @@ def begun(state: Versions, begun_with: TierPolicy) -> Versions:
     return changed(state, groups={**state.groups, standings_of(begun_with.scheme): first})
 
 
-def name_of(policy: TierPolicy | Precedence) -> str:
+def name_of(policy: Policy) -> str:
     """The version of a group under a policy: its label, and the beginning of its digest."""
-    return f"{policy.label}/{policy.digest[:8]}"
+    digest = f"/{policy.digest[:8]}"
+    return policy.label.removesuffix(digest) + digest  # the label of a catalogue has it
 
 
 def policy_of(version: Version) -> TierPolicy:

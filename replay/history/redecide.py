@@ -3,16 +3,24 @@
 A decision made once more from the journal alone, and compared byte for byte.
 """
 
+import json
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 
+from pydantic import JsonValue
+
 from domain.envelope import Recorded
+from domain.event import Interaction
 from domain.event_types import type_key
 from domain.households.events import KINDS
 from domain.offers.catalogue import Catalogue
 from domain.offers.columns import in_columns, in_full, is_in_columns
 from domain.offers.events import CATALOGUES, DECISIONS, CatalogueAdopted, OfferDecided
+from domain.rollout.events import CATALOGUE, STREAM, VersionAdopted, VersionProposed
 from domain.tiering.policy import RETAIL, TierPolicy
 from projections.cases.complaints import CASES
 from projections.customers.group import CUSTOMERS
@@ -92,6 +100,14 @@ class Remade:
     in_full: dict[str, Any]
 
 
+class Situation(NamedTuple):
+    """What a decision was made from, beside the catalogue and the models."""
+
+    customer: Customer
+    households: tuple[Household, ...]
+    asked: Asked
+
+
 class _By(NamedTuple):
     """The rules that a decision was made by, and the version of each scheme."""
 
@@ -144,34 +160,11 @@ class Decisions:
 
         Raises `Unknown` where the journal does not have what it was decided by, any more or at all.
         """
-        decided = event.data
-        if not isinstance(decided, OfferDecided) or not decided.upto:
-            raise Unknown(f"event {event.id} of {event.source} does not say what it was decided by")
+        decided = _decision(event)
         catalogue = self._catalogues.get(decided.catalogue)
         if catalogue is None:
             raise Unknown(f"the journal does not have the catalogue {decided.catalogue}")
-        if others := _decided_by(decided) - OURS:
-            raise OtherRelease(
-                f"it was decided by {', '.join(sorted(others))}, and this release has "
-                f"{', '.join(sorted(OURS))}"
-            )
-        models = {offer.offer: self._model(offer.offer, decided) for offer in catalogue.offers}
-        asked = Asked(
-            decided.decision,
-            decided.channel,
-            event.occurred_at,
-            decided.limit,
-            decided.personalised,
-            decided.full,
-            decided.asked,
-        )
-        made = decide_offer(
-            self._person(event.stream, decided),
-            self._households(decided.upto),
-            catalogue,
-            models,
-            asked,
-        )
+        made = self.under(event, self.situation(event), catalogue)
         try:
             full = with_probability(in_full(decided, catalogue), catalogue)
         except KeyError as missing:
@@ -192,6 +185,68 @@ class Decisions:
         ):
             raise Forgotten(f"{', '.join(gone)} had learnt from customers who were forgotten since")
         return remade
+
+    def situation(self, event: Recorded) -> Situation:
+        """What a decision was made from; raises `Unknown` as `again` does."""
+        decided = _decision(event)
+        if others := _decided_by(decided) - OURS:
+            raise OtherRelease(
+                f"it was decided by {', '.join(sorted(others))}, and this release has "
+                f"{', '.join(sorted(OURS))}"
+            )
+        asked = Asked(
+            decided.decision,
+            decided.channel,
+            event.occurred_at,
+            decided.limit,
+            decided.personalised,
+            decided.full,
+            decided.asked,
+        )
+        return Situation(
+            self._person(event.stream, decided), tuple(self._households(decided.upto)), asked
+        )
+
+    def under(self, event: Recorded, situation: Situation, catalogue: Catalogue) -> OfferDecided:
+        """The decision that would have been made under a catalogue; under its own, what was.
+
+        What it did not ask of models and households is taken as it was when it was recorded. Its
+        caps that somebody else had just used up are those of its own contact policy alone.
+        """
+        decided = _decision(event)
+        customer, households, asked = situation
+        if catalogue.label == decided.catalogue:
+            models = {offer.offer: self._model(offer.offer, decided) for offer in catalogue.offers}
+            return decide_offer(customer, households, catalogue, models, asked)
+        return decide_offer(
+            customer,
+            self._households_then(event, situation, catalogue),
+            catalogue,
+            {offer.offer: self._model_then(offer.offer, event) for offer in catalogue.offers},
+            replace(asked, full=()),
+        )
+
+    def _households_then(
+        self, event: Recorded, situation: Situation, catalogue: Catalogue
+    ) -> tuple[Household, ...]:
+        if situation.households or not catalogue.asks_households(situation.asked.channel):
+            return situation.households
+        initial: Any = REACTIONS.initial
+        return tuple(
+            Household(
+                name,
+                (as_of(self._journal, REACTIONS, name, event.recorded_at) or initial).offers,
+                event.position,
+            )
+            for name in situation.customer.offers.households
+        )
+
+    def _model_then(self, offer: str, event: Recorded) -> Learnt:
+        """What a model had learnt by a decision, though that may not have asked it."""
+        decided = _decision(event)
+        if f"model:{offer}" in decided.upto:
+            return self._model(offer, decided)
+        return self._models.at(offer, self._models.known_by(offer, event.recorded_at))
 
     def _forgets(self, stream: str, upto: int) -> bool:
         """Whether something that a stream held by a position was forgotten since."""
@@ -279,14 +334,27 @@ class _ModelsThen:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._known: dict[str, tuple[Learnt, Model, Iterator[Recorded], Recorded | None]] = {}
+        self._recorded: dict[str, list[tuple[datetime, int]]] = {}
+
+    def known_by(self, offer: str, moment: datetime) -> int:
+        """The position of the last example of a model that was recorded by a moment."""
+        if offer not in self._recorded:
+            self._recorded[offer] = [
+                (each.recorded_at, each.position) for each in self._examples(offer)
+            ]
+        recorded = self._recorded[offer]
+        behind = bisect_right(recorded, moment, key=itemgetter(0))
+        return recorded[behind - 1][1] if behind else 0
+
+    def _examples(self, offer: str) -> Iterator[Recorded]:
+        stream = f"model:{offer}"
+        return history(self._journal[shard_of(stream, len(self._journal))], stream)
 
     def at(self, offer: str, upto: int) -> Learnt:
         """What the model of an offer had learnt by a position."""
         known = self._known.get(offer)
         if known is None or known[0].upto > upto:
-            examples = history(
-                self._journal[shard_of(f"model:{offer}", len(self._journal))], f"model:{offer}"
-            )
+            examples = self._examples(offer)
             known = learnt_from(MODEL.initial, 0), MODEL.initial, examples, next(examples, None)
         learnt, model, examples, coming = known
         if learnt.upto < upto:
@@ -297,20 +365,39 @@ class _ModelsThen:
         return learnt
 
 
+def _decision(event: Recorded) -> OfferDecided:
+    """A decision that says what it was made by; raises `Unknown` for one that does not."""
+    decided = event.data
+    if not isinstance(decided, OfferDecided) or not decided.upto:
+        raise Unknown(f"event {event.id} of {event.source} does not say what it was decided by")
+    return decided
+
+
 def catalogues(journal: Journal) -> dict[str, Catalogue]:
-    """Every catalogue that decisions may name, by its label.
+    """Every catalogue that decisions may name, by its label: what older releases adopted, and what
+    was adopted or proposed since.
 
     The first of a label counts: a label has part of a digest, and later ones can be made to fit.
     """
-    adopted = [
-        event.data for event in history(journal[shard_of(CATALOGUES, len(journal))], CATALOGUES)
-    ]
     found: dict[str, Catalogue] = {}
-    for said in adopted:
-        if isinstance(said, CatalogueAdopted):
-            catalogue = Catalogue.model_validate(said.catalogue)
-            found.setdefault(catalogue.label, catalogue)
+    for stream in (CATALOGUES, STREAM):
+        for event in history(journal[shard_of(stream, len(journal))], stream):
+            if (said := _catalogue_in(event.data)) is not None:
+                catalogue = Catalogue.model_validate_json(json.dumps(said))
+                found.setdefault(catalogue.label, catalogue)
     return found
+
+
+def _catalogue_in(said: Interaction) -> dict[str, JsonValue] | None:
+    match said:
+        case CatalogueAdopted(catalogue=catalogue):
+            return catalogue
+        case (
+            VersionAdopted(group=group, policy=policy) | VersionProposed(group=group, policy=policy)
+        ) if group == CATALOGUE:
+            return policy
+        case _:
+            return None
 
 
 def _compared(

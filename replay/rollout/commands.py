@@ -9,15 +9,19 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from domain.access.four_eyes import same_person
 from domain.fastcopy import changed
 from domain.rollout.events import (
+    ARRIVALS,
+    CATALOGUE,
     NOTHING,
     ORIGINAL,
     PRECEDENCE,
+    PRIVACY,
+    UNFOLDED,
     VersionAnnounced,
     VersionApproved,
     VersionPromoted,
@@ -28,22 +32,24 @@ from domain.rollout.events import (
     is_ruled,
     standings_of,
 )
-from domain.rollout.lifecycle import Lineup, Version, Versions, authors
+from domain.rollout.lifecycle import KINDS, Lineup, Policy, Version, Versions, authors, policy_in
 from domain.tiering.policy import TierPolicy
 from domain.tiering.policy import before as policy_before
-from domain.tiering.precedence import Precedence
 from projections.projection import Group
 from projections.redis import RedisStore
 from projections.registry import REBUILT, Present, base_of, present
 from projections.rollout.versions import name_of
 from projections.store import GroupShard
 from projections.tiering.standing import STANDINGS
+from replay.history.redecide import Decisions
+from replay.policies.compare_policies import PolicyCompared, compare_policies
+from replay.policies.window import Window
 from replay.rebuild.digests import digests
 from replay.rebuild.in_place import Refill
 from replay.rollout.compare_live import compare_versions
 from replay.rollout.compare_orders import Reordered, compare_orders
 from replay.rollout.front_door import NotSeen
-from replay.rollout.steps import NotAllowed, Steps, behind, must_be_whole
+from replay.rollout.steps import NotAllowed, Steps, behind, brought_at, must_be_whole
 from replay.rollout.telling import told
 from replay.what_if.compare import Comparison
 from streams.folds.active_groups import Register, decided
@@ -52,12 +58,28 @@ from streams.publish.confirmed_producer import ConfirmedProducer
 from streams.queries.lookups import Lookups
 
 LIVE = "live"
-GROUPS = {**REBUILT, "precedence": PRECEDENCE}
+GROUPS = {
+    **REBUILT,
+    "precedence": PRECEDENCE,
+    "catalogue": CATALOGUE,
+    "privacy": PRIVACY,
+    "arrivals": ARRIVALS,
+}
 """What has versions, by the name that people give it."""
 LOOK_EVERY = 0.2
 AGENTS_LOOK_EVERY = 2.0
 
 
+class Tried(NamedTuple):
+    """Over how much history a policy is tried: so many days, and so many decisions or arrivals of
+    these.
+    """
+
+    days: int
+    sample: int
+
+
+USUAL = Tried(days=30, sample=2_000)
 Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
 """Shows how far a step is, under a word and of how many in all.
 
@@ -101,16 +123,12 @@ async def lineups(deps: RolloutDependencies) -> dict[str, Any]:
     seen = deps.present()
     lags = {group.name: await behind(deps.store, deps.journal, group) for group in seen.carried}
     bases = [base_of(group) for group in seen.live if base_of(group) != STANDINGS]
-    names = [*bases, *seen.versions.schemes, *([PRECEDENCE] if _ordered(seen) else [])]
+    others = [group for group in KINDS if group in seen.versions.groups]
+    names = [*bases, *seen.versions.schemes, *others]
     return {
         "groups": {name: _as_json(seen.versions.lineup(name)) for name in names},
         "behind": lags,
     }
-
-
-def _ordered(seen: Present) -> bool:
-    """Whether anything was ever said of a precedence."""
-    return PRECEDENCE in seen.versions.groups
 
 
 async def rebuild(
@@ -158,32 +176,58 @@ def _live_of(seen: Present, scheme: str | None) -> TierPolicy:
     return seen.rules.policies[name]
 
 
-async def order(deps: RolloutDependencies, precedence: Precedence, by: str) -> dict[str, Any]:
-    """Bring a precedence of the schemes; nothing is folded by it."""
-    lineup = deps.present().versions.lineup(PRECEDENCE)
-    name = _fresh_name(lineup, precedence)
-    await deps.steps.take(
-        VersionProposed(group=PRECEDENCE, version=name, policy=precedence.said, by=by)
-    )
-    return {"group": PRECEDENCE, "version": name}
+async def propose(deps: RolloutDependencies, policy: Policy, by: str) -> dict[str, Any]:
+    """Bring a policy by which nothing is folded."""
+    group = group_of(policy)
+    name = _fresh_name(deps.present().versions.lineup(group), policy)
+    await deps.steps.take(VersionProposed(group=group, version=name, policy=policy.said, by=by))
+    return {"group": group, "version": name}
 
 
-async def approve(deps: RolloutDependencies, version: str, report: str, by: str) -> dict[str, Any]:
+def group_of(policy: Policy) -> str:
+    """Of which group another policy of this kind would be a version; raises `NotAllowed` for a
+    tier policy, by which history is folded.
+    """
+    for group, kind in KINDS.items():
+        if isinstance(policy, kind):
+            return group
+    raise NotAllowed(f"{policy.label} is a tier policy: bring it with `replay rebuild tier`")
+
+
+async def approve(
+    deps: RolloutDependencies,
+    projection: str,
+    version: str,
+    report: str,
+    by: str,
+    tried: Tried = USUAL,
+) -> dict[str, Any]:
     """Agree to a version, if this is what it changes."""
     seen = deps.present()
-    group, version = _version(seen, version)
+    group, version = _of(seen, projection, version)
     brought = authors(seen.versions.lineup(group).known[version])
     if any(same_person(by, each) for each in brought):
         raise NotAllowed(f"{by} brought {version}, and somebody else has to approve it")
-    now = await compare(deps, LIVE, version)
+    now = await compare(deps, LIVE, version, tried)
     if now.digest != report:
         raise NotAllowed(
             "this is not the digest of the comparison with the live version as it is now: compare "
             "once more, and look at what changed"
         )
     await deps.steps.take(VersionApproved(group=group, version=version, report=report, by=by))
-    moved = {"moved": now.moved} if isinstance(now, Reordered) else {"up": now.up, "down": now.down}
-    return {"version": version, "approved_by": by, "report": report, **moved}
+    return {"version": version, "approved_by": by, "report": report, **_moved(now)}
+
+
+def _moved(found: Comparison | Reordered | PolicyCompared) -> dict[str, int]:
+    """What a comparison comes to, in a word."""
+    match found:
+        case Comparison(up=up, down=down):
+            return {"up": up, "down": down}
+        case Reordered(moved=moved):
+            return {"moved": moved}
+        case PolicyCompared(changes=places, tried=tried):
+            seen = {"decisions": tried.looked_at, "changed": tried.changed} if tried else {}
+            return {"places": len(places), **seen}
 
 
 async def promote(
@@ -265,12 +309,18 @@ async def withdraw(
     return {"withdrawn": version}
 
 
-async def compare(deps: RolloutDependencies, old: str, new: str) -> Comparison | Reordered:
-    """Two versions of standings at one common position, or of the precedence; `live` is the one
-    that readers see.
+async def compare(
+    deps: RolloutDependencies, old: str, new: str, tried: Tried = USUAL
+) -> Comparison | Reordered | PolicyCompared:
+    """Two versions of standings at one common position, of the precedence, or of another policy
+    over the history before the later one was brought; `live` is the one that readers see.
     """
     seen = deps.present()
     group, before, after = _pair(seen, old, new)
+    if group in UNFOLDED:
+        policies = (policy_in(seen.versions, group, name) for name in (before, after))
+        until = max(brought_at(deps.journal, group, name) for name in (before, after))
+        return await _compared(deps, (next(policies), next(policies)), until, tried)
     if group == PRECEDENCE:
         await must_be_whole(deps.store, deps.journal, seen.live)
         with deps.progress("customers compared", None) as advance:
@@ -298,6 +348,37 @@ async def compare(deps: RolloutDependencies, old: str, new: str) -> Comparison |
             (old_policy, policy),
             advance,
             begins=before == NOTHING,
+        )
+
+
+async def try_policy(
+    deps: RolloutDependencies, policy: Policy, tried: Tried = USUAL
+) -> PolicyCompared:
+    """What a policy would change that was not brought yet, over the history until now."""
+    group, versions = group_of(policy), deps.versions()
+    live = versions.lineup(group).live
+    if group not in UNFOLDED or not live:
+        raise NotAllowed(
+            f"{policy.label} cannot be tried: propose it, and compare"
+            if group not in UNFOLDED
+            else f"nothing is live that {policy.label} could be compared with: start the lookups"
+        )
+    live_policy = policy_in(versions, group, live)
+    return await _compared(deps, (live_policy, policy), datetime.now(deps.zone), tried)
+
+
+async def _compared(
+    deps: RolloutDependencies, policies: tuple[Policy, Policy], until: datetime, tried: Tried
+) -> PolicyCompared:
+    with deps.progress("looked at", None) as advance:
+        return await asyncio.to_thread(
+            compare_policies,
+            deps.journal,
+            lambda: Decisions(deps.journal, deps.begun_with),
+            policies,
+            Window(until, tried.days, tried.sample),
+            deps.zone,
+            advance,
         )
 
 
@@ -361,7 +442,7 @@ def _version(seen: Present, said: str) -> tuple[str, str]:
     """The group of a version with a policy and its name, by that, or by its policy alone
     (`gold-rule@2`) where there is one of it.
     """
-    groups = {**seen.versions.schemes, PRECEDENCE: seen.versions.lineup(PRECEDENCE)}
+    groups = {**seen.versions.schemes, **{group: seen.versions.lineup(group) for group in KINDS}}
     carried = [(group, name) for group, lineup in groups.items() for name in lineup.carried]
     found = [each for each in carried if each[1] == said] or [
         each for each in carried if each[1].startswith(f"{said}/")
@@ -398,7 +479,7 @@ def _with(versions: Versions, step: VersionProposed) -> Versions:
     return changed(versions, groups={**versions.groups, step.group: after})
 
 
-def _fresh_name(lineup: Lineup, policy: TierPolicy | Precedence | None) -> str:
+def _fresh_name(lineup: Lineup, policy: Policy | None) -> str:
     """What another version is called.
 
     One that was never proposed, though it may have been begun to be filled.

@@ -11,7 +11,15 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from domain.envelope import Proposed
-from domain.rollout.events import STREAM, Step, VersionAdopted, has_policy, standings_of
+from domain.rollout.events import (
+    SOURCE,
+    STREAM,
+    Step,
+    VersionAdopted,
+    VersionProposed,
+    is_of_tiers,
+    standings_of,
+)
 from domain.rollout.lifecycle import refusal
 from domain.tiering.policy import TierPolicy
 from projections.projection import Group
@@ -19,13 +27,13 @@ from projections.redis import RedisStore
 from projections.rollout.versions import STEPS, VERSIONS, begun, name_of
 from projections.store import GroupShard
 from projections.tiering.standing import STANDINGS
+from replay.history.as_of import history
 from replay.rollout.front_door import NotSeen, record
 from streams.broker.routing import shard_of
 from streams.folds.active_groups import decided
 from streams.journal import Journal
 from streams.publish.confirmed_producer import ConfirmedProducer
 
-SOURCE = "tierfold/versions"
 PAUSE = 0.01
 
 
@@ -62,7 +70,7 @@ class Steps:
         known = decided(self._journal)
         if why := refusal(begun(known, self._begun_with), step, datetime.now(self._zone).date()):
             raise NotAllowed(why)
-        if has_policy(step.group) and not known.schemes:
+        if is_of_tiers(step.group) and not known.schemes:
             await self._adopt()
         await self._send(step)
         await self._seen()
@@ -111,6 +119,20 @@ class Steps:
         raise NotSeen(
             "the step is in the journal, and the agents have not folded it yet: are they running?"
         )
+
+
+def brought_at(journal: Journal, group: str, version: str) -> datetime:
+    """When a version was last brought; raises `NotAllowed` for one that never was."""
+    steps = history(journal[shard_of(STREAM, len(journal))], STREAM)
+    times = [
+        event.recorded_at
+        for event in steps
+        if isinstance(event.data, VersionProposed | VersionAdopted)
+        and (event.data.group, event.data.version) == (group, version)
+    ]
+    if not times:
+        raise NotAllowed(f"{version} was never brought")
+    return times[-1]
 
 
 async def behind(store: RedisStore, journal: Journal, group: Group) -> int:

@@ -7,7 +7,6 @@ from typing import Annotated
 
 from fastapi import FastAPI, Path, Query, Request, Response
 
-from domain.access.privacy_policy import PrivacyPolicy
 from domain.envelope import Recorded
 from domain.tiering.policy import TierPolicy
 from projections.rollout.versions import Rules
@@ -19,6 +18,7 @@ from replay.history.person import person_as_of
 from replay.history.redecide import Decisions, Forgotten, Remade, Unknown
 from streams.folds.active_groups import decided
 from streams.journal import Journal
+from streams.policies.in_force import InForce
 from streams.web.api.customers import CustomerId, refuse_restricted
 from streams.web.dependencies import as_json
 from streams.web.problems import Problem, problems
@@ -44,7 +44,7 @@ UNREMADE = problems(
 def add_past(
     app: FastAPI,
     journal: Journal,
-    privacy: PrivacyPolicy,
+    policies: InForce,
     rules_then: RulesThen,
     today: Callable[[], date],
 ) -> None:
@@ -78,7 +78,7 @@ def add_past(
             await refuse_restricted(journal, customer)
             raise Problem(404, f"nothing was recorded of customer {customer} by then")
         await _also_of(request, journal, customer, found.numbers)
-        return as_json(shown(request, privacy, found.as_json()))
+        return as_json(shown(request, policies.privacy, found.as_json()))
 
     @app.get(
         "/v1/versions",
@@ -106,11 +106,11 @@ def add_past(
             raise Problem(404, f"nothing was recorded of customer {customer} by then")
         await _also_of(request, journal, customer, found.numbers)
         return as_json(
-            {**asked_as(customer, found.numbers), **shown(request, privacy, found.states)}
+            {**asked_as(customer, found.numbers), **shown(request, policies.privacy, found.states)}
         )
 
 
-def add_households_past(app: FastAPI, journal: Journal, privacy: PrivacyPolicy) -> None:
+def add_households_past(app: FastAPI, journal: Journal, policies: InForce) -> None:
     """Add the questions about households and company groups as they were."""
 
     @app.get(
@@ -145,11 +145,11 @@ def add_households_past(app: FastAPI, journal: Journal, privacy: PrivacyPolicy) 
         if found is None:
             raise Problem(404, f"nothing was recorded of {kind} {name} by then")
         request.state.look.also(found.shares)
-        return as_json({kind: name, **shown(request, privacy, vars(found))})
+        return as_json({kind: name, **shown(request, policies.privacy, vars(found))})
 
 
 def add_decisions(
-    app: FastAPI, journal: Journal, privacy: PrivacyPolicy, begun_with: TierPolicy
+    app: FastAPI, journal: Journal, policies: InForce, begun_with: TierPolicy
 ) -> None:
     """Add the question why something was offered; answered from the journal, by
     deciding once more.
@@ -171,7 +171,9 @@ def add_decisions(
             raise Problem(404, f"no decision {decision} is recorded")
         await request.state.look.at(event.stream)
         return as_json(
-            shown(request, privacy, vars(await asyncio.to_thread(remade, decisions, event)))
+            shown(
+                request, policies.privacy, vars(await asyncio.to_thread(remade, decisions, event))
+            )
         )
 
     def looked_for(decision: str) -> tuple[Decisions, Recorded | None]:

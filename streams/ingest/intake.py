@@ -92,7 +92,7 @@ class Intake(ConsumerRebalanceListener):
     """Consumes `interactions`, records in the journal, publishes on `recorded`.
 
     In a consumer `group` it owns the shards that Kafka gives it; without one it owns them all, at
-    once. Either way the journal fences whoever was there before. What the `screen` forbids is
+    once. Either way the journal fences whoever was there before. What the screen forbids is
     refused, and what is our own word is believed if it is vouched for. `fault` is called at named
     points, for tests of crashes; `clock` says when events are recorded, and may go back.
     """
@@ -102,7 +102,7 @@ class Intake(ConsumerRebalanceListener):
         broker: Broker,
         journal: Journal,
         group: str | None,
-        screen: Screen,
+        screens: Callable[[], Screen],
         vouching: Vouching,
         fault: Callable[[str], None] = lambda _point: None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -110,7 +110,7 @@ class Intake(ConsumerRebalanceListener):
         self._broker = broker
         self._journal = journal
         self._shards = len(journal)
-        self._screen = screen
+        self._screens = screens
         self._vouching = vouching
         self._fault = fault
         self._clock = clock
@@ -234,14 +234,15 @@ class Intake(ConsumerRebalanceListener):
         self, item: Item, before: Sequence[Arrival], partition: int, *, is_ours: bool
     ) -> Proposed | Rejected | Refused:
         """What was read, unless it must not come in, or is not for its sender to say."""
-        if self._screen.forbids(item):
+        screen = self._screens()
+        if screen.forbids(item):
             return Refused()
         if not isinstance(item.read, Proposed):
             return item.read
         if needs_signature(item.read):
             return item.read if is_ours else NOT_FOR_OTHERS
-        event = self._screen.named(item.read)
-        doubt = self._screen.doubt(event, self._clock(), self._last_closed)
+        event = screen.named(item.read)
+        doubt = screen.doubt(event, self._clock(), self._last_closed)
         doubt = doubt or self._of_answer(event) or self._of_reversal(event, before, partition)
         if doubt is None and isinstance(event.data, DayClosed):
             self._closing = max(self._closing or event.data.date, event.data.date)

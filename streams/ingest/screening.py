@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, tzinfo
 
+from domain.access.privacy_policy import PrivacyPolicy
 from domain.bank.arrival_policy import ArrivalPolicy, Bounds
 from domain.bank.events import DayClosed
 from domain.customers.events import PreferenceStated, ProfileFactStated
@@ -15,6 +16,7 @@ from domain.envelope import Proposed
 from domain.event import Interaction
 from streams.ingest.cloudevents import Item
 from streams.journal import Rejected, Shard
+from streams.policies.in_force import InForce
 
 NAMED_BY_THE_SENDER: dict[type[Interaction], str] = {
     ProfileFactStated: "fact",
@@ -85,6 +87,22 @@ class Screen:
         last = closed() if kind is DayClosed else None
         doubt = self._arrivals.doubt(event, bounds, last)
         return Rejected(*doubt) if doubt else None
+
+
+class Screens:
+    """The screen by the policies that hold just now, in the bank's zone."""
+
+    def __init__(self, policies: InForce, zone: tzinfo) -> None:
+        self._policies = policies
+        self._zone = zone
+        self._made: tuple[PrivacyPolicy, ArrivalPolicy, Screen] | None = None
+
+    def __call__(self) -> Screen:
+        """That screen, made anew where a policy has changed."""
+        privacy, arrivals = self._policies.privacy, self._policies.arrivals
+        if self._made is None or self._made[0] is not privacy or self._made[1] is not arrivals:
+            self._made = privacy, arrivals, Screen(privacy.refused, arrivals, self._zone)
+        return self._made[2]
 
 
 def last_closed(shards: Iterable[Shard]) -> date | None:

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from domain.access.privacy_policy import PrivacyPolicy, masked
+from domain.access.privacy_policy import masked
 from domain.access.roles import UNMASKED
 from domain.event_types import PREFIX, type_key
 from domain.notices.notice import OF_EVENTS, RECORDED, SET_ASIDE, told_of
 from domain.notices.subscribers import Subscriber
 from streams.ingest.set_aside import sender_of, told
 from streams.journal import FORGOTTEN, Journal, Row, Shard, part_decoder
+from streams.policies.in_force import InForce
 
 SOURCE = "tierfold/notices"
 CHUNK_ROWS = 1_000
@@ -66,10 +67,10 @@ class Read(NamedTuple):
 class Source:
     """All that one subscriber may be told of, log by log."""
 
-    def __init__(self, journal: Journal, subscriber: Subscriber, privacy: PrivacyPolicy) -> None:
+    def __init__(self, journal: Journal, subscriber: Subscriber, policies: InForce) -> None:
         self._journal = journal
         self._subscriber = subscriber
-        self._privacy = privacy
+        self._policies = policies
         self._types = {
             type_key(event): name for name, event in OF_EVENTS.items() if name in subscriber.types
         }
@@ -144,7 +145,9 @@ class Source:
         """The data of an event as the role may see it."""
         if self._subscriber.role in UNMASKED:
             return data
-        return masked(self._privacy.events[name].fields, self._privacy.wherever, data)
+        return masked(
+            self._policies.privacy.events[name].fields, self._policies.privacy.wherever, data
+        )
 
     def _recorded(self, log: str, row: Row) -> Iterator[Notice]:
         head = part_decoder(SentHead)(row.state)

@@ -194,8 +194,10 @@ class Health:
         """The outcomes of all arrivals."""
         return await asyncio.to_thread(self._journal.counts)
 
-    async def metrics(self, models: Mapping[str, Learnt]) -> bytes:
-        """All metrics, in Prometheus' text format; of the models too."""
+    async def metrics(self, models: Mapping[str, Learnt], idle_files: int) -> bytes:
+        """All metrics, in Prometheus' text format; of the models too, and of how many files of
+        policies have no effect.
+        """
         await self._of_broker()
         registry = CollectorRegistry()
         late = await asyncio.to_thread(self._late, await self.lags())
@@ -205,6 +207,11 @@ class Health:
             late,
             _waiting(self.waiting),
             *_learnt(models),
+            GaugeMetricFamily(
+                "tierfold_policy_files_without_effect",
+                "Files of policies that say something else than what is live",
+                value=idle_files,
+            ),
         ]
         registry.register(_Told([*told, *_guarded(await self._store.noted(GUARD))]))
         registry.register(LATENCY)

@@ -6,7 +6,7 @@ A place with the caps, held until the journal knows of it.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from domain.offers.contact_policy import Contacts, taken
+from domain.offers.contact_policy import ContactPolicy, Contacts, taken
 from domain.offers.events import OfferDecided
 from projections.offers.group import REACTIONS
 from projections.redis import Room
@@ -31,6 +31,7 @@ async def reserve(
     deps: WebDependencies,
     who: Customer,
     households: Sequence[Household],
+    policy: ContactPolicy,
     decided: OfferDecided,
     asked: Asked,
 ) -> int | None:
@@ -38,7 +39,7 @@ async def reserve(
 
     None, or the number of the cap that somebody else has used up just now.
     """
-    policy, own = deps.catalogue.contact, who.offers.contacts
+    own = who.offers.contacts
     held: list[str] = []
     for stream, of in (
         (who.stream, "customer"),

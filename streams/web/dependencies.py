@@ -3,8 +3,8 @@
 Doors that are put together elsewhere; JSON.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ from projections.models.forecast import FORESEEN
 from projections.redis import RedisStore
 from streams.ingest.screening import Screen
 from streams.journal import Journal
+from streams.policies.in_force import InForce
 from streams.publish.confirmed_producer import ConfirmedProducer
 from streams.queries.health import Health
 from streams.queries.lookups import Lookups
@@ -32,22 +33,24 @@ class WebDependencies:
     producer: ConfirmedProducer
     health: Health
     lookups: Lookups
-    catalogue: Catalogue
+    policies: InForce
     shards: int
     wait_for_journal: bool
     zone: ZoneInfo
     tokens: Tokens
-    privacy: PrivacyPolicy
     rates: tuple[str, str]
-    screen: Screen
+    screens: Callable[[], Screen]
     tell_stalls: bool
 
-    @cached_property
-    def models(self) -> tuple[str, ...]:
-        """Every model that is asked, by name: of each offer of the catalogue, and of
-        what may come.
-        """
-        return (*(offer.offer for offer in self.catalogue.offers), *FORESEEN)
+    @property
+    def privacy(self) -> PrivacyPolicy:
+        """The privacy policy that holds."""
+        return self.policies.privacy
+
+
+def models_of(catalogue: Catalogue) -> tuple[str, ...]:
+    """Every model that is asked, by name: of each offer of a catalogue, and of what may come."""
+    return (*(offer.offer for offer in catalogue.offers), *FORESEEN)
 
 
 def as_json(content: Any, status: int = 200) -> Response:

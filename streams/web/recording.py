@@ -10,12 +10,10 @@ from uuid import uuid4
 
 from domain.access.roles import looked
 from domain.envelope import Proposed
-from domain.offers.catalogue import Catalogue
 from domain.offers.columns import in_columns
-from domain.offers.events import CATALOGUES, DECISIONS, CatalogueAdopted, OfferDecided
+from domain.offers.events import DECISIONS, OfferDecided
 from streams.broker.routing import shard_of
-from streams.ingest.cloudevents import EVENT_LIMIT, write, write_batch
-from streams.journal import source_key
+from streams.ingest.cloudevents import write, write_batch
 from streams.observability.tracing import LINKS, present
 from streams.web.dependencies import WebDependencies
 from streams.web.problems import Problem
@@ -84,27 +82,3 @@ class Recording:
                 batch=True,
                 traces=[*islice(traces.get(shard, ()), LINKS)],
             )
-
-
-def adopt(catalogue: Catalogue, deps: WebDependencies) -> None:
-    """Put the catalogue into the journal, unless it is there.
-
-    Decisions that name it can be made again.
-    """
-    shard = shard_of(CATALOGUES, deps.shards)
-    if not deps.journal[shard].known([source_key(DECISIONS, catalogue.digest)]):
-        said = CatalogueAdopted(
-            label=catalogue.label,
-            digest=catalogue.digest,
-            catalogue=catalogue.model_dump(mode="json", exclude_defaults=True),
-        )
-        today = datetime.now(deps.zone).replace(
-            hour=0, minute=0, second=0, microsecond=0
-        )  # of the day, so that two processes say the same
-        event = write(Proposed(DECISIONS, catalogue.digest, CATALOGUES, today, today.date(), said))
-        if len(event) > EVENT_LIMIT:
-            raise ValueError(
-                f"the catalogue {catalogue.label} has {len(event)} bytes, and {EVENT_LIMIT} is "
-                "the limit of an event: make two of it"
-            )
-        deps.producer.submit(shard, event)

@@ -388,7 +388,7 @@ async def _tried(
     """The live digests while a version is live; then as before."""
     if projection == "tier":
         report = await commands.compare(deps, "live", version)
-        await commands.approve(deps, version, report.digest, "zhang")
+        await commands.approve(deps, "tier", version, report.digest, "zhang")
     await commands.promote(deps, projection, version, "zhang", wait=False)
     found = await live_digests(settings)
     await commands.roll_back(deps, projection, "zhang", "a test", wait=False)

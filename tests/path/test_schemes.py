@@ -57,7 +57,7 @@ def live_in(running: Running, version: str, *of: str) -> Any:
     """Compare a version with what is live, approve it, and promote it; gives the comparison."""
     found = running.report("replay", "compare", "live", version)
     agreed = ("--by", "zhang.min", "--report", found["digest"])
-    running.report("replay", "approve", version, *agreed)
+    running.report("replay", "approve", version, *of, *agreed)
     running.report("replay", "promote", version, *of, "--by", "zhang.min")
     return found
 
@@ -103,12 +103,13 @@ def alone(running: Running, policy: TierPolicy, customer: str) -> str:
 
 def test_nobody_approves_what_they_brought_under_another_spelling(running: Running) -> None:
     """And whoever did not look is not told the digest that an approval names."""
-    said = ("--policy", str(POLICIES / "precedence.yaml"))
-    version = running.report("replay", "rebuild", "precedence", *said, "--by", "li.wei")["version"]
+    of = ("--of", "precedence")
+    order = str(POLICIES / "precedence.yaml")
+    version = running.report("policy", "propose", order, "--by", "li.wei")["version"]
     digest = running.report("replay", "compare", "live", version)["digest"]
 
-    own = running.run("replay", "approve", version, "--by", "Li-Wei", "--report", digest)
-    blind = running.run("replay", "approve", version, "--by", "zhang.min", "--report", "0" * 64)
+    own = running.run("replay", "approve", version, *of, "--by", "Li-Wei", "--report", digest)
+    blind = running.run("replay", "approve", version, *of, "--by", "zhang", "--report", "0" * 64)
 
     assert (own.returncode, blind.returncode) == (2, 2)
     assert b"somebody else has to approve it" in own.stderr
@@ -152,8 +153,8 @@ def test_a_precedence_says_whose_tier_counts(running: Running) -> None:
     people = customers()
     before = {customer: tiers(running, customer) for customer in people}
     companies = [who for who in people if "corporate" in before[who]["schemes"]]
-    said = ("--policy", str(POLICIES / "precedence.yaml"))
-    version = running.report("replay", "rebuild", "precedence", *said, "--by", "li.wei")["version"]
+    order = str(POLICIES / "precedence.yaml")
+    version = running.report("policy", "propose", order, "--by", "li.wei")["version"]
     refused = running.run("replay", "promote", version, "--of", "precedence", "--by", "zhang.min")
 
     compared = live_in(running, version, "--of", "precedence")
@@ -186,8 +187,8 @@ def test_a_promotion_that_the_precedence_does_not_go_with_is_refused(
     running: Running, tmp_path: Path
 ) -> None:
     """Where it counts from a tier that the new rule does not have."""
-    said = ("--policy", str(POLICIES / "precedence.yaml"))
-    order = running.report("replay", "rebuild", "precedence", *said, "--by", "li.wei")["version"]
+    file = str(POLICIES / "precedence.yaml")
+    order = running.report("policy", "propose", file, "--by", "li.wei")["version"]
     live_in(running, order, "--of", "precedence")
     renamed = tmp_path / "renamed.yaml"
     text = rule_of("private", tmp_path).read_text(encoding="utf-8")

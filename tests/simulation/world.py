@@ -546,7 +546,9 @@ class World:
         shards = {
             shard.number: Shard(shard.number, Recorder(shard, self)) for shard in self.journal
         }
-        intake = Intake(self.broker, shards, None, SCREEN, VOUCHING, self._point, self.clock.says)  # type: ignore[arg-type] - what is simulated
+        intake = Intake(
+            self.broker, shards, None, lambda: SCREEN, VOUCHING, self._point, self.clock.says
+        )  # type: ignore[arg-type] - what is simulated
         intake.begin()
         return intake
 

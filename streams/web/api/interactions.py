@@ -22,7 +22,7 @@ from streams.broker.routing import shard_of, spread
 from streams.ingest.answers import UNKNOWN, Answer, doubt_of_answer
 from streams.ingest.cloudevents import read_request, write, write_batch
 from streams.ingest.reversals import doubt_of_reversal
-from streams.ingest.screening import last_closed
+from streams.ingest.screening import Screen, last_closed
 from streams.ingest.signature import needs_signature
 from streams.journal import Known, Rejected
 from streams.publish.confirmed_producer import Delivered
@@ -141,15 +141,15 @@ async def _safe(delivered: "list[asyncio.Future[Delivered]]") -> None:
 
 
 async def _posted(request: Request, deps: WebDependencies) -> list[Proposed]:
-    items = read_request(await request.body(), request.headers.raw)
-    if any(map(deps.screen.forbids, items)):
+    items, screen = read_request(await request.body(), request.headers.raw), deps.screens()
+    if any(map(screen.forbids, items)):
         raise Problem(
             422,
             "nothing was recorded: passwords, biometrics and their like must never be sent here",
         )
-    reads = await asyncio.to_thread(_believed, deps, [item.read for item in items])
+    reads = await asyncio.to_thread(_believed, deps, screen, [item.read for item in items])
     _refuse(reads)
-    events = [deps.screen.named(cast("Proposed", item.read)) for item in items]
+    events = [screen.named(cast("Proposed", item.read)) for item in items]
     for event in events:
         await request.state.look.says(event)
     _refuse([await _doubt_of_tier(deps, event) for event in events])
@@ -260,7 +260,7 @@ async def _doubt_of_answer(deps: WebDependencies, event: Proposed) -> Rejected |
 
 
 def _believed(
-    deps: WebDependencies, reads: Sequence[Proposed | Rejected]
+    deps: WebDependencies, screen: Screen, reads: Sequence[Proposed | Rejected]
 ) -> list[Proposed | Rejected]:
     """What was read, in order, unless it cannot be believed; what is our own word is.
 
@@ -276,7 +276,7 @@ def _believed(
             return read
         if read.stream.startswith("shard:"):
             return Rejected("this is for the whole bank: its subject is `bank`", "subject")
-        doubt = deps.screen.doubt(read, datetime.now(UTC), closed)
+        doubt = screen.doubt(read, datetime.now(UTC), closed)
         if doubt is None and isinstance(read.data, DayClosed):
             days.append(read.data.date)
         return doubt or read

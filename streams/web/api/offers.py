@@ -23,7 +23,7 @@ from projections.views.customer import Customer
 from projections.views.decision import Asked, decide_offer
 from streams.web.api.customers import CustomerId, known_customer
 from streams.web.contact_slots import reserve
-from streams.web.dependencies import WebDependencies, as_json
+from streams.web.dependencies import WebDependencies, as_json, models_of
 from streams.web.recording import Recording
 
 BATCH_DECISIONS = 256
@@ -82,7 +82,8 @@ def add_offers(app: FastAPI, deps: WebDependencies, recording: Recording) -> Non
     ) -> Response:
         await recording.make_room()
         who = await known_customer(deps, customer, request)
-        models = await deps.lookups.models(deps.models)
+        catalogue = deps.policies.catalogue
+        models = await deps.lookups.models(models_of(catalogue))
         asked = Asked(
             next(numbers),
             channel,
@@ -93,8 +94,8 @@ def add_offers(app: FastAPI, deps: WebDependencies, recording: Recording) -> Non
         )
         stream = f"customer:{customer}"
         request.state.look.also(number for number in who.numbers if number != stream)
-        decided = await _decided(deps, who, models, asked)
-        answer = as_json(_answer(deps.catalogue, customer, decided))
+        decided = await _decided(deps, who, catalogue, models, asked)
+        answer = as_json(_answer(catalogue, customer, decided))
         answer.background = BackgroundTask(recording.add, stream, decided, asked.now)
         return answer
 
@@ -107,7 +108,8 @@ def add_offers(app: FastAPI, deps: WebDependencies, recording: Recording) -> Non
     )
     async def foresight(customer: CustomerId, request: Request) -> Response:
         who, today = await known_customer(deps, customer, request), datetime.now(deps.zone).date()
-        models, watch = await deps.lookups.models(deps.models), deps.catalogue.watch
+        catalogue = deps.policies.catalogue
+        models, watch = await deps.lookups.models(models_of(catalogue)), catalogue.watch
         counts = who.on(today)
         key = bool(counts.scheme) and (
             tier_on(counts.policy, counts.standing, today) in watch.tiers
@@ -116,9 +118,7 @@ def add_offers(app: FastAPI, deps: WebDependencies, recording: Recording) -> Non
             {
                 "customer": customer,
                 **vars(
-                    foresee(
-                        who.months.rows, models, key, watch.churn_permille, deps.catalogue.currency
-                    )
+                    foresee(who.months.rows, models, key, watch.churn_permille, catalogue.currency)
                 ),
             }
         )
@@ -134,18 +134,24 @@ def _now(deps: WebDependencies) -> datetime:
 
 
 async def _decided(
-    deps: WebDependencies, who: Customer, models: Mapping[str, Learnt], asked: Asked
+    deps: WebDependencies,
+    who: Customer,
+    catalogue: Catalogue,
+    models: Mapping[str, Learnt],
+    asked: Asked,
 ) -> OfferDecided:
     """A decision whose place with the caps is held.
 
     Decided again where somebody else took the last one.
     """
-    asks = deps.catalogue.asks_households(asked.channel)
+    asks = catalogue.asks_households(asked.channel)
     households = await deps.lookups.households(who.offers.households) if asks else []
     while True:
-        decided = decide_offer(who, households, deps.catalogue, models, asked)
+        decided = decide_offer(who, households, catalogue, models, asked)
         reached = (
-            await reserve(deps, who, households, decided, asked) if decided.present_by else None
+            await reserve(deps, who, households, catalogue.contact, decided, asked)
+            if decided.present_by
+            else None
         )
         if reached is None:
             return decided

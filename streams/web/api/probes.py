@@ -3,7 +3,7 @@
 from fastapi import FastAPI, Response
 from fastapi.responses import PlainTextResponse
 
-from streams.web.dependencies import WebDependencies, as_json
+from streams.web.dependencies import WebDependencies, as_json, models_of
 from streams.web.problems import answer
 
 
@@ -26,6 +26,9 @@ def add_probes(app: FastAPI, deps: WebDependencies) -> None:
     @app.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
     async def metrics() -> Response:
         return Response(
-            await deps.health.metrics(await deps.lookups.models(deps.models)),
+            await deps.health.metrics(
+                await deps.lookups.models(models_of(deps.policies.catalogue)),
+                len(deps.policies.idle_files()),
+            ),
             media_type="text/plain; version=0.0.4; charset=utf-8",
         )

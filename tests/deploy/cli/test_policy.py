@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from deploy.policy_files import read_policy
-from deploy.reports.rule_in_words import Language, in_words, words
+from deploy.reports.policy_in_words import in_words
+from deploy.reports.saying import Language, words
 from deploy.settings import POLICIES
 from tests.conftest import TIERFOLD
 

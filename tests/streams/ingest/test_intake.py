@@ -27,6 +27,7 @@ from tests.conftest import NOON, a_broker, proposed
 
 SHARDS = 2
 VOUCHING = Vouching(b"k" * 32)
+SCREEN = Screen(["password"])
 
 
 class Crash(Exception):
@@ -51,7 +52,7 @@ def running(
 ) -> Iterator[list[BaseException]]:
     """An intake in a thread; gives what it died of."""
     stop, died = threading.Event(), []
-    intake = Intake(broker, journal, group, Screen(["password"]), VOUCHING, fault)
+    intake = Intake(broker, journal, group, lambda: SCREEN, VOUCHING, fault)
 
     def run() -> None:
         try:

@@ -32,7 +32,7 @@ from streams.outbox.checkpoint import Checkpoints
 from streams.outbox.delivery import HOUR, TRIES, Delivery
 from streams.outbox.notices import Source
 from streams.outbox.sinks import Webhook
-from tests.conftest import NOON, master_in, proposed
+from tests.conftest import NOON, master_in, policies, proposed
 from tests.sizes import sized
 
 SECRET = bytes(range(32))
@@ -160,7 +160,7 @@ def delivery(
     assert who.url is not None
     return Delivery(
         who,
-        Source(journal, who, privacy),
+        Source(journal, who, policies(privacy)),
         Webhook(who.url, [SECRET]),
         Checkpoints(folder / "outbox", who.name),
         clock,

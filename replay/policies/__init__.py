@@ -1,0 +1,1 @@
+"""What would another catalogue, privacy policy or arrival policy change?"""

@@ -1,0 +1,1 @@
+"""Which of the bank's policies hold, and who says so first?"""
