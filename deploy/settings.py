@@ -73,14 +73,16 @@ class Settings(BaseSettings):
         description="The tier policy, YAML or JSON.",
     )
     catalogue: Path = Field(
-        default=POLICIES / "offers.yaml", description="The offers, YAML or JSON."
+        default=POLICIES / "offers.yaml",
+        description="The offers that the bank begins with, YAML or JSON.",
     )
     privacy: Path = Field(
-        default=POLICIES / "privacy.yaml", description="The privacy policy, YAML or JSON."
+        default=POLICIES / "privacy.yaml",
+        description="The privacy policy that the bank begins with, YAML or JSON.",
     )
     arrivals: Path = Field(
         default=POLICIES / "arrivals.yaml",
-        description="What can be believed when it arrives, YAML or JSON.",
+        description="What is believed when it arrives, for the bank to begin with, YAML or JSON.",
     )
     subscribers: Path | None = Field(
         default=None,

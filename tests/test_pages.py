@@ -31,6 +31,7 @@ PAGES = sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md"))
 TRANSLATED = (
     "feeding",
     "offers",
+    "policies",
     "tiering",
     "schemes",
     "restatements",
@@ -172,7 +173,7 @@ def test_every_question_is_answered(bank: Running) -> None:
         if command.startswith("curl") and " mobile " not in command
     ]
 
-    assert len(questions) == 14
+    assert len(questions) == 15
     for question in questions:
         assert curled(bank, question).status_code == 200, question
 
@@ -232,6 +233,36 @@ def test_change_a_tiering_rule_from_top_to_bottom(bank: Running, tmp_path: Path)
     assert compared == live, "what is carried is what was tried"
     assert "live    standings@1/bohai-retail@2/" in promoted
     assert "live    standings@1/bohai-retail@1/" in back
+
+
+def test_change_the_catalogue_from_top_to_bottom(bank: Running, tmp_path: Path) -> None:
+    """The page's commands, one after the other: a decision would have been another, and is again
+    what it was.
+    """
+    (tmp_path / "deploy").symlink_to(ROOT / "deploy")
+    question, make_file, *asked = commands(page("policies"))
+    before = curled(bank, question).json()
+    time.sleep(1)
+    subprocess.run(make_file, shell=True, cwd=tmp_path, check=True)
+    said: list[str] = []
+    for command in asked:
+        digest = re.findall(r"report digest (\w{64})", said[-1]) if "DIGEST" in command else [""]
+        answer = bank.run(*shlex.split(command.replace("DIGEST", digest[0]))[1:], cwd=tmp_path)
+        assert answer.returncode == 0, f"{command}: {answer.stderr.decode()}"
+        said.append(answer.stdout.decode())
+        if "promote" in command:
+            live = curled(bank, question).json()
+
+    checked, tried, _, compared, _, promoted, versions, _ = said
+    assert "Savings plan (savings-plan) is worth 120.00 CNY: for companies" in checked
+    for report in (tried, compared):
+        assert re.search(r"savings-plan .* eligibility ", report)
+        assert int(re.findall(r"customers: (\d+) show something else", report)[0]) > 0
+    assert "catalogue@1/retail@4/" in promoted
+    assert "retail@4/" in versions
+    assert live["catalogue"].startswith("retail@4/")
+    assert "savings-plan" in {each["offer"] for each in live["dropped"]}
+    assert curled(bank, question).json()["catalogue"] == before["catalogue"]
 
 
 def test_run_several_schemes_from_top_to_bottom(bank: Running, tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from deploy.operations.rollout import bank_of
 from deploy.operations.summary import wait_until_settled
 from deploy.policy_files import read_policy
 from deploy.settings import POLICIES, Settings
-from replay.rollout import commands
+from replay.rollout import commands, comparing, rebuilding
+from replay.rollout.names import LIVE
 
 OTHERS = ("icbc-stars", "private-entry-six-million", "corporate-key-accounts")
 
@@ -55,7 +56,7 @@ async def _begun(settings: Settings, others: Sequence[str]) -> None:
     async with bank_of(settings) as deps:
         for name in others:
             policy = read_policy(POLICIES / "tiers" / f"{name}.yaml")
-            made = await commands.rebuild(deps, "tier", policy, "li.wei", None)
-            found = await commands.compare(deps, commands.LIVE, made["version"])
+            made = await rebuilding.rebuild(deps, "tier", policy, "li.wei", None)
+            found = await comparing.compare(deps, LIVE, made["version"])
             await commands.approve(deps, "tier", made["version"], found.digest, "zhang.min")
             await commands.promote(deps, "tier", made["version"], "zhang.min")

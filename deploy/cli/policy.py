@@ -57,10 +57,10 @@ def try_policy(
     A catalogue: who would have been offered what, by funnel and by segment.
     """
     from deploy.operations.rollout import run
-    from replay.rollout import commands
+    from replay.rollout import comparing
 
-    policy, tried = read_any(file), commands.Tried(days, sample)
-    found = run(settings_of(data_dir), lambda deps: commands.try_policy(deps, policy, tried))
+    policy, tried = read_any(file), comparing.Tried(days, sample)
+    found = run(settings_of(data_dir), lambda deps: comparing.try_policy(deps, policy, tried))
     if as_json:
         show({**asdict(found), "digest": found.digest}, as_json)
     else:
@@ -82,9 +82,10 @@ def propose(
     """
     from deploy.operations.rollout import run
     from replay.rollout import commands
+    from replay.rollout.names import group_of
 
     settings, policy = settings_of(data_dir), read_any(file)
-    role = role_for(commands.group_of(policy))
+    role = role_for(group_of(policy))
     who = decided_by(settings, by, role)
     show(run(settings, lambda deps: commands.propose(deps, policy, who)), as_json)
 

@@ -23,8 +23,7 @@ from projections.registry import REBUILT
 
 if TYPE_CHECKING:
     from replay.policies.compare_policies import PolicyCompared
-    from replay.rollout import commands
-    from replay.rollout.commands import RolloutDependencies
+    from replay.rollout.bank import RolloutDependencies
     from replay.rollout.compare_orders import Reordered
     from replay.what_if.compare import Comparison
 
@@ -118,16 +117,16 @@ def rebuild(
     go on by themselves.
     """
     from deploy.operations.rollout import refill_of, run
-    from replay.rollout import commands
+    from replay.rollout import rebuilding
 
     settings = settings_of(data_dir)
     if policy is not None and projection.value != TIER.value:
         raise typer.BadParameter("--policy is for tiers: no other projection knows a policy")
     said = read_policy(policy) if policy else None
 
-    async def act(deps: "commands.RolloutDependencies") -> dict[str, Any]:
+    async def act(deps: "RolloutDependencies") -> dict[str, Any]:
         refill = partial(refill_of, settings, deps) if engine is Engine.LOCAL else None
-        return await commands.rebuild(deps, projection, said, by, refill, scheme)
+        return await rebuilding.rebuild(deps, projection, said, by, refill, scheme)
 
     show(run(settings, act), as_json)
 
@@ -151,11 +150,11 @@ def compare(
     """
     from deploy.operations.rollout import run
     from deploy.reports.comparison import write
-    from replay.rollout import commands
+    from replay.rollout import comparing
     from replay.what_if.compare import Comparison
 
-    tried = commands.Tried(days, sample)
-    found = run(settings_of(data_dir), lambda deps: commands.compare(deps, old, new, tried))
+    tried = comparing.Tried(days, sample)
+    found = run(settings_of(data_dir), lambda deps: comparing.compare(deps, old, new, tried))
     if isinstance(found, Comparison):
         write([found], None, html, csv, parquet)
     elif html or csv or parquet:
@@ -180,7 +179,7 @@ def _print(found: "Comparison | Reordered | PolicyCompared") -> None:
 
 def role_for(group: str) -> Role:
     """The role that decides about versions of a group."""
-    from replay.rollout.commands import GROUPS
+    from replay.rollout.names import GROUPS
 
     named = {group: name for name, group in GROUPS.items()}
     return POLICIES.get(named.get(group, ""), "tier-owner")
@@ -213,9 +212,9 @@ def approve(
     --sample is approved with these.
     """
     from deploy.operations.rollout import run
-    from replay.rollout import commands
+    from replay.rollout import commands, comparing
 
-    who, tried = _decider(data_dir, by, of), commands.Tried(days, sample)
+    who, tried = _decider(data_dir, by, of), comparing.Tried(days, sample)
     show(
         run(
             settings_of(data_dir),

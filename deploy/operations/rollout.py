@@ -15,7 +15,7 @@ from deploy.wiring import existing_journal, producer_of
 from projections.projection import Group
 from projections.redis import RedisError, RedisStore
 from replay.rebuild.in_place import Refill
-from replay.rollout.commands import RolloutDependencies
+from replay.rollout.bank import RolloutDependencies
 
 T = TypeVar("T")
 

@@ -80,7 +80,7 @@ def switched(group: str, lineup: Lineup, before: str | None) -> SchemeSwitched:
 
 
 STEPS = Group(
-    "versions@1",
+    "versions@2",
     ("policy",),
     Rollout,
     (LIVE, VERSIONS),

@@ -27,7 +27,7 @@ from domain.restatements.scope import month_ended
 from replay.history.as_of import ends_of_months, history
 from replay.restatements.compare import Counting, Report
 from replay.restatements.one_customer import Outcome, Restating
-from replay.rollout.commands import RolloutDependencies
+from replay.rollout.bank import RolloutDependencies
 from replay.rollout.front_door import record
 from replay.rollout.steps import NotAllowed
 from streams.broker.routing import shard_of

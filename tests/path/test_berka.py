@@ -29,7 +29,7 @@ from projections.redis import RedisStore
 from projections.store import GroupShard
 from projections.views.history import customers_under
 from replay.history.as_of import as_of
-from replay.rollout.commands import rebuild
+from replay.rollout.rebuilding import rebuild
 from tests.conftest import Running, settings_in
 from tests.sizes import sized
 

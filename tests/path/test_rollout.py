@@ -26,8 +26,8 @@ from deploy.settings import POLICIES, Settings
 from deploy.wiring import journal_of
 from domain.tiering.events import TierChanged
 from projections.rollout.versions import name_of
-from replay.rollout import commands
-from replay.rollout.commands import RolloutDependencies
+from replay.rollout import commands, comparing, rebuilding
+from replay.rollout.bank import RolloutDependencies
 from replay.rollout.steps import NotAllowed
 from streams.broker.routing import shard_of
 from streams.ingest.cloudevents import write
@@ -359,7 +359,7 @@ def test_both_engines_fill_a_version_with_the_live_bytes_while_the_bank_goes_on(
         made = [
             run(
                 lasting.settings,
-                lambda deps, here=here: commands.rebuild(
+                lambda deps, here=here: rebuilding.rebuild(
                     deps,
                     projection,
                     None,
@@ -387,7 +387,7 @@ async def _tried(
 ) -> dict[str, str]:
     """The live digests while a version is live; then as before."""
     if projection == "tier":
-        report = await commands.compare(deps, "live", version)
+        report = await comparing.compare(deps, "live", version)
         await commands.approve(deps, "tier", version, report.digest, "zhang")
     await commands.promote(deps, projection, version, "zhang", wait=False)
     found = await live_digests(settings)
