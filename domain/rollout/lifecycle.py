@@ -168,7 +168,7 @@ def _refusal(versions: Versions, lineup: Lineup, step: Step, on: date) -> str | 
         case VersionProposed(group=group, policy=policy) if (policy is not None) != has_policy(
             group
         ):
-            return "standings come with a tier policy, and projections with none"
+            return "standings and policies come with what they say, and no others do"
         case VersionProposed(version=version, policy=policy) if (
             version in lineup.known and lineup.known[version].policy != policy
         ):

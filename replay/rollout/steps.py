@@ -32,6 +32,7 @@ from replay.rollout.front_door import NotSeen, record
 from streams.broker.routing import shard_of
 from streams.folds.active_groups import decided
 from streams.journal import Journal
+from streams.publish.adoption import TooLarge, fitting
 from streams.publish.confirmed_producer import ConfirmedProducer
 
 PAUSE = 0.01
@@ -99,6 +100,10 @@ class Steps:
         """Send a step, and wait until the journal has it and it was allowed there too."""
         now = datetime.now(self._zone)
         event = Proposed(SOURCE, uuid4().hex, STREAM, now, now.date(), step)
+        try:
+            fitting(event)
+        except TooLarge as error:
+            raise NotAllowed(str(error)) from error
         await record(self._journal, self._producer, [event], self._patience)
         before = await asyncio.to_thread(decided, self._journal, event.id)
         if why := refusal(before, step, now.date()):

@@ -10,7 +10,7 @@ import structlog
 
 from domain.envelope import Proposed
 from domain.rollout.events import SOURCE, STREAM, VersionAdopted
-from domain.rollout.lifecycle import Policy, Versions
+from domain.rollout.lifecycle import Versions
 from projections.rollout.versions import name_of
 from streams.broker.routing import shard_of
 from streams.ingest.cloudevents import EVENT_LIMIT, write
@@ -37,15 +37,16 @@ def adopt(
         if group not in known.groups:
             said = VersionAdopted(group=group, version=name_of(policy), policy=policy.said)
             event = Proposed(SOURCE, f"adopted/{name_of(policy)}", STREAM, now, now.date(), said)
-            producer.submit(shard_of(STREAM, len(journal)), fitting(event, policy))
+            producer.submit(shard_of(STREAM, len(journal)), fitting(event))
 
 
-def fitting(event: Proposed, policy: Policy) -> bytes:
-    """An event that has a policy in it, as it is sent; raises `TooLarge`."""
-    raw = write(event)
+def fitting(step: Proposed) -> bytes:
+    """A step as it is sent; raises `TooLarge` where its policy is."""
+    raw = write(step)
     if len(raw) > EVENT_LIMIT:
         raise TooLarge(
-            f"{policy.label} has {len(raw):,} bytes, and {EVENT_LIMIT:,} is the limit of an event"
+            f"the policy takes {len(raw):,} bytes, and {EVENT_LIMIT:,} is the limit of an event: "
+            "make it shorter"
         )
     return raw
 

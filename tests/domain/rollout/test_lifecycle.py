@@ -198,7 +198,7 @@ REFUSED: dict[str, tuple[Sequence[Interaction], Interaction, str]] = {
     "standings without a policy": (
         [ADOPTED],
         PROPOSED.model_copy(update={"policy": None}),
-        "come with a tier policy",
+        "come with what they say",
     ),
     "a policy in the group of another scheme": (
         [ADOPTED],
