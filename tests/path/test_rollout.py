@@ -37,8 +37,8 @@ from tests.sizes import sized
 
 LIVE = POLICIES / "tiers" / "bohai-retail.yaml"
 OTHER = POLICIES / "tiers" / "cmb-sunflower.yaml"
-BANK = sized(Bank(customers=120, months=4, seed=2), Bank(customers=300, months=4, seed=2))
-PROMOTIONS = sized(10, 50)
+BANK = sized(Bank(customers=70, months=4, seed=2), Bank(customers=300, months=4, seed=2))
+PROMOTIONS = sized(5, 50)
 PACE = sized(200, 1_000)
 ROLLED_BACK_WITHIN = sized(3.0, 1.0)
 """Seconds; of `make test` there is another test on the same cores."""

@@ -42,7 +42,7 @@ EASIER = {
 }
 """So that somebody stands high in each, within a few months of a small bank."""
 BANK = sized(Bank(customers=100, months=4, seed=7), Bank(customers=1_000, months=8, seed=7))
-PROMOTIONS = sized(6, 50)
+PROMOTIONS = sized(3, 50)
 
 
 def rule_of(scheme: str, folder: Path) -> Path:

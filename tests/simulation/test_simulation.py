@@ -17,16 +17,21 @@ from tests.simulation.running import BANKS, bank, calm, run, simulate
 from tests.simulation.world import Violation
 from tests.sizes import sized
 
-SEEDS = int(os.environ.get("TIERFOLD_TEST_SEEDS", sized(40, 300)))
+SEEDS = int(os.environ.get("TIERFOLD_TEST_SEEDS", sized(25, 300)))
 FIRST = int(os.environ.get("TIERFOLD_TEST_SEED", "0"))
 CHUNK_SEEDS = 100
 FOUND_WITHIN = 300
 """Seeds within which a mutation is found."""
 FOUND_FROM = {
-    "what is derived does not look whether its source was lost": 1130,
-    "a shard says that it has folded all without looking whether they are there": 1600,
+    "what is derived does not look whether its source was lost": 1135,
+    "a shard says that it has folded all without looking whether they are there": 1645,
+    "what was folded is folded again": 18,
+    "a worker that was superseded goes on": 8,
+    "strays are let go": 12,
+    "nobody looks whether it was published": 9,
+    "nobody asks in which streams something is due": 12,
 }
-"""Where to begin to look for what hardly any seed finds."""
+"""Where to begin to look for what few seeds find."""
 FAILED_ONCE = (79, 96, 106, 1048, 2017)
 """Seeds in which something was wrong once, and is mended."""
 NEW = ("strayed", "Redis writes a snapshot", "Redis goes back to its snapshot")
