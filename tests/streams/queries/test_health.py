@@ -80,7 +80,9 @@ async def test_messages_that_nobody_takes_are_counted(
     producer = broker.producer()
     producer.send("interactions", value=b"x", partition=1).get(timeout=10)
     producer.close()
-    metrics = (await health(sqlite_journal, redis_url, broker_address, bohai).metrics({}, 0)).decode()
+    metrics = (
+        await health(sqlite_journal, redis_url, broker_address, bohai).metrics({}, 0)
+    ).decode()
     [waiting] = [
         line.split()[1]
         for line in metrics.splitlines()
