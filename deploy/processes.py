@@ -87,11 +87,13 @@ def run_intake(settings: Settings) -> None:
         GROUP if settings.broker_keeps else None
     )  # trap: the embedded broker's groups may hang after many joins
     journal = journal_of(settings)
+    screens = screens_of(settings, journal)
+    screens()  # a policy that cannot be read is said before anything is taken
     intake = Intake(
         broker_of(settings),
         journal,
         group,
-        screens_of(settings, journal),
+        screens,
         vouching_of(settings),
     )
     try:
@@ -134,16 +136,20 @@ def run_agents(settings: Settings) -> None:
 
 def run_web(settings: Settings) -> None:
     """Answer lookups until a signal."""
+    from deploy.terminal import UserError
     from streams.folds.active_groups import decided
-    from streams.policies.in_force import InForce
-    from streams.publish.adoption import adopt, warn_of_idle_files
+    from streams.policies.in_force import Unreadable
+    from streams.publish.adoption import TooLarge, adopt
 
     collect_seldom()
     sys.setswitchinterval(HAND_OVER)
     app, deps = web_app(settings)
-    known = decided(deps.journal)
-    adopt(deps.policies.begun, known, deps.journal, deps.producer, deps.zone)
-    warn_of_idle_files(InForce(deps.policies.begun, lambda: known))
+    deps.register.begin()
+    try:
+        deps.policies.read()
+        adopt(deps.policies.begun, decided(deps.journal), deps.journal, deps.producer, deps.zone)
+    except (TooLarge, Unreadable) as error:
+        raise UserError(f"it does not start: {error}") from error
     _serve(app, settings)
 
 
@@ -158,7 +164,6 @@ def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
         begun_with,
         register_of,
         rules_in_force,
-        screens_of,
         tried,
     )
     from deploy.keys import tokens_of
@@ -166,6 +171,7 @@ def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
     from replay.web.history import add_decisions, add_households_past, add_past
     from replay.web.restatements import add_restatements
     from replay.web.what_if import add_what_if
+    from streams.ingest.screening import Screens
     from streams.policies.in_force import InForce
     from streams.queries.health import Health
     from streams.queries.lookups import Lookups
@@ -181,13 +187,14 @@ def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
         producer=producer_of(settings, journal),
         health=Health(journal, store, broker_of(settings), register, settings.lag_limit),
         lookups=Lookups(store, register, settings.shards),
+        register=register,
         policies=policies,
         shards=settings.shards,
         wait_for_journal=not settings.broker_keeps,
         zone=ZoneInfo(settings.timezone),
         tokens=tokens_of(settings),
         rates=(settings.rate, settings.rate_of_people),
-        screens=screens_of(settings, journal),
+        screens=Screens(policies, ZoneInfo(settings.timezone)),
         tell_stalls=settings.lookup_stalls,
     )
     app = web(deps)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from deploy.cli.rollout import Days, Sample, role_for
+from deploy.cli.rollout import Days, Sample
 from deploy.cli.tables import print_policies
 from deploy.cli.who import decided_by
 from deploy.policy_files import read_any
 from deploy.reports.policy_in_words import in_words
 from deploy.reports.saying import Language
 from deploy.terminal import DataDir, Json, settings_of, show
+from domain.rollout.lifecycle import KINDS
 
 if TYPE_CHECKING:
     from deploy.reports.policy_in_words import PolicyInWords
@@ -85,8 +86,7 @@ def propose(
     from replay.rollout.names import group_of
 
     settings, policy = settings_of(data_dir), read_any(file)
-    role = role_for(group_of(policy))
-    who = decided_by(settings, by, role)
+    who = decided_by(settings, by, KINDS[group_of(policy)].role)
     show(run(settings, lambda deps: commands.propose(deps, policy, who)), as_json)
 
 

@@ -18,7 +18,7 @@ from deploy.cli.what_if import Csv, Html, Parquet
 from deploy.cli.who import by, decided_by
 from deploy.policy_files import read_policy
 from deploy.terminal import DataDir, Json, settings_of, show
-from domain.event import Role
+from domain.rollout.lifecycle import KINDS
 from projections.registry import REBUILT
 
 if TYPE_CHECKING:
@@ -35,12 +35,7 @@ class Engine(StrEnum):
     LOCAL = "local"
 
 
-POLICIES: dict[str, Role] = {
-    "precedence": "tier-owner",
-    "catalogue": "tier-owner",
-    "privacy": "privacy-officer",
-    "arrivals": "operator",
-}
+POLICIES = {kind.name: kind.role for kind in KINDS.values()}
 """Policies by which nothing is folded, and the role that decides about each."""
 Projected = StrEnum("Projected", {name.upper(): name for name in REBUILT})  # type: ignore[misc]
 Versioned = StrEnum(  # type: ignore[misc]
@@ -137,6 +132,10 @@ def compare(
     html: Html = None,
     csv: Csv = None,
     parquet: Parquet = None,
+    of: Annotated[
+        Versioned | None,
+        typer.Option("--of", help="Of which projection or policy, if a name is that of several."),
+    ] = None,
     days: Days = 30,
     sample: Sample = 2_000,
     data_dir: DataDir = None,
@@ -154,7 +153,7 @@ def compare(
     from replay.what_if.compare import Comparison
 
     tried = comparing.Tried(days, sample)
-    found = run(settings_of(data_dir), lambda deps: comparing.compare(deps, old, new, tried))
+    found = run(settings_of(data_dir), lambda deps: comparing.compare(deps, old, new, tried, of))
     if isinstance(found, Comparison):
         write([found], None, html, csv, parquet)
     elif html or csv or parquet:
@@ -175,14 +174,6 @@ def _print(found: "Comparison | Reordered | PolicyCompared") -> None:
         print_reordered(found)
     else:
         print_policies(found)
-
-
-def role_for(group: str) -> Role:
-    """The role that decides about versions of a group."""
-    from replay.rollout.names import GROUPS
-
-    named = {group: name for name, group in GROUPS.items()}
-    return POLICIES.get(named.get(group, ""), "tier-owner")
 
 
 def _decider(data_dir: Path | None, said: str, of: str) -> str:

@@ -110,9 +110,9 @@ def print_policies(found: "PolicyCompared") -> None:
     console.print(places)
     if (tried := found.tried) is not None:
         print_tried(tried)
-    if found.effects:
+    if found.effects or found.today:
         effects = Table("on history", "now", "then")
-        for each in found.effects:
+        for each in (*found.effects, *found.today):
             effects.add_row(each.what, f"{each.before:,}", f"{each.after:,}")
         console.print(effects)
     console.print(f"report digest {found.digest}", soft_wrap=True)

@@ -7,6 +7,7 @@ is refused at the door, C2 (what identifies somebody or tells their money) is se
 where it is shown, C1 is the rest.
 """
 
+import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
 from functools import cached_property
@@ -108,7 +109,7 @@ class PrivacyPolicy(_Said):
     @cached_property
     def digest(self) -> str:
         """SHA-256 of all that it says."""
-        return sha256(self.model_dump_json().encode()).hexdigest()
+        return sha256(json.dumps(self.said, sort_keys=True).encode()).hexdigest()
 
     @property
     def said(self) -> dict[str, JsonValue]:
@@ -155,10 +156,14 @@ def completed(
     policy: PrivacyPolicy,
     events: Mapping[str, Collection[str]],
     read_models: Mapping[str, Collection[str]],
+    wherever: Mapping[str, Classed],
 ) -> PrivacyPolicy:
     """A policy that classes every field: what it does not know, because it is older than a release,
     is hidden, and kept for as long as anything is.
+
+    What it does not mask `wherever` it stands is masked as the release does.
     """
+    policy = policy.model_copy(update={"wherever": {**wherever, **policy.wherever}})
     if not unclassed(policy, events, read_models):
         return policy
     longest = max(policy.retention, key=lambda name: policy.retention[name].years)

@@ -272,12 +272,14 @@ class Catalogue(Said):
 
         What a later release may say besides changes nothing.
         """
-        return sha256(json.dumps(self.said, sort_keys=True).encode()).hexdigest()
+        return sha256(
+            json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True).encode()
+        ).hexdigest()
 
     @property
     def said(self) -> dict[str, JsonValue]:
-        """All that it says beside the defaults, as JSON."""
-        return self.model_dump(mode="json", exclude_defaults=True)
+        """All that it says, as JSON, with the defaults of this release."""
+        return self.model_dump(mode="json")
 
     def __hash__(self) -> int:
         """By all that it says."""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, JsonValue, StringConstraints
 
-from domain.event import NOBODY, Identifier, Interaction, Line
+from domain.event import NOBODY, Identifier, Interaction, Line, later
 from domain.tiering.policy import RETAIL
 
 SOURCE = "tierfold/versions"
@@ -98,11 +98,15 @@ class VersionProposed(Step):
 class VersionApproved(Step):
     """Somebody other than the author saw what the version changes (a comparison, by its digest),
     and agrees.
+
+    Of what is compared over history: over how many `days` of it, and how many events of these.
     """
 
     version: Identifier
     report: Digest
     by: Identifier
+    days: Annotated[int | None, Field(ge=1)] = later(None)
+    sample: Annotated[int | None, Field(ge=1)] = later(None)
 
 
 class VersionPromoted(Step):

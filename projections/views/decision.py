@@ -66,12 +66,15 @@ def decide_offer(
     catalogue: Catalogue,
     models: Mapping[str, Learnt],
     asked: Asked,
+    *,
+    apart: bool = False,
 ) -> OfferDecided:
     """What to offer: funnel, propensity, exploration, arbitration; with every drop and its reason.
 
     Whoever does not want to be profiled (PIPL art. 24), or where a model cannot be read, gets the
     same funnel, and what passes it ranked by value alone. The probability of the first is left to
-    `with_probability`, because nobody who waits for an answer needs it.
+    `with_probability`, because nobody who waits for an answer needs it. Each offer draws `apart`
+    from the others where catalogues are compared: one more offer then changes no other's draw.
     """
     households, customer = tuple(households), customer.on(asked.now.date())
     who = applicant(customer, [household.offers for household in households], catalogue, asked)
@@ -103,7 +106,7 @@ def decide_offer(
         asked,
         "usual" if by_value else arm,
         None if by_value else shared(seen),
-        Random(asked.decision),  # noqa: S311
+        None if apart else Random(asked.decision),  # noqa: S311
     )
     candidates = ranked(
         (weigh.candidate(offer, models[offer.offer]) for offer in passed),
@@ -283,14 +286,15 @@ def _impersonal(asking: Asking, asked: Asked) -> str | None:
 class _Weighing(NamedTuple):
     """How candidates are weighed: `seen` is None where the models have no say.
 
-    `chance` draws one after the other, by the decision's number.
+    `chance` draws one after the other, by the decision's number; where there is none, each offer
+    draws by its own name too.
     """
 
     catalogue: Catalogue
     asked: Asked
     arm: Arm
     seen: Shared | None
-    chance: Random
+    chance: Random | None
 
     def candidate(self, offer: Offer, learnt: Learnt) -> Candidate:
         rules = self.catalogue.exploration
@@ -301,7 +305,7 @@ class _Weighing(NamedTuple):
         explored = (
             self.seen is not None and rules.on and not offer.limited and self.arm not in CHANCE
         )
-        drawn = draw(self.chance, likely, answers + rules.weight) if explored else None
+        drawn = draw(self._chance(offer), likely, answers + rules.weight) if explored else None
         context, value, levers = weights(self.catalogue, offer, self.asked.channel, self.arm)
         return Candidate(
             offer.offer,
@@ -315,3 +319,6 @@ class _Weighing(NamedTuple):
             context,
             levers,
         )
+
+    def _chance(self, offer: Offer) -> Random:
+        return self.chance or Random(f"{self.asked.decision}/{offer.offer}")  # noqa: S311

@@ -6,12 +6,13 @@ A decision made once more from the journal alone, and compared byte for byte.
 import json
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from domain.envelope import Recorded
 from domain.event import Interaction
@@ -164,7 +165,9 @@ class Decisions:
         catalogue = self._catalogues.get(decided.catalogue)
         if catalogue is None:
             raise Unknown(f"the journal does not have the catalogue {decided.catalogue}")
-        made = self.under(event, self.situation(event), catalogue)
+        customer, households, asked = self.situation(event)
+        models = {offer.offer: self._model(offer.offer, decided) for offer in catalogue.offers}
+        made = decide_offer(customer, households, catalogue, models, asked)
         try:
             full = with_probability(in_full(decided, catalogue), catalogue)
         except KeyError as missing:
@@ -208,22 +211,18 @@ class Decisions:
         )
 
     def under(self, event: Recorded, situation: Situation, catalogue: Catalogue) -> OfferDecided:
-        """The decision that would have been made under a catalogue; under its own, what was.
+        """What would have been decided under a catalogue, to be compared with another.
 
-        What it did not ask of models and households is taken as it was when it was recorded. Its
-        caps that somebody else had just used up are those of its own contact policy alone.
+        What the decision did not ask of models and households is taken as it was when it was
+        recorded. Each offer draws for itself.
         """
-        decided = _decision(event)
-        customer, households, asked = situation
-        if catalogue.label == decided.catalogue:
-            models = {offer.offer: self._model(offer.offer, decided) for offer in catalogue.offers}
-            return decide_offer(customer, households, catalogue, models, asked)
         return decide_offer(
-            customer,
+            situation.customer,
             self._households_then(event, situation, catalogue),
             catalogue,
             {offer.offer: self._model_then(offer.offer, event) for offer in catalogue.offers},
-            replace(asked, full=()),
+            situation.asked,
+            apart=True,
         )
 
     def _households_then(
@@ -246,7 +245,7 @@ class Decisions:
         decided = _decision(event)
         if f"model:{offer}" in decided.upto:
             return self._model(offer, decided)
-        return self._models.at(offer, self._models.known_by(offer, event.recorded_at))
+        return self._models.near(offer, event.recorded_at)
 
     def _forgets(self, stream: str, upto: int) -> bool:
         """Whether something that a stream held by a position was forgotten since."""
@@ -336,7 +335,14 @@ class _ModelsThen:
         self._known: dict[str, tuple[Learnt, Model, Iterator[Recorded], Recorded | None]] = {}
         self._recorded: dict[str, list[tuple[datetime, int]]] = {}
 
-    def known_by(self, offer: str, moment: datetime) -> int:
+    def near(self, offer: str, moment: datetime) -> Learnt:
+        """What a model had learnt by a moment, or by the later one that was asked for before: in
+        their order nothing is folded twice.
+        """
+        upto, known = self._known_by(offer, moment), self._known.get(offer)
+        return self.at(offer, max(upto, known[0].upto) if known else upto)
+
+    def _known_by(self, offer: str, moment: datetime) -> int:
         """The position of the last example of a model that was recorded by a moment."""
         if offer not in self._recorded:
             self._recorded[offer] = [
@@ -383,8 +389,9 @@ def catalogues(journal: Journal) -> dict[str, Catalogue]:
     for stream in (CATALOGUES, STREAM):
         for event in history(journal[shard_of(stream, len(journal))], stream):
             if (said := _catalogue_in(event.data)) is not None:
-                catalogue = Catalogue.model_validate_json(json.dumps(said))
-                found.setdefault(catalogue.label, catalogue)
+                with suppress(ValidationError):  # of a release that this one cannot read
+                    catalogue = Catalogue.model_validate_json(json.dumps(said))
+                    found.setdefault(catalogue.label, catalogue)
     return found
 
 

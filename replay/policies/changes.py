@@ -41,7 +41,10 @@ def _places(place: str, said: JsonValue) -> Iterator[tuple[str, str]]:
         for name, each in said.items():
             yield from _places(f"{place}.{name}".removeprefix("."), each)
     elif isinstance(said, list) and any(isinstance(each, dict) for each in said):
-        for name, each in _named(said).items():
+        named = _named(said)
+        if not all(name.isdecimal() for name in named):
+            yield f"{place}[]", ", ".join(named)  # their order
+        for name, each in named.items():
             yield from _places(f"{place}[{name}]", each)
     else:
         yield place, json.dumps(said, ensure_ascii=False)

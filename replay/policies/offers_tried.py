@@ -6,7 +6,7 @@ segment.
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from domain.event_types import type_key
 from domain.offers.catalogue import Catalogue
@@ -19,14 +19,14 @@ from streams.journal import Journal
 
 NAMED = 1_000
 """Decisions that a report names."""
-PASSED = "offered"
-"""The stage of an offer that nothing spoke against."""
+PASSED = "passed"
+"""The stage of an offer that nothing spoke against, whether it is shown or not."""
 SHOWN = "shown"
 
 
 @dataclass(frozen=True, order=True)
 class Reached:
-    """How many decisions an offer ended at a stage in: dropped by it, `offered`, or `shown`."""
+    """In how many decisions an offer was dropped at a stage, `passed` all, or was `shown`."""
 
     offer: str
     stage: str
@@ -96,7 +96,7 @@ def try_offers(
     )
     for event in found.events:
         try:
-            situation = decisions.situation(event)
+            situation = _alike(decisions.situation(event), catalogues)
             before, after = (decisions.under(event, situation, each) for each in catalogues)
         except Unknown:
             left_out += 1
@@ -116,6 +116,16 @@ def try_offers(
         tuple(counts.by_segment()),
         tuple(sorted(counts.moved)[:NAMED]),
     )
+
+
+def _alike(situation: Situation, catalogues: tuple[Catalogue, Catalogue]) -> Situation:
+    """A situation that says the same under both: which caps somebody else had just used up is said
+    by their numbers in the contact policy.
+    """
+    old, new = catalogues
+    if old.contact == new.contact:
+        return situation
+    return situation._replace(asked=replace(situation.asked, full=()))
 
 
 @dataclass
@@ -197,14 +207,16 @@ def _tier(who: Customer, situation: Situation) -> str:
 def _reasons(
     catalogues: tuple[Catalogue, Catalogue], before: OfferDecided, after: OfferDecided
 ) -> Iterator[str]:
-    """Why offers are shown no more, and why others are."""
+    """Why offers are shown no more, and why others are; the stage alone, which tells nothing of
+    somebody that `replay explain-decision` would not.
+    """
     old, new = ({offer.offer for offer in catalogue.offers} for catalogue in catalogues)
-    dropped = {drop.offer: f"{drop.stage}, {drop.reason}" for drop in after.dropped}
+    dropped = {drop.offer: drop.stage for drop in after.dropped}
     for offer in before.offers:
         if offer not in after.offers:
             gone = "others come first" if offer in new else "not in the catalogue any more"
             yield f"not {offer}: {dropped.get(offer, gone)}"
-    held_back = {drop.offer: f"no longer {drop.stage}, {drop.reason}" for drop in before.dropped}
+    held_back = {drop.offer: f"no longer {drop.stage}" for drop in before.dropped}
     for offer in after.offers:
         if offer not in before.offers:
             came = "comes first now" if offer in old else "new in the catalogue"

@@ -37,6 +37,10 @@ class Window(NamedTuple):
         since = self.until - timedelta(days=self.days)
         return since.isoformat(timespec="seconds"), self.until.isoformat(timespec="seconds")
 
+    def has(self, moment: datetime) -> bool:
+        """Whether a moment is in it."""
+        return self.until - timedelta(days=self.days) < moment <= self.until
+
     def places(self, shard: Shard) -> tuple[int, int]:
         """The positions behind the first and up to which a shard recorded in it."""
         since = self.until - timedelta(days=self.days)
@@ -79,7 +83,7 @@ def spread(journal: Journal, window: Window) -> Iterator[Recorded]:
     """Events of any type in a window, as far from one another as the sample lets them be."""
     for shard in journal:
         first, last = window.places(shard)
-        count = min(last - first, window.sample // len(journal))
+        count = min(last - first, max(1, window.sample // len(journal)))
         for number in range(count):
             if (event := _at(shard, first + 1 + number * (last - first) // count)) is not None:
                 yield event

@@ -10,6 +10,7 @@ from domain.access.four_eyes import same_person
 from domain.rollout.events import (
     NOTHING,
     ORIGINAL,
+    UNFOLDED,
     VersionAnnounced,
     VersionApproved,
     VersionPromoted,
@@ -22,6 +23,7 @@ from domain.rollout.events import (
 from domain.rollout.lifecycle import KINDS, Lineup, Policy, authors
 from projections.registry import base_of
 from projections.tiering.standing import STANDINGS
+from replay.policies.compare_policies import PolicyCompared
 from replay.rollout.bank import RolloutDependencies
 from replay.rollout.comparing import USUAL, Tried, comes_to, compare
 from replay.rollout.front_door import NotSeen
@@ -75,13 +77,18 @@ async def approve(
     brought = authors(seen.versions.lineup(group).known[version])
     if any(same_person(by, each) for each in brought):
         raise NotAllowed(f"{by} brought {version}, and somebody else has to approve it")
-    now = await compare(deps, LIVE, version, tried)
+    now = await compare(deps, LIVE, version, tried, projection)
+    if isinstance(now, PolicyCompared) and now.is_blind:
+        raise NotAllowed("no decision could be looked at: compare over other --days")
     if now.digest != report:
         raise NotAllowed(
             "this is not the digest of the comparison with the live version as it is now: compare "
             "once more, and look at what changed"
         )
-    await deps.steps.take(VersionApproved(group=group, version=version, report=report, by=by))
+    over = tried._asdict() if group in UNFOLDED else {}
+    await deps.steps.take(
+        VersionApproved(group=group, version=version, report=report, by=by, **over)
+    )
     return {"version": version, "approved_by": by, "report": report, **comes_to(now)}
 
 

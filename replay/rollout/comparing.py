@@ -39,13 +39,17 @@ USUAL = Tried(days=30, sample=2_000)
 
 
 async def compare(
-    deps: RolloutDependencies, old: str, new: str, tried: Tried = USUAL
+    deps: RolloutDependencies,
+    old: str,
+    new: str,
+    tried: Tried = USUAL,
+    projection: str | None = None,
 ) -> Comparison | Reordered | PolicyCompared:
     """Two versions of standings at one common position, of the precedence, or of another policy
     over the history before the later one was brought; `live` is the one that readers see.
     """
     seen = deps.present()
-    group, before, after = pair(seen, old, new)
+    group, before, after = pair(seen, old, new, projection)
     if group in UNFOLDED:
         policies = (policy_in(seen.versions, group, name) for name in (before, after))
         until = max(brought_at(deps.journal, group, name) for name in (before, after))

@@ -1,10 +1,6 @@
 """Which version is meant? By the name that people give it."""
 
 from domain.rollout.events import (
-    ARRIVALS,
-    CATALOGUE,
-    PRECEDENCE,
-    PRIVACY,
     has_policy,
     standings_of,
 )
@@ -16,13 +12,7 @@ from projections.rollout.versions import name_of
 from replay.rollout.steps import NotAllowed
 
 LIVE = "live"
-GROUPS = {
-    **REBUILT,
-    "precedence": PRECEDENCE,
-    "catalogue": CATALOGUE,
-    "privacy": PRIVACY,
-    "arrivals": ARRIVALS,
-}
+GROUPS = {**REBUILT, **{kind.name: group for group, kind in KINDS.items()}}
 """What has versions, by the name that people give it."""
 
 
@@ -31,7 +21,7 @@ def group_of(policy: Policy) -> str:
     tier policy, by which history is folded.
     """
     for group, kind in KINDS.items():
-        if isinstance(policy, kind):
+        if isinstance(policy, kind.says):
             return group
     raise NotAllowed(f"{policy.label} is a tier policy: bring it with `replay rebuild tier`")
 
@@ -44,15 +34,20 @@ def live_policy(seen: Present, scheme: str | None) -> TierPolicy:
     return seen.rules.policies[name]
 
 
-def pair(seen: Present, old: str, new: str) -> tuple[str, str, str]:
-    """Two versions of one group, of which one or both may be `live`, and the group."""
-    named = [version_named(seen, said) for said in (old, new) if said != LIVE]
+def pair(seen: Present, old: str, new: str, projection: str | None = None) -> tuple[str, str, str]:
+    """Two versions of one group, of which one or both may be `live`, and the group; of a projection
+    or policy, if that is said.
+    """
+    base = GROUPS[projection] if projection else None
+    named = [version_named(seen, said, base) for said in (old, new) if said != LIVE]
     groups = {group for group, _ in named} or {standings_of(seen.rules.first)}
     if len(groups) > 1:
-        raise NotAllowed(f"{old} and {new} are not versions of the same scheme")
+        raise NotAllowed(f"{old} and {new} are not versions of the same scheme or policy")
     [group] = groups
     live = (group, seen.versions.lineup(group).live)
-    before, after = (live if said == LIVE else version_named(seen, said) for said in (old, new))
+    before, after = (
+        live if said == LIVE else version_named(seen, said, base) for said in (old, new)
+    )
     return group, before[1], after[1]
 
 
@@ -61,18 +56,20 @@ def version_of(seen: Present, projection: str, version: str) -> tuple[str, str]:
     base = GROUPS[projection]
     if not has_policy(base):
         return base, version
-    group, name = version_named(seen, version)
-    if group.partition("/")[0] != base:
-        raise NotAllowed(f"{version} is no version of {projection}")
-    return group, name
+    return version_named(seen, version, base)
 
 
-def version_named(seen: Present, said: str) -> tuple[str, str]:
+def version_named(seen: Present, said: str, base: str | None = None) -> tuple[str, str]:
     """The group of a version with a policy and its name, by that, or by its policy alone
-    (`gold-rule@2`) where there is one of it.
+    (`gold-rule@2`) where there is one of it; of one kind of policy, if that is said.
     """
     groups = {**seen.versions.schemes, **{group: seen.versions.lineup(group) for group in KINDS}}
-    carried = [(group, name) for group, lineup in groups.items() for name in lineup.carried]
+    carried = [
+        (group, name)
+        for group, lineup in groups.items()
+        for name in lineup.carried
+        if base in (None, group.partition("/")[0])
+    ]
     found = [each for each in carried if each[1] == said] or [
         each for each in carried if each[1].startswith(f"{said}/")
     ]

@@ -36,6 +36,10 @@ class Register:
         self._versions = Versions()
         self.last = present(self._versions, begun_with)
 
+    def begin(self) -> None:
+        """See what was decided, by the journal, before anybody asks."""
+        self._from_journal()
+
     async def live(self) -> Present:
         """What readers see."""
         [pointer] = await self._store.read([self.pointer])

@@ -3,26 +3,34 @@
 By what was decided; what the bank begins with holds until it was adopted.
 """
 
-import json
 import time
 from collections.abc import Callable
+from threading import Lock
 from typing import NamedTuple, TypeVar
+
+import structlog
+from pydantic import ValidationError
 
 from domain.access.privacy_policy import PrivacyPolicy, completed
 from domain.bank.arrival_policy import ArrivalPolicy
 from domain.event_types import event_fields
 from domain.offers.catalogue import Catalogue
-from domain.rollout.events import ARRIVALS, CATALOGUE, PRIVACY, STREAM
-from domain.rollout.lifecycle import Versions
+from domain.rollout.events import ARRIVALS, CATALOGUE, PRIVACY, STREAM, UNFOLDED
+from domain.rollout.lifecycle import Versions, policy_in
 from projections.registry import state_fields
-from projections.rollout.versions import VERSIONS
+from projections.rollout.versions import VERSIONS, name_of
 from streams.broker.routing import shard_of
 from streams.journal import Journal
 
+log = structlog.get_logger()
 LOOKED_AT_EVERY = 1.0
 """Seconds between two looks at what was decided."""
 Unfolded = Catalogue | PrivacyPolicy | ArrivalPolicy
 P = TypeVar("P", Catalogue, PrivacyPolicy, ArrivalPolicy)
+
+
+class Unreadable(ValueError):
+    """A policy is live that this release cannot read."""
 
 
 class Begun(NamedTuple):
@@ -60,29 +68,61 @@ class InForce:
         """What is believed when it arrives."""
         return self._of(ARRIVALS, self.begun.arrivals)
 
+    def read(self) -> None:
+        """Read all that is live; raises `Unreadable`."""
+        _ = self.catalogue, self.privacy, self.arrivals
+
     def idle_files(self) -> list[str]:
-        """The groups whose file says something else than what holds."""
-        holds = Begun(self.catalogue, self.privacy, self.arrivals).by_group()
-        return [group for group, said in self.begun.by_group().items() if holds[group] != said]
+        """The groups whose file says something else than what is live."""
+        return [
+            group
+            for group, said in self.begun.by_group().items()
+            if (live := self._versions().lineup(group).live)
+            and not f"{live}/".startswith(f"{name_of(said)}/")
+        ]
+
+    def not_adopted(self) -> list[str]:
+        """The groups of which nothing is live yet, so that their files rule."""
+        return [group for group in UNFOLDED if not self._versions().lineup(group).live]
 
     def _of(self, group: str, begun: P) -> P:
-        lineup = self._versions().lineup(group)
-        if not lineup.live:
+        versions = self._versions()
+        live = versions.lineup(group).live
+        if not live:
             return begun
         name, said = self._read.get(group, ("", begun))
-        if name != lineup.live:
-            said = type(begun).model_validate_json(json.dumps(lineup.known[lineup.live].policy))
-            if isinstance(said, PrivacyPolicy):
-                said = completed(said, event_fields(), state_fields())
-            self._read[group] = lineup.live, said
+        if name != live:
+            said = self._taken(versions, group, live)
+            self._read[group] = live, said
         assert isinstance(said, type(begun))
+        return said
+
+    def _taken(self, versions: Versions, group: str, live: str) -> Unfolded:
+        """A policy as it holds; the one before where this release cannot read it.
+
+        Raises `Unreadable` where there is none before.
+        """
+        try:
+            said = policy_in(versions, group, live)
+        except ValidationError as error:
+            if group not in self._read:
+                raise Unreadable(
+                    f"this release cannot read {live}, which is live: {error}"
+                ) from error
+            log.error("policy_unreadable", version=live, reason=str(error))  # noqa: TRY400 - its place in the policy says all
+            return self._read[group][1]
+        if isinstance(said, PrivacyPolicy):
+            wherever = self.begun.privacy.wherever
+            return completed(said, event_fields(), state_fields(), wherever)
+        assert isinstance(said, Catalogue | ArrivalPolicy)
         return said
 
 
 class Followed:
-    """What was decided, by the journal alone; asked again once a second."""
+    """What was decided, by the journal alone; asked again once a second, by one thread."""
 
     def __init__(self, journal: Journal) -> None:
+        self._lock = Lock()
         self._shard = journal[shard_of(STREAM, len(journal))]
         self._versions = VERSIONS.initial
         self._upto = 0
@@ -90,10 +130,11 @@ class Followed:
 
     def __call__(self) -> Versions:
         """All that was decided until a moment ago."""
-        if time.monotonic() - self._looked >= LOOKED_AT_EVERY:
-            while steps := self._shard.history(STREAM, self._upto):
-                for step in steps:
-                    self._versions = VERSIONS.evolve(self._versions, step)
-                self._upto = steps[-1].version
-            self._looked = time.monotonic()
-        return self._versions
+        with self._lock:
+            if time.monotonic() - self._looked >= LOOKED_AT_EVERY:
+                while steps := self._shard.history(STREAM, self._upto):
+                    for step in steps:
+                        self._versions = VERSIONS.evolve(self._versions, step)
+                    self._upto = steps[-1].version
+                self._looked = time.monotonic()
+            return self._versions

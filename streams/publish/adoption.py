@@ -3,14 +3,19 @@
 The first that says so wins. A file that changes later changes nothing: it is proposed by a person.
 """
 
+import json
 from datetime import datetime
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import structlog
+from pydantic import ValidationError
 
 from domain.envelope import Proposed
-from domain.rollout.events import SOURCE, STREAM, VersionAdopted
-from domain.rollout.lifecycle import Versions
+from domain.offers.catalogue import Catalogue
+from domain.offers.events import CATALOGUES, CatalogueAdopted
+from domain.rollout.events import CATALOGUE, SOURCE, STREAM, VersionAdopted
+from domain.rollout.lifecycle import Policy, Versions
 from projections.rollout.versions import name_of
 from streams.broker.routing import shard_of
 from streams.ingest.cloudevents import EVENT_LIMIT, write
@@ -30,14 +35,29 @@ def adopt(
 ) -> None:
     """Put into the journal what the bank begins with, of whatever nothing was said yet.
 
-    Raises `TooLarge`.
+    A bank of an older release goes on with the catalogue that ruled last. Raises `TooLarge`.
     """
     now = datetime.now(zone)
-    for group, policy in begun.by_group().items():
+    for group, file in begun.by_group().items():
         if group not in known.groups:
+            policy: Policy = (_ruled(journal) or file) if group == CATALOGUE else file
             said = VersionAdopted(group=group, version=name_of(policy), policy=policy.said)
-            event = Proposed(SOURCE, f"adopted/{name_of(policy)}", STREAM, now, now.date(), said)
-            producer.submit(shard_of(STREAM, len(journal)), fitting(event))
+            step = Proposed(SOURCE, uuid4().hex, STREAM, now, now.date(), said)
+            producer.submit(shard_of(STREAM, len(journal)), fitting(step))
+
+
+def _ruled(journal: Journal) -> Catalogue | None:
+    """The catalogue that an older release adopted last, if this one can read it."""
+    found, after = None, 0
+    shard = journal[shard_of(CATALOGUES, len(journal))]
+    while events := shard.history(CATALOGUES, after):
+        found, after = events[-1].data, events[-1].version
+    if not isinstance(found, CatalogueAdopted):
+        return None
+    try:
+        return Catalogue.model_validate_json(json.dumps(found.catalogue))
+    except ValidationError:
+        return None
 
 
 def fitting(step: Proposed) -> bytes:

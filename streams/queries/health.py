@@ -194,9 +194,9 @@ class Health:
         """The outcomes of all arrivals."""
         return await asyncio.to_thread(self._journal.counts)
 
-    async def metrics(self, models: Mapping[str, Learnt], idle_files: int) -> bytes:
+    async def metrics(self, models: Mapping[str, Learnt], files: Mapping[str, int]) -> bytes:
         """All metrics, in Prometheus' text format; of the models too, and of how many files of
-        policies have no effect.
+        policies there is something to say.
         """
         await self._of_broker()
         registry = CollectorRegistry()
@@ -207,11 +207,7 @@ class Health:
             late,
             _waiting(self.waiting),
             *_learnt(models),
-            GaugeMetricFamily(
-                "tierfold_policy_files_without_effect",
-                "Files of policies that say something else than what is live",
-                value=idle_files,
-            ),
+            *_files(files),
         ]
         registry.register(_Told([*told, *_guarded(await self._store.noted(GUARD))]))
         registry.register(LATENCY)
@@ -301,6 +297,15 @@ def _outcomes(counts: Counts) -> Iterator[Metric]:
         "1 while every arrival has exactly one outcome",
         value=int(counts.balanced()),
     )
+
+
+def _files(files: Mapping[str, int]) -> Iterator[Metric]:
+    words = {
+        "without_effect": "Files of policies that say something else than what is live",
+        "not_adopted": "Files of policies that rule because none was adopted",
+    }
+    for name, count in files.items():
+        yield GaugeMetricFamily(f"tierfold_policy_files_{name}", words[name], value=count)
 
 
 def _waiting(waiting: dict[int, int]) -> Metric:

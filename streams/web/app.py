@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -11,6 +11,7 @@ from fastapi.telemetry import TelemetryConfig
 from projections.redis import RedisError
 from streams.journal import Newer
 from streams.observability.stalls import stalls_told
+from streams.publish.adoption import warn_of_idle_files
 from streams.web.api.customers import add_customers
 from streams.web.api.households import add_households
 from streams.web.api.interactions import add_interactions
@@ -33,8 +34,22 @@ NO_SPANS: TelemetryConfig = {
 
 See `Middleware`.
 """
+CURRENT = 1.0
+"""Seconds after which it is looked again at what is live, though nobody asks."""
 LAST_WORDS = 5.0
 """Seconds that decisions still on their way are waited for at the end."""
+
+
+async def _kept_current(deps: WebDependencies) -> None:
+    """Look again and again at what is live, and tell of files that have no effect."""
+    told: list[str] = []
+    while True:
+        with suppress(RedisError, TimeoutError):
+            await deps.register.live()
+            if (idle := deps.policies.idle_files()) != told:
+                told = idle
+                warn_of_idle_files(deps.policies)
+        await asyncio.sleep(CURRENT)
 
 
 def web(deps: WebDependencies) -> FastAPI:
@@ -43,8 +58,10 @@ def web(deps: WebDependencies) -> FastAPI:
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
+        current = asyncio.create_task(_kept_current(deps))
         with stalls_told(asyncio.get_running_loop()) if deps.tell_stalls else nullcontext():
             yield
+        current.cancel()
         recording.flush()
         await asyncio.to_thread(deps.producer.close, LAST_WORDS)
         await deps.store.close()

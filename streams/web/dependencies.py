@@ -15,6 +15,7 @@ from domain.access.privacy_policy import PrivacyPolicy
 from domain.offers.catalogue import Catalogue
 from projections.models.forecast import FORESEEN
 from projections.redis import RedisStore
+from streams.folds.active_groups import Register
 from streams.ingest.screening import Screen
 from streams.journal import Journal
 from streams.policies.in_force import InForce
@@ -33,6 +34,7 @@ class WebDependencies:
     producer: ConfirmedProducer
     health: Health
     lookups: Lookups
+    register: Register
     policies: InForce
     shards: int
     wait_for_journal: bool

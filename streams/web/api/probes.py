@@ -28,7 +28,10 @@ def add_probes(app: FastAPI, deps: WebDependencies) -> None:
         return Response(
             await deps.health.metrics(
                 await deps.lookups.models(models_of(deps.policies.catalogue)),
-                len(deps.policies.idle_files()),
+                {
+                    "without_effect": len(deps.policies.idle_files()),
+                    "not_adopted": len(deps.policies.not_adopted()),
+                },
             ),
             media_type="text/plain; version=0.0.4; charset=utf-8",
         )

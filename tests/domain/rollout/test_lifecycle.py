@@ -368,3 +368,31 @@ def test_the_scheme_that_the_bank_began_with_counts_first_without_a_precedence()
     assert list(rules(versions, begun_with, None, NOON).policies) == ["retail"]
     assert rules(after(*ALL), begun_with).least == {"stars": "high"}
     assert list(rules(after(*ALL), begun_with).policies) == ["stars", "retail"]
+
+
+OFFERS = "catalogue@1"
+BY_ITSELF = (
+    VersionAdopted(group=OFFERS, version="c1", policy={"catalogue": "c", "version": 1}),
+    VersionProposed(group=OFFERS, version="c2", policy={"catalogue": "c", "version": 2}, by="li"),
+    VersionApproved(group=OFFERS, version="c2", report=REPORT, by="zhang", days=30, sample=9),
+    VersionPromoted(group=OFFERS, version="c2", by="li"),
+)
+
+
+def test_a_policy_that_stands_by_itself_needs_no_scheme_and_an_adoption() -> None:
+    """Adopted once, by whoever says so first; nothing is proposed before that."""
+    again = BY_ITSELF[0].model_copy(update={"version": "c9"})
+
+    assert after(*BY_ITSELF).lineup(OFFERS).live == "c2"
+    assert "was not adopted yet" in (refusal(Versions(), BY_ITSELF[1], DAY) or "")
+    assert "has its first version already" in (refusal(after(BY_ITSELF[0]), again, DAY) or "")
+
+
+def test_an_approval_of_a_policy_ends_with_the_next_switch() -> None:
+    """What was rolled back, and what was adopted, is not made live by one person."""
+    back = VersionRolledBack(group=OFFERS, by="zhang", reason="too few")
+    first = VersionPromoted(group=OFFERS, version="c1", by="li")
+
+    assert after(*BY_ITSELF, back).lineup(OFFERS).live == "c1"
+    assert "has no approval" in (refusal(after(*BY_ITSELF, back), BY_ITSELF[3], DAY) or "")
+    assert "has no approval" in (refusal(after(*BY_ITSELF), first, DAY) or "")

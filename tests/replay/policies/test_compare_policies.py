@@ -42,14 +42,18 @@ def test_a_place_is_named_as_its_author_would() -> None:
     """Offers by their names, caps by their number; what is not said is empty."""
     before = {"offers": [{"offer": "fund", "value": 1}], "caps": [{"at_most": 1}], "least_age": 18}
     after = {"offers": [{"offer": "card", "value": 1}], "caps": [{"at_most": 2}], "least_age": 18}
+    two = [{"offer": "fund"}, {"offer": "card"}]
+    turned = changes({"offers": two}, {"offers": two[::-1]})
 
     assert [(each.place, each.before, each.after) for each in changes(before, after)] == [
         ("caps[0].at_most", "1", "2"),
+        ("offers[]", "fund", "card"),
         ("offers[card].offer", "", '"card"'),
         ("offers[card].value", "", "1"),
         ("offers[fund].offer", '"fund"', ""),
         ("offers[fund].value", "1", ""),
     ]
+    assert [(each.before, each.after) for each in turned] == [("fund, card", "card, fund")]
 
 
 json_values = st.recursive(

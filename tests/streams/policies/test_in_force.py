@@ -13,6 +13,7 @@ from domain.access.privacy_policy import Classed
 from domain.envelope import Proposed
 from domain.event import Interaction
 from domain.offers.catalogue import Catalogue
+from domain.offers.events import CATALOGUES, DECISIONS, CatalogueAdopted
 from domain.rollout.events import (
     CATALOGUE,
     PRIVACY,
@@ -27,7 +28,7 @@ from domain.rollout.lifecycle import Versions, evolve
 from projections.rollout.versions import name_of
 from streams.ingest.cloudevents import EVENT_LIMIT, read_event
 from streams.journal import Arrival, Journal, LogOffset, Rejected
-from streams.policies.in_force import Begun, Followed, InForce
+from streams.policies.in_force import Begun, Followed, InForce, Unreadable
 from streams.publish.adoption import TooLarge, adopt
 from tests.conftest import NOON
 
@@ -146,17 +147,51 @@ def test_a_catalogue_that_is_larger_than_an_event_is_refused(journal: Journal) -
         adopt(large, Versions(), journal, Sent(), ZoneInfo("UTC"))  # type: ignore[arg-type] - a door that keeps
 
 
+def test_a_policy_that_this_release_cannot_read_is_kept_and_not_gone_by() -> None:
+    """The fold takes it as it stands; who goes by it keeps the one before, or does not start."""
+    newer = {**FEWER.said, "invented": 1}
+    steps = live(FEWER)
+    told = [
+        step.model_copy(update={"policy": newer}) if n == 1 else step
+        for n, step in enumerate(steps)
+    ]
+    decided = [after(steps[:1])]
+    running = InForce(BEGUN, lambda: decided[0])
+    before = running.catalogue
+    decided[0] = after(told)
+
+    assert decided[0].lineup(CATALOGUE).live == name_of(FEWER)
+    assert running.catalogue is before
+    with pytest.raises(Unreadable, match="cannot read retail@4/"):
+        InForce(BEGUN, lambda: after(told)).read()
+
+
+def test_a_bank_of_an_older_release_goes_on_with_its_catalogue(journal: Journal) -> None:
+    """The file is another by then, and has no effect."""
+    sent = Sent()
+    said = CatalogueAdopted(label=FEWER.label, digest=FEWER.digest, catalogue=FEWER.said)
+    event = Proposed(DECISIONS, FEWER.digest, CATALOGUES, NOON, DAY, said)
+    journal[0].record([Arrival(0, 0, b"", event)], LogOffset("log", 0), NOON)
+    adopt(BEGUN, Versions(), journal, sent, ZoneInfo("UTC"))  # type: ignore[arg-type] - a door that keeps
+    known = after([event.data for event in sent.events])
+
+    assert known.lineup(CATALOGUE).live == name_of(FEWER)
+    assert InForce(BEGUN, lambda: known).idle_files() == [CATALOGUE]
+
+
 def test_what_an_older_privacy_policy_does_not_class_is_hidden() -> None:
     """A field and an event that came with a later release; it is kept for as long as anything."""
     said = BEGUN.privacy.said
     events, states = dict(said["events"]), dict(said["read_models"])  # type: ignore[call-overload] - mappings, as JSON has them
     del events["offer-presented"]
     states["profile"] = {k: v for k, v in states["profile"].items() if k != "kind"}
-    older = {**said, "version": 2, "events": events, "read_models": states}
+    wherever = {name: how for name, how in said["wherever"].items() if name != "born"}  # type: ignore[union-attr] - a mapping
+    older = {**said, "version": 2, "events": events, "read_models": states, "wherever": wherever}
     steps: list[Interaction] = [VersionAdopted(group=PRIVACY, version="older@2", policy=older)]
     held = InForce(BEGUN, lambda: after(steps)).privacy
 
     assert held.read_models["profile"]["kind"] == Classed("C2", "hidden")
     assert set(held.events["offer-presented"].fields.values()) == {Classed("C2", "hidden")}
     assert held.retention[held.events["offer-presented"].retention].years == held.longest
+    assert held.wherever["born"] == BEGUN.privacy.wherever["born"]
     assert held.events["offer-accepted"] == BEGUN.privacy.events["offer-accepted"]

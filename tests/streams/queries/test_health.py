@@ -81,7 +81,7 @@ async def test_messages_that_nobody_takes_are_counted(
     producer.send("interactions", value=b"x", partition=1).get(timeout=10)
     producer.close()
     metrics = (
-        await health(sqlite_journal, redis_url, broker_address, bohai).metrics({}, 0)
+        await health(sqlite_journal, redis_url, broker_address, bohai).metrics({}, {})
     ).decode()
     [waiting] = [
         line.split()[1]
