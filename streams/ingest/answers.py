@@ -33,12 +33,13 @@ def doubt_of_answer(event: Proposed, own: Shard, shards: Iterable[Shard]) -> Rej
     if not isinstance(said, Answer) or not OURS.fullmatch(said.decision):
         return None
     key = source_key(DECISIONS, said.decision)
-    there = own.known([key]).get(key)
+    # trap: it may be recorded here while the others are asked
+    found = (shard.known([key]).get(key) for shard in (own, *shards))
+    there = next(filter(None, found), None)
     if there is None:
-        elsewhere = any(shard.known([key]) for shard in shards)
-        return _another() if elsewhere else UNKNOWN
+        return UNKNOWN
     if there.stream != event.stream:
-        return _another()
+        return Rejected("this decision was made for another customer", "data.decision")
     for decided in own.history(there.stream, there.version - 1, 1):
         if isinstance(decided.data, OfferDecided) and said.offer not in _shown(decided.data):
             return Rejected("this decision did not show it", "data.offer")
@@ -48,7 +49,3 @@ def doubt_of_answer(event: Proposed, own: Shard, shards: Iterable[Shard]) -> Rej
 def _shown(decided: OfferDecided) -> Container[str | None]:
     """The offers of a decision; older releases stored the first alone."""
     return decided.offers or (decided.offer,)
-
-
-def _another() -> Rejected:
-    return Rejected("this decision was made for another customer", "data.decision")

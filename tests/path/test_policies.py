@@ -102,6 +102,17 @@ def test_a_catalogue_is_tried_on_decisions_of_the_past(running: Running) -> None
     assert len(groups["catalogue@1"]["versions"]) == 1
 
 
+def test_a_catalogue_that_says_the_same_changes_nothing(running: Running) -> None:
+    """Under another number: nobody would have been offered anything else."""
+    file = written(running, "offers.yaml", ("version: 3", "version: 4"))
+
+    found = running.report("policy", "try", str(file))
+
+    assert [each["place"] for each in found["changes"]] == ["version"]
+    assert found["tried"]["looked_at"] > 0
+    assert (found["tried"]["changed"], found["tried"]["funnel"]) == (0, [])
+
+
 def test_a_catalogue_is_live_after_two_people_and_taken_back(running: Running) -> None:
     """Who brought it cannot approve it; channels hear at once; each decision can be made again."""
     file = written(running, "offers.yaml", *OTHER)
@@ -191,6 +202,9 @@ def test_a_file_that_changes_is_without_effect_and_said_to_be(running: Running) 
 
     after, _ = shown(running, customers()[0])
     metrics = running.client.get("/metrics").text
+    refused = running.run("replay", "promote", before, "--of", "catalogue", "--by", "zhang.min")
 
     assert before == after
     assert "tierfold_policy_files_without_effect 1.0" in metrics
+    assert "tierfold_policy_files_not_adopted 0.0" in metrics
+    assert b"is live already" in refused.stderr

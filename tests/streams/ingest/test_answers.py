@@ -1,5 +1,7 @@
 """What is said of a decision is held to what was decided."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from domain.envelope import Proposed
@@ -12,7 +14,7 @@ from domain.offers.events import (
     OfferPresented,
 )
 from streams.ingest.answers import UNKNOWN, doubt_of_answer
-from streams.journal import Arrival, Journal, LogOffset, Rejected
+from streams.journal import Arrival, Journal, LogOffset, Rejected, Shard
 from tests.conftest import NOON, proposed
 
 NUMBER, OLDER = "a" * 32, "b" * 32
@@ -74,3 +76,18 @@ def test_a_decision_that_nobody_has_may_still_come(journal: Journal) -> None:
     data = OfferAccepted(decision="c" * 32, offer="fund", channel="app")
 
     assert doubt_of_answer(proposed(data, stream=WHO), journal[0], journal) is UNKNOWN
+
+
+def test_a_decision_that_is_recorded_while_it_is_looked_for_is_nobody_elses(
+    sqlite_journal: Journal,
+) -> None:
+    """Told a moment ago, and answered at once."""
+    sqlite_journal[0].claim()
+    answer = OfferAccepted(decision=NUMBER, offer="fund", channel="app")
+
+    def others() -> Iterator[Shard]:
+        made = Arrival(0, 0, b"", decided(NUMBER, offers=("fund",)))
+        sqlite_journal[0].record([made], LogOffset("log", 0), NOON)
+        yield from sqlite_journal
+
+    assert doubt_of_answer(proposed(answer, stream=WHO), sqlite_journal[0], others()) is None
