@@ -1,7 +1,7 @@
 """How does a tiering rule read? In sentences, and as a ladder; and the precedence of schemes."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from deploy.reports.saying import Saying, amount
 from domain.accounts.currencies import as_money
@@ -13,7 +13,8 @@ FULL = 100
 """The weight in percent that goes without saying."""
 
 
-class Rung(NamedTuple):
+@dataclass(frozen=True)
+class Rung:
     """A tier of the ladder: its name for people, what it asks for, when one falls from it, and what
     its customers pay a year.
     """
