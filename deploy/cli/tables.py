@@ -374,7 +374,10 @@ def print_arms(arms: "Sequence[ArmSeen]") -> None:
         lifts = (
             ("",) * 2
             if arm.arm == "usual"
-            else (_between(arm.lift_accepted, "+.1%"), _between(arm.lift_earned, "+.1%"))
+            else tuple(
+                f"{_between(each, '+.1%')}, of {each.effective:,.0f} people"
+                for each in (arm.lift_accepted, arm.lift_earned)
+            )
         )
         table.add_row(
             arm.arm,

@@ -20,6 +20,7 @@ from domain.tiering.policy import TierPolicy
 from replay.evaluation.arms import Outcome, arms_seen, what_it_would_earn
 from replay.evaluation.metrics import alift, auc, by_response, calibration_error, log_loss, top_half
 from replay.evaluation.off_policy import estimates, lift
+from tests.sizes import sized
 
 OBD = Path(__file__).parents[4] / "shared" / "data" / "obd"
 
@@ -52,6 +53,41 @@ def test_the_estimates_find_the_truth_and_their_intervals_cover_it() -> None:
 
     assert all(count >= 180 for count in covered.values()), covered
     assert np.mean(found) == pytest.approx(truth, abs=0.01)
+
+
+WORLDS = {
+    "rare": ((0.002, 0.02), (1, 1, 1, 1, 1), 2.0),
+    "common": ((0.1, 0.6), (1, 1, 1, 1, 1), 2.0),
+    "worth much": ((0.01, 0.05), (20, 50, 100, 400, 2_000), 2.0),
+    "logged unlike": ((0.01, 0.08), (1, 1, 1, 1, 1), 0.7),
+}
+"""How likely a yes is (from, to), what it is worth by action, and how even the logging is."""
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_intervals_of_known_worlds_cover_what_is_true_as_often_as_they_say(name: str) -> None:
+    """Four kinds of customers, five actions, and a model that is wrong by up to two fifths."""
+    (low, high), worth, even = WORLDS[name]
+    nature, chance = np.random.default_rng(7), np.random.default_rng(1)
+    yes = nature.uniform(low, high, (4, 5))
+    logging = 0.9 * nature.dirichlet(np.full(5, even), 4) + 0.02
+    target, value = nature.dirichlet(np.full(5, 1.5), 4), np.array(worth, float)
+    guess = yes * value * nature.uniform(0.6, 1.4, (4, 5))
+    truth = float((target * yes * value).sum(1).mean())
+    runs, count = sized(800, 2_000), 5_000
+    covered = {"ipw": 0, "snipw": 0, "dr": 0}
+    for _ in range(runs):
+        kind = chance.integers(0, 4, count)
+        action = (chance.random((count, 1)) > np.cumsum(logging[kind], 1)).sum(1).clip(0, 4)
+        reward = (chance.random(count) < yes[kind, action]) * value[action]
+        weight = target[kind, action] / logging[kind, action]
+        expected = (target[kind] * guess[kind]).sum(1)
+        for each in estimates(reward, weight, expected, guess[kind, action]):
+            covered[each.method] += each.low <= truth <= each.high
+
+    slack = sized(0.025, 0.015)
+    found = {method: hits / runs for method, hits in covered.items()}
+    assert all(abs(share - 0.95) <= slack for share in found.values()), found
 
 
 def test_the_click_rate_of_thompson_sampling_is_estimated_from_uniform_logs() -> None:
