@@ -56,7 +56,7 @@ class Delivered(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class Message:
-    """A message on its way."""
+    """A message on its way; `floor` is the last offset that was dealt with before it was sent."""
 
     partition: int
     value: bytes
@@ -64,6 +64,7 @@ class Message:
     key: bytes | None = None
     done: "Future[Delivered]" = field(default_factory=Future)
     sent: Any = None
+    floor: int = -1
 
 
 class ConfirmedProducer:
@@ -201,6 +202,8 @@ class ConfirmedProducer:
 
     def _send(self, message: Message) -> None:
         assert self._producer is not None
+        if self._journal is not None:
+            message.floor = self._journal[message.partition].tracked(self._logs[message.partition])
         message.sent = self._producer.send(
             INTERACTIONS,
             value=message.value,
@@ -236,6 +239,8 @@ class ConfirmedProducer:
                 continue
             if safe is not None and offset < 0:
                 raise KafkaError("the broker has it already, and does not say where")
+            if safe is not None and offset <= messages[0].floor:
+                raise KafkaError("the topic was made anew: it goes on below what was dealt with")
             if safe is not None and offset > safe:
                 return
             self._progress = time.monotonic()

@@ -172,7 +172,7 @@ def test_who_is_restricted_is_there_for_auditors_alone_until_it_is_lifted(
     assert running.client.get("/v1/households/both").json()["members"].keys() == {
         "customer:husband"
     }
-    assert posted.status_code == 201
+    assert posted.status_code == 201, posted.text
     assert posted.json()[0]["outcome"] == "recorded"
     agree(running)
     running.report("audit", "bundle", "wife", "--out", str(tmp_path / "wife.bundle"))
