@@ -36,6 +36,7 @@ class Tried(NamedTuple):
 
 
 USUAL = Tried(days=30, sample=2_000)
+"""What is looked at where nothing else is asked for."""
 
 
 async def compare(
