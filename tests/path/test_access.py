@@ -51,7 +51,9 @@ EVERYBODYS: dict[str, Any] = {
 MAY: dict[str, dict[Role, str]] = {
     "GET /openapi.json": dict.fromkeys(ROLES, "y"),
     "GET /metrics": {"operator": "y"},
-    "GET /v1/versions": dict.fromkeys(("tier-owner", "supervisor", "auditor", "operator"), "y"),
+    "GET /v1/versions": dict.fromkeys(
+        ("tier-owner", "supervisor", "auditor", "privacy-officer", "operator"), "y"
+    ),
     "GET /v1/restatements": dict.fromkeys(("tier-owner", "supervisor", "auditor", "operator"), "y"),
     "POST /v1/what-if": {"tier-owner": "y"},
     "POST /v1/interactions": {"core": "all", "channel": "own", "manager": "own"},

@@ -56,7 +56,9 @@ GRANTS = {
     ("GET", "/v1/decisions/{decision}/explanation"): Grant(
         "decision", ("auditor", "privacy-officer", "supervisor", "channel", "manager")
     ),
-    ("GET", "/v1/versions"): Grant("versions", ("tier-owner", "supervisor", "auditor", "operator")),
+    ("GET", "/v1/versions"): Grant(
+        "versions", ("tier-owner", "supervisor", "auditor", "privacy-officer", "operator")
+    ),
     ("GET", "/v1/restatements"): Grant(
         "restatements", ("tier-owner", "supervisor", "auditor", "operator")
     ),
