@@ -37,12 +37,13 @@ def adopt(
 
     A bank of an older release goes on with the catalogue that ruled last. Raises `TooLarge`.
     """
-    now = datetime.now(zone)
+    # of the day: two banks that begin on one day are in one state; when it was recorded is known
+    today = datetime.now(zone).replace(hour=0, minute=0, second=0, microsecond=0)
     for group, file in begun.by_group().items():
         if group not in known.groups:
             policy: Policy = (_ruled(journal) or file) if group == CATALOGUE else file
             said = VersionAdopted(group=group, version=name_of(policy), policy=policy.said)
-            step = Proposed(SOURCE, uuid4().hex, STREAM, now, now.date(), said)
+            step = Proposed(SOURCE, uuid4().hex, STREAM, today, today.date(), said)
             producer.submit(shard_of(STREAM, len(journal)), fitting(step))
 
 
