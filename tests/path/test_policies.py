@@ -205,6 +205,8 @@ def test_a_file_that_changes_is_without_effect_and_said_to_be(running: Running) 
     refused = running.run("replay", "promote", before, "--of", "catalogue", "--by", "zhang.min")
 
     assert before == after
+    time.sleep(1)  # the decision is recorded behind the answer
+    running.settle()
     running.must_agree()
     assert "tierfold_policy_files_without_effect 1.0" in metrics
     assert "tierfold_policy_files_not_adopted 0.0" in metrics
