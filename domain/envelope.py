@@ -68,6 +68,18 @@ class Recorded(NamedTuple):
     data: Interaction
     context: Any = None
 
+    def proposed(self) -> Proposed:
+        """The event as it was handed in."""
+        return Proposed(
+            self.source,
+            self.id,
+            self.stream,
+            self.occurred_at,
+            self.business_date,
+            self.data,
+            self.cause,
+        )
+
 
 def following(
     event: Recorded, kind: str, stream: str, data: Interaction, about: str = "", *, by: str = ""

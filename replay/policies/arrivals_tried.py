@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from domain.bank.arrival_policy import ArrivalPolicy
 from domain.bank.events import DayClosed
-from domain.envelope import Proposed, Recorded
+from domain.envelope import Proposed
 from domain.event_types import type_name
 from replay.policies.window import Window, spread
 from streams.ingest.cloudevents import read_event
@@ -73,7 +73,7 @@ def _arrived(journal: Journal, window: Window) -> Iterator[Arrived]:
     of_bank = (event for event in journal[0].own() if window.has(event.recorded_at))
     recorded = (event for event in spread(journal, window) if not event.stream.startswith("shard:"))
     for event in chain(of_bank, recorded):
-        sent = _as_sent(event)
+        sent = event.proposed()
         if not needs_signature(sent):
             yield Arrived(sent, event.recorded_at)
     yield from _set_aside(journal, window)
@@ -94,18 +94,6 @@ def _set_aside(journal: Journal, window: Window) -> Iterator[Arrived]:
 
 def _days(journal: Journal) -> Iterator[DayClosed]:
     yield from (event.data for event in journal[0].own() if isinstance(event.data, DayClosed))
-
-
-def _as_sent(event: Recorded) -> Proposed:
-    return Proposed(
-        event.source,
-        event.id,
-        event.stream,
-        event.occurred_at,
-        event.business_date,
-        event.data,
-        event.cause,
-    )
 
 
 def _before(days: list[date], until: date) -> date | None:

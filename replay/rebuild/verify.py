@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pydantic
 
-from domain.envelope import Proposed, Recorded
+from domain.envelope import Recorded
 from domain.event_types import TYPE_BY_EVENT
 from domain.upcasters import UPCASTERS
 from projections.projection import Group, States
@@ -150,7 +150,7 @@ def rows_verified(shard: Shard, rows: Sequence[Row]) -> list[Finding]:
             found.append(Finding("event", shard.number, f"position {row.position}", MISFILED))
         if row.event_type not in UPCASTERS:
             events.append(event)
-    said = [_as_proposed(event) for event in events]
+    said = [event.proposed() for event in events]
     noted = zip(events, shard.identified(said), shard.find(said), strict=True)
     for event, identity, there in noted:
         if there is None or (there.stream, there.version) != (event.stream, event.version):
@@ -329,18 +329,6 @@ def _same(group: Group, states: States, kept: Sequence[StoredState | None]) -> b
     return all(
         one.state == part.encode(state) if one else state == part.initial
         for part, state, one in zip(group.parts, states, kept, strict=True)
-    )
-
-
-def _as_proposed(event: Recorded) -> Proposed:
-    return Proposed(
-        event.source,
-        event.id,
-        event.stream,
-        event.occurred_at,
-        event.business_date,
-        event.data,
-        event.cause,
     )
 
 

@@ -209,6 +209,7 @@ class Intake(ConsumerRebalanceListener):
 
     def _take(self, partition: int, messages: Sequence[Any]) -> None:
         arrivals, strays, traces = list[Arrival](), list[Arrival](), list[str]()
+        screen = self._screens()
         for message in messages:
             items, is_ours = (
                 read_message(message.key, message.value, message.headers),
@@ -220,7 +221,7 @@ class Intake(ConsumerRebalanceListener):
                     message.offset,
                     number,
                     item.raw,
-                    judged := self._judged(item, arrivals, partition, is_ours=is_ours),
+                    judged := self._judged(item, screen, arrivals, partition, is_ours=is_ours),
                     _sent_with(message, item, judged, is_ours=is_ours),
                 )
                 (arrivals if self._is_at_home(arrival, partition) else strays).append(arrival)
@@ -231,10 +232,15 @@ class Intake(ConsumerRebalanceListener):
             self._commit_under(traces, partition, arrivals, strays, messages[-1].offset)
 
     def _judged(
-        self, item: Item, before: Sequence[Arrival], partition: int, *, is_ours: bool
+        self,
+        item: Item,
+        screen: Screen,
+        before: Sequence[Arrival],
+        partition: int,
+        *,
+        is_ours: bool,
     ) -> Proposed | Rejected | Refused:
         """What was read, unless it must not come in, or is not for its sender to say."""
-        screen = self._screens()
         if screen.forbids(item):
             return Refused()
         if not isinstance(item.read, Proposed):

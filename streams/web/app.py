@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, nullcontext
 
+import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.telemetry import TelemetryConfig
@@ -24,6 +25,7 @@ from streams.web.problems import STATUSES, add_problems, answer, problems
 from streams.web.recording import Recording
 from streams.web.security.authorize import Authorize, guarded_by
 
+log = structlog.get_logger()
 NO_SPANS: TelemetryConfig = {
     "tracing": False,
     "metrics": False,
@@ -41,14 +43,19 @@ LAST_WORDS = 5.0
 
 
 async def _kept_current(deps: WebDependencies) -> None:
-    """Look again and again at what is live, and tell of files that have no effect."""
+    """Look again and again at what is live, and tell of files that have no effect.
+
+    Whatever breaks, read models or journal: what was live holds on until they answer again.
+    """
     told: list[str] = []
     while True:
-        with suppress(RedisError, TimeoutError):
+        try:
             await deps.register.live()
-            if (idle := deps.policies.idle_files()) != told:
-                told = idle
-                warn_of_idle_files(deps.policies)
+        except Exception as error:  # noqa: BLE001 - each database has errors of its own
+            log.warning("not_kept_current", error=type(error).__name__)
+        if (idle := deps.policies.idle_files()) != told:
+            told = idle
+            warn_of_idle_files(deps.policies)
         await asyncio.sleep(CURRENT)
 
 

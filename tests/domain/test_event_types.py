@@ -5,7 +5,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from domain.envelope import Proposed
 from domain.event_types import EVENT_BY_TYPE
 from streams.journal import decode
 from streams.journal.codec import canonical, head
@@ -30,15 +29,7 @@ def test_a_golden_payload_reads_and_is_written_the_same(path: Path) -> None:
     """Whoever changes a shape without a new version breaks history, and this."""
     stored = path.read_bytes().rstrip(b"\n")
     event = decode(7, stored)
-    again = Proposed(
-        event.source,
-        event.id,
-        event.stream,
-        event.occurred_at,
-        event.business_date,
-        event.data,
-        event.cause,
-    )
+    again = event.proposed()
 
     assert event.position == 7
     if type_of(path) in EVENT_BY_TYPE:

@@ -36,7 +36,7 @@ from domain.customers.events import (
     IdentitiesMerged,
     IdentitiesUnmerged,
 )
-from domain.envelope import Proposed, Recorded
+from domain.envelope import Recorded
 from domain.event import Interaction
 from domain.event_types import type_key
 from domain.households.events import (
@@ -284,15 +284,7 @@ def test_a_fold_may_stop_and_resume_anywhere(
 
 def stored(event: Recorded) -> Row:
     """An event as it stands in the journal."""
-    proposed = Proposed(
-        event.source,
-        event.id,
-        event.stream,
-        event.occurred_at,
-        event.business_date,
-        event.data,
-        event.cause,
-    )
+    proposed = event.proposed()
     return Row(
         event.position,
         event.stream,
