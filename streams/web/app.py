@@ -47,12 +47,15 @@ async def _kept_current(deps: WebDependencies) -> None:
 
     Whatever breaks, read models or journal: what was live holds on until they answer again.
     """
-    told: list[str] = []
+    told, fails = list[str](), False
     while True:
         try:
             await deps.register.live()
+            fails = False
         except Exception as error:  # noqa: BLE001 - each database has errors of its own
-            log.warning("not_kept_current", error=type(error).__name__)
+            if not fails:
+                log.warning("not_kept_current", error=type(error).__name__)
+            fails = True
         if (idle := deps.policies.idle_files()) != told:
             told = idle
             warn_of_idle_files(deps.policies)
