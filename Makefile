@@ -8,19 +8,24 @@ SBOM ?= sbom.cdx.json
 WORKERS ?= auto
 SPREAD := -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
-.PHONY: run test nightly test-real faults faults-real components check pages sbom audit bench install clean
+.PHONY: run test nightly test-real test-console faults faults-real components check pages sbom audit bench install clean
 
 run: install  ## the whole stack on a synthetic bank; ARGS="--exit --json" leaves after the summary
 	@$(RUN) tierfold demo $(ARGS)
 
 test: install  ## everything but the bank-sized fault tests; in parallel, in memory where there is room
-	tests/in_memory.sh $(RUN) pytest -m "not faults and not real" $(SPREAD) $(ARGS)
+	tests/in_memory.sh $(RUN) pytest -m "not faults and not real and not browser" $(SPREAD) $(ARGS)
 
 nightly: install  ## the same with all examples, seeds and sizes
-	TIERFOLD_TEST_THOROUGH=1 tests/in_memory.sh $(RUN) pytest -m "not faults and not real" $(SPREAD) $(ARGS)
+	TIERFOLD_TEST_THOROUGH=1 tests/in_memory.sh $(RUN) pytest -m "not faults and not real and not browser" $(SPREAD) $(ARGS)
 
 test-real: install components  ## on Apache Kafka, PostgreSQL and Redis; what is missing fails
 	$(RUN) pytest -m real -n $(WORKERS) --dist loadfile $(ARGS)
+
+test-console: install  ## the console in Chromium, as people use it; what is missing fails
+	@deploy/components/browser.sh
+	@$(UV) sync --locked --all-extras --inexact --quiet --group browser
+	$(RUN) pytest -m browser $(ARGS)
 
 components:  ## the programs of these three, from Debian's packages where they are missing
 	@deploy/components/install.sh

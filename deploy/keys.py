@@ -22,6 +22,7 @@ from streams.keyring import EnvironmentMaster, FileMaster, Keyring, Master, Tran
 from streams.web.security.tokens import Tokens, key_set, minted
 
 NOTARY, BUNDLES, WITNESS, TOKENS = "notary", "bundles", "witness", "tokens"
+SESSIONS = "sessions"
 PATIENCE = 5.0
 LARGEST = 1 << 20
 HEARD = 2.0
@@ -168,6 +169,11 @@ def token_for(settings: Settings, caller: Caller, hours: float) -> str:
         caller,
         round(hours * 3600),
     )
+
+
+def session_seed(settings: Settings) -> bytes:
+    """By what the console signs its sessions; raises `UserError` for a key that cannot be read."""
+    return _secret(settings.keys_dir / SESSIONS)
 
 
 def vouching_of(settings: Settings) -> Vouching:

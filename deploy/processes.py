@@ -20,6 +20,7 @@ from deploy.wiring import broker_of, journal_of, notary_of, producer_of
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from starlette.types import ASGIApp
 
     from streams.web.dependencies import WebDependencies
 
@@ -150,7 +151,7 @@ def run_web(settings: Settings) -> None:
         adopt(deps.policies.begun, decided(deps.journal), deps.journal, deps.producer, deps.zone)
     except (TooLarge, Unreadable) as error:
         raise UserError(f"it does not start: {error}") from error
-    _serve(app, settings)
+    _serve(app, settings.host, settings.port)
 
 
 def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
@@ -210,6 +211,33 @@ def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
     add_decisions(app, journal, policies, begun_with(settings))
     add_what_if(app, partial(tried, settings))
     return app, deps
+
+
+def run_console(settings: Settings) -> None:
+    """Show the bank to people, in a browser, until a signal."""
+    from functools import partial
+    from zoneinfo import ZoneInfo
+
+    from deploy.console.api import Api
+    from deploy.console.app import ConsoleDependencies, console
+    from deploy.keys import session_seed, token_for
+    from deploy.terminal import UserError
+    from streams.web.security.sessions import Sessions
+
+    if settings.token_keys is not None:
+        raise UserError(
+            "the console logs in by links and tokens of our own, and TIERFOLD_TOKEN_KEYS names "
+            "another issuer: unset it for the console"
+        )
+    deps = ConsoleDependencies(
+        api=Api(settings.address, partial(token_for, settings)),
+        sessions=Sessions(session_seed(settings), settings.token_issuer, settings.console_ended),
+        links=settings.console_links,
+        zone=ZoneInfo(settings.timezone),
+        cookie=f"tierfold-{settings.console_port}",
+        secure=settings.console_tls,
+    )
+    _serve(console(deps), settings.host, settings.console_port)
 
 
 def run_guard(settings: Settings) -> None:
@@ -275,11 +303,11 @@ def run_witness(settings: Settings, logs: Path, folder: Path) -> None:
     app = witness_app(
         Witness(folder, signer, public_keys(settings, logs), lambda: datetime.now(UTC))
     )
-    _serve(app, settings)
+    _serve(app, settings.host, settings.port)
 
 
-def _serve(app: "FastAPI", settings: Settings) -> None:
-    """Answer at the settings' host and port until a signal."""
+def _serve(app: "ASGIApp", host: str, port: int) -> None:
+    """Answer at a host and port until a signal."""
     import uvicorn
 
     from streams.web.limits import LimitedProtocol
@@ -287,8 +315,8 @@ def _serve(app: "FastAPI", settings: Settings) -> None:
     uvicorn.run(
         app,
         http=LimitedProtocol,
-        host=settings.host,
-        port=settings.port,
+        host=host,
+        port=port,
         log_config=None,
         log_level="warning",
         access_log=False,
@@ -312,6 +340,7 @@ PROCESSES = {
     "guard": run_guard,
     "notary": run_notary,
     "outbox": run_outbox,
+    "console": run_console,
 }
 TRACED = ("intake", "agents", "web")
 """Those through which a message or a question goes."""

@@ -97,6 +97,17 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Where the lookups listen.")
     port: int = Field(default=8080, description="The lookups' port.")
+    console_port: int = Field(
+        default=8090,
+        ge=0,
+        le=65535,
+        description="The port of the web console, at the same host; 0 starts none.",
+    )
+    console_tls: bool = Field(
+        default=False,
+        description="Whether readers come to the console over TLS: its cookies are then for that "
+        "alone.",
+    )
     metrics_port: int | None = Field(
         default=None,
         ge=1,
@@ -292,6 +303,26 @@ class Settings(BaseSettings):
     def address(self) -> str:
         """The lookups' base URL."""
         return f"http://{self.host}:{self.port}"
+
+    @property
+    def console_address(self) -> str:
+        """The console's base URL."""
+        return f"http://{self.host}:{self.console_port}"
+
+    @property
+    def console_links(self) -> Path:
+        """Where the digests of one-use links are."""
+        return self.data_dir / "console" / "links"
+
+    @property
+    def console_ended(self) -> Path:
+        """Where the names of sessions are that were ended."""
+        return self.data_dir / "console" / "ended"
+
+    @property
+    def has_console(self) -> bool:
+        """Whether the console is started with the embedded stack: it logs in by tokens of ours."""
+        return self.embedded and self.token_keys is None and self.console_port != 0
 
     @cached_property
     def security(self) -> dict[str, Any]:

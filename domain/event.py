@@ -53,8 +53,12 @@ Role = Literal[
     "auditor",
     "privacy-officer",
     "operator",
+    "modeller",
 ]
-"""As what somebody calls: a core system, or a person with a task."""
+"""As what somebody calls: a core system, or a person with a task.
+
+A modeller hands in what models learn from, and sees nothing.
+"""
 AssetClass = Literal["deposit", "wealth", "fund", "insurance", "bond", "metal", "loan"]
 
 NOBODY: tuple[Role, ...] = ()

@@ -39,6 +39,7 @@ A worker of an earlier release moves the position, and not this.
 """
 BEAT_LASTS = 15
 """Seconds after which a worker that says nothing counts as gone."""
+AMENDED_FOR_KEYS = "tierfold:amended-for-keys"
 
 SAVE = f"""
 local saved, k, a = {{}}, 0, 0
@@ -242,6 +243,14 @@ class RedisStore:
         """Which of these shards a worker has folded within the last seconds."""
         found = await self._redis.mget([_key(place, "beat") for place in places])
         return [beat is not None for beat in found]
+
+    async def amend_for_keys(self) -> None:
+        """Say that states follow keys that were changed just now; it lasts as long as a beat."""
+        await self._redis.set(AMENDED_FOR_KEYS, 1, ex=BEAT_LASTS)
+
+    async def is_amended_for_keys(self) -> bool:
+        """Whether states follow keys just now: what is found of them may be half of it."""
+        return await self._redis.get(AMENDED_FOR_KEYS) is not None
 
     async def load(
         self, place: GroupShard, wanted: Sequence[tuple[str, str]]

@@ -72,6 +72,7 @@ def settings_in(folder: Path, **chosen: object) -> Settings:
         "broker": f"127.0.0.1:{free_port()}",
         "redis": f"redis://127.0.0.1:{free_port()}/0",
         "port": free_port(),
+        "console_port": 0,
     }
     return Settings.model_validate({"data_dir": folder, "checkpoint_seconds": 1, **ours, **chosen})
 

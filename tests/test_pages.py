@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from deploy.operations.demo import ASKED
 from deploy.settings import POLICIES
 from deploy.wiring import journal_of
 from streams.ingest.cloudevents import read_event, write
@@ -31,6 +32,8 @@ PAGES = sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md"))
 TRANSLATED = (
     "feeding",
     "offers",
+    "models",
+    "synthetic-bank",
     "policies",
     "tiering",
     "schemes",
@@ -43,6 +46,7 @@ TRANSLATED = (
     "proofs",
     "privacy",
     "operating",
+    "console",
 )
 """The pages that there are in both languages, beside the README."""
 RUN_BY_CI = {"make run", "make test", "make test-real"}
@@ -86,9 +90,13 @@ def curled(stack: Running, command: str, folder: Path | None = None) -> httpx.Re
             else folder / name
         )
         headers = dict(re.findall(r'header = "([\w-]+): (.*)"', file.read_text()))
-    return httpx.get(
-        stack.settings.address + url.removeprefix("localhost:8080"), headers=headers, timeout=20
-    )
+    address = stack.settings.address + url.removeprefix("localhost:8080")
+    if "-d" not in words:
+        return httpx.get(address, headers=headers, timeout=20)
+    assert folder is not None
+    headers["content-type"] = words[words.index("-H") + 1].partition(": ")[2]
+    body = (folder / words[words.index("-d") + 1].removeprefix("@")).read_bytes()
+    return httpx.post(address, headers=headers, content=body, timeout=20)
 
 
 EVERY_COMMAND = [command for name in ("README", *TRANSLATED) for command in commands(page(name))]
@@ -154,9 +162,10 @@ def test_the_example_event_is_a_good_one() -> None:
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A stack with three hundred customers over four months, on which the pages are walked through,
-    one after the other.
+    one after the other. Three of them are one person with another.
     """
-    with Running(settings_in(tmp_path_factory.mktemp("bank"))) as made:
+    settings = settings_in(tmp_path_factory.mktemp("bank"), console_port=free_port())
+    with Running(settings) as made:
         (made.settings.data_dir / "bank.jsonl").write_bytes(
             b"\n".join(map(write, synth(Bank(300, 4, 1))))
         )
@@ -166,15 +175,17 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def test_every_question_is_answered(bank: Running) -> None:
-    """Each curl of the pages, against a running stack."""
+    """Each curl of the pages, and each that `make run` prints, against a running stack."""
     questions = [
         command
         for command in EVERY_COMMAND
-        if command.startswith("curl") and " mobile " not in command
+        if command.startswith("curl") and " mobile " not in command and " -d " not in command
     ]
 
+    printed = [f"curl -K .tierfold/tokens/{role} localhost:8080{asked}" for role, asked in ASKED]
+
     assert len(questions) == 15
-    for question in questions:
+    for question in (*questions, *printed):
         assert curled(bank, question).status_code == 200, question
 
 
@@ -184,23 +195,57 @@ def test_next_best_offer(bank: Running, tmp_path: Path) -> None:
     question = next(command for command in commands(page("offers")) if "next-best-offer" in command)
     answer = curled(bank, question).json()
     time.sleep(1)
+    [label] = re.findall(r"```json\n(.*?)```", page("offers"), re.DOTALL)
+    (tmp_path / "bank.jsonl").symlink_to(bank.settings.data_dir / "bank.jsonl")
     said = {}
-    for command in commands(page("offers")):
+    for line in commands(page("offers")):
+        command, _, into = line.replace("DECISION", answer["decision"]).partition(" > ")
         if command.startswith("curl"):
+            if " -d " in command:
+                forged = label.replace('"accepted": false', '"accepted": false, "score": 9.0')
+                for text, status in ((forged, 422), (label, 201)):
+                    (tmp_path / "label.json").write_text(text)
+                    assert curled(bank, command, tmp_path).status_code == status
+                bank.settle()
             continue
-        done = bank.run(
-            *shlex.split(command.replace("DECISION", answer["decision"]))[1:], cwd=tmp_path
-        )
+        done = bank.run(*shlex.split(command)[1:], cwd=tmp_path)
         assert done.returncode == 0, f"{command}: {done.stderr.decode()}"
-        said[command.split()[2]] = done.stdout.decode()
+        said[" ".join(command.split()[2:4])] = done.stdout.decode()
+        (tmp_path / (into or "said")).write_bytes(done.stdout)
 
     assert 1 <= len(answer["offers"]) <= 3
-    assert "equal, byte for byte" in said["explain-decision"]
-    assert re.search(r"^different +0$", said["verify-decisions"], re.MULTILINE)
+    assert "equal, byte for byte" in said[f"explain-decision {answer['decision']}"]
+    assert re.search(r"^different +0$", said["verify-decisions --sample"], re.MULTILINE)
     assert "home-insurance" in said["list"]
-    assert "True" in said["rebuild"]
-    assert "auc" in said["evaluate"]
-    assert "by how offers were chosen" in said["value"]
+    assert "True" in said["rebuild home-insurance"]
+    assert "auc" in said["evaluate home-insurance"]
+    assert "foresight/demand/fund" in said["evaluate"]
+    assert "foresight/demand/fund" in said["evaluate --history"]
+    assert "by how offers were chosen" in said["value --catalogue"]
+    assert re.search(r"^examples +1$", said["show left-in-a-year"], re.MULTILINE)
+
+
+def test_the_synthetic_bank(bank: Running, tmp_path: Path) -> None:
+    """The page's commands: a bank with its truth, and what can be foreseen of it."""
+    for line in commands(page("synthetic-bank")):
+        command, _, into = line.partition(" > ")
+        done = bank.run(*shlex.split(command)[1:], cwd=tmp_path)
+        assert done.returncode == 0, f"{command}: {done.stderr.decode()}"
+        (tmp_path / (into or "said")).write_bytes(done.stdout)
+    truth = [json.loads(each) for each in (tmp_path / "truth.jsonl").read_text().splitlines()]
+
+    assert {each["what"] for each in truth} == {"may leave", "left", "asked"}
+    assert "next balance" in (tmp_path / "said").read_text()
+
+
+def test_who_opens_a_link_of_the_page_sees_the_bank(bank: Running) -> None:
+    """The page's commands: each prints a link that lets somebody in."""
+    for command in commands(page("console")):
+        link = bank.run(*shlex.split(command)[1:]).stdout.decode().strip()
+        address, _, code = link.partition("/login?code=")
+        with httpx.Client(base_url=address, headers={"sec-fetch-site": "same-origin"}) as reader:
+            reader.post("/login", content=f"code={code}")
+            assert "100001" in reader.get("/customers/100001/tier").text
 
 
 def test_change_a_tiering_rule_from_top_to_bottom(bank: Running, tmp_path: Path) -> None:
@@ -217,7 +262,7 @@ def test_change_a_tiering_rule_from_top_to_bottom(bank: Running, tmp_path: Path)
 
     checked, live, kept, curve, raw, rebuilt, versions, compared, *_, promoted, back, _gone = said
     assert "assets at least 150,000.00 CNY; falls after 3 missed in a row" in checked
-    assert "bohai-retail@1 → bohai-retail@2: 300 customers through 2026-04" in live
+    assert "bohai-retail@1 → bohai-retail@2: 297 customers through 2026-04" in live
     assert live == kept
     assert raw.startswith(live), "the facts folded from raw events are those of the read models"
     assert "cmb-sunflower@1" in raw
@@ -279,7 +324,7 @@ def test_run_several_schemes_from_top_to_bottom(bank: Running, tmp_path: Path) -
         assert answer.returncode == 0, f"{command}: {answer.stderr.decode()}"
         said.append(answer.stdout.decode())
 
-    assert "nothing@1 → private-entry-six-million@1: 300 customers" in said[0]
+    assert "nothing@1 → private-entry-six-million@1: 297 customers" in said[0]
     assert "stands in retail" in said[5]
     assert "house-order@1" in said[7]
     assert "retail counts" in said[10]
@@ -355,13 +400,21 @@ def test_ask_why(bank: Running) -> None:
 def test_households_and_company_groups(bank: Running) -> None:
     """The household on a day: the same on the command line and over HTTP.
 
-    Both members, and the sum of what they have.
+    Both parents and their child, and the sum of what they have.
     """
     whole, then, command = commands(page("households"))
     live, past = (curled(bank, question).json() for question in (whole, then))
     said = json.loads(bank.run(*shlex.split(command)[1:]).stdout)
 
-    assert set(live["members"]) == set(past["shares"]) == {"customer:100000", "customer:100001"}
+    assert (
+        set(live["members"])
+        == set(past["shares"])
+        == {
+            "customer:100000",
+            "customer:100001",
+            "customer:100002",
+        }
+    )
     assert list(live["months"]) == ["2026-01", "2026-02", "2026-03", "2026-04"]
     assert {name: each for name, each in said.items() if name != "whole"} == {
         name: each for name, each in past.items() if name != "household"
@@ -446,7 +499,7 @@ TOOLS = [
     if command.startswith(".venv/bin/tierfold")
     and not re.search(
         " (replay|restate|notices|policy|models|audit|witness|privacy|identities|token|components) "
-        "|late.jsonl|--check",
+        "|console-link|late.jsonl|--check|--truth",
         command,
     )
 ]

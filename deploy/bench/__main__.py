@@ -29,6 +29,7 @@ def main() -> None:
     Each part is written when it is measured, in the place of what was there of it.
     """
     # Processes that fold beside this one read this file anew: what only this one needs is imported here and below.  # noqa: E501
+    from deploy.bench.curves import curves
     from deploy.bench.parts import machine, versions
     from deploy.bench.plots import drawn
     from deploy.observability.logs import set_up_logs
@@ -69,9 +70,10 @@ def main() -> None:
             },
         }
         given.out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        given.out.with_suffix(".svg").write_text(
-            drawn([figure for figures in measured.values() for figure in figures]), encoding="utf-8"
-        )
+        everything = [figure for figures in measured.values() for figure in figures]
+        given.out.with_suffix(".svg").write_text(drawn(everything), encoding="utf-8")
+        if (models := curves(everything)) is not None:
+            given.out.with_suffix(".models.svg").write_text(models, encoding="utf-8")
     console.print(f"written to {given.out} and {given.out.with_suffix('.svg')}")
 
 
@@ -83,11 +85,15 @@ def _parts() -> "dict[str, Callable[[], list[Figure]]]":
     from deploy.bench.bank_marketing import bank_marketing
     from deploy.bench.bundle import bundle
     from deploy.bench.cost import cost
+    from deploy.bench.drifting import drifting
     from deploy.bench.fold import fold
+    from deploy.bench.foresight import foresight
     from deploy.bench.ingest import ingest
     from deploy.bench.live_fold import live_fold
     from deploy.bench.lookups import lookups
     from deploy.bench.loss import loss
+    from deploy.bench.made_up import made_up
+    from deploy.bench.made_up_market import made_up_market
     from deploy.bench.market import market
     from deploy.bench.one_more_group import cost_of_a_group
     from deploy.bench.open_bandit import open_bandit
@@ -138,6 +144,10 @@ def _parts() -> "dict[str, Callable[[], list[Figure]]]":
         "rebuild": rebuild,
         "bundle": bundle,
         "market": lambda: [*market(policy), *side_by_side(policy)],
+        "drifting": drifting,
+        "made-up": lambda: made_up(Path("bench.made-up.svg")),
+        "made-up-market": lambda: made_up_market(policy),
+        "foresight": foresight,
     }
     if DATA.is_dir():
         parts["bank-marketing"] = lambda: bank_marketing(DATA / "bank-marketing-first-30000.csv")

@@ -9,14 +9,16 @@ earned, less what the chosen one is expected to.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from statistics import median
+from typing import Any, Protocol
 
 from deploy.bench.parts import Figure
+from domain.accounts.ledger import Ledger
 from domain.envelope import Recorded
 from domain.offers.catalogue import Catalogue
 from domain.offers.events import Candidate, ExampleLabelled, OfferDecided
@@ -41,6 +43,28 @@ VALUES = {"bonds": 300, "card": 200, "insurance": 250, "loan": 400, "savings": 1
 NEW = "travel"
 
 
+class World(Protocol):
+    """Who comes by, what they truly like, and what the bank has for them.
+
+    `values` are the offers with their worth in minor units; `new` comes a third of the way in.
+    """
+
+    values: Mapping[str, int]
+    new: str | None
+
+    def somebody(self, step: int, chance: Random) -> Any:
+        """The next who comes by."""
+
+    def chance_of(self, offer: str, person: Any, step: int) -> float:
+        """The true probability of a yes."""
+
+    def likes_the_new(self, person: Any) -> bool:
+        """Whether the new offer is made for somebody."""
+
+    def customer(self, person: Any, policy: TierPolicy) -> Customer:
+        """What the bank knows of somebody."""
+
+
 @dataclass(frozen=True)
 class Person:
     """Somebody who comes by: an age, and a taste that the bank knows as a segment."""
@@ -55,6 +79,8 @@ class Market:
     """What people truly like: log-odds of a yes by taste, a slope by age, and a change half-way."""
 
     seed: int
+    values: Mapping[str, int] = field(default_factory=lambda: VALUES)
+    new: str | None = NEW
     likes: dict[tuple[str, str], float] = field(default_factory=dict)
     slopes: dict[str, float] = field(default_factory=dict)
 
@@ -66,6 +92,20 @@ class Market:
         }
         self.likes |= {(NEW, "a"): -0.8, (NEW, "b"): -5.0, (NEW, "c"): -5.0}
         self.slopes = {offer: chance.gauss(0, 0.5) for offer in VALUES}
+
+    def somebody(self, step: int, chance: Random) -> Person:
+        """Of any age, with any taste."""
+        return Person(step, chance.randrange(20, 80), chance.choice("abc"))
+
+    def likes_the_new(self, person: Person) -> bool:
+        """One taste of three does."""
+        return person.taste == "a"
+
+    def customer(self, person: Person, policy: TierPolicy) -> Customer:
+        """An age, and the channels by which they come: a taste."""
+        born = BEGUN.date().replace(year=BEGUN.year - person.age, month=1, day=1)
+        profile = replace(Profile(), kind="person", born=born, channels={person.taste: 8})
+        return customer_of(person.number, profile, LEDGER.initial, policy)
 
     def chance_of(self, offer: str, person: Person, step: int) -> float:
         """The true probability of a yes.
@@ -86,10 +126,12 @@ class Market:
 class Run:
     """What one way of choosing came to.
 
-    The regret step by step, in minor units, and to whom the new offer went at the end.
+    The regret step by step, in minor units, how likely a yes truly was, and to whom the new offer
+    went at the end.
     """
 
     regret: list[float] = field(default_factory=list)
+    likely: list[float] = field(default_factory=list)
     new_to_those_who_like_it: int = 0
     new_to_others: int = 0
     examples: list[tuple[str, ExampleLabelled]] = field(default_factory=list)
@@ -122,26 +164,30 @@ WAYS: dict[str, Way] = {
 }
 
 
-def simulate(way: Way, seed: int, policy: TierPolicy, steps: int = STEPS) -> Run:
-    """One run of the market under one way of choosing; answers come fifty steps late."""
+def simulate(
+    way: Way,
+    seed: int,
+    policy: TierPolicy,
+    steps: int = STEPS,
+    world: Callable[[int], World] = Market,
+) -> Run:
+    """One run of a market under one way of choosing; answers come fifty steps late."""
     explored, choose = way
-    market, chance, run = Market(seed), Random(seed * 7), Run()  # noqa: S311
-    shelves = [
-        _shelf(explored, [name for name in VALUES if name != NEW]),
-        _shelf(explored, list(VALUES)),
-    ]
-    models = dict.fromkeys(VALUES, MODEL.initial)
+    market, chance, run = world(seed), Random(seed * 7), Run()  # noqa: S311
+    old = {name: value for name, value in market.values.items() if name != market.new}
+    shelves = [_shelf(explored, old, None), _shelf(explored, market.values, market.new)]
+    models = dict.fromkeys(market.values, MODEL.initial)
     answers: list[tuple[str, ExampleLabelled]] = []
     ready: dict[str, Learnt] = {name: learnt_from(state, 0) for name, state in models.items()}
     for step in range(steps):
         shelf = shelves[step >= NEW_AT]
-        person = Person(step, chance.randrange(20, 80), chance.choice("abc"))
+        person = market.somebody(step, chance)
         for name, example in answers[: max(0, len(answers) - DELAY)]:
             models[name] = MODEL.evolve(models[name], recorded(name, example, step))
             ready[name] = learnt_from(models[name], step)
         answers = answers[max(0, len(answers) - DELAY) :]
         decided = decide_offer(
-            _customer(person, policy),
+            market.customer(person, policy),
             [],
             shelf,
             ready,
@@ -153,7 +199,9 @@ def simulate(way: Way, seed: int, policy: TierPolicy, steps: int = STEPS) -> Run
             for offer in shelf.offers
         }
         run.regret.append(max(worth.values()) - worth[chosen.offer])
-        accepted = chance.random() < market.chance_of(chosen.offer, person, step)
+        likely = market.chance_of(chosen.offer, person, step)
+        run.likely.append(likely)
+        accepted = chance.random() < likely
         example = ExampleLabelled(
             offer=chosen.offer,
             decision=f"{step}",
@@ -166,42 +214,43 @@ def simulate(way: Way, seed: int, policy: TierPolicy, steps: int = STEPS) -> Run
         )
         answers.append((chosen.offer, example))
         run.examples.append((chosen.offer, example))
-        if chosen.offer == NEW and step >= steps * 3 // 4:
-            run.new_to_those_who_like_it += person.taste == "a"
-            run.new_to_others += person.taste != "a"
+        if chosen.offer == market.new and step >= steps * 3 // 4:
+            run.new_to_those_who_like_it += market.likes_the_new(person)
+            run.new_to_others += not market.likes_the_new(person)
     return run
 
 
-def market(policy: TierPolicy, plot: Path | None = None) -> list[Figure]:
-    """The regret of each way, cumulated over the market's life: the median of some seeds.
-
-    And the plot, if it is asked for.
-    """
-    runs = {name: [simulate(way, seed, policy) for seed in SEEDS] for name, way in WAYS.items()}
+def regret(runs: Mapping[str, Sequence[Run]], named: str) -> Figure:
+    """The regret of each way, cumulated over a market's life: the median of some seeds."""
     totals = {way: median(sum(run.regret) for run in some) for way, some in runs.items()}
+    return Figure(f"{named}_regret", totals.pop("ours"), "minor units", {}, totals)
+
+
+def market(policy: TierPolicy, plot: Path | None = None) -> list[Figure]:
+    """The regret of each way, and to whom the new offer went; the plot, if it is asked for."""
+    runs = {name: [simulate(way, seed, policy) for seed in SEEDS] for name, way in WAYS.items()}
     found = median(
         run.new_to_those_who_like_it / max(1, run.new_to_those_who_like_it + run.new_to_others)
         for run in runs["ours"]
     )
     if plot is not None:
         plot.write_text(_drawn({way: _curve(some) for way, some in runs.items()}), encoding="utf-8")
-    ours = totals.pop("ours")
     return [
-        Figure("market_regret", ours, "minor units", {}, totals),
+        regret(runs, "market"),
         Figure("market_new_offer_to_its_audience", found, "share"),
     ]
 
 
-def _shelf(explored: bool, names: Sequence[str]) -> Catalogue:
+def _shelf(explored: bool, values: Mapping[str, int], new: str | None) -> Catalogue:
     offers = [
         {
             "offer": name,
             "name": {"en": name},
-            "value": VALUES[name],
+            "value": value,
             "again_days": 1,
-            "ramp": name == NEW,
+            "ramp": name == new,
         }
-        for name in names
+        for name, value in values.items()
     ]
     exploration = {"on": explored, "first_permille": 100, "full_at": 20, "expected_permille": 50}
     return Catalogue.model_validate(
@@ -215,13 +264,12 @@ def _shelf(explored: bool, names: Sequence[str]) -> Catalogue:
     )
 
 
-def _customer(person: Person, policy: TierPolicy) -> Customer:
-    born = BEGUN.date().replace(year=BEGUN.year - person.age, month=1, day=1)
-    profile = replace(Profile(), kind="person", born=born, channels={person.taste: 8})
+def customer_of(number: int, profile: Profile, ledger: Ledger, policy: TierPolicy) -> Customer:
+    """Somebody of whom nothing else is known."""
     return Customer(
-        f"customer:{person.number}",
+        f"customer:{number}",
         profile,
-        LEDGER.initial,
+        ledger,
         MONTHS.initial,
         Standing(),
         OFFERS.initial,

@@ -96,7 +96,7 @@ def settings_in(folder: Path) -> Settings:
         "redis": f"redis://127.0.0.1:{free_port()}/0",
         "port": free_port(),
     }
-    return Settings.model_validate({"data_dir": folder, **ports})
+    return Settings.model_validate({"data_dir": folder, "console_port": 0, **ports})
 
 
 def keyring_in(folder: Path) -> Keyring:

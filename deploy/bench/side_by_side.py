@@ -7,35 +7,43 @@ says is asked most where it says too much, which lifts the calibration error of 
 and not the other's; nobody has that burden where lots choose.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from deploy.bench.market import DELAY, SEEDS, VALUES, WAYS, Way, by_lot, simulate
+from deploy.bench.market import DELAY, SEEDS, WAYS, Market, Run, Way, World, by_lot, simulate
 from deploy.bench.naive_bayes import NaiveBayes
 from deploy.bench.parts import Figure
-from domain.offers.events import ExampleLabelled
 from domain.tiering.policy import TierPolicy
 from replay.evaluation.metrics import by_response, calibration_error, log_loss
 
 Said = dict[str, list[tuple[str, float, bool]]]
 
 
-STREAMS: dict[str, Way] = {"market": WAYS["epsilon-greedy"], "market_by_lot": (False, by_lot)}
+STREAMS: dict[str, Way] = {"": WAYS["epsilon-greedy"], "_by_lot": (False, by_lot)}
 
 
-def side_by_side(policy: TierPolicy) -> list[Figure]:
+def side_by_side(
+    policy: TierPolicy, named: str = "market", world: Callable[[int], World] = Market
+) -> list[Figure]:
     """AUC by offer weighted by responses, log-loss and calibration error of each stream, over all
-    seeds together.
+    seeds together; beside whoever knows how likely a yes truly is.
     """
-    return [figure for name, way in STREAMS.items() for figure in _figures(name, way, policy)]
+    return [
+        figure
+        for name, way in STREAMS.items()
+        for figure in _figures(f"{named}{name}", way, policy, world)
+    ]
 
 
-def _figures(stream: str, way: Way, policy: TierPolicy) -> list[Figure]:
-    said: Said = {"ours": [], "naive": []}
+def _figures(
+    stream: str, way: Way, policy: TierPolicy, world: Callable[[int], World]
+) -> list[Figure]:
+    said: Said = {"ours": [], "naive": [], "truth": []}
     for seed in SEEDS:
-        for name, offer, likely, accepted in _scored(simulate(way, seed, policy).examples):
+        for name, offer, likely, accepted in _scored(simulate(way, seed, policy, world=world)):
             said[name].append((f"{seed}/{offer}", likely, accepted))
     found = {name: _measured(some) for name, some in said.items()}
     return [
@@ -43,19 +51,19 @@ def _figures(stream: str, way: Way, policy: TierPolicy) -> list[Figure]:
             f"{stream}_{measure}",
             found["ours"][measure],
             "",
-            {},
+            {"the truth": found["truth"][measure]},
             {"adaptive naive Bayes": found["naive"][measure]},
         )
         for measure in found["ours"]
     ]
 
 
-def _scored(examples: list[tuple[str, ExampleLabelled]]) -> Iterator[tuple[str, str, float, bool]]:
+def _scored(run: Run) -> Iterator[tuple[str, str, float, bool]]:
     """What each said of every show before its answer was known.
 
-    Ours when it was decided, the peer by the same answers.
+    Ours when it was decided, the peer by the same answers, and the truth.
     """
-    naive = {name: NaiveBayes() for name in VALUES}
+    examples, naive = run.examples, defaultdict[str, NaiveBayes](NaiveBayes)
     for number, (offer, example) in enumerate(examples):
         if (due := number - DELAY - 1) >= 0:
             answered, answer = examples[due]
@@ -63,6 +71,7 @@ def _scored(examples: list[tuple[str, ExampleLabelled]]) -> Iterator[tuple[str, 
         assert example.propensity is not None
         yield "ours", offer, example.propensity, example.accepted
         yield "naive", offer, naive[offer].propensity(example.features), example.accepted
+        yield "truth", offer, run.likely[number], example.accepted
 
 
 def _measured(said: list[tuple[str, float, bool]]) -> dict[str, float]:

@@ -215,7 +215,7 @@ def access(customer: Customer, data_dir: DataDir = None, as_json: Json = False) 
 
     When, as what, for what, and which question it was.
     """
-    from replay.history.access_log import accesses_of
+    from replay.history.access_log import accesses_of, as_told
 
     looks = list(
         accesses_of(
@@ -223,15 +223,7 @@ def access(customer: Customer, data_dir: DataDir = None, as_json: Json = False) 
         )
     )
     if as_json:
-        show(
-            {
-                "customer": customer,
-                "looks": [
-                    {"at": at.isoformat(), **look.model_dump(mode="json")} for at, look in looks
-                ],
-            },
-            as_json,
-        )
+        show({"customer": customer, "looks": [*map(as_told, looks)]}, as_json)
         return
     table = Table(
         "when", "who", "as", "for", "what", title=f"{len(looks)} looks at customer {customer}"

@@ -1,5 +1,6 @@
 """How do events come in, where do they come from, and what do they come to?"""
 
+from contextlib import nullcontext
 from datetime import datetime, time
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,10 @@ from deploy.terminal import DataDir, Json, UserError, errors, progress, settings
 CALENDAR = "tierfold/calendar"
 """The source of days that a person closed."""
 EVENTS = "CloudEvents as JSON lines; - for standard input."
+TRUTH = (
+    "A file for the causes that the bank is never told, as JSON lines: who may leave, who left, "
+    "how likely a yes was."
+)
 Customers = Annotated[int, typer.Option(min=1, max=20_000_000, help="How many customers.")]
 Months = Annotated[int, typer.Option(min=1, max=240, help="How many months of history.")]
 Seed = Annotated[int, typer.Option(help="Same seed, same bytes.")]
@@ -56,15 +61,36 @@ def feed(
         raise typer.Exit(1)
 
 
-def synth(customers: Customers = 1000, months: Months = 10, seed: Seed = 1) -> None:
-    """Write a synthetic bank as CloudEvents, one JSON line each, on standard output."""
+def synth(
+    customers: Customers = 1000,
+    months: Months = 10,
+    seed: Seed = 1,
+    truth: Annotated[Path | None, typer.Option("--truth", help=TRUTH)] = None,
+) -> None:
+    """Write a synthetic bank as CloudEvents, one JSON line each, on standard output.
+
+    As its core systems send them: one message in a hundred is late, one in a thousand comes twice,
+    a few are garbled first.
+    """
     import sys
 
-    from streams.ingest.cloudevents import write
-    from streams.sources.synth import Bank, synth
+    import msgspec
 
-    for event in synth(Bank(customers, months, seed)):
-        sys.stdout.buffer.write(write(event) + b"\n")
+    from streams.sources.synth.bank import Bank, Hidden
+    from streams.sources.synth.sent import sent
+
+    try:
+        into = truth.open("wb") if truth else nullcontext()
+    except OSError as error:
+        raise UserError(f"{truth} cannot be written: {error.strerror}") from error
+    with into as file:
+
+        def tell(hidden: Hidden) -> None:
+            if file is not None:
+                file.write(msgspec.json.encode(hidden) + b"\n")
+
+        for line in sent(Bank(customers, months, seed), tell):
+            sys.stdout.buffer.write(line + b"\n")
 
 
 def close_day(

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deploy.active_groups import begun_with
-from deploy.cli.tables import print_decision
+from deploy.cli.language import In
+from deploy.cli.tables import print_because, print_decision
+from deploy.reports.saying import Language
 from deploy.terminal import DataDir, Json, UserError, progress, settings_of, show
 from deploy.wiring import existing_journal
 
@@ -23,12 +25,14 @@ DIFFERENT = 10
 
 def explain_decision(
     decision: Annotated[str, typer.Argument(help="The decision's number.")],
+    language: In = Language.EN,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Say why something was offered.
 
-    The decision as recorded, made once more from the journal, and compared byte for byte.
+    The decision as recorded, made once more from the journal, and compared byte for byte; what
+    spoke for each offer and against it, and by what it is ahead of the next.
     """
     from replay.history.redecide import Decisions, Unknown
 
@@ -38,13 +42,15 @@ def explain_decision(
     if event is None:
         raise UserError(f"no decision {decision} is recorded")
     try:
-        found = decisions.again(event)
+        found, because = decisions.explained(event)
     except Unknown as error:
         raise UserError(f"it cannot be made once more: {error}") from error
     if as_json:
-        show(asdict(found), as_json)
+        show({**asdict(found), "because": [asdict(each) for each in because]}, as_json)
     else:
         print_decision(found)
+        if because:
+            print_because(because, language)
     if not found.equal:
         raise typer.Exit(1)
 

@@ -4,13 +4,14 @@ From the command line.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deploy.cli.tables import print_arms, print_estimates, print_models
+from deploy.cli.tables import print_arms, print_estimates, print_foreseen, print_models
 from deploy.policy_files import read_catalogue
 from deploy.terminal import DataDir, Json, UserError, errors, progress, settings_of, show
 from deploy.wiring import existing_journal
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from domain.envelope import Recorded
     from projections.models.learner import Learnt
     from projections.models.propensity import Model
+    from replay.evaluation.foretold import Foreseen
     from streams.journal import Journal
 
 Name = Annotated[
@@ -33,6 +35,11 @@ Name = Annotated[
 ]
 OTHER = "Another catalogue: what its values, contexts and levers would have earned."
 STRONGEST = 12
+EVALUATED = "The model, as `tierfold models list` names it; without one, all that is foreseen."
+HISTORY = (
+    "What is foreseen, on this history instead of the journal: CloudEvents as JSON lines; - for "
+    "standard input."
+)
 
 
 def list_models(data_dir: DataDir = None, as_json: Json = False) -> None:
@@ -63,16 +70,14 @@ def list_models(data_dir: DataDir = None, as_json: Json = False) -> None:
 
 
 def show_model(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Show one model: its digest, how good it was of late, how steady late answers make it, and the
-    weights that count most.
-    """
+    """Show one model: its digest, how good it was of late, and the weights that count most."""
     from projections.models.learner import MODEL
-    from projections.models.propensity import Ready, quality
+    from projections.models.propensity import quality, readable, weighed
     from projections.projection import digest
 
     model = _read(settings_of(data_dir), name)
-    ready = Ready(model)
-    weights = dict(sorted(ready.weights.items(), key=lambda each: -abs(each[1]))[:STRONGEST])
+    strongest = sorted(model.weights.items(), key=lambda each: -abs(weighed(*each)))[:STRONGEST]
+    weights = {readable(key): weight for key, weight in strongest}
     said = {
         "model": name,
         "version": MODEL.key,
@@ -83,36 +88,85 @@ def show_model(name: Name, data_dir: DataDir = None, as_json: Json = False) -> N
         {
             **said,
             "last": str(model.last),
-            "steadiness": model.steadiness,
-            "intercept": ready.intercept,
+            "intercept": model.intercept,
             "weights": weights,
         },
         as_json,
     )
 
 
-def evaluate(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Measure a model by the journal.
+def evaluate(
+    name: Annotated[str | None, typer.Argument(help=EVALUATED)] = None,
+    history: Annotated[str | None, typer.Option("--history", help=HISTORY)] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Measure models by the journal, or by the history of any bank.
 
-    What it said before each answer was known, beside what came, exactly.
+    With NAME: what that model said before each answer was known, beside what came, exactly. What
+    was said when the offer was decided; where another model or version of it decided, or nobody,
+    what this one would have said.
 
-    What was said when the offer was decided; of answers to decisions that were not ours, what the
-    model would have said.
+    Without NAME: how good it is to foresee leaving, wanting and the next balance, for everybody at
+    each month's end, by models that learn on the way.
     """
+    if name is None or history is not None:
+        found = _foreseen(name, history, data_dir)
+        if as_json:
+            show({"models": [vars(each) for each in found]}, as_json)
+        else:
+            print_foreseen(found)
+    else:
+        _evaluated(name, data_dir, as_json=as_json)
+
+
+def _foreseen(name: str | None, history: str | None, data_dir: Path | None) -> "list[Foreseen]":
+    from projections.models.forecast import FORESEEN
+    from replay.evaluation.foresight import ends, judge
+    from replay.evaluation.foretold import measured
+    from replay.history.from_file import recorded
+    from streams.publish.bulk_feed import lines
+
+    settings, left_out = settings_of(data_dir), Counter[str]()
+    if name not in (None, *FORESEEN):
+        raise UserError(f"{name} is not foreseen: {', '.join(FORESEEN)} are")
+    with progress("events") as advance:
+        if history is None:
+            journal = existing_journal(settings)
+            shards = [ends(_told(shard.events([]), advance)) for shard in journal]
+        else:
+            read = recorded(lines(history), lambda reason: left_out.update([reason]))
+            shards = [ends(_told(read, advance))]
+        names = FORESEEN if name is None else (name,)
+        found = measured(judge(shards, read_catalogue(settings.catalogue).currency, names))
+    if left_out:
+        reasons = ", ".join(f"{reason} ({count:,})" for reason, count in left_out.most_common(3))
+        errors.print(f"{left_out.total():,} messages cannot be read and were left out: {reasons}")
+    if not found:
+        raise UserError(
+            "nothing could be foreseen: it takes some months of a bank whose days are closed, and "
+            "customers who left or bought something"
+        )
+    return found
+
+
+def _told(events: "Iterable[Recorded]", advance: Callable[[int], None]) -> "Iterator[Recorded]":
+    for event in events:
+        advance(1)
+        yield event
+
+
+def _evaluated(name: str, data_dir: Path | None, *, as_json: bool) -> None:
     from domain.offers.events import ExampleLabelled
-    from projections.models.learner import MODEL
-    from projections.models.propensity import Ready, shared
+    from projections.models.learner import MODEL, as_decided
+    from projections.models.propensity import shared
     from replay.evaluation.metrics import alift, auc, calibration_error, log_loss, top_half
 
     likely, came, model = list[float](), list[bool](), MODEL.initial
     with progress("examples learnt") as advance:
         for event in _history(existing_journal(settings_of(data_dir)), name):
             if isinstance(example := event.data, ExampleLabelled):
-                likely.append(
-                    Ready(model).propensity(shared(example.features))[0]
-                    if example.propensity is None
-                    else example.propensity
-                )
+                likely.append(as_decided(model, example, shared(example.features))[0])
                 came.append(example.accepted)
             model = MODEL.evolve(model, event)
             advance(1)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from deploy.cli.language import In
 from deploy.cli.rollout import Days, Sample
 from deploy.cli.tables import print_policies
 from deploy.cli.who import decided_by
@@ -29,7 +30,6 @@ File = Annotated[
         help="A tier policy, precedence, catalogue, privacy or arrival policy, YAML or JSON."
     ),
 ]
-In = Annotated[Language, typer.Option("--language", help="In which language it is told.")]
 
 
 def check(file: File, language: In = Language.EN, as_json: Json = False) -> None:

@@ -47,6 +47,13 @@ def notary() -> None:
     run("notary", Settings())
 
 
+def console() -> None:
+    """Run the web console: pages over the answers of the lookups."""
+    from deploy.processes import run
+
+    run("console", Settings())
+
+
 def outbox() -> None:
     """Run the outbox: tell subscribers what happened, by webhook and on the topic of notices."""
     from deploy.processes import run

@@ -13,17 +13,18 @@ from deploy.terminal import DataDir, Json, errors, settings_of, show, until_sign
 def up(data_dir: DataDir = None) -> None:
     """Run the embedded stack.
 
-    Broker, Redis, intake, agents, web, guard and notary under one supervisor, until Ctrl-C.
+    Broker, Redis, intake, agents, web, console, guard and notary under one supervisor, until
+    Ctrl-C.
     """
     from deploy.embedded import children
 
     children.prepare()
-    from deploy.embedded.supervisor import running
+    from deploy.embedded.supervisor import running, starting
 
     settings = settings_of(data_dir)
     set_up_logs(settings.log_level, "up")
     stop = until_signal()
-    errors.print("Starting broker, Redis, intake, agents, lookups, guard and notary.")
+    errors.print(starting(settings))
     with running(settings) as stack:
         errors.print(
             f"tierfold is up: {settings.address}, tokens in {settings.data_dir / 'tokens'}, Kafka "

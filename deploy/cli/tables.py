@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -13,7 +13,9 @@ from deploy.terminal import errors
 if TYPE_CHECKING:
     from domain.tiering.policy import TierPolicy
     from replay.evaluation.arms import ArmSeen
+    from replay.evaluation.foretold import Foreseen
     from replay.evaluation.off_policy import Estimate
+    from replay.history.because import Because
     from replay.history.explain import Explanation
     from replay.history.redecide import Remade
     from replay.policies.compare_policies import PolicyCompared
@@ -26,6 +28,12 @@ SHOWN = 10
 WIDE = 160
 """Columns of a table that goes into a file."""
 BARS = 40
+WHY = {
+    "en": ("offer", "score", "for", "against", "ahead of the next"),
+    "zh": ("推荐", "得分", "支持", "反对", "先于下一项的原因"),
+}
+REASONS = 5
+"""Features that are told of what speaks for an offer, and of what speaks against it."""
 
 
 def print_comparison(found: "Comparison") -> None:
@@ -326,6 +334,55 @@ def print_decision(found: "Remade") -> None:
         else f"made once more from the journal: DIFFERENT in {', '.join(found.differs)}"
     )
     console.print(word, soft_wrap=True)
+
+
+def print_because(found: "Iterable[Because]", language: str) -> None:
+    """What spoke for each offer and against it, the strongest first, and why it is ahead of the
+    next.
+    """
+    table = Table(*WHY[language], show_lines=True)
+    for each in found:
+        score = "" if each.score is None else f"{each.score:+.2f}"
+        if each.intercept is not None:
+            score += f" = {each.intercept:+.2f} …"
+        ahead = each.ahead.words[language] if each.ahead else ""
+        table.add_row(each.offer, score, *_for_and_against(each, language), ahead)
+    _console().print(table)
+
+
+def _for_and_against(of: "Because", language: str) -> tuple[str, str]:
+    if of.unasked is not None:
+        return of.unasked[language], ""
+    told = [(each.counts, f"{each.words[language]} ({each.counts:+.2f})") for each in of.features]
+    return _strongest(told, 1), _strongest(told, -1)
+
+
+def _strongest(told: "list[tuple[float, str]]", side: int) -> str:
+    """The strongest of one side, and what the others come to."""
+    some = [(counts, said) for counts, said in told if counts * side > 0]
+    lines = [said for _, said in some[:REASONS]]
+    if others := some[REASONS:]:
+        lines.append(f"… ({sum(counts for counts, _ in others):+.2f})")
+    return "\n".join(lines)
+
+
+def print_foreseen(found: "Sequence[Foreseen]") -> None:
+    """One line a model that foresees something, and how far off the next balance was."""
+    table = Table("model", "foreseen", "came", "AUC", "log-loss", "usual", "calibration error")
+    for each in found:
+        if each.missed_by is None:
+            measures = (each.auc, each.log_loss, each.usual_log_loss, each.calibration_error)
+            numbers = ("" if number is None else f"{number:.4f}" for number in measures)
+            table.add_row(each.model, f"{each.judged:,}", f"{each.came:,}", *numbers)
+    console = _console()
+    console.print(table)
+    for each in found:
+        if each.missed_by is not None:
+            console.print(
+                f"next balance, {each.judged:,} times: half of them off by {each.missed_by:,} or "
+                f"less, {each.missed_on_average:,} on average; by {each.unchanged_missed_by:,} and "
+                f"{each.unchanged_missed_on_average:,} if nothing had changed (minor units)"
+            )
 
 
 def print_models(found: "dict[str, dict[str, Any] | None]") -> None:

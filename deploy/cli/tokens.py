@@ -7,13 +7,46 @@ embedded stack.
 from typing import Annotated, get_args
 
 import typer
+from pydantic import ValidationError
 
+from deploy.console.links import make_link
 from deploy.embedded.tokens import curl_file
 from deploy.keys import token_for
 from deploy.terminal import DataDir, UserError, settings_of
 from domain.access.events import Purpose
-from domain.access.roles import ROLES, Caller
+from domain.access.roles import PEOPLE, ROLES, Caller
 from domain.event import Role
+from streams.web.security.tokens import NAMED
+
+
+def console_link(
+    role: Annotated[
+        list[str],
+        typer.Option("--role", help=f"As what: {', '.join(PEOPLE)}; may be said more than once."),
+    ],
+    who: Annotated[str, typer.Option("--who", help="Which person it is.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Print a link that lets a person into the web console, once, within ten minutes.
+
+    Whoever opens it is them until they log out.
+    """
+    settings = settings_of(data_dir)
+    roles: tuple[Role, ...] = tuple(each for each in PEOPLE if each in role)
+    if unknown := sorted({*role} - {*PEOPLE}):
+        raise UserError(f"nobody sits there as {', '.join(unknown)}: {', '.join(PEOPLE)}")
+    if not settings.has_console:
+        raise UserError(
+            "there is no console: it is started with the embedded stack, by tokens of our own "
+            "(TIERFOLD_EMBEDDED, TIERFOLD_TOKEN_KEYS, TIERFOLD_CONSOLE_PORT)"
+        )
+    try:
+        NAMED.validate_python(who)
+    except ValidationError:
+        raise UserError(
+            f"{who} is no name: letters, digits and _ . - : / @ # only, as li.wei"
+        ) from None
+    print(make_link(settings.console_links, settings.console_address, Caller(who, roles)))
 
 
 def token(

@@ -41,6 +41,7 @@ LOADED = {
     "guard": "replay.rebuild.guard",
     "notary": "replay.evidence.notary",
     "outbox": "streams.outbox.outbox",
+    "console": "deploy.console.app",
 }
 """What each of them needs beside that."""
 _FORKS = sys.platform == "linux"

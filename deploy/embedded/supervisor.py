@@ -40,6 +40,8 @@ of.
 ALONE = ("web", "guard", "notary")
 OUTBOX = "outbox"
 """What is there where somebody subscribes."""
+CONSOLE = "console"
+"""What is there where readers log in by links of our own."""
 PATIENT = ("broker", "intake", "agents", "notary")
 """What works behind the answers: on a small machine whoever waits for one goes first."""
 RECYCLE = "recycle"
@@ -62,13 +64,19 @@ class Worked(NamedTuple):
     used: float = 0.0
 
 
+def starting(settings: Settings) -> str:
+    """What is said while a stack starts."""
+    console = "console, " if settings.has_console else ""
+    return f"Starting broker, Redis, intake, agents, lookups, {console}guard and notary."
+
+
 class CannotStart(UserError):
     """The stack cannot start; says what to do."""
 
 
 class Stack:
-    """Intake, agents, web, guard and notary as children of this process, with a broker and Redis
-    unless they run elsewhere.
+    """Intake, agents, web, guard, notary and console as children of this process, with a broker and
+    Redis unless they run elsewhere.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -86,11 +94,11 @@ class Stack:
         self._worked = Worked()
         begun_with(settings)  # a file that cannot be used is said before anything starts
         begun(settings)
-        self._alone: tuple[str, ...] = ALONE
+        self._alone: tuple[str, ...] = (*ALONE, *([CONSOLE] if settings.has_console else []))
         if settings.subscribers is not None:
             for each in subscribers_of(settings):
                 sink_of(settings, each).close()
-            self._alone = (*ALONE, OUTBOX)
+            self._alone = (*self._alone, OUTBOX)
         self._journal = whole_journal(settings)
 
     def start(self) -> None:
@@ -98,6 +106,8 @@ class Stack:
         self._logs.mkdir(parents=True, exist_ok=True)
         self._take_folder()
         _must_be_free(f"{self._settings.host}:{self._settings.port}")
+        if self._settings.has_console:
+            _must_be_free(f"{self._settings.host}:{self._settings.console_port}")
         if self._settings.token_keys is None:
             write_tokens(self._settings)
         if self._settings.journal_url.startswith("sqlite"):
@@ -216,7 +226,7 @@ class Stack:
                 self._start(name)
 
     def _renew_broker(self) -> None:
-        _end(self._children["broker"])
+        _end(self._children["broker"], signal.SIGKILL)  # asked to end, it waits 5 s for its clients
         for name in self._workers:
             _end(self._children[name], signal.SIGKILL)
         self._start_broker()
@@ -315,7 +325,8 @@ def _must_be_free(address: str) -> None:
                 if time.monotonic() > deadline:
                     raise CannotStart(
                         f"{address} is taken: stop what listens there, or choose another "
-                        "(TIERFOLD_BROKER, TIERFOLD_REDIS, TIERFOLD_PORT)"
+                        "(TIERFOLD_BROKER, TIERFOLD_REDIS, TIERFOLD_PORT, "
+                        "TIERFOLD_CONSOLE_PORT)"
                     ) from error
                 time.sleep(0.2)
 

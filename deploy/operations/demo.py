@@ -13,16 +13,18 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from deploy.embedded.supervisor import running
+from deploy.console.links import make_link
+from deploy.embedded.supervisor import running, starting
 from deploy.operations.feed import feed_all
 from deploy.operations.summary import some_customers, summary, wait_until_ready, wait_until_settled
 from deploy.settings import Settings
 from deploy.terminal import errors, progress, show
-from streams.publish.bulk_feed import written
-from streams.sources.synth import Bank, synth
+from domain.access.roles import Caller
+from streams.sources.synth import Bank
+from streams.sources.synth.sent import sent
 
 SHOWN = ("100000", "100001", "100100")
-"""Two of the rich, who come first, and one of the others."""
+"""Two of the rich, a couple of whom one has bought a flat, and one of the others."""
 
 ASKED = (
     ("channel", f"/v1/customers/{SHOWN[0]}/next-best-offer"),
@@ -38,7 +40,7 @@ def run_demo(settings: Settings, bank: Bank, *, leave: bool, as_json: bool) -> N
     signal, or leave.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    errors.print("Starting broker, Redis, intake, agents, lookups, guard and notary.")
+    errors.print(starting(settings))
     with suppress(KeyboardInterrupt), running(settings) as stack:
         stop = threading.Event()
         watcher = threading.Thread(target=stack.watch, args=(stop,), daemon=True)
@@ -60,7 +62,7 @@ def _show_bank(settings: Settings, bank: Bank, *, as_json: bool) -> None:
     errors.print("Feeding the synthetic bank.")
     started = time.monotonic()
     with progress("safe in the journal") as advance:
-        fed = feed_all(settings, written(synth(bank)), advance)
+        fed = feed_all(settings, sent(bank), advance)
     errors.print("Waiting until all of it is folded.")
     asyncio.run(wait_until_settled(settings))
     report = asyncio.run(_report(settings, fed["sent"], time.monotonic() - started))
@@ -116,3 +118,12 @@ def _print(report: dict[str, Any], settings: Settings) -> None:
             soft_wrap=True,
             highlight=False,
         )
+    if settings.has_console:
+        link = make_link(
+            settings.console_links, settings.console_address, Caller("li", ("supervisor",))
+        )
+        console.print(
+            "Or look, in a browser; the link opens once, within ten minutes. "
+            "`tierfold console-link` makes others:"
+        )
+        console.print(f"  {link}", soft_wrap=True, highlight=False)

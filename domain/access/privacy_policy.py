@@ -220,7 +220,9 @@ def _masked_within(wherever: Mapping[str, Classed], value: Any, name: str) -> An
     if isinstance(value, Mapping):
         return {key: _masked_within(wherever, each, key) for key, each in value.items()}
     return (
-        [_masked_within(wherever, each, "") for each in value] if isinstance(value, list) else value
+        [_masked_within(wherever, each, "") for each in value]
+        if isinstance(value, list | tuple)
+        else value
     )
 
 
@@ -231,12 +233,20 @@ def _masked(mask: Mask, value: Any) -> Any:
         return _under_ends(value)
     if isinstance(value, Mapping):
         return {
-            name: _masked(mask, each) if value.keys() != FACT or name == "value" else each
+            _name(mask, name): _masked(mask, each)
+            if value.keys() != FACT or name == "value"
+            else each
             for name, each in value.items()
         }
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_masked(mask, each) for each in value]
     return MASKS[mask](str(value))
+
+
+def _name(mask: Mask, name: str) -> str:
+    """A name as it is shown: the value of a category stands in its name."""
+    kind, is_category, value = name.partition("=")
+    return f"{kind}={MASKS[mask](value)}" if is_category and mask == "hidden" else name
 
 
 def _under_ends(states: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,9 @@ from domain.envelope import Proposed
 from domain.event import Role
 
 ROLES: tuple[Role, ...] = get_args(Role)
+MACHINES: tuple[Role, ...] = ("core", "channel", "modeller")
+"""Roles of systems alone; all others may be a person's."""
+PEOPLE: tuple[Role, ...] = tuple(role for role in ROLES if role not in MACHINES)
 ACCESSES = "tierfold/access"
 """The source of looks."""
 ANYBODY = "*"

@@ -32,7 +32,10 @@ from domain.event import (
     unsaid,
 )
 
-FeatureName = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_.\-=]+$")]
+FeatureName = Annotated[
+    str, StringConstraints(max_length=64, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$")
+]
+"""Any text of one line."""
 FeatureValue = Annotated[int, Field(ge=-(10**12), le=10**12)]
 Features = Annotated[dict[FeatureName, FeatureValue], Field(max_length=200)]
 """What was known at the time of a decision, as whole numbers; a category is `name=value` with 1."""
@@ -223,12 +226,13 @@ class ExampleLabelled(Interaction):
     One example for its model.
 
     `propensity` and `score` are what the model said then, calibrated and before; `model` is its
-    name and the version of the last example that it had learnt from.
+    name and the version of the last example that it had learnt from. A modeller may hand in others,
+    of any model: what is known of whom, and what came of it.
     """
 
     concerns = ("model",)
     whom = "customer"
-    senders = NOBODY
+    senders = ("modeller",)
     offer: Identifier
     decision: Identifier
     customer: Stream

@@ -239,6 +239,16 @@ class TierPolicy(BaseModel):
         }
         return (*self.measures, *sorted(wanted - self.measures.keys()))
 
+    @property
+    def amounts(self) -> dict[str, str]:
+        """Of the quantities that are asked, those that are amounts, and in which currency."""
+        return {name: self.currency for name in self.asked if self.is_money(name)}
+
+    @property
+    def names(self) -> dict[str, dict[str, str]]:
+        """What each tier is called, by language."""
+        return {tier.tier: tier.name for tier in self.tiers}
+
     def thresholds(self) -> list[Threshold]:
         """What each tier asks of quantities, from the lowest tier."""
         return [

@@ -1,6 +1,7 @@
 """How does one event change the facts that are known of a customer?
 
-Profile, ledger and months, without any rule, and which other numbers are the same person's.
+Profile, ledger and months, without any rule, which other numbers are the same person's, and what
+the customer went through.
 
 The ledger turns events into a row of facts at each month's end; the rows, and what was set by hand,
 make the tier, in a group of its own. So a change of rule never touches these.
@@ -26,16 +27,17 @@ from projections.customers.identity import HEARD, IDENTITY
 from projections.customers.identity import evolve as evolve_identity
 from projections.customers.reactions import after_month_end, react
 from projections.customers.states import Facts
+from projections.feedback import experience
 from projections.projection import Group, Run
 
 
 def evolve(facts: Facts, event: Recorded) -> Facts:
-    """Profile, ledger and months after one more event.
+    """All facts after one more event.
 
     A month that the bank had closed before the customer came is closed too late for any household:
     it counts for the customer alone.
     """
-    who, books, closed, identity = facts
+    who, books, closed, identity, lived = facts
     if isinstance(event.data, OfferDecided):
         return facts
     if isinstance(event.data, HEARD):
@@ -47,7 +49,8 @@ def evolve(facts: Facts, event: Recorded) -> Facts:
     for row in rows:
         wholes = counted_on(who.memberships, last_day(row.month)) if row.month in ended else {}
         closed = months.evolve(closed, changed(row, traits=profile.traits(who), wholes=wholes))
-    return Facts(profile.evolve(who, event), books, closed, identity)
+    lived = experience.evolve(lived, event)
+    return Facts(profile.evolve(who, event), books, closed, identity, lived)
 
 
 def _restated(facts: Facts, said: MonthsRestated, version: int) -> Facts:
@@ -93,10 +96,10 @@ IGNORED = type_keys(OfferDecided)
 there are questions.
 """
 CUSTOMERS = Group(
-    "customers@4",
+    "customers@5",
     ("customer",),
     Facts,
-    (profile.PROFILE, ledger.LEDGER, months.MONTHS, IDENTITY),
+    (profile.PROFILE, ledger.LEDGER, months.MONTHS, IDENTITY, experience.EXPERIENCE),
     evolve,
     is_broadcast=ends_a_month,
     react=react,

@@ -17,6 +17,7 @@ from projections.bank.day_end import months_ended
 from projections.customers.identity import tells, tells_memberships
 from projections.customers.states import Facts
 from projections.models import forecast
+from projections.models.forecast import Known
 
 
 def react(stream: str, before: Facts, after: Facts, event: Recorded) -> Iterable[Proposed]:
@@ -34,7 +35,11 @@ def react(stream: str, before: Facts, after: Facts, event: Recorded) -> Iterable
         closed = rows.keys() - before.months.rows.keys()
         reports = reported(stream, {month: rows[month] for month in closed}, after.identity, event)
         return chain(
-            reports, *(forecast.examples(stream, rows, month, event) for month in sorted(closed))
+            reports,
+            *(
+                forecast.examples(stream, Known(rows, after.experience), month, event)
+                for month in sorted(closed)
+            ),
         )
     return ()
 

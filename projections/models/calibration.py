@@ -19,13 +19,17 @@ WIDTH = 0.25
 """Of a bin, in log-odds."""
 ENDS = 40
 """Bins on each side of even odds."""
-HALF_LIFE = 1_000
+HALF_LIFE = 3_000
 """Answers after which one counts for half."""
-OWN_WORD = 50.0
-"""Answers' worth of the model's own word in each bin."""
+OWN_WORD = 400.0
+"""Answers' worth of the model's own word in each bin: a curve that turns quickly with the answers
+ranks those of one day unlike.
+"""
+FEW = 20.0
+"""Answers that a bin weighs beside its own where bins are pooled: an empty one follows others."""
 ALIKE = 8
 """Bins on each side of a score whose answers are evidence for it."""
-RISE = 0.1
+RISE = 0.05
 """The share of the model's own word in each probability, so that the curve rises strictly."""
 FADING = 0.5 ** (1 / HALF_LIFE)
 
@@ -122,7 +126,7 @@ def curve(counts: Counts) -> Curve:
     yes, no = counts.yes.get, counts.no.get
     bins = [(yes(name, 0.0), no(name, 0.0), own) for name, own in OWN]
     weighed = [
-        ((one + own) / (one + other + OWN_WORD), one + other + OWN_WORD) for one, other, own in bins
+        ((one + own) / (one + other + OWN_WORD), one + other + FEW) for one, other, own in bins
     ]
     return Curve(tuple(pooled(weighed)), tuple(one + other for one, other, _ in bins))
 

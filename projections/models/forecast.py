@@ -1,16 +1,17 @@
 """What may come: does a customer leave, what will they want, what will they hold, and is what flows
 unlike them?
 
-From the rows of months alone. Leaving and wanting are learnt by the same models as the answers to
-offers, from months that have ended: one customer in twenty is an example each month, whoever it is,
-so that what is learnt is as frequent as it is.
+From the rows of months, complaints and scores. Leaving and wanting are learnt by the same models as
+the answers to offers, from months that have ended: one customer in ten or in twenty-five is an
+example each month, whoever it is, so that what is learnt is as frequent as it is.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
 from itertools import pairwise
 from statistics import median
-from typing import get_args
+from typing import NamedTuple, get_args
 
 from domain.accounts.monthly_facts import MonthlyFacts
 from domain.buckets import of_thousand
@@ -19,6 +20,7 @@ from domain.envelope import Proposed, Recorded, following
 from domain.event import AssetClass
 from domain.offers.catalogue import FORESIGHT
 from domain.offers.events import ExampleLabelled, Features
+from projections.feedback.experience import Experience
 from projections.models.learner import Learnt
 from projections.models.propensity import shared
 
@@ -26,11 +28,17 @@ CHURN = f"{FORESIGHT}churn"
 AHEAD = 3
 """Months ahead of which a leaving is foreseen."""
 LEFT = 10
-"""A customer has left who holds less than one part in so many of what they held, and was not there
-for these months.
+"""A customer has left who said so, or who holds less than one part in so many of what they held,
+and was not there for the last but one and the last of these months.
 """
-SAMPLED = 50
-"""Customers of a thousand who are examples each month."""
+SAMPLED, SAMPLED_OF_CHURN = 40, 100
+"""Customers of a thousand who are examples each month: of wanting, and of leaving."""
+LATELY = 3
+"""Months whose complaints and scores may still weigh."""
+SCORES = ((6, "detractor"), (8, "passive"), (10, "promoter"))
+"""What a score of a survey says, up to each: as the Net Promoter Score has it (Reichheld 2003)."""
+USUAL = 6
+"""Months before one that say what usually comes in."""
 DAMPED = 2
 """Of the usual change of a balance, one part in so many is foreseen for the next month."""
 SPAN = 12
@@ -47,15 +55,26 @@ FORESEEN = (CHURN, *DEMAND.values())
 Rows = Mapping[Month, MonthlyFacts]
 
 
+class Known(NamedTuple):
+    """What is known of a customer: the rows of months, and what they went through."""
+
+    rows: Rows
+    experience: Experience
+
+
 @dataclass(frozen=True)
 class Chance:
     """How likely something is, and the features that speak most for it.
 
-    None while no model has learnt it.
+    None while no model has learnt it. `intercept`, the log-odds of whom nothing is known, and what
+    each feature counts in `terms` add up to the `score`, the log-odds before calibration.
     """
 
     probability: float | None
     reasons: tuple[str, ...] = ()
+    score: float | None = None
+    intercept: float | None = None
+    terms: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -94,11 +113,12 @@ class Foresight:
 
 
 def foresee(
-    rows: Rows, models: Mapping[str, Learnt], key: bool, risky_permille: int, currency: str
+    who: Known, models: Mapping[str, Learnt], key: bool, risky_permille: int, currency: str
 ) -> Foresight:
     """What may come of a customer; whoever is `key` is at risk from a probability of leaving on."""
+    rows = who.rows
     last = max(rows, default=None)
-    known = month_features(rows, last) if last else None
+    known = month_features(who, last) if last else None
     churn = _chance(models[CHURN], known)
     demand: dict[str, Chance] = {
         name: _chance(models[DEMAND[name]], known)
@@ -109,49 +129,122 @@ def foresee(
     return Foresight(churn, risky, demand, expected(rows, currency), unlike(rows, currency))
 
 
-def examples(stream: str, rows: Rows, closed: Month, event: Recorded) -> Iterator[Proposed]:
-    """What a month that ended teaches of the months before it."""
-    if of_thousand(f"{stream}/{closed}") >= SAMPLED:
-        return
-    before = month_before(closed)
-    if before in rows:
-        for name in CLASSES:
+def examples(stream: str, who: Known, closed: Month, event: Recorded) -> Iterator[Proposed]:
+    """What a month that ended teaches of the months before it, where the customer is in the
+    sample.
+    """
+    learn = learning(stream, closed)
+    for name, example in taught(stream, who, closed, event.business_date, learn):
+        yield following(event, "foresight", f"model:{name}", example, about=f"{stream}/{name}")
+
+
+def learning(stream: str, closed: Month) -> tuple[str, ...]:
+    """The models that learn from a customer at a month's end."""
+    place = of_thousand(f"{stream}/{closed}")
+    if place < SAMPLED:
+        return FORESEEN
+    return (CHURN,) if place < SAMPLED_OF_CHURN else ()
+
+
+def taught(
+    stream: str, who: Known, closed: Month, day: date, names: Collection[str] = FORESEEN
+) -> Iterator[tuple[str, ExampleLabelled]]:
+    """What came of what was known, by the name of its model, for those models."""
+    for name, known, came in _came_of(who, closed, names):
+        yield (
+            name,
+            ExampleLabelled(
+                offer=name,
+                decision=f"month/{day}",
+                customer=stream,
+                features=known,
+                accepted=came,
+            ),
+        )
+
+
+def _came_of(
+    who: Known, closed: Month, names: Collection[str]
+) -> Iterator[tuple[str, Features, bool]]:
+    rows, before = who.rows, month_before(closed)
+    wanted = [name for name in CLASSES if DEMAND[name] in names]
+    if before in rows and wanted:
+        known = month_features(who, before)
+        for name in wanted:
             if not _held(rows[before], name):
-                yield _example(
-                    DEMAND[name],
-                    stream,
-                    month_features(rows, before),
-                    _held(rows[closed], name),
-                    event,
-                )
-    then = closed
-    for _ in range(AHEAD):
-        then = month_before(then)
-    if then in rows and _total(rows[then]) > 0:
-        left = _total(rows[closed]) * LEFT < _total(rows[then]) and rows[closed].streak <= -AHEAD
-        yield _example(CHURN, stream, month_features(rows, then), left, event)
+                yield DEMAND[name], known, _held(rows[closed], name)
+    then, left = _ago(closed, AHEAD), who.experience.left
+    if CHURN in names and then in rows and _total(rows[then]) > 0 and not (left and left <= then):
+        yield CHURN, month_features(who, then), _leaves(who, then, closed)
 
 
-def month_features(rows: Rows, month: Month) -> Features:
+def _leaves(who: Known, then: Month, closed: Month) -> bool:
+    if who.experience.left is not None and who.experience.left <= closed:
+        return True
+    faded = _total(who.rows[closed]) * LEFT < _total(who.rows[then])
+    return faded and who.rows[closed].streak <= 1 - AHEAD
+
+
+def month_features(who: Known, month: Month) -> Features:
     """What was known of a customer at a month's end, as whole numbers.
 
-    Amounts by their number of bits.
+    Amounts by their number of bits; a fall by how many bits less there is than usual.
     """
+    rows = who.rows
     facts, before = rows[month], rows.get(month_before(month))
     change = _total(facts) - _total(before) if before else 0
     numbers = {
-        "assets-bits": max(_total(facts), 0).bit_length(),
-        "more-bits": max(change, 0).bit_length(),
-        "less-bits": max(-change, 0).bit_length(),
+        "assets-bits": _bits(_total(facts)),
+        "more-bits": _bits(change),
+        "less-bits": _bits(-change),
         "transactions": facts.transactions,
         "active-days": facts.active_days,
-        "in-bits": sum(facts.value_in.values()).bit_length(),
+        "in-bits": _came(facts),
         "out-bits": sum(facts.value_out.values()).bit_length(),
         "products": facts.products,
         "tenure-months": facts.tenure_months,
         "streak": facts.streak,
+        "assets-fell": max(0, _most(rows, month) - _bits(_total(facts))),
+        "in-fell": max(0, _usual_in(rows, month) - _came(facts)),
+        **_gone_through(who.experience, month),
     }
     return {**numbers, f"kind={facts.traits.kind or 'person'}": 1, f"month={int(month[5:])}": 1}
+
+
+def _gone_through(experience: Experience, month: Month) -> Features:
+    lived = experience.lately(month, _ago(month, LATELY - 1))
+    score = next((name for upto, name in SCORES if (lived.worst or 0) <= upto), "none")
+    return {
+        "complaints-lately": lived.complaints,
+        "refused-lately": lived.refused,
+        f"score={'none' if lived.worst is None else score}": 1,
+    }
+
+
+def _most(rows: Rows, month: Month) -> int:
+    """The bits of the most that was held at an end of the months before."""
+    earlier = [name for name in rows if _ago(month, LATELY) <= name < month]
+    return max((_bits(_total(rows[name])) for name in earlier), default=0)
+
+
+def _ago(month: Month, months: int) -> Month:
+    for _ in range(months):
+        month = month_before(month)
+    return month
+
+
+def _usual_in(rows: Rows, month: Month) -> int:
+    """The bits of what usually came in before a month."""
+    earlier = [name for name in sorted(rows) if name < month][-USUAL:]
+    return int(median(_came(rows[name]) for name in earlier)) if earlier else 0
+
+
+def _came(facts: MonthlyFacts) -> int:
+    return sum(facts.value_in.values()).bit_length()
+
+
+def _bits(amount: int) -> int:
+    return max(amount, 0).bit_length()
 
 
 def expected(rows: Rows, currency: str) -> Expected | None:
@@ -160,7 +253,7 @@ def expected(rows: Rows, currency: str) -> Expected | None:
     Give or take the median of how far off that was before.
     """
     months = sorted(rows)[-SPAN:]
-    closing = [_in(rows[month], currency) for month in months]
+    closing = [held_in(rows[month], currency) for month in months]
     if len(closing) < LEAST_MONTHS:
         return None
     changes = [after - before for before, after in pairwise(closing)]
@@ -199,18 +292,10 @@ def _chance(learnt: Learnt, known: Features | None) -> Chance:
     if known is None or learnt.ready is None or not learnt.ready.model.examples:
         return Chance(None)
     features = shared(known)
-    return Chance(learnt.ready.propensity(features)[0], learnt.ready.reasons(features)[:REASONS])
-
-
-def _example(name: str, stream: str, known: Features, happened: bool, event: Recorded) -> Proposed:
-    said = ExampleLabelled(
-        offer=name,
-        decision=f"month/{event.business_date}",
-        customer=stream,
-        features=known,
-        accepted=happened,
-    )
-    return following(event, "foresight", f"model:{name}", said, about=f"{stream}/{name}")
+    likely, score, _ = learnt.ready.propensity(features)
+    terms = dict(learnt.ready.terms(features))
+    speak_for = tuple(name for name, counts in terms.items() if counts > 0)[:REASONS]
+    return Chance(likely, speak_for, score, learnt.ready.model.intercept, terms)
 
 
 def _held(facts: MonthlyFacts, name: AssetClass) -> bool:
@@ -223,7 +308,8 @@ def _total(facts: MonthlyFacts | None) -> int:
     )
 
 
-def _in(facts: MonthlyFacts, currency: str) -> int:
+def held_in(facts: MonthlyFacts, currency: str) -> int:
+    """What a customer held in a currency at a month's end, loans apart, in minor units."""
     return sum(
         asset.closing
         for asset in facts.assets

@@ -13,5 +13,5 @@ def _evolve(states: Learning, event: Recorded) -> Learning:
 
 
 MODELS = Group(
-    "models@3", ("model",), Learning, (MODEL,), _evolve, type_keys(ExampleLabelled), react=react
+    "models@4", ("model",), Learning, (MODEL,), _evolve, type_keys(ExampleLabelled), react=react
 )

@@ -8,7 +8,7 @@ interrupted learns on exactly like one that was not.
 
 from collections import defaultdict
 from collections.abc import Iterable
-from math import fsum, isfinite, log
+from math import isfinite, log
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -18,13 +18,11 @@ from domain.fastcopy import changed
 from domain.offers.events import ExampleLabelled, Features
 from projections.models import calibration, drift
 from projections.models.propensity import (
-    CATEGORY,
-    LATE,
+    ROUGHLY,
     Model,
     Ready,
     Shared,
     Usual,
-    between,
     shared,
 )
 from projections.projection import Projection
@@ -33,11 +31,16 @@ from projections.store import StoredState
 if TYPE_CHECKING:
     from river import linear_model
 
-LEARNING_RATE = 0.07
+LEARNING_RATE = 0.1
 EPSILON = 1.0
 """What AdaGrad begins with for each weight.
 
 The first few examples of a rare category move it little.
+"""
+FADING = 0.5 ** (1 / 4_600)
+"""What is left of a weight's squares at each example that has its feature.
+
+Steps of AdaGrad never become so small that a taste that changes is not followed.
 """
 INTERCEPT_RATE = 0.01
 SLOWEST = 1 / 3_000
@@ -48,12 +51,7 @@ What numbers are usual may change.
 LEAST = 1e-6
 """No propensity is nearer to 0 or 1 when its loss is taken."""
 LATELY = 1 / 500
-"""The share of the latest example in the means of what was of late.
-
-The loss, and how late answers come.
-"""
-LONG = 1 / 5_000
-"""The share of the latest example in the mean of a weight, at least."""
+"""The share of the latest example in the mean of the loss, at least."""
 LARGEST = 1e6
 """No weight is larger in a model that has learnt from what there is."""
 
@@ -107,13 +105,11 @@ def _tried(ready: Ready | None) -> None:
     """
     assert ready is not None
     model = ready.model
-    if not model.weights.keys() == model.steady.keys() == model.had.keys():
-        raise ValueError("it has weights without means")
     everything = Shared(
-        tuple((name, 0) for name in model.usual), tuple((name, CATEGORY) for name in model.weights)
+        tuple((name, 0) for name in model.usual), tuple((name, ROUGHLY) for name in model.weights)
     )
     likely, score, answers = ready.propensity(everything)
-    small = all(abs(weight) <= LARGEST for weight in (ready.intercept, *ready.weights.values()))
+    small = all(abs(weight) <= LARGEST for weight in (model.intercept, *model.weights.values()))
     counted = (
         min(
             (
@@ -127,15 +123,7 @@ def _tried(ready: Ready | None) -> None:
         )
         >= 0
     )
-    counted = counted and min(model.had.values(), default=1) >= 1
-    if not (
-        small
-        and counted
-        and 0 <= model.steadiness <= 1
-        and 0 <= likely <= 1
-        and isfinite(score)
-        and isfinite(answers)
-    ):
+    if not (small and counted and 0 <= likely <= 1 and isfinite(score) and isfinite(answers)):
         raise ValueError("its numbers cannot be")
 
 
@@ -155,7 +143,7 @@ def _learnt(model: Model, example: ExampleLabelled, event: Recorded) -> Model:
     row = dict(
         sorted((*features.categories, *numbers))
     )  # always in one order: river's sum of floats depends on it
-    said, score = _as_decided(model, example, features)
+    said, score = as_decided(model, example, features)
     loss = -log(max(LEAST, said if example.accepted else 1 - said))
     share = max(LATELY, 1 / (model.examples + 1))
     return changed(
@@ -164,99 +152,38 @@ def _learnt(model: Model, example: ExampleLabelled, event: Recorded) -> Model:
         examples=model.examples + 1,
         accepted=model.accepted + example.accepted,
         usual=usual,
-        steadiness=between(model.steadiness, _lateness(model, example), share),
-        counts=calibration.counted(
-            model.counts, _calibrated_by(model, score, row), example.accepted
-        ),
+        counts=calibration.counted(model.counts, score, example.accepted),
         said=calibration.counted(model.said, calibration.log_odds(said), example.accepted),
-        loss=between(model.loss, loss, share),
+        loss=model.loss + (loss - model.loss) * share,
         window=drift.seen(model.window, loss),
         last=event.occurred_at,
     )
 
 
 def _regressed(model: Model, row: dict[str, float], *, answer: bool) -> Model:
-    """Weights and intercept after one more example, and the mean of each."""
+    """Weights and intercept after one more example."""
     regression = _regression(model, row)
     regression.learn_one(row, answer)
-    intercept, weights = (
-        float(regression.intercept),
-        {name: float(regression._weights[name]) for name in row},  # noqa: SLF001
-    )
-    had = {name: model.had.get(name, 0) + 1 for name in row}
-    steady = {
-        name: between(model.steady.get(name, 0.0), weight, max(LONG, 1 / had[name]))
-        for name, weight in weights.items()
-    }
+    weights = {name: float(regression._weights[name]) for name in row}  # noqa: SLF001
+    squares = {name: float(regression.optimizer.g2[name]) for name in row}
     return changed(
         model,
         weights={**model.weights, **weights},
-        squares={**model.squares, **{name: float(regression.optimizer.g2[name]) for name in row}},
-        steady={**model.steady, **steady},
-        had={**model.had, **had},
-        intercept=intercept,
-        steady_intercept=between(
-            model.steady_intercept, intercept, max(LONG, 1 / (model.examples + 1))
-        ),
+        squares={**model.squares, **squares},
+        intercept=float(regression.intercept),
     )
 
 
-def _as_decided(model: Model, example: ExampleLabelled, features: Shared) -> tuple[float, float]:
+def as_decided(model: Model, example: ExampleLabelled, features: Shared) -> tuple[float, float]:
     """The probability and the score when the offer was decided.
 
-    Where they are not known, what the model says now.
+    Where they are not known, or another model said them, what the model says now: so a new version
+    is not judged by what the one before it said.
     """
     said, score = example.propensity, example.score
-    if said is None or score is None:
-        now = _touched(model, features).said(features)
-        said, score = now[0] if said is None else said, now[1] if score is None else score
+    if said is None or score is None or not (example.model or "").startswith(f"{MODEL.key}/"):
+        return Ready(model).said(features)
     return said, score
-
-
-def _touched(model: Model, features: Shared) -> Ready:
-    """A model ready to answer one example, with no more of it than that touches."""
-    names = (name for name, _ in (*features.categories, *features.numbers))
-    return Ready(
-        changed(
-            model, weights={name: model.weights[name] for name in names if name in model.weights}
-        )
-    )
-
-
-def _calibrated_by(model: Model, score: float, row: dict[str, float]) -> float:
-    """The score under which an answer is counted.
-
-    That of then, and so far as answers come late that of the latest weights.
-
-    The score of then was of a model that is as old as the answer is late, and what it is asked for
-    next is as late again. What the model would say now, steady as it is, in its place was worse on
-    streams with jumps.
-    """
-    return between(
-        score,
-        fsum(
-            (
-                model.intercept,
-                *(model.weights.get(name, 0.0) * value for name, value in row.items()),
-            )
-        ),
-        model.steadiness,
-    )
-
-
-def _lateness(model: Model, example: ExampleLabelled) -> float:
-    """How late an answer is, from 0 to 1, by what was learnt since the offer was decided.
-
-    Where that is not known, as late as usual.
-
-    Versions of the stream are counted, not examples: forgetting leaves them as they were. A model
-    that knew nothing then may just not have been read.
-    """
-    name, _, version = (example.model or "").rpartition("/")
-    if not (name == MODEL.key and version.isdecimal() and int(version)):
-        return model.steadiness
-    since = max(0, model.version - int(version))
-    return since / (since + LATE)
 
 
 def _used_to(model: Model, features: Features) -> dict[str, Usual]:
@@ -283,7 +210,7 @@ def _regression(model: Model, row: Iterable[str]) -> "linear_model.LogisticRegre
     from river import linear_model, optim  # loaded when it is needed: most processes never do
 
     optimizer = optim.AdaGrad(LEARNING_RATE, eps=EPSILON)
-    optimizer.g2 = defaultdict(float, {name: model.squares.get(name, 0.0) for name in row})
+    optimizer.g2 = defaultdict(float, {name: FADING * model.squares.get(name, 0.0) for name in row})
     optimizer.n_iterations = model.examples
     regression = linear_model.LogisticRegression(
         optimizer, intercept_init=model.intercept, intercept_lr=INTERCEPT_RATE
@@ -292,4 +219,4 @@ def _regression(model: Model, row: Iterable[str]) -> "linear_model.LogisticRegre
     return regression
 
 
-MODEL = Projection("model", 3, Model(), evolve)
+MODEL = Projection("model", 4, Model(), evolve)

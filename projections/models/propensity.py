@@ -3,9 +3,8 @@
 Its numbers, what all models share of their work, and the answer.
 
 A number is seen by its deviations from what is usual, and roughly as a category; the score is
-calibrated by what came of scores like it. What was learnt of late tells most where answers come
-soon; where many examples are learnt between a decision and its answer, it is over before it is
-known, and the mean of what was learnt for long tells more.
+calibrated by what came of scores like it. An answer counts under the score that was said when the
+offer was decided: so what came late is calibrated for what will come as late.
 """
 
 from dataclasses import dataclass, field
@@ -22,16 +21,17 @@ INTERCEPT = -2.0
 """Of a model that has seen nothing: one in eight says yes."""
 BOUND = 4.0
 """Standard deviations beyond which a number tells no more."""
-CATEGORY = 0.7
-"""What a category counts, beside numbers of deviation one."""
+ROUGHLY = 0.3
+"""What a number that is told roughly counts, beside a category.
+
+A number that moves slowly names a period this way, not a customer.
+"""
+APART = "\t"
+"""Between a number's name and what it roughly is: no feature's name has it."""
 NARROWEST = 0.05
 """The least deviation, as a share of the mean.
 
 A number that hardly ever changed says little when it does.
-"""
-LATE = 500
-"""Examples learnt between a decision and its answer at which the means of weights
-count for half.
 """
 
 
@@ -68,8 +68,6 @@ class Model:
 
     What came of its scores, and whether its loss has changed.
 
-    `steady` has the mean of each weight over the last examples that had its feature, `had` how many
-    had it; `steadiness` is the share of these means in what is said, 0 where answers come at once.
     `version` is that of the last example in the model's stream. `counts` is by the score, for
     calibration; `said` by what was said when the offer was decided, for measuring; `loss` is the
     mean log-loss of that over the last examples or so.
@@ -81,11 +79,7 @@ class Model:
     usual: dict[str, Usual] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
     squares: dict[str, float] = field(default_factory=dict)
-    steady: dict[str, float] = field(default_factory=dict)
-    had: dict[str, int] = field(default_factory=dict)
     intercept: float = INTERCEPT
-    steady_intercept: float = INTERCEPT
-    steadiness: float = 0.0
     counts: Counts = field(default_factory=Counts)
     said: Counts = field(default_factory=Counts)
     loss: float = 0.0
@@ -103,6 +97,13 @@ class Shared(NamedTuple):
     categories: tuple[tuple[str, float], ...]
 
 
+class Term(NamedTuple):
+    """What a feature counts in a score, in log-odds."""
+
+    feature: str
+    counts: float
+
+
 class Ready:
     """A model made ready to answer: the weight of each feature, and the calibration curve."""
 
@@ -118,44 +119,40 @@ class Ready:
 
     def said(self, features: Shared) -> tuple[float, float]:
         """The calibrated probability of a yes, and the log-odds before calibration."""
-        weights, usual = self.weights, self._usual
-        terms = [self.intercept]
-        terms += [weights[name] * value for name, value in features.categories if name in weights]
-        terms += [
+        # exact, so that the order does not matter
+        score = fsum([self.model.intercept, *self._counts(features)])
+        return self._curve.at(score), score
+
+    def terms(self, features: Shared) -> tuple[Term, ...]:
+        """What each feature counts, the strongest first; with the intercept they add up to the
+        score.
+
+        What a number counts by itself and what it counts told roughly are one.
+        """
+        counted = dict[str, list[float]]()
+        for name, counts in zip(self._counted(features), self._counts(features), strict=True):
+            counted.setdefault(name.partition(APART)[0], []).append(counts)
+        terms = (Term(name, fsum(counts)) for name, counts in counted.items())
+        return tuple(sorted(terms, key=lambda term: (-abs(term.counts), term.feature)))
+
+    def _counts(self, features: Shared) -> list[float]:
+        """What everything that has a weight counts.
+
+        Without names: it is asked for each offer of each decision.
+        """
+        weights, usual = self.model.weights, self._usual
+        counts = [weights[name] * value for name, value in features.categories if name in weights]
+        counts += [
             weights[name] * apart(value, *usual[name])
             for name, value in features.numbers
             if name in usual
         ]
-        score = fsum(terms)  # exact, so that the order does not matter
-        return self._curve.at(score), score
+        return counts
 
-    def reasons(self, features: Shared) -> tuple[str, ...]:
-        """The features that speak for a yes, the strongest first."""
-        weights, usual = self.weights, self._usual
-        said = [(weights.get(name, 0.0) * value, name) for name, value in features.categories]
-        said += [
-            (weights[name] * apart(value, *usual[name]), name)
-            for name, value in features.numbers
-            if name in usual
-        ]
-        return tuple(name for weight, name in sorted(said, reverse=True) if weight > 0)
-
-    @cached_property
-    def intercept(self) -> float:
-        """The log-odds of whom nothing is known."""
-        return between(self.model.intercept, self.model.steady_intercept, self.model.steadiness)
-
-    @cached_property
-    def weights(self) -> dict[str, float]:
-        """What each feature counts.
-
-        So far from its latest weight towards the mean as answers come late.
-        """
-        model = self.model
-        return {
-            name: between(weight, model.steady[name], model.steadiness)
-            for name, weight in model.weights.items()
-        }
+    def _counted(self, features: Shared) -> list[str]:
+        """The names of what counts, in the same order."""
+        categories = [name for name, _ in features.categories if name in self.model.weights]
+        return categories + [name for name, _ in features.numbers if name in self._usual]
 
     @cached_property
     def _usual(self) -> dict[str, tuple[float, float]]:
@@ -202,30 +199,35 @@ def quality(model: Model) -> Quality:
     )
 
 
-def between(one: float, other: float, share: float) -> float:
-    """What lies between two numbers, at a share of the way.
-
-    >>> between(2.0, 4.0, 0.25)
-    2.5
-    """
-    return one + (other - one) * share
-
-
 def shared(features: Features) -> Shared:
     """What all models share of their work: a number is also a category, told roughly.
 
     A category is what it is.
     """
     numbers = tuple((name, value) for name, value in features.items() if "=" not in name)
-    categories = [(name, CATEGORY * value) for name, value in features.items() if "=" in name]
+    categories = [(name, float(value)) for name, value in features.items() if "=" in name]
     return Shared(
-        numbers, (*categories, *[(_roughly(name, value), CATEGORY) for name, value in numbers])
+        numbers, (*categories, *[(_roughly(name, value), ROUGHLY) for name, value in numbers])
     )
+
+
+def readable(name: str) -> str:
+    """What has a weight, as people read it.
+
+    >>> readable("age" + APART + "40"), readable("tier=gold")
+    ('age~40', 'tier=gold')
+    """
+    return name.replace(APART, "~")
+
+
+def weighed(name: str, weight: float) -> float:
+    """A weight as it counts: that of a number told roughly counts less."""
+    return ROUGHLY * weight if APART in name else weight
 
 
 @lru_cache(maxsize=1 << 16)
 def _roughly(name: str, value: int) -> str:
-    return f"{name}~{roughly(value)}"
+    return f"{name}{APART}{roughly(value)}"
 
 
 def roughly(value: int) -> int:

@@ -19,6 +19,7 @@ from projections.cases.complaints import CASES, Complaints, with_disputes
 from projections.customers.group import CUSTOMERS
 from projections.customers.life import LIFE, Life
 from projections.customers.profile import Profile, traits
+from projections.feedback.experience import Experience
 from projections.feedback.surveys import FEEDBACK, Surveys
 from projections.offers.group import REACTIONS
 from projections.offers.responses import Offers
@@ -54,6 +55,7 @@ class Customer:
     life: Life | None = None
     """None in a decision of a release that did not ask for it."""
     identity: Identity = field(default_factory=Identity)
+    experience: Experience = field(default_factory=Experience)
     numbers: tuple[str, ...] = ()
     """All numbers of a person who has several, the one that stays first."""
     looked_after_by: frozenset[str] = frozenset()
@@ -148,6 +150,7 @@ def customer_of(
         policy=first.policy,
         upto=upto,
         identity=facts.identity,
+        experience=facts.experience,
         stands=tiers.stands,
         precedence=tiers.precedence,
         scheme=first.scheme,

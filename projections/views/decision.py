@@ -31,6 +31,8 @@ MEDIA = {"sms": "phone", "call": "phone", "email": "email", "social": "wechat"}
 """By outbound channel, the medium of the address that it needs; a push goes to the app."""
 PERSONAL = ("profiling", "financial-marketing")
 """The purposes without which nothing that is known of a customer ranks their offers."""
+NOT_PERSONALISED = "asked for without personalisation"
+UNREADABLE = "a model cannot be read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def decide_offer(
     passed, dropped = _sifted(asking, arm)
     positions = {f"model:{offer.offer}": models[offer.offer].upto for offer in passed}
     broken = {offer.offer: why for offer in passed if (why := models[offer.offer].broken)}
-    by_value = unasked or ("a model cannot be read" if broken else None)
+    by_value = unasked or (UNREADABLE if broken else None)
     if broken and arm == "eligible":
         passed, dropped = _sifted(asking, "usual")
     seen = {} if unasked else features(customer, asked.channel, asked.now.date())
@@ -277,7 +279,7 @@ def _sifted(asking: Asking, arm: Arm) -> tuple[list[Offer], list[Dropped]]:
 def _impersonal(asking: Asking, asked: Asked) -> str | None:
     """Why nothing that is known of the customer may rank their offers; None if it may."""
     if not asked.personalised:
-        return "asked for without personalisation"
+        return NOT_PERSONALISED
     return next(
         (f"no consent to {purpose}" for purpose in PERSONAL if not asking.agreed(purpose)), None
     )

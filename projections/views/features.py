@@ -10,9 +10,9 @@ from datetime import date
 
 from domain.accounts.monthly_facts import MonthlyFacts
 from domain.offers.events import Features
+from projections.models.reasons import UNSEEN
 from projections.views.customer import Customer
 
-UNSEEN = 365
 LONGEST = 50
 """Characters of a tier's name in a feature's."""
 

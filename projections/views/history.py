@@ -16,6 +16,7 @@ from projections.cases import complaints
 from projections.cases.complaints import COMPLAINTS, Complaints, with_disputes
 from projections.customers import group
 from projections.customers.states import Facts
+from projections.feedback.experience import EXPERIENCE
 from projections.offers.responses import Offers
 from projections.projection import Group
 from projections.rollout.versions import Rules
@@ -98,6 +99,7 @@ def customer_then(stream: str, states: History, rules: Rules) -> Customer:
         policy=first.policy,
         complaints=states.complaints,
         identity=facts.identity,
+        experience=facts.experience,
         stands=tiers.stands,
         precedence=tiers.precedence,
         scheme=first.scheme,
@@ -115,6 +117,7 @@ def as_shown(who: Customer) -> dict[str, Any]:
         "ledger": who.ledger,
         MONTHS.name: who.months if who.numbers else Months(dict(who.rows)),
         "identity": who.identity,
+        EXPERIENCE.name: who.experience,
         COMPLAINTS.name: who.complaints,
         **{standing.tier_under(each.policy).name: each.standing for each in who.stands},
     }

@@ -26,6 +26,7 @@ from projections.customers.one_person import (
     profile_together,
 )
 from projections.customers.states import Facts
+from projections.feedback.experience import experience_together
 from projections.households.totals import WHOLE, CustomerGroup
 from projections.offers.one_person import offers_together
 from projections.tiering.standing import standing_together
@@ -134,6 +135,7 @@ def person_of(
         ),
         life=life_together(lives) if lives else None,
         identity=identity,
+        experience=experience_together([one.experience for one in each]),
         numbers=tuple(one.stream for one in each),
         looked_after_by=frozenset().union(*(one.managers for one in each)),
     )

@@ -65,7 +65,9 @@ class Answer:
     assessed one takes effect), `assessed_since` that of the assessed one. `waiting` says through
     which month assessments wait for the customer's household or company group. `months` has the
     last months that ended. `scheme` is the one whose tier counts, and `because` says why; `schemes`
-    has the tier in each that covers the customer, where there are several. Who is covered by none
+    has the tier in each that covers the customer, where there are several. `amounts` has the
+    currency of each quantity that is an amount, all others are counts; `tiers` has what each tier
+    is called. Who is covered by none
     stands in no tier.
     """
 
@@ -87,6 +89,8 @@ class Answer:
     scheme: str | None
     because: tuple[str, ...]
     schemes: dict[str, str]
+    amounts: dict[str, str]
+    tiers: dict[str, dict[str, str]]
 
 
 def answer(customer: Customer, today: date) -> Answer:
@@ -121,6 +125,8 @@ def answer(customer: Customer, today: date) -> Answer:
         scheme=customer.scheme,
         because=customer.because,
         schemes=customer.tiers(today),
+        amounts=policy.amounts,
+        tiers=policy.names,
     )
 
 

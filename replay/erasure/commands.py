@@ -4,14 +4,23 @@ Their key first, then all that was made of what it opened; with a certificate of
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from domain.access.events import REGISTER, RestrictionLifted, SubjectForgotten, SubjectRestricted
 from domain.envelope import Proposed
-from projections.redis import RedisStore
+from projections.redis import RedisError, RedisStore
 from projections.registry import Present
 from replay.erasure.persons import ever_linked, named_by_others
 from replay.erasure.refold import customer_groups_of, forget, found_wrong, models_of
@@ -27,6 +36,7 @@ HEARD = 2.5
 opened by it.
 """
 PATIENCE = 60.0
+TOLD_EVERY = 5.0
 LARGE = 1_000_000
 SOURCE = "tierfold/privacy"
 Done = type[SubjectForgotten] | type[SubjectRestricted] | type[RestrictionLifted]
@@ -116,6 +126,11 @@ async def erase(deps: ErasureDependencies, order: Order) -> Certificate:
     Whoever is stopped in between begins again: what is destroyed already stays so, and the register
     knows the rest.
     """
+    async with _amending(deps.store):
+        return await _erased(deps, order)
+
+
+async def _erased(deps: ErasureDependencies, order: Order) -> Certificate:
     keyring, subjects, register = deps.keyring, order.subjects, deps.register
     named = named_by_others(deps.for_auditors, subjects)
     register.add(_groups_of(deps, order), order.at, order.by, order.reason)
@@ -156,24 +171,21 @@ async def restrict(deps: ErasureDependencies, order: Order) -> Certificate:
     """Let nobody but auditors read what is known of customers, as long as the law asks that
     it is kept.
     """
-    deps.keyring.restrict(order.subjects)
     places = {
         "journal": "sealed, for auditors only; what comes for them goes on being recorded so",
         "keys": "kept, for auditors only",
     }
-    return await _everywhere(deps, order, _all_groups(deps, order), SubjectRestricted, places)
+    async with _amending(deps.store):
+        deps.keyring.restrict(order.subjects)
+        return await _everywhere(deps, order, _all_groups(deps, order), SubjectRestricted, places)
 
 
 async def lift(deps: ErasureDependencies, order: Order) -> Certificate:
     """Let what is known of restricted customers be read and used as before."""
-    deps.keyring.lift(order.subjects)
-    return await _everywhere(
-        deps,
-        order,
-        _all_groups(deps, order),
-        RestrictionLifted,
-        {"journal": "open again", "keys": "for every process"},
-    )
+    places = {"journal": "open again", "keys": "for every process"}
+    async with _amending(deps.store):
+        deps.keyring.lift(order.subjects)
+        return await _everywhere(deps, order, _all_groups(deps, order), RestrictionLifted, places)
 
 
 def _groups_of(deps: ErasureDependencies, order: Order) -> dict[str, set[str]]:
@@ -213,9 +225,7 @@ async def _everywhere(
     )
     present = await deps.present()
     states = 0
-    for _ in range(
-        2
-    ):  # whoever opened something by a key just before it went has folded it by then
+    for _ in range(2):  # whoever began to fold what a key had opened has saved it by then
         await asyncio.sleep(HEARD)
         states = max(states, await forget(deps.store, journal, present, order.subjects, touched))
     places["read models"] = (
@@ -230,6 +240,24 @@ async def _everywhere(
     ]
     places["record"] = await _journalled(deps, order, done)
     return certificate
+
+
+@asynccontextmanager
+async def _amending(store: RedisStore) -> AsyncIterator[None]:
+    """Say again and again that states follow keys, so that nobody takes them for tampered with."""
+
+    async def tell() -> None:
+        while True:
+            with suppress(RedisError):
+                await store.amend_for_keys()
+            await asyncio.sleep(TOLD_EVERY)
+
+    telling = asyncio.create_task(tell())
+    await asyncio.sleep(0)  # it has told once before a key is changed
+    try:
+        yield
+    finally:
+        telling.cancel()
 
 
 def _events(journal: Journal, subjects: Sequence[str]) -> Iterator[int]:

@@ -3,10 +3,10 @@
 Looks from the access journal, and decisions what to offer, which are looks too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from heapq import merge
-from typing import NamedTuple
+from heapq import merge, nlargest
+from typing import Any, NamedTuple
 
 from domain.access.events import DataLookedUp
 from domain.access.roles import access_stream
@@ -26,6 +26,20 @@ class Looked(NamedTuple):
 def accesses_of(journal: Journal, stream: str) -> Iterator[Looked]:
     """Every look at a customer, household or company group, by the time of it."""
     return merge(_looks(journal, stream), _decisions(journal, stream), key=lambda each: each.at)
+
+
+def latest_accesses(
+    journal: Journal, streams: Iterable[str], before: datetime | None, limit: int
+) -> list[Looked]:
+    """The last looks at somebody with these numbers before a moment, the newest first."""
+    every = (each for stream in streams for each in accesses_of(journal, stream))
+    earlier = (each for each in every if before is None or each.at < before)
+    return nlargest(limit, earlier, key=lambda each: each.at)
+
+
+def as_told(looked: Looked) -> dict[str, Any]:
+    """A look, as it is told: when, who, as what, for what, which question, about whom."""
+    return {"at": looked.at.isoformat(), **looked.look.model_dump(mode="json")}
 
 
 def _looks(journal: Journal, about: str) -> Iterator[Looked]:

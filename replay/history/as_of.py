@@ -151,7 +151,7 @@ def together_as_of(
     month = min([*opened, *([month_of(occurred)] if occurred else [])], default="")
     members: dict[str, Member] = {}
     day = occurred or date.max
-    for stream, (who, books, closed, identity) in then.items():
+    for stream, (who, books, closed, identity, _) in then.items():
         own, numbers = counted_on(who.memberships, day), numbers_of(identity, stream)
         share = counted_by_kin(own, identity, numbers, day).get(whole)
         if share is not None and books.since is not None:

@@ -85,7 +85,8 @@ class Explanation:
     `numbers` has all of a person who has several, the one that stays first.
 
     Where several schemes are live, `schemes` has the tier in each, and `because` says why this
-    `scheme` counts. Where none does, there is no tier.
+    `scheme` counts. Where none does, there is no tier. `amounts` has the currency of each quantity
+    that is an amount, and `tiers` what each tier is called.
     """
 
     customer: str
@@ -101,6 +102,8 @@ class Explanation:
     scheme: str | None = RETAIL
     because: tuple[str, ...] = ()
     schemes: dict[str, str] = field(default_factory=dict)
+    amounts: dict[str, str] = field(default_factory=dict)
+    tiers: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The explanation with the last assessment first, as a person reads it."""
@@ -211,6 +214,8 @@ def _explanation(who: Customer, stream: str, on: date, found: Sequence[Assessmen
         assessments=tuple(in_force) if covered else (),
         scheme=who.scheme,
         because=who.because,
+        amounts=who.policy.amounts,
+        tiers=who.policy.names,
     )
 
 

@@ -38,6 +38,7 @@ from projections.views.decision import Asked, Household, decide_offer, with_prob
 from projections.views.history import customers_under
 from projections.views.person import person_of
 from replay.history.as_of import as_of, history
+from replay.history.because import Because, because
 from replay.history.person import wholes_then
 from streams.broker.routing import shard_of
 from streams.folds.active_groups import decided as versions_of
@@ -101,6 +102,15 @@ class Remade:
     in_full: dict[str, Any]
 
 
+class Explained(NamedTuple):
+    """A decision made again, and why each of its candidates stands in its place, the first
+    first.
+    """
+
+    remade: Remade
+    because: tuple[Because, ...]
+
+
 class Situation(NamedTuple):
     """What a decision was made from, beside the catalogue and the models."""
 
@@ -162,9 +172,7 @@ class Decisions:
         Raises `Unknown` where the journal does not have what it was decided by, any more or at all.
         """
         decided = _decision(event)
-        catalogue = self._catalogues.get(decided.catalogue)
-        if catalogue is None:
-            raise Unknown(f"the journal does not have the catalogue {decided.catalogue}")
+        catalogue = self._catalogue(decided)
         customer, households, asked = self.situation(event)
         models = {offer.offer: self._model(offer.offer, decided) for offer in catalogue.offers}
         made = decide_offer(customer, households, catalogue, models, asked)
@@ -188,6 +196,26 @@ class Decisions:
         ):
             raise Forgotten(f"{', '.join(gone)} had learnt from customers who were forgotten since")
         return remade
+
+    def explained(self, event: Recorded) -> Explained:
+        """Decide once more, and say why each candidate stands in its place.
+
+        Nothing is said of a record that does not come out the same: it would add up to nothing.
+        Raises `Unknown` as `again` does.
+        """
+        remade, decided = self.again(event), _decision(event)
+        if not remade.equal:
+            return Explained(remade, ())
+        catalogue = self._catalogue(decided)
+        full = in_full(decided, catalogue)
+        models = {each.offer: self._model(each.offer, decided) for each in full.candidates}
+        return Explained(remade, because(full, catalogue, models))
+
+    def _catalogue(self, decided: OfferDecided) -> Catalogue:
+        catalogue = self._catalogues.get(decided.catalogue)
+        if catalogue is None:
+            raise Unknown(f"the journal does not have the catalogue {decided.catalogue}")
+        return catalogue
 
     def situation(self, event: Recorded) -> Situation:
         """What a decision was made from; raises `Unknown` as `again` does."""

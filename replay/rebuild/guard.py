@@ -41,8 +41,10 @@ others have more urgent work.
 """
 SETTLING = 20.0
 """Seconds in which states follow keys that were destroyed, restricted or lifted."""
-LOOKS = 5
-"""How often a state is looked at again while keys change; what is found after that is told."""
+UNSETTLED = 600.0
+"""Seconds of a round for which states are looked at again while keys change; what is found then is
+told.
+"""
 UNHEARD = -1
 BEHIND = 1_000
 """Events that a group is behind its shard, from which on that is so."""
@@ -85,6 +87,7 @@ class Guard:
         self._busy = True
         self._changes = UNHEARD
         self._changed = -SETTLING
+        self._waited = 0.0
 
     async def run(self) -> None:
         """Go round until cancelled; a dependency that is down is waited for."""
@@ -97,7 +100,7 @@ class Guard:
                 await asyncio.sleep(AT_LEAST)
 
     async def _round(self) -> None:
-        begun, self._now = time.monotonic(), set()
+        begun, self._now, self._waited = time.monotonic(), set(), 0.0
         await self._keys_change()
         heads = await self._heads()
         work = _Work()
@@ -171,18 +174,22 @@ class Guard:
     ) -> AsyncIterator[list[Finding]]:
         """What is found wrong with states, one stream after the other.
 
-        Keys that were destroyed or restricted a moment ago take the states made by them along, a
-        little later. What is found then is looked at once more, and again where keys have changed
-        meanwhile: the same one may be restricted, and lifted behind that.
+        Keys that were destroyed, restricted or lifted take the states made by them along, a little
+        later. What is found then is looked at again until that is over: the same one may be
+        restricted, and lifted behind that.
         """
         present = self._register.last
         async for _, findings in states_verified(
             self._store, self._journal, present, group, shard, streams
         ):
-            looks = 0
-            while findings and looks < LOOKS and await self._keys_change():
+            while (
+                findings
+                and self._waited < UNSETTLED
+                and (await self._keys_change() or await self._store.is_amended_for_keys())
+            ):
                 await asyncio.sleep(SETTLING)
-                looks += 1
+                self._waited += SETTLING
+                await self._tell()
                 again = [findings[0].where.rpartition(" ")[2]]
                 findings = [  # noqa: PLW2901 - what still is so
                     each

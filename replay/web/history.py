@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Query, Request, Response
 
@@ -11,11 +11,12 @@ from domain.envelope import Recorded
 from domain.tiering.policy import TierPolicy
 from projections.rollout.versions import Rules
 from projections.views.customer import asked_as
-from replay.erasure.persons import all_numbers
+from replay.erasure.persons import all_numbers, is_known
+from replay.history.access_log import as_told, latest_accesses
 from replay.history.as_of import together_as_of
 from replay.history.explain import NoScheme, explain
 from replay.history.person import person_as_of
-from replay.history.redecide import Decisions, Forgotten, Remade, Unknown
+from replay.history.redecide import Decisions, Forgotten, Unknown
 from streams.folds.active_groups import decided
 from streams.journal import Journal
 from streams.policies.in_force import InForce
@@ -109,6 +110,32 @@ def add_past(
             {**asked_as(customer, found.numbers), **shown(request, policies.privacy, found.states)}
         )
 
+    @app.get(
+        "/v1/customers/{customer}/looks",
+        summary="Who looked at what is known of a customer: when, as what, for what; newest first",
+    )
+    async def looks(
+        customer: CustomerId,
+        request: Request,
+        before: Annotated[
+            datetime | None, Query(description="`next` of the last page, with its offset from UTC")
+        ] = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> Response:
+        numbers = await asyncio.to_thread(all_numbers, journal, [f"customer:{customer}"])
+        for number in numbers:
+            await refuse_restricted(journal, number.removeprefix("customer:"))
+        found = await asyncio.to_thread(
+            latest_accesses, journal, numbers, _aware(before, "before"), limit
+        )
+        if not found and not any(
+            [await asyncio.to_thread(is_known, journal, number) for number in numbers]
+        ):
+            raise Problem(404, f"nothing is recorded of customer {customer}")
+        request.state.look.also(numbers)
+        following = found[-1].at if len(found) == limit else None
+        return as_json({"customer": customer, "looks": [*map(as_told, found)], "next": following})
+
 
 def add_households_past(app: FastAPI, journal: Journal, policies: InForce) -> None:
     """Add the questions about households and company groups as they were."""
@@ -159,7 +186,7 @@ def add_decisions(
         "/v1/decisions/{decision}/explanation",
         summary=(
             "A decision as recorded, and made once more from the journal: equal or not, byte for "
-            "byte"
+            "byte; and why each offer stands in its place"
         ),
         responses=UNREMADE,
     )
@@ -170,21 +197,19 @@ def add_decisions(
         if event is None:
             raise Problem(404, f"no decision {decision} is recorded")
         await request.state.look.at(event.stream)
-        return as_json(
-            shown(
-                request, policies.privacy, vars(await asyncio.to_thread(remade, decisions, event))
-            )
-        )
+        said = await asyncio.to_thread(remade, decisions, event)
+        return as_json(shown(request, policies.privacy, said))
 
     def looked_for(decision: str) -> tuple[Decisions, Recorded | None]:
         decisions = Decisions(journal, begun_with)
         return decisions, decisions.find(decision)
 
-    def remade(decisions: Decisions, event: Recorded) -> Remade:
+    def remade(decisions: Decisions, event: Recorded) -> dict[str, Any]:
         try:
-            return decisions.again(event)
+            found = decisions.explained(event)
         except Unknown as error:
             raise Problem(410 if isinstance(error, Forgotten) else 409, str(error)) from error
+        return {**vars(found.remade), "because": found.because}
 
 
 async def _also_of(
@@ -201,9 +226,7 @@ async def _also_of(
     await request.state.look.also_at(numbers)
 
 
-def _aware(recorded: datetime | None) -> datetime | None:
-    if recorded is not None and recorded.tzinfo is None:
-        raise Problem(
-            422, "recorded: a time with its offset from UTC, as 2026-03-02T10:15:00+08:00"
-        )
-    return recorded
+def _aware(moment: datetime | None, name: str = "recorded") -> datetime | None:
+    if moment is not None and moment.tzinfo is None:
+        raise Problem(422, f"{name}: a time with its offset from UTC, as 2026-03-02T10:15:00+08:00")
+    return moment

@@ -17,12 +17,18 @@ SIZE_LIMIT = 700_000
 class Batch(NamedTuple):
     """A stretch of one shard: everything behind `after` up to and with `upto`.
 
-    No rows: a nudge to catch up.
+    No rows: a nudge to catch up. Rows that were opened say under which change of keys
+    (`Shard.keys_heard`); that does not go out.
     """
 
     after: int
     upto: int
     rows: list[Row]
+    keys: int | None = None
+
+    def nudge(self) -> "Batch":
+        """To read the journal up to where this batch goes."""
+        return Batch(self.upto, self.upto, [])
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -35,7 +41,7 @@ NUDGE = Batch(LAST_POSITION, LAST_POSITION, [])
 
 def encode_batch(batch: Batch) -> bytes:
     """The batch as one Kafka message."""
-    return _encode(batch)
+    return _encode(batch[:3])
 
 
 def decode_batch(message: bytes) -> Batch:
@@ -48,11 +54,25 @@ def open_batch(shard: Shard, message: bytes) -> Batch:
 
     A nudge to read the journal where the copy in it does not open.
     """
-    batch = decode_batch(message)
+    batch, keys = decode_batch(message), shard.keys_heard()
     try:
-        return batch._replace(rows=shard.opened(batch.rows))
+        return batch._replace(rows=shard.opened(batch.rows), keys=keys)
     except ValueError:
-        return Batch(batch.upto, batch.upto, [])
+        return batch.nudge()
+
+
+def is_stale(shard: Shard, batch: Batch) -> bool:
+    """Whether keys were changed since a batch was opened.
+
+    Who is forgotten, restricted or lifted may be in its rows, or lack in them; a nudge has none.
+    """
+    is_nudge = not batch.rows and batch.keys is None
+    return not is_nudge and batch.keys != shard.keys_heard()
+
+
+def not_stale(shard: Shard, batch: Batch) -> Batch:
+    """A batch, or a nudge to read the journal in its place."""
+    return batch.nudge() if is_stale(shard, batch) else batch
 
 
 def place_of(shard: int) -> str:

@@ -103,6 +103,13 @@ def _header_names(buffer: bytearray, at: int) -> Iterator[tuple[int, int]]:
 DefaultRecordBatch._read_msg = _read_message  # noqa: SLF001
 
 
+class Last(NamedTuple):
+    """The last message of a partition, None if it holds none, and the end that it tells of."""
+
+    message: Any
+    end: int
+
+
 @dataclass(frozen=True, slots=True)
 class Broker:
     """Where the brokers are (`host:port,host:port`), and how to be let in (kafka-python's
@@ -142,7 +149,11 @@ class Broker:
 
     def admin(self) -> KafkaAdminClient:
         """A client for topics."""
-        return KafkaAdminClient(bootstrap_servers=self.servers.split(","), **self.security)
+        return KafkaAdminClient(
+            bootstrap_servers=self.servers.split(","),
+            bootstrap_timeout_ms=10_000,  # a process that stops waits for whoever is asking
+            **self.security,
+        )
 
     def create_topics(
         self, partitions: int, replicas: int = 1, names: Sequence[str] = TOPICS
@@ -219,6 +230,26 @@ class Broker:
         finally:
             reader.close()
         return bool(found) and found[0].offset == offset
+
+    def last(self, topic: str, number: int) -> Last:
+        """The last message of a partition; raises `KafkaError` if it is not given.
+
+        Trap: the end may be short, see `holds`: what is behind it comes with it.
+        """
+        place = TopicPartition(topic, number)
+        reader = self.consumer()
+        try:
+            reader.assign([place])
+            end = reader.end_offsets([place])[place]
+            if end == reader.beginning_offsets([place])[place]:
+                return Last(None, end)
+            reader.seek(place, max(end - 1, 0))
+            found = reader.poll(timeout_ms=10_000).get(place)
+        finally:
+            reader.close()
+        if not found:
+            raise KafkaError(f"{topic}/{number} does not give its last message")
+        return Last(found[-1], end)
 
     def purge(self, ends: Mapping[int, int]) -> None:
         """Delete what each of these partitions of `interactions` holds below an offset.

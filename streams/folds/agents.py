@@ -23,7 +23,7 @@ from faust.worker import Worker
 
 from projections.redis import RedisStore
 from projections.registry import AGENTS
-from streams.broker.batch import NUDGE, Batch, open_batch, place_of
+from streams.broker.batch import NUDGE, Batch, is_stale, open_batch, place_of
 from streams.broker.kafka import FETCH_WAIT_MS, RECORDED, fetch_wait_ms
 from streams.folds.active_groups import Register
 from streams.folds.restatements import tell_unfinished
@@ -157,9 +157,11 @@ def worker(
     def opened(message: Any) -> Batch:
         """The batch of a message, opened once for all agents, and let go with the message.
 
-        Once for each where many are kept already: agents may be far apart.
+        Once for each where many are kept already: agents may be far apart. Once more where keys
+        were changed meanwhile.
         """
-        if (batch := kept.get(message)) is None:
+        batch = kept.get(message)
+        if batch is None or is_stale(journal[message.partition], batch):
             ours = vouching.holds(message.value, message.headers or (), place_of(message.partition))
             if not ours:
                 DOUBTED_BATCHES.inc()

@@ -16,7 +16,7 @@ import structlog
 from domain.envelope import Proposed, Recorded
 from projections.projection import Group, Projection, States
 from projections.store import GroupShard, Progress, Store, StoredState
-from streams.broker.batch import Batch
+from streams.broker.batch import Batch, not_stale
 from streams.folds.bank_context import Context
 from streams.folds.stream_state import StreamState, partial, stretches
 from streams.journal import Journal, Row
@@ -69,14 +69,19 @@ class ShardFold:
         self._turn: Turn = _at_once
 
     async def advance(self, batch: Batch) -> int:
-        """Bring the shard's states up to a batch; gives the number of events folded."""
+        """Bring the shard's states up to a batch; gives the number of events folded.
+
+        Trap: rows wait opened while a customer may be forgotten, restricted or lifted. Folded then,
+        they would bring back what is gone, or lack what is there again.
+        """
+        shard = self._journal[self.place.shard]
         async with self._busy:
             try:
                 try:
-                    return await self._advance(batch)
+                    return await self._advance(not_stale(shard, batch))
                 except Superseded:
                     log.info("shard_reloaded", group=self.group.name, shard=self.place.shard)
-                    return await self._advance(batch)
+                    return await self._advance(not_stale(shard, batch))
             except BaseException:
                 self._forget()
                 raise

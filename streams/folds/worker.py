@@ -142,13 +142,16 @@ class FoldWorker:
     def _hold(self, place: GroupShard, batch: Batch) -> None:
         """Join a batch to those before it.
 
-        Where one is missing between them, the fold heals the gap; an old one says nothing new.
+        Where one is missing between them, the fold heals the gap; an old one says nothing new. Nor
+        are two joined that were opened by other keys.
         """
         held = self._held.get(place)
         if held is not None and batch.upto <= held.upto:
             return
-        if held is not None and held.upto == batch.after < batch.upto:
-            batch = Batch(held.after, batch.upto, [*held.rows, *batch.rows])
+        if held is not None and held.keys not in (None, batch.keys):
+            batch = batch.nudge()
+        elif held is not None and held.upto == batch.after < batch.upto:
+            batch = batch._replace(after=held.after, rows=[*held.rows, *batch.rows])
         self._held[place] = batch
 
     def _of(self, shard: int) -> list[GroupShard]:

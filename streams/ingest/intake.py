@@ -64,6 +64,8 @@ MERGING = type_keys(IdentitiesMerged, IdentitiesUnmerged)
 
 TOLD_AT_ONCE = 50
 """Entries in quarantine that are opened at once."""
+TOLD_A_TURN = 1_000
+"""Entries of a shard of which senders are told before more is taken."""
 COMMIT_LIMIT = 1_000
 """Events in one transaction; a message is never split, so that its offset says all of it."""
 OFFSETS_EVERY = 5.0
@@ -124,6 +126,8 @@ class Intake(ConsumerRebalanceListener):
         self._published: list[Any] = []
         self._closing: date | None = None
         self._tellings = deque[Any]()
+        self._to_tell: set[int] = set()
+        """Shards in which something was set aside that senders may not have been told of."""
         self._told: dict[int, int] = {}
         """By shard, the last entry in quarantine of which its sender was told."""
 
@@ -169,6 +173,8 @@ class Intake(ConsumerRebalanceListener):
         for partition, messages in arrived.items():
             self._take(partition.partition, messages)
             TAKEN.labels(partition.partition).inc(len(messages))
+        if self._to_tell:
+            self._tell_some()
         self._check_published()
         PULSE.beat()
         return sum(map(len, arrived.values()))
@@ -205,7 +211,8 @@ class Intake(ConsumerRebalanceListener):
         return tracked + 1
 
     def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
-        """Nothing to do: whoever claims a shard next fences this process."""
+        """Leave the telling to whoever claims a shard next, and fences this process."""
+        self._to_tell -= {partition.partition for partition in revoked}
 
     def _take(self, partition: int, messages: Sequence[Any]) -> None:
         arrivals, strays, traces = list[Arrival](), list[Arrival](), list[str]()
@@ -319,7 +326,8 @@ class Intake(ConsumerRebalanceListener):
         self._fault("after_publish")
         log_commit(partition, commit.counts)
         if commit.set_aside:
-            self._tell_set_aside(partition)
+            self._to_tell.add(partition)
+            self._tell_some()
         OWN_WORD_SET_ASIDE.inc(sum(_is_ours(arrival) for arrival, _ in commit.set_aside))
         for row in commit.rows:
             if row.event_type in MERGING:
@@ -378,11 +386,12 @@ class Intake(ConsumerRebalanceListener):
             after = rows[-1].position
 
     def _tell_missed(self, number: int) -> None:
-        """Tell senders what they were not told before this process was there."""
+        """See to it that senders are told what they were not before this process was there."""
         if self._tells:
             with self._no_harm():
                 self._told[number] = self._last_told(number)
-            self._tell_set_aside(number)
+            self._to_tell.add(number)
+            self._tell_some()
 
     @contextmanager
     def _no_harm(self) -> Iterator[None]:
@@ -393,17 +402,27 @@ class Intake(ConsumerRebalanceListener):
             self._tells = False
             log.warning("senders_not_told", reason=type(error).__name__)
 
-    def _tell_set_aside(self, number: int) -> None:
-        """Tell senders what was set aside of theirs since the last that they were told of."""
+    def _tell_some(self) -> None:
+        """Tell senders some of what was set aside of theirs since the last that they were told of.
+
+        The rest has the next turn: what comes in is not kept waiting by many entries.
+        """
         with self._no_harm():
-            self._tell(number)
+            while self._tellings and self._tellings[0].is_done:
+                self._tellings.popleft().get(timeout=0)
+            for number in [*self._to_tell]:
+                self._tell(number)
 
     def _tell(self, number: int) -> None:
-        while self._tellings and self._tellings[0].is_done:
-            self._tellings.popleft().get(timeout=0)
-        while self._tells and (
-            entries := self._journal[number].quarantined(self._told[number], TOLD_AT_ONCE)
-        ):
+        for _ in range(TOLD_A_TURN // TOLD_AT_ONCE):
+            entries = (
+                self._journal[number].quarantined(self._told[number], TOLD_AT_ONCE)
+                if self._tells
+                else []
+            )
+            if not entries:
+                self._to_tell.discard(number)
+                return
             for entry in entries:
                 value = told(number, entry)
                 ours = self._vouching.header(value, OUTCOME_TOPIC)
@@ -422,36 +441,25 @@ class Intake(ConsumerRebalanceListener):
 
         None if the topic has nothing, as after a broker's loss, or nothing of ours at its end.
         """
-        last = self._last_of(RECORDED, number)
-        if last is None or not self._vouching.holds(last.value, last.headers, place_of(number)):
-            return None
-        return decode_batch(last.value).upto
+        last = self._broker.last(RECORDED, number).message
+        return decode_batch(last.value).upto if self._vouched(last, place_of(number)) else None
 
     def _last_told(self, number: int) -> int:
-        """The last entry in quarantine of which `outcomes` tells; the newest there is, where it
-        tells of none: nobody is told everything once more because a broker has lost it.
-        """
-        last = self._last_of(OUTCOME_TOPIC, number)
-        if last is not None and self._vouching.holds(last.value, last.headers, OUTCOME_TOPIC):
-            return entry_told(last.value) or 0
-        return self._journal[number].last_set_aside()
+        """The last entry in quarantine of which `outcomes` tells.
 
-    def _last_of(self, topic: str, number: int) -> Any:
-        """The last message of a partition, None if there is none."""
-        partition = TopicPartition(topic, number)
-        reader = self._broker.consumer()
-        try:
-            reader.assign([partition])
-            end = reader.end_offsets([partition])[partition]
-            if end == 0 or end == reader.beginning_offsets([partition])[partition]:
-                return None
-            reader.seek(partition, end - 1)
-            found = reader.poll(timeout_ms=10_000, max_records=1).get(partition)
-            if not found:
-                raise KafkaError(f"{topic}/{number} does not give its last message")
-            return found[0]
-        finally:
-            reader.close()
+        Nobody is told everything once more because a broker has lost it. Where the topic has never
+        told of any, that is the last of another log of `interactions`; where it holds none any
+        more, or none of ours at its end, the newest there is.
+        """
+        last, shard = self._broker.last(OUTCOME_TOPIC, number), self._journal[number]
+        if last.end == 0:
+            return shard.last_set_aside(besides=self._logs[number])
+        if self._vouched(last.message, OUTCOME_TOPIC):
+            return entry_told(last.message.value) or 0
+        return shard.last_set_aside()
+
+    def _vouched(self, message: Any, place: str) -> bool:
+        return message is not None and self._vouching.holds(message.value, message.headers, place)
 
 
 def _is_ours(arrival: Arrival) -> bool:

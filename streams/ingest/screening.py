@@ -12,8 +12,9 @@ from domain.access.privacy_policy import PrivacyPolicy
 from domain.bank.arrival_policy import ArrivalPolicy, Bounds
 from domain.bank.events import DayClosed
 from domain.customers.events import PreferenceStated, ProfileFactStated
-from domain.envelope import Proposed
+from domain.envelope import REACTIONS, Proposed
 from domain.event import Interaction
+from domain.offers.events import ExampleLabelled
 from streams.ingest.cloudevents import Item
 from streams.journal import Rejected, Shard
 from streams.policies.in_force import InForce
@@ -60,15 +61,18 @@ class Screen:
     def forbids(self, item: Item) -> bool:
         """Whether an event must not come in.
 
-        A fact or preference of such a name, or anything unreadable that has such a field.
+        A fact, preference or feature of such a name, or anything unreadable that has such a field.
         """
         if isinstance(item.read, Rejected):
             return any(
                 self._named.search(name.decode("utf-8", "replace"))
                 for name in self._names.findall(item.raw)
             )
-        field = NAMED_BY_THE_SENDER.get(type(item.read.data))
-        return field is not None and self._named.search(getattr(item.read.data, field)) is not None
+        said = item.read.data
+        if isinstance(said, ExampleLabelled) and item.read.source != REACTIONS:
+            return any(map(self._named.search, said.features))
+        field = NAMED_BY_THE_SENDER.get(type(said))
+        return field is not None and self._named.search(getattr(said, field)) is not None
 
     def doubt(
         self, event: Proposed, now: datetime, closed: Callable[[], date | None]

@@ -348,6 +348,13 @@ class Shard:
             yield from (row.event() for row in rows if row.event_type != FORGOTTEN)
             after = rows[-1].position
 
+    def keys_heard(self) -> int | None:
+        """How often keys were changed, as far as is known here, None where nothing is sealed.
+
+        What was opened under another number may be what somebody is no longer to know.
+        """
+        return None if self._keyring is None else self._keyring.heard()
+
     def opened(self, rows: Sequence[Row], *, at_the_door: bool = False) -> list[Row]:
         """Rows that can be decoded; in the place of what was forgotten, rows that nobody folds.
 
@@ -495,9 +502,9 @@ class Shard:
         """What is in quarantine, in order of arrival."""
         return taken_out(self._recorder.query(QUARANTINED, (after, limit)), self._keyring)
 
-    def last_set_aside(self) -> int:
-        """The number of the newest entry in quarantine, 0 if there is none."""
-        [(number,)] = self._recorder.query(LAST_QUARANTINED)
+    def last_set_aside(self, besides: str = "") -> int:
+        """The number of the newest entry in quarantine that is not of the log `besides`, or 0."""
+        [(number,)] = self._recorder.query(LAST_QUARANTINED, (besides,))
         return int(number or 0)
 
     def redriven(self, number: int, now: datetime) -> None:

@@ -63,7 +63,7 @@ QUARANTINED = (
     "redriven_at, subject"
     " FROM {p}quarantine WHERE number > %s ORDER BY number LIMIT %s"
 )
-LAST_QUARANTINED = "SELECT MAX(number) AS last FROM {p}quarantine"
+LAST_QUARANTINED = "SELECT MAX(number) AS last FROM {p}quarantine WHERE log <> %s"
 LEAVES = "INSERT INTO {p}leaves VALUES (%s, %s, %s)"
 BLOCKS = "INSERT INTO {p}blocks VALUES (%s, %s)"
 REDRIVEN = "UPDATE {p}quarantine SET redriven_at = %s WHERE number = %s RETURNING number"

@@ -258,6 +258,11 @@ class Keyring:
         [(changes,)] = self._tables.query(CHANGES)
         return int(changes)
 
+    def heard(self) -> int:
+        """How often keys or masters were changed, as this process has heard: a second late."""
+        self._look()
+        return self._changes
+
     def counts(self) -> Keys:
         """How many keys there are, were destroyed, and are for auditors only."""
         [(there, destroyed, restricted)] = self._tables.query(COUNTS)

@@ -61,8 +61,7 @@ class Parts:
 
         One without a usable subject, or too large, goes by itself.
         """
-        events = _listed(raw) if raw.lstrip()[:1] == b"[" else None
-        for one in [raw] if events is None else map(bytes, events):
+        for one in each_of(raw):
             self._add(one)
 
     def _add(self, raw: bytes) -> None:
@@ -146,12 +145,14 @@ def feed(
     return parts
 
 
-def _listed(raw: bytes) -> list[msgspec.Raw] | None:
-    """The members of a JSON list; None if it is not one."""
+def each_of(raw: bytes) -> list[bytes]:
+    """The members of a JSON list, or the one that is none."""
+    if raw.lstrip()[:1] != b"[":
+        return [raw]
     try:
-        return _list.decode(raw)
+        return list(map(bytes, _list.decode(raw)))
     except (msgspec.DecodeError, RecursionError):
-        return None
+        return [raw]
 
 
 def written(events: Iterable[Proposed]) -> Iterator[bytes]:

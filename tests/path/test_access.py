@@ -58,7 +58,7 @@ MAY: dict[str, dict[Role, str]] = {
     "POST /v1/what-if": {"tier-owner": "y"},
     "POST /v1/interactions": {"core": "all", "channel": "own", "manager": "own"},
     "GET /v1/interactions": dict.fromkeys(
-        ("operator", "core", "channel", "manager", "supervisor"), "y"
+        ("operator", "core", "channel", "manager", "supervisor", "modeller"), "y"
     ),
     "GET /v1/customers/{customer}": {
         "manager": "own",
@@ -80,6 +80,7 @@ MAY: dict[str, dict[Role, str]] = {
         "privacy-officer": "all",
     },
     "GET /v1/customers/{customer}/history": {"auditor": "all", "privacy-officer": "all"},
+    "GET /v1/customers/{customer}/looks": {"auditor": "all", "privacy-officer": "all"},
     "GET /v1/customers/{customer}/next-best-offer": {"channel": "own", "manager": "own"},
     "GET /v1/customers/{customer}/foresight": {"manager": "own", "supervisor": "all"},
     "GET /v1/customers/{customer}/explain": {
@@ -635,7 +636,8 @@ def test_who_is_not_let_in_asks_and_is_logged_only_so_often(running: Running) ->
         answers = [client.get("/v1/versions", headers=forged) for _ in range(1_500)]
 
     assert {answer.status_code for answer in answers} == {401, 429}
-    assert answers[-1].headers["retry-after"] == "60"
+    waits = [answer for answer in answers if answer.status_code == 429]  # a minute may end
+    assert {answer.headers["retry-after"] for answer in waits} == {"60"}
     assert running.client.get("/v1/versions").status_code == 200
     assert counted() - before == 1_500
     assert denied() - logged <= 2 * 60

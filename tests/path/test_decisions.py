@@ -172,7 +172,7 @@ def test_decisions_are_made_again_and_models_rebuilt_alike_after_kills(
 
     assert (again["again"], again["different"]) == (again["recorded"], 0), again
     assert again["recorded"] > 5 * ASKED // 6
-    assert live["model@3"] != "0" * 64
+    assert live["model@4"] != "0" * 64
 
 
 def test_two_channels_that_ask_at_once_never_exceed_a_cap(client: httpx.Client) -> None:
@@ -260,6 +260,8 @@ def test_a_customer_who_refuses_to_be_profiled_gets_offers_by_value(client: http
     )
     assert explained["equal"]
     assert explained["recorded"]["features"] == {}
+    assert all("客户未同意个性化分析" in each["unasked"]["zh"] for each in explained["because"])
+    assert {(each["score"], len(each["features"])) for each in explained["because"]} == {(None, 0)}
     assert explained["in_full"]["dropped"] == answer["dropped"]
     assert [each["offer"] for each in explained["in_full"]["candidates"]] == [
         each["offer"] for each in answer["candidates"]
@@ -271,6 +273,25 @@ def test_a_customer_who_refuses_to_be_profiled_gets_offers_by_value(client: http
     )
 
 
+def test_whoever_may_not_see_features_is_told_the_order_alone(
+    client: httpx.Client, running: Running
+) -> None:
+    """Neither values nor the categories that stand in their names."""
+    answer = ask(client, newcomer(client))
+    time.sleep(1)
+    asked = f"/v1/decisions/{answer['decision']}/explanation"
+    seen = client.get(asked).json()
+    with running.calls("supervisor") as supervisor:
+        masked = supervisor.get(asked).json()
+
+    assert "channel=app" in seen["recorded"]["features"]
+    assert "channel=***" in masked["recorded"]["features"]
+    assert set(masked["recorded"]["features"].values()) == {"***"}
+    assert [each["offer"] for each in masked["because"]] == [
+        each["offer"] for each in seen["because"]
+    ]
+
+
 def test_a_broken_model_takes_no_lookup_down(client: httpx.Client, running: Running) -> None:
     """Garbage where a model was: the answer says so and ranks by value.
 
@@ -279,7 +300,7 @@ def test_a_broken_model_takes_no_lookup_down(client: httpx.Client, running: Runn
     name = newcomer(client)
     redis = Redis.from_url(running.settings.redis_url)
     stream = "model:home-insurance"
-    key = f"tierfold:{{{shard_of(stream, running.settings.shards)}}}:models@3:model@3:{stream}"
+    key = f"tierfold:{{{shard_of(stream, running.settings.shards)}}}:models@4:model@4:{stream}"
     kept = redis.get(key)
     redis.set(key, b'9 {"examples": "many"}')
     deadline = time.monotonic() + 20

@@ -251,7 +251,7 @@ def test_all_who_asked_for_it_are_forgotten_everywhere(running: Running, tmp_pat
     again = running.report("replay", "verify-decisions")
     assert again["forgotten"] > 0
     assert (again["different"], again["unknown"]) == (0, 0)
-    assert live["model@3"] != before["model@3"]
+    assert live["model@4"] != before["model@4"]
     _nobody_answers_for_them(running)
     _a_restored_backup_may_not_serve(running, backup)
 

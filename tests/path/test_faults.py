@@ -29,7 +29,7 @@ from tests.conftest import NOON, TIERFOLD, Running, environment_of, settings_in,
 pytestmark = pytest.mark.faults
 
 BANK = Bank(customers=400, months=4, seed=7)
-MODEL = "model@3"
+MODEL = "model@4"
 """The order in which a model's examples come from several shards is a fact of each run, as
 DECISIONS says: there live must equal rebuilt. From one shard there is one order, and two runs must
 agree on the model too.

@@ -1,29 +1,31 @@
 """A guard goes round while everything runs.
 
-What is no longer what it was shows in the metrics within a minute.
+What is no longer what it was shows in the metrics with the next whole round.
 """
 
 import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 import redis
 
+from domain.envelope import Proposed
 from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
 from tests.conftest import Running, settings_in
 from tests.sizes import sized
 
-MINUTE = 60.0
-SMALL = sized(Bank(20, 2, 5), Bank(60, 3, 5))
+LONG = 180.0
+"""Seconds in which a guard with a core goes round in a bank that is not at rest."""
+SMALL = sized(Bank(20, 1, 5), Bank(60, 3, 5))
 
 
 @pytest.fixture
 def own_stack(tmp_path: Path) -> Iterator[Running]:
-    """A stack of one's own, whose guard has a core: it finds what is changed while it rests."""
+    """A stack of one's own, whose guard has a core."""
     with Running(settings_in(tmp_path, guard_share=1.0)) as made:
         yield made
 
@@ -41,20 +43,34 @@ def guarded(running: Running) -> dict[str, float]:
     }
 
 
-def test_an_altered_state_and_a_hole_raise_a_metric_within_a_minute(
+def next_round(running: Running) -> dict[str, float]:
+    """What the guard says at the end of the round after the one in which it is."""
+    begun, deadline = guarded(running)["rounds"], time.monotonic() + LONG
+    while (seen := guarded(running))["rounds"] < begun + 2:
+        assert time.monotonic() < deadline, seen
+        time.sleep(0.5)
+    return seen
+
+
+def fed(running: Running, file: Path, events: Sequence[Proposed]) -> None:
+    """Feed events, and wait until they are folded."""
+    file.write_bytes(b"\n".join(map(write, events)))
+    running.report("feed", str(file))
+    running.settle()
+
+
+def test_an_altered_state_and_a_hole_raise_a_metric_with_the_next_round(
     own_stack: Running, tmp_path: Path
 ) -> None:
     """Sound before; then a state in Redis is changed behind the agents' back, and an event is cut
-    out of the journal.
+    out of the journal. An event comes behind that: a guard does not hurry in a bank at rest.
     """
-    (tmp_path / "bank.jsonl").write_bytes(b"\n".join(map(write, synth(SMALL))))
-    own_stack.report("feed", str(tmp_path / "bank.jsonl"))
-    own_stack.settle()
-    deadline = time.monotonic() + 2 * MINUTE
-    while guarded(own_stack)["rounds"] < 2:
+    *events, last = synth(SMALL)
+    fed(own_stack, tmp_path / "bank.jsonl", events)
+    deadline = time.monotonic() + LONG
+    while not (sound := guarded(own_stack))["rounds"]:
         assert time.monotonic() < deadline
         time.sleep(0.5)
-    sound = guarded(own_stack)
 
     client = redis.Redis.from_url(own_stack.settings.redis_url, protocol=2)
     [key, *_] = sorted(client.scan_iter("tierfold:*:ledger@1:customer:*"))
@@ -66,10 +82,8 @@ def test_an_altered_state_and_a_hole_raise_a_metric_within_a_minute(
             "originator_id LIKE 'customer:%' ORDER BY rowid LIMIT 1)"
         )
         database.execute(cut)
-    begun = time.monotonic()
-    while not ((seen := guarded(own_stack))["state"] and seen["hole"] and seen["count"]):
-        assert time.monotonic() - begun < MINUTE, seen
-        time.sleep(0.5)
+    fed(own_stack, tmp_path / "last.jsonl", [last])
+    seen = next_round(own_stack)
 
     assert {name: value for name, value in sound.items() if name != "rounds"} == {
         "event": 0,
@@ -77,4 +91,7 @@ def test_an_altered_state_and_a_hole_raise_a_metric_within_a_minute(
         "hole": 0,
         "state": 0,
     }
+    assert seen["state"]
+    assert seen["hole"]
+    assert seen["count"]
     assert own_stack.run("replay", "verify", "--json").returncode == 1

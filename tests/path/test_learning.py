@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.bench.bank_marketing import OFFER, Ours, Row, prequential, rows
+from deploy.bench.bank_marketing import rows
+from deploy.bench.learners import OFFER, Ours, Row, prequential
 from projections.models.learner import MODEL
 from projections.projection import digest
 from streams.ingest.cloudevents import write

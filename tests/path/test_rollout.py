@@ -24,6 +24,7 @@ from deploy.operations.rollout import refill_of, run
 from deploy.policy_files import read_policy
 from deploy.settings import POLICIES, Settings
 from deploy.wiring import journal_of
+from domain.customers.events import IdentitiesMerged
 from domain.tiering.events import TierChanged
 from projections.rollout.versions import name_of
 from replay.rollout import commands, comparing, rebuilding
@@ -48,8 +49,8 @@ PAUSE = sized(0.02, 0.0)
 
 @pytest.fixture(scope="module")
 def bank() -> list[bytes]:
-    """A synthetic bank."""
-    return list(map(write, synth(BANK)))
+    """A synthetic bank, in which each number is one person."""
+    return [write(each) for each in synth(BANK) if not isinstance(each.data, IdentitiesMerged)]
 
 
 @pytest.fixture
@@ -337,10 +338,10 @@ async def _once_whole(switch: Callable[[], Awaitable[Any]]) -> None:
 
 
 ENGINES: dict[str, tuple[str, ...]] = {
-    "ledger": ("profile@3", "ledger@1", "months@3", "identity@1"),
+    "ledger": ("profile@3", "ledger@1", "months@3", "identity@1", "experience@1"),
     "tier": ("tier@1",),
     "offers": ("offers@4",),
-    "model": ("model@3",),
+    "model": ("model@4",),
     "whole": ("whole@2", "calendar@1"),
 }
 

@@ -82,7 +82,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def customers() -> list[str]:
     """Everybody in the bank."""
     return sorted(
-        {each.stream.removeprefix("customer:") for each in synth(BANK) if ":" in each.stream}
+        {
+            each.stream.removeprefix("customer:")
+            for each in synth(BANK)
+            if each.stream.startswith("customer:")
+        }
     )
 
 

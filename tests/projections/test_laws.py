@@ -185,7 +185,7 @@ happenings: st.SearchStrategy[Interaction] = st.one_of(
         accepted=st.booleans(),
         propensity=st.none() | st.floats(0, 1),
         score=st.none() | st.floats(-9, 9),
-        model=st.none() | st.integers(0, 30).map(lambda version: f"model@3/{version}"),
+        model=st.none() | st.integers(0, 30).map(lambda version: f"model@4/{version}"),
     ),
     st.builds(HouseholdJoined, household=wholes, role=names, share_permille=st.integers(0, 1000)),
     st.builds(HouseholdLeft, household=wholes),

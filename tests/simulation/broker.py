@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from streams.broker.kafka import INTERACTIONS, KafkaError, Offsets, TopicPartition
+from streams.broker.kafka import INTERACTIONS, KafkaError, Last, Offsets, TopicPartition
 from tests.simulation.faults import Faults
 
 MOST = 4
@@ -75,6 +75,18 @@ class Broker:
             for number in partitions
         }
 
+    def last(self, topic: str, number: int) -> Last:
+        """The last message of a partition; reading it may fail."""
+        place = TopicPartition(topic, number)
+        if not (log := self.messages[place]):
+            return Last(None, 0)
+        reader = self.consumer()
+        reader.assign([place])
+        reader.seek(place, len(log) - 1)
+        if not (found := reader.poll(max_records=1).get(place)):
+            raise KafkaError("a fault that was asked for")
+        return Last(found[-1], len(log))
+
     def consumer(self, group: str | None = None) -> "Consumer":
         """A consumer of one's own partitions."""
         assert group is None
@@ -114,14 +126,6 @@ class Consumer:
                 found[place] = some
                 self._at[place] = some[-1].offset + 1
         return found
-
-    def end_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """Where the next messages come."""
-        return {place: len(self._broker.messages[place]) for place in places}
-
-    def beginning_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """Where partitions begin."""
-        return dict.fromkeys(places, 0)
 
     def close(self) -> None:
         """Nothing to let go."""

@@ -241,6 +241,9 @@ async def test_what_is_due_is_kept_checked_and_forgotten_by_those_whose_task_it_
     assert await officer.amend(place, moved, {name: None})
     assert await officer.due_of(place, [name]) == [NEVER]
     assert await agents.due(place, date.max) == []
+    assert not await guard.is_amended_for_keys()
+    await officer.amend_for_keys()
+    assert await guard.is_amended_for_keys()
     for user in (agents, guard, officer):
         await user.close()
 

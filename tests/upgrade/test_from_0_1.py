@@ -31,6 +31,7 @@ NEW = {
     "months@3": "months@1",
     "whole@2": "whole@1",
     "offers@4": "offers@3",
+    "model@4": "model@3",
 }
 """What is folded anew under another version, because it says something else; and what it was."""
 
@@ -105,6 +106,7 @@ def test_months_and_tiers_are_answered_as_before(upgraded: Running, customer: st
     assert ledger == before["ledger"]
     tier = client.get(f"/v1/customers/{customer}/tier").json()
     assert [tier.pop(name) for name in ("scheme", "because", "schemes")] == ["retail", [], {}]
+    assert (tier.pop("amounts"), tier.pop("tiers")["mass"]["en"]) == ({"assets": "CNY"}, "Mass")
     assert tier == before["tier"]
 
 

@@ -15,6 +15,7 @@ from domain.accounts.events import TransactionReversed
 from domain.bank.events import DayClosed
 from domain.envelope import Proposed
 from domain.event_types import type_key
+from domain.offers.labels import doubt_of_label
 from domain.tiering.by_hand import doubt_of_length, doubt_of_second, needs_second
 from domain.tiering.events import TierOverridden, TierOverrideProposed, TierOverrideWithdrawn
 from domain.tiering.policy import RETAIL
@@ -152,6 +153,7 @@ async def _posted(request: Request, deps: WebDependencies) -> list[Proposed]:
     events = [screen.named(cast("Proposed", item.read)) for item in items]
     for event in events:
         await request.state.look.says(event)
+    _refuse([Rejected(*doubt) if (doubt := doubt_of_label(event)) else None for event in events])
     _refuse([await _doubt_of_tier(deps, event) for event in events])
     _refuse([await _doubt_of_answer(deps, event) for event in events])
     if any(isinstance(event.data, TransactionReversed) for event in events):
@@ -262,7 +264,7 @@ async def _doubt_of_answer(deps: WebDependencies, event: Proposed) -> Rejected |
 def _believed(
     deps: WebDependencies, screen: Screen, reads: Sequence[Proposed | Rejected]
 ) -> list[Proposed | Rejected]:
-    """What was read, in order, unless it cannot be believed; what is our own word is.
+    """What was read, in order, unless it cannot be believed; what is our own people's word is.
 
     Days of one batch may follow one another.
     """
@@ -272,7 +274,9 @@ def _believed(
         return max(filter(None, (last_closed(deps.journal), *days)), default=None)
 
     def believed(read: Proposed | Rejected) -> Proposed | Rejected:
-        if isinstance(read, Rejected) or needs_signature(read):
+        if isinstance(read, Rejected):
+            return read
+        if needs_signature(read) and "modeller" not in read.data.senders:
             return read
         if read.stream.startswith("shard:"):
             return Rejected("this is for the whole bank: its subject is `bank`", "subject")

@@ -17,7 +17,7 @@ from domain.event import Channel
 from domain.offers.catalogue import Catalogue, Offer
 from domain.offers.events import Candidate, Dropped, OfferDecided
 from domain.tiering.assessment import tier_on
-from projections.models.forecast import foresee
+from projections.models.forecast import Known, foresee
 from projections.models.learner import Learnt
 from projections.views.customer import Customer
 from projections.views.decision import Asked, decide_offer
@@ -110,16 +110,14 @@ def add_offers(app: FastAPI, deps: WebDependencies, recording: Recording) -> Non
         who, today = await known_customer(deps, customer, request), datetime.now(deps.zone).date()
         catalogue = deps.policies.catalogue
         models, watch = await deps.lookups.models(models_of(catalogue)), catalogue.watch
-        counts = who.on(today)
+        counts, known = who.on(today), Known(who.months.rows, who.experience)
         key = bool(counts.scheme) and (
             tier_on(counts.policy, counts.standing, today) in watch.tiers
         )
         return as_json(
             {
                 "customer": customer,
-                **vars(
-                    foresee(who.months.rows, models, key, watch.churn_permille, catalogue.currency)
-                ),
+                **vars(foresee(known, models, key, watch.churn_permille, catalogue.currency)),
             }
         )
 

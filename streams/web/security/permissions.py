@@ -22,10 +22,10 @@ GRANTS = {
     ("GET", "/openapi.json"): Grant("openapi", ROLES),
     ("GET", "/metrics"): Grant("metrics", ("operator",)),
     ("POST", "/v1/interactions"): Grant(
-        "interactions", ("core", "channel", "manager", "supervisor")
+        "interactions", ("core", "channel", "manager", "supervisor", "modeller")
     ),
     ("GET", "/v1/interactions"): Grant(
-        "outcome", ("operator", "core", "channel", "manager", "supervisor")
+        "outcome", ("operator", "core", "channel", "manager", "supervisor", "modeller")
     ),
     ("GET", "/v1/customers/{customer}"): Grant(
         "picture", ("auditor", "privacy-officer", "supervisor", "manager")
@@ -37,6 +37,7 @@ GRANTS = {
         "ledger", ("auditor", "privacy-officer", "supervisor", "manager")
     ),
     ("GET", "/v1/customers/{customer}/history"): Grant("history", ("auditor", "privacy-officer")),
+    ("GET", "/v1/customers/{customer}/looks"): Grant("looks", ("auditor", "privacy-officer")),
     ("GET", "/v1/customers/{customer}/next-best-offer"): Grant(
         "next-best-offer", ("channel", "manager")
     ),

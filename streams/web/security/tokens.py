@@ -84,7 +84,7 @@ class Tokens:
             )
         except jwt.PyJWTError as error:
             raise BadToken(_reason(error)) from error
-        caller = _caller(claims)
+        caller = caller_of(claims)
         if len(self._good) >= KEPT:
             self._good.clear()
         self._good[token] = caller, min(time.time() + BELIEVED, float(claims["exp"]) + LEEWAY)
@@ -151,12 +151,31 @@ def minted(seed: bytes, issuer: str, audience: str, caller: Caller, seconds: int
     }
     claims |= {"jti": uuid4().hex, **({"customer": caller.customer} if caller.customer else {})}
     claims |= {"sources": list(caller.sources)} if caller.sources is not None else {}
+    return signed(seed, claims, "at+jwt")
+
+
+def signed(seed: bytes, claims: dict[str, Any], kind: str) -> str:
+    """Claims as a token of a kind (`typ`), signed with a key of our own."""
     return jwt.encode(
         claims,
         Ed25519PrivateKey.from_private_bytes(seed),
         "EdDSA",
-        {"typ": "at+jwt", "kid": _jwk(seed)["kid"]},
+        {"typ": kind, "kid": _jwk(seed)["kid"]},
     )
+
+
+def own_claims(seed: bytes, token: str, kind: str, issuer: str, audience: str) -> dict[str, Any]:
+    """The claims of a token of a kind that we have signed ourselves; raises `BadToken`."""
+    try:
+        if jwt.get_unverified_header(token).get("typ") != kind:
+            raise BadToken("it is a token for something else")
+        key = Ed25519PrivateKey.from_private_bytes(seed).public_key()
+        claims: dict[str, Any] = jwt.decode(
+            token, key, ["EdDSA"], {"require": REQUIRED}, issuer=issuer, audience=audience
+        )
+    except jwt.PyJWTError as error:
+        raise BadToken(_reason(error)) from error
+    return claims
 
 
 def key_set(seeds: Sequence[bytes]) -> str:
@@ -180,8 +199,11 @@ def _coded(said: bytes) -> str:
     return urlsafe_b64encode(said).rstrip(b"=").decode()
 
 
-def _caller(claims: dict[str, Any]) -> Caller:
-    """Raises `BadToken` where the claims name no role of ours."""
+def caller_of(claims: dict[str, Any]) -> Caller:
+    """Whom claims speak for.
+
+    Raises `BadToken` where the claims name no role of ours.
+    """
     said = claims.get("roles")
     roles: tuple[Role, ...] = tuple(
         role for role in ROLES if isinstance(said, list) and role in said

@@ -149,6 +149,23 @@ def test_names_are_masked_at_any_depth() -> None:
     }
 
 
+def test_a_category_is_hidden_where_its_value_stands_in_its_name() -> None:
+    """What it is a category of stays."""
+    wherever = {"features": Classed("C2", "hidden")}
+
+    assert masked({}, wherever, {"features": {"age": 46, "tier=gold": 1}}) == {
+        "features": {"age": "***", "tier=***": "***"}
+    }
+
+
+def test_what_stands_in_a_tuple_is_masked_as_in_a_list() -> None:
+    """Answers have both."""
+    wherever = {"features": Classed("C2", "hidden")}
+    told = {"because": ({"offer": "a", "features": ({"feature": "age", "words": {"en": "42"}},)},)}
+
+    assert "42" not in str(masked({}, wherever, told))
+
+
 def test_the_reason_of_a_drop_is_masked_wherever_it_is_stored() -> None:
     """A segment is the bank's own words, and may have a number in it."""
     drop = {"stage": "eligibility", "reason": "not for segment 13912345678", "offers": ["fund"]}
@@ -211,6 +228,7 @@ def test_the_senders_of_every_event_are_those_that_were_agreed() -> None:
             "identities-unmerged",
         ),
     }
+    assert by_role["modeller"] == {"example-labelled"}
     assert EVENTS.keys() - by_role["core"] == OWN_WORD
     assert not any(
         by_role[role] for role in ("tier-owner", "auditor", "privacy-officer", "operator")

@@ -143,7 +143,7 @@ REFUSED: dict[str, tuple[Sequence[Interaction], Interaction, str]] = {
     "adopting twice": ([ADOPTED], ADOPTED, "has its first version already"),
     "adopting what knows no policy": (
         [],
-        ADOPTED.model_copy(update={"group": "models@3"}),
+        ADOPTED.model_copy(update={"group": "models@4"}),
         "has its first version already",
     ),
     "adopting what is no policy": (
@@ -254,7 +254,7 @@ REFUSED: dict[str, tuple[Sequence[Interaction], Interaction, str]] = {
     ),
     "a policy for what knows none": (
         [],
-        PROPOSED.model_copy(update={"group": "models@3"}),
+        PROPOSED.model_copy(update={"group": "models@4"}),
         "no others do",
     ),
 }
@@ -280,11 +280,11 @@ def test_what_was_adopted_may_be_promoted_again() -> None:
 def test_what_knows_no_policy_needs_no_approval() -> None:
     """The same folds over the same journal: the digests say whether it is right."""
     made = after(
-        VersionProposed(group="models@3", version="2", by="ops"),
-        VersionPromoted(group="models@3", version="2", by="ops"),
+        VersionProposed(group="models@4", version="2", by="ops"),
+        VersionPromoted(group="models@4", version="2", by="ops"),
     )
 
-    assert (made.lineup("models@3").live, made.lineup("models@3").before) == ("2", ORIGINAL)
+    assert (made.lineup("models@4").live, made.lineup("models@4").before) == ("2", ORIGINAL)
 
 
 def test_a_withdrawn_version_is_carried_no_longer_and_may_come_again() -> None:

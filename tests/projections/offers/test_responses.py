@@ -11,7 +11,10 @@ import pytest
 from domain.accounts.monthly_facts import AssetFacts, MonthlyFacts
 from domain.bank.events import DayClosed
 from domain.campaigns.events import CampaignTouched
+from domain.cases.events import ComplaintAnswered, ComplaintOpened
+from domain.customers.events import CustomerLeft, CustomerOnboarded
 from domain.envelope import Proposed, Recorded
+from domain.feedback.events import SurveyAnswered
 from domain.households.events import HouseholdJoined
 from domain.offers.events import (
     Candidate,
@@ -23,7 +26,19 @@ from domain.offers.events import (
     OfferLapsed,
     OfferPresented,
 )
-from projections.models.forecast import CHURN, DEMAND, FORESEEN, examples, expected, foresee, unlike
+from projections.feedback.experience import EXPERIENCE, Experience, Lived, experience_together
+from projections.models.forecast import (
+    CHURN,
+    DEMAND,
+    FORESEEN,
+    Known,
+    examples,
+    expected,
+    foresee,
+    month_features,
+    taught,
+    unlike,
+)
 from projections.models.group import MODELS
 from projections.models.learner import MODEL, learnt_from
 from projections.offers.group import REACTIONS
@@ -184,6 +199,8 @@ def test_a_change_of_the_loss_is_an_event_of_the_model() -> None:
             features={"age": number % 7},
             accepted=number >= 1_000,
             propensity=0.05,
+            score=-3.0,
+            model=f"{MODEL.key}/{number}",
         )
         event = recorded(said, number, stream="model:a")
         learnt = MODELS.evolve(states, event)
@@ -241,22 +258,88 @@ def test_what_a_month_teaches_was_known_before_it() -> None:
     rows["2025-12"] = replace(
         rows["2025-12"], assets=(*rows["2025-12"].assets, AssetFacts("fund", "CNY", 1, 1, 1, 1))
     )
-    sampled = next(
-        stream
-        for stream in (f"customer:{number}" for number in range(1_000))
-        if list(examples(stream, rows, "2025-12", event))
-    )
-    found = {each.stream: each.data for each in examples(sampled, rows, "2025-12", event)}
-    everybody = sum(
-        1 for number in range(2_000) if list(examples(f"customer:{number}", rows, "2025-12", event))
-    )
+    of_each = [
+        list(examples(f"customer:{number}", Known(rows, Experience()), "2025-12", event))
+        for number in range(2_000)
+    ]
+    found = {each.stream: each.data for each in max(of_each, key=len)}
+    of_churn = sum(f"model:{CHURN}" in {one.stream for one in each} for each in of_each)
+    of_demand = sum(f"model:{DEMAND['fund']}" in {one.stream for one in each} for each in of_each)
 
     assert found[f"model:{CHURN}"].accepted  # type: ignore[attr-defined]
     assert found[f"model:{CHURN}"].features["assets-bits"] == (1_000).bit_length()  # type: ignore[attr-defined]
     assert found[f"model:{DEMAND['fund']}"].accepted  # type: ignore[attr-defined]
     assert not found[f"model:{DEMAND['wealth']}"].accepted  # type: ignore[attr-defined]
     assert found[f"model:{DEMAND['fund']}"].features["assets-bits"] == 0  # type: ignore[attr-defined]
-    assert 60 <= everybody <= 140
+    assert 60 <= of_demand <= 140
+    assert 140 <= of_churn <= 260
+
+
+def test_who_said_that_they_leave_has_left_whatever_they_hold() -> None:
+    """Within three months of what was known; of who had left before, nothing is learnt."""
+    rows = {name: month(name, 1_000) for name in MONTHS}
+
+    def taught_of(left: str) -> dict[str, ExampleLabelled]:
+        return dict(taught("customer:1", Known(rows, Experience(left=left)), "2025-12", DAY))
+
+    assert taught_of("2025-11")[CHURN].accepted
+    assert CHURN not in taught_of("2025-09")
+
+
+def test_the_statement_made_last_says_whether_a_customer_left() -> None:
+    """A word of their coming that is older, and arrives later, changes nothing."""
+    left = recorded(CustomerLeft(source="branch"), 1, day=date(2026, 2, 5))
+    gone = EXPERIENCE.evolve(EXPERIENCE.initial, left)
+    came = CustomerOnboarded(source="branch")
+
+    assert EXPERIENCE.evolve(gone, recorded(came, 2, day=date(2026, 2, 1))).left == "2026-02"
+    assert EXPERIENCE.evolve(gone, recorded(came, 2, day=date(2026, 2, 9))).left is None
+
+
+def test_what_a_customer_went_through_is_known_of_three_months() -> None:
+    """Refused complaints and the worst score of a survey, by the month in which each came."""
+    lived = EXPERIENCE.initial
+    opened = ComplaintOpened(case="c", text="too slow", channel="app")
+    for number, (data, day) in enumerate(
+        (
+            (opened, date(2025, 10, 3)),
+            (ComplaintAnswered(case="c", text="no", upheld=False), date(2025, 10, 9)),
+            (SurveyAnswered(survey="s", score=2, channel="app"), date(2025, 10, 9)),
+            (SurveyAnswered(survey="s", score=9, channel="app"), date(2025, 12, 9)),
+        ),
+        start=1,
+    ):
+        lived = EXPERIENCE.evolve(lived, recorded(data, number, day=day))
+    who = Known({name: month(name, 1_000) for name in MONTHS}, lived)
+    then, before = month_features(who, "2025-12"), month_features(who, "2025-09")
+
+    assert (then["complaints-lately"], then["refused-lately"], "score=detractor" in then) == (
+        1,
+        1,
+        True,
+    )
+    assert (before["complaints-lately"], "score=none" in before) == (0, True)
+    assert lived.lately("2025-12", "2025-11") == Lived(worst=9)
+
+
+def test_a_fall_is_told_beside_what_is_usual() -> None:
+    """What came in beside the months before, and what is held beside the most of three months."""
+    rows = {name: month(name, 1_000_000, came=1 << 19) for name in MONTHS[:-1]}
+    rows["2025-12"] = month("2025-12", 1_000, came=0)
+    known = month_features(Known(rows, Experience()), "2025-12")
+
+    assert (known["in-fell"], known["assets-fell"]) == (20, 10)
+
+
+def test_a_person_went_through_what_each_number_did() -> None:
+    """Counts add up, the worst score counts; who has left one number has not left."""
+    one = Experience({"2025-12": Lived(complaints=1, worst=3)}, "2025-12")
+    other = Experience({"2025-12": Lived(complaints=2, refused=1, worst=8)})
+
+    both = experience_together([one, other])
+
+    assert both == Experience({"2025-12": Lived(3, 1, 3)})
+    assert experience_together([one, one]).left == "2025-12"
 
 
 def test_a_key_customer_who_is_likely_to_leave_is_at_risk_and_why_is_said() -> None:
@@ -271,13 +354,19 @@ def test_a_key_customer_who_is_likely_to_leave_is_at_risk_and_why_is_said() -> N
         state = MODEL.evolve(state, recorded(said, number)._replace(occurred_at=at))
     models = {name: learnt_from(state if name == CHURN else MODEL.initial, 0) for name in FORESEEN}
     idle_rows = {name: replace(month(name, 500, streak=-2), transactions=0) for name in MONTHS}
-    seen = foresee(idle_rows, models, key=True, risky_permille=300, currency="CNY")
-    ordinary = foresee(idle_rows, models, key=False, risky_permille=300, currency="CNY")
+    seen = foresee(
+        Known(idle_rows, Experience()), models, key=True, risky_permille=300, currency="CNY"
+    )
+    ordinary = foresee(
+        Known(idle_rows, Experience()), models, key=False, risky_permille=300, currency="CNY"
+    )
 
     assert seen.churn.probability is not None
     assert seen.churn.probability > 0.3
     assert (seen.at_risk, ordinary.at_risk) == (True, False)
-    assert {"streak", "transactions", "streak~-2", "transactions~0"} >= set(seen.churn.reasons[:2])
+    assert set(seen.churn.reasons[:2]) == {"streak", "transactions"}
+    assert seen.churn.intercept is not None
+    assert seen.churn.score == pytest.approx(seen.churn.intercept + sum(seen.churn.terms.values()))
     assert seen.demand["fund"].probability is None
 
 
@@ -285,7 +374,7 @@ def test_a_key_customer_who_is_likely_to_leave_is_at_risk_and_why_is_said() -> N
 def test_of_a_newcomer_nothing_is_foreseen(rows: dict[str, MonthlyFacts]) -> None:
     """An answer all the same."""
     seen = foresee(
-        rows,
+        Known(rows, Experience()),
         dict.fromkeys(FORESEEN, learnt_from(MODEL.initial, 0)),
         key=True,
         risky_permille=1,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from deploy.bench.bank_marketing import Bayes, Ours, Row, prequential
+from deploy.bench.learners import Bayes, Ours, Row, prequential
 from deploy.bench.market import WAYS, simulate
 from deploy.bench.naive_bayes import NaiveBayes
 from deploy.bench.open_bandit import evaluated, logged

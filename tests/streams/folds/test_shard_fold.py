@@ -1,8 +1,10 @@
 """Whatever the nudges do, the states end where the journal says. Faults are data here."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -24,11 +26,12 @@ from projections.store import GroupShard, MemoryStore, Progress, Store, StoredSt
 from projections.tiering.standing import standings
 from replay.rebuild.digests import digests
 from replay.rebuild.in_memory import rebuild
-from streams.broker.batch import Batch, batches, decode_batch, encode_batch
+from streams.broker.batch import Batch, batches, decode_batch, encode_batch, open_batch
 from streams.folds.derived_fold import DerivedFold
 from streams.folds.shard_fold import ShardFold
-from streams.journal import Arrival, Journal, LogOffset
-from tests.conftest import NOON, Dying, proposed
+from streams.journal import FORGOTTEN, Arrival, Journal, LogOffset
+from streams.keyring.keyring import LOOK_EVERY
+from tests.conftest import NOON, Dying, keyring_in, proposed
 from tests.sizes import sized
 
 
@@ -254,6 +257,38 @@ async def test_a_worker_that_is_behind_does_not_put_back_what_another_has_folded
 
     assert await store.upto(GroupShard(0, groups[2].name)) == head
     assert await digests(groups, store, 1) == await undisturbed(groups, sqlite_journal)
+
+
+@pytest.mark.parametrize("who", ["customer:1", "customer:2"])
+@pytest.mark.parametrize("change", ["destroy", "restrict", "lift"])
+async def test_what_was_opened_before_a_key_was_changed_is_not_folded_behind_it(
+    groups: list[Group], tmp_path: Path, change: str, who: str
+) -> None:
+    """An agent that is behind has it opened for longer than forgetting, restricting, lifting wait:
+    it brings back nothing, and lacks nothing, also where no row of a batch was for its group.
+
+    One of them has a tier set by hand, which is folded for tiers alone.
+    """
+    journal = Journal(f"sqlite://{tmp_path}/journal", 1, keyring_in(tmp_path))
+    assert journal.keyring is not None
+    sealed, store = recorded_batches(journal), MemoryStore()
+    if change == "lift":
+        journal.keyring.restrict([who])
+        await asyncio.sleep(LOOK_EVERY)
+    opened = [open_batch(journal[0], encode_batch(batch)) for batch in sealed]
+    routed = [
+        batch._replace(rows=[row for row in batch.rows if row.event_type != FORGOTTEN])
+        for batch in opened
+    ]
+    getattr(journal.keyring, change)([who])
+    await asyncio.sleep(LOOK_EVERY)
+    *sources, tiers = foldings(groups, store, journal)
+    for batch in routed:
+        for folding in sources:
+            await folding.advance(batch)
+        await tiers.advance(batch)
+
+    assert await digests(groups, store, 1) == await undisturbed(groups, journal)
 
 
 def test_a_batch_fits_a_message(sqlite_journal: Journal) -> None:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from domain.tiering.events import TierOverridden
 from streams.broker.batch import Batch, decode_batch, encode_batch
 from streams.broker.kafka import INTERACTIONS, OUTCOME_TOPIC, RECORDED, Broker, TopicPartition
 from streams.broker.routing import shard_of
+from streams.ingest import intake
 from streams.ingest.cloudevents import STRUCTURED, write, write_batch
 from streams.ingest.intake import Intake, LogBroken
 from streams.ingest.screening import Screen
@@ -95,7 +97,7 @@ def send(broker: Broker, partition: int, *values: bytes | None, key: bytes | Non
     producer.close()
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], object]) -> None:
     """Wait a while for something to become true."""
     for _ in range(600):
         if condition():
@@ -455,3 +457,71 @@ def test_intake_goes_on_where_no_sender_can_be_told(
             wait_until(lambda: sqlite_journal.counts().arrived == 2)
     assert not died
     assert sqlite_journal.counts() == Counts(arrived=2, recorded=1, quarantined=1)
+
+
+def told(broker: Broker, partition: int) -> list[str]:
+    """The ids of all that senders of a partition were told, once nothing more comes."""
+    place = TopicPartition(OUTCOME_TOPIC, partition)
+    reader = broker.consumer()
+    reader.assign([place])
+    reader.seek_to_beginning(place)
+    found: list[str] = []
+    while some := reader.poll(timeout_ms=1_000).get(place, []):
+        found += [json.loads(message.value)["id"] for message in some]
+    reader.close()
+    return found
+
+
+def test_a_sender_is_told_although_intake_died_before_it_told_anybody(
+    broker: Broker, sqlite_journal: Journal
+) -> None:
+    """What the topic has never told of is not taken for what a broker has lost."""
+
+    def crash(point: str) -> None:
+        if point == "after_publish":
+            raise Crash
+
+    send(broker, 1, b"not an event")
+    with running(broker, sqlite_journal, crash) as died:
+        wait_until(lambda: bool(died))
+    with running(broker, sqlite_journal):
+        wait_until(lambda: told(broker, 1) == ["1/1"])
+
+
+def test_a_sender_is_told_once_however_often_intake_starts(
+    broker: Broker, sqlite_journal: Journal
+) -> None:
+    """Also where the last that was told went out together."""
+    send(broker, 1, b"not an event", b"nor this", b"and not that")
+    for _ in range(3):
+        with running(broker, sqlite_journal):
+            wait_until(lambda: len(told(broker, 1)) >= 3)
+    assert told(broker, 1) == ["1/1", "1/2", "1/3"]
+
+
+def test_many_senders_are_told_turn_by_turn_and_in_order(
+    broker: Broker, sqlite_journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What does not fit a turn has the next one, though nothing more comes in."""
+    monkeypatch.setattr(intake, "TOLD_AT_ONCE", 1)
+    monkeypatch.setattr(intake, "TOLD_A_TURN", 2)
+    send(broker, 1, *(b"not an event %d" % number for number in range(5)))
+    with running(broker, sqlite_journal):
+        wait_until(lambda: len(told(broker, 1)) == 5)
+    assert told(broker, 1) == [f"1/{number}" for number in range(1, 6)]
+
+
+def test_what_a_broker_has_lost_is_not_told_once_more(
+    tmp_path: Path, sqlite_journal: Journal
+) -> None:
+    """A topic made anew beside `interactions` made anew says nothing of what was told before."""
+    for number, message in enumerate((b"not an event", b"nor this"), 1):
+        home = tmp_path / str(number)
+        home.mkdir()
+        with a_broker(home) as address:
+            broker = Broker(address)
+            broker.create_topics(SHARDS)
+            send(broker, 1, message)
+            with running(broker, sqlite_journal):
+                wait_until(partial(told, broker, 1))
+            assert told(broker, 1) == [f"1/{number}"]

@@ -3,6 +3,8 @@
 import pytest
 
 from domain.customers.events import PreferenceStated, ProfileFactStated
+from domain.envelope import REACTIONS
+from domain.offers.events import ExampleLabelled
 from streams.ingest.cloudevents import Item, read_event, write
 from streams.ingest.screening import Screen
 from tests.conftest import proposed
@@ -50,3 +52,18 @@ def test_what_cannot_be_read_is_not_even_kept_if_it_has_such_a_field() -> None:
         (good.replace(b'"fact"', b'"fakt"'), False),
     ):
         assert SCREEN.forbids(Item(raw, read_event(raw))) == forbidden
+
+
+@pytest.mark.parametrize(("source", "forbidden"), [("science", True), (REACTIONS, False)])
+def test_a_feature_of_such_a_name_is_forbidden_to_others(source: str, forbidden: bool) -> None:
+    """What the bank itself learns from was screened as it came."""
+    said = ExampleLabelled(
+        offer="a",
+        decision="1",
+        customer="customer:1",
+        features={"login-password=x": 1},
+        accepted=True,
+    )
+    event = proposed(said, stream="model:a")._replace(source=source)
+
+    assert SCREEN.forbids(Item(write(event), event)) == forbidden

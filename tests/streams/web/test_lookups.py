@@ -259,7 +259,7 @@ def _the_answer_is_learnt(
 
     eventually(likelier)
     stack.settle()
-    assert stack.report("digest")["model@3"] == stack.report("digest", "--rebuild")["model@3"]
+    assert stack.report("digest")["model@4"] == stack.report("digest", "--rebuild")["model@4"]
 
 
 def test_a_withdrawn_consent_drops_every_offer(client: httpx.Client) -> None:
