@@ -11,9 +11,4 @@ command -v kubectl > /dev/null || missing="$missing kubernetes-client"
 command -v promtool > /dev/null || missing="$missing prometheus"
 # and what lets a clock step
 command -v cc > /dev/null || missing="$missing gcc libc6-dev"
-[ -n "$missing" ] || exit 0
-command -v apt-get > /dev/null || { echo "install these with your package manager:$missing" >&2; exit 1; }
-as_root=""
-[ "$(id -u)" = 0 ] || as_root="sudo"
-$as_root apt-get update -qq
-DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing
+. "$(dirname "$0")/packages.sh"

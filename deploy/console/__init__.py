@@ -1,0 +1,1 @@
+"""Shows the bank to people, in a browser, in Chinese and English."""

@@ -1,0 +1,273 @@
+"""Which app shows the bank to people? Pages over the answers of the API."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl, quote, urlencode
+from zoneinfo import ZoneInfo
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from deploy.console.api import Answer, Api
+from deploy.console.links import spend
+from deploy.console.middleware import Middleware
+from deploy.console.pages import API, CUSTOMER, PAGES, grant_of, may_see, places, tabs
+from deploy.console.render import render
+from deploy.console.words import LANGUAGES, Words
+from domain.access.roles import PURPOSES
+from streams.web.security.sessions import Session, Sessions
+
+STATIC = Path(__file__).parent / "static"
+LANGUAGE = "tierfold-language"
+LARGEST = 16 * 1024
+"""Bytes of a form."""
+LOOPBACK = ("127.0.0.1", "::1")
+OK, SEE_OTHER = 200, 303
+YEAR = 365 * 86_400
+
+
+@dataclass(frozen=True)
+class ConsoleDependencies:
+    """What the console reaches: the API, sessions, the folder of one-use links, the bank's zone.
+
+    `cookie` names the session's cookie: cookies of one host ignore its ports. `secure` says that
+    readers come over TLS.
+    """
+
+    api: Api
+    sessions: Sessions
+    links: Path
+    zone: ZoneInfo
+    cookie: str
+    secure: bool = False
+
+
+def console(deps: ConsoleDependencies) -> ASGIApp:
+    """The app, and what holds for every page of it."""
+    views = _Views(deps)
+
+    @asynccontextmanager
+    async def life(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        await deps.api.close()
+
+    app = Starlette(
+        routes=[
+            Route("/", views.home),
+            Route("/login", views.login_form),
+            Route("/login", views.log_in, methods=["POST"]),
+            Route("/logout", views.log_out, methods=["POST"]),
+            Route("/language", views.set_language, methods=["POST"]),
+            Route("/customers", views.find),
+            *(Route(path, partial(views.page, path)) for path in PAGES),
+            *(Route(f"{API}{path}", partial(views.as_json, path)) for path in PAGES),
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ],
+        exception_handlers={HTTPException: views.http_problem, Exception: views.broken},
+        lifespan=life,
+    )
+    return Middleware(app)
+
+
+class _Views:
+    def __init__(self, deps: ConsoleDependencies) -> None:
+        self._deps = deps
+
+    async def home(self, request: Request) -> Response:
+        """Where a reader begins."""
+        session = self._session(request)
+        if session is None:
+            return self._show(request, None, "welcome")
+        return self._show(request, session, "home")
+
+    async def login_form(self, request: Request) -> Response:
+        """A button that spends the code of a link: a preview of the link spends nothing."""
+        code = request.query_params.get("code", "")
+        return self._show(request, None, "login" if code else "welcome", code=code)
+
+    async def log_in(self, request: Request) -> Response:
+        """Begin a session for whom the code lets in."""
+        form = await _form(request)
+        if request.client is None or request.client.host not in LOOPBACK:
+            detail = "links open on the console's own machine alone"
+            return self._problem(request, None, 403, detail)
+        caller = spend(self._deps.links, form.get("code", ""))
+        if caller is None:
+            return self._problem(request, None, 403, "this link was used, or is over")
+        answer = RedirectResponse("/", SEE_OTHER)
+        self._keep(answer, self._deps.sessions.begin(caller))
+        return answer
+
+    async def log_out(self, request: Request) -> Response:
+        """End the session, here and wherever its cookie was copied to."""
+        if session := self._session(request):
+            self._deps.sessions.end(session)
+        answer = RedirectResponse("/", SEE_OTHER)
+        answer.delete_cookie(self._deps.cookie)
+        return answer
+
+    async def set_language(self, request: Request) -> Response:
+        """Show the same page in another language, now and later."""
+        form = await _form(request)
+        answer = RedirectResponse(_inside(form.get("back", "/")), SEE_OTHER)
+        if form.get("language") in LANGUAGES:
+            answer.set_cookie(
+                LANGUAGE, form["language"], YEAR, httponly=True, secure=self._deps.secure
+            )
+        return answer
+
+    async def find(self, request: Request) -> Response:
+        """Go to the customer of a number."""
+        number = request.query_params.get("number", "").strip().removeprefix("customer:")
+        return RedirectResponse(f"/customers/{quote(number, safe='')}" if number else "/")
+
+    async def page(self, path: str, request: Request) -> Response:
+        """What the API says under the same path, for people."""
+        session = self._session(request)
+        if session is None:
+            return self._problem(request, None, 401, "log in first")
+        if not may_see(session.caller, path):
+            roles = ", ".join(grant_of(path).roles)
+            return self._problem(request, session, 403, f"this is for {roles}")
+        answer, query = await self._asked(path, request, session)
+        if answer.status != OK:
+            return self._problem(request, session, answer.status, answer.said.get("detail", ""))
+        role = next(role for role in grant_of(path).roles if role in session.caller.roles)
+        customer = request.path_params.get("customer")
+        return self._show(
+            request,
+            session,
+            PAGES[path].template,
+            it=answer.said,
+            path=path,
+            name=PAGES[path].name,
+            query=dict(request.query_params),
+            customer=customer,
+            tabs=[*tabs(session.caller, customer)] if customer else [],
+            may={each for each in PAGES if may_see(session.caller, each)},
+            json=f"{_at(path, request)}{'?' if query else ''}{query}",
+            what=grant_of(path).what,
+            purpose=PURPOSES[role][0] if role in PURPOSES and "{" in path else None,
+        )
+
+    async def as_json(self, path: str, request: Request) -> Response:
+        """What a page is made of, as the API said it; not for the links of another site."""
+        session = self._session(request)
+        if session is None or request.headers.get("sec-fetch-site") == "cross-site":
+            return Response(status_code=401 if session is None else 403)
+        answer, _ = await self._asked(path, request, session)
+        return Response(answer.raw, answer.status, media_type="application/json")
+
+    async def http_problem(self, request: Request, error: Exception) -> Response:
+        """A page for what is not there, or must not be."""
+        assert isinstance(error, HTTPException)
+        return self._problem(request, self._session(request), error.status_code, str(error.detail))
+
+    async def broken(self, request: Request, _error: Exception) -> Response:
+        """A page for what is broken here, and was logged."""
+        return self._problem(request, self._session(request), 500, "")
+
+    async def _asked(self, path: str, request: Request, session: Session) -> tuple[Answer, str]:
+        """The answer to what a page asks, and the query that was asked: without empty fields."""
+        query = urlencode(
+            [
+                (name, _with_offset(value, self._deps.zone) if name == "recorded" else value)
+                for name, value in parse_qsl(request.url.query)
+            ]
+        )
+        return await self._deps.api.ask(session.caller, _at(path, request), query), query
+
+    def _session(self, request: Request) -> Session | None:
+        token = request.cookies.get(self._deps.cookie)
+        return self._deps.sessions.read(token) if token else None
+
+    def _keep(self, answer: Response, session: Session) -> None:
+        answer.set_cookie(
+            self._deps.cookie,
+            self._deps.sessions.token(session),
+            httponly=True,
+            secure=self._deps.secure,
+            samesite="lax",
+        )
+
+    def _show(
+        self,
+        request: Request,
+        session: Session | None,
+        template: str,
+        status: int = 200,
+        **what: Any,
+    ) -> Response:
+        words = Words(_language(request), self._deps.zone)
+        query = f"?{request.url.query}" if request.url.query else ""
+        answer = render(
+            words,
+            template,
+            {
+                "session": session,
+                "places": [*places(session.caller)] if session else [],
+                "finds": session is not None and may_see(session.caller, CUSTOMER),
+                "here": f"{request.url.path}{query}",
+                **what,
+            },
+            status,
+        )
+        if session is not None:
+            self._keep(answer, session)
+        return answer
+
+    def _problem(
+        self, request: Request, session: Session | None, status: int, detail: str
+    ) -> Response:
+        return self._show(request, session, "problem", status, status_of=status, detail=detail)
+
+
+def _at(path: str, request: Request) -> str:
+    """The question of the API for a page: a number may have any sign that a name may have."""
+    named = {name: quote(value, safe="") for name, value in request.path_params.items()}
+    return f"{API}{path.format(**named)}"
+
+
+async def _form(request: Request) -> Mapping[str, str]:
+    """The first value of each field of a form; raises a 413 where it is too large."""
+    body = b""
+    async for some in request.stream():
+        body += some
+        if len(body) > LARGEST:
+            raise HTTPException(413)
+    return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
+
+
+def _inside(path: str) -> str:
+    """A path of this site; its beginning where it is another's."""
+    is_ours = path.startswith("/") and not path.startswith(("//", "/\\"))
+    return path if is_ours and path.isprintable() else "/"
+
+
+def _language(request: Request) -> str:
+    """What was chosen, else the first that the browser asks for and we have."""
+    if (chosen := request.cookies.get(LANGUAGE)) in LANGUAGES:
+        return str(chosen)
+    for wanted in request.headers.get("accept-language", "").split(","):
+        if (name := wanted.strip()[:2].lower()) in LANGUAGES:
+            return name
+    return "en"
+
+
+def _with_offset(moment: str, zone: ZoneInfo) -> str:
+    """A moment of a form, which is told in the bank's zone."""
+    try:
+        said = datetime.fromisoformat(moment)
+    except ValueError:
+        return moment
+    return (said if said.tzinfo else said.replace(tzinfo=zone)).isoformat()

@@ -1,0 +1,54 @@
+"""How does an answer become a page? The door to the console's templates."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from starlette.responses import HTMLResponse, Response
+
+from deploy.console.words import Words, catalog
+from deploy.reports.story import lines
+
+TEMPLATES = Path(__file__).parent / "templates"
+WIDE, HIGH = 240, 48
+"""Units of a small chart."""
+
+
+def render(words: Words, template: str, what: Mapping[str, Any], status: int) -> Response:
+    """A page in a language."""
+    page = _environment(words.language).get_template(f"{template}.html")
+    return HTMLResponse(page.render(words=words, **what), status)
+
+
+@cache
+def _environment(language: str) -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        extensions=["jinja2.ext.i18n"],
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    said: Any = made
+    said.install_gettext_translations(catalog(language), newstyle=True)
+    made.globals |= {"points": points, "lines": lines}
+    made.filters["quoted"] = partial(quote, safe="")
+    return made
+
+
+def points(values: Sequence[float]) -> str:
+    """Values as the points of a line in a small chart, the first on the left.
+
+    >>> points([1, 3, 2])
+    '0.0,48.0 120.0,0.0 240.0,24.0'
+    """
+    low, spread = min(values), (max(values) - min(values)) or 1
+    step = WIDE / max(len(values) - 1, 1)
+    return " ".join(
+        f"{number * step:.1f},{HIGH - (value - low) / spread * HIGH:.1f}"
+        for number, value in enumerate(values)
+    )

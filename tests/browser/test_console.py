@@ -1,0 +1,206 @@
+"""People use the console in a browser: they click, read and leave nothing in its console.
+
+Debian's Chromium, driven as a person would; whatever it complains of, or asks of others, fails.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from deploy.console.links import make_link
+from deploy.console.pages import PAGES, may_see
+from domain.access.roles import PEOPLE, Caller
+from domain.event import Role
+from streams.ingest.cloudevents import write
+from streams.sources.synth import Bank, synth
+from tests.conftest import Running, free_port, settings_in, wait_until
+
+pytestmark = pytest.mark.browser
+CUSTOMER = "100001"
+FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+LOOKS = {
+    "light": {"color_scheme": "light"},
+    "dark": {"color_scheme": "dark"},
+    "forced colours": {"forced_colors": "active"},
+    "small": {"viewport": {"width": 320, "height": 640}},
+}
+LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+BY_LOOK = ["color-contrast", "scrollable-region-focusable", "target-size"]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A small bank over four months, and its console."""
+    settings = settings_in(
+        tmp_path_factory.mktemp("browser"), console_port=free_port(), rate_of_people="3000/minute"
+    )
+    with Running(settings) as made:
+        file = settings.data_dir / "bank.jsonl"
+        file.write_bytes(b"\n".join(map(write, synth(Bank(60, 4, 5)))))
+        made.report("feed", str(file))
+        made.settle()
+        wait_until(lambda: httpx.get(settings.console_address).status_code == 200)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """The browser; it is there, or the tests fail."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        made = driver.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        yield made
+        made.close()
+
+
+@contextmanager
+def sitting(
+    running: Running, chromium: Any, role: Role, who: str = "li", **how: Any
+) -> Iterator[Any]:
+    """Somebody who has opened a link, and pressed its button; the browser must be content."""
+    settings, complaints = running.settings, list[str]()
+    context = chromium.new_context(**how)
+    page = context.new_page()
+
+    def asked(request: Any) -> None:
+        if urlsplit(request.url).netloc != urlsplit(settings.console_address).netloc:
+            complaints.append(f"asked elsewhere: {request.url}")
+
+    def answered(response: Any) -> None:
+        if response.status >= 400:
+            complaints.append(f"{response.status} {response.url}")
+
+    page.on("console", lambda said: complaints.append(said.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", asked)
+    page.on("response", answered)
+    page.goto(make_link(settings.console_links, settings.console_address, Caller(who, (role,))))
+    page.get_by_role("main").get_by_role("button").click()
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def looks(running: Running, who: str) -> list[str]:
+    """What somebody has looked at of the customer, by the journal."""
+    told = running.report("audit", "access", CUSTOMER)["looks"]
+    return [look["what"] for look in told if look["who"] == who]
+
+
+def found(page: Any, label: str, button: str) -> None:
+    """Look for a customer by the number."""
+    page.get_by_label(label).fill(CUSTOMER)
+    page.get_by_role("button", name=button).click()
+
+
+def test_a_supervisor_asks_why_in_chinese_and_the_look_is_in_the_journal(
+    running: Running, chromium: Any
+) -> None:
+    """From the link to the events behind a tier, by clicks alone."""
+    with sitting(running, chromium, "supervisor", who="li.wei", locale="zh-CN") as page:
+        found(page, "客户号", "查找")
+        page.get_by_role("link", name="层级", exact=True).click()
+        assert "需达到" in page.get_by_role("main").inner_text()
+        page.get_by_role("link", name="层级依据").click()
+        page.locator("summary").first.click()
+        assert re.search("¥[0-9,.]+", page.locator("details").first.inner_text())
+        assert not re.search(r"\b[a-z]{4,}\b", page.locator("h1, h2, th, dt").all_inner_texts()[0])
+    wait_until(lambda: looks(running, "li.wei") == ["picture", "tier", "explain"])
+
+
+def test_an_auditor_reads_the_events_and_who_looked_in_english(
+    running: Running, chromium: Any
+) -> None:
+    """Page by page, and finds their own look among the others."""
+    with sitting(running, chromium, "auditor", who="wang.fang", locale="en-US") as page:
+        found(page, "Customer number", "Find")
+        page.get_by_role("link", name="Events").click()
+        assert page.locator("ol.timeline > li").count() > 10
+        assert "Customer onboarded" in page.get_by_role("main").inner_text()
+        page.get_by_role("link", name="As it was").click()
+        page.get_by_label("Occurred until").fill("2026-02-28")
+        page.get_by_role("button", name="Show").click()
+        assert "This is not now." in page.get_by_role("main").inner_text()
+        wait_until(lambda: "as-of" in looks(running, "wang.fang"))
+        page.get_by_role("link", name="Who looked").click()
+        assert "wang.fang" in page.get_by_role("main").inner_text()
+
+
+def test_a_manager_sees_own_customers_and_switches_the_language(
+    running: Running, chromium: Any
+) -> None:
+    """The same page again, in the other language; then out, and out stays out."""
+    with sitting(running, chromium, "manager", who="0", locale="en-US") as page:
+        found(page, "Customer number", "Find")
+        page.get_by_role("button", name="中文").click()
+        assert page.url.endswith(f"/customers/{CUSTOMER}")
+        assert "所属家庭与集团" in page.get_by_role("main").inner_text()
+        page.get_by_role("button", name="退出").click()
+        assert "console-link" in page.get_by_role("main").inner_text()
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en-US"])
+@pytest.mark.parametrize("role", PEOPLE)
+def test_every_role_has_a_place_to_begin(
+    running: Running, chromium: Any, role: Role, language: str
+) -> None:
+    """What the first page leads to opens, also without script."""
+    who = "0" if role == "manager" else "li"
+    with sitting(running, chromium, role, who, locale=language, java_script_enabled=False) as page:
+        for place in [link.get_attribute("href") for link in page.locator("nav a").all()]:
+            page.goto(running.settings.console_address + place)
+            assert page.locator("h1").count() == 1
+        if may_see(Caller(who, (role,)), "/customers/{customer}"):
+            page.goto(f"{running.settings.console_address}/customers/{CUSTOMER}")
+            assert CUSTOMER in page.locator("h1").inner_text()
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_every_page_is_accessible_and_fits(running: Running, chromium: Any, look: str) -> None:
+    """By axe (WCAG 2.2 AA), in light, dark and forced colours; and on 320 pixels."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    rules = {"runOnly": {"type": "tag", "values": LEVELS}}
+    if look != "light":  # what is the same in every look was looked at in that one
+        rules = {"runOnly": {"type": "rule", "values": BY_LOOK}}
+    wrong: list[tuple[str, str, str]] = []
+    made = running.client.get(f"/v1/customers/{CUSTOMER}/next-best-offer").json()["decision"]
+    why = f"/v1/decisions/{made}/explanation"
+    wait_until(lambda: running.client.get(why).status_code == 200)
+    named = {"customer": CUSTOMER, "household": "0", "decision": made}
+    axe, managers = Axe(), "/customers/{customer}/foresight"
+    pages = {
+        "auditor": ["/", *(path for path in PAGES if "{company}" not in path and path != managers)],
+        "manager": [managers],
+    }
+    for role, paths in pages.items():
+        who = "0" if role == "manager" else "li"
+        with sitting(running, chromium, cast("Role", role), who, **LOOKS[look]) as page:
+            for path in paths:
+                page.goto(running.settings.console_address + path.format(**named))
+                violations = axe.run(page, options=rules).response["violations"]
+                wrong += [(path, each["id"], each["nodes"][0]["html"][:80]) for each in violations]
+                if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                    wrong.append((path, "wider than the window", ""))
+
+    assert wrong == []
+
+
+def test_the_keyboard_leads_past_the_bar(running: Running, chromium: Any) -> None:
+    """The first stop skips to the content; each stop can be seen."""
+    with sitting(running, chromium, "supervisor", locale="en-US") as page:
+        page.goto(f"{running.settings.console_address}/customers/{CUSTOMER}")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.className") == "skip"
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.id") == "main"
+        page.keyboard.press("Tab")
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+
+    assert outline != "none"

@@ -1,0 +1,119 @@
+"""Both languages are complete: what a page says, and what a code is called."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+from zoneinfo import ZoneInfo
+
+import pytest
+from babel.messages.extract import extract_from_dir, extract_from_file
+
+from deploy.console.pages import PAGES
+from deploy.console.words import Words, catalog, english, known
+from domain.access.roles import PEOPLE, PURPOSES
+from domain.event import AssetClass, Channel
+from domain.event_types import TYPE_BY_EVENT
+from streams.web.security.permissions import GRANTS
+
+CONSOLE = Path(__file__).parents[3] / "deploy" / "console"
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+TEMPLATES = sorted((CONSOLE / "templates").glob("*.html"))
+
+
+def texts() -> Iterator[str]:
+    """Every English text that stands in a template, or in the code."""
+    how = {"**.html": {"encoding": "utf-8", "newstyle_gettext": "true"}}
+    for _, _, text, _, _ in extract_from_dir(
+        str(CONSOLE / "templates"), [("**.html", "jinja2")], how
+    ):
+        yield str(text)
+    said = extract_from_file("python", CONSOLE / "words.py", keywords={"say": None})
+    yield from (str(text) for _, text, _, _ in said)
+
+
+def codes() -> Iterator[str]:
+    """Every code of the domain that a page may show."""
+    yield from TYPE_BY_EVENT.values()
+    yield from (*get_args(AssetClass), *get_args(Channel), *PEOPLE)
+    yield from (purpose for some in PURPOSES.values() for purpose in some)
+    yield from (grant.what for grant in GRANTS.values() if grant.roles)
+    yield from (page.name for page in PAGES.values())
+    for event in TYPE_BY_EVENT:
+        if "customer" in event.concerns:
+            yield from event.model_fields
+
+
+def test_every_text_and_code_has_chinese_words() -> None:
+    """Who adds one adds its words."""
+    chinese = catalog("zh")
+    wanted = {*texts(), *map(english, codes())}
+
+    assert sorted(text for text in wanted if chinese.gettext(text) == text) == []
+
+
+def test_no_chinese_word_is_left_of_a_text_that_is_gone() -> None:
+    """Sentences of the catalog stand in a template."""
+    there = {*texts()}
+    sentences = {text for text in known() if text.endswith((".", ":", "?")) or "%(" in text}
+
+    assert sentences <= there
+
+
+def test_translations_have_the_same_places_for_values() -> None:
+    """A value that a text has is in its translation too."""
+    for text in known():
+        assert places(text) == places(catalog("zh").gettext(text)), text
+
+
+def places(text: str) -> list[str]:
+    """The names of the values in a text."""
+    return sorted(re.findall(r"%\((\w+)\)s", text))
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_no_template_has_what_the_policy_forbids(path: Path) -> None:
+    """No script, no style and no handler stands within a page; nothing is marked safe."""
+    text = path.read_text(encoding="utf-8")
+
+    assert not re.search(r"<script|style=|<style|\son\w+=|javascript:|\|\s*safe", text)
+
+
+def test_amounts_days_and_moments_are_those_of_the_language() -> None:
+    """Minor units as money; a moment in the bank's zone."""
+    chinese, american = Words("zh", SHANGHAI), Words("en", SHANGHAI)
+
+    assert (chinese.money(-211, "CNY"), american.money(1_200, "JPY")) == ("-¥2.11", "¥1,200")
+    assert chinese.day("2026-02-01") == "2026年2月1日"
+    assert chinese.moment("2026-01-31T16:30:00Z") == "2026年2月1日 00:30:00"
+    assert (chinese.word("tier-changed.v1"), american.word("value_in")) == ("层级变更", "Value in")
+    assert chinese.word("d-1") == "d-1"
+
+
+@pytest.mark.parametrize(
+    "said", ["0000-00-00", "2026-02-30", "9999-12-31T23:59:59Z", "2026-01-01T99:99:99Z"]
+)
+def test_what_looks_like_a_day_and_is_none_stands_as_it_was_said(said: str) -> None:
+    """A core system may send it."""
+    assert Words("zh", SHANGHAI).value(said) == said
+
+
+def test_free_text_is_shown_as_it_was_said_and_codes_by_their_names() -> None:
+    """Nobody's words are exchanged."""
+    chinese = Words("zh", SHANGHAI)
+
+    assert chinese.said("comment", "web, app") == "web, app"
+    assert chinese.said("facts.region.value", "web") == "web"
+    assert chinese.said("channel", "web") == "网银"
+    assert chinese.said("offers", "savings-plan, credit-card") == "零存整取、信用卡"
+    assert chinese.said("consents.marketing.value", "withdrawn") == "已撤回"
+    assert (chinese.field("candidates 1"), chinese.field("about")) == ("候选 1", "被投诉对象")
+
+
+def test_a_tier_has_the_name_that_its_rule_gives_it() -> None:
+    """A code of one bank may be a word of another kind; one without a name stands as it is."""
+    chinese = Words("zh", SHANGHAI)
+    names = {"base": {"zh": "普通卡", "en": "Base"}, "x": {"en": "X"}}
+    named = [chinese.tier(code, names) for code in ("base", "x", "y", None)]
+
+    assert named == ["普通卡", "x", "y", "\N{EN DASH}"]
