@@ -4,7 +4,6 @@ import json
 import re
 import shlex
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -194,7 +193,7 @@ def test_next_best_offer(bank: Running, tmp_path: Path) -> None:
     (tmp_path / "deploy").symlink_to(ROOT / "deploy")
     question = next(command for command in commands(page("offers")) if "next-best-offer" in command)
     answer = curled(bank, question).json()
-    time.sleep(1)
+    bank.settle()
     [label] = re.findall(r"```json\n(.*?)```", page("offers"), re.DOTALL)
     (tmp_path / "bank.jsonl").symlink_to(bank.settings.data_dir / "bank.jsonl")
     said = {}
@@ -287,7 +286,7 @@ def test_change_the_catalogue_from_top_to_bottom(bank: Running, tmp_path: Path) 
     (tmp_path / "deploy").symlink_to(ROOT / "deploy")
     question, make_file, *asked = commands(page("policies"))
     before = curled(bank, question).json()
-    time.sleep(1)
+    bank.settle()
     subprocess.run(make_file, shell=True, cwd=tmp_path, check=True)
     said: list[str] = []
     for command in asked:
@@ -442,7 +441,7 @@ def test_prove_it_to_others(bank: Running, tmp_path: Path) -> None:
     """The page's commands, one after the other, of a customer who was just made an offer."""
     (tmp_path / "deploy").symlink_to(ROOT / "deploy")
     assert bank.client.get("/v1/customers/100000/next-best-offer", timeout=20).status_code == 200
-    time.sleep(3)
+    bank.settle()
     said = {}
     for line in commands(page("proofs")):
         command, _, into = line.partition(" > ")
@@ -471,7 +470,6 @@ def test_let_in_keep_private_forget(bank: Running, tmp_path: Path) -> None:
     for line in commands(page("privacy")):
         if line.startswith("curl"):
             assert curled(bank, line, tmp_path).status_code == 200
-            time.sleep(1)  # a look is recorded behind the answer
             bank.settle()
             continue
         command, _, into = line.partition(" > ")

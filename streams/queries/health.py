@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from projections.models.learner import Learnt
@@ -43,6 +43,11 @@ REFUSED = Counter(
     "tierfold_refused_requests",
     "Requests that were not let in, by status",
     ["status"],
+    registry=None,
+)
+UNCONFIRMED = Gauge(
+    "tierfold_unconfirmed_messages",
+    "Messages of web's, decisions and looks among them, that are not safe in the broker yet",
     registry=None,
 )
 LATENCY = Histogram(
@@ -212,6 +217,7 @@ class Health:
         registry.register(_Told([*told, *_guarded(await self._store.noted(GUARD))]))
         registry.register(LATENCY)
         registry.register(REFUSED)
+        registry.register(UNCONFIRMED)
         registry.register(STALLS)
         return generate_latest(registry)
 

@@ -15,6 +15,7 @@ from domain.offers.events import DECISIONS, OfferDecided
 from streams.broker.routing import shard_of
 from streams.ingest.cloudevents import write, write_batch
 from streams.observability.tracing import LINKS, present
+from streams.queries.health import UNCONFIRMED
 from streams.web.dependencies import WebDependencies
 from streams.web.problems import Problem
 from streams.web.security.authorize import Access
@@ -37,6 +38,7 @@ class Recording:
         self._deps = deps
         self._waiting: dict[int, list[bytes]] = {}
         self._traces: dict[int, dict[str, None]] = {}
+        UNCONFIRMED.set_function(lambda: len(self._waiting) + deps.producer.outstanding)
 
     async def add(self, stream: str, decided: OfferDecided, now: datetime) -> None:
         """Send a decision."""

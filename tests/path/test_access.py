@@ -8,7 +8,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from itertools import product
@@ -406,6 +405,7 @@ def test_what_must_never_come_in_is_refused_and_not_kept(running: Running) -> No
             f"customer:{OWN}",
         )
     )
+    running.settle()
     before = running.counts()
     posted = running.client.post(
         "/v1/interactions", content=event, headers={"content-type": STRUCTURED}
@@ -487,7 +487,6 @@ def test_every_look_is_in_the_access_journal_and_no_refused_one(running: Running
     with running.calls("channel", who="app", customer=OTHERS) as client:
         client.get(f"/v1/customers/{OTHERS}/tier", headers={"tierfold-purpose": "marketing"})
         decided = client.get(f"/v1/customers/{OTHERS}/next-best-offer").json()["decision"]
-    time.sleep(1)
     running.settle()
     looks = [
         look

@@ -209,7 +209,7 @@ def test_two_channels_that_ask_at_once_never_exceed_a_cap(client: httpx.Client) 
 
 
 def test_a_household_is_contacted_only_so_often_whoever_of_it_is_asked_for(
-    client: httpx.Client,
+    client: httpx.Client, running: Running
 ) -> None:
     """Four of a week for the household, by e-mail, SMS or call.
 
@@ -232,7 +232,7 @@ def test_a_household_is_contacted_only_so_often_whoever_of_it_is_asked_for(
                     OfferPresented(decision=each["decision"], offer=each["offer"], channel="sms"),
                 ),
             )
-    time.sleep(1.5)
+    running.settle()
     late = newcomer(client, HouseholdJoined(household=household, role="member"))
     drops = {
         drop["reason"]
@@ -244,14 +244,16 @@ def test_a_household_is_contacted_only_so_often_whoever_of_it_is_asked_for(
     }
 
 
-def test_a_customer_who_refuses_to_be_profiled_gets_offers_by_value(client: httpx.Client) -> None:
+def test_a_customer_who_refuses_to_be_profiled_gets_offers_by_value(
+    client: httpx.Client, running: Running
+) -> None:
     """PIPL article 24.
 
     The same funnel, nothing known of the customer ranks, and nothing known of them is written down.
     """
     name = newcomer(client, ConsentWithdrawn(purpose="profiling", source="app"))
     answer = ask(client, name)
-    time.sleep(1)
+    running.settle()
     explained = client.get(f"/v1/decisions/{answer['decision']}/explanation").json()
 
     assert answer["by_value"] == "no consent to profiling"
@@ -278,7 +280,7 @@ def test_whoever_may_not_see_features_is_told_the_order_alone(
 ) -> None:
     """Neither values nor the categories that stand in their names."""
     answer = ask(client, newcomer(client))
-    time.sleep(1)
+    running.settle()
     asked = f"/v1/decisions/{answer['decision']}/explanation"
     seen = client.get(asked).json()
     with running.calls("supervisor") as supervisor:
@@ -308,7 +310,7 @@ def test_a_broken_model_takes_no_lookup_down(client: httpx.Client, running: Runn
         assert time.monotonic() < deadline, "nobody noticed"
         time.sleep(0.2)
     redis.set(key, kept) if kept else redis.delete(key)
-    time.sleep(1)
+    running.settle()
     explained = client.get(f"/v1/decisions/{answer['decision']}/explanation").json()
 
     assert answer["by_value"] == "a model cannot be read"

@@ -6,7 +6,6 @@ can, and what it just cannot.
 
 import json
 import random
-import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
@@ -196,7 +195,6 @@ def test_no_random_event_stops_the_bank_or_a_customer(running: Running, tmp_path
             for question in ("tier", "ledger", "foresight", "next-best-offer?channel=app"):
                 asked = running.client.get(f"/v1/customers/g{number}/{question}")
                 assert asked.status_code == 200, (number, question, asked.text)
-    time.sleep(1)  # decisions are recorded behind the answers
     running.settle()
     running.must_agree()
     assert running.report("replay", "verify")["found"] == 0

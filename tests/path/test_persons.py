@@ -4,7 +4,6 @@ Everywhere: the picture, the tier, the household, offers, history, rights, and w
 """
 
 import json
-import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from itertools import pairwise
@@ -31,7 +30,7 @@ from domain.households.events import HouseholdJoined
 from domain.managers.events import ManagerAssigned
 from replay.evidence.bundle import split
 from streams.ingest.cloudevents import BATCH, write, write_batch
-from tests.conftest import Running, settings_in
+from tests.conftest import Running, settings_in, wait_until
 from tests.path.test_households import rule
 
 THREE = 3_000_000
@@ -285,10 +284,7 @@ def test_decisions_about_a_person_are_made_again_byte_for_byte(running: Running)
 def test_a_bundle_proves_the_histories_of_all_numbers(running: Running, tmp_path: Path) -> None:
     """By either number; what was decided of the tier is told of the person."""
     bundle, page = tmp_path / "p2.bundle", tmp_path / "p2.html"
-    deadline = time.monotonic() + 60
-    while running.run("audit", "bundle", "p2", "--out", str(bundle)).returncode:
-        assert time.monotonic() < deadline
-        time.sleep(1)
+    wait_until(lambda: not running.run("audit", "bundle", "p2", "--out", str(bundle)).returncode)
 
     assert running.report("audit", "verify", str(bundle))["verified"]
     running.run("audit", "report", str(bundle), "--out", str(page))

@@ -3,7 +3,6 @@
 A file proposes, and changes nothing by itself.
 """
 
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +15,7 @@ from domain.accounts.events import TransactionPosted
 from domain.envelope import Proposed
 from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
-from tests.conftest import Running, settings_in
+from tests.conftest import Running, settings_in, wait_until
 
 BANK = Bank(customers=30, months=2, seed=11)
 OTHER = (
@@ -35,7 +34,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         made.settle()
         for customer in customers():
             shown(made, customer)
-        time.sleep(1)  # decisions are recorded behind the answers
         made.settle()
         yield made
 
@@ -83,7 +81,6 @@ def test_a_catalogue_is_tried_on_decisions_of_the_past(running: Running) -> None
     """By funnel and by segment, with reasons; and trying it brings nothing."""
     file = written(running, "offers.yaml", *OTHER)
     before = {who: shown(running, who) for who in customers()}
-    time.sleep(1)
     running.settle()
 
     tried = running.report("policy", "try", str(file))["tried"]
@@ -128,7 +125,6 @@ def test_a_catalogue_is_live_after_two_people_and_taken_back(running: Running) -
     after = {customer: shown(running, customer) for customer in customers()}
     taken_back(running, "catalogue")
     back, _ = shown(running, who)
-    time.sleep(1)
     running.settle()
     again = running.report("replay", "verify-decisions", "--sample", "1000")
 
@@ -169,16 +165,13 @@ def test_an_arrival_policy_is_live_for_what_arrives_next(running: Running) -> No
     effects = running.report("replay", "compare", "live", version)["effects"]
 
     live(running, version, "arrivals")
-    time.sleep(1.5)  # it is looked for once a second
-    refused = post_long_ago(running)
+    wait_until(lambda: post_long_ago(running) == 422)  # it is looked for once a second
     taken_back(running, "arrivals")
-    time.sleep(1.5)
-    taken = post_long_ago(running)
+    wait_until(lambda: post_long_ago(running) == 201)
 
     counted = {each["what"]: (each["before"], each["after"]) for each in effects}
     before, after = counted["set aside: transaction-posted, businessdate"]
     assert before == 0 < after <= counted["arrivals looked at"][0]
-    assert (refused, taken) == (422, 201)
 
 
 def post_long_ago(running: Running) -> int:
@@ -205,7 +198,6 @@ def test_a_file_that_changes_is_without_effect_and_said_to_be(running: Running) 
     refused = running.run("replay", "promote", before, "--of", "catalogue", "--by", "zhang.min")
 
     assert before == after
-    time.sleep(1)  # the decision is recorded behind the answer
     running.settle()
     running.must_agree()
     assert "tierfold_policy_files_without_effect 1.0" in metrics

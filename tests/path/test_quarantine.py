@@ -31,6 +31,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 def send(running: Running, *messages: tuple[bytes, list[tuple[str, bytes]]]) -> None:
     """Send messages as a core system does, and wait until each has an outcome."""
+    running.settle()
     before = running.counts().arrived
     producer = Broker(running.settings.broker).producer()
     for value, headers in messages:

@@ -105,6 +105,7 @@ def test_what_is_wrong_is_refused_with_field_and_reason(
     kind = {"content-type": BATCH}
     ahead = write_batch([event_of(said, said["id"]) for said in case.get("behind", ())])
     running.client.post("/v1/interactions", content=ahead, headers=kind).raise_for_status()
+    running.settle()
     before = running.counts()
     answer = running.client.post(
         "/v1/interactions", content=raw, headers={"content-type": STRUCTURED}
@@ -112,7 +113,7 @@ def test_what_is_wrong_is_refused_with_field_and_reason(
     producer = Broker(running.settings.broker).producer()
     producer.send(INTERACTIONS, value=raw, partition=0).get(timeout=10)
     producer.close()
-    running.arrive(before.arrived + 1)
+    wait_until(lambda: running.counts().quarantined > before.quarantined)
     entry = running.report("quarantine", "list", "--limit", "1000")["entries"][-1]
 
     [error] = answer.json()["errors"]

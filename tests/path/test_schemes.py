@@ -1,7 +1,6 @@
 """Several schemes at once, each with its own rule: from files to what every reader sees."""
 
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -164,7 +163,6 @@ def test_a_precedence_says_whose_tier_counts(running: Running) -> None:
     compared = live_in(running, version, "--of", "precedence")
     after = {customer: tiers(running, customer) for customer in people}
     offers = [running.client.get(f"/v1/customers/{who}/next-best-offer?channel=branch").json() for who in people[:20]]  # fmt: skip  # noqa: E501
-    time.sleep(1)  # decisions are recorded behind the answers
     running.settle()
     running.report(
         *("replay", "roll-back", "--of", "precedence", "--by", "zhang.min"),
@@ -237,7 +235,6 @@ def test_a_person_with_several_numbers_has_one_answer_in_each_scheme(running: Ru
         state = past["tier" if scheme == "retail" else f"tier-{scheme}"]
         assert state["tier"] == by_number[0]["assessed"]
     asked = running.client.get(f"/v1/customers/{other}/next-best-offer?channel=branch").json()
-    time.sleep(1)  # decisions are recorded behind the answers
     running.settle()
     again = running.client.get(f"/v1/decisions/{asked['decision']}/explanation").json()
     assert again["equal"], again["differs"]
@@ -249,7 +246,6 @@ def test_a_rule_that_is_folded_once_more_decides_the_same(running: Running) -> N
     live_in(running, version)
     customer = customers()[3]
     asked = running.client.get(f"/v1/customers/{customer}/next-best-offer?channel=branch").json()
-    time.sleep(1)  # decisions are recorded behind the answers
     running.settle()
     running.report("replay", "roll-back", "--by", "zhang.min", "--reason", "a test")
     running.report("replay", "withdraw", version, "--by", "ops")
