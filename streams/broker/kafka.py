@@ -47,6 +47,8 @@ OUTCOME_TOPIC = "outcomes"
 TOPICS = (INTERACTIONS, RECORDED, OUTCOME_TOPIC, NOTICES)
 GROUP = "tierfold-intake"
 MESSAGE_LIMIT = 16 * 1024 * 1024
+SESSION_MS = 6_000
+"""After which a group takes a member for lost that gives no sign."""
 FETCH_WAIT_MS = 20
 LONGEST_FETCH_WAIT_MS = 1_000
 """Trap: the embedded broker looks for messages some seven times within the wait of a fetch, and
@@ -142,7 +144,7 @@ class Broker:
             fetch_max_wait_ms=FETCH_WAIT_MS,
             max_partition_fetch_bytes=MESSAGE_LIMIT,
             max_poll_records=2_000,
-            session_timeout_ms=6_000,
+            session_timeout_ms=SESSION_MS,
             heartbeat_interval_ms=1_500,
             **self.security,
         )

@@ -124,6 +124,8 @@ class Intake(ConsumerRebalanceListener):
         if not self._tells:
             log.warning("senders_not_told", reason=f"no {OUTCOME_TOPIC} with {len(journal)} parts")
         self._published: list[Any] = []
+        self._given: list[TopicPartition] = []
+        """Partitions that Kafka gave, and whose shards are not claimed yet."""
         self._closing: date | None = None
         self._tellings = deque[Any]()
         self._to_tell: set[int] = set()
@@ -162,7 +164,7 @@ class Intake(ConsumerRebalanceListener):
             return
         every = [TopicPartition(INTERACTIONS, number) for number in self._logs]
         self._consumer.assign(every)
-        self.on_partitions_assigned(every)
+        self._claim(every)
 
     def turn(self) -> int:
         """Take what has arrived into the journal, and give the number of messages.
@@ -170,6 +172,10 @@ class Intake(ConsumerRebalanceListener):
         Waits a moment where there is none.
         """
         arrived = self._consumer.poll(timeout_ms=POLL_MS)
+        if self._given:
+            given, self._given = self._given, []
+            self._claim(given)
+            self._consumer.resume(*given)
         for partition, messages in arrived.items():
             self._take(partition.partition, messages)
             TAKEN.labels(partition.partition).inc(len(messages))
@@ -180,12 +186,22 @@ class Intake(ConsumerRebalanceListener):
         return sum(map(len, arrived.values()))
 
     def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        """Take nothing from them until their shards are claimed.
+
+        Trap: no heartbeat is sent while this is called. Were the shards claimed here, a slow
+        broker would have this process put out of its group, again and again.
+        """
+        self._consumer.pause(*assigned)
+        self._given += assigned
+
+    def _claim(self, assigned: Sequence[TopicPartition]) -> None:
         """Claim each shard, publish what was recorded but not published, go on behind the
         tracked offset.
         """
         for partition in assigned:
             number = partition.partition
             shard = self._journal[number]
+            self._fault("before_claim")
             shard.claim()
             PULSE.beat()
             self._publish_missed(number)
@@ -211,7 +227,8 @@ class Intake(ConsumerRebalanceListener):
         return tracked + 1
 
     def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
-        """Leave the telling to whoever claims a shard next, and fences this process."""
+        """Leave the rest to whoever claims a shard next, and fences this process."""
+        self._given = [partition for partition in self._given if partition not in revoked]
         self._to_tell -= {partition.partition for partition in revoked}
 
     def _take(self, partition: int, messages: Sequence[Any]) -> None:

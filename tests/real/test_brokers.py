@@ -10,16 +10,21 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
 from deploy.wiring import broker_of, journal_of
 from domain.customers.events import ChannelVisited
+from streams.broker.kafka import GROUP, SESSION_MS
 from streams.broker.routing import shard_of
 from streams.ingest.cloudevents import write
+from streams.journal import Journal
 from streams.publish.confirmed_producer import ConfirmedProducer, Delivered
 from tests.conftest import proposed, wait_until
-from tests.real.conftest import Real
+from tests.real.conftest import Real, settings_beside, started
+from tests.streams.ingest.test_intake import SHARDS, paid, send, streams_of
+from tests.streams.ingest.test_intake import running as intake
 
 pytestmark = pytest.mark.real
 
@@ -131,3 +136,28 @@ def test_one_of_three_brokers_is_lost_at_a_time_and_nothing_acknowledged_is(
     assert recorded == Counter(name for name, _, _ in sender.sent)
     assert running.counts().balanced()
     running.must_agree()
+
+
+def test_a_slow_claim_costs_no_membership_of_the_group(
+    tmp_path: Path, sqlite_journal: Journal
+) -> None:
+    """It may take longer than a group waits for a member's word: nothing begins anew."""
+    begun: list[float] = []
+
+    def slowly(point: str) -> None:
+        if point == "before_claim":
+            begun.append(time.monotonic())
+            time.sleep(SESSION_MS / 1_000 * 0.7)
+
+    [one] = streams_of(1, 1)
+    with started() as parts:
+        broker = broker_of(settings_beside(parts, tmp_path))
+        broker.create_topics(SHARDS)
+        send(broker, 1, write(paid("1", one)))
+        with intake(broker, sqlite_journal, slowly, GROUP) as died:
+            wait_until(lambda: bool(died) or sqlite_journal[1].head() == 1)
+            time.sleep(SESSION_MS / 1_000)
+            send(broker, 1, write(paid("2", one)))
+            wait_until(lambda: bool(died) or sqlite_journal[1].head() == 2)
+
+    assert (died, len(begun)) == ([], SHARDS)
