@@ -27,8 +27,8 @@ from domain.customers.events import (
 )
 from domain.managers.events import ManagerAssigned
 from streams.sources.synth.life import Told
-from streams.sources.synth.money import CURRENCY, LOAN_MONTHS
-from streams.sources.synth.people import GROWN_UP, stream_of
+from streams.sources.synth.money import CURRENCY
+from streams.sources.synth.people import GROWN_UP, LOANS, stream_of
 from streams.sources.synth.words import pick
 
 RATINGS = ("AAA", "AA", "A", "BBB")
@@ -38,7 +38,7 @@ OFTEN_SAID = 0.8
 
 def arrives(told: Told) -> None:
     """On the first day: who they are, what they agree to, what they open."""
-    life, who, chance = told.life, told.life.person, told.chance
+    life, who = told.life, told.life.person
     if who.company:
         _company(told)
     else:
@@ -74,8 +74,8 @@ def arrives(told: Told) -> None:
             account=account,
             principal=who.borrowed,
             currency=CURRENCY,
-            months=LOAN_MONTHS,
-            status=pick(chance, ("住房 home", "装修 renovation", "汽车 car")),
+            months=LOANS[who.owes_for],
+            status=who.owes_for,
         )
         told.at(1, 9, 13, "granted", loan)
 

@@ -10,7 +10,7 @@ from itertools import accumulate
 from domain.accounts.events import AccountOpened, BalanceReported, TransactionPosted
 from domain.event import AssetClass
 from streams.sources.synth.life import EARNS_ELSEWHERE, MOVED, Told
-from streams.sources.synth.people import GROWN_UP, OLDER, STORIES
+from streams.sources.synth.people import GROWN_UP, LOANS, OLDER, STORIES
 from streams.sources.synth.words import CELEBRATED, MERCHANTS, OFTEN, pick
 from streams.sources.synth.workdays import worked_by
 
@@ -21,7 +21,8 @@ SEASONS = {1: 120, 2: 160, 6: 120, 10: 115, 11: 180, 12: 130}
 New year, spring festival, the shopping days of June and November.
 """
 PAYDAY, RENT_DAY, LOAN_DAY, SAVING_DAY = 10, 5, 20, 26
-LOAN_MONTHS = 240
+DEAREST = 2
+"""So many times what most spend in a kind of shop nobody goes beyond, however well off."""
 INTEREST_DAY, INTEREST_MONTHS = 21, (3, 6, 9, 12)
 MATURES = 3
 """Months after which what a customer has invested matures."""
@@ -100,7 +101,8 @@ def _spent(told: Told) -> None:
         shop = MERCHANTS[bisect(kinds, chance.random() * kinds[-1])]
         hour = shop.opens + int(chance.random() * (shop.closes - shop.opens))
         share = chance.random() ** 3
-        amount = (shop.least + int((shop.most - shop.least) * share)) * percent // 100
+        spent = (shop.least + int((shop.most - shop.least) * share)) * percent // 100
+        amount = min(spent, DEAREST * shop.most)
         if amount < life.balance:
             _posted(told, day, hour, f"card-{each}", -amount, "card", pick(chance, shop.names))
 
@@ -108,7 +110,7 @@ def _spent(told: Told) -> None:
 def _repaid(told: Told) -> None:
     """An instalment of a loan; a few miss some, and pay them later with a fee."""
     life, chance = told.life, told.chance
-    due = life.owed // LOAN_MONTHS + life.owed * 4 // 1_200
+    due = life.owed // LOANS[life.person.owes_for] + life.owed * 4 // 1_200
     misses = chance.random() < (0.6 if life.missed else 0.015)
     if life.balance < due or (misses and life.missed < 5):
         life.missed += 1

@@ -42,8 +42,12 @@ DECADES = (
 CHANNELS: tuple[Channel, ...] = ("app", "web", "branch", "atm", "call")
 YOUNG, OLD = (70, 88, 91, 98, 100), (25, 32, 70, 88, 100)
 """By which of these the young and the old come, in a hundred, added up."""
-GROWN_UP = 18
-OLDER = 60
+YEAR, GROWN_UP = 2026, 18
+OLDER, OLDEST = 60, 75
+LOANS = {"装修 renovation": 36, "汽车 car": 60, "住房 home": 240}
+"""What people borrow for, and the months over which they pay it back."""
+OWNS_FROM = 500_000
+"""Fen of salary from which on somebody gets a loan for a home."""
 
 
 @dataclass(slots=True)
@@ -67,6 +71,7 @@ class Person:
     since: int
     grade: RiskGrade
     rents: bool
+    owes_for: str
     borrowed: int
     card: bool
     marketing: bool
@@ -133,10 +138,14 @@ def person(number: int, wealth: int, months: int, seed: int, others: Sequence[Pe
     gender: Gender = "female" if female else "male"
     region, industry = pick(kin, REGIONS), pick(chance, INDUSTRIES)
     branch, born = branch_of(kin, region), _born(kin, chance, number)
-    age = 2026 - born.year
-    grown_up = age >= GROWN_UP
-    twin = _twin(chance, number, others, told=told or company or not grown_up)
+    twin = _twin(chance, number, others, told=told or company or YEAR - born.year < GROWN_UP)
     known = others[twin - others[0].number] if twin is not None else None
+    born = known.born if known else born
+    age = YEAR - born.year
+    grown_up = age >= GROWN_UP
+    salary = _salary(chance, age) if grown_up else 0
+    borrows = grown_up and not company and age < OLDER
+    owes_for, borrowed = _loan(chance, salary) if borrows else ("", 0)
     return Person(
         number=number,
         company=company,
@@ -146,16 +155,17 @@ def person(number: int, wealth: int, months: int, seed: int, others: Sequence[Pe
         if company
         else name_of(chance, gender, kin if number % FAMILY_ONE_IN != 1 else chance),
         gender=known.gender if known else gender,
-        born=known.born if known else born,
+        born=born,
         region=known.region if known else region,
         branch=branch,
         industry=industry,
         wealth=max(wealth, 3 * ASSETS_EACH) if told else wealth,
-        salary=_salary(chance, age) * (20 if company else 1) if grown_up else 0,
+        salary=salary * (20 if company else 1),
         since=max(1, since) if known and months > 1 else since,
-        grade=pick(chance, GRADES),
+        grade=pick(chance, GRADES[: 5 if age < OLDER else 4 if age < OLDEST else 2]),
         rents=grown_up and not company and chance.random() < (0.5 if age < 35 else 0.15),
-        borrowed=_borrowed(chance) if grown_up and not company and age < OLDER else 0,
+        owes_for=owes_for,
+        borrowed=borrowed,
         card=grown_up and chance.random() < 0.4,
         marketing=told or chance.random() < 0.85,
         profiling=told or chance.random() < 0.75,
@@ -196,6 +206,13 @@ def _salary(chance: Random, age: int) -> int:
     return int(400_000 * chance.paretovariate(2.2)) * by_age // 10_000 * 100
 
 
-def _borrowed(chance: Random) -> int:
-    """The principal of a loan for one in six, in fen."""
-    return int((50_000 + chance.random() * 950_000) * 100) if chance.random() < 1 / 6 else 0
+def _loan(chance: Random, salary: int) -> tuple[str, int]:
+    """What for and how much one in six borrows, in fen: at 4 % a year, a part of the salary pays it
+    back.
+    """
+    if chance.random() >= 1 / 6:
+        return "", 0
+    what = pick(chance, tuple(LOANS)[: 3 if salary >= OWNS_FROM else 2])
+    months, least = LOANS[what], 25 if what == "住房 home" else 10
+    instalment = salary * (least + int(chance.random() * 20)) // 100
+    return what, instalment * 300 * months // (300 + months) // 100_000 * 100_000

@@ -5,6 +5,7 @@ The log-odds of a yes are known here, and nowhere in what the bank hears.
 
 from math import exp
 
+from domain.accounts.events import ProductOpened
 from domain.event import Channel
 from domain.offers.events import (
     Features,
@@ -18,7 +19,8 @@ from streams.sources.synth.people import ASSETS_EACH, GROWN_UP
 from streams.sources.synth.service import HOURS, came_by
 from streams.sources.synth.words import pick
 
-OFFERS = ("savings-plan", "credit-card", "home-insurance", "wealth-product")
+CARD = "credit-card"
+OFFERS = ("savings-plan", CARD, "home-insurance", "wealth-product")
 ASKED = 0.25
 """The share of customers who are offered something in a month."""
 MIDDLE = ASSETS_EACH.bit_length() - 2
@@ -32,7 +34,8 @@ def offered(told: Told, index: int) -> tuple[str, float] | None:
     life, chance = told.life, told.chance
     if chance.random() >= ASKED or life.person.age(told.year) < GROWN_UP:
         return None
-    channel, offer, decision = came_by(told), pick(chance, OFFERS), told.name("offer")
+    wanted = [each for each in OFFERS if each != CARD or not life.card]
+    channel, offer, decision = came_by(told), pick(chance, wanted), told.name("offer")
     features = _known(told, index, channel)
     likely = chance_of(offer, features, index, life.person.liking)
     answer = OfferAccepted if chance.random() < likely else OfferDeclined
@@ -45,6 +48,10 @@ def offered(told: Told, index: int) -> tuple[str, float] | None:
     told.at(day, hour, 11, "offer-presented", shown)
     said = answer(decision=decision, offer=offer, channel=channel)
     told.at(day, hour, 12, "offer-answered", said)
+    if offer == CARD and answer is OfferAccepted:
+        life.card = True
+        card = ProductOpened(product=CARD, reference=f"card-{life.person.number}")
+        told.at(day, hour, 20, "card", card)
     return decision, likely
 
 
@@ -68,7 +75,7 @@ def chance_of(offer: str, known: Features, months: int, liking: float = 0.0) -> 
     careful = "grade=C1" in known or "grade=C2" in known
     if offer == "savings-plan":
         odds = -1.3 + 0.045 * (age - 45) + 0.8 * careful - 0.1 * bits + 0.06 * months
-    elif offer == "credit-card":
+    elif offer == CARD:
         odds = -0.6 - 0.05 * (age - 35) + 0.6 * ("channel=app" in known) - 1.5 * known["products"]
         odds -= 0.06 * months
     elif offer == "home-insurance":

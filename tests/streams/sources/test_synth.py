@@ -5,6 +5,7 @@ from datetime import date
 
 import pytest
 
+from domain.accounts.events import ProductOpened
 from domain.bank.events import DayClosed
 from domain.customers.events import CustomerLeft
 from domain.envelope import Proposed
@@ -16,6 +17,7 @@ from streams.ingest.cloudevents import read_event
 from streams.journal import Rejected
 from streams.sources.synth import Bank, synth
 from streams.sources.synth.bank import PART, Hidden, parts_of
+from streams.sources.synth.people import LOANS, OLDEST, YEAR
 from streams.sources.synth.sent import _made, sent
 from streams.sources.synth.workdays import works
 
@@ -129,3 +131,21 @@ def test_everybody_is_judged_once_for_a_month_by_the_model_of_then() -> None:
     assert set(names.values()) == {1}
     assert {each.month for each in judged} == {"2026-04", "2026-05", "2026-06"}
     assert any(isinstance(each, Missed) for each in found)
+
+
+def test_what_people_have_fits_their_lives() -> None:
+    """Cards for those who have none, caution in old age, loans that a salary pays back."""
+    people = [life.person for part in parts_of(Bank(20_000, 2, 1)) for life in part._lives]
+    owing = [each for each in people if each.borrowed]
+    cards = Counter(
+        event.stream for event in synth(Bank(1_000, 6, 1)) if isinstance(event.data, ProductOpened)
+    )
+
+    assert max(cards.values()) == 1
+    old = {each.grade for each in people if each.age(YEAR) >= OLDEST and not each.company}
+    assert old == {"C1", "C2"}
+    assert owing
+    for each in owing:
+        instalment = each.borrowed // LOANS[each.owes_for] + each.borrowed * 4 // 1_200
+        assert instalment <= each.salary * 45 // 100
+        assert each.borrowed >= 15_000_000 or each.owes_for != "住房 home"
