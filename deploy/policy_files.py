@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -34,33 +34,43 @@ class BadFile(UserError):
     """A file of the bank's cannot be used; says which, where in it, and why."""
 
 
+class Written(NamedTuple):
+    """What a file, or a text of another name, says; nothing is known of its shape yet."""
+
+    name: str
+    said: Any
+
+
 def read_policy(path: Path) -> TierPolicy:
     """The tier policy in a YAML or JSON file; raises `BadFile`."""
-    return _read(path, TypeAdapter(TierPolicy))
+    return _tiers(_loaded(path))
 
 
 def read_precedence(path: Path) -> Precedence:
     """The precedence of schemes in a YAML or JSON file; raises `BadFile`."""
-    return _read(path, TypeAdapter(Precedence))
+    return _precedence(_loaded(path))
 
 
 def read_any(path: Path) -> Policy:
     """The policy in a file, whichever it is, by the words that are said in its kind alone; raises
     `BadFile`.
     """
-    said = _loaded(path)
-    words = said.keys() if isinstance(said, dict) else ()
-    return next((read for word, read in READERS.items() if word in words), read_policy)(path)
+    return _whichever(_loaded(path))
+
+
+def read_text(text: str) -> Policy:
+    """The same of what somebody wrote elsewhere than in a file."""
+    return _whichever(_parsed("the policy", text.encode()))
 
 
 def read_subscribers(path: Path) -> Subscribers:
     """The bank's subscribers in a YAML or JSON file; raises `BadFile`."""
-    return _read(path, TypeAdapter(Subscribers))
+    return _shaped(_loaded(path), TypeAdapter(Subscribers))
 
 
 def read_catalogue(path: Path) -> Catalogue:
     """The catalogue of offers in a YAML or JSON file; raises `BadFile`."""
-    return _read(path, TypeAdapter(Catalogue))
+    return _catalogue(_loaded(path))
 
 
 def read_privacy(path: Path) -> PrivacyPolicy:
@@ -68,10 +78,7 @@ def read_privacy(path: Path) -> PrivacyPolicy:
 
     Raises `BadFile`, also where a field of ours has no class in it.
     """
-    policy = _read(path, TypeAdapter(PrivacyPolicy))
-    if wrong := unclassed(policy, event_fields(), state_fields()):
-        raise BadFile("\n".join([f"{path} cannot be used:", *(f"  {line}" for line in wrong)]))
-    return policy
+    return _privacy(_loaded(path))
 
 
 def read_arrivals(path: Path) -> ArrivalPolicy:
@@ -79,7 +86,36 @@ def read_arrivals(path: Path) -> ArrivalPolicy:
 
     Raises `BadFile`, also for bounds of an event that is none.
     """
-    policy = _read(path, TypeAdapter(ArrivalPolicy))
+    return _arrivals(_loaded(path))
+
+
+def _whichever(written: Written) -> Policy:
+    words = written.said.keys() if isinstance(written.said, dict) else ()
+    return next((read for word, read in READERS.items() if word in words), _tiers)(written)
+
+
+def _tiers(written: Written) -> TierPolicy:
+    return _shaped(written, TypeAdapter(TierPolicy))
+
+
+def _precedence(written: Written) -> Precedence:
+    return _shaped(written, TypeAdapter(Precedence))
+
+
+def _catalogue(written: Written) -> Catalogue:
+    return _shaped(written, TypeAdapter(Catalogue))
+
+
+def _privacy(written: Written) -> PrivacyPolicy:
+    policy = _shaped(written, TypeAdapter(PrivacyPolicy))
+    if wrong := unclassed(policy, event_fields(), state_fields()):
+        head = f"{written.name} cannot be used:"
+        raise BadFile("\n".join([head, *(f"  {line}" for line in wrong)]))
+    return policy
+
+
+def _arrivals(written: Written) -> ArrivalPolicy:
+    policy, path = _shaped(written, TypeAdapter(ArrivalPolicy)), written.name
     if unknown := sorted(policy.dates.keys() - EVENTS.keys()):
         raise BadFile(f"{path} cannot be used: there is no event {unknown[0]} (dates)")
     for source, keys in policy.business_keys.items():
@@ -98,45 +134,49 @@ def read_arrivals(path: Path) -> ArrivalPolicy:
     return policy
 
 
-READERS: dict[str, Callable[[Path], Policy]] = {
-    "precedence": read_precedence,
-    "catalogue": read_catalogue,
-    "purposes": read_privacy,
-    "longest_step": read_arrivals,
+READERS: dict[str, Callable[[Written], Policy]] = {
+    "precedence": _precedence,
+    "catalogue": _catalogue,
+    "purposes": _privacy,
+    "longest_step": _arrivals,
 }
 """By a word that only one kind of policy says, its reader."""
 
 
-def _read(path: Path, shape: TypeAdapter[T]) -> T:
-    return _shaped(path, _loaded(path), shape)
-
-
-def _loaded(path: Path) -> Any:
+def _loaded(path: Path) -> Written:
     try:
         if path.stat().st_size > LARGEST:
             raise BadFile(f"{path} cannot be read: it is larger than {LARGEST:,} bytes")
-        said = yaml.load(path.read_text(encoding="utf-8"), _Strict)  # noqa: S506 - a safe loader
+        return _parsed(str(path), path.read_bytes())
+    except OSError as error:
+        raise BadFile(f"{path} cannot be read: {error}") from error
+
+
+def _parsed(name: str, text: bytes) -> Written:
+    try:
+        said = yaml.load(text.decode("utf-8"), _Strict)  # noqa: S506 - a safe loader
     except UnicodeDecodeError as error:
         raise BadFile(
-            f"{path} cannot be read: save it as UTF-8 ({error.reason} at byte {error.start})"
+            f"{name} cannot be read: save it as UTF-8 ({error.reason} at byte {error.start})"
         ) from error
     except RecursionError as error:
-        raise BadFile(f"{path} cannot be read: it is nested too deeply") from error
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise BadFile(f"{path} cannot be read: {error}") from error
+        raise BadFile(f"{name} cannot be read: it is nested too deeply") from error
+    except (ValueError, yaml.YAMLError) as error:
+        raise BadFile(f"{name} cannot be read: {error}") from error
     if said is None:
-        raise BadFile(f"{path} cannot be used: it is empty")
-    return said
+        raise BadFile(f"{name} cannot be used: it is empty")
+    return Written(name, said)
 
 
-def _shaped(path: Path, said: Any, shape: TypeAdapter[T]) -> T:
+def _shaped(written: Written, shape: TypeAdapter[T]) -> T:
     try:
-        return shape.validate_python(said)
+        return shape.validate_python(written.said)
     except ValidationError as error:
         found = [
             f"  {line}" for each in error.errors() for line in _faults(each["loc"], _in_words(each))
         ]
-        raise BadFile("\n".join([f"{path} cannot be used:", *dict.fromkeys(found)])) from error
+        head = f"{written.name} cannot be used:"
+        raise BadFile("\n".join([head, *dict.fromkeys(found)])) from error
 
 
 WHOLE = re.compile(r"[-+]?(0|[1-9][0-9_]*)")

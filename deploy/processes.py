@@ -170,14 +170,17 @@ def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
     from deploy.keys import tokens_of
     from projections.redis import RedisStore
     from replay.web.history import add_decisions, add_households_past, add_past
+    from replay.web.policies import add_policies
     from replay.web.restatements import add_restatements
     from replay.web.what_if import add_what_if
     from streams.ingest.screening import Screens
     from streams.policies.in_force import InForce
     from streams.queries.health import Health
     from streams.queries.lookups import Lookups
+    from streams.web.api.jobs import add_jobs
     from streams.web.app import web
     from streams.web.dependencies import WebDependencies
+    from streams.web.jobs import Jobs
 
     journal, store = journal_of(settings), RedisStore(settings.redis_url)
     register = register_of(settings, store, journal)
@@ -210,7 +213,16 @@ def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
     add_restatements(app, journal)
     add_decisions(app, journal, policies, begun_with(settings))
     add_what_if(app, partial(tried, settings))
+    add_policies(app, journal, policies, begun_with(settings))
+    add_jobs(app, Jobs(settings.jobs, partial(run_job, settings)))
     return app, deps
+
+
+def run_job(settings: Settings, file: Path) -> None:
+    """Do what a job asks for, in the process that was begun for it."""
+    from deploy.operations.jobs import perform
+
+    perform(settings, file)
 
 
 def run_console(settings: Settings) -> None:

@@ -300,6 +300,11 @@ class Settings(BaseSettings):
         return self.data_dir / "facts"
 
     @property
+    def jobs(self) -> Path:
+        """Where it is kept what people asked for that takes a while."""
+        return self.data_dir / "jobs"
+
+    @property
     def address(self) -> str:
         """The lookups' base URL."""
         return f"http://{self.host}:{self.port}"

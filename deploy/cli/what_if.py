@@ -3,7 +3,7 @@
 import asyncio
 import re
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ import typer
 from deploy.cli.tables import print_comparison, print_curve, print_explanation, print_thresholds
 from deploy.policy_files import read_policy
 from deploy.settings import Settings
-from deploy.terminal import DataDir, Json, UserError, errors, progress, settings_of, show
+from deploy.terminal import DataDir, Json, UserError, errors, settings_of, show
 from deploy.wiring import existing_journal
 
 if TYPE_CHECKING:
@@ -92,8 +92,10 @@ def facts(
     from_journal: FromJournal = False, data_dir: DataDir = None, as_json: Json = False
 ) -> None:
     """Gather the monthly facts of every customer, for `what-if` to read."""
+    from deploy.operations.facts import gather
+
     settings = settings_of(data_dir)
-    columns = _gather(settings, from_journal=from_journal)
+    columns = asyncio.run(gather(settings, from_journal=from_journal))
     show(
         {
             "customers": len(columns),
@@ -255,6 +257,7 @@ def _rules_then(
 
 def _facts(settings: Settings, *, refresh: bool, from_journal: bool) -> "Columns":
     """The facts that are kept, or gathered now if that is asked for or nothing is kept."""
+    from deploy.operations.facts import gather
     from replay.what_if.snapshot import kept_columns
 
     if refresh and from_journal:
@@ -267,50 +270,7 @@ def _facts(settings: Settings, *, refresh: bool, from_journal: bool) -> "Columns
         raise UserError(
             f"{error}: gather the facts again, with --refresh or --from-journal"
         ) from error
-    return _gather(settings, from_journal=from_journal) if found is None else found
-
-
-def _gather(settings: Settings, *, from_journal: bool) -> "Columns":
-    """The facts of every customer, kept beside the journal for the next question."""
-    from replay.what_if.snapshot import keep_columns
-
-    columns = asyncio.run(_from_journal(settings) if from_journal else _from_read_models(settings))
-    if columns.rows == 0:
-        raise UserError("no customer has a month that ended: there is nothing to try a rule on yet")
-    keep_columns(columns, settings.facts, datetime.now(UTC))
-    return columns
-
-
-async def _from_journal(settings: Settings) -> "Columns":
-    from projections.cases.complaints import CASES
-    from projections.customers.group import CUSTOMERS
-    from replay.rebuild.in_memory import rebuild
-    from replay.what_if.snapshot import gathered
-
-    with progress("events folded") as advance:
-        store = rebuild((CUSTOMERS, CASES), existing_journal(settings), advance)
-    return await gathered(store, CUSTOMERS, CASES, settings.shards)
-
-
-async def _from_read_models(settings: Settings) -> "Columns":
-    from deploy.active_groups import present_of
-    from projections.cases.complaints import CASES
-    from projections.customers.group import CUSTOMERS
-    from projections.redis import RedisError, RedisStore
-    from replay.what_if.snapshot import gathered
-
-    live, seen = RedisStore(settings.redis_url), present_of(settings)
-    try:
-        with progress("customers read") as advance:
-            return await gathered(
-                live, seen.of(CUSTOMERS.name), seen.of(CASES.name), settings.shards, advance
-            )
-    except RedisError as error:
-        raise UserError(
-            f"the read models do not answer ({error}): start them, or ask --from-journal"
-        ) from error
-    finally:
-        await live.close()
+    return asyncio.run(gather(settings, from_journal=from_journal)) if found is None else found
 
 
 def _varied(said: str) -> tuple[str, list[int]]:

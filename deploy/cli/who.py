@@ -5,7 +5,6 @@ A token says so, or the login; what is typed counts only where the settings beli
 
 import asyncio
 import getpass
-import unicodedata
 from typing import Any
 
 import click
@@ -13,7 +12,7 @@ import typer
 
 from deploy.settings import Settings
 from deploy.terminal import UserError, settings_of
-from domain.access.four_eyes import same_person
+from domain.access.four_eyes import same_person, spelt
 from domain.event import Role
 
 
@@ -41,7 +40,7 @@ def decided_by(settings: Settings, said: str, role: Role, otherwise: str | None 
     what was `said` counts where TIERFOLD_WHO is `typed`, and elsewhere may only repeat it. Raises
     `UserError`.
     """
-    said = _spelt(said)
+    said = spelt(said)
     if settings.token is not None:
         name, known = _of_token(settings, settings.token.get_secret_value(), role), "token"
     elif settings.believed_who == "token":
@@ -67,17 +66,8 @@ def _of_token(settings: Settings, token: str, role: Role) -> str:
         raise UserError(
             f"this is for the role {role}, and the token is for {', '.join(caller.roles)}"
         )
-    return _spelt(caller.who)
+    return spelt(caller.who)
 
 
 def _login() -> str:
-    return _spelt(getpass.getuser())
-
-
-def _spelt(name: str) -> str:
-    """A name without what differs by keyboard: width, case, blanks around it.
-
-    >>> _spelt(" Ｌｉ.Wei ")
-    'li.wei'
-    """  # noqa: RUF002 - full width is meant
-    return unicodedata.normalize("NFKC", name).strip().casefold()
+    return spelt(getpass.getuser())

@@ -41,13 +41,14 @@ class Api:
         self._token_for = token_for
         self._tokens: dict[Caller, tuple[str, float]] = {}
 
-    async def ask(self, caller: Caller, path: str, query: str = "") -> Answer:
-        """The answer to a question; a 503 where there is none."""
+    async def ask(
+        self, caller: Caller, path: str, query: str = "", method: str = "GET", body: Any = None
+    ) -> Answer:
+        """The answer to a question, or to what is handed in; a 503 where there is none."""
         head = {"authorization": f"Bearer {self._token(caller)}"}
+        url = httpx.URL(path, query=query.encode() or None)
         try:
-            answer = await self._client.get(
-                httpx.URL(path, query=query.encode() or None), headers=head
-            )
+            answer = await self._client.request(method, url, headers=head, json=body)
             return Answer(answer.status_code, msgspec.json.decode(answer.content), answer.content)
         except (httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError):
             return Answer(503, {**AWAY, "status": 503}, msgspec.json.encode(AWAY))

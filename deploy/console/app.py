@@ -1,5 +1,6 @@
 """Which app shows the bank to people? Pages over the answers of the API."""
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from deploy.console.api import Answer, Api
+from deploy.console.jobs import owned_by, wanted_by
 from deploy.console.links import spend
 from deploy.console.middleware import Middleware
 from deploy.console.pages import API, CUSTOMER, PAGES, grant_of, may_see, places, tabs
@@ -32,7 +34,13 @@ LANGUAGE = "tierfold-language"
 LARGEST = 16 * 1024
 """Bytes of a form."""
 LOOPBACK = ("127.0.0.1", "::1")
-OK, SEE_OTHER = 200, 303
+LARGEST_POLICY = 1024 * 1024
+"""The same, where a policy is in it."""
+PATIENCE = 4
+"""Seconds for which a page waits for the end of a job before it says how far that is."""
+SUBJECT = re.compile("{(customer|household|company|decision)}")
+"""In the path of a page that shows somebody, so that a look is written down."""
+OK, CREATED, SEE_OTHER = 200, 201, 303
 YEAR = 365 * 86_400
 
 
@@ -69,6 +77,8 @@ def console(deps: ConsoleDependencies) -> ASGIApp:
             Route("/logout", views.log_out, methods=["POST"]),
             Route("/language", views.set_language, methods=["POST"]),
             Route("/customers", views.find),
+            Route("/jobs", views.begin_job, methods=["POST"]),
+            Route("/jobs/{job}/cancel", views.cancel_job, methods=["POST"]),
             *(Route(path, partial(views.page, path)) for path in PAGES),
             *(Route(f"{API}{path}", partial(views.as_json, path)) for path in PAGES),
             Mount("/static", StaticFiles(directory=STATIC)),
@@ -141,7 +151,7 @@ class _Views:
             return self._problem(request, session, 403, f"this is for {roles}")
         answer, query = await self._asked(path, request, session)
         if answer.status != OK:
-            return self._problem(request, session, answer.status, answer.said.get("detail", ""))
+            return self._problem(request, session, answer.status, _details(answer))
         role = next(role for role in grant_of(path).roles if role in session.caller.roles)
         customer = request.path_params.get("customer")
         return self._show(
@@ -157,8 +167,34 @@ class _Views:
             may={each for each in PAGES if may_see(session.caller, each)},
             json=f"{_at(path, request)}{'?' if query else ''}{query}",
             what=grant_of(path).what,
-            purpose=PURPOSES[role][0] if role in PURPOSES and "{" in path else None,
+            purpose=PURPOSES[role][0] if role in PURPOSES and SUBJECT.search(path) else None,
+            owned=owned_by(session.caller),
+            patience=PATIENCE,
         )
+
+    async def begin_job(self, request: Request) -> Response:
+        """Ask for what a form says, and go to its page; a form that is sent twice asks once."""
+        session = self._session(request)
+        if session is None:
+            return self._problem(request, None, 401, "log in first")
+        name, asked = wanted_by(await _form(request, LARGEST_POLICY))
+        answer = await self._deps.api.ask(
+            session.caller, f"{API}/jobs/{name}", method="PUT", body=asked
+        )
+        if answer.status != CREATED:
+            return self._problem(request, session, answer.status, _details(answer))
+        return RedirectResponse(f"/jobs/{name}?wait={PATIENCE}", SEE_OTHER)
+
+    async def cancel_job(self, request: Request) -> Response:
+        """End a job, and show how it ended."""
+        session = self._session(request)
+        if session is None:
+            return self._problem(request, None, 401, "log in first")
+        path = _at("/jobs/{job}", request)
+        answer = await self._deps.api.ask(session.caller, path, method="DELETE")
+        if answer.status != OK:
+            return self._problem(request, session, answer.status, _details(answer))
+        return RedirectResponse(path.removeprefix(API), SEE_OTHER)
 
     async def as_json(self, path: str, request: Request) -> Response:
         """What a page is made of, as the API said it; not for the links of another site."""
@@ -238,12 +274,21 @@ def _at(path: str, request: Request) -> str:
     return f"{API}{path.format(**named)}"
 
 
-async def _form(request: Request) -> Mapping[str, str]:
+def _details(answer: Answer) -> str:
+    """What a problem says, with the fields that it names."""
+    said = answer.said if isinstance(answer.said, dict) else {}
+    fields = [
+        f"{each.get('field', '')}: {each.get('detail', '')}" for each in said.get("errors", ())
+    ]
+    return "; ".join([said.get("detail", ""), *fields])
+
+
+async def _form(request: Request, largest: int = LARGEST) -> Mapping[str, str]:
     """The first value of each field of a form; raises a 413 where it is too large."""
     body = b""
     async for some in request.stream():
         body += some
-        if len(body) > LARGEST:
+        if len(body) > largest:
             raise HTTPException(413)
     return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
 

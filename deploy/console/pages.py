@@ -32,8 +32,11 @@ PAGES = {
     "/decisions/{decision}/explanation": Page("decision", "Decision"),
     "/versions": Page("versions", "Versions"),
     "/restatements": Page("restatements", "Corrections of the past"),
+    "/policies": Page("policies", "Rules and policies"),
+    "/jobs": Page("jobs", "Jobs"),
+    "/jobs/{job}": Page("job", "Job"),
 }
-LISTED = ("/versions", "/restatements")
+LISTED = ("/policies", "/versions", "/restatements", "/jobs")
 """What the bar leads to, beside the search for a customer."""
 
 

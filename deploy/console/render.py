@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 from urllib.parse import quote
 
+import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.responses import HTMLResponse, Response
 
@@ -35,9 +37,14 @@ def _environment(language: str) -> Environment:
     )
     said: Any = made
     said.install_gettext_translations(catalog(language), newstyle=True)
-    made.globals |= {"points": points, "lines": lines}
-    made.filters["quoted"] = partial(quote, safe="")
+    made.globals |= {"points": points, "lines": lines, "drawn": partial(token_hex, 16)}
+    made.filters |= {"quoted": partial(quote, safe=""), "yaml": as_yaml}
     return made
+
+
+def as_yaml(policy: Any) -> str:
+    """A policy as its author writes it; what is left open is left out."""
+    return yaml.safe_dump(policy, allow_unicode=True, sort_keys=False, width=100)
 
 
 def points(values: Sequence[float]) -> str:

@@ -26,6 +26,7 @@ from replay.erasure.register import Erasures
 from replay.evidence.signed_note import signed
 from streams.broker.kafka import KafkaError
 from streams.journal import Journal
+from streams.web.jobs import remove_ended
 
 PATIENCE = 90.0
 """Seconds in which a broker was started anew, or is said not to be."""
@@ -50,6 +51,7 @@ async def dependencies_of(
             elsewhere={
                 "snapshots of the read models": partial(_snapshot, settings, store),
                 "facts for what-if": partial(_without_facts, settings),
+                "results of jobs": partial(_without_jobs, settings),
                 "messages that came in": partial(_purged, settings, journal),
             },
         )
@@ -116,6 +118,10 @@ async def _without_facts(settings: Settings) -> str:
     return (
         f"removed from {settings.facts.resolve()}; they are gathered anew when they are asked for"
     )
+
+
+async def _without_jobs(settings: Settings) -> str:
+    return f"{remove_ended(settings.jobs)} removed from {settings.jobs.resolve()}"
 
 
 def _recycled(asked: Path) -> str:

@@ -15,7 +15,7 @@ from deploy.wiring import existing_journal, producer_of
 from projections.projection import Group
 from projections.redis import RedisError, RedisStore
 from replay.rebuild.in_place import Refill
-from replay.rollout.bank import RolloutDependencies
+from replay.rollout.bank import Progress, RolloutDependencies
 
 T = TypeVar("T")
 
@@ -39,13 +39,15 @@ def run(settings: Settings, action: Callable[[RolloutDependencies], Coroutine[An
 
 
 @asynccontextmanager
-async def bank_of(settings: Settings) -> AsyncIterator[RolloutDependencies]:
+async def bank_of(
+    settings: Settings, shown: Progress = progress
+) -> AsyncIterator[RolloutDependencies]:
     """The journal, the read models and the front door of these settings."""
     journal, store = existing_journal(settings), RedisStore(settings.redis_url)
     producer = producer_of(settings, journal)
     try:
         yield RolloutDependencies(
-            journal, store, producer, begun_with(settings), ZoneInfo(settings.timezone), progress
+            journal, store, producer, begun_with(settings), ZoneInfo(settings.timezone), shown
         )
     finally:
         await asyncio.to_thread(producer.close, 5.0)

@@ -6,6 +6,15 @@ import unicodedata
 _BETWEEN = re.compile(r"[\s_.\-:/#]+")
 
 
+def spelt(name: str) -> str:
+    """A name without what differs by keyboard: width, case, blanks around it.
+
+    >>> spelt(" Ｌｉ.Wei ")
+    'li.wei'
+    """  # noqa: RUF002 - full width is meant
+    return unicodedata.normalize("NFKC", name).strip().casefold()
+
+
 def same_person(one: str, other: str) -> bool:
     """Whether two names may be of one person: alike but for case, width, points and what is behind
     an `@`. Who is asked by mistake asks somebody else.

@@ -64,14 +64,11 @@ def add_what_if(app: FastAPI, compared: Callable[[Sequence[TierPolicy]], list[Co
             ) from error
         finally:
             waiting -= 1
-        return as_json([_as_json(each) for each in found])
+        return as_json([without_names(each) for each in found])
 
 
-def _as_json(found: Comparison) -> dict[str, Any]:
-    """A comparison without the names of those who move.
-
-    Over HTTP a tier owner sees how many, not who.
-    """
+def without_names(found: Comparison) -> dict[str, Any]:
+    """A comparison as a tier owner sees it over HTTP: how many move, not who."""
     return {
         **vars(found),
         "movers": [{**vars(mover), "customer": None} for mover in found.movers],

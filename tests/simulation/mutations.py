@@ -75,7 +75,7 @@ MUTATIONS: dict[str, Sequence[Edit]] = {
     ],
     "offsets of one incarnation of a topic are compared with those of another": [
         Edit(Intake, "_commit", "self._logs[partition]", "f'interactions/1/{partition}'"),
-        Edit(Intake, "on_partitions_assigned", "self._logs[number]", "f'interactions/1/{number}'"),
+        Edit(Intake, "_claim", "self._logs[number]", "f'interactions/1/{number}'"),
     ],
     "an intake goes on where the log ends": [
         Edit(Intake, "_next_offset", "return tracked + 1", "return end"),
@@ -128,7 +128,7 @@ MUTATIONS: dict[str, Sequence[Edit]] = {
         Edit(Intake, "_commit", "self._publish(partition, batch)", "pass"),
     ],
     "what was recorded and not published stays so": [
-        Edit(Intake, "on_partitions_assigned", "self._publish_missed(number)", "pass"),
+        Edit(Intake, "_claim", "self._publish_missed(number)", "pass"),
     ],
     "nobody looks whether it was published": [
         Edit(Intake, "turn", "self._check_published()", "pass"),

@@ -556,6 +556,8 @@ class World:
         """At a named point of the intake: it is killed, or another one takes over in
         the meantime.
         """
+        if name == "before_claim":
+            return  # nothing has happened by then that could be lost
         said = {
             "before_append": "before it appends",
             "between_append_and_publish": "before it publishes",

@@ -16,6 +16,8 @@ class Grant(NamedTuple):
     roles: tuple[Role, ...] = ()
 
 
+WORKERS: tuple[Role, ...] = ("tier-owner", "privacy-officer", "operator", "auditor")
+"""Who may begin one kind of job or another; which, the job itself says."""
 GRANTS = {
     ("GET", "/healthz"): Grant("alive"),
     ("GET", "/readyz"): Grant("ready"),
@@ -64,6 +66,13 @@ GRANTS = {
         "restatements", ("tier-owner", "supervisor", "auditor", "operator")
     ),
     ("POST", "/v1/what-if"): Grant("what-if", ("tier-owner",)),
+    ("GET", "/v1/policies"): Grant(
+        "policies", ("tier-owner", "supervisor", "auditor", "privacy-officer", "operator")
+    ),
+    ("GET", "/v1/jobs"): Grant("jobs", WORKERS),
+    ("GET", "/v1/jobs/{job}"): Grant("job", WORKERS),
+    ("PUT", "/v1/jobs/{job}"): Grant("begin-job", WORKERS),
+    ("DELETE", "/v1/jobs/{job}"): Grant("cancel-job", WORKERS),
 }
 SUBJECTS = {"customer": "customer", "household": "household", "company": "company"}
 """Whose stream a part of a path names."""

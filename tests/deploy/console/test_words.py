@@ -9,11 +9,14 @@ from zoneinfo import ZoneInfo
 import pytest
 from babel.messages.extract import extract_from_dir, extract_from_file
 
+from deploy.console.jobs import FIELDS
 from deploy.console.pages import PAGES
 from deploy.console.words import Words, catalog, english, known
 from domain.access.roles import PEOPLE, PURPOSES
 from domain.event import AssetClass, Channel
 from domain.event_types import TYPE_BY_EVENT
+from streams.web.api.jobs import OWNERS
+from streams.web.jobs import State
 from streams.web.security.permissions import GRANTS
 
 CONSOLE = Path(__file__).parents[3] / "deploy" / "console"
@@ -39,6 +42,8 @@ def codes() -> Iterator[str]:
     yield from (purpose for some in PURPOSES.values() for purpose in some)
     yield from (grant.what for grant in GRANTS.values() if grant.roles)
     yield from (page.name for page in PAGES.values())
+    yield from (f"job-{each}" for each in (*FIELDS, *get_args(State)))
+    yield from OWNERS
     for event in TYPE_BY_EVENT:
         if "customer" in event.concerns:
             yield from event.model_fields

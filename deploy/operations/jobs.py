@@ -1,0 +1,154 @@
+"""What is done for a job? The same as by the command of its name, in a process of its own."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from deploy.active_groups import present_of
+from deploy.observability.logs import set_up_logs
+from deploy.operations.facts import gather
+from deploy.operations.rollout import bank_of
+from deploy.policy_files import read_text
+from deploy.reports.policy_in_words import in_words
+from deploy.reports.saying import Language
+from deploy.settings import Settings
+from deploy.terminal import UserError
+from domain.rollout.lifecycle import KINDS, Policy
+from domain.tiering.policy import TierPolicy
+from replay.policies.compare_policies import PolicyCompared
+from replay.rebuild import verify
+from replay.rebuild.workers import NICE, die_with_parent
+from replay.rollout import commands, comparing, rebuilding
+from replay.rollout.bank import RolloutDependencies
+from replay.rollout.compare_orders import Reordered
+from replay.rollout.names import LIVE
+from replay.web.what_if import without_names
+from replay.what_if.candidates import what_if
+from replay.what_if.compare import Comparison
+from replay.what_if.snapshot import kept_columns
+from streams.web.jobs import Telling
+
+log = structlog.get_logger()
+Asked = dict[str, Any]
+Act = Callable[[RolloutDependencies, Asked, str], Awaitable[Any]]
+"""What to do with the bank, what was asked, and by whom."""
+
+
+def perform(settings: Settings, file: Path) -> None:
+    """Do the job of a file, and say in it what came of it."""
+    parent = os.getppid()
+    die_with_parent()
+    if os.getppid() != parent:
+        os._exit(1)  # it was killed before this process could ask to follow it
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.nice(NICE)
+    set_up_logs("warning", "job")
+    telling = Telling(file)
+    try:
+        result = asyncio.run(_result(settings, telling))
+    except (UserError, ValueError, TimeoutError) as error:
+        telling.end("refused", error=str(error))
+    except Exception as error:
+        log.exception("job_failed", job=telling.job.job, kind=telling.job.kind)
+        telling.end("failed", error=type(error).__name__)
+    else:
+        telling.end("done", result)
+
+
+async def _result(settings: Settings, telling: Telling) -> Any:
+    job = telling.job
+    if job.kind == "check":
+        return asdict(in_words(_policy(job.asked), Language(job.asked["language"])))
+    async with bank_of(settings, telling.progress) as deps:
+        if job.kind == "try":
+            return await _try(settings, deps, job.asked)
+        return await ACTS[job.kind](deps, job.asked, job.by)
+
+
+async def _try(settings: Settings, deps: RolloutDependencies, asked: Asked) -> Any:
+    policy = _policy(asked)
+    if not isinstance(policy, TierPolicy):
+        over = comparing.Tried(asked["days"], asked["sample"])
+        return shown(await comparing.try_policy(deps, policy, over))
+    columns = kept_columns(settings.facts) or await gather(settings, shown=deps.progress)
+    live = present_of(settings).rules.policies
+    [found] = await asyncio.to_thread(what_if, columns, live, [policy])
+    return shown(found)
+
+
+async def _propose(deps: RolloutDependencies, asked: Asked, by: str) -> Any:
+    policy = _policy(asked)
+    if isinstance(policy, TierPolicy):
+        return await rebuilding.rebuild(deps, "tier", policy, by, None)
+    return await commands.propose(deps, policy, by)
+
+
+async def _compare(deps: RolloutDependencies, asked: Asked, _by: str) -> Any:
+    over = comparing.Tried(asked["days"], asked["sample"])
+    return shown(await comparing.compare(deps, LIVE, asked["version"], over, asked["of"]))
+
+
+async def _approve(deps: RolloutDependencies, asked: Asked, by: str) -> Any:
+    over = comparing.Tried(asked["days"], asked["sample"])
+    return await commands.approve(deps, asked["of"], asked["version"], asked["report"], by, over)
+
+
+async def _promote(deps: RolloutDependencies, asked: Asked, by: str) -> Any:
+    return await commands.promote(deps, asked["of"], asked["version"], by)
+
+
+async def _roll_back(deps: RolloutDependencies, asked: Asked, by: str) -> Any:
+    return await commands.roll_back(deps, asked["of"], by, asked["reason"], asked.get("scheme"))
+
+
+async def _verify(deps: RolloutDependencies, asked: Asked, _by: str) -> Any:
+    with deps.progress("verified", None) as advance:
+        found = await verify.verify(
+            deps.store, deps.journal, deps.present(), asked.get("sample"), advance
+        )
+    return {name: each for name, each in asdict(found).items() if name != "ranges"}
+
+
+ACTS: dict[str, Act] = {
+    "propose": _propose,
+    "compare": _compare,
+    "approve": _approve,
+    "promote": _promote,
+    "roll-back": _roll_back,
+    "verify": _verify,
+}
+
+
+def _policy(asked: Asked) -> Policy:
+    """The policy that was written; raises `UserError` where it is of something else than was said,
+    so that nobody brings what is another's to decide about.
+    """
+    policy = read_text(asked["policy"])
+    of = next((kind.name for kind in KINDS.values() if isinstance(policy, kind.says)), "tier")
+    if of != asked["of"]:
+        raise UserError(f"this is a policy of {of}, not of {asked['of']}")
+    return policy
+
+
+def shown(found: Comparison | Reordered | PolicyCompared) -> dict[str, Any]:
+    """A comparison without the names of those who move: how many, and why."""
+    match found:
+        case Comparison():
+            return without_names(found)
+        case Reordered():
+            counts = [each._asdict() for each in found.counts]
+            movers = [{**each._asdict(), "customer": None} for each in found.movers]
+            return {**vars(found), "counts": counts, "movers": movers, "digest": found.digest}
+        case PolicyCompared():
+            said = asdict(found)
+            if found.tried:
+                said["tried"]["moved"] = [
+                    {**asdict(each), "customer": None} for each in found.tried.moved
+                ]
+            return {**said, "digest": found.digest}

@@ -1,0 +1,199 @@
+"""Which jobs may people begin over HTTP, and how do they hear what came of them?"""
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+import msgspec
+from fastapi import Body, FastAPI, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from domain.access.four_eyes import spelt
+from domain.event import Line, Role
+from domain.rollout.lifecycle import KINDS
+from streams.web.dependencies import as_json
+from streams.web.jobs import Busy, Job, Jobs
+from streams.web.problems import Problem, problems
+
+OWNERS: dict[str, Role] = {
+    "tier": "tier-owner",
+    **{kind.name: kind.role for kind in KINDS.values()},
+}
+"""By what a version is of, the role that decides about it."""
+LARGEST = 256 * 1024
+"""Signs of a policy."""
+Of = Literal["tier", "precedence", "catalogue", "privacy", "arrivals"]
+Text = Annotated[str, Field(max_length=LARGEST, description="A policy, in YAML or JSON")]
+Version = Annotated[str, Field(min_length=1, max_length=200)]
+Name = Annotated[
+    str,
+    Path(pattern=r"^[0-9a-f]{32}$", description="32 hexadecimal digits that the asker draws"),
+]
+PARTS = problems({409: "A job of this name was asked for something else"})
+
+
+class _OfSomething(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    of: Of
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Who decides about it: they may ask for it, and see what came of it."""
+        return (OWNERS[self.of],)
+
+
+class _Tried(_OfSomething):
+    """Over how many days, and of how many decisions or arrivals a policy is tried."""
+
+    days: int = Field(default=30, ge=1, le=3_660)
+    sample: int = Field(default=2_000, ge=1, le=1_000_000)
+
+
+class Check(_OfSomething):
+    """Check a policy, and say it in sentences."""
+
+    kind: Literal["check"]
+    policy: Text
+    language: Literal["zh", "en"] = "en"
+
+
+class Try(_Tried):
+    """Try a policy on history, beside the live one; nothing is brought.
+
+    A tier policy: over the facts that were gathered last; they are gathered if there are none.
+    """
+
+    kind: Literal["try"]
+    policy: Text
+
+
+class Propose(_OfSomething):
+    """Bring a policy, to be compared, approved and promoted; a tier policy folds history."""
+
+    kind: Literal["propose"]
+    policy: Text
+
+
+class Compare(_Tried):
+    """Compare a version with the live one."""
+
+    kind: Literal["compare"]
+    version: Version
+
+
+class Approve(_Tried):
+    """Agree to a version, having seen what it changes: `report` is the comparison's digest."""
+
+    kind: Literal["approve"]
+    version: Version
+    report: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Promote(_OfSomething):
+    """Let readers see a version."""
+
+    kind: Literal["promote"]
+    version: Version
+
+
+class RollBack(_OfSomething):
+    """Let readers see the version before again; of tiers, in a scheme."""
+
+    kind: Literal["roll-back"]
+    scheme: Annotated[str | None, Field(max_length=40)] = None
+    reason: Line
+
+
+class Verify(BaseModel):
+    """Hold every event to what was noted when it came, and live states to their own history."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["verify"]
+    sample: int | None = Field(default=None, ge=1)
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Who proves."""
+        return ("auditor", "operator")
+
+
+Asked = Annotated[
+    Check | Try | Propose | Compare | Approve | Promote | RollBack | Verify,
+    Field(discriminator="kind"),
+]
+SHAPE: TypeAdapter[Any] = TypeAdapter(Asked)
+LONGEST_WAIT = 20
+LOOK_EVERY = 0.1
+Wait = Annotated[
+    int,
+    Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for the end of one that runs"),
+]
+
+
+def add_jobs(app: FastAPI, jobs: Jobs) -> None:
+    """Add beginning, looking at and ending jobs."""
+
+    @app.put(
+        "/v1/jobs/{job}",
+        summary="Begin a job; once, however often it is put",
+        status_code=201,
+        responses=PARTS,
+    )
+    async def begin(job: Name, asked: Annotated[Asked, Body()], request: Request) -> Response:
+        return as_json(await _begun(jobs, job, asked, request), 201)
+
+    @app.get("/v1/jobs", summary="The jobs of the last days, the newest first, without results")
+    async def every(request: Request) -> Response:
+        found = await asyncio.to_thread(jobs.all)
+        return as_json({"jobs": [_in_short(each) for each in found if _is_for(request, each)]})
+
+    @app.get("/v1/jobs/{job}", summary="How far a job is, and what came of it")
+    async def one(job: Name, request: Request, wait: Wait = 0) -> Response:
+        found = await _known(jobs, job, request)
+        for _ in range(int(wait / LOOK_EVERY)):
+            if found.state != "running":
+                break
+            await asyncio.sleep(LOOK_EVERY)
+            found = await _known(jobs, job, request)
+        return as_json(found)
+
+    @app.delete("/v1/jobs/{job}", summary="End a job; what it has done by then stays done")
+    async def cancel(job: Name, request: Request) -> Response:
+        await _known(jobs, job, request)
+        return as_json(await asyncio.to_thread(jobs.cancel, job))
+
+
+async def _begun(jobs: Jobs, name: str, asked: Any, request: Request) -> Job:
+    """The job of a name, begun now or before; raises a 403, 409 or 503."""
+    caller = request.state.look.caller
+    if not {*caller.roles} & {*asked.roles}:
+        raise Problem(403, f"this is for {', '.join(asked.roles)}")
+    given, by = asked.model_dump(mode="json", exclude={"kind"}), spelt(caller.who)
+    try:
+        found = await asyncio.to_thread(jobs.begin, name, asked.kind, given, by)
+    except Busy as error:
+        raise Problem(503, "other jobs run just now; try again") from error
+    if (found.kind, found.asked, found.by) != (asked.kind, given, by):
+        raise Problem(409, f"{name} was asked for something else before")
+    return found
+
+
+async def _known(jobs: Jobs, name: str, request: Request) -> Job:
+    """A job that the caller may see; raises a 404 where there is none."""
+    found = await asyncio.to_thread(jobs.find, name)
+    if found is None or not _is_for(request, found):
+        raise Problem(404, f"there is no job {name} of yours: they are kept for a week")
+    return found
+
+
+def _is_for(request: Request, job: Job) -> bool:
+    """Whether the caller may see a job: in the role in which it may be asked for."""
+    asked = SHAPE.validate_python({"kind": job.kind, **job.asked})
+    return bool({*request.state.look.caller.roles} & {*asked.roles})
+
+
+def _in_short(job: Job) -> dict[str, Any]:
+    said = msgspec.to_builtins(job)
+    said["asked"].pop("policy", None)
+    return {name: each for name, each in said.items() if name != "result"}

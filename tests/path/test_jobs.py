@@ -1,0 +1,148 @@
+"""People check, try, bring, compare, approve and promote a rule over HTTP, each step a job."""
+
+from collections.abc import Iterator
+from secrets import token_hex
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from deploy.settings import POLICIES
+from domain.event import Role
+from streams.ingest.cloudevents import write
+from streams.sources.synth import Bank, synth
+from tests.conftest import Running, settings_in
+
+BANK = Bank(60, 4, 5)
+RULE = (POLICIES / "tiers" / "bohai-retail.yaml").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A small bank of four months."""
+    with Running(settings_in(tmp_path_factory.mktemp("jobs"))) as made:
+        made.run("feed", "-", input=b"\n".join(map(write, synth(BANK))))
+        made.settle()
+        yield made
+
+
+def begin(client: httpx.Client, name: str | None = None, **asked: Any) -> httpx.Response:
+    """Ask for a job."""
+    return client.put(f"/v1/jobs/{name or token_hex(16)}", json=asked)
+
+
+def ended(client: httpx.Client, **asked: Any) -> dict[str, Any]:
+    """A job that was asked for, once it has ended."""
+    answer = begin(client, **asked)
+    assert answer.status_code == 201, answer.text
+    while True:
+        found = client.get(f"/v1/jobs/{answer.json()['job']}", params={"wait": 10})
+        assert found.status_code == 200, found.text
+        job: dict[str, Any] = found.json()
+        if job["state"] != "running":
+            return job
+
+
+def lower(rule: str, version: int = 2) -> str:
+    """The shipped rule, with every bound of assets a tenth."""
+    said = yaml.safe_load(rule)
+    return str(yaml.safe_dump(with_less(said) | {"version": version}, allow_unicode=True))
+
+
+def with_less(said: Any) -> Any:
+    """The same with every amount a tenth."""
+    if isinstance(said, dict):
+        return {
+            name: each // 10 if name == "at_least" and isinstance(each, int) else with_less(each)
+            for name, each in said.items()
+        }
+    return [with_less(each) for each in said] if isinstance(said, list) else said
+
+
+def test_a_rule_goes_from_a_text_to_the_live_version_and_back(running: Running) -> None:
+    """Whoever brought it cannot approve; everybody whom it moves is told; a roll-back ends it."""
+    policy = lower(RULE)
+    with (
+        running.calls("tier-owner", who="Li.Wei") as li,
+        running.calls("tier-owner", who="zhang.min") as zhang,
+    ):
+        checked = ended(li, kind="check", of="tier", policy=policy, language="zh")
+        tried = ended(li, kind="try", of="tier", policy=policy)
+        brought = ended(li, kind="propose", of="tier", policy=policy)
+        version = brought["result"]["version"]
+        compared = ended(zhang, kind="compare", of="tier", version=version)
+        this = {"of": "tier", "version": version, "report": compared["result"]["digest"]}
+        own = ended(li, kind="approve", **this)
+        early = ended(li, kind="promote", of="tier", version=version)
+        approved = ended(zhang, kind="approve", **this)
+        promoted = ended(li, kind="promote", of="tier", version=version)
+        policies = li.get("/v1/policies").json()
+        back = ended(zhang, kind="roll-back", of="tier", reason="a test")
+
+    assert any("钻石" in rung["name"] for rung in checked["result"]["ladder"])
+    assert tried["result"]["up"] > 0
+    assert compared["result"]["up"] == tried["result"]["up"]
+    assert {mover["customer"] for mover in compared["result"]["movers"]} == {None}
+    assert (own["state"], early["state"]) == ("refused", "refused")
+    assert "somebody else has to approve it" in own["error"]
+    assert approved["result"]["approved_by"] == "zhang.min"
+    assert promoted["result"]["told"] == compared["result"]["up"]
+    assert policies["tier"]["retail"]["version"] == "bohai-retail@2"
+    assert back["result"]["live"] == promoted["result"]["before"]
+    running.settle()
+    running.must_agree()
+
+
+def test_a_faulty_text_is_refused_with_its_place(running: Running) -> None:
+    """What is wrong, and where, as the command line says it; and the text is still there."""
+    policy = RULE.replace("version: 1", "version: one", 1)
+    with running.calls("tier-owner") as client:
+        job = ended(client, kind="check", of="tier", policy=policy)
+        mixed = ended(client, kind="propose", of="precedence", policy=RULE)
+
+    assert (job["state"], job["asked"]["policy"]) == ("refused", policy)
+    assert "version: a whole number is meant" in job["error"]
+    assert (mixed["state"], mixed["error"]) == (
+        "refused",
+        "this is a policy of tier, not of precedence",
+    )
+
+
+def test_a_job_is_put_once_and_seen_by_whoever_might_ask_for_it(running: Running) -> None:
+    """Twice the same is one; something else under its name is refused; others see nothing."""
+    name, asked = token_hex(16), {"kind": "check", "of": "tier", "policy": RULE}
+    with (
+        running.calls("tier-owner") as owner,
+        running.calls("privacy-officer") as officer,
+        running.calls("supervisor") as supervisor,
+    ):
+        statuses = [
+            begin(owner, name, **asked).status_code,
+            begin(owner, name, **asked).status_code,
+            begin(owner, name, **asked | {"policy": "other"}).status_code,
+            begin(officer, token_hex(16), **asked).status_code,
+            begin(supervisor, token_hex(16), **asked).status_code,
+            begin(owner, token_hex(16), kind="forget").status_code,
+            begin(owner, "../../etc/passwd", **asked).status_code,
+        ]
+        seen = [client.get(f"/v1/jobs/{name}").status_code for client in (owner, officer)]
+        listed = [
+            {job["job"] for job in client.get("/v1/jobs").json()["jobs"]}
+            for client in (owner, officer)
+        ]
+
+    assert statuses == [201, 201, 409, 403, 403, 422, 404]
+    assert seen == [200, 404]
+    assert name in listed[0] - listed[1]
+
+
+@pytest.mark.parametrize("role", ["auditor", "operator"])
+def test_the_whole_bank_is_verified_from_afar(running: Running, role: Role) -> None:
+    """Every event and every state, with how far it is meanwhile."""
+    with running.calls(role) as client:
+        job = ended(client, kind="verify")
+
+    assert (job["state"], job["result"]["found"]) == ("done", 0)
+    assert job["result"]["events"] > 1_000
+    assert job["done"] > 0

@@ -1,0 +1,117 @@
+"""Jobs: begun once, told while they run, ended one way or another."""
+
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from streams.web.jobs import AT_ONCE, KEPT, Busy, Job, Jobs, Telling, remove_ended
+from tests.conftest import wait_until
+
+NAMES = [f"{number:032x}" for number in range(9)]
+
+
+def counting(file: Path) -> None:
+    """A job that counts to three, and says so."""
+    telling = Telling(file)
+    with telling.progress("counted", 3) as advance:
+        for _ in range(3):
+            advance(1)
+    telling.end("done", {"counted": telling.job.done})
+
+
+def endless(file: Path) -> None:
+    """A job that never ends."""
+    with Telling(file).progress("waited", None):
+        time.sleep(600)
+
+
+def dying(_file: Path) -> None:
+    """A job whose process ends without a word."""
+
+
+def begun(folder: Path, perform: Callable[[Path], None], name: str = NAMES[0]) -> Jobs:
+    """The jobs of a folder, of which one has begun."""
+    jobs = Jobs(folder, perform)
+    jobs.begin(name, "compare", {"version": "a"}, "li")
+    return jobs
+
+
+def aged(folder: Path, name: str, ago: timedelta) -> None:
+    """Let a job have been silent for so long."""
+    file = folder / f"{name}.json"
+    job = msgspec.json.decode(file.read_bytes(), type=Job)
+    file.write_bytes(msgspec.json.encode(msgspec.structs.replace(job, heard=job.heard - ago)))
+
+
+def test_a_job_says_how_far_it_is_and_what_came_of_it(tmp_path: Path) -> None:
+    """Also to whoever did not begin it."""
+    begun(tmp_path, counting)
+    others = Jobs(tmp_path, counting)
+    wait_until(lambda: (job := others.find(NAMES[0])) is not None and job.state == "done")
+    job = others.find(NAMES[0])
+
+    assert job is not None
+    assert (job.by, job.doing, job.done, job.of) == ("li", "counted", 3, 3)
+    assert job.result == {"counted": 3}
+    assert others.all() == [job]
+
+
+def test_a_job_that_is_begun_twice_is_one(tmp_path: Path) -> None:
+    """Under its name; what it was asked for stays."""
+    jobs = begun(tmp_path, endless)
+    again = jobs.begin(NAMES[0], "promote", {}, "wang")
+
+    assert (again.kind, again.by) == ("compare", "li")
+    assert len(jobs.all()) == 1
+    jobs.cancel(NAMES[0])
+
+
+def test_only_so_many_jobs_run_beside_each_other(tmp_path: Path) -> None:
+    """The next is refused until one has ended."""
+    jobs = Jobs(tmp_path, endless)
+    for name in NAMES[:AT_ONCE]:
+        jobs.begin(name, "compare", {}, "li")
+    with pytest.raises(Busy):
+        jobs.begin(NAMES[AT_ONCE], "compare", {}, "li")
+    jobs.cancel(NAMES[0])
+    jobs.begin(NAMES[AT_ONCE], "compare", {}, "li")
+
+    for name in NAMES[1 : AT_ONCE + 1]:
+        jobs.cancel(name)
+    assert {job.state for job in jobs.all()} == {"cancelled"}
+
+
+def test_a_job_whose_process_is_gone_is_said_to_have_died(tmp_path: Path) -> None:
+    """Once nothing was heard of it for a while, by whoever looks; a result stays what it is."""
+    jobs = begun(tmp_path, dying)
+    begun(tmp_path, counting, NAMES[1])
+    wait_until(lambda: (job := jobs.find(NAMES[1])) is not None and job.state == "done")
+    states = []
+    for ago in (timedelta(), timedelta(minutes=1)):
+        for name in NAMES[:2]:
+            aged(tmp_path, name, ago)
+        states.append([job.state for name in NAMES[:2] if (job := jobs.find(name))])
+
+    assert states == [["running", "done"], ["died", "done"]]
+
+
+def test_what_came_of_jobs_is_removed_and_what_runs_stays(tmp_path: Path) -> None:
+    """By whoever erases, and a week later by itself."""
+    jobs = begun(tmp_path, endless)
+    begun(tmp_path, counting, NAMES[1])
+    wait_until(lambda: (job := jobs.find(NAMES[1])) is not None and job.state == "done")
+
+    assert remove_ended(tmp_path) == 1
+    assert [job.job for job in jobs.all()] == [NAMES[0]]
+
+    jobs.cancel(NAMES[0])
+    old = (datetime.now(UTC) - KEPT - timedelta(hours=1)).timestamp()
+    os.utime(tmp_path / f"{NAMES[0]}.json", (old, old))
+    jobs.begin(NAMES[2], "compare", {}, "li")
+    assert [job.job for job in jobs.all()] == [NAMES[2]]
+    jobs.cancel(NAMES[2])
