@@ -44,7 +44,13 @@ def _environment(language: str) -> Environment:
 
 def as_yaml(policy: Any) -> str:
     """A policy as its author writes it; what is left open is left out."""
-    return yaml.safe_dump(policy, allow_unicode=True, sort_keys=False, width=100)
+    return yaml.safe_dump(_closed(policy), allow_unicode=True, sort_keys=False, width=100)
+
+
+def _closed(said: Any) -> Any:
+    if isinstance(said, dict):
+        return {name: _closed(each) for name, each in said.items() if each is not None}
+    return [_closed(each) for each in said] if isinstance(said, list) else said
 
 
 def points(values: Sequence[float]) -> str:

@@ -27,7 +27,7 @@ from replay.rebuild.workers import NICE, die_with_parent
 from replay.rollout import commands, comparing, rebuilding
 from replay.rollout.bank import RolloutDependencies
 from replay.rollout.compare_orders import Reordered
-from replay.rollout.names import LIVE
+from replay.rollout.names import LIVE, group_named, version_of
 from replay.web.what_if import without_names
 from replay.what_if.candidates import what_if
 from replay.what_if.compare import Comparison
@@ -79,7 +79,7 @@ async def _try(settings: Settings, deps: RolloutDependencies, asked: Asked) -> A
     columns = kept_columns(settings.facts) or await gather(settings, shown=deps.progress)
     live = present_of(settings).rules.policies
     [found] = await asyncio.to_thread(what_if, columns, live, [policy])
-    return shown(found)
+    return {**shown(found), **_words(policy)}
 
 
 async def _propose(deps: RolloutDependencies, asked: Asked, by: str) -> Any:
@@ -91,7 +91,12 @@ async def _propose(deps: RolloutDependencies, asked: Asked, by: str) -> Any:
 
 async def _compare(deps: RolloutDependencies, asked: Asked, _by: str) -> Any:
     over = comparing.Tried(asked["days"], asked["sample"])
-    return shown(await comparing.compare(deps, LIVE, asked["version"], over, asked["of"]))
+    found = await comparing.compare(deps, LIVE, asked["version"], over, asked["of"])
+    if not isinstance(found, Comparison):
+        return shown(found)
+    seen = deps.present()
+    group, version = version_of(seen, "tier", asked["version"])
+    return {**shown(found), **_words(seen.policy_of(group_named(seen, group, version)))}
 
 
 async def _approve(deps: RolloutDependencies, asked: Asked, by: str) -> Any:
@@ -134,6 +139,11 @@ def _policy(asked: Asked) -> Policy:
     if of != asked["of"]:
         raise UserError(f"this is a policy of {of}, not of {asked['of']}")
     return policy
+
+
+def _words(policy: TierPolicy) -> dict[str, Any]:
+    """What a rule calls its tiers, its currency, and what it measures as money in it."""
+    return {"tiers": policy.names, "amounts": policy.amounts, "currency": policy.currency}
 
 
 def shown(found: Comparison | Reordered | PolicyCompared) -> dict[str, Any]:
