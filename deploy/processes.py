@@ -214,15 +214,8 @@ def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
     add_decisions(app, journal, policies, begun_with(settings))
     add_what_if(app, partial(tried, settings))
     add_policies(app, journal, policies, begun_with(settings))
-    add_jobs(app, Jobs(settings.jobs, partial(run_job, settings)))
+    add_jobs(app, Jobs(settings.jobs, (sys.executable, "-m", "deploy.cli", "job")))
     return app, deps
-
-
-def run_job(settings: Settings, file: Path) -> None:
-    """Do what a job asks for, in the process that was begun for it."""
-    from deploy.operations.jobs import perform
-
-    perform(settings, file)
 
 
 def run_console(settings: Settings) -> None:

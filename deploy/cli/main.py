@@ -146,6 +146,7 @@ app = LazyGroup(
         "guard": "processes:guard",
         "notary": "processes:notary",
         "console": "processes:console",
+        "job": "processes:job",
         "outbox": "processes:outbox",
         "witness": "processes:witness",
         "up": "stack:up",

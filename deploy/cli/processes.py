@@ -54,6 +54,17 @@ def console() -> None:
     run("console", Settings())
 
 
+def job(
+    file: Annotated[Path, typer.Argument(help="The job, as the lookups wrote it.", exists=True)],
+) -> None:
+    """Do a job that somebody began over HTTP, and say in its file what came of it. The lookups
+    start this.
+    """
+    from deploy.operations.jobs import perform
+
+    perform(Settings(), file)
+
+
 def outbox() -> None:
     """Run the outbox: tell subscribers what happened, by webhook and on the topic of notices."""
     from deploy.processes import run

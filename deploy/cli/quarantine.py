@@ -12,9 +12,9 @@ from deploy.cli.who import by
 from deploy.terminal import DataDir, Json, settings_of, show
 
 if TYPE_CHECKING:
-    from deploy.operations.quarantine import Wanted
     from deploy.settings import Settings
     from streams.journal import Journal
+    from streams.queries.quarantine import Wanted
 
 Entry = Annotated[str, typer.Argument(help="SHARD/NUMBER, as in the list.")]
 Entries = Annotated[str | None, typer.Argument(help="SHARD/NUMBER, as in the list.")]
@@ -44,8 +44,8 @@ def list_entries(
 
     All of it, or what has all that is named.
     """
-    from deploy.operations.quarantine import Wanted, rows
     from deploy.wiring import journal_of
+    from streams.queries.quarantine import Wanted, rows
 
     wanted = Wanted(source, type_, field, reason)
     found = [
@@ -73,8 +73,8 @@ def list_entries(
 
 def show_entry(name: Entry, data_dir: DataDir = None) -> None:
     """Write the original bytes of one entry to standard output."""
-    from deploy.operations.quarantine import find
     from deploy.wiring import journal_of
+    from streams.queries.quarantine import find
 
     _, entry = find(journal_of(settings_of(data_dir)), name)
     sys.stdout.buffer.write(entry.original)
@@ -103,9 +103,10 @@ def re_drive(
 
     Or all entries, as they were, that have what is named. Who did it, and why, is an event.
     """
-    from deploy.operations.quarantine import Clearing, Wanted, clear, find
+    from deploy.operations.quarantine import Clearing, clear
     from deploy.operations.quarantine import re_drive as send
     from deploy.wiring import journal_of, producer_of
+    from streams.queries.quarantine import Wanted, find
 
     settings, wanted = settings_of(data_dir), Wanted(source, type_, field, reason)
     journal = journal_of(settings)
@@ -142,8 +143,9 @@ def discard(
 
     Their bytes stay. Who did it, and why, is an event.
     """
-    from deploy.operations.quarantine import Clearing, Place, Wanted, clear, find
+    from deploy.operations.quarantine import Clearing, clear
     from deploy.wiring import journal_of, producer_of
+    from streams.queries.quarantine import Place, Wanted, find
 
     settings, wanted = settings_of(data_dir), Wanted(source, type_, field, reason)
     journal = journal_of(settings)
@@ -157,7 +159,7 @@ def discard(
 
 def _named(journal: "Journal", name: str | None, wanted: "Wanted") -> list[str]:
     """The entry that is named, or all that wait and have what is wanted."""
-    from deploy.operations.quarantine import rows
+    from streams.queries.quarantine import rows
 
     if (name is None) != any(wanted):
         raise typer.BadParameter(NAME_SOME)

@@ -16,6 +16,8 @@ FIELDS = {
     "promote": ("of", "version"),
     "roll-back": ("of", "scheme", "reason"),
     "verify": (),
+    "re-drive": ("entry", "reason"),
+    "discard": ("entry", "reason"),
 }
 """By kind, what a form says."""
 

@@ -33,10 +33,12 @@ PAGES = {
     "/versions": Page("versions", "Versions"),
     "/restatements": Page("restatements", "Corrections of the past"),
     "/policies": Page("policies", "Rules and policies"),
+    "/operations": Page("operations", "Operations"),
+    "/quarantine": Page("quarantine", "Quarantine"),
     "/jobs": Page("jobs", "Jobs"),
     "/jobs/{job}": Page("job", "Job"),
 }
-LISTED = ("/policies", "/versions", "/restatements", "/jobs")
+LISTED = ("/operations", "/quarantine", "/policies", "/versions", "/restatements", "/jobs")
 """What the bar leads to, beside the search for a customer."""
 
 

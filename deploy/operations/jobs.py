@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ import structlog
 from deploy.active_groups import present_of
 from deploy.observability.logs import set_up_logs
 from deploy.operations.facts import gather
+from deploy.operations.quarantine import Clearing, Fate, clear, re_drive
 from deploy.operations.rollout import bank_of
 from deploy.policy_files import read_text
 from deploy.reports.policy_in_words import in_words
@@ -32,21 +32,20 @@ from replay.web.what_if import without_names
 from replay.what_if.candidates import what_if
 from replay.what_if.compare import Comparison
 from replay.what_if.snapshot import kept_columns
-from streams.web.jobs import Telling
+from streams.queries.quarantine import find
+from streams.web.jobs import Job, Telling
 
 log = structlog.get_logger()
 Asked = dict[str, Any]
+CLEARED: dict[str, Fate] = {"re-drive": "re-driven", "discard": "discarded"}
+"""By the kind of a job, what becomes of an entry of the quarantine."""
 Act = Callable[[RolloutDependencies, Asked, str], Awaitable[Any]]
 """What to do with the bank, what was asked, and by whom."""
 
 
 def perform(settings: Settings, file: Path) -> None:
     """Do the job of a file, and say in it what came of it."""
-    parent = os.getppid()
-    die_with_parent()
-    if os.getppid() != parent:
-        os._exit(1)  # it was killed before this process could ask to follow it
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    die_with_parent()  # trap: with the thread that began it; those of asyncio's pool stay
     os.nice(NICE)
     set_up_logs("warning", "job")
     telling = Telling(file)
@@ -66,6 +65,8 @@ async def _result(settings: Settings, telling: Telling) -> Any:
     if job.kind == "check":
         return asdict(in_words(_policy(job.asked), Language(job.asked["language"])))
     async with bank_of(settings, telling.progress) as deps:
+        if job.kind in CLEARED:
+            return await asyncio.to_thread(_cleared, settings, deps, job)
         if job.kind == "try":
             return await _try(settings, deps, job.asked)
         return await ACTS[job.kind](deps, job.asked, job.by)
@@ -80,6 +81,18 @@ async def _try(settings: Settings, deps: RolloutDependencies, asked: Asked) -> A
     live = present_of(settings).rules.policies
     [found] = await asyncio.to_thread(what_if, columns, live, [policy])
     return {**shown(found), **_words(policy)}
+
+
+def _cleared(settings: Settings, deps: RolloutDependencies, job: Job) -> Any:
+    """What became of an entry of the quarantine."""
+    entry = job.asked["entry"]
+    how = Clearing(CLEARED[job.kind], job.by, job.asked["reason"])
+    place, _ = find(deps.journal, entry)
+    if job.kind == "discard":
+        clear(settings, deps.producer, deps.journal, [place], how)
+    elif not re_drive(settings, deps.producer, deps.journal, [entry], how):
+        raise UserError("there is nothing in it to send")
+    return {"entry": entry, "fate": how.fate}
 
 
 async def _propose(deps: RolloutDependencies, asked: Asked, by: str) -> Any:

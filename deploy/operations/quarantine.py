@@ -2,13 +2,11 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple, Self
+from typing import Literal, NamedTuple
 from uuid import uuid4
 from zoneinfo import ZoneInfo
-
-import msgspec
 
 from deploy.settings import Settings
 from deploy.terminal import UserError
@@ -16,33 +14,15 @@ from domain.bank.events import QuarantineCleared
 from domain.envelope import Proposed
 from streams.broker.routing import shard_of
 from streams.ingest.cloudevents import write, write_batch
-from streams.ingest.set_aside import sender_of
 from streams.journal import Entry, Journal
 from streams.publish.confirmed_producer import ConfirmedProducer
+from streams.queries.quarantine import Place, find, stream_of
 
 SOURCE = "tierfold/quarantine"
 AT_ONCE = 500
 """Events in one message."""
 PATIENCE = 60.0
 Fate = Literal["re-driven", "mended", "discarded"]
-
-
-class Place(NamedTuple):
-    """A shard, and the number of an entry within: `0/17`."""
-
-    shard: int
-    number: int
-
-    @classmethod
-    def of(cls, name: str, shards: int) -> Self:
-        """The place of that name; raises `UserError` for what is none."""
-        shard, _, number = name.partition("/")
-        if not (shard.isdecimal() and number.isdecimal() and int(shard) < shards):
-            raise UserError(f"{name} is not an entry: SHARD/NUMBER, with a shard below {shards}")
-        return cls(int(shard), int(number))
-
-    def __str__(self) -> str:
-        return f"{self.shard}/{self.number}"
 
 
 class Clearing(NamedTuple):
@@ -55,51 +35,6 @@ class Clearing(NamedTuple):
     def of(self, entry: int) -> QuarantineCleared:
         """The event of one entry; raises `ValueError` for a name or a reason that cannot be."""
         return QuarantineCleared(entry=str(entry), fate=self.fate, by=self.by, reason=self.why)
-
-
-class Wanted(NamedTuple):
-    """What entries have that are meant; a reason by a part of it."""
-
-    source: str | None = None
-    type: str | None = None
-    field: str | None = None
-    reason: str | None = None
-
-    def holds(self, row: dict[str, Any]) -> bool:
-        """Whether an entry has all of it."""
-        return (
-            self.source in (None, row["source"])
-            and self.type in (None, row["type"])
-            and self.field in (None, row["field"])
-            and (self.reason or "") in row["reason"]
-        )
-
-
-def rows(journal: Journal) -> Iterator[dict[str, Any]]:
-    """Every entry, with its sender and what became of it, and without what it says."""
-    for shard in journal:
-        cleared, after = _cleared(journal, shard.number), 0
-        while entries := shard.quarantined(after):
-            for entry in entries:
-                fields = entry._asdict()
-                del fields["number"], fields["original"]
-                fate = cleared.get(str(entry.number))
-                yield {
-                    "entry": str(Place(shard.number, entry.number)),
-                    **msgspec.structs.asdict(sender_of(entry)),
-                    **fields,
-                    "fate": fate or ("re-driven" if entry.redriven_at else None),
-                }
-            after = entries[-1].number
-
-
-def find(journal: Journal, name: str) -> tuple[Place, Entry]:
-    """The entry of a name; raises `UserError` where there is none."""
-    place = Place.of(name, len(journal))
-    found = journal[place.shard].quarantined(place.number - 1, 1)
-    if not found or found[0].number != place.number:
-        raise UserError(f"there is no entry {name}: `tierfold quarantine list` names all")
-    return place, found[0]
 
 
 def re_drive(
@@ -140,7 +75,7 @@ def clear(
     now = datetime.now(ZoneInfo(settings.timezone))
     by_shard: dict[int, list[bytes]] = defaultdict(list)
     for place in places:
-        stream = _stream(place.shard)
+        stream = stream_of(place.shard)
         name = f"{how.fate}/{place}/{uuid4().hex}"
         event = Proposed(SOURCE, name, stream, now, now.date(), how.of(place.number))
         by_shard[shard_of(stream, len(journal))].append(write(event))
@@ -157,25 +92,6 @@ def clear(
     if how.fate != "discarded":
         for place in places:
             journal[place.shard].redriven(place.number, now.astimezone(UTC))
-
-
-def _stream(shard: int) -> str:
-    return f"quarantine:{shard}"
-
-
-def _cleared(journal: Journal, shard: int) -> dict[str, Fate]:
-    """What became of the entries of a shard, by their numbers."""
-    home, stream = journal[shard_of(_stream(shard), len(journal))], _stream(shard)
-    cleared: dict[str, Fate] = {}
-    after = 0
-    while events := home.history(stream, after):
-        cleared |= {
-            event.data.entry: event.data.fate
-            for event in events
-            if isinstance(event.data, QuarantineCleared)
-        }
-        after = events[-1].version
-    return cleared
 
 
 def _as_it_was(producer: ConfirmedProducer, shard: int, entry: Entry) -> None:

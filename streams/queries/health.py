@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -31,7 +31,8 @@ MODEL_METRICS = {
     "drifts": "How often its loss has changed",
     "age_seconds": "Since the last answer that it learnt from",
 }
-BROKER_ASKED_EVERY = 5.0
+BROKER_ASKED_EVERY, ASKED_AGAIN = 5.0, 0.5
+"""Seconds between two looks at the broker; and where the last one found a fault."""
 STALLED = 15.0
 """Seconds in which a message waits and none is taken, after which intake counts as stalled."""
 ANSWERED = 1.0
@@ -44,6 +45,9 @@ REFUSED = Counter(
     "Requests that were not let in, by status",
     ["status"],
     registry=None,
+)
+JOBS = Counter(
+    "tierfold_jobs", "Jobs that people have begun over HTTP, by kind", ["kind"], registry=None
 )
 UNCONFIRMED = Gauge(
     "tierfold_unconfirmed_messages",
@@ -218,8 +222,42 @@ class Health:
         registry.register(LATENCY)
         registry.register(REFUSED)
         registry.register(UNCONFIRMED)
+        registry.register(JOBS)
         registry.register(STALLS)
         return generate_latest(registry)
+
+    async def report(self) -> dict[str, Any]:
+        """How the bank stands, for people: what is wrong, the outcomes of all arrivals, how far
+        each group is behind (events, and seconds), what waits at the front door, and the guard's
+        last word.
+        """
+        faults, counts = await self.faults(), await self.counts()
+        lags = await self.lags(carried=True)
+        guard = await self._store.noted(GUARD)
+        return {
+            "faults": faults,
+            "outcomes": {name: getattr(counts, name) for name in counts.__slots__},
+            "balanced": counts.balanced(),
+            "groups": await asyncio.to_thread(self._behind, lags),
+            "waiting": [
+                {"shard": shard, "messages": count} for shard, count in self.waiting.items()
+            ],
+            "guard": msgspec.json.decode(guard) if guard else None,
+        }
+
+    def _behind(self, lags: Sequence[Lag]) -> list[dict[str, Any]]:
+        """How far each group is behind on each shard."""
+        now = datetime.now(UTC)
+        return [
+            {
+                **lag._asdict(),
+                "behind": lag.behind,
+                "seconds": waiting_seconds(self._journal[lag.shard], lag.upto, now)
+                if lag.behind > 0
+                else 0.0,
+            }
+            for lag in lags
+        ]
 
     def _late(self, lags: Sequence[Lag]) -> Metric:
         """How long what a group has not folded yet has been waiting for it."""
@@ -243,7 +281,8 @@ class Health:
 
         No broker, or messages that wait while nobody takes them.
         """
-        if time.monotonic() - self._broker_asked > BROKER_ASKED_EVERY:
+        every = ASKED_AGAIN if self._broker_fault else BROKER_ASKED_EVERY
+        if time.monotonic() - self._broker_asked > every:
             try:
                 self._look_at_arrivals()
                 self._broker_fault = []

@@ -17,6 +17,7 @@ from streams.web.api.customers import add_customers
 from streams.web.api.households import add_households
 from streams.web.api.interactions import add_interactions
 from streams.web.api.offers import add_offers
+from streams.web.api.operations import add_operations
 from streams.web.api.outcomes import add_outcomes
 from streams.web.api.probes import add_probes
 from streams.web.dependencies import WebDependencies, as_json
@@ -99,6 +100,7 @@ def web(deps: WebDependencies) -> FastAPI:
     add_interactions(app, deps)
     add_outcomes(app, deps)
     add_probes(app, deps)
+    add_operations(app, deps)
 
     @app.get("/openapi.json", summary="Every question, who may ask it, and how it is answered")
     async def openapi() -> Response:

@@ -4,17 +4,18 @@ A job is a file, which says how far it is and what came of it. So its page may b
 again, and is there when the process that began it is not.
 """
 
-import multiprocessing
+import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+
+from streams.queries.health import JOBS
 
 State = Literal["running", "done", "refused", "failed", "cancelled", "died"]
 AT_ONCE = 3
@@ -52,12 +53,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Jobs:
-    """The jobs of a folder; `perform` does the job of a file, in a process that it is given."""
+    """The jobs of a folder; `command` is a program that does the job of a file."""
 
-    def __init__(self, folder: Path, perform: Callable[[Path], None]) -> None:
+    def __init__(self, folder: Path, command: Sequence[str]) -> None:
         self._folder = folder
-        self._perform = perform
-        self._processes: dict[str, SpawnProcess] = {}
+        self._command = command
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def begin(self, name: str, kind: str, asked: dict[str, Any], by: str) -> Job:
         """Begin a job under a name that its asker drew; the one of that name where it began before.
@@ -66,19 +67,15 @@ class Jobs:
         """
         if known := self.find(name):
             return known
-        self._processes = {job: each for job, each in self._processes.items() if each.is_alive()}
-        if len(self._processes) >= AT_ONCE:
+        if sum(each.poll() is None for each in self._processes.values()) >= AT_ONCE:
             raise Busy
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._remove_old()
         now = datetime.now(UTC)
         job = Job(job=name, kind=kind, asked=asked, by=by, at=now, heard=now)
         _write(self._file(name), job)
-        process = multiprocessing.get_context("spawn").Process(
-            target=self._perform, args=(self._file(name),), daemon=True
-        )
-        process.start()
-        self._processes[name] = process
+        JOBS.labels(kind).inc()
+        self._processes[name] = subprocess.Popen([*self._command, str(self._file(name))])
         return job
 
     def find(self, name: str) -> Job | None:
@@ -96,7 +93,8 @@ class Jobs:
         """End a job that runs; what it has done by then stays done."""
         if process := self._processes.pop(name, None):
             process.terminate()
-            process.join(ENDING)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(ENDING)
         if (job := self.find(name)) and job.state in ("running", "died"):
             job = msgspec.structs.replace(job, state="cancelled")
             _write(self._file(name), job)

@@ -6,6 +6,7 @@ Debian's Chromium, driven as a person would; whatever it complains of, or asks o
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from secrets import token_hex
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ import pytest
 
 from deploy.console.links import make_link
 from deploy.console.pages import PAGES, may_see
+from deploy.settings import POLICIES
 from domain.access.roles import PEOPLE, Caller
 from domain.event import Role
 from streams.ingest.cloudevents import write
@@ -145,6 +147,77 @@ def test_a_manager_sees_own_customers_and_switches_the_language(
         assert "console-link" in page.get_by_role("main").inner_text()
 
 
+def test_a_rule_is_written_in_chinese_and_approved_by_somebody_else_in_english(
+    running: Running, chromium: Any
+) -> None:
+    """Checked, tried, proposed; compared, approved, promoted; and rolled back: in the journal."""
+    with sitting(running, chromium, "tier-owner", who="li.wei", locale="zh-CN") as page:
+        page.get_by_role("link", name="规则与政策").first.click()
+        text = page.get_by_label("规则文本")
+        text.fill(re.sub(r"at_least: (\d+)00\b", r"at_least: \g<1>0", written(text)))
+        page.get_by_role("button", name="检查").click()
+        assert "以下" not in page.locator("h1").inner_text()
+        assert "钻石" in page.get_by_role("main").inner_text()
+        page.get_by_text("继续修改").click()
+        page.get_by_role("button", name="对全行客户试算").click()
+        ended(page, "升级")
+        page.get_by_text("继续修改").click()
+        page.get_by_role("button", name="提交").dblclick()
+        ended(page, "已提交")
+    with sitting(running, chromium, "tier-owner", who="zhang.min", locale="en-US") as page:
+        page.get_by_role("link", name="Versions").first.click()
+        page.get_by_role("button", name="Compare with live").click()
+        ended(page, "rise")
+        page.get_by_role("button", name="Approve").click()
+        ended(page, "zhang.min approved")
+        page.get_by_role("button", name="Promote").click()
+        ended(page, "is live")
+        page.get_by_role("link", name="Versions").first.click()
+        page.get_by_label("Why go back?").fill("a test")
+        page.get_by_role("button", name="Roll back").click()
+        ended(page, "is live")
+    group = running.report("replay", "versions")["groups"]["standings@1"]
+    assert len(group["versions"]) == 2  # clicked twice, it was proposed once
+    assert group["live"].startswith("bohai-retail@1/")
+    [brought] = [each for name, each in group["versions"].items() if "@2/" in name]
+    assert (brought["by"], [each["by"] for each in brought["approvals"]]) == (
+        "li.wei",
+        ["zhang.min"],
+    )
+
+
+def written(text: Any) -> str:
+    """What stands in a field, as the version after it."""
+    return str(text.input_value()).replace("version: 1\n", "version: 2\n", 1)
+
+
+def ended(page: Any, said: str) -> None:
+    """A job that a page shows has ended, and says so; its page waits some seconds each time."""
+    page.wait_for_url("**/jobs/*")
+    for _ in range(20):
+        if (again := page.locator("main a.button")).count() == 0:
+            break
+        again.click()
+    assert said in page.get_by_role("main").inner_text()
+
+
+def test_an_operator_lets_go_what_was_set_aside(running: Running, chromium: Any) -> None:
+    """From the outcomes to the entry, with a reason that is on record."""
+    bad = running.settings.data_dir / "bad.jsonl"
+    bad.write_text('{"specversion": "1.0", "id": "1", "source": "core", "type": "no.such"}\n')
+    running.report("feed", str(bad), code=1)
+    with sitting(running, chromium, "operator", who="chen", locale="zh-CN") as page:
+        page.get_by_role("link", name="运行状况").first.click()
+        assert "合计相符" in page.get_by_role("main").inner_text()
+        page.get_by_role("link", name="查看隔离区").click()
+        page.locator("td summary").last.click()
+        page.get_by_label("处理原因").last.fill("测试数据")
+        page.get_by_role("button", name="放弃").last.click()
+        ended(page, "已放弃")
+    [entry] = running.report("quarantine", "list", "--all")["entries"]
+    assert entry["fate"] == "discarded"
+
+
 @pytest.mark.parametrize("language", ["zh-CN", "en-US"])
 @pytest.mark.parametrize("role", PEOPLE)
 def test_every_role_has_a_place_to_begin(
@@ -174,10 +247,18 @@ def test_every_page_is_accessible_and_fits(running: Running, chromium: Any, look
     why = f"/v1/decisions/{made}/explanation"
     wait_until(lambda: running.client.get(why).status_code == 200)
     named = {"customer": CUSTOMER, "household": "0", "decision": made}
+    of_owners = [f"/jobs/{job(running, kind='check')}", f"/jobs/{job(running, kind='try')}"]
+    named["job"] = job(running, kind="verify")
     axe, managers = Axe(), "/customers/{customer}/foresight"
+    auditor = Caller("li", ("auditor",))
     pages = {
-        "auditor": ["/", *(path for path in PAGES if "{company}" not in path and path != managers)],
+        "auditor": [
+            "/",
+            *(path for path in PAGES if may_see(auditor, path) and "{company}" not in path),
+        ],
         "manager": [managers],
+        "operator": ["/quarantine"],
+        "tier-owner": ["/policies", *of_owners],
     }
     for role, paths in pages.items():
         who = "0" if role == "manager" else "li"
@@ -190,6 +271,16 @@ def test_every_page_is_accessible_and_fits(running: Running, chromium: Any, look
                     wrong.append((path, "wider than the window", ""))
 
     assert wrong == []
+
+
+def job(running: Running, kind: str) -> str:
+    """A job that has ended: of the shipped rule, or of the whole bank."""
+    name = token_hex(16)
+    rule = (POLICIES / "tiers" / "bohai-retail.yaml").read_text(encoding="utf-8")
+    asked = {"kind": kind} if kind == "verify" else {"kind": kind, "of": "tier", "policy": rule}
+    assert running.client.put(f"/v1/jobs/{name}", json=asked).status_code == 201
+    wait_until(lambda: running.client.get(f"/v1/jobs/{name}").json()["state"] == "done")
+    return name
 
 
 def test_the_keyboard_leads_past_the_bar(running: Running, chromium: Any) -> None:

@@ -47,6 +47,7 @@ EVERYBODYS: dict[str, Any] = {
 }
 """What ties a role to its own customers; all others have to do with everybody."""
 
+JOB = "0" * 32
 MAY: dict[str, dict[Role, str]] = {
     "GET /openapi.json": dict.fromkeys(ROLES, "y"),
     "GET /metrics": {"operator": "y"},
@@ -55,6 +56,16 @@ MAY: dict[str, dict[Role, str]] = {
     ),
     "GET /v1/restatements": dict.fromkeys(("tier-owner", "supervisor", "auditor", "operator"), "y"),
     "POST /v1/what-if": {"tier-owner": "y"},
+    "GET /v1/policies": dict.fromkeys(
+        ("tier-owner", "supervisor", "auditor", "privacy-officer", "operator"), "y"
+    ),
+    "GET /v1/operations": dict.fromkeys(("operator", "auditor"), "y"),
+    "GET /v1/quarantine": {"operator": "y"},
+    **dict.fromkeys(
+        ("GET /v1/jobs", "GET /v1/jobs/{job}", "DELETE /v1/jobs/{job}"),
+        dict.fromkeys(("tier-owner", "privacy-officer", "operator", "auditor"), "y"),
+    ),
+    "PUT /v1/jobs/{job}": {"tier-owner": "y"},
     "POST /v1/interactions": {"core": "all", "channel": "own", "manager": "own"},
     "GET /v1/interactions": dict.fromkeys(
         ("operator", "core", "channel", "manager", "supervisor", "modeller"), "y"
@@ -177,7 +188,12 @@ def asked(
     client: httpx.Client, method: str, path: str, whose: str, decisions: dict[str, str]
 ) -> httpx.Response:
     """A good question, about this customer if it is about any."""
-    path = path.format(customer=whose, household=whose, company=whose, decision=decisions[whose])
+    path = path.format(
+        customer=whose, household=whose, company=whose, decision=decisions[whose], job=JOB
+    )
+    if path.endswith(JOB):
+        body = {"kind": "check", "of": "tier", "policy": ""} if method == "PUT" else None
+        return client.request(method, path, json=body)
     if path == "/v1/interactions" and method == "GET":
         named = {"source": "test", "id": "1", "subject": f"customer:{whose}"}
         return client.get(path, params=named)

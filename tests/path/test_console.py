@@ -25,8 +25,8 @@ from tests.conftest import Running, free_port, proposed, settings_in, wait_until
 
 OWN, OTHERS, UNKNOWN = "own", "others", "unknown"
 MANAGERS = {OWN: "li", OTHERS: "zhao"}
-LOOKS = "/customers/{customer}/looks"
-"""Each look at it is one more in the next."""
+MOVING = ("/customers/{customer}/looks", "/operations")
+"""Another moment, another answer: each look is one more in the next, and the guard goes round."""
 SCRIPT = "<script>alert(1)</script>"
 ZONE = ZoneInfo("Asia/Shanghai")
 
@@ -101,7 +101,8 @@ def logged_in(running: Running, *roles: Role, who: str = "li") -> Iterator[httpx
 def at(path: str, whose: str, decision: str = UNKNOWN) -> str:
     """A page about somebody, if it is about anybody."""
     decided = decision if whose == OWN else whose
-    return path.format(customer=whose, household=whose, company=whose, decision=decided)
+    job = "0" * 32
+    return path.format(customer=whose, household=whose, company=whose, decision=decided, job=job)
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +126,7 @@ def test_every_page_for_every_role_and_customer_answers_as_the_api_does(
                 page, answer = reader.get(asked), caller.get(API + asked)
                 if page.status_code != answer.status_code:
                     wrong.append((role, path, whose, page.status_code, answer.status_code))
-                elif page.status_code == 200 and path != LOOKS:
+                elif page.status_code == 200 and path not in MOVING:
                     [json] = re.findall(r'type="application/json" href="(.*)">\n', page.text)
                     if reader.get(json).content != answer.content:
                         wrong.append((role, path, whose, "JSON", json))

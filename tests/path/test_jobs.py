@@ -1,5 +1,6 @@
 """People check, try, bring, compare, approve and promote a rule over HTTP, each step a job."""
 
+import json
 from collections.abc import Iterator
 from secrets import token_hex
 from typing import Any
@@ -10,9 +11,10 @@ import yaml
 
 from deploy.settings import POLICIES
 from domain.event import Role
+from streams.broker.kafka import INTERACTIONS, Broker
 from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
-from tests.conftest import Running, settings_in
+from tests.conftest import Running, settings_in, wait_until
 
 BANK = Bank(60, 4, 5)
 RULE = (POLICIES / "tiers" / "bohai-retail.yaml").read_text(encoding="utf-8")
@@ -146,3 +148,39 @@ def test_the_whole_bank_is_verified_from_afar(running: Running, role: Role) -> N
     assert (job["state"], job["result"]["found"]) == ("done", 0)
     assert job["result"]["events"] > 1_000
     assert job["done"] > 0
+
+
+def test_the_operator_sees_how_the_bank_stands_and_clears_the_quarantine(running: Running) -> None:
+    """Outcomes that add up, the lag of each group; an entry is sent again, another let go."""
+    before = running.counts()
+    for number in range(2):
+        bad = {"specversion": "1.0", "id": f"bad-{number}", "source": "core", "type": "no.such.v1"}
+        put_aside(running, json.dumps(bad | {"subject": "customer:7"}).encode())
+    wait_until(lambda: running.counts().quarantined == before.quarantined + 2)
+    with running.calls("operator", who="chen") as client:
+        stands = client.get("/v1/operations").json()
+        found = client.get("/v1/quarantine", params={"source": "core"}).json()
+        one, other = [each["entry"] for each in found["entries"][:2]]
+        sent = ended(client, kind="re-drive", entry=one, reason="again")
+        gone = ended(client, kind="discard", entry=other, reason="a mistake")
+        again = ended(client, kind="discard", entry="0/999999", reason="a mistake")
+        left = [each["entry"] for each in client.get("/v1/quarantine").json()["entries"]]
+
+    assert stands["balanced"]
+    assert stands["outcomes"]["arrived"] >= before.arrived
+    assert "customers@5" in {each["group"] for each in stands["groups"]}
+    assert found["total"] >= 2
+    assert "customer:7" not in json.dumps(found)
+    assert (sent["result"]["fate"], gone["result"]["fate"]) == ("re-driven", "discarded")
+    assert again["state"] == "refused"
+    assert not {one, other} & {*left}
+    listed = running.report("quarantine", "list", "--all")["entries"]
+    fates = {each["entry"]: each["fate"] for each in listed}
+    assert (fates[one], fates[other]) == ("re-driven", "discarded")
+
+
+def put_aside(running: Running, raw: bytes) -> None:
+    """Send what cannot be read."""
+    producer = Broker(running.settings.broker).producer()
+    producer.send(INTERACTIONS, value=raw, partition=0).get(timeout=10)
+    producer.close()

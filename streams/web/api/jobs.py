@@ -24,6 +24,7 @@ LARGEST = 256 * 1024
 Of = Literal["tier", "precedence", "catalogue", "privacy", "arrivals"]
 Text = Annotated[str, Field(max_length=LARGEST, description="A policy, in YAML or JSON")]
 Version = Annotated[str, Field(min_length=1, max_length=200)]
+Entry = Annotated[str, Field(pattern=r"^[0-9]{1,4}/[0-9]{1,18}$")]
 Name = Annotated[
     str,
     Path(pattern=r"^[0-9a-f]{32}$", description="32 hexadecimal digits that the asker draws"),
@@ -118,8 +119,29 @@ class Verify(BaseModel):
         return ("auditor", "operator")
 
 
+class ReDrive(BaseModel):
+    """Send an entry of the quarantine (SHARD/NUMBER) to the front door again, as it was."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["re-drive"]
+    entry: Entry
+    reason: Line
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Who runs the bank."""
+        return ("operator",)
+
+
+class Discard(ReDrive):
+    """Let an entry of the quarantine go; its bytes stay."""
+
+    kind: Literal["discard"]  # type: ignore[assignment]
+
+
 Asked = Annotated[
-    Check | Try | Propose | Compare | Approve | Promote | RollBack | Verify,
+    Check | Try | Propose | Compare | Approve | Promote | RollBack | Verify | ReDrive | Discard,
     Field(discriminator="kind"),
 ]
 SHAPE: TypeAdapter[Any] = TypeAdapter(Asked)

@@ -66,6 +66,8 @@ GRANTS = {
         "restatements", ("tier-owner", "supervisor", "auditor", "operator")
     ),
     ("POST", "/v1/what-if"): Grant("what-if", ("tier-owner",)),
+    ("GET", "/v1/operations"): Grant("operations", ("operator", "auditor")),
+    ("GET", "/v1/quarantine"): Grant("quarantine", ("operator",)),
     ("GET", "/v1/policies"): Grant(
         "policies", ("tier-owner", "supervisor", "auditor", "privacy-officer", "operator")
     ),

@@ -12,9 +12,11 @@ from babel.messages.extract import extract_from_dir, extract_from_file
 from deploy.console.jobs import FIELDS
 from deploy.console.pages import PAGES
 from deploy.console.words import Words, catalog, english, known
+from deploy.operations.quarantine import Fate
 from domain.access.roles import PEOPLE, PURPOSES
 from domain.event import AssetClass, Channel
 from domain.event_types import TYPE_BY_EVENT
+from streams.journal import Counts
 from streams.web.api.jobs import OWNERS
 from streams.web.jobs import State
 from streams.web.security.permissions import GRANTS
@@ -43,7 +45,8 @@ def codes() -> Iterator[str]:
     yield from (grant.what for grant in GRANTS.values() if grant.roles)
     yield from (page.name for page in PAGES.values())
     yield from (f"job-{each}" for each in (*FIELDS, *get_args(State)))
-    yield from OWNERS
+    yield from (f"outcome-{each}" for each in Counts.__slots__)
+    yield from (*OWNERS, *get_args(Fate))
     for event in TYPE_BY_EVENT:
         if "customer" in event.concerns:
             yield from event.model_fields

@@ -1,42 +1,44 @@
 """Jobs: begun once, told while they run, ended one way or another."""
 
 import os
-import time
-from collections.abc import Callable
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from streams.web.jobs import AT_ONCE, KEPT, Busy, Job, Jobs, Telling, remove_ended
+from streams.web.jobs import AT_ONCE, KEPT, Busy, Job, Jobs, remove_ended
 from tests.conftest import wait_until
 
 NAMES = [f"{number:032x}" for number in range(9)]
 
 
-def counting(file: Path) -> None:
-    """A job that counts to three, and says so."""
-    telling = Telling(file)
-    with telling.progress("counted", 3) as advance:
-        for _ in range(3):
-            advance(1)
-    telling.end("done", {"counted": telling.job.done})
+COUNTING = """
+telling = Telling(file)
+with telling.progress("counted", 3) as advance:
+    for _ in range(3):
+        advance(1)
+telling.end("done", {"counted": telling.job.done})
+"""
+ENDLESS = """
+import time
+with Telling(file).progress("waited", None):
+    time.sleep(600)
+"""
+DYING = ""
+"""Ends without a word."""
 
 
-def endless(file: Path) -> None:
-    """A job that never ends."""
-    with Telling(file).progress("waited", None):
-        time.sleep(600)
+def program(text: str) -> list[str]:
+    """A program that does a job in this way."""
+    head = "import sys\nfrom pathlib import Path\nfrom streams.web.jobs import Telling\n"
+    return [sys.executable, "-c", f"{head}file = Path(sys.argv[1])\n{text}"]
 
 
-def dying(_file: Path) -> None:
-    """A job whose process ends without a word."""
-
-
-def begun(folder: Path, perform: Callable[[Path], None], name: str = NAMES[0]) -> Jobs:
+def begun(folder: Path, text: str, name: str = NAMES[0]) -> Jobs:
     """The jobs of a folder, of which one has begun."""
-    jobs = Jobs(folder, perform)
+    jobs = Jobs(folder, program(text))
     jobs.begin(name, "compare", {"version": "a"}, "li")
     return jobs
 
@@ -50,8 +52,8 @@ def aged(folder: Path, name: str, ago: timedelta) -> None:
 
 def test_a_job_says_how_far_it_is_and_what_came_of_it(tmp_path: Path) -> None:
     """Also to whoever did not begin it."""
-    begun(tmp_path, counting)
-    others = Jobs(tmp_path, counting)
+    begun(tmp_path, COUNTING)
+    others = Jobs(tmp_path, program(COUNTING))
     wait_until(lambda: (job := others.find(NAMES[0])) is not None and job.state == "done")
     job = others.find(NAMES[0])
 
@@ -63,7 +65,7 @@ def test_a_job_says_how_far_it_is_and_what_came_of_it(tmp_path: Path) -> None:
 
 def test_a_job_that_is_begun_twice_is_one(tmp_path: Path) -> None:
     """Under its name; what it was asked for stays."""
-    jobs = begun(tmp_path, endless)
+    jobs = begun(tmp_path, ENDLESS)
     again = jobs.begin(NAMES[0], "promote", {}, "wang")
 
     assert (again.kind, again.by) == ("compare", "li")
@@ -73,7 +75,7 @@ def test_a_job_that_is_begun_twice_is_one(tmp_path: Path) -> None:
 
 def test_only_so_many_jobs_run_beside_each_other(tmp_path: Path) -> None:
     """The next is refused until one has ended."""
-    jobs = Jobs(tmp_path, endless)
+    jobs = Jobs(tmp_path, program(ENDLESS))
     for name in NAMES[:AT_ONCE]:
         jobs.begin(name, "compare", {}, "li")
     with pytest.raises(Busy):
@@ -88,8 +90,8 @@ def test_only_so_many_jobs_run_beside_each_other(tmp_path: Path) -> None:
 
 def test_a_job_whose_process_is_gone_is_said_to_have_died(tmp_path: Path) -> None:
     """Once nothing was heard of it for a while, by whoever looks; a result stays what it is."""
-    jobs = begun(tmp_path, dying)
-    begun(tmp_path, counting, NAMES[1])
+    jobs = begun(tmp_path, DYING)
+    begun(tmp_path, COUNTING, NAMES[1])
     wait_until(lambda: (job := jobs.find(NAMES[1])) is not None and job.state == "done")
     states = []
     for ago in (timedelta(), timedelta(minutes=1)):
@@ -102,8 +104,8 @@ def test_a_job_whose_process_is_gone_is_said_to_have_died(tmp_path: Path) -> Non
 
 def test_what_came_of_jobs_is_removed_and_what_runs_stays(tmp_path: Path) -> None:
     """By whoever erases, and a week later by itself."""
-    jobs = begun(tmp_path, endless)
-    begun(tmp_path, counting, NAMES[1])
+    jobs = begun(tmp_path, ENDLESS)
+    begun(tmp_path, COUNTING, NAMES[1])
     wait_until(lambda: (job := jobs.find(NAMES[1])) is not None and job.state == "done")
 
     assert remove_ended(tmp_path) == 1

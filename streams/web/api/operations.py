@@ -1,0 +1,47 @@
+"""What do operators ask of the whole bank? How it stands, and what is in quarantine."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import FastAPI, Query, Response
+
+from streams.queries.quarantine import Wanted, rows
+from streams.web.dependencies import WebDependencies, as_json
+
+Said = Annotated[str | None, Query(max_length=300)]
+
+
+def add_operations(app: FastAPI, deps: WebDependencies) -> None:
+    """Add the questions."""
+
+    @app.get("/v1/operations", summary="How the bank stands: faults, outcomes, lag, the guard")
+    async def operations() -> Response:
+        return as_json(await deps.health.report())
+
+    @app.get(
+        "/v1/quarantine",
+        summary="What is in quarantine: sender, reason and the field at fault; never the content",
+    )
+    async def quarantine(
+        source: Said = None,
+        type_: Annotated[str | None, Query(alias="type", max_length=300)] = None,
+        field: Said = None,
+        reason: Said = None,
+        every: Annotated[
+            bool, Query(alias="all", description="Also what was re-driven or discarded")
+        ] = False,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> Response:
+        wanted = Wanted(source, type_, field, reason)
+        found = await asyncio.to_thread(
+            lambda: [
+                {name: each for name, each in row.items() if name not in OF_SOMEBODY}
+                for row in rows(deps.journal)
+                if (every or not row["fate"]) and wanted.holds(row)
+            ]
+        )
+        return as_json({"total": len(found), "entries": found[:limit]})
+
+
+OF_SOMEBODY = ("subject", "sent_with", "id")
+"""What may name a customer, and is not told to operators."""
