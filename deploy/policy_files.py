@@ -236,6 +236,15 @@ def _named(place: Sequence[str | int]) -> str:
 class _Strict(yaml.SafeLoader):
     """YAML in which nothing is said twice, and no number is another one than it looks."""
 
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Whatever is written; raises `YAMLError` for what refers to another place: a few lines
+        that do so again and again mean more than any memory holds.
+        """
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, "say it again in full, without *", mark)
+        return super().compose_node(parent, index)
+
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         """A whole number as it looks; raises `YAMLError` where YAML counts by sixty, sixteen,
         eight or two.

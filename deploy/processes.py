@@ -214,7 +214,8 @@ def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
     add_decisions(app, journal, policies, begun_with(settings))
     add_what_if(app, partial(tried, settings))
     add_policies(app, journal, policies, begun_with(settings))
-    add_jobs(app, Jobs(settings.jobs, (sys.executable, "-m", "deploy.cli", "job")))
+    command = (sys.executable, "-m", "deploy.cli", "job")
+    add_jobs(app, Jobs(settings.jobs_dir, command) if settings.jobs else None)
     return app, deps
 
 

@@ -131,6 +131,11 @@ class Settings(BaseSettings):
         description="Whether lookups tell in /metrics what kept them from going on for 2 ms or "
         "more; a looking glass for a while, not for always.",
     )
+    jobs: bool = Field(
+        default=True,
+        description="Whether people may begin jobs over HTTP. A job runs with the rights and the "
+        "memory of the lookups, and is known to the machine that began it.",
+    )
     guard_share: float = Field(
         default=0.2,
         gt=0,
@@ -300,7 +305,7 @@ class Settings(BaseSettings):
         return self.data_dir / "facts"
 
     @property
-    def jobs(self) -> Path:
+    def jobs_dir(self) -> Path:
         """Where it is kept what people asked for that takes a while."""
         return self.data_dir / "jobs"
 

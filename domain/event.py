@@ -54,10 +54,11 @@ Role = Literal[
     "privacy-officer",
     "operator",
     "modeller",
+    "monitor",
 ]
 """As what somebody calls: a core system, or a person with a task.
 
-A modeller hands in what models learn from, and sees nothing.
+A modeller hands in what models learn from, and sees nothing. A monitor reads metrics.
 """
 AssetClass = Literal["deposit", "wealth", "fund", "insurance", "bond", "metal", "loan"]
 

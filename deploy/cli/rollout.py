@@ -18,7 +18,7 @@ from deploy.cli.what_if import Csv, Html, Parquet
 from deploy.cli.who import by, decided_by
 from deploy.policy_files import read_policy
 from deploy.terminal import DataDir, Json, settings_of, show
-from domain.rollout.lifecycle import KINDS
+from domain.rollout.lifecycle import OWNERS
 from projections.registry import REBUILT
 
 if TYPE_CHECKING:
@@ -35,11 +35,9 @@ class Engine(StrEnum):
     LOCAL = "local"
 
 
-POLICIES = {kind.name: kind.role for kind in KINDS.values()}
-"""Policies by which nothing is folded, and the role that decides about each."""
 Projected = StrEnum("Projected", {name.upper(): name for name in REBUILT})  # type: ignore[misc]
 Versioned = StrEnum(  # type: ignore[misc]
-    "Versioned", {name.upper(): name for name in (*REBUILT, *POLICIES)}
+    "Versioned", {name.upper(): name for name in dict.fromkeys((*REBUILT, *OWNERS))}
 )
 TIER = Versioned("tier")
 Of = Annotated[Versioned, typer.Option("--of", help="Of which projection or policy.")]
@@ -178,7 +176,7 @@ def _print(found: "Comparison | Reordered | PolicyCompared") -> None:
 
 def _decider(data_dir: Path | None, said: str, of: str) -> str:
     """By whom a version of something is decided about, in the role for it."""
-    return decided_by(settings_of(data_dir), said, POLICIES.get(of, "tier-owner"))
+    return decided_by(settings_of(data_dir), said, OWNERS.get(of, "tier-owner"))
 
 
 def approve(

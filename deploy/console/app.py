@@ -194,7 +194,7 @@ class _Views:
         answer = await self._deps.api.ask(session.caller, path, method="DELETE")
         if answer.status != OK:
             return self._problem(request, session, answer.status, _details(answer))
-        return RedirectResponse(path.removeprefix(API), SEE_OTHER)
+        return RedirectResponse("/jobs", SEE_OTHER)
 
     async def as_json(self, path: str, request: Request) -> Response:
         """What a page is made of, as the API said it; not for the links of another site."""

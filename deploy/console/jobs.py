@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from domain.access.roles import Caller
-from streams.web.api.jobs import OWNERS
+from domain.rollout.lifecycle import OWNERS
 
 FIELDS = {
     "check": ("of", "policy", "language"),

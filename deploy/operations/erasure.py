@@ -89,7 +89,7 @@ def destroyed_at_rest(settings: Settings, subjects: Sequence[str]) -> dict[str, 
     keyring = keyring_of(settings, restored=True)
     keyring.destroy(subjects)
     with_another_master(settings, keyring)
-    for folder in (settings.redis_dir, settings.facts):
+    for folder in (settings.redis_dir, settings.facts, settings.jobs_dir):
         shutil.rmtree(folder, ignore_errors=True)
     return {
         "keys": "destroyed; another master key follows",
@@ -121,7 +121,10 @@ async def _without_facts(settings: Settings) -> str:
 
 
 async def _without_jobs(settings: Settings) -> str:
-    return f"{remove_ended(settings.jobs)} removed from {settings.jobs.resolve()}"
+    removed = remove_ended(settings.jobs_dir)
+    run = f"; {removed.running} that run are NOT removed" if removed.running else ""
+    folder = settings.jobs_dir.resolve()
+    return f"{removed.jobs} removed from {folder}{run}; remove those that other machines keep"
 
 
 def _recycled(asked: Path) -> str:

@@ -1,5 +1,6 @@
 """How are the facts of the whole bank gathered, for what-if to read?"""
 
+import shutil
 from datetime import UTC, datetime
 
 from deploy.active_groups import present_of
@@ -22,10 +23,16 @@ async def gather(
 
     Raises `UserError` where there are none, or the read models do not answer.
     """
+    keyring = existing_journal(settings).keyring
+    assert keyring is not None
+    changes = keyring.changes()
     columns = await (_from_journal if from_journal else _from_read_models)(settings, shown)
     if columns.rows == 0:
         raise UserError("no customer has a month that ended: there is nothing to try a rule on yet")
     keep_columns(columns, settings.facts, datetime.now(UTC))
+    if keyring.changes() != changes:
+        shutil.rmtree(settings.facts, ignore_errors=True)
+        raise UserError("somebody was forgotten or restricted meanwhile: gather once more")
     return columns
 
 

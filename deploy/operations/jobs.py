@@ -2,9 +2,12 @@
 
 import asyncio
 import os
+import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import structlog
@@ -27,16 +30,23 @@ from replay.rebuild.workers import NICE, die_with_parent
 from replay.rollout import commands, comparing, rebuilding
 from replay.rollout.bank import RolloutDependencies
 from replay.rollout.compare_orders import Reordered
+from replay.rollout.front_door import NotSeen
 from replay.rollout.names import LIVE, group_named, version_of
+from replay.rollout.steps import NotAllowed
 from replay.web.what_if import without_names
 from replay.what_if.candidates import what_if
+from replay.what_if.columns import BadColumns, Columns
 from replay.what_if.compare import Comparison
 from replay.what_if.snapshot import kept_columns
-from streams.queries.quarantine import find
+from streams.queries.quarantine import NoEntry, find
 from streams.web.jobs import Job, Telling
 
 log = structlog.get_logger()
 Asked = dict[str, Any]
+MISTAKES = (UserError, NotAllowed, NoEntry)
+"""What whoever asked can mend; anything else is ours."""
+RECENT = timedelta(hours=24)
+"""Facts that were gathered so long ago are good enough to try a rule on."""
 CLEARED: dict[str, Fate] = {"re-drive": "re-driven", "discard": "discarded"}
 """By the kind of a job, what becomes of an entry of the quarantine."""
 Act = Callable[[RolloutDependencies, Asked, str], Awaitable[Any]]
@@ -46,18 +56,26 @@ Act = Callable[[RolloutDependencies, Asked, str], Awaitable[Any]]
 def perform(settings: Settings, file: Path) -> None:
     """Do the job of a file, and say in it what came of it."""
     die_with_parent()  # trap: with the thread that began it; those of asyncio's pool stay
+    signal.signal(signal.SIGTERM, _left)
     os.nice(NICE)
     set_up_logs("warning", "job")
     telling = Telling(file)
     try:
         result = asyncio.run(_result(settings, telling))
-    except (UserError, ValueError, TimeoutError) as error:
+    except NotSeen as error:
+        telling.end("unseen", error=str(error))
+    except MISTAKES as error:
         telling.end("refused", error=str(error))
     except Exception as error:
         log.exception("job_failed", job=telling.job.job, kind=telling.job.kind)
         telling.end("failed", error=type(error).__name__)
     else:
         telling.end("done", result)
+
+
+def _left(_number: int, _frame: FrameType | None) -> None:
+    """Leave what is going on as by an error, so that what was done is put on record."""
+    raise SystemExit(1)
 
 
 async def _result(settings: Settings, telling: Telling) -> Any:
@@ -77,7 +95,7 @@ async def _try(settings: Settings, deps: RolloutDependencies, asked: Asked) -> A
     if not isinstance(policy, TierPolicy):
         over = comparing.Tried(asked["days"], asked["sample"])
         return shown(await comparing.try_policy(deps, policy, over))
-    columns = kept_columns(settings.facts) or await gather(settings, shown=deps.progress)
+    columns = _recent(settings) or await gather(settings, shown=deps.progress)
     live = present_of(settings).rules.policies
     [found] = await asyncio.to_thread(what_if, columns, live, [policy])
     return {**shown(found), **_words(policy)}
@@ -93,6 +111,14 @@ def _cleared(settings: Settings, deps: RolloutDependencies, job: Job) -> Any:
     elif not re_drive(settings, deps.producer, deps.journal, [entry], how):
         raise UserError("there is nothing in it to send")
     return {"entry": entry, "fate": how.fate}
+
+
+def _recent(settings: Settings) -> Columns | None:
+    """The facts that are kept, if they were gathered a short while ago and can be read."""
+    try:
+        return kept_columns(settings.facts, RECENT)
+    except BadColumns:
+        return None
 
 
 async def _propose(deps: RolloutDependencies, asked: Asked, by: str) -> Any:
@@ -172,6 +198,7 @@ def shown(found: Comparison | Reordered | PolicyCompared) -> dict[str, Any]:
             said = asdict(found)
             if found.tried:
                 said["tried"]["moved"] = [
-                    {**asdict(each), "customer": None} for each in found.tried.moved
+                    {**asdict(each), "customer": None, "decision": None}
+                    for each in found.tried.moved
                 ]
             return {**said, "digest": found.digest}

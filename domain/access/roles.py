@@ -15,7 +15,7 @@ from domain.envelope import Proposed
 from domain.event import Role
 
 ROLES: tuple[Role, ...] = get_args(Role)
-MACHINES: tuple[Role, ...] = ("core", "channel", "modeller")
+MACHINES: tuple[Role, ...] = ("core", "channel", "modeller", "monitor")
 """Roles of systems alone; all others may be a person's."""
 PEOPLE: tuple[Role, ...] = tuple(role for role in ROLES if role not in MACHINES)
 ACCESSES = "tierfold/access"

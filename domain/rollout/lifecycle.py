@@ -60,6 +60,11 @@ KINDS = {
     ARRIVALS: Kind("arrivals", ArrivalPolicy, "operator"),
 }
 """By group; a version of a scheme is a tier policy."""
+OWNERS: dict[str, Role] = {
+    "tier": "tier-owner",
+    **{each.name: each.role for each in KINDS.values()},
+}
+"""By what a version is of, as people call it, the role that decides about it."""
 
 
 @dataclass(frozen=True)

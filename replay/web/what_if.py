@@ -71,6 +71,6 @@ def without_names(found: Comparison) -> dict[str, Any]:
     """A comparison as a tier owner sees it over HTTP: how many move, not who."""
     return {
         **vars(found),
-        "movers": [{**vars(mover), "customer": None} for mover in found.movers],
+        "movers": [{**vars(each), "customer": None, "whole": None} for each in found.movers],
         "digest": found.digest,
     }

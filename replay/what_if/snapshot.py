@@ -1,8 +1,9 @@
 """What facts are there of the whole bank? Gathered into columns from wherever months are kept."""
 
 import shutil
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -105,9 +106,13 @@ def keep_columns(columns: Columns, folder: Path, gathered_at: datetime) -> None:
             shutil.rmtree(old)
 
 
-def kept_columns(folder: Path) -> Columns | None:
-    """The columns that are kept in a folder; None if there are none. Raises `BadColumns`."""
+def kept_columns(folder: Path, within: timedelta | None = None) -> Columns | None:
+    """The columns that are kept in a folder; None if there are none, or none that were gathered
+    within a time, if one is said. Raises `BadColumns`.
+    """
     current = _current(folder)
+    if current is not None and within is not None and _age(folder) > within:
+        return None
     while current is not None:
         try:
             return load(folder / current)
@@ -124,6 +129,10 @@ def _current(folder: Path) -> str | None:
         return (folder / CURRENT).read_text(encoding="ascii")
     except FileNotFoundError:
         return None
+
+
+def _age(folder: Path) -> timedelta:
+    return timedelta(seconds=time.time() - (folder / CURRENT).stat().st_mtime)
 
 
 CURRENT = "current"

@@ -6,6 +6,7 @@ Outcomes, lag, readiness and metrics, read where they are true: journal and read
 import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -229,16 +230,26 @@ class Health:
     async def report(self) -> dict[str, Any]:
         """How the bank stands, for people: what is wrong, the outcomes of all arrivals, how far
         each group is behind (events, and seconds), what waits at the front door, and the guard's
-        last word.
+        last word; null for what cannot be told just now.
         """
-        faults, counts = await self.faults(), await self.counts()
-        lags = await self.lags(carried=True)
-        guard = await self._store.noted(GUARD)
+        faults, known = await self.faults(), dict[str, Any]()
+        with suppress(Exception):  # each database has errors of its own, and `faults` says which
+            known = await self._known()
         return {
             "faults": faults,
-            "outcomes": {name: getattr(counts, name) for name in counts.__slots__},
-            "balanced": counts.balanced(),
-            "groups": await asyncio.to_thread(self._behind, lags),
+            **dict.fromkeys(("outcomes", "groups", "waiting", "guard")),
+            **known,
+        }
+
+    async def _known(self) -> dict[str, Any]:
+        """What is known of the bank while everything answers."""
+        counts, guard = await self.counts(), await self._store.noted(GUARD)
+        return {
+            "outcomes": {
+                **{name: getattr(counts, name) for name in counts.__slots__},
+                "balanced": counts.balanced(),
+            },
+            "groups": await asyncio.to_thread(self._behind, await self.lags(carried=True)),
             "waiting": [
                 {"shard": shard, "messages": count} for shard, count in self.waiting.items()
             ],

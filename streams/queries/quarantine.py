@@ -11,6 +11,10 @@ from streams.ingest.set_aside import sender_of
 from streams.journal import Entry, Journal
 
 
+class NoEntry(ValueError):
+    """There is no such entry; says how entries are named."""
+
+
 class Place(NamedTuple):
     """A shard, and the number of an entry within: `0/17`."""
 
@@ -19,10 +23,10 @@ class Place(NamedTuple):
 
     @classmethod
     def of(cls, name: str, shards: int) -> Self:
-        """The place of that name; raises `ValueError` for what is none."""
+        """The place of that name; raises `NoEntry` for what is none."""
         shard, _, number = name.partition("/")
         if not (shard.isdecimal() and number.isdecimal() and int(shard) < shards):
-            raise ValueError(f"{name} is not an entry: SHARD/NUMBER, with a shard below {shards}")
+            raise NoEntry(f"{name} is not an entry: SHARD/NUMBER, with a shard below {shards}")
         return cls(int(shard), int(number))
 
     def __str__(self) -> str:
@@ -66,11 +70,11 @@ def rows(journal: Journal) -> Iterator[dict[str, Any]]:
 
 
 def find(journal: Journal, name: str) -> tuple[Place, Entry]:
-    """The entry of a name; raises `ValueError` where there is none."""
+    """The entry of a name; raises `NoEntry` where there is none."""
     place = Place.of(name, len(journal))
     found = journal[place.shard].quarantined(place.number - 1, 1)
     if not found or found[0].number != place.number:
-        raise ValueError(f"there is no entry {name}: `tierfold quarantine list` names all")
+        raise NoEntry(f"there is no entry {name}: `tierfold quarantine list` names all")
     return place, found[0]
 
 

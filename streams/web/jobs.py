@@ -4,6 +4,7 @@ A job is a file, which says how far it is and what came of it. So its page may b
 again, and is there when the process that began it is not.
 """
 
+import os
 import subprocess
 import threading
 import time
@@ -11,17 +12,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from domain.event import Role
 from streams.queries.health import JOBS
 
-State = Literal["running", "done", "refused", "failed", "cancelled", "died"]
+State = Literal["running", "done", "unseen", "refused", "failed", "cancelled", "died"]
 AT_ONCE = 3
-"""Jobs that run beside each other."""
+"""Jobs that one process of the lookups lets run beside each other."""
 HEARD_EVERY, SILENT = 3.0, timedelta(seconds=20)
 """How often a job says something, in seconds, and without a word of how long it counts as died."""
+LONGEST = timedelta(hours=12)
+"""After which a job is ended that waits for something that does not come."""
 SHOWN_EVERY = 0.3
 """Seconds between two words on how far it is."""
 KEPT = timedelta(days=7)
@@ -36,12 +40,15 @@ class Busy(Exception):
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody asked for, how far it is (`done` of `of` of what it is `doing`), and the result
     or the reason why there is none.
+
+    `roles` may see it. `unseen`: it was done, and what follows from it is not to be seen yet.
     """
 
     job: str
     kind: str
     asked: dict[str, Any]
     by: str
+    roles: tuple[Role, ...]
     at: datetime
     heard: datetime
     state: State = "running"
@@ -50,6 +57,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     of: int | None = None
     result: Any = None
     error: str | None = None
+    ended_by: str | None = None
+
+
+class Removed(NamedTuple):
+    """How many jobs were removed, and how many run and stay."""
+
+    jobs: int
+    running: int
 
 
 class Jobs:
@@ -58,45 +73,67 @@ class Jobs:
     def __init__(self, folder: Path, command: Sequence[str]) -> None:
         self._folder = folder
         self._command = command
+        self._lock = threading.Lock()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def begin(self, name: str, kind: str, asked: dict[str, Any], by: str) -> Job:
+    def begin(
+        self, name: str, kind: str, asked: dict[str, Any], by: str, roles: tuple[Role, ...]
+    ) -> Job:
         """Begin a job under a name that its asker drew; the one of that name where it began before.
 
         Raises `Busy` while too many run.
         """
-        if known := self.find(name):
-            return known
-        if sum(each.poll() is None for each in self._processes.values()) >= AT_ONCE:
-            raise Busy
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._remove_old()
-        now = datetime.now(UTC)
-        job = Job(job=name, kind=kind, asked=asked, by=by, at=now, heard=now)
-        _write(self._file(name), job)
-        JOBS.labels(kind).inc()
-        self._processes[name] = subprocess.Popen([*self._command, str(self._file(name))])
-        return job
+        with self._lock:
+            if known := self.find(name):
+                return known
+            if sum(each.poll() is None for each in self._processes.values()) >= AT_ONCE:
+                raise Busy
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._remove_old()
+            now = datetime.now(UTC)
+            job = Job(job=name, kind=kind, asked=asked, by=by, roles=roles, at=now, heard=now)
+            try:
+                _create(self._file(name), job)
+            except FileExistsError:  # another process of the lookups was asked too
+                return self.find(name) or job
+            JOBS.labels(kind).inc()
+            self._processes[name] = subprocess.Popen([*self._command, str(self._file(name))])
+            return job
 
     def find(self, name: str) -> Job | None:
-        """A job as it stands; None where there is none of that name."""
-        with suppress(FileNotFoundError):
-            return _as_it_stands(_read(self._file(name)))
-        return None
+        """A job as it stands; None where there is none of that name that can be read."""
+        process = self._processes.get(name)
+        gone = process is not None and process.poll() is not None
+        job = _read(self._file(name))
+        if job is None or job.state != "running":
+            return job
+        silent = process is None and datetime.now(UTC) - job.heard > SILENT
+        return msgspec.structs.replace(job, state="died") if gone or silent else job
 
     def all(self) -> list[Job]:
         """Every job, the newest first."""
         found = filter(None, (self.find(file.stem) for file in self._folder.glob("*.json")))
         return sorted(found, key=lambda job: job.at, reverse=True)
 
-    def cancel(self, name: str) -> Job | None:
-        """End a job that runs; what it has done by then stays done."""
-        if process := self._processes.pop(name, None):
+    def cancel(self, name: str, by: str) -> Job | None:
+        """End a job that runs; what it has done by then stays done.
+
+        Whichever process began it: a mark beside its file tells it to end.
+        """
+        if (job := self.find(name)) is None or job.state not in ("running", "died"):
+            return job
+        _mark(self._file(name)).write_text(by, encoding="utf-8")
+        if process := self._processes.get(name):
             process.terminate()
             with suppress(subprocess.TimeoutExpired):
                 process.wait(ENDING)
-        if (job := self.find(name)) and job.state in ("running", "died"):
-            job = msgspec.structs.replace(job, state="cancelled")
+            process.kill()
+            process.wait()
+        deadline = time.monotonic() + ENDING + HEARD_EVERY
+        while (job := self.find(name)) and job.state == "running" and time.monotonic() < deadline:
+            time.sleep(SHOWN_EVERY)
+        if job is not None and job.state == "died":
+            job = msgspec.structs.replace(job, state="cancelled", ended_by=by)
             _write(self._file(name), job)
         return job
 
@@ -112,13 +149,19 @@ class Jobs:
 
 
 class Telling:
-    """How the process of a job tells how far it is; it does so also while nothing goes on."""
+    """How the process of a job tells how far it is; it does so also while nothing goes on.
+
+    It ends the process where somebody has cancelled the job, or where it takes too long.
+    """
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self.job = _read(file)
+        found = _read(file)
+        if found is None:
+            raise ValueError(f"{file} is no job")
+        self.job = found
         self._due = 0.0
         threading.Thread(target=self._beat, daemon=True).start()
 
@@ -143,35 +186,65 @@ class Telling:
     def _tell(self, **said: Any) -> None:
         with self._lock:
             self.job = msgspec.structs.replace(self.job, heard=datetime.now(UTC), **said)
-            _write(self._file, self.job)
+            if self._file.exists():  # what was removed is not made anew
+                _write(self._file, self.job)
             self._due = time.monotonic() + SHOWN_EVERY
 
     def _beat(self) -> None:
         while not self._ended.wait(HEARD_EVERY):
-            self._tell()
+            with suppress(OSError):  # a full disk; the next word may fit
+                self._tell()
+            mark = _mark(self._file)
+            if mark.exists():
+                self._stop("cancelled", ended_by=mark.read_text(encoding="utf-8"))
+            if datetime.now(UTC) - self.job.at > LONGEST:
+                self._stop("failed", error=f"it took longer than {LONGEST}")
+
+    def _stop(self, state: State, **said: Any) -> None:
+        self._tell(state=state, **said)
+        os._exit(1)
 
 
-def remove_ended(folder: Path) -> int:
-    """Remove what came of jobs; gives how many there were. Those that run stay."""
-    found = {file: _as_it_stands(_read(file)) for file in folder.glob("*.json")}
-    ended = [file for file, job in found.items() if job.state != "running"]
-    for file in ended:
-        file.unlink()
-    return len(ended)
+def remove_ended(folder: Path) -> Removed:
+    """Remove what came of jobs, and what cannot be read; those that run stay."""
+    removed = running = 0
+    for file in [*folder.glob("*.json"), *folder.glob("*.new")]:
+        job = _read(file)
+        if job and job.state == "running" and datetime.now(UTC) - job.heard <= SILENT:
+            running += file.suffix == ".json"
+        else:
+            removed += file.suffix == ".json"
+            file.unlink(missing_ok=True)
+    return Removed(removed, running)
 
 
-def _as_it_stands(job: Job) -> Job:
-    if job.state == "running" and datetime.now(UTC) - job.heard > SILENT:
-        return msgspec.structs.replace(job, state="died")
-    return job
+def _read(file: Path) -> Job | None:
+    """A job; None where there is none, or another release has written what this one cannot read."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Job)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
 
 
-def _read(file: Path) -> Job:
-    return msgspec.json.decode(file.read_bytes(), type=Job)
+def _mark(file: Path) -> Path:
+    return file.with_suffix(".cancel")
+
+
+def _create(file: Path, job: Job) -> None:
+    """The file of a job that has none; raises `FileExistsError`."""
+    new = _new(file, job)
+    try:
+        os.link(new, file)
+    finally:
+        new.unlink()
 
 
 def _write(file: Path, job: Job) -> None:
     """All of it or nothing: readers never see half a job."""
-    new = file.with_suffix(f".{threading.get_ident()}.new")
+    _new(file, job).replace(file)
+
+
+def _new(file: Path, job: Job) -> Path:
+    new = file.with_suffix(f".{os.getpid()}-{threading.get_ident()}.new")
     new.write_bytes(msgspec.json.encode(job))
-    new.replace(file)
+    return new

@@ -183,3 +183,11 @@ def test_the_bill_of_materials_names_all_that_ships_with_its_hashes(tmp_path: Pa
     assert {"faust-streaming", "eventsourcing", "river", "redis"} <= hashes.keys()
     assert not {"pytest", "hypothesis"} & hashes.keys()
     assert all(found and all(found) for found in hashes.values())
+
+
+def test_no_job_is_begun_where_several_lookups_share_an_address() -> None:
+    """A job is known to the machine that began it, and has the few rights of the lookups."""
+    base = yaml.safe_load((KUBERNETES / "base" / "kustomization.yaml").read_text())
+    [settings] = [each for each in base["configMapGenerator"] if each["name"] == "tierfold"]
+
+    assert "TIERFOLD_JOBS=false" in settings["literals"]

@@ -50,7 +50,7 @@ EVERYBODYS: dict[str, Any] = {
 JOB = "0" * 32
 MAY: dict[str, dict[Role, str]] = {
     "GET /openapi.json": dict.fromkeys(ROLES, "y"),
-    "GET /metrics": {"operator": "y"},
+    "GET /metrics": {"operator": "y", "monitor": "y"},
     "GET /v1/versions": dict.fromkeys(
         ("tier-owner", "supervisor", "auditor", "privacy-officer", "operator"), "y"
     ),

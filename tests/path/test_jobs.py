@@ -1,6 +1,7 @@
 """People check, try, bring, compare, approve and promote a rule over HTTP, each step a job."""
 
 import json
+import re
 from collections.abc import Iterator
 from secrets import token_hex
 from typing import Any
@@ -10,13 +11,14 @@ import pytest
 import yaml
 
 from deploy.settings import POLICIES
-from domain.event import Role
+from domain.rollout.lifecycle import OWNERS
 from streams.broker.kafka import INTERACTIONS, Broker
 from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
 from tests.conftest import Running, settings_in, wait_until
 
 BANK = Bank(60, 4, 5)
+OTHERS = ("catalogue", "privacy", "arrivals")
 RULE = (POLICIES / "tiers" / "bohai-retail.yaml").read_text(encoding="utf-8")
 
 
@@ -38,12 +40,13 @@ def ended(client: httpx.Client, **asked: Any) -> dict[str, Any]:
     """A job that was asked for, once it has ended."""
     answer = begin(client, **asked)
     assert answer.status_code == 201, answer.text
-    while True:
+    for _ in range(20):
         found = client.get(f"/v1/jobs/{answer.json()['job']}", params={"wait": 10})
         assert found.status_code == 200, found.text
         job: dict[str, Any] = found.json()
         if job["state"] != "running":
             return job
+    raise AssertionError(job)
 
 
 def lower(rule: str, version: int = 2) -> str:
@@ -139,15 +142,55 @@ def test_a_job_is_put_once_and_seen_by_whoever_might_ask_for_it(running: Running
     assert name in listed[0] - listed[1]
 
 
-@pytest.mark.parametrize("role", ["auditor", "operator"])
-def test_the_whole_bank_is_verified_from_afar(running: Running, role: Role) -> None:
+def test_the_whole_bank_is_verified_from_afar(running: Running) -> None:
     """Every event and every state, with how far it is meanwhile."""
-    with running.calls(role) as client:
+    with running.calls("auditor") as client, running.calls("operator") as operator:
         job = ended(client, kind="verify")
+        refused = begin(operator, kind="verify")
 
     assert (job["state"], job["result"]["found"]) == ("done", 0)
     assert job["result"]["events"] > 1_000
     assert job["done"] > 0
+    assert refused.status_code == 403
+
+
+@pytest.mark.parametrize("of", OTHERS)
+def test_every_other_policy_goes_the_same_way(running: Running, of: str) -> None:
+    """Proposed, compared with what is live, approved by another person, live, and taken back."""
+    role = OWNERS[of]
+    file = {"privacy": "privacy.yaml", "arrivals": "arrivals.yaml", "catalogue": "offers.yaml"}[of]
+    text = (POLICIES / file).read_text(encoding="utf-8")
+    policy = re.sub(r"version: (\d+)", lambda found: f"version: {int(found[1]) + 1}", text, count=1)
+    with running.calls(role, who="li.wei") as li, running.calls(role, who="zhang.min") as zhang:
+        tried = ended(li, kind="try", of=of, policy=policy)
+        version = ended(li, kind="propose", of=of, policy=policy)["result"]["version"]
+        compared = ended(zhang, kind="compare", of=of, version=version)["result"]
+        digest = {"report": compared["digest"]}
+        approved = ended(zhang, kind="approve", of=of, version=version, **digest)
+        live = ended(zhang, kind="promote", of=of, version=version)
+        back = ended(li, kind="roll-back", of=of, reason="a test")
+
+    assert [each["place"] for each in tried["result"]["changes"]] == ["version"]
+    assert [each["place"] for each in compared["changes"]] == ["version"]
+    assert approved["result"]["approved_by"] == "zhang.min"
+    assert live["result"]["live"].endswith(version)
+    assert back["result"]["live"] == live["result"]["before"]
+
+
+def test_an_operator_ends_a_job_of_others_without_seeing_it(running: Running) -> None:
+    """It is listed without what was asked; whoever asked sees by whom it was ended."""
+    name = token_hex(16)
+    running.kill("agents")
+    with running.calls("tier-owner") as owner, running.calls("operator", who="chen") as operator:
+        begin(owner, name, kind="propose", of="tier", policy=lower(RULE, 7))
+        listed = {job["job"]: job for job in operator.get("/v1/jobs").json()["jobs"]}
+        hidden = operator.get(f"/v1/jobs/{name}")
+        ended_it = operator.delete(f"/v1/jobs/{name}")
+        job = owner.get(f"/v1/jobs/{name}").json()
+
+    assert "policy" not in listed[name]["asked"]
+    assert (hidden.status_code, ended_it.status_code) == (404, 200)
+    assert (job["state"], job["ended_by"]) in {("cancelled", "chen"), ("done", None)}
 
 
 def test_the_operator_sees_how_the_bank_stands_and_clears_the_quarantine(running: Running) -> None:
@@ -160,16 +203,18 @@ def test_the_operator_sees_how_the_bank_stands_and_clears_the_quarantine(running
     with running.calls("operator", who="chen") as client:
         stands = client.get("/v1/operations").json()
         found = client.get("/v1/quarantine", params={"source": "core"}).json()
+        first = client.get("/v1/quarantine", params={"source": "core", "limit": 1}).json()
         one, other = [each["entry"] for each in found["entries"][:2]]
         sent = ended(client, kind="re-drive", entry=one, reason="again")
         gone = ended(client, kind="discard", entry=other, reason="a mistake")
         again = ended(client, kind="discard", entry="0/999999", reason="a mistake")
         left = [each["entry"] for each in client.get("/v1/quarantine").json()["entries"]]
 
-    assert stands["balanced"]
+    assert stands["faults"] == []
+    assert stands["outcomes"]["balanced"]
     assert stands["outcomes"]["arrived"] >= before.arrived
     assert "customers@5" in {each["group"] for each in stands["groups"]}
-    assert found["total"] >= 2
+    assert (len(first["entries"]), first["more"], found["more"]) == (1, True, False)
     assert "customer:7" not in json.dumps(found)
     assert (sent["result"]["fate"], gone["result"]["fate"]) == ("re-driven", "discarded")
     assert again["state"] == "refused"

@@ -1,7 +1,8 @@
 """What do operators ask of the whole bank? How it stands, and what is in quarantine."""
 
 import asyncio
-from typing import Annotated
+from itertools import islice
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Response
 
@@ -13,6 +14,7 @@ Said = Annotated[str | None, Query(max_length=300)]
 
 def add_operations(app: FastAPI, deps: WebDependencies) -> None:
     """Add the questions."""
+    looking = asyncio.Lock()  # all of it is read: one after the other
 
     @app.get("/v1/operations", summary="How the bank stands: faults, outcomes, lag, the guard")
     async def operations() -> Response:
@@ -33,14 +35,21 @@ def add_operations(app: FastAPI, deps: WebDependencies) -> None:
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> Response:
         wanted = Wanted(source, type_, field, reason)
-        found = await asyncio.to_thread(
-            lambda: [
-                {name: each for name, each in row.items() if name not in OF_SOMEBODY}
-                for row in rows(deps.journal)
-                if (every or not row["fate"]) and wanted.holds(row)
-            ]
-        )
-        return as_json({"total": len(found), "entries": found[:limit]})
+        async with looking:
+            found = await asyncio.to_thread(_some, deps, wanted, limit + 1, every=every)
+        return as_json({"entries": found[:limit], "more": len(found) > limit})
+
+
+def _some(
+    deps: WebDependencies, wanted: Wanted, limit: int, *, every: bool
+) -> list[dict[str, Any]]:
+    """So many entries that have what is wanted, the oldest first."""
+    fitting = (
+        {name: each for name, each in row.items() if name not in OF_SOMEBODY}
+        for row in rows(deps.journal)
+        if (every or not row["fate"]) and wanted.holds(row)
+    )
+    return [*islice(fitting, limit)]
 
 
 OF_SOMEBODY = ("subject", "sent_with", "id")

@@ -22,7 +22,7 @@ GRANTS = {
     ("GET", "/healthz"): Grant("alive"),
     ("GET", "/readyz"): Grant("ready"),
     ("GET", "/openapi.json"): Grant("openapi", ROLES),
-    ("GET", "/metrics"): Grant("metrics", ("operator",)),
+    ("GET", "/metrics"): Grant("metrics", ("operator", "monitor")),
     ("POST", "/v1/interactions"): Grant(
         "interactions", ("core", "channel", "manager", "supervisor", "modeller")
     ),

@@ -16,8 +16,8 @@ from deploy.operations.quarantine import Fate
 from domain.access.roles import PEOPLE, PURPOSES
 from domain.event import AssetClass, Channel
 from domain.event_types import TYPE_BY_EVENT
+from domain.rollout.lifecycle import OWNERS
 from streams.journal import Counts
-from streams.web.api.jobs import OWNERS
 from streams.web.jobs import State
 from streams.web.security.permissions import GRANTS
 

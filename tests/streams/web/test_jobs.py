@@ -2,15 +2,18 @@
 
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from domain.event import Role
 from streams.web.jobs import AT_ONCE, KEPT, Busy, Job, Jobs, remove_ended
 from tests.conftest import wait_until
 
+OWNER: tuple[Role, ...] = ("tier-owner",)
 NAMES = [f"{number:032x}" for number in range(9)]
 
 
@@ -39,7 +42,7 @@ def program(text: str) -> list[str]:
 def begun(folder: Path, text: str, name: str = NAMES[0]) -> Jobs:
     """The jobs of a folder, of which one has begun."""
     jobs = Jobs(folder, program(text))
-    jobs.begin(name, "compare", {"version": "a"}, "li")
+    jobs.begin(name, "compare", {"version": "a"}, "li", OWNER)
     return jobs
 
 
@@ -66,40 +69,81 @@ def test_a_job_says_how_far_it_is_and_what_came_of_it(tmp_path: Path) -> None:
 def test_a_job_that_is_begun_twice_is_one(tmp_path: Path) -> None:
     """Under its name; what it was asked for stays."""
     jobs = begun(tmp_path, ENDLESS)
-    again = jobs.begin(NAMES[0], "promote", {}, "wang")
+    again = jobs.begin(NAMES[0], "promote", {}, "wang", OWNER)
 
     assert (again.kind, again.by) == ("compare", "li")
     assert len(jobs.all()) == 1
-    jobs.cancel(NAMES[0])
+    jobs.cancel(NAMES[0], "zhang")
 
 
 def test_only_so_many_jobs_run_beside_each_other(tmp_path: Path) -> None:
     """The next is refused until one has ended."""
     jobs = Jobs(tmp_path, program(ENDLESS))
     for name in NAMES[:AT_ONCE]:
-        jobs.begin(name, "compare", {}, "li")
+        jobs.begin(name, "compare", {}, "li", OWNER)
     with pytest.raises(Busy):
-        jobs.begin(NAMES[AT_ONCE], "compare", {}, "li")
-    jobs.cancel(NAMES[0])
-    jobs.begin(NAMES[AT_ONCE], "compare", {}, "li")
+        jobs.begin(NAMES[AT_ONCE], "compare", {}, "li", OWNER)
+    jobs.cancel(NAMES[0], "zhang")
+    jobs.begin(NAMES[AT_ONCE], "compare", {}, "li", OWNER)
 
     for name in NAMES[1 : AT_ONCE + 1]:
-        jobs.cancel(name)
+        jobs.cancel(name, "zhang")
     assert {job.state for job in jobs.all()} == {"cancelled"}
 
 
 def test_a_job_whose_process_is_gone_is_said_to_have_died(tmp_path: Path) -> None:
-    """Once nothing was heard of it for a while, by whoever looks; a result stays what it is."""
+    """At once by who began it; by others once nothing was heard of it; a result stays."""
     jobs = begun(tmp_path, DYING)
     begun(tmp_path, COUNTING, NAMES[1])
-    wait_until(lambda: (job := jobs.find(NAMES[1])) is not None and job.state == "done")
+    others = Jobs(tmp_path, program(DYING))
+    wait_until(lambda: (job := others.find(NAMES[1])) is not None and job.state == "done")
+    wait_until(lambda: (job := jobs.find(NAMES[0])) is not None and job.state == "died")
     states = []
     for ago in (timedelta(), timedelta(minutes=1)):
         for name in NAMES[:2]:
             aged(tmp_path, name, ago)
-        states.append([job.state for name in NAMES[:2] if (job := jobs.find(name))])
+        states.append([job.state for name in NAMES[:2] if (job := others.find(name))])
 
     assert states == [["running", "done"], ["died", "done"]]
+
+
+def test_a_job_is_ended_by_whoever_did_not_begin_it(tmp_path: Path) -> None:
+    """Another process of the lookups has no child to end: the job ends itself, and says by whom."""
+    jobs, others = begun(tmp_path, ENDLESS), Jobs(tmp_path, program(ENDLESS))
+    wait_until(lambda: (job := jobs.find(NAMES[0])) is not None and job.doing == "waited")
+    ended = others.cancel(NAMES[0], "zhang")
+
+    assert ended is not None
+    assert (ended.state, ended.ended_by) == ("cancelled", "zhang")
+    assert jobs.find(NAMES[0]) == ended
+
+
+def test_two_who_ask_at_once_begin_one_job(tmp_path: Path) -> None:
+    """Within one process of the lookups, and between two that share a folder."""
+    both = [Jobs(tmp_path, program(ENDLESS)) for _ in range(2)]
+
+    def ask(number: int) -> datetime:
+        return both[number % 2].begin(NAMES[0], "compare", {}, "li", OWNER).at
+
+    with ThreadPoolExecutor(16) as pool:
+        begun_at = {*pool.map(ask, range(64))}
+
+    assert len(begun_at) == 1
+    assert sum(len(jobs._processes) for jobs in both) == 1
+    for jobs in both:
+        jobs.cancel(NAMES[0], "zhang")
+
+
+def test_what_another_release_wrote_hides_no_other_job_and_is_removed(tmp_path: Path) -> None:
+    """Neither the list nor an erasure stumbles over it."""
+    jobs = begun(tmp_path, COUNTING)
+    wait_until(lambda: (job := jobs.find(NAMES[0])) is not None and job.state == "done")
+    for name, said in ((NAMES[1], b""), (NAMES[2], b'{"job": "x", "state": "unheard-of"}')):
+        (tmp_path / f"{name}.json").write_bytes(said)
+
+    assert [job.job for job in jobs.all()] == [NAMES[0]]
+    assert remove_ended(tmp_path) == (3, 0)
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_what_came_of_jobs_is_removed_and_what_runs_stays(tmp_path: Path) -> None:
@@ -108,12 +152,12 @@ def test_what_came_of_jobs_is_removed_and_what_runs_stays(tmp_path: Path) -> Non
     begun(tmp_path, COUNTING, NAMES[1])
     wait_until(lambda: (job := jobs.find(NAMES[1])) is not None and job.state == "done")
 
-    assert remove_ended(tmp_path) == 1
+    assert remove_ended(tmp_path) == (1, 1)
     assert [job.job for job in jobs.all()] == [NAMES[0]]
 
-    jobs.cancel(NAMES[0])
+    jobs.cancel(NAMES[0], "zhang")
     old = (datetime.now(UTC) - KEPT - timedelta(hours=1)).timestamp()
     os.utime(tmp_path / f"{NAMES[0]}.json", (old, old))
-    jobs.begin(NAMES[2], "compare", {}, "li")
+    jobs.begin(NAMES[2], "compare", {}, "li", OWNER)
     assert [job.job for job in jobs.all()] == [NAMES[2]]
-    jobs.cancel(NAMES[2])
+    jobs.cancel(NAMES[2], "zhang")
