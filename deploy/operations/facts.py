@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from deploy.active_groups import present_of
 from deploy.settings import Settings
 from deploy.terminal import UserError, progress
-from deploy.wiring import existing_journal
+from deploy.wiring import existing_journal, has_journal
 from projections.cases.complaints import CASES
 from projections.customers.group import CUSTOMERS
 from projections.redis import RedisError, RedisStore
@@ -23,17 +23,21 @@ async def gather(
 
     Raises `UserError` where there are none, or the read models do not answer.
     """
-    keyring = existing_journal(settings).keyring
-    assert keyring is not None
-    changes = keyring.changes()
+    changes = _changes(settings)
     columns = await (_from_journal if from_journal else _from_read_models)(settings, shown)
     if columns.rows == 0:
         raise UserError("no customer has a month that ended: there is nothing to try a rule on yet")
     keep_columns(columns, settings.facts, datetime.now(UTC))
-    if keyring.changes() != changes:
+    if _changes(settings) != changes:
         shutil.rmtree(settings.facts, ignore_errors=True)
         raise UserError("somebody was forgotten or restricted meanwhile: gather once more")
     return columns
+
+
+def _changes(settings: Settings) -> int | None:
+    """How often keys were changed; None where there is no bank."""
+    keyring = existing_journal(settings).keyring if has_journal(settings) else None
+    return keyring.changes() if keyring else None
 
 
 async def _from_journal(settings: Settings, shown: Progress) -> Columns:

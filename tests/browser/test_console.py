@@ -192,11 +192,14 @@ def written(text: Any) -> str:
 
 def ended(page: Any, said: str) -> None:
     """A job that a page shows has ended, and says so; its page waits some seconds each time."""
-    page.wait_for_load_state("load")
-    for _ in range(20):
+    again = page.get_by_role("link", name=re.compile("Look again|刷新"))
+    for _ in range(100):
         if said in (shown := page.get_by_role("main").inner_text()):
             return
-        page.get_by_role("link", name=re.compile("Look again|刷新")).click()
+        if again.count():
+            again.click()
+        else:
+            page.wait_for_timeout(200)  # the form before is still on its way
     raise AssertionError(shown)
 
 
