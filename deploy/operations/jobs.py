@@ -148,13 +148,13 @@ async def _promote(deps: RolloutDependencies, asked: Asked, by: str) -> Any:
 
 
 async def _roll_back(deps: RolloutDependencies, asked: Asked, by: str) -> Any:
-    return await commands.roll_back(deps, asked["of"], by, asked["reason"], asked.get("scheme"))
+    return await commands.roll_back(deps, asked["of"], by, asked["reason"], asked["scheme"])
 
 
 async def _verify(deps: RolloutDependencies, asked: Asked, _by: str) -> Any:
     with deps.progress("verified", None) as advance:
         found = await verify.verify(
-            deps.store, deps.journal, deps.present(), asked.get("sample"), advance
+            deps.store, deps.journal, deps.present(), asked["sample"], advance
         )
     return {name: each for name, each in asdict(found).items() if name != "ranges"}
 

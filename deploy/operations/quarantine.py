@@ -9,9 +9,9 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from deploy.settings import Settings
-from deploy.terminal import UserError
 from domain.bank.events import QuarantineCleared
 from domain.envelope import Proposed
+from replay.rollout.front_door import NotSeen
 from streams.broker.routing import shard_of
 from streams.ingest.cloudevents import write, write_batch
 from streams.journal import Entry, Journal
@@ -71,7 +71,7 @@ def clear(
     places: Sequence[Place],
     how: Clearing,
 ) -> None:
-    """Record what became of entries. Raises `UserError` where no intake takes it."""
+    """Record what became of entries. Raises `NotSeen` where no intake takes it."""
     now = datetime.now(ZoneInfo(settings.timezone))
     by_shard: dict[int, list[bytes]] = defaultdict(list)
     for place in places:
@@ -88,7 +88,7 @@ def clear(
         for each in waiting:
             each.result(timeout=PATIENCE)
     except TimeoutError as error:
-        raise UserError("it is not on record: is an intake running?") from error
+        raise NotSeen("it is not on record: is an intake running?") from error
     if how.fate != "discarded":
         for place in places:
             journal[place.shard].redriven(place.number, now.astimezone(UTC))

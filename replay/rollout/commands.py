@@ -104,7 +104,7 @@ async def promote(
         try:
             await _announce(deps, group, by)
         except NotSeen as error:
-            raise NotSeen(f"nothing was switched: of the last switch {error}") from error
+            raise NotAllowed(f"nothing was switched: of the last switch {error}") from error
     return await _switch(deps, VersionPromoted(group=group, version=version, by=by), wait=wait)
 
 

@@ -199,6 +199,15 @@ def save(columns: Columns, folder: Path, gathered_at: datetime) -> None:
     (folder / "facts.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
 
 
+def gathered_at(folder: Path) -> datetime:
+    """When the columns in a folder were gathered. Raises `BadColumns`."""
+    try:
+        told = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+        return datetime.fromisoformat(told["gathered_at"])
+    except (OSError, ValueError, KeyError) as error:
+        raise BadColumns(f"{folder} cannot be used ({error})") from error
+
+
 def load(folder: Path) -> Columns:
     """The columns in a folder, read from the disk where they are looked at, and no earlier.
 

@@ -1,9 +1,8 @@
 """What facts are there of the whole bank? Gathered into columns from wherever months are kept."""
 
 import shutil
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,7 +15,7 @@ from projections.cases.complaints import COMPLAINTS, with_disputes
 from projections.customers.identity import IDENTITY
 from projections.projection import Group
 from projections.store import GroupShard, Store, StoredState
-from replay.what_if.columns import BadColumns, Columns, columns_of, load, save
+from replay.what_if.columns import BadColumns, Columns, columns_of, gathered_at, load, save
 
 CHUNK_STREAMS = 1_000
 
@@ -90,14 +89,14 @@ def rows_of(
     return with_disputes(rows, COMPLAINTS.decode(complaints.state)) if complaints else rows
 
 
-def keep_columns(columns: Columns, folder: Path, gathered_at: datetime) -> None:
+def keep_columns(columns: Columns, folder: Path, now: datetime) -> None:
     """Keep columns in a folder beside those that are there, then switch.
 
     A reader finds the old ones or the new ones.
     """
     folder.mkdir(parents=True, exist_ok=True)
     fresh = folder / uuid4().hex
-    save(columns, fresh, gathered_at)
+    save(columns, fresh, now)
     pointer = folder / f"{fresh.name}.current"
     pointer.write_text(fresh.name, encoding="ascii")
     pointer.replace(folder / CURRENT)
@@ -111,7 +110,7 @@ def kept_columns(folder: Path, within: timedelta | None = None) -> Columns | Non
     within a time, if one is said. Raises `BadColumns`.
     """
     current = _current(folder)
-    if current is not None and within is not None and _age(folder) > within:
+    if current and within and datetime.now(UTC) - gathered_at(folder / current) > within:
         return None
     while current is not None:
         try:
@@ -129,10 +128,6 @@ def _current(folder: Path) -> str | None:
         return (folder / CURRENT).read_text(encoding="ascii")
     except FileNotFoundError:
         return None
-
-
-def _age(folder: Path) -> timedelta:
-    return timedelta(seconds=time.time() - (folder / CURRENT).stat().st_mtime)
 
 
 CURRENT = "current"

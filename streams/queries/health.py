@@ -263,12 +263,14 @@ class Health:
             {
                 **lag._asdict(),
                 "behind": lag.behind,
-                "seconds": waiting_seconds(self._journal[lag.shard], lag.upto, now)
-                if lag.behind > 0
-                else 0.0,
+                "seconds": self._waits(lag, now),
             }
             for lag in lags
         ]
+
+    def _waits(self, lag: Lag, now: datetime) -> float:
+        """For how many seconds what a group has not folded yet has been waiting for it."""
+        return waiting_seconds(self._journal[lag.shard], lag.upto, now) if lag.behind > 0 else 0.0
 
     def _late(self, lags: Sequence[Lag]) -> Metric:
         """How long what a group has not folded yet has been waiting for it."""
@@ -281,10 +283,7 @@ class Health:
             datetime.now(UTC),
         )
         for lag in lags:
-            seconds = (
-                waiting_seconds(self._journal[lag.shard], lag.upto, now) if lag.behind > 0 else 0.0
-            )
-            late.add_metric([lag.group, str(lag.shard)], seconds)
+            late.add_metric([lag.group, str(lag.shard)], self._waits(lag, now))
         return late
 
     def _ask_broker(self) -> list[str]:

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import msgspec
+import structlog
 
 from domain.event import Role
 from streams.queries.health import JOBS
 
+log = structlog.get_logger()
 State = Literal["running", "done", "unseen", "refused", "failed", "cancelled", "died"]
 AT_ONCE = 3
 """Jobs that one process of the lookups lets run beside each other."""
@@ -97,6 +99,7 @@ class Jobs:
             except FileExistsError:  # another process of the lookups was asked too
                 return self.find(name) or job
             JOBS.labels(kind).inc()
+            log.info("job_begun", job=name, kind=kind, by=by)
             self._processes[name] = subprocess.Popen([*self._command, str(self._file(name))])
             return job
 

@@ -29,9 +29,11 @@ Name = Annotated[
 PARTS = problems({409: "A job of this name was asked for something else"})
 
 
-class _OfSomething(BaseModel):
+class _Asked(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
+
+class _OfSomething(_Asked):
     of: Of
 
     @property
@@ -58,7 +60,7 @@ class Check(_OfSomething):
 class Try(_Tried):
     """Try a policy on history, beside the live one; nothing is brought.
 
-    A tier policy: over the facts that were gathered last; they are gathered if there are none.
+    A tier policy: over the facts of the last day, gathered first where there are none.
     """
 
     kind: Literal["try"]
@@ -102,10 +104,8 @@ class RollBack(_OfSomething):
     reason: Line
 
 
-class Verify(BaseModel):
+class Verify(_Asked):
     """Hold every event to what was noted when it came, and live states to their own history."""
-
-    model_config = ConfigDict(extra="forbid")
 
     kind: Literal["verify"]
     sample: int | None = Field(default=None, ge=1)
@@ -116,10 +116,8 @@ class Verify(BaseModel):
         return ("auditor",)
 
 
-class ReDrive(BaseModel):
+class ReDrive(_Asked):
     """Send an entry of the quarantine (SHARD/NUMBER) to the front door again, as it was."""
-
-    model_config = ConfigDict(extra="forbid")
 
     kind: Literal["re-drive"]
     entry: Entry
@@ -201,7 +199,6 @@ async def _begun(jobs: Jobs | None, name: str, asked: Any, request: Request) -> 
         raise Problem(503, "other jobs run just now; try again") from error
     if (found.kind, found.asked, found.by) != (asked.kind, given, by):
         raise Problem(409, f"{name} was asked for something else before")
-    log.info("job_begun", job=name, kind=asked.kind, by=by)
     return found
 
 

@@ -9,6 +9,8 @@ from fastapi import FastAPI, Query, Response
 from streams.queries.quarantine import Wanted, rows
 from streams.web.dependencies import WebDependencies, as_json
 
+OF_SOMEBODY = ("subject", "sent_with", "id")
+"""What may name a customer, and is not told to operators."""
 Said = Annotated[str | None, Query(max_length=300)]
 
 
@@ -50,7 +52,3 @@ def _some(
         if (every or not row["fate"]) and wanted.holds(row)
     )
     return [*islice(fitting, limit)]
-
-
-OF_SOMEBODY = ("subject", "sent_with", "id")
-"""What may name a customer, and is not told to operators."""

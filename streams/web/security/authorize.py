@@ -43,7 +43,7 @@ STATED = {
     "description": "For what; a channel must say it",
     "schema": {"type": "string", "enum": list(get_args(Purpose))},
 }
-SYSTEMS: tuple[Role, ...] = ("core", "channel", "operator", "modeller")
+SYSTEMS: tuple[Role, ...] = ("core", "channel", "operator", "modeller", "monitor")
 """Roles of machines; all others are people's, who ask less often."""
 REFUSALS = {401, 403, 429}
 STRANGERS = "600/minute"

@@ -6,7 +6,8 @@ import pytest
 from pydantic import BaseModel
 
 from deploy.console.jobs import FIELDS, wanted_by
-from streams.web.api.jobs import Asked
+from domain.rollout.lifecycle import OWNERS
+from streams.web.api.jobs import Asked, Of
 
 SHAPES: dict[str, type[BaseModel]] = {
     get_args(shape.model_fields["kind"].annotation)[0]: shape
@@ -21,6 +22,11 @@ def test_a_form_has_the_fields_that_a_job_needs_and_no_others(kind: str) -> None
     needed = {name for name, field in fields.items() if field.is_required()} - {"kind"}
 
     assert needed <= {*FIELDS[kind]} <= fields.keys()
+
+
+def test_a_job_may_be_of_whatever_somebody_decides_about() -> None:
+    """And of nothing else."""
+    assert {*get_args(Of)} == OWNERS.keys()
 
 
 def test_a_form_that_is_sent_twice_is_one_job_and_a_changed_one_another() -> None:
