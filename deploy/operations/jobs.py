@@ -24,6 +24,7 @@ from deploy.settings import Settings
 from deploy.terminal import UserError
 from domain.rollout.lifecycle import KINDS, Policy
 from domain.tiering.policy import TierPolicy
+from projections.redis import RedisError
 from replay.policies.compare_policies import PolicyCompared
 from replay.rebuild import verify
 from replay.rebuild.workers import NICE, die_with_parent
@@ -64,6 +65,8 @@ def perform(settings: Settings, file: Path) -> None:
         result = asyncio.run(_result(settings, telling))
     except NotSeen as error:
         telling.end("unseen", error=str(error))
+    except RedisError as error:
+        telling.end("refused", error=f"the read models do not answer ({error}): ask once more")
     except MISTAKES as error:
         telling.end("refused", error=str(error))
     except Exception as error:

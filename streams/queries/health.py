@@ -32,8 +32,7 @@ MODEL_METRICS = {
     "drifts": "How often its loss has changed",
     "age_seconds": "Since the last answer that it learnt from",
 }
-BROKER_ASKED_EVERY, ASKED_AGAIN = 5.0, 0.5
-"""Seconds between two looks at the broker; and where the last one found a fault."""
+BROKER_ASKED_EVERY = 5.0
 STALLED = 15.0
 """Seconds in which a message waits and none is taken, after which intake counts as stalled."""
 ANSWERED = 1.0
@@ -291,8 +290,7 @@ class Health:
 
         No broker, or messages that wait while nobody takes them.
         """
-        every = ASKED_AGAIN if self._broker_fault else BROKER_ASKED_EVERY
-        if time.monotonic() - self._broker_asked > every:
+        if time.monotonic() - self._broker_asked > BROKER_ASKED_EVERY:
             try:
                 self._look_at_arrivals()
                 self._broker_fault = []
