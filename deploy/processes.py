@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from deploy.settings import Settings
-from deploy.wiring import broker_of, journal_of, notary_of, producer_of
+from deploy.wiring import broker_of, journal_of, notary_of, producer_of, store_of
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -110,13 +110,12 @@ def run_agents(settings: Settings) -> None:
     from deploy.active_groups import register_of
     from deploy.keys import vouching_of
     from projections.models.learner import prepare
-    from projections.redis import RedisStore
     from streams.folds.agents import SESSION, run, worker
     from streams.publish.reactions import emitter
 
     _later(PREPARED_AFTER, prepare)
     tell(settings, "agents")
-    journal, store = journal_of(settings), RedisStore(settings.redis_url)
+    journal, store = journal_of(settings), store_of(settings)
     emit = emitter(producer_of(settings, journal), journal, settings.shards)
     session = SESSION if settings.broker_keeps else EMBEDDED_SESSION
     run(
@@ -168,7 +167,6 @@ def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
         tried,
     )
     from deploy.keys import tokens_of
-    from projections.redis import RedisStore
     from replay.web.history import add_decisions, add_households_past, add_past
     from replay.web.policies import add_policies
     from replay.web.restatements import add_restatements
@@ -182,7 +180,7 @@ def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
     from streams.web.dependencies import WebDependencies
     from streams.web.jobs import Jobs
 
-    journal, store = journal_of(settings), RedisStore(settings.redis_url)
+    journal, store = journal_of(settings), store_of(settings)
     register = register_of(settings, store, journal)
     policies = InForce(begun(settings), lambda: register.last.versions)
     deps = WebDependencies(
@@ -252,7 +250,6 @@ def run_guard(settings: Settings) -> None:
 
     from deploy.active_groups import register_of
     from projections.models.learner import prepare
-    from projections.redis import RedisStore
     from replay.rebuild.guard import Guard
 
     async def guard() -> None:
@@ -264,7 +261,7 @@ def run_guard(settings: Settings) -> None:
 
     os.nice(GUARD_NICE)
     tell(settings, "guard", LONG)
-    journal, store = journal_of(settings), RedisStore(settings.redis_url)
+    journal, store = journal_of(settings), store_of(settings)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         asyncio.run(guard())

@@ -259,10 +259,15 @@ class Settings(BaseSettings):
     @property
     def redis_url(self) -> str:
         """The URL of Redis, with the password of the embedded one where it has drawn one."""
-        if not self.embedded or "@" in self.redis or not self.redis_password.is_file():
+        if not self.draws_redis or not self.redis_password.is_file():
             return self.redis
         drawn = self.redis_password.read_text(encoding="ascii")
         return self.redis.replace("://", f"://:{drawn}@", 1)
+
+    @property
+    def draws_redis(self) -> bool:
+        """Whether each start of Redis draws its password."""
+        return self.embedded and "@" not in self.redis
 
     @property
     def redis_password(self) -> Path:

@@ -19,6 +19,7 @@ from streams.publish.confirmed_producer import ConfirmedProducer
 
 if TYPE_CHECKING:
     from domain.notices.subscribers import Subscriber
+    from projections.redis import RedisStore
     from replay.evidence.notary import Notary
     from streams.outbox.delivery import Delivery
     from streams.outbox.sinks import Sink
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
 def broker_of(settings: Settings) -> Broker:
     """The broker's door."""
     return Broker(settings.broker, settings.security)
+
+
+def store_of(settings: Settings) -> "RedisStore":
+    """The read models, whether Redis has begun or not."""
+    from projections.redis import RedisStore
+
+    return RedisStore(settings.redis, settings.redis_password if settings.draws_redis else None)
 
 
 def journal_of(

@@ -21,11 +21,13 @@ from collections.abc import (
 from datetime import date
 from functools import lru_cache
 from itertools import islice
+from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from redis.asyncio import Connection, ConnectionPool, Redis
 from redis.connection import HiredisRespSerializer
-from redis.exceptions import RedisError
+from redis.credentials import CredentialProvider
+from redis.exceptions import AuthenticationError, RedisError
 
 from projections.store import NEVER, GroupShard, Progress, StoredState, new_etag
 
@@ -138,6 +140,20 @@ class _Connection(Connection):
         return cast("list[bytes]", HiredisRespSerializer().pack(*args))
 
 
+class _OfFile(CredentialProvider):
+    """The password in a file, read at each connection: the server may draw another at its start."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def get_credentials(self) -> tuple[str]:
+        """The password alone; raises `AuthenticationError`."""
+        try:
+            return (self._file.read_text(encoding="ascii"),)
+        except OSError as error:
+            raise AuthenticationError(f"no password of Redis: {error}") from None
+
+
 W = TypeVar("W")
 G = TypeVar("G")
 
@@ -186,11 +202,18 @@ class _Save(NamedTuple):
 
 
 class RedisStore:
-    """Read models in Redis, at a URL such as `redis://127.0.0.1:6379/0`."""
+    """Read models in Redis, at a URL such as `redis://127.0.0.1:6379/0`.
 
-    def __init__(self, url: str) -> None:
+    The password is in the URL, or in a file.
+    """
+
+    def __init__(self, url: str, password: Path | None = None) -> None:
         pool = ConnectionPool.from_url(
-            url, connection_class=_Connection, protocol=2, socket_timeout=30
+            url,
+            connection_class=_Connection,
+            credential_provider=_OfFile(password) if password else None,
+            protocol=2,
+            socket_timeout=30,
         )
         self._redis: Redis = Redis.from_pool(pool)
         self._save = self._redis.register_script(SAVE)

@@ -19,7 +19,7 @@ from deploy.bench.path import SETTLED
 from deploy.operations.feed import feed_all
 from deploy.operations.summary import wait_until_settled
 from deploy.settings import Settings
-from projections.redis import RedisStore
+from deploy.wiring import store_of
 from streams.queries.health import GUARD
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -90,7 +90,7 @@ def _idle(stack: Callable[[], AbstractContextManager[Settings]], raws: Sequence[
 
 async def _guarded(settings: Settings, rounds: int) -> None:
     """Wait until the guard has been round so often."""
-    store = RedisStore(settings.redis_url)
+    store = store_of(settings)
     while _rounds(await store.noted(GUARD)) < rounds:
         await asyncio.sleep(1)
     await store.close()

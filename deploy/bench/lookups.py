@@ -29,6 +29,7 @@ from deploy.keys import token_for
 from deploy.operations.summary import wait_until_ready
 from deploy.policy_files import read_catalogue, read_policy
 from deploy.settings import POLICIES, Settings
+from deploy.wiring import store_of
 from domain.access.roles import ANYBODY, Caller
 from domain.envelope import Proposed, Recorded
 from domain.offers.events import ExampleLabelled
@@ -186,7 +187,7 @@ async def _load(settings: Settings, known: int) -> None:
     """Read models of so many customers, folded from a synthetic bank's and written under names of
     their own; and models that have learnt.
     """
-    store, policy = RedisStore(settings.redis_url), read_policy(settings.policy)
+    store, policy = store_of(settings), read_policy(settings.policy)
     whole, tiers = (
         customers_under([policy]),
         standings(name_of(policy), policy, CUSTOMERS.name, CASES.name),
@@ -411,7 +412,7 @@ async def _answered(reader: asyncio.StreamReader) -> bytes:
 async def _bare_reads(settings: Settings, chance: random.Random, known: int, times: int) -> Asked:
     """One customer's profile read from Redis, at the same rate, with nothing else done."""
     store, begun, numbers, waits = (
-        RedisStore(settings.redis_url),
+        store_of(settings),
         time.perf_counter(),
         iter(range(times)),
         list[float](),

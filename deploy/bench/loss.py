@@ -13,11 +13,10 @@ from deploy.embedded.supervisor import running
 from deploy.operations.digest import live_digests, rebuilt_digests
 from deploy.operations.summary import wait_until_settled
 from deploy.settings import Settings
-from deploy.wiring import journal_of
+from deploy.wiring import journal_of, store_of
 from domain.accounts.events import AccountOpened, TransactionPosted
 from domain.customers.events import CustomerOnboarded
 from domain.envelope import Proposed
-from projections.redis import RedisStore
 from streams.broker.routing import shard_of
 from streams.journal import Arrival, LogOffset, Shard
 
@@ -38,7 +37,7 @@ def loss(known: int = KNOWN) -> list[Figure]:
             asyncio.run(wait_until_settled(settings, PATIENCE))
             before = asyncio.run(live_digests(settings))
             begun = time.perf_counter()
-            asyncio.run(RedisStore(settings.redis_url).clear())
+            asyncio.run(store_of(settings).clear())
             asyncio.run(wait_until_settled(settings, PATIENCE))
             seconds = time.perf_counter() - begun
             after = asyncio.run(live_digests(settings))

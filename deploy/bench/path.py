@@ -18,6 +18,7 @@ from deploy.embedded.supervisor import running
 from deploy.operations.feed import feed_all
 from deploy.operations.summary import wait_until_ready, wait_until_settled
 from deploy.settings import Settings
+from deploy.wiring import store_of
 from domain.accounts.events import TransactionPosted
 from domain.customers.events import ChannelVisited
 from domain.envelope import Proposed
@@ -101,7 +102,7 @@ async def _load(settings: Settings, seconds: int) -> list[float]:
 
     Milliseconds.
     """
-    producer, store = Broker(settings.broker).producer(), RedisStore(settings.redis_url)
+    producer, store = Broker(settings.broker).producer(), store_of(settings)
     probes: list[asyncio.Task[float]] = []
     begun = time.perf_counter()
     for number in range(RATE * seconds):
@@ -163,7 +164,7 @@ async def _readable(store: RedisStore, place: GroupShard, stream: str, produced:
 
 
 async def _bare_reads(settings: Settings, count: int = 2_000) -> list[float]:
-    store, place = RedisStore(settings.redis_url), GroupShard(0, CUSTOMERS.name)
+    store, place = store_of(settings), GroupShard(0, CUSTOMERS.name)
 
     async def read() -> None:
         await store.load(place, [(PROFILE.key, "customer:1")])

@@ -17,10 +17,9 @@ from deploy.bench.path import stack
 from deploy.operations.feed import feed_all
 from deploy.operations.summary import wait_until_settled
 from deploy.settings import Settings
-from deploy.wiring import existing_journal
+from deploy.wiring import existing_journal, store_of
 from domain.customers.events import IdentitiesMerged, IdentitiesUnmerged
 from domain.envelope import Proposed
-from projections.redis import RedisStore
 from replay.rebuild.verify import Verdict, verify
 from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
@@ -92,7 +91,7 @@ def _said(pairs: Sequence[tuple[str, str]], undone: int) -> list[bytes]:
 
 
 async def _verified(settings: Settings) -> Verdict:
-    store = RedisStore(settings.redis_url)
+    store = store_of(settings)
     try:
         return await verify(
             store, existing_journal(settings), present_of(settings), SAMPLE, lambda _count: None

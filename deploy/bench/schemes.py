@@ -18,9 +18,9 @@ from deploy.operations.rollout import bank_of
 from deploy.operations.summary import wait_until_settled
 from deploy.policy_files import read_policy
 from deploy.settings import POLICIES, Settings
+from deploy.wiring import store_of
 from projections.cases.complaints import CASES
 from projections.customers.group import CUSTOMERS
-from projections.redis import RedisStore
 from projections.registry import Present
 from replay.rollout import commands, comparing, rebuilding
 from replay.rollout.names import LIVE
@@ -70,7 +70,7 @@ def _what_if(settings: Settings) -> float:
 
 
 async def _facts(settings: Settings, seen: Present) -> Columns:
-    store = RedisStore(settings.redis_url)
+    store = store_of(settings)
     try:
         groups = seen.of(CUSTOMERS.name), seen.of(CASES.name)
         return await gathered(store, *groups, settings.shards, lambda _count: None)

@@ -14,7 +14,7 @@ import typer
 from deploy.cli.tables import print_arms, print_estimates, print_foreseen, print_models
 from deploy.policy_files import read_catalogue
 from deploy.terminal import DataDir, Json, UserError, errors, progress, settings_of, show
-from deploy.wiring import existing_journal
+from deploy.wiring import existing_journal, store_of
 
 if TYPE_CHECKING:
     from deploy.settings import Settings
@@ -276,11 +276,11 @@ def _learnt(settings: "Settings", name: str) -> "Learnt":
 
 def _live(settings: "Settings", names: list[str]) -> "dict[str, Learnt]":
     from deploy.active_groups import register_of
-    from projections.redis import RedisError, RedisStore
+    from projections.redis import RedisError
     from streams.queries.lookups import Lookups
 
     async def read() -> Any:
-        store = RedisStore(settings.redis_url)
+        store = store_of(settings)
         try:
             await store.ping()
             return await Lookups(

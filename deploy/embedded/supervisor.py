@@ -24,8 +24,8 @@ from deploy.embedded.tokens import write_tokens
 from deploy.processes import LOG_BROKEN
 from deploy.settings import Settings
 from deploy.terminal import UserError
-from deploy.wiring import broker_of, sink_of, subscribers_of, whole_journal
-from projections.redis import RedisError, RedisStore
+from deploy.wiring import broker_of, sink_of, store_of, subscribers_of, whole_journal
+from projections.redis import RedisError
 from projections.store import GroupShard
 from streams.broker.kafka import INTERACTIONS, KafkaError, TopicPartition
 
@@ -266,7 +266,7 @@ class Stack:
             self._worked = self._worked._replace(used=used)
 
     async def _anybody_folds(self) -> bool:
-        store = RedisStore(self._settings.redis_url)
+        store = store_of(self._settings)
         try:
             seen = present_of(self._settings, self._journal).live
             return any(

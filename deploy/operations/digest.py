@@ -3,15 +3,14 @@
 from deploy.active_groups import present_of
 from deploy.settings import Settings
 from deploy.terminal import progress
-from deploy.wiring import journal_of
-from projections.redis import RedisStore
+from deploy.wiring import journal_of, store_of
 from replay.rebuild.digests import digests
 from replay.rebuild.in_memory import rebuild
 
 
 async def live_digests(settings: Settings) -> dict[str, str]:
     """The digests of the states in Redis."""
-    store = RedisStore(settings.redis_url)
+    store = store_of(settings)
     try:
         return await digests(present_of(settings).live, store, settings.shards)
     finally:

@@ -18,7 +18,7 @@ from deploy.active_groups import register_of
 from deploy.embedded.supervisor import RECYCLE
 from deploy.keys import BUNDLES, signer_of, with_another_master
 from deploy.settings import Settings
-from deploy.wiring import broker_of, existing_journal, keyring_of, producer_of
+from deploy.wiring import broker_of, existing_journal, keyring_of, producer_of, store_of
 from domain.access.events import SubjectForgotten
 from projections.redis import RedisStore
 from replay.erasure.commands import Certificate, ErasureDependencies, Order
@@ -37,7 +37,7 @@ async def dependencies_of(
     settings: Settings, journal: Journal
 ) -> AsyncIterator[ErasureDependencies]:
     """What forgetting, restricting and lifting reach."""
-    store = RedisStore(settings.redis_url)
+    store = store_of(settings)
     try:
         yield ErasureDependencies(
             journal=journal,
@@ -64,7 +64,7 @@ async def reachable(settings: Settings, order: Order) -> None:
     cannot be recorded.
     """
     SubjectForgotten(subject=order.subjects[0], by=order.by, reason=order.reason)
-    store = RedisStore(settings.redis_url)
+    store = store_of(settings)
     await store.ping()
     await store.close()
     broker_of(settings).logs()

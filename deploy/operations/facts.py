@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from deploy.active_groups import present_of
 from deploy.settings import Settings
 from deploy.terminal import UserError, progress
-from deploy.wiring import existing_journal, has_journal
+from deploy.wiring import existing_journal, has_journal, store_of
 from projections.cases.complaints import CASES
 from projections.customers.group import CUSTOMERS
-from projections.redis import RedisError, RedisStore
+from projections.redis import RedisError
 from replay.rebuild.in_memory import rebuild
 from replay.rollout.bank import Progress
 from replay.what_if.columns import Columns
@@ -47,7 +47,7 @@ async def _from_journal(settings: Settings, shown: Progress) -> Columns:
 
 
 async def _from_read_models(settings: Settings, shown: Progress) -> Columns:
-    live, seen = RedisStore(settings.redis_url), present_of(settings)
+    live, seen = store_of(settings), present_of(settings)
     try:
         with shown("customers read", None) as advance:
             return await gathered(

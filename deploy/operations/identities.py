@@ -6,7 +6,7 @@ from deploy.active_groups import present_of
 from deploy.operations.own_word import say
 from deploy.settings import Settings
 from deploy.terminal import UserError
-from deploy.wiring import existing_journal
+from deploy.wiring import existing_journal, store_of
 from domain.envelope import Proposed
 from projections.customers.group import CUSTOMERS
 from projections.customers.identity import IDENTITY
@@ -21,7 +21,7 @@ CHUNK = 1_000
 
 async def alike(settings: Settings, progress: Callable[[int], None]) -> Likeness:
     """The keys of every customer, by the read models."""
-    store, found = RedisStore(settings.redis_url), Likeness()
+    store, found = store_of(settings), Likeness()
     group = present_of(settings).of(CUSTOMERS.name)
     try:
         for shard in range(settings.shards):

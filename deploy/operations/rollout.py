@@ -11,9 +11,9 @@ from deploy.active_groups import begun_with
 from deploy.observability.logs import set_up_logs
 from deploy.settings import Settings
 from deploy.terminal import UserError, progress
-from deploy.wiring import existing_journal, producer_of
+from deploy.wiring import existing_journal, producer_of, store_of
 from projections.projection import Group
-from projections.redis import RedisError, RedisStore
+from projections.redis import RedisError
 from replay.rebuild.in_place import Refill
 from replay.rollout.bank import Progress, RolloutDependencies
 
@@ -43,7 +43,7 @@ async def bank_of(
     settings: Settings, shown: Progress = progress
 ) -> AsyncIterator[RolloutDependencies]:
     """The journal, the read models and the front door of these settings."""
-    journal, store = existing_journal(settings), RedisStore(settings.redis_url)
+    journal, store = existing_journal(settings), store_of(settings)
     producer = producer_of(settings, journal)
     try:
         yield RolloutDependencies(

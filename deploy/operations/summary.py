@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from deploy.active_groups import present_of, register_of
 from deploy.settings import Settings
-from deploy.wiring import broker_of, journal_of
+from deploy.wiring import broker_of, journal_of, store_of
 from projections.customers.group import CUSTOMERS
 from projections.redis import RedisError, RedisStore
 from projections.registry import Present
@@ -47,7 +47,7 @@ async def wait_until_settled(settings: Settings, patience: float = 600.0) -> Non
 
 
 async def _with_health(settings: Settings, patience: float, *, settled: bool) -> None:
-    store = RedisStore(settings.redis_url)
+    store = store_of(settings)
     journal = journal_of(settings)
     health = Health(
         journal,
@@ -98,7 +98,7 @@ async def summary(settings: Settings) -> dict[str, Any]:
 
     Customers by tier, in the scheme that the bank began with, and in each.
     """
-    store, journal = RedisStore(settings.redis_url), journal_of(settings)
+    store, journal = store_of(settings), journal_of(settings)
     seen = present_of(settings, journal)
     health = Health(
         journal,
@@ -128,7 +128,7 @@ async def summary(settings: Settings) -> dict[str, Any]:
 
 async def some_customers(settings: Settings, names: Sequence[str]) -> list[dict[str, Any]]:
     """A few customers in short: tier, watch list, last month's measure."""
-    store = RedisStore(settings.redis_url)
+    store = store_of(settings)
     lookups = Lookups(store, register_of(settings, store, journal_of(settings)), settings.shards)
     try:
         today = datetime.now(ZoneInfo(settings.timezone)).date()

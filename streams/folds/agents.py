@@ -38,6 +38,8 @@ from streams.observability.tracing import SpanKind, span, traceparents
 log = structlog.get_logger()
 
 LOOK_EVERY = 1.0
+FIRST_LOOKS = 0.1
+"""Seconds between the first two looks; each wait is twice as long, up to `LOOK_EVERY`."""
 TURNS_EVERY = 60.0
 """Seconds between two looks whether every scheme has a version that tells of changes of tier."""
 SESSION = 6.0
@@ -92,10 +94,12 @@ class _App(faust.App):
         self.consumer._thread.pace(self.heard)  # noqa: SLF001 - there is no public way
 
     async def _again_and_again(self, look: Callable[[], Awaitable[None]]) -> None:
+        rest = FIRST_LOOKS
         while not self.should_stop:
             self.pace()
             await look()
-            await self.sleep(LOOK_EVERY)
+            await self.sleep(rest)
+            rest = min(2 * rest, LOOK_EVERY)
 
 
 def _assigned(app: faust.App) -> set[int]:

@@ -32,6 +32,10 @@ AT_ONCE = 5_000
 """Rows that are folded together where more are waiting: each stream is then saved once."""
 IDLE_AFTER = 3.0
 """Seconds without a batch after which a shard that is behind heals from the journal."""
+IDLE_AT_FIRST = 0.125
+"""The same of a shard that never had a batch, twice as long each time: the first may have gone by
+before the broker told who gets them.
+"""
 BEAT_EVERY = 2.0
 """Seconds between two words that these groups are folded; one lasts fifteen."""
 GIVEN_WAY = 0.2
@@ -96,6 +100,7 @@ class FoldWorker:
         self._passing: dict[int, asyncio.Task[None]] = {}
         self._busy = defaultdict[int, asyncio.Lock](asyncio.Lock)
         self._heard = defaultdict[int, float](float)
+        self._idle_after = defaultdict[int, float](lambda: IDLE_AT_FIRST)
         self._beaten: set[GroupShard] = set()
         self._beat = 0.0
 
@@ -113,7 +118,7 @@ class FoldWorker:
                     self._hold(place, batch._replace(rows=rows))
             due = [place for place in self._of(shard) if self._due(place, more=more)]
             folded = await self._fold_held(due)
-            self._heard[shard] = time.monotonic()
+            self._rest(shard, IDLE_AFTER)
         self._pass_later(shard)
         return folded
 
@@ -225,11 +230,16 @@ class FoldWorker:
 
         Then no batch is on its way that brings what is missing.
         """
-        if self._busy[shard].locked() or time.monotonic() - self._heard[shard] < IDLE_AFTER:
+        idle_after = min(self._idle_after[shard], IDLE_AFTER)
+        if self._busy[shard].locked() or time.monotonic() - self._heard[shard] < idle_after:
             return
         async with self._busy[shard]:
             await self._heal(shard, [place for place in self._in_step if place.shard == shard])
-            self._heard[shard] = time.monotonic()
+            self._rest(shard, 2 * idle_after)
+
+    def _rest(self, shard: int, idle_after: float) -> None:
+        """Heal a shard only when nothing came for some seconds from now."""
+        self._heard[shard], self._idle_after[shard] = time.monotonic(), idle_after
 
     async def _heal(self, shard: int, places: Sequence[GroupShard]) -> None:
         head = await asyncio.to_thread(self._journal[shard].head)

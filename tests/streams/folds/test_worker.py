@@ -3,9 +3,11 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
+from types import SimpleNamespace
 
 import pytest
 
+from domain.cases.events import ComplaintOpened
 from domain.envelope import Proposed
 from domain.tiering.policy import TierPolicy
 from projections.cases.complaints import CASES
@@ -17,7 +19,8 @@ from replay.rebuild.digests import digests
 from replay.rebuild.in_memory import rebuild
 from streams.folds.active_groups import Register
 from streams.folds.worker import GIVEN_WAY, HELD_BACK, FoldWorker, Live
-from streams.journal import Journal
+from streams.journal import Arrival, Journal, LogOffset
+from tests.conftest import NOON, proposed
 from tests.streams.folds.test_shard_fold import DELIVERIES, recorded_batches
 
 CASES_HERE = GroupShard(0, CASES.name)
@@ -125,6 +128,30 @@ async def test_an_idle_shard_heals_once_in_a_while(
 
     assert soon == batches[0].upto
     assert await redis.upto(GroupShard(0, CUSTOMERS.name)) == sqlite_journal[0].head()
+
+
+async def test_a_shard_that_never_had_a_batch_heals_soon_and_then_more_seldom(
+    sqlite_journal: Journal, redis: RedisStore, bohai: TierPolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first batches may have gone by before this worker was told of its shards."""
+    worker, eighths = await worker_of(sqlite_journal, redis, bohai), 0
+    monkeypatch.setattr(
+        "streams.folds.worker.time", SimpleNamespace(monotonic=lambda: 100 + eighths / 8)
+    )
+    place, healed = GroupShard(0, CUSTOMERS.name), []
+    sqlite_journal[0].claim()
+    for eighths in range(60):
+        event = proposed(
+            ComplaintOpened(case=f"c{eighths}", text="slow", channel="call"), f"{eighths}"
+        )
+        arrival = Arrival(eighths, 0, b"", event)
+        sqlite_journal[0].record([arrival], LogOffset("log", eighths), NOON)
+        before = await redis.upto(place)
+        await worker.heal(0)
+        if await redis.upto(place) > before:
+            healed.append(eighths)
+
+    assert healed[:6] == [0, 2, 6, 14, 30, 54]
 
 
 async def test_what_is_filled_gives_way_to_what_came_just_now_and_gets_on(
