@@ -153,6 +153,10 @@ class _OfFile(CredentialProvider):
         except OSError as error:
             raise AuthenticationError(f"no password of Redis: {error}") from None
 
+    async def get_credentials_async(self) -> tuple[str]:
+        """The same: a few bytes of a local file."""
+        return self.get_credentials()
+
 
 W = TypeVar("W")
 G = TypeVar("G")

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -177,7 +178,7 @@ def _shelf() -> dict[str, Any]:
     shipped: dict[str, Any] = yaml.safe_load((POLICIES / "offers.yaml").read_text(encoding="utf-8"))
     offers = shipped["offers"]
     more = [
-        {**offers[number % 4], "offer": f"{offers[number % 4]['offer']}-{number}"}
+        {**deepcopy(offers[number % 4]), "offer": f"{offers[number % 4]['offer']}-{number}"}
         for number in range(SHELF - len(offers))
     ]
     return {**shipped, "offers": [*offers, *more]}

@@ -72,12 +72,12 @@ OFFSETS_EVERY = 5.0
 POLL_MS = 1_000
 """How long a turn waits where nothing has come."""
 FEW = 200
-"""Messages at once, below which more are waited for.
+"""Messages at once, below which the next turn waits for more.
 
 A commit, a message and six saves for a handful of events cost what they do for a thousand.
 """
 GATHERING = 0.03
-"""Seconds of that."""
+"""Seconds between the beginnings of such turns, at least."""
 
 
 NOT_FOR_OTHERS = Rejected("only the bank itself says this, over HTTP or by its commands", "type")
@@ -143,11 +143,12 @@ class Intake(ConsumerRebalanceListener):
         offsets_due = heard + OFFSETS_EVERY
         try:
             while not stop.is_set():
+                begun = time.monotonic()
                 if taken := self.turn():
                     heard = time.monotonic()
                 pace(self._consumer, heard)
                 if 0 < taken < FEW:
-                    stop.wait(GATHERING)
+                    stop.wait(max(0.0, begun + GATHERING - time.monotonic()))
                 if self._group is not None and time.monotonic() > offsets_due:
                     self._consumer.commit()
                     offsets_due = time.monotonic() + OFFSETS_EVERY
