@@ -206,9 +206,12 @@ class TierPolicy(BaseModel):
         """The name that standings and decisions refer to it by."""
         return f"{self.policy}@{self.version}"
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """A SHA-256 over all that the policy says, whatever the spelling of its file."""
+        """A SHA-256 over all that the policy says, whatever the spelling of its file.
+
+        Trap: `model_copy` would take it along unchanged.
+        """
         return sha256(json.dumps(self.said, sort_keys=True).encode()).hexdigest()
 
     @property
