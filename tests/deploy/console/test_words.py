@@ -1,5 +1,6 @@
-"""Both languages are complete: what a page says, and what a code is called."""
+"""Both languages are complete: what a page says, what codes are called, which reasons are given."""
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,21 +8,26 @@ from typing import get_args
 from zoneinfo import ZoneInfo
 
 import pytest
+import yaml
 from babel.messages.extract import extract_from_dir, extract_from_file
 
 from deploy.console.jobs import FIELDS
 from deploy.console.pages import PAGES
-from deploy.console.words import Words, catalog, english, known
+from deploy.console.words import REASON, Words, catalog, english, known, reasons
 from deploy.operations.quarantine import Fate
 from domain.access.roles import PEOPLE, PURPOSES
 from domain.event import AssetClass, Channel
 from domain.event_types import TYPE_BY_EVENT
+from domain.offers.catalogue import QUANTITIES
+from domain.offers.contact_policy import Outcome
 from domain.rollout.lifecycle import OWNERS
+from domain.tiering.policy import NAMED
 from streams.journal import Counts
 from streams.web.jobs import State
 from streams.web.security.permissions import GRANTS
 
-CONSOLE = Path(__file__).parents[3] / "deploy" / "console"
+ROOT = Path(__file__).parents[3]
+CONSOLE = ROOT / "deploy" / "console"
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 TEMPLATES = sorted((CONSOLE / "templates").glob("*.html"))
 
@@ -47,6 +53,8 @@ def codes() -> Iterator[str]:
     yield from (f"job-{each}" for each in (*FIELDS, *get_args(State)))
     yield from (f"outcome-{each}" for each in Counts.__slots__)
     yield from (*OWNERS, *get_args(Fate))
+    yield from (*QUANTITIES, *NAMED, *(each for some in NAMED.values() for each in some))
+    yield from get_args(Outcome)
     for event in TYPE_BY_EVENT:
         if "customer" in event.concerns:
             yield from event.model_fields
@@ -72,6 +80,57 @@ def test_translations_have_the_same_places_for_values() -> None:
     """A value that a text has is in its translation too."""
     for text in known():
         assert places(text) == places(catalog("zh").gettext(text)), text
+    for _, text in reasons():
+        assert places(text) == places(catalog("zh").pgettext(REASON, text)), text
+
+
+def given(expression: ast.expr) -> Iterator[str]:
+    """What an expression may give, with 1 in each place for a value."""
+    match expression:
+        case ast.Constant(value=str(text)):
+            yield text
+        case ast.JoinedStr(values=values):
+            yield "".join(
+                str(each.value) if isinstance(each, ast.Constant) else "1" for each in values
+            )
+        case ast.IfExp(body=body, orelse=orelse):
+            yield from (*given(body), *given(orelse))
+
+
+def reasons_given() -> Iterator[str]:
+    """Every reason not to make an offer, and every one for which an event is set aside."""
+    for place in ("domain/offers/rules.py", "domain/offers/applicant.py"):
+        for node in ast.walk(ast.parse((ROOT / place).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Return) and node.value is not None:
+                yield from given(node.value)
+    for file in (*(ROOT / "domain").rglob("*.py"), *(ROOT / "streams").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("Rejected", "Doubt"):
+                yield from given(node.args[0])
+
+
+def test_every_reason_has_chinese_words() -> None:
+    """Who adds a reason adds its words."""
+    found = {*reasons_given()}
+
+    assert len(found) > 60
+    assert sorted(said for said in found if Words("zh", SHANGHAI).reason(said) is None) == []
+
+
+REASONS = yaml.safe_load((Path(__file__).parent / "reasons.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("said", "chinese"), REASONS.items())
+def test_a_reason_is_told_in_the_language_of_the_reader(said: str, chinese: str) -> None:
+    """With its values in it; in English as it was recorded."""
+    assert Words("zh", SHANGHAI).reason(said) == chinese
+    assert Words("en", SHANGHAI).reason(said) == said
+
+
+@pytest.mark.parametrize("said", ["a bank's own words", "redis: Error 111", "age is unknown; hm"])
+def test_a_reason_without_words_is_not_half_translated(said: str) -> None:
+    """The page shows it as it was recorded, and says that it is English."""
+    assert Words("zh", SHANGHAI).reason(said) is None
 
 
 def places(text: str) -> list[str]:
