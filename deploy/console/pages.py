@@ -33,12 +33,21 @@ PAGES = {
     "/versions": Page("versions", "Versions"),
     "/restatements": Page("restatements", "Corrections of the past"),
     "/policies": Page("policies", "Rules and policies"),
+    "/models": Page("models", "Models of offers"),
     "/operations": Page("operations", "Operations"),
     "/quarantine": Page("quarantine", "Quarantine"),
     "/jobs": Page("jobs", "Jobs"),
     "/jobs/{job}": Page("job", "Job"),
 }
-LISTED = ("/operations", "/quarantine", "/policies", "/versions", "/restatements", "/jobs")
+LISTED = (
+    "/operations",
+    "/quarantine",
+    "/policies",
+    "/models",
+    "/versions",
+    "/restatements",
+    "/jobs",
+)
 """What the bar leads to, beside the search for a customer."""
 
 

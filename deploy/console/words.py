@@ -41,6 +41,9 @@ LOCALE = Path(__file__).parent / "locale"
 REASON = "reason"
 """The context of what the domain says, of which the console gets the English alone."""
 OF_FIELDS = ("quantity", "field")
+"""The places of a reason in which a field stands,"""
+OWN = ("why", "needs")
+"""and those in which a reason of its own does."""
 
 
 class Words(NamedTuple):
@@ -122,7 +125,7 @@ class Words(NamedTuple):
         """What stands in a reason under a name: a field, a reason of its own, or a value."""
         if name in OF_FIELDS:
             return self.path(said)
-        return self.reason(said) or (None if name in ("why", "needs") else self.value(said))
+        return self.reason(said) or (None if name in OWN else self.value(said))
 
     def tier(self, code: str | None, names: Mapping[str, Mapping[str, str]]) -> str:
         """What a rule calls its tier."""
@@ -204,9 +207,11 @@ def reasons() -> tuple[tuple[re.Pattern[str], str], ...]:
 
 
 def _with_groups(text: str) -> str:
-    """A pattern for a text with places for values, none of which goes on behind `; `."""
+    """A pattern for a text with places for values: none goes on behind `; `, and those alone that
+    are reasons of their own have grave accents.
+    """
     parts = re.split(PLACE, text)
     return "".join(
-        f"(?P<{part}>(?:(?!; ).)+?)" if number % 2 else re.escape(part)
+        f"(?P<{part}>(?:(?!; {'' if part in OWN else '|`'}).)+?)" if number % 2 else re.escape(part)
         for number, part in enumerate(parts)
     )

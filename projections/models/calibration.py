@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import exp, fsum, log
+from typing import NamedTuple
 
 from domain.fastcopy import changed
 
@@ -147,6 +148,29 @@ def pooled(bins: Iterable[tuple[float, float]]) -> list[float]:
             block = (total + block[0], weights + block[1], number + block[2])
         blocks.append(block)
     return [total / weight for total, weight, number in blocks for _ in range(number)]
+
+
+class Answered(NamedTuple):
+    """What came of one bin: the probability that was said, the share of yes, and how many answers
+    there were, faded.
+    """
+
+    said: float
+    came: float
+    answers: float
+
+
+def reliability(counts: Counts) -> list[Answered]:
+    """What came of what was said, by bin, the smallest probability first (a reliability diagram).
+
+    >>> reliability(Counts({"0": 3.0}, {"0": 1.0}))
+    [Answered(said=0.5, came=0.75, answers=4.0)]
+    """
+    found = []
+    for place in sorted(counts.yes.keys() | counts.no.keys(), key=int):
+        yes, no = counts.yes.get(place, 0.0), counts.no.get(place, 0.0)
+        found.append(Answered(chance(int(place) * WIDTH), yes / (yes + no), yes + no))
+    return found
 
 
 def auc(counts: Counts) -> float | None:

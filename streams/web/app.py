@@ -16,6 +16,7 @@ from streams.publish.adoption import warn_of_idle_files
 from streams.web.api.customers import add_customers
 from streams.web.api.households import add_households
 from streams.web.api.interactions import add_interactions
+from streams.web.api.models import add_models
 from streams.web.api.offers import add_offers
 from streams.web.api.operations import add_operations
 from streams.web.api.outcomes import add_outcomes
@@ -97,6 +98,7 @@ def web(deps: WebDependencies) -> FastAPI:
     add_customers(app, deps)
     add_households(app, deps)
     add_offers(app, deps, recording)
+    add_models(app, deps)
     add_interactions(app, deps)
     add_outcomes(app, deps)
     add_probes(app, deps)

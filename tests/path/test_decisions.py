@@ -30,6 +30,7 @@ from domain.households.events import HouseholdJoined
 from domain.offers.events import OfferAccepted, OfferDeclined, OfferPresented
 from streams.broker.routing import shard_of
 from streams.ingest.cloudevents import BATCH, write, write_batch
+from streams.queries.lookups import STALE
 from streams.sources.synth import Bank, synth
 from tests.conftest import Running, settings_in, stranger
 from tests.sizes import sized
@@ -173,6 +174,30 @@ def test_decisions_are_made_again_and_models_rebuilt_alike_after_kills(
     assert (again["again"], again["different"]) == (again["recorded"], 0), again
     assert again["recorded"] > 5 * ASKED // 6
     assert live["model@4"] != "0" * 64
+
+
+def test_the_models_are_told_as_the_command_tells_them(
+    client: httpx.Client, running: Running
+) -> None:
+    """How good each was of late, over HTTP, and what came of what it said."""
+    listed = {
+        name: said
+        for name, said in running.report("models", "list")["models"].items()
+        if said["accepted"]
+    }
+    time.sleep(STALE)
+    told = {each["model"]: each for each in client.get("/v1/models").json()["models"]}
+
+    assert listed
+    assert [name for name in listed if name in told] == [*listed]
+    for name, said in listed.items():
+        found = told[name]["quality"]
+        assert {**found, "last": datetime.fromisoformat(found["last"])} == {
+            **said,
+            "last": datetime.fromisoformat(said["last"]),
+        }
+        answers = sum(each["answers"] for each in told[name]["calibration"])
+        assert 0 < answers <= found["examples"]
 
 
 def test_two_channels_that_ask_at_once_never_exceed_a_cap(client: httpx.Client) -> None:

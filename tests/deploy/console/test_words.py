@@ -23,6 +23,7 @@ from domain.offers.contact_policy import Outcome
 from domain.rollout.lifecycle import OWNERS
 from domain.tiering.policy import NAMED
 from streams.journal import Counts
+from streams.queries.quarantine import Wanted
 from streams.web.jobs import State
 from streams.web.security.permissions import GRANTS
 
@@ -82,6 +83,12 @@ def test_translations_have_the_same_places_for_values() -> None:
         assert places(text) == places(catalog("zh").gettext(text)), text
     for _, text in reasons():
         assert places(text) == places(catalog("zh").pgettext(REASON, text)), text
+
+
+@pytest.mark.parametrize("name", Wanted._fields)
+def test_what_the_quarantine_is_asked_by_has_chinese_words(name: str) -> None:
+    """As the label of its field."""
+    assert Words("zh", SHANGHAI).field(name) not in (name, english(name))
 
 
 def given(expression: ast.expr) -> Iterator[str]:
