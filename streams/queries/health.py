@@ -49,6 +49,12 @@ REFUSED = Counter(
 JOBS = Counter(
     "tierfold_jobs", "Jobs that people have begun over HTTP, by kind", ["kind"], registry=None
 )
+JOBS_ENDED = Counter(
+    "tierfold_jobs_ended",
+    "Jobs that were begun here and are over, by kind, and by what came of them",
+    ["kind", "state"],
+    registry=None,
+)
 UNCONFIRMED = Gauge(
     "tierfold_unconfirmed_messages",
     "Messages of web's, decisions and looks among them, that are not safe in the broker yet",
@@ -223,6 +229,7 @@ class Health:
         registry.register(REFUSED)
         registry.register(UNCONFIRMED)
         registry.register(JOBS)
+        registry.register(JOBS_ENDED)
         registry.register(STALLS)
         return generate_latest(registry)
 

@@ -18,10 +18,12 @@ import msgspec
 import structlog
 
 from domain.event import Role
-from streams.queries.health import JOBS
+from streams.queries.health import JOBS, JOBS_ENDED
 
 log = structlog.get_logger()
 State = Literal["running", "done", "unseen", "refused", "failed", "cancelled", "died"]
+WRONG: tuple[State, ...] = ("failed", "died")
+"""What comes of a job by no fault of whoever asked for it."""
 AT_ONCE = 3
 """Jobs that one process of the lookups lets run beside each other."""
 HEARD_EVERY, SILENT = 3.0, timedelta(seconds=20)
@@ -100,8 +102,21 @@ class Jobs:
                 return self.find(name) or job
             JOBS.labels(kind).inc()
             log.info("job_begun", job=name, kind=kind, by=by)
-            self._processes[name] = subprocess.Popen([*self._command, str(self._file(name))])
+            process = subprocess.Popen([*self._command, str(self._file(name))])
+            self._processes[name] = process
+            threading.Thread(target=self._count_end, args=(job, process), daemon=True).start()
             return job
+
+    def _count_end(self, job: Job, process: "subprocess.Popen[bytes]") -> None:
+        """Wait until a job is over, and count what came of it.
+
+        Trap: Prometheus sees no increase of a counter that begins at one.
+        """
+        for state in WRONG:
+            JOBS_ENDED.labels(job.kind, state)
+        process.wait()
+        if (ended := self.find(job.job)) is not None:
+            JOBS_ENDED.labels(job.kind, ended.state).inc()
 
     def find(self, name: str) -> Job | None:
         """A job as it stands; None where there is none of that name that can be read."""

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from domain.event import Role
+from streams.queries.health import JOBS_ENDED
 from streams.web.jobs import AT_ONCE, KEPT, Busy, Job, Jobs, remove_ended
 from tests.conftest import wait_until
 
@@ -64,6 +65,20 @@ def test_a_job_says_how_far_it_is_and_what_came_of_it(tmp_path: Path) -> None:
     assert (job.by, job.doing, job.done, job.of) == ("li", "counted", 3, 3)
     assert job.result == {"counted": 3}
     assert others.all() == [job]
+
+
+@pytest.mark.parametrize(("program", "state"), [(COUNTING, "done"), (DYING, "died")])
+def test_what_came_of_a_job_is_counted(tmp_path: Path, program: str, state: str) -> None:
+    """Once it is over; what went wrong stands at zero before, so that its increase is seen."""
+    counted = JOBS_ENDED.labels("compare", state)
+    before = counted._value.get()
+    begun(tmp_path, program)
+    wait_until(lambda: counted._value.get() > before)
+
+    assert counted._value.get() == before + 1
+    assert {
+        sample.labels["state"] for family in JOBS_ENDED.collect() for sample in family.samples
+    } >= {"failed", "died"}
 
 
 def test_a_job_that_is_begun_twice_is_one(tmp_path: Path) -> None:
