@@ -14,10 +14,10 @@ from deploy.bench.stock_faust import stock_faust
 from deploy.embedded import services as embedded
 from deploy.policy_files import read_policy
 from deploy.settings import Settings
-from deploy.wiring import store_of
 from projections.cases.complaints import CASES
 from projections.customers.group import CUSTOMERS
 from projections.projection import Group
+from projections.redis import RedisStore
 from projections.store import MemoryStore, Store
 from projections.tiering.standing import standings
 from streams.broker.batch import Batch, batches, encode_batch, open_batch
@@ -92,7 +92,7 @@ async def _in_redis(
     journal: Journal,
     messages: dict[int, list[bytes]],
 ) -> float:
-    store = store_of(settings)
+    store = RedisStore(settings.redis)
     await store.clear()
     seconds = await folded(store, groups, journal, messages)
     await store.close()

@@ -20,12 +20,12 @@ from deploy.bench.fold import recorded
 from deploy.bench.parts import Figure, keyring_in, settings_in, started
 from deploy.embedded import services as embedded
 from deploy.policy_files import read_policy
-from deploy.wiring import store_of
 from domain.envelope import Proposed, Recorded
 from domain.event_types import EVENT_BY_TYPE, PREFIX
 from projections.cases.complaints import CASES
 from projections.customers.group import CUSTOMERS
 from projections.projection import Group, Projection
+from projections.redis import RedisStore
 from projections.registry import AGENTS, Present
 from streams.broker.batch import open_batch
 from streams.folds.active_groups import Register
@@ -73,7 +73,7 @@ async def _folded(raws: list[bytes], more: int) -> float:
         settings = settings_in(folder)
         redis = settings.redis.removeprefix("redis://").removesuffix("/0")
         with started(embedded.redis_command(settings, folder), folder / "redis.log", redis):
-            store = store_of(settings)
+            store = RedisStore(settings.redis)
             journal = Journal(f"sqlite://{folder / 'journal'}", 1, keyring_in(folder))
             register = _Register(store, journal, read_policy(settings.policy))
             register.last = replace(

@@ -17,7 +17,7 @@ from deploy.bench.fold import fold_groups, folded, recorded
 from deploy.bench.parts import REPEATS, Figure, events_by_shard, keyring_in, settings_in, started
 from deploy.embedded import services as embedded
 from deploy.settings import Settings
-from deploy.wiring import store_of
+from projections.redis import RedisStore
 from replay.rebuild.workers import die_with_parent
 from streams.journal import Journal
 from streams.sources.synth import Bank
@@ -102,7 +102,7 @@ def _fold(
     settings: Settings, journal: Journal, shard: int, messages: list[bytes], at: float
 ) -> Done:
     async def fold() -> Done:
-        store, begun = store_of(settings), _together(at)
+        store, begun = RedisStore(settings.redis), _together(at)
         await folded(store, fold_groups(settings), journal, {shard: messages})
         ended = time.perf_counter()
         await store.close()

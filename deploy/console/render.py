@@ -11,6 +11,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.responses import HTMLResponse, Response
 
+from deploy.console.reasons import reason
 from deploy.console.words import Words, catalog
 from deploy.reports.story import lines
 
@@ -37,7 +38,12 @@ def _environment(language: str) -> Environment:
     )
     said: Any = made
     said.install_gettext_translations(catalog(language), newstyle=True)
-    made.globals |= {"points": points, "lines": lines, "drawn": partial(token_hex, 16)}
+    made.globals |= {
+        "points": points,
+        "lines": lines,
+        "drawn": partial(token_hex, 16),
+        "reason": reason,
+    }
     made.filters |= {"quoted": partial(quote, safe=""), "yaml": as_yaml}
     return made
 

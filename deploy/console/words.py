@@ -35,15 +35,8 @@ FREE = frozenset(
     if any(isinstance(rule, StringConstraints) and not rule.pattern for rule in field.metadata)
 )
 """Fields that hold text: what they say is shown as it was said."""
-PLACE = r"%\((\w+)\)s"
 NOTHING = "\N{EN DASH}"
 LOCALE = Path(__file__).parent / "locale"
-REASON = "reason"
-"""The context of what the domain says, of which the console gets the English alone."""
-OF_FIELDS = ("quantity", "field")
-"""The places of a reason in which a field stands,"""
-OWN = ("why", "needs")
-"""and those in which a reason of its own does."""
 
 
 class Words(NamedTuple):
@@ -103,29 +96,6 @@ class Words(NamedTuple):
             return said  # a core system may send what looks like a day and is none
         name, sign, value = said.partition("=")
         return f"{self.field(name)}{sign}{self.word(value)}" if sign else self.word(said)
-
-    def reason(self, said: str) -> str | None:
-        """What the domain gave as a reason, as it was recorded; None if it has no words for it."""
-        if self.language == "en":
-            return said
-        each = [self._one_reason(part) for part in said.split("; ")]
-        return self._one_reason(said) or (
-            self.say("; ").join(filter(None, each)) if all(each) else None
-        )
-
-    def _one_reason(self, said: str) -> str | None:
-        for pattern, text in reasons():
-            if found := pattern.fullmatch(said):
-                named = {name: self._part(name, each) for name, each in found.groupdict().items()}
-                if None not in named.values():
-                    return catalog(self.language).pgettext(REASON, text) % named
-        return None
-
-    def _part(self, name: str, said: str) -> str | None:
-        """What stands in a reason under a name: a field, a reason of its own, or a value."""
-        if name in OF_FIELDS:
-            return self.path(said)
-        return self.reason(said) or (None if name in OWN else self.value(said))
 
     def tier(self, code: str | None, names: Mapping[str, Mapping[str, str]]) -> str:
         """What a rule calls its tier."""
@@ -188,30 +158,4 @@ def catalog(language: str) -> NullTranslations:
 def known() -> frozenset[str]:
     """The English texts that have words in another language."""
     with (LOCALE / "zh.po").open(encoding="utf-8") as said:
-        return frozenset(
-            str(each.id) for each in read_po(said) if each.id and each.context != REASON
-        )
-
-
-@cache
-def reasons() -> tuple[tuple[re.Pattern[str], str], ...]:
-    """How the reasons that have words in another language are recognised; those first that say most
-    themselves.
-    """
-    with (LOCALE / "zh.po").open(encoding="utf-8") as said:
-        texts = [str(each.id) for each in read_po(said) if each.context == REASON]
-    return tuple(
-        (re.compile(_with_groups(text), re.DOTALL), text)
-        for text in sorted(texts, key=lambda text: -len(re.sub(PLACE, "", text)))
-    )
-
-
-def _with_groups(text: str) -> str:
-    """A pattern for a text with places for values: none goes on behind `; `, and those alone that
-    are reasons of their own have grave accents.
-    """
-    parts = re.split(PLACE, text)
-    return "".join(
-        f"(?P<{part}>(?:(?!; {'' if part in OWN else '|`'}).)+?)" if number % 2 else re.escape(part)
-        for number, part in enumerate(parts)
-    )
+        return frozenset(str(each.id) for each in read_po(said) if each.id and not each.context)

@@ -142,8 +142,9 @@ def _care(offer: Offer, asking: Asking) -> str | None:
     ):
         return None
     return (
-        f"{offer.grade} is explained in person "
-        f"{f'from age {care.age} on' if asking.who.age is not None else 'where the age is unknown'}"
+        f"{offer.grade} is explained in person from age {care.age} on"
+        if asking.who.age is not None
+        else f"{offer.grade} is explained in person where the age is unknown"
     )
 
 

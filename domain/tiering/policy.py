@@ -206,12 +206,16 @@ class TierPolicy(BaseModel):
         """The name that standings and decisions refer to it by."""
         return f"{self.policy}@{self.version}"
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy that works out anew what follows from its fields, such as its digest."""
+        made = super().model_copy(update=update, deep=deep)
+        for name in made.__dict__.keys() - type(self).model_fields.keys():
+            del made.__dict__[name]
+        return made
+
     @cached_property
     def digest(self) -> str:
-        """A SHA-256 over all that the policy says, whatever the spelling of its file.
-
-        Trap: `model_copy` would take it along unchanged.
-        """
+        """A SHA-256 over all that the policy says, whatever the spelling of its file."""
         return sha256(json.dumps(self.said, sort_keys=True).encode()).hexdigest()
 
     @property

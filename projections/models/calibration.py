@@ -169,7 +169,8 @@ def reliability(counts: Counts) -> list[Answered]:
     found = []
     for place in sorted(counts.yes.keys() | counts.no.keys(), key=int):
         yes, no = counts.yes.get(place, 0.0), counts.no.get(place, 0.0)
-        found.append(Answered(chance(int(place) * WIDTH), yes / (yes + no), yes + no))
+        if yes + no:
+            found.append(Answered(chance(int(place) * WIDTH), yes / (yes + no), yes + no))
     return found
 
 

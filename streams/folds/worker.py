@@ -118,7 +118,8 @@ class FoldWorker:
                     self._hold(place, batch._replace(rows=rows))
             due = [place for place in self._of(shard) if self._due(place, more=more)]
             folded = await self._fold_held(due)
-            self._rest(shard, IDLE_AFTER)
+            if self._carried(shard):
+                self._rest(shard, IDLE_AFTER)
         self._pass_later(shard)
         return folded
 
@@ -234,8 +235,13 @@ class FoldWorker:
         if self._busy[shard].locked() or time.monotonic() - self._heard[shard] < idle_after:
             return
         async with self._busy[shard]:
-            await self._heal(shard, [place for place in self._in_step if place.shard == shard])
-            self._rest(shard, 2 * idle_after)
+            if places := self._carried(shard):
+                await self._heal(shard, places)
+                self._rest(shard, 2 * idle_after)
+
+    def _carried(self, shard: int) -> list[GroupShard]:
+        """What is kept in step with a shard."""
+        return [place for place in self._in_step if place.shard == shard]
 
     def _rest(self, shard: int, idle_after: float) -> None:
         """Heal a shard only when nothing came for some seconds from now."""
@@ -289,6 +295,7 @@ class FoldWorker:
         with self._guarded(place):
             await folding.catch_up(self._live.over)
             self._in_step.add(place)
+            self._idle_after.pop(place.shard, None)  # what came meanwhile was not folded
 
     @contextmanager
     def _guarded(self, place: GroupShard) -> Iterator[None]:

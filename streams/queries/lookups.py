@@ -200,6 +200,16 @@ class Lookups:
             offer: self._models[offer][1] if offer in self._models else UNKNOWN for offer in offers
         }
 
+    async def models_of_late(self, offers: Sequence[str]) -> dict[str, Learnt]:
+        """The same, for whoever takes no old answer; raises `TimeoutError` where the read models
+        did not answer of late.
+        """
+        async with asyncio.timeout(PATIENCE):
+            found = await self.models(offers)
+        if time.monotonic() - self._looked > STALE:
+            raise TimeoutError
+        return found
+
     async def _look(self, offers: Sequence[str]) -> None:
         """Look at the models once more.
 

@@ -55,7 +55,7 @@ MAY: dict[str, dict[Role, str]] = {
         ("tier-owner", "supervisor", "auditor", "privacy-officer", "operator"), "y"
     ),
     "GET /v1/restatements": dict.fromkeys(("tier-owner", "supervisor", "auditor", "operator"), "y"),
-    "GET /v1/models": dict.fromkeys(("tier-owner", "supervisor", "auditor", "operator"), "y"),
+    "GET /v1/models": dict.fromkeys(("tier-owner", "supervisor", "auditor"), "y"),
     "POST /v1/what-if": {"tier-owner": "y"},
     "GET /v1/policies": dict.fromkeys(
         ("tier-owner", "supervisor", "auditor", "privacy-officer", "operator"), "y"

@@ -25,7 +25,7 @@ from tests.conftest import Running, free_port, proposed, settings_in, wait_until
 
 OWN, OTHERS, UNKNOWN = "own", "others", "unknown"
 MANAGERS = {OWN: "li", OTHERS: "zhao"}
-MOVING = ("/customers/{customer}/looks", "/operations")
+MOVING = ("/customers/{customer}/looks", "/operations", "/models")
 """Another moment, another answer: each look is one more in the next, and the guard goes round."""
 SCRIPT = "<script>alert(1)</script>"
 ZONE = ZoneInfo("Asia/Shanghai")

@@ -192,12 +192,8 @@ def test_the_models_are_told_as_the_command_tells_them(
     assert [name for name in listed if name in told] == [*listed]
     for name, said in listed.items():
         found = told[name]["quality"]
-        assert {**found, "last": datetime.fromisoformat(found["last"])} == {
-            **said,
-            "last": datetime.fromisoformat(said["last"]),
-        }
-        answers = sum(each["answers"] for each in told[name]["calibration"])
-        assert 0 < answers <= found["examples"]
+        assert found == {**said, "last": said["last"][:10]}
+        assert sum(each["answers"] for each in told[name]["calibration"]) <= found["examples"]
 
 
 def test_two_channels_that_ask_at_once_never_exceed_a_cap(client: httpx.Client) -> None:

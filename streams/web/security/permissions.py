@@ -65,7 +65,7 @@ GRANTS = {
     ("GET", "/v1/restatements"): Grant(
         "restatements", ("tier-owner", "supervisor", "auditor", "operator")
     ),
-    ("GET", "/v1/models"): Grant("models", ("tier-owner", "supervisor", "auditor", "operator")),
+    ("GET", "/v1/models"): Grant("models", ("tier-owner", "supervisor", "auditor")),
     ("POST", "/v1/what-if"): Grant("what-if", ("tier-owner",)),
     ("GET", "/v1/operations"): Grant("operations", ("operator", "auditor")),
     ("GET", "/v1/quarantine"): Grant("quarantine", ("operator",)),

@@ -2,7 +2,8 @@
 
 import ast
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import get_args
 from zoneinfo import ZoneInfo
@@ -13,13 +14,14 @@ from babel.messages.extract import extract_from_dir, extract_from_file
 
 from deploy.console.jobs import FIELDS
 from deploy.console.pages import PAGES
-from deploy.console.words import REASON, Words, catalog, english, known, reasons
+from deploy.console.reasons import CONTEXT, reason, reasons
+from deploy.console.render import render
+from deploy.console.words import Words, catalog, english, known
 from deploy.operations.quarantine import Fate
 from domain.access.roles import PEOPLE, PURPOSES
 from domain.event import AssetClass, Channel
 from domain.event_types import TYPE_BY_EVENT
 from domain.offers.catalogue import QUANTITIES
-from domain.offers.contact_policy import Outcome
 from domain.rollout.lifecycle import OWNERS
 from domain.tiering.policy import NAMED
 from streams.journal import Counts
@@ -54,8 +56,7 @@ def codes() -> Iterator[str]:
     yield from (f"job-{each}" for each in (*FIELDS, *get_args(State)))
     yield from (f"outcome-{each}" for each in Counts.__slots__)
     yield from (*OWNERS, *get_args(Fate))
-    yield from (*QUANTITIES, *NAMED, *(each for some in NAMED.values() for each in some))
-    yield from get_args(Outcome)
+    yield from (*QUANTITIES, *NAMED)
     for event in TYPE_BY_EVENT:
         if "customer" in event.concerns:
             yield from event.model_fields
@@ -82,7 +83,7 @@ def test_translations_have_the_same_places_for_values() -> None:
     for text in known():
         assert places(text) == places(catalog("zh").gettext(text)), text
     for _, text in reasons():
-        assert places(text) == places(catalog("zh").pgettext(REASON, text)), text
+        assert places(text) == places(catalog("zh").pgettext(CONTEXT, text)), text
 
 
 @pytest.mark.parametrize("name", Wanted._fields)
@@ -91,9 +92,14 @@ def test_what_the_quarantine_is_asked_by_has_chinese_words(name: str) -> None:
     assert Words("zh", SHANGHAI).field(name) not in (name, english(name))
 
 
-def given(expression: ast.expr) -> Iterator[str]:
-    """What an expression may give, with 1 in each place for a value."""
+def given(expression: ast.expr, named: Mapping[str, ast.expr]) -> Iterator[str]:
+    """What an expression may give, with 1 in each place for a value, and what stands under a name.
+
+    What another function says is none of ours.
+    """
     match expression:
+        case ast.Name(id=name) if name in named:
+            yield from given(named[name], named)
         case ast.Constant(value=str(text)):
             yield text
         case ast.JoinedStr(values=values):
@@ -101,27 +107,34 @@ def given(expression: ast.expr) -> Iterator[str]:
                 str(each.value) if isinstance(each, ast.Constant) else "1" for each in values
             )
         case ast.IfExp(body=body, orelse=orelse):
-            yield from (*given(body), *given(orelse))
+            yield from (*given(body, named), *given(orelse, named))
+        case ast.BinOp():
+            raise AssertionError(f"say it in one text: {ast.unparse(expression)}")
 
 
 def reasons_given() -> Iterator[str]:
     """Every reason not to make an offer, and every one for which an event is set aside."""
-    for place in ("domain/offers/rules.py", "domain/offers/applicant.py"):
-        for node in ast.walk(ast.parse((ROOT / place).read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Return) and node.value is not None:
-                yield from given(node.value)
     for file in (*(ROOT / "domain").rglob("*.py"), *(ROOT / "streams").rglob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        nodes = [*ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
+        named = {
+            node.targets[0].id: node.value
+            for node in nodes
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        }
+        of_offers = file.parent.name == "offers" and file.name in ("rules.py", "applicant.py")
+        for node in nodes:
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("Rejected", "Doubt"):
-                yield from given(node.args[0])
+                yield from given(node.args[0], named)
+            if of_offers and isinstance(node, ast.Return) and node.value is not None:
+                yield from given(node.value, named)
 
 
 def test_every_reason_has_chinese_words() -> None:
     """Who adds a reason adds its words."""
-    found = {*reasons_given()}
+    found = {*reasons_given()} - {"contacted often enough: 1"}  # and a cap: in reasons.yaml
 
     assert len(found) > 60
-    assert sorted(said for said in found if Words("zh", SHANGHAI).reason(said) is None) == []
+    assert sorted(said for said in found if reason(Words("zh", SHANGHAI), said) is None) == []
 
 
 REASONS = yaml.safe_load((Path(__file__).parent / "reasons.yaml").read_text(encoding="utf-8"))
@@ -130,14 +143,14 @@ REASONS = yaml.safe_load((Path(__file__).parent / "reasons.yaml").read_text(enco
 @pytest.mark.parametrize(("said", "chinese"), REASONS.items())
 def test_a_reason_is_told_in_the_language_of_the_reader(said: str, chinese: str) -> None:
     """With its values in it; in English as it was recorded."""
-    assert Words("zh", SHANGHAI).reason(said) == chinese
-    assert Words("en", SHANGHAI).reason(said) == said
+    assert reason(Words("zh", SHANGHAI), said) == chinese
+    assert reason(Words("en", SHANGHAI), said) == said
 
 
 @pytest.mark.parametrize("said", ["a bank's own words", "redis: Error 111", "age is unknown; hm"])
 def test_a_reason_without_words_is_not_half_translated(said: str) -> None:
     """The page shows it as it was recorded, and says that it is English."""
-    assert Words("zh", SHANGHAI).reason(said) is None
+    assert reason(Words("zh", SHANGHAI), said) is None
 
 
 def places(text: str) -> list[str]:
@@ -191,3 +204,43 @@ def test_a_tier_has_the_name_that_its_rule_gives_it() -> None:
     named = [chinese.tier(code, names) for code in ("base", "x", "y", None)]
 
     assert named == ["普通卡", "x", "y", "\N{EN DASH}"]
+
+
+@pytest.mark.parametrize("said", ["a: " * 160, "x " * 240 + "`", ", ".join(["a b"] * 120) + "; x"])
+def test_a_reason_that_a_sender_chose_takes_no_time(said: str) -> None:
+    """However it nests, or could be read."""
+    begun = time.process_time()
+    reason(Words("zh", SHANGHAI), said)
+
+    assert time.process_time() - begun < 0.5
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_models_are_shown_whatever_they_are(language: str) -> None:
+    """One that has learnt, one that nobody has answered yet, and one that cannot be read."""
+    learnt = {"examples": 300, "accepted": 60, "auc": 0.7, "calibration_error": 0.02}
+    learnt |= {"log_loss": 0.4, "drifts": 1, "last": "2026-03-01"}
+    idle = dict.fromkeys(learnt) | {"examples": 0, "accepted": 0, "drifts": 0}
+    offer = {"name": {"zh": "信用卡", "en": "Credit card"}, "grade": None, "calibration": []}
+    bins = [{"said": 0.2, "came": 0.25, "answers": 100}, {"said": 0.4, "came": 0.5, "answers": 50}]
+    it = {
+        "catalogue": "retail@3",
+        "models": [
+            {**offer, "model": "a", "quality": learnt, "calibration": bins},
+            {**offer, "model": "b", "quality": idle},
+            {**offer, "model": "foresight/churn", "name": None, "quality": None},
+        ],
+    }
+    base = {"session": None, "places": [], "finds": False, "here": "/models"}
+    page = render(
+        Words(language, SHANGHAI), "models", {**base, "name": "Models of offers", "it": it}, 200
+    )
+    text = bytes(page.body).decode()
+
+    assert ("信用卡" if language == "zh" else "Credit card") in text
+    assert "20.0%" in text
+    assert "0.700" in text
+    assert text.count("<circle") == 2
+    assert 'cx="40.0" cy="50.0"' in text
+    assert Words(language, SHANGHAI).say("Nobody has answered yet.") in text
+    assert "ModelBroken" in text

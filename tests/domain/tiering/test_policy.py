@@ -251,3 +251,9 @@ def test_thresholds_are_said_as_people_write_money() -> None:
         "top: assets at least 200,000.00 CNY",
         "top: transactions at least 20",
     ]
+
+
+def test_a_copy_of_a_policy_has_a_digest_of_its_own(bohai: TierPolicy) -> None:
+    """Also where that of the first was asked for before."""
+    assert bohai.digest != bohai.model_copy(update={"version": bohai.version + 1}).digest
+    assert bohai.digest == bohai.model_copy().digest
