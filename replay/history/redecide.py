@@ -143,7 +143,7 @@ class Decisions:
             for name, version in lineup.known.items()
         }
         # trap: a file that names its scheme had none in the release before, and another name
-        for known in (begun_with, TierPolicy.model_validate({**begun_with.said, "scheme": RETAIL})):
+        for known in (begun_with, begun_with.model_copy(update={"scheme": RETAIL})):
             self._policies.setdefault(name_of(known), known)
 
     def find(self, decision: str) -> Recorded | None:

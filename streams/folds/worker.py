@@ -33,8 +33,8 @@ AT_ONCE = 5_000
 IDLE_AFTER = 3.0
 """Seconds without a batch after which a shard that is behind heals from the journal."""
 IDLE_AT_FIRST = 0.125
-"""The same of a shard that never had a batch, twice as long each time: the first may have gone by
-before the broker told who gets them.
+"""The same of a shard that never had a batch, and where a version was just filled, twice as long
+each time: batches may have gone by before the broker told who gets them, or while it was filled.
 """
 BEAT_EVERY = 2.0
 """Seconds between two words that these groups are folded; one lasts fifteen."""

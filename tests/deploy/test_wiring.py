@@ -1,11 +1,13 @@
 """Where the dependencies are is asked when they are needed, not before."""
 
+from pathlib import Path
+
 import pytest
 
 from deploy.embedded import services
 from deploy.wiring import store_of
 from projections.redis import RedisError
-from tests.conftest import Path, settings_in, wait_for
+from tests.conftest import settings_in, wait_for
 
 
 async def test_the_password_that_redis_drew_is_asked_for_at_each_connection(

@@ -26,7 +26,9 @@ from tests.conftest import Running, free_port, proposed, settings_in, wait_until
 OWN, OTHERS, UNKNOWN = "own", "others", "unknown"
 MANAGERS = {OWN: "li", OTHERS: "zhao"}
 MOVING = ("/customers/{customer}/looks", "/operations", "/models")
-"""Another moment, another answer: each look is one more in the next, and the guard goes round."""
+"""Another moment, another answer: each look is one more in the next, the guard goes
+round, and models learn.
+"""
 SCRIPT = "<script>alert(1)</script>"
 ZONE = ZoneInfo("Asia/Shanghai")
 
