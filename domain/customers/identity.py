@@ -6,7 +6,8 @@ The order in which the numbers of a person hear of it makes no difference: what 
 numbers is the newest of all that was said.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
@@ -14,6 +15,7 @@ from domain.envelope import Recorded
 from domain.fastcopy import changed
 from domain.households.membership import Memberships, counted_on, one_of_each_kind
 
+EVER = datetime.min.replace(tzinfo=UTC)
 MOST = 100
 """Links beyond which a number's own word makes no further one: so many numbers are no person."""
 
@@ -72,6 +74,12 @@ def told(identity: Identity, links: Iterable[Link]) -> Identity:
     return identity if newest == identity.links else changed(identity, links=newest)
 
 
+def news_of(before: Identity, after: Identity) -> tuple[Link, ...]:
+    """The links that a number did not know before."""
+    known = {(link.one, link.other): link for link in before.links}
+    return tuple(link for link in after.links if known.get((link.one, link.other)) != link)
+
+
 def _newness(link: Link) -> tuple[datetime, bool, str]:
     return link.at, not link.merged, link.into
 
@@ -97,15 +105,37 @@ def numbers_of(identity: Identity, stream: str) -> tuple[str, ...]:
     return (stays, *sorted(found - {stays}))
 
 
-def joined_at(identity: Identity, one: str, other: str) -> datetime | None:
+def joinings(identity: Identity) -> Callable[[str, str], datetime | None]:
     """Since when two numbers are known to be one person's, by all links between; None if they are
     not, or are the same.
+
+    Kruskal's forest, oldest links first, the smaller tree below the larger: between two numbers
+    are few steps, and the newest of them is the answer.
     """
-    for at in sorted({link.at for link in identity.links if link.merged}):
-        by_then = changed(identity, links=tuple(_until(identity, at)))
-        if other != one and other in numbers_of(by_then, one):
-            return at
-    return None
+    above: dict[str, tuple[str, datetime]] = {}
+    sizes: dict[str, int] = {}
+
+    def way(name: str) -> Iterator[tuple[str, datetime]]:
+        """All that are above a number, each with the newest link on the way."""
+        while step := above.get(name):
+            yield step
+            name = step[0]
+
+    def top(name: str) -> str:
+        return next((last for last, _ in deque(way(name), 1)), name)
+
+    for link in sorted((link for link in identity.links if link.merged), key=lambda link: link.at):
+        small, large = sorted((top(link.one), top(link.other)), key=lambda each: sizes.get(each, 1))
+        if small != large:
+            above[small] = (large, link.at)
+            sizes[large] = sizes.get(large, 1) + sizes.get(small, 1)
+
+    def joined(one: str, other: str) -> datetime | None:
+        ways = {one: EVER, **dict(way(one))}
+        met = ((name, at) for name, at in ((other, EVER), *way(other)) if name in ways)
+        return next((max(at, ways[name]) for name, at in met), None) if one != other else None
+
+    return joined
 
 
 def neighbours(identity: Identity, stream: str) -> dict[str, Link]:
@@ -115,10 +145,6 @@ def neighbours(identity: Identity, stream: str) -> dict[str, Link]:
         for link in identity.links
         if stream in (link.one, link.other)
     }
-
-
-def _until(identity: Identity, at: datetime) -> Iterator[Link]:
-    return (link for link in identity.links if link.at <= at)
 
 
 def counted_by_kin(

@@ -9,7 +9,7 @@ from domain.customers.events import (
     IdentitiesUnmerged,
     IdentityTold,
 )
-from domain.customers.identity import Identity, Link, link_of, neighbours, numbers_of
+from domain.customers.identity import Identity, Link, link_of, neighbours, news_of, numbers_of
 from domain.envelope import Proposed, Recorded, following
 from domain.fastcopy import changed
 from domain.households.membership import Memberships
@@ -45,7 +45,7 @@ def tells(
     not learns that, and no more. Those who are the same person's from now on learn where this one
     belongs.
     """
-    news = tuple(link for link in after.links if link not in before.links)
+    news = news_of(before, after)
     if not news:
         return
     teller = event.data.number if isinstance(event.data, IdentityTold) else None

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from domain.accounts.monthly_facts import MonthlyFacts
 from domain.calendar import Month
-from domain.customers.identity import joined_at, numbers_of
+from domain.customers.identity import joinings, numbers_of
 from domain.customers.one_person import months_together
 from domain.households.membership import MOST_BESIDE, Told, without_names
 from domain.tiering.policy import Scope
@@ -92,8 +92,10 @@ def person_of(
     order = {stream: place for place, stream in enumerate(numbers_of(identity, of_each[0].stream))}
     each = sorted(of_each, key=lambda one: order.get(one.stream, len(order)))
 
+    joined_at = joinings(identity)
+
     def joined(one: int, other: int) -> datetime | None:
-        return joined_at(identity, each[one].stream, each[other].stream)
+        return joined_at(each[one].stream, each[other].stream)
 
     rows = months_together([one.rows for one in each])
     streak = rows[max(rows)].streak if rows else 0

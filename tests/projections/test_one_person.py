@@ -1,9 +1,10 @@
 """A person with several numbers is answered as one number would be that had all that happened."""
 
+import time
 from collections import deque
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
+from itertools import pairwise, permutations
 from random import Random
 from typing import Any, cast
 
@@ -34,7 +35,7 @@ from domain.customers.events import (
     IdentitiesMerged,
     IdentitiesUnmerged,
 )
-from domain.customers.identity import MOST, Identity, Link, joined_at, numbers_of, stated, told
+from domain.customers.identity import MOST, Identity, Link, joinings, numbers_of, stated, told
 from domain.envelope import Recorded
 from domain.event import Interaction
 from domain.households.events import HouseholdJoined, HouseholdLeft
@@ -44,7 +45,7 @@ from projections.bank.day_end import CONTEXT
 from projections.customers.group import CUSTOMERS
 from projections.customers.life import Life, Stated
 from projections.customers.one_person import consent_together, life_together
-from projections.customers.profile import Fact
+from projections.customers.profile import Fact, Profile
 from projections.customers.states import Facts
 from projections.offers.group import REACTIONS
 from projections.rollout.versions import Rules
@@ -395,7 +396,7 @@ def test_of_consents_from_before_a_merge_the_strictest_counts(
     )
 
     found = consent_together(
-        facts, lambda one, other: joined_at(links, NUMBERS[one], NUMBERS[other])
+        facts, lambda one, other: joinings(links)(NUMBERS[one], NUMBERS[other])
     )
 
     assert found.value == counts
@@ -447,3 +448,75 @@ def test_a_person_of_many_numbers_is_told_in_few_words() -> None:
     }
     assert said < len(names) ** 2
     assert links < 3 * len(names) ** 2
+
+
+NAMES = [f"customer:{letter}" for letter in "abcdefg"]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(NAMES), st.sampled_from(NAMES), st.booleans(), st.integers(1, 28)
+        ).filter(lambda said: said[0] != said[1]),
+        max_size=20,
+    )
+)
+def test_two_numbers_are_one_person_since_the_first_day_on_which_links_lead_there(
+    said: list[tuple[str, str, bool, int]],
+) -> None:
+    """As if it was asked again for each day, with the links that there were by then."""
+    known = told(
+        Identity(),
+        [
+            Link(min(one, two), max(one, two), merged, at_noon(day), one)
+            for one, two, merged, day in said
+        ],
+    )
+    joined = joinings(known)
+
+    for one, other in permutations(NAMES, 2):
+        days = [
+            day
+            for day in range(1, 29)
+            if other in numbers_of(Identity(tuple(_by(known, day))), one)
+        ]
+        assert joined(one, other) == (at_noon(days[0]) if days else None)
+    assert joined(NAMES[0], NAMES[0]) is None
+
+
+def _by(known: Identity, day: int) -> list[Link]:
+    return [link for link in known.links if link.at <= at_noon(day)]
+
+
+def test_a_person_of_many_numbers_stops_a_question_for_nobody() -> None:
+    """Two hundred numbers, thousands of links and words on consent: answered within a second."""
+    chance = Random(1)
+    names = [f"customer:{number}" for number in range(200)]
+    links = [
+        Link(one, two, True, at_noon(1) + timedelta(minutes=minute), one)
+        for minute, (one, two) in enumerate(sorted(chance.sample(names, 2)) for _ in range(4_000))
+    ]
+    whole = told(Identity(), links)
+    of_each = [
+        replace(
+            known([], {name}, name, RULES[0]),
+            identity=whole,
+            profile=Profile(
+                consents={
+                    purpose: Fact(
+                        chance.choice(["granted", "withdrawn"]),
+                        "app",
+                        at_noon(chance.randrange(1, 28)),
+                    )
+                    for purpose in ("marketing", "profiling", "service")
+                }
+            ),
+        )
+        for name in names
+    ]
+    begun = time.process_time()
+
+    person = person_of(of_each)
+
+    assert time.process_time() - begun < 1
+    assert len(person.numbers) == len(names)
