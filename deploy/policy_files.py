@@ -161,11 +161,22 @@ def _parsed(name: str, text: bytes) -> Written:
         ) from error
     except RecursionError as error:
         raise BadFile(f"{name} cannot be read: it is nested too deeply") from error
+    except yaml.MarkedYAMLError as error:
+        raise BadFile(f"{name} cannot be read: {_marked(error)}") from error
     except (ValueError, yaml.YAMLError) as error:
         raise BadFile(f"{name} cannot be read: {error}") from error
     if said is None:
         raise BadFile(f"{name} cannot be used: it is empty")
     return Written(name, said)
+
+
+def _marked(error: yaml.MarkedYAMLError) -> str:
+    """Where YAML cannot be read, why, and the line."""
+    mark = error.problem_mark or error.context_mark
+    if mark is None:
+        return str(error)
+    where, shown = f"line {mark.line + 1}, column {mark.column + 1}", mark.get_snippet()
+    return "\n".join(filter(None, [f"{where}: {error.problem or error.context}", shown]))
 
 
 def _shaped(written: Written, shape: TypeAdapter[T]) -> T:
@@ -212,7 +223,7 @@ def _faults(place: Sequence[str | int], message: str) -> list[str]:
     """What is wrong at a place; a fault of the whole names its places itself."""
     if not place:
         return message.removeprefix("Value error, ").split("; ")
-    return [f"{_named(place)}: {message}"]
+    return [f"{_named(place)}: {message.removeprefix('Value error, ')}"]
 
 
 def _named(place: Sequence[str | int]) -> str:

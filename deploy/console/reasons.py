@@ -8,6 +8,7 @@ else that is in it is told as it was recorded: names, numbers and identifiers ar
 import re
 from collections.abc import Sequence
 from functools import cache
+from typing import NamedTuple
 
 from babel.messages.pofile import read_po
 
@@ -20,21 +21,26 @@ DEEPEST = 2
 """How deep reasons stand within reasons."""
 PLACE = r"%\((\w+)\)s"
 A_NUMBER, A_CODE, A_REASON = r"-?[0-9][0-9,.-]*", r"[^\s,;`]+", r"(?:(?!; ).)+?"
-ANYTHING = r"(?:(?!; |`).)+?"
+ANYTHING, WHATEVER = r"(?:(?!; |: |`).)+?", r"(?:(?!; |`).)+?"
 NUMBERS = (
     *("age", "low", "high", "least", "bound", "count", "there", "counted", "events", "bytes"),
-    *("limit", "times", "hours", "days", "within", "month", "shard", "first"),
+    *("limit", "times", "hours", "days", "within", "month", "shard", "first", "line", "column"),
 )
 CODES = (
     *("quantity", "field", "channel", "purpose", "kind", "outcome", "product", "offer", "stage"),
     *("grade", "needed", "currency", "group", "error"),
 )
+AT_PLACE = re.compile(r"\s*(?P<place>[a-z0-9_][\w.\[\]-]*): (?P<why>.+)")
+QUOTED = " " * 4
+"""How a line begins that was taken from a file."""
+OTHERS = ("what", "pattern", "allowed", "example")
+"""Places in which texts of others stand."""
 OWN = "why"
 """The place in which a reason of its own stands,"""
 FIELDS = ("quantity", "field")
 """the places of a field, which the catalog names,"""
 VALUES = (
-    *("channel", "channels", "purpose", "kind", "outcome", "product", "offer", "stage"),
+    *("file", "channel", "channels", "purpose", "kind", "outcome", "product", "offer", "stage"),
     *("day", "whom", "has", "some", "roles"),
 )
 """and those of our own codes and of days."""
@@ -45,6 +51,38 @@ def reason(words: Words, said: str) -> str | None:
     if words.language == "en":
         return said
     return None if len(said) > LONGEST else _one(words, said) or _several(words, said.split("; "))
+
+
+class Fault(NamedTuple):
+    """A line of what is wrong with what somebody wrote.
+
+    The place, as they wrote it, and why; `words` is None where the reader's language has none.
+    """
+
+    place: str | None
+    why: str
+    words: str | None
+
+
+def faults(words: Words, said: str) -> list[Fault]:
+    """What is wrong, line by line: of a file of the bank's, or of a step that is not allowed."""
+    found: list[Fault] = []
+    for line in map(str.rstrip, said.splitlines()):
+        if line.startswith(QUOTED) and found and found[-1].why.startswith(QUOTED):
+            found[-1] = found[-1]._replace(why=f"{found[-1].why}\n{line}")
+        elif line:
+            found.append(_fault(words, line))
+    return found
+
+
+def _fault(words: Words, line: str) -> Fault:
+    if line.startswith(QUOTED):
+        return Fault(None, line, None)
+    at = AT_PLACE.fullmatch(line)
+    if at and (told := reason(words, at["why"])):
+        return Fault(at["place"], at["why"], told)
+    said = line.strip()
+    return Fault(None, said, reason(words, said))
 
 
 def _several(words: Words, said: Sequence[str]) -> str | None:
@@ -101,4 +139,6 @@ def _of_place(name: str) -> str:
     """What may stand in a place."""
     if name == OWN:
         return A_REASON
+    if name in OTHERS:
+        return WHATEVER
     return A_NUMBER if name in NUMBERS else A_CODE if name in CODES else ANYTHING

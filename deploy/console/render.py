@@ -11,7 +11,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.responses import HTMLResponse, Response
 
-from deploy.console.reasons import reason
+from deploy.console.reasons import faults, reason
 from deploy.console.words import Words, catalog
 from deploy.reports.story import lines
 
@@ -43,6 +43,7 @@ def _environment(language: str) -> Environment:
         "lines": lines,
         "drawn": partial(token_hex, 16),
         "reason": reason,
+        "faults": faults,
     }
     made.filters |= {"quoted": partial(quote, safe=""), "yaml": as_yaml}
     return made

@@ -74,9 +74,11 @@ def version_named(seen: Present, said: str, base: str | None = None) -> tuple[st
         each for each in carried if each[1].startswith(f"{said}/")
     ]
     if len(found) != 1:
+        names = ", ".join(name for _, name in carried)
         raise NotAllowed(
-            f"{said} is {'not carried' if not found else 'the name of several'}: there are "
-            f"{', '.join(name for _, name in carried)}"
+            f"{said} is the name of several: there are {names}"
+            if found
+            else f"{said} is not carried: there are {names}"
         )
     return found[0]
 

@@ -161,7 +161,7 @@ WRONG: dict[str, tuple[dict[str, object], str]] = {
     ),
     "the best of a company group": (
         {"scope": {"of": "company-group", "take": "max"}},
-        "scope: Value error, the best member counts for households alone",
+        "scope: the best member counts for households alone",
     ),
 }
 

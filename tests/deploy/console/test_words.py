@@ -14,10 +14,11 @@ from babel.messages.extract import extract_from_dir, extract_from_file
 
 from deploy.console.jobs import FIELDS
 from deploy.console.pages import PAGES
-from deploy.console.reasons import CONTEXT, reason, reasons
+from deploy.console.reasons import CONTEXT, Fault, faults, reason, reasons
 from deploy.console.render import render
 from deploy.console.words import Words, catalog, english, known
 from deploy.operations.quarantine import Fate
+from deploy.policy_files import BadFile, read_text
 from domain.access.roles import PEOPLE, PURPOSES
 from domain.event import AssetClass, Channel
 from domain.event_types import TYPE_BY_EVENT
@@ -135,6 +136,109 @@ def test_every_reason_has_chinese_words() -> None:
 
     assert len(found) > 60
     assert sorted(said for said in found if reason(Words("zh", SHANGHAI), said) is None) == []
+
+
+RULES = (
+    *("domain/tiering/policy.py", "domain/tiering/precedence.py", "domain/rollout/lifecycle.py"),
+    *("domain/rules/amounts.py", "domain/rules/conditions.py", "domain/access/privacy_policy.py"),
+    *("domain/offers/catalogue.py", "domain/offers/contact_policy.py", "deploy/policy_files.py"),
+    *(f"replay/rollout/{name}.py" for name in ("commands", "comparing", "names", "rebuilding")),
+    *("replay/rollout/steps.py", "deploy/operations/jobs.py"),
+    *(f"streams/web/{name}.py" for name in ("recording", "security/authorize")),
+    *(f"streams/web/api/{name}.py" for name in ("customers", "households", "interactions", "jobs")),
+    "streams/web/api/outcomes.py",
+)
+"""Where it is said what is wrong with a file of the bank's, a step or a request."""
+FAULTS = (
+    "ValueError",
+    "BadFile",
+    "NotAllowed",
+    "NotSeen",
+    "UserError",
+    "Problem",
+    "ConstructorError",
+)
+NO_FAULTS = {
+    *("1 1, 1 1", "1 since switch 1", "1: 1 at 1 1", "at most 1 in 1 days on 1, of a 1"),
+    *("1 is said twice1", "nothing is recorded of 1 1"),
+}
+"""Parts and names of others; or what has words for each thing that may stand in it."""
+A_CAUSE = re.compile(r"(: |of the last switch )1$")
+A_SENTENCE = re.compile(r"(?:[\w`'.,;:()/@#-]+ ){2}.*", re.DOTALL)
+
+
+def sentences(node: ast.AST) -> Iterator[str]:
+    """The sentences in a piece of code, without those within others."""
+    if isinstance(node, ast.JoinedStr | ast.Constant):
+        yield from filter(A_SENTENCE.fullmatch, given(node, {}))
+        return
+    for each in ast.iter_child_nodes(node):
+        yield from sentences(each)
+
+
+def faults_said() -> Iterator[str]:
+    """Every fault of a policy, a step or a request."""
+    for file in RULES:
+        for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in FAULTS:
+                    yield from (text for each in node.args for text in sentences(each))
+                case (
+                    ast.Yield(value=ast.expr() as said)
+                    | ast.Return(value=(ast.JoinedStr() | ast.Constant()) as said)
+                ):
+                    yield from sentences(said)
+                case ast.Assign(targets=[ast.Name(id="PLAIN")], value=said):
+                    yield from sentences(said)
+
+
+def test_every_fault_of_a_rule_a_step_or_a_request_has_chinese_words() -> None:
+    """Who adds one adds its words: whole, or with the place in a file before it."""
+    found = {A_CAUSE.sub(r"\1the value is null", said) for said in faults_said()} - NO_FAULTS
+
+    assert len(found) > 100
+    assert [said for said in sorted(found) if _fault_in(Words("zh", SHANGHAI), said) is None] == []
+
+
+def _fault_in(words: Words, said: str) -> str | None:
+    """A fault in words, also of a `NAME: FAULT` of which only the fault is said here."""
+    [fault] = faults(words, said)
+    return fault.words
+
+
+def test_what_is_wrong_with_a_rule_is_told_by_places_and_with_its_lines() -> None:
+    """The place stays as it was written, and so does the line."""
+    chinese = Words("zh", SHANGHAI)
+    told = faults(chinese, said_of("policy: x\nversion: 1.5\n"))
+    many = faults(chinese, said_of("policy: x\nversion: a\ncurrency: CNY\ntiers: []\n"))
+
+    assert told[0].words is not None
+    assert told[0].words.startswith("规则无法读取\N{FULLWIDTH COLON}第 2 行第 10 列")
+    assert [each.words for each in told[1:]] == [None]
+    assert "version: 1.5" in told[1].why
+    assert (
+        Fault(
+            "version",
+            "a whole number is meant, without commas; amounts are in minor units",
+            chinese_of("a whole number is meant, without commas; amounts are in minor units"),
+        )
+        in many
+    )
+    assert [each.words for each in faults(Words("en", SHANGHAI), said_of("- x"))] == [
+        each.why for each in faults(Words("en", SHANGHAI), said_of("- x"))
+    ]
+
+
+def chinese_of(said: str) -> str | None:
+    """A fault for a Chinese reader."""
+    return reason(Words("zh", SHANGHAI), said)
+
+
+def said_of(text: str) -> str:
+    """What is said of a policy that cannot be used."""
+    with pytest.raises(BadFile) as refused:
+        read_text(text)
+    return str(refused.value)
 
 
 REASONS = yaml.safe_load((Path(__file__).parent / "reasons.yaml").read_text(encoding="utf-8"))
