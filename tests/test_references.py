@@ -1,9 +1,11 @@
 """Pages that are made from the code say what the code says."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from deploy.cli.explained import explained
 from deploy.pages.references import cli_page, http_page, map_of, rooms, settings_page
 from streams.web.security.permissions import GRANTS
 
@@ -11,7 +13,13 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize(
-    ("name", "made"), [("cli", cli_page), ("http-api", http_page), ("settings", settings_page)]
+    ("name", "made"),
+    [
+        ("cli", cli_page),
+        ("zh-CN/cli", partial(cli_page, explained)),
+        ("http-api", http_page),
+        ("settings", settings_page),
+    ],
 )
 def test_a_reference_is_current(name: str, made: object) -> None:
     """Whoever changes a command, a route or a setting runs `make pages`."""

@@ -22,6 +22,14 @@ class LazyGroup(TyperGroup):
             name=name, help=help, no_args_is_help=True, callback=callback, rich_markup_mode="rich"
         )
         self._table = table
+        self._said: Callable[[str], str] = str
+
+    def speak(self, said: Callable[[str], str]) -> None:
+        """Explain itself, and all that is in it, in other words from now on."""
+        self._said, self.help = said, said(self.help or "")
+        for each in self._table.values():
+            if isinstance(each, LazyGroup):
+                each.speak(said)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Every command, in the order of the table."""
@@ -32,7 +40,14 @@ class LazyGroup(TyperGroup):
         """The command of a name; None if there is none."""
         del ctx
         found = self._table.get(cmd_name)
-        return command_of(cmd_name, found) if isinstance(found, str) else found
+        return self._explained(command_of(cmd_name, found)) if isinstance(found, str) else found
+
+    def _explained(self, command: Any) -> Any:
+        """A command with its help, and that of what it takes, in the words of this group."""
+        for each in (command, *command.params):
+            if help_ := getattr(each, "help", None):
+                each.help = self._said(help_)
+        return command
 
 
 def command_of(name: str, where: str) -> Any:

@@ -8,6 +8,7 @@ from functools import partial
 
 from rich.markup import escape
 
+from deploy.cli.explained import complained, explained, is_chinese
 from deploy.cli.lazy import LazyGroup
 from deploy.observability.logs import set_up_logs
 from deploy.terminal import UserError, errors
@@ -179,6 +180,8 @@ app = LazyGroup(
 def main() -> None:
     """The `tierfold` command; what it writes is for its owner alone."""
     os.umask(OWNER_ALONE)
+    if is_chinese():
+        app.speak(explained)
     try:
         app()
     except Exception as error:
@@ -188,5 +191,6 @@ def main() -> None:
         ):
             raise
         said = str(error) or type(error).__name__
+        said = complained(said) if is_chinese() else said
         errors.print(f"[bold red]tierfold:[/] {escape(said)}", highlight=False, soft_wrap=True)
         raise SystemExit(2) from error

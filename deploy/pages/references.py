@@ -7,11 +7,12 @@ import ast
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, get_args, get_origin
 
+from deploy.cli.explained import explained
 from deploy.cli.main import app as command_line
 from deploy.processes import web_app
 from deploy.settings import Settings
@@ -25,16 +26,25 @@ FLOORS = {
     "deploy": "runs",
 }
 MADE = "*Made from the code by `make pages`; a test holds it to the code.*"
+TABLE = (
+    *("Command line", "Every command is `tierfold …`, in `.venv/bin`."),
+    *("argument or option", "default", "meaning", "required"),
+)
+"""What stands around the commands on their page."""
 BEGIN, END = "<!-- map: made by `make pages` -->", "<!-- end of map -->"
 
 
-def cli_page() -> str:
-    """Every command with its arguments and options."""
-    lines = ["# Command line", "", MADE, "", "Every command is `tierfold …`, in `.venv/bin`."]
+def cli_page(said: Callable[[str], str] = str) -> str:
+    """Every command with its arguments and options, in English or in other words."""
+    title, where, *columns, required = map(said, TABLE)
+    table = [f"| {' | '.join(columns)} |", "|---|---|---|"]
+    lines = [f"# {title}", "", said(MADE), "", where]
     for words, command in _commands(command_line, ()):
-        lines += ["", f"## {' '.join(words)}", "", _sentence(command.help)]
-        if rows := [_parameter(each) for each in command.params if each.name != "help"]:
-            lines += ["", "| argument or option | default | meaning |", "|---|---|---|", *rows]
+        lines += ["", f"## {' '.join(words)}", "", _sentence(said(command.help or ""))]
+        if rows := [
+            _parameter(each, said, required) for each in command.params if each.name != "help"
+        ]:
+            lines += ["", *table, *rows]
     return "\n".join(lines) + "\n"
 
 
@@ -165,6 +175,7 @@ def write_pages(root: Path) -> list[str]:
     """Write every page that is made from the code; gives the names of those that changed."""
     docs = root / "docs"
     made = {"cli.md": cli_page(), "http-api.md": http_page(), "settings.md": settings_page()}
+    made["zh-CN/cli.md"] = cli_page(explained)
     made["architecture.md"] = with_map((docs / "architecture.md").read_text(encoding="utf-8"), root)
     changed = [
         name
@@ -185,20 +196,20 @@ def _commands(group: Any, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, .
             yield (*words, name), command
 
 
-def _parameter(each: Any) -> str:
+def _parameter(each: Any, said: Callable[[str], str], required: str) -> str:
     name = (
         (each.metavar or each.name).upper()
         if each.param_type_name == "argument"
         else ", ".join([*each.opts, *each.secondary_opts])
     )
     default = (
-        "required"
+        required
         if each.required
         else ""
         if each.default in (None, False, ())
         else f"`{_default(each.default)}`"
     )
-    return f"| `{name}` | {default} | {_cell(getattr(each, 'help', None) or '')} |"
+    return f"| `{name}` | {default} | {_cell(said(getattr(each, 'help', None) or ''))} |"
 
 
 def _query(each: dict[str, Any]) -> str:

@@ -19,7 +19,14 @@ from domain.tiering.policy import TierPolicy
 from projections.views.history import customers_under
 from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
-from tests.conftest import TIERFOLD, Running, environment_of, proposed, settings_in
+from tests.conftest import (
+    TIERFOLD,
+    Running,
+    environment_of,
+    proposed,
+    run_command,
+    settings_in,
+)
 
 
 def tierfold(*words: str) -> "subprocess.CompletedProcess[bytes]":
@@ -208,3 +215,26 @@ def test_a_part_of_the_bench_that_is_not_there_is_named_beside_those_that_are() 
 
     assert done.returncode == 2
     assert b"there is no part speed: choose from ingest, fold," in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("terminal", "help_", "fault"),
+    [
+        ({"LANG": "zh_CN.UTF-8"}, "检查规则", "  currency: 必填"),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C.UTF-8"}, "Check a policy", "currency: Field"),
+    ],
+)
+def test_the_command_line_speaks_the_language_of_the_terminal(
+    tmp_path: Path, terminal: dict[str, str], help_: str, fault: str
+) -> None:
+    """Its help, and what is wrong with what it was given; the first variable that is set counts."""
+    settings, path = settings_in(tmp_path), tmp_path / "rule.yaml"
+    path.write_text("policy: x\nversion: 1\ntiers: []\n", encoding="utf-8")
+    where = {**environment_of(settings), "LC_ALL": "", "LC_MESSAGES": "", **terminal}
+
+    asked = run_command(("policy", "check", "--help"), where)
+    refused = run_command(("policy", "check", str(path)), where)
+
+    assert help_ in asked.stdout.decode()
+    assert refused.returncode == 2
+    assert fault in refused.stderr.decode()

@@ -5,19 +5,24 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
 from babel.messages.extract import extract_from_dir, extract_from_file
+from babel.messages.pofile import read_po
 
+from deploy.cli.explained import in_paragraphs
+from deploy.cli.lazy import LazyGroup
+from deploy.cli.main import app as command_line
 from deploy.console.jobs import FIELDS
 from deploy.console.pages import PAGES
 from deploy.console.reasons import CONTEXT, Fault, faults, reason, reasons
 from deploy.console.render import render
-from deploy.console.words import Words, catalog, english, known
+from deploy.console.words import LOCALE, Words, catalog, english, known
 from deploy.operations.quarantine import Fate
+from deploy.pages.references import MADE, TABLE
 from deploy.policy_files import BadFile, read_text
 from domain.access.roles import PEOPLE, PURPOSES
 from domain.event import AssetClass, Channel
@@ -239,6 +244,26 @@ def said_of(text: str) -> str:
     with pytest.raises(BadFile) as refused:
         read_text(text)
     return str(refused.value)
+
+
+def helps(command: Any) -> Iterator[str]:
+    """What a command, and all that is in it, says of itself."""
+    for each in (command, *command.params):
+        if said := getattr(each, "help", None):
+            yield in_paragraphs(said)
+    if isinstance(command, LazyGroup):
+        for name in command.list_commands(None):
+            yield from helps(command.get_command(None, name))
+
+
+def test_every_help_of_the_command_line_has_chinese_words() -> None:
+    """Who adds a command or an option adds its words; none is left of one that is gone."""
+    with (LOCALE / "zh.po").open(encoding="utf-8") as said:
+        there = {str(each.id) for each in read_po(said) if each.context == "help"}
+    of_the_page = {said for said in there if said in (MADE, *TABLE)}
+
+    assert len(of_the_page) == len((MADE, *TABLE))
+    assert there - of_the_page == {*helps(command_line)}
 
 
 REASONS = yaml.safe_load((Path(__file__).parent / "reasons.yaml").read_text(encoding="utf-8"))
