@@ -85,6 +85,7 @@ MODELS = _group(
         "evaluate": "models:evaluate",
         "rebuild": "models:rebuild",
         "value": "models:value",
+        "funnel": "models:show_funnel",
     },
 )
 AUDIT = _group(

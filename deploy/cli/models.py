@@ -6,12 +6,21 @@ From the command line.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
-from deploy.cli.tables import print_arms, print_estimates, print_foreseen, print_models
+from deploy.cli.tables import (
+    print_arms,
+    print_estimates,
+    print_foreseen,
+    print_funnel,
+    print_models,
+)
 from deploy.policy_files import read_catalogue
 from deploy.terminal import DataDir, Json, UserError, errors, progress, settings_of, show
 from deploy.wiring import existing_journal, store_of
@@ -239,6 +248,35 @@ def value(
         errors.print("No offer was answered yet: ask for next best offers, and send answers")
     print_arms(arms)
     print_estimates(other)
+
+
+def show_funnel(
+    days: Annotated[int, typer.Option("--days", min=1, help="Over how many days.")] = 1,
+    sample: Annotated[
+        int, typer.Option("--sample", min=1, help="How many decisions are looked at.")
+    ] = 10_000,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show where each offer fell away, and why, over the decisions of some days.
+
+    A reason that was true of fewer than ten customers is not told by itself.
+    """
+    from replay.evaluation.funnel import funnel
+    from replay.policies.window import Window
+
+    settings = settings_of(data_dir)
+    window = Window(datetime.now(ZoneInfo(settings.timezone)), days, sample)
+    with progress("looked at", None) as advance:
+        found = funnel(existing_journal(settings), window, advance)
+    if as_json:
+        show(asdict(found), as_json)
+        return
+    if not found.looked_at:
+        errors.print(
+            "Nothing was decided in these days: ask for next best offers, or take more --days"
+        )
+    print_funnel(found)
 
 
 def _names(journal: "Journal") -> Iterator[str]:

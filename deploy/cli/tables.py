@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from deploy.terminal import errors
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from domain.tiering.policy import TierPolicy
     from replay.evaluation.arms import ArmSeen
     from replay.evaluation.foretold import Foreseen
+    from replay.evaluation.funnel import Funnel
     from replay.evaluation.off_policy import Estimate
     from replay.history.because import Because
     from replay.history.explain import Explanation
@@ -413,6 +415,31 @@ def print_models(found: "dict[str, dict[str, Any] | None]") -> None:
             str(said["drifts"]),
             f"{said['last']:%Y-%m-%d %H:%M}",
         )
+    _console().print(table)
+
+
+def print_funnel(found: "Funnel") -> None:
+    """Offer by offer, how many decisions it came through, and where it fell away."""
+    table = Table(
+        "offer",
+        "passed",
+        "shown",
+        "first",
+        "fell away",
+        "why",
+        title=f"{found.looked_at:,} of {found.decisions:,} decisions",
+    )
+    for offer in found.offers:
+        came = (offer.offer, f"{offer.passed:,}", f"{offer.shown:,}", f"{offer.first:,}")
+        for fallen in offer.fallen:
+            why = "\n".join(
+                f"{each.decisions:,} {each.reason or 'reasons of few customers'}"
+                for each in fallen.because
+            )
+            table.add_row(*came, f"{fallen.stage} {fallen.decisions:,}", escape(why))
+            came = ("",) * 4
+        if not offer.fallen:
+            table.add_row(*came, "", "")
     _console().print(table)
 
 

@@ -16,6 +16,8 @@ FIELDS = {
     "promote": ("of", "version"),
     "roll-back": ("of", "scheme", "reason"),
     "verify": (),
+    "funnel": ("days",),
+    "value": (),
     "re-drive": ("entry", "reason"),
     "discard": ("entry", "reason"),
 }

@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -25,7 +25,10 @@ from deploy.terminal import UserError
 from domain.rollout.lifecycle import KINDS, Policy
 from domain.tiering.policy import TierPolicy
 from projections.redis import RedisError
+from replay.evaluation.arms import arms_seen, outcomes
+from replay.evaluation.funnel import funnel
 from replay.policies.compare_policies import PolicyCompared
+from replay.policies.window import Window
 from replay.rebuild import verify
 from replay.rebuild.workers import NICE, die_with_parent
 from replay.rollout import commands, comparing, rebuilding
@@ -162,6 +165,17 @@ async def _verify(deps: RolloutDependencies, asked: Asked, _by: str) -> Any:
     return {name: each for name, each in asdict(found).items() if name != "ranges"}
 
 
+async def _funnel(deps: RolloutDependencies, asked: Asked, _by: str) -> Any:
+    window = Window(datetime.now(deps.zone), asked["days"], asked["sample"])
+    with deps.progress("looked at", None) as advance:
+        return asdict(await asyncio.to_thread(funnel, deps.journal, window, advance))
+
+
+async def _value(deps: RolloutDependencies, _asked: Asked, _by: str) -> Any:
+    found = await asyncio.to_thread(list, outcomes(deps.journal))
+    return {"answered": len(found), "arms": [asdict(arm) for arm in arms_seen(found)]}
+
+
 ACTS: dict[str, Act] = {
     "propose": _propose,
     "compare": _compare,
@@ -169,6 +183,8 @@ ACTS: dict[str, Act] = {
     "promote": _promote,
     "roll-back": _roll_back,
     "verify": _verify,
+    "funnel": _funnel,
+    "value": _value,
 }
 
 

@@ -229,3 +229,40 @@ def put_aside(running: Running, raw: bytes) -> None:
     producer = Broker(running.settings.broker).producer()
     producer.send(INTERACTIONS, value=raw, partition=0).get(timeout=10)
     producer.close()
+
+
+def test_what_became_of_offers_is_counted_and_names_nobody(running: Running) -> None:
+    """Where they fell away in the last days, and what choosing them brought."""
+    with running.calls() as client:
+        numbers = [f"{100_000 + number}" for number in range(20)]
+        known = [
+            number
+            for number in numbers
+            if client.get(
+                f"/v1/customers/{number}/next-best-offer", params={"channel": "app"}
+            ).status_code
+            == 200
+        ]
+    running.settle()
+    with running.calls("tier-owner") as owner, running.calls("operator") as operator:
+        fell = ended(owner, kind="funnel", days="1")["result"]
+        worth = ended(owner, kind="value")["result"]
+        refused = begin(operator, kind="funnel").status_code
+
+    assert fell["decisions"] == fell["looked_at"] >= len(known) > 10
+    assert fell["customers"] == len(known)
+    assert {each["offer"] for each in fell["offers"]} == {
+        offer["offer"] for offer in yaml.safe_load((POLICIES / "offers.yaml").read_text())["offers"]
+    }
+    for each in fell["offers"]:
+        fallen = sum(stage["decisions"] for stage in each["fallen"])
+        assert each["passed"] + fallen == fell["looked_at"]
+    assert not any(number in json.dumps(fell) for number in known)
+    assert {arm["arm"] for arm in worth["arms"]} <= {
+        "usual",
+        "random",
+        "propensity",
+        "no-levers",
+        "eligible",
+    }
+    assert refused == 403

@@ -116,6 +116,27 @@ class Verify(_Asked):
         return ("auditor",)
 
 
+class _OfOffers(_Asked):
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Who decides about the catalogue."""
+        return (OWNERS["catalogue"],)
+
+
+class Funnel(_OfOffers):
+    """Count where each offer fell away, over the decisions of some days."""
+
+    kind: Literal["funnel"]
+    days: int = Field(default=1, ge=1, le=3_660)
+    sample: int = Field(default=10_000, ge=1, le=1_000_000)
+
+
+class Value(_OfOffers):
+    """Compare what the usual choice of offers brought with what the hold-out arms did."""
+
+    kind: Literal["value"]
+
+
 class ReDrive(_Asked):
     """Send an entry of the quarantine (SHARD/NUMBER) to the front door again, as it was."""
 
@@ -136,7 +157,18 @@ class Discard(ReDrive):
 
 
 Asked = Annotated[
-    Check | Try | Propose | Compare | Approve | Promote | RollBack | Verify | ReDrive | Discard,
+    Check
+    | Try
+    | Propose
+    | Compare
+    | Approve
+    | Promote
+    | RollBack
+    | Verify
+    | Funnel
+    | Value
+    | ReDrive
+    | Discard,
     Field(discriminator="kind"),
 ]
 LONGEST_WAIT = 20

@@ -1,0 +1,137 @@
+"""Where does each offer fall away? Counted over what was decided in some days."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import get_args
+
+from domain.event_types import type_key
+from domain.offers.events import DECISIONS, OfferDecided, Stage
+from replay.policies.window import Window, sampled
+from streams.journal import Journal
+
+FEW = 10
+"""Customers of whom a reason must be true to be told by itself: what is rarer tells of somebody."""
+
+
+@dataclass(frozen=True)
+class Because:
+    """For what reason, in how many decisions; None adds up what was true of few customers."""
+
+    reason: str | None
+    decisions: int
+
+
+@dataclass(frozen=True)
+class Fallen:
+    """In how many decisions an offer did not pass a stage, and why, the commonest first."""
+
+    stage: Stage
+    decisions: int
+    because: tuple[Because, ...]
+
+
+@dataclass(frozen=True)
+class OfferSeen:
+    """In how many decisions an offer passed every stage, was among those to show and was the first
+    of them; and where it fell away.
+    """
+
+    offer: str
+    passed: int
+    shown: int
+    first: int
+    fallen: tuple[Fallen, ...]
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """The decisions of some days: `decisions` there are, `looked_at` were counted, of so many
+    `customers`; `nothing` of them show nothing.
+    """
+
+    since: str
+    until: str
+    decisions: int
+    looked_at: int
+    customers: int
+    nothing: int
+    offers: tuple[OfferSeen, ...]
+
+
+def funnel(journal: Journal, window: Window, progress: Callable[[int], None]) -> Funnel:
+    """What was decided in a window, offer by offer."""
+    found, counts = sampled(journal, window, type_key(OfferDecided), DECISIONS), Counts()
+    for event in found.events:
+        assert isinstance(event.data, OfferDecided)
+        counts.add(event.stream, event.data)
+        progress(1)
+    return Funnel(
+        *window.span(),
+        found.total,
+        len(found.events),
+        len(counts.customers),
+        counts.nothing,
+        tuple(counts.offers()),
+    )
+
+
+@dataclass
+class Counts:
+    """What is counted on the way."""
+
+    customers: set[str] = field(default_factory=set)
+    nothing: int = 0
+    reached: Counter[tuple[str, str]] = field(default_factory=Counter)
+    fallen: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    of_whom: dict[tuple[str, str, str], set[str]] = field(default_factory=dict)
+
+    def add(self, stream: str, decided: OfferDecided) -> None:
+        """Count one more decision about a customer, however it is stored."""
+        self.customers.add(stream)
+        self.nothing += not decided.offers
+        rivals = decided.rivals.offer if decided.rivals else ()
+        passed = dict.fromkeys((*(each.offer for each in decided.candidates), *rivals))
+        self.reached.update((offer, "passed") for offer in passed)
+        self.reached.update((offer, "shown") for offer in decided.offers)
+        self.reached.update((offer, "first") for offer in decided.offers[:1])
+        for drop in _drops(decided):
+            self.fallen[drop] += 1
+            self.of_whom.setdefault(drop, set()).add(stream)
+
+    def offers(self) -> Iterator[OfferSeen]:
+        """Every offer, by name."""
+        names = {offer for offer, _ in self.reached} | {offer for offer, *_ in self.fallen}
+        for offer in sorted(names):
+            passed, shown, first = (
+                self.reached[offer, each] for each in ("passed", "shown", "first")
+            )
+            yield OfferSeen(offer, passed, shown, first, tuple(self._fallen(offer)))
+
+    def _fallen(self, offer: str) -> Iterator[Fallen]:
+        for stage in get_args(Stage):
+            found = {
+                reason: count
+                for (name, at, reason), count in self.fallen.items()
+                if (name, at) == (offer, stage)
+            }
+            if found:
+                yield Fallen(stage, sum(found.values()), self._because(offer, stage, found))
+
+    def _because(self, offer: str, stage: str, found: dict[str, int]) -> tuple[Because, ...]:
+        told = {
+            reason: count
+            for reason, count in found.items()
+            if len(self.of_whom[offer, stage, reason]) >= FEW
+        }
+        rest = sum(found.values()) - sum(told.values())
+        common = sorted(told.items(), key=lambda each: (-each[1], each[0]))
+        others = (Because(None, rest),) if rest else ()
+        return (*(Because(*each) for each in common), *others)
+
+
+def _drops(decided: OfferDecided) -> Iterator[tuple[str, str, str]]:
+    """Offer, stage and reason of all that did not pass."""
+    yield from ((each.offer, each.stage, each.reason) for each in decided.dropped)
+    for drops in decided.drops:
+        yield from ((offer, drops.stage, drops.reason) for offer in drops.offers)
