@@ -284,11 +284,8 @@ def test_a_reason_without_words_is_not_half_translated(said: str) -> None:
 
 def test_every_chinese_text_takes_its_values() -> None:
     """A per cent sign of its own would be taken for the place of one."""
-    with (LOCALE / "zh.po").open(encoding="utf-8") as said:
-        texts_of = [each for each in read_po(said) if each.id and each.context != "help"]
-
-    for each in texts_of:
-        assert str(each.string) % dict.fromkeys(places(str(each.id)), "7")
+    for text in texts():
+        assert catalog("zh").gettext(text) % dict.fromkeys(places(text), "7")
 
 
 def places(text: str) -> list[str]:
