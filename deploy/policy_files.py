@@ -190,6 +190,8 @@ def _shaped(written: Written, shape: TypeAdapter[T]) -> T:
         raise BadFile("\n".join([head, *dict.fromkeys(found)])) from error
 
 
+ANOTHER = re.compile(r"; (?=[a-z][\w.\[\]-]*(?: [\w-]+)?: )")
+"""Between two faults of the whole, each with its place; a fault may have a semicolon of its own."""
 WHOLE = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
 LARGEST = 1 << 20
 """Bytes of a file of the bank's."""
@@ -222,7 +224,7 @@ def _in_words(fault: "ErrorDetails") -> str:
 def _faults(place: Sequence[str | int], message: str) -> list[str]:
     """What is wrong at a place; a fault of the whole names its places itself."""
     if not place:
-        return message.removeprefix("Value error, ").split("; ")
+        return ANOTHER.split(message.removeprefix("Value error, "))
     return [f"{_named(place)}: {message.removeprefix('Value error, ')}"]
 
 

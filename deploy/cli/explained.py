@@ -34,8 +34,9 @@ def complained(said: str) -> str:
     from deploy.console.reasons import faults
     from deploy.console.words import Words
 
-    head, *more = [
+    told = [
         f"{each.place}: {each.words}" if each.place else each.words or each.why
         for each in faults(Words("zh", ZoneInfo("UTC")), said)
     ]
+    head, *more = told or [said]
     return "\n".join([head, *(line if line.startswith(" ") else f"  {line}" for line in more)])

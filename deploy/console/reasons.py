@@ -33,14 +33,16 @@ CODES = (
 AT_PLACE = re.compile(r"\s*(?P<place>[a-z0-9_][\w.\[\]-]*): (?P<why>.+)")
 QUOTED = " " * 4
 """How a line begins that was taken from a file."""
-OTHERS = ("what", "pattern", "allowed", "example")
-"""Places in which texts of others stand."""
+EXAMPLE = "example"
+"""The place of examples, which the catalog has as a text of their own,"""
+OTHERS = ("what", "pattern", "allowed", EXAMPLE)
+"""places in which texts of others stand,"""
 OWN = "why"
 """The place in which a reason of its own stands,"""
 FIELDS = ("quantity", "field")
 """the places of a field, which the catalog names,"""
 VALUES = (
-    *("file", "channel", "channels", "purpose", "kind", "outcome", "product", "offer", "stage"),
+    *("instead", "channel", "channels", "purpose", "kind", "outcome", "product", "offer", "stage"),
     *("day", "whom", "has", "some", "roles"),
 )
 """and those of our own codes and of days."""
@@ -63,21 +65,26 @@ class Fault(NamedTuple):
     why: str
     words: str | None
 
+    @property
+    def is_quoted(self) -> bool:
+        """Whether it is a line of what they wrote."""
+        return self.why.startswith(QUOTED)
+
 
 def faults(words: Words, said: str) -> list[Fault]:
     """What is wrong, line by line: of a file of the bank's, or of a step that is not allowed."""
     found: list[Fault] = []
-    for line in map(str.rstrip, said.splitlines()):
-        if line.startswith(QUOTED) and found and found[-1].why.startswith(QUOTED):
+    for line in said.splitlines():
+        if line.startswith(QUOTED) and found and found[-1].is_quoted:
             found[-1] = found[-1]._replace(why=f"{found[-1].why}\n{line}")
-        elif line:
-            found.append(_fault(words, line))
+        elif line.startswith(QUOTED):
+            found.append(Fault(None, line, None))
+        elif line.strip():
+            found.append(_fault(words, line.rstrip()))
     return found
 
 
 def _fault(words: Words, line: str) -> Fault:
-    if line.startswith(QUOTED):
-        return Fault(None, line, None)
     at = AT_PLACE.fullmatch(line)
     if at and (told := reason(words, at["why"])):
         return Fault(at["place"], at["why"], told)
@@ -107,6 +114,8 @@ def _part(words: Words, name: str, said: str, within: int) -> str | None:
         return _one(words, said, within + 1) if within < DEEPEST else None
     if name in FIELDS:
         return words.path(said)
+    if name == EXAMPLE:
+        return catalog(words.language).pgettext(CONTEXT, said)
     if name not in VALUES:
         return said
     found = catalog(words.language).pgettext(CONTEXT, said)

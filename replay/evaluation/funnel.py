@@ -1,4 +1,8 @@
-"""Where does each offer fall away? Counted over what was decided in some days."""
+"""Where does each offer fall away? Counted over what was decided in some days.
+
+It tells of nobody: counts are rounded to tens, and a reason is told where it was true of ten
+customers.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -7,16 +11,18 @@ from typing import get_args
 
 from domain.event_types import type_key
 from domain.offers.events import DECISIONS, OfferDecided, Stage
-from replay.policies.window import Window, sampled
+from replay.policies.window import Window, drawn
 from streams.journal import Journal
 
 FEW = 10
-"""Customers of whom a reason must be true to be told by itself: what is rarer tells of somebody."""
+"""Customers of whom a reason must be true to be told by itself; and to what counts are rounded, so
+that the difference of two reports tells nothing of one decision.
+"""
 
 
 @dataclass(frozen=True)
 class Because:
-    """For what reason, in how many decisions; None adds up what was true of few customers."""
+    """For what reason, in about how many decisions; None adds up what was true of few customers."""
 
     reason: str | None
     decisions: int
@@ -46,7 +52,7 @@ class OfferSeen:
 
 @dataclass(frozen=True)
 class Funnel:
-    """The decisions of some days: `decisions` there are, `looked_at` were counted, of so many
+    """The decisions of some days: about so many there are, and were `looked_at`, of so many
     `customers`; `nothing` of them show nothing.
     """
 
@@ -61,19 +67,30 @@ class Funnel:
 
 def funnel(journal: Journal, window: Window, progress: Callable[[int], None]) -> Funnel:
     """What was decided in a window, offer by offer."""
-    found, counts = sampled(journal, window, type_key(OfferDecided), DECISIONS), Counts()
-    for event in found.events:
+    (total, found), counts = drawn(journal, window, type_key(OfferDecided), DECISIONS), Counts()
+    for event in found:
         assert isinstance(event.data, OfferDecided)
         counts.add(event.stream, event.data)
         progress(1)
+    since, until = window.span()
     return Funnel(
-        *window.span(),
-        found.total,
-        len(found.events),
-        len(counts.customers),
-        counts.nothing,
+        since,
+        until,
+        rounded(total),
+        rounded(counts.looked_at),
+        rounded(len(counts.customers)),
+        rounded(counts.nothing),
         tuple(counts.offers()),
     )
+
+
+def rounded(count: int) -> int:
+    """To the nearest ten.
+
+    >>> rounded(4), rounded(57), rounded(65)
+    (0, 60, 70)
+    """
+    return (count + FEW // 2) // FEW * FEW
 
 
 @dataclass
@@ -81,6 +98,7 @@ class Counts:
     """What is counted on the way."""
 
     customers: set[str] = field(default_factory=set)
+    looked_at: int = 0
     nothing: int = 0
     reached: Counter[tuple[str, str]] = field(default_factory=Counter)
     fallen: Counter[tuple[str, str, str]] = field(default_factory=Counter)
@@ -89,6 +107,7 @@ class Counts:
     def add(self, stream: str, decided: OfferDecided) -> None:
         """Count one more decision about a customer, however it is stored."""
         self.customers.add(stream)
+        self.looked_at += 1
         self.nothing += not decided.offers
         rivals = decided.rivals.offer if decided.rivals else ()
         passed = dict.fromkeys((*(each.offer for each in decided.candidates), *rivals))
@@ -104,7 +123,7 @@ class Counts:
         names = {offer for offer, _ in self.reached} | {offer for offer, *_ in self.fallen}
         for offer in sorted(names):
             passed, shown, first = (
-                self.reached[offer, each] for each in ("passed", "shown", "first")
+                rounded(self.reached[offer, each]) for each in ("passed", "shown", "first")
             )
             yield OfferSeen(offer, passed, shown, first, tuple(self._fallen(offer)))
 
@@ -115,8 +134,8 @@ class Counts:
                 for (name, at, reason), count in self.fallen.items()
                 if (name, at) == (offer, stage)
             }
-            if found:
-                yield Fallen(stage, sum(found.values()), self._because(offer, stage, found))
+            if count := rounded(sum(found.values())):
+                yield Fallen(stage, count, self._because(offer, stage, found))
 
     def _because(self, offer: str, stage: str, found: dict[str, int]) -> tuple[Because, ...]:
         told = {
@@ -124,10 +143,10 @@ class Counts:
             for reason, count in found.items()
             if len(self.of_whom[offer, stage, reason]) >= FEW
         }
-        rest = sum(found.values()) - sum(told.values())
+        rest = rounded(sum(found.values()) - sum(told.values()))
         common = sorted(told.items(), key=lambda each: (-each[1], each[0]))
         others = (Because(None, rest),) if rest else ()
-        return (*(Because(*each) for each in common), *others)
+        return (*(Because(reason, rounded(count)) for reason, count in common), *others)
 
 
 def _drops(decided: OfferDecided) -> Iterator[tuple[str, str, str]]:

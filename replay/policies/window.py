@@ -64,10 +64,13 @@ class Sampled(NamedTuple):
     events: list[Recorded]
 
 
-def sampled(journal: Journal, window: Window, event_type: str, source: str) -> Sampled:
-    """Events of a stored type and a source in a window.
+def drawn(
+    journal: Journal, window: Window, event_type: str, source: str
+) -> tuple[int, Iterator[Recorded]]:
+    """How many events of a stored type and a source a window has, and those that are looked at, in
+    no order.
 
-    Which of them are looked at follows from their places alone.
+    Which of them follows from their places alone.
     """
     places = [
         (shard.number, position)
@@ -75,8 +78,14 @@ def sampled(journal: Journal, window: Window, event_type: str, source: str) -> S
         for position in _positions(shard, window, event_type, source)
     ]
     chosen = nsmallest(window.sample, places, key=_lot)
-    found = [event for each in chosen if (event := _at(journal[each[0]], each[1])) is not None]
-    return Sampled(len(places), sorted(found, key=attrgetter("recorded_at", "stream", "version")))
+    found = (_at(journal[shard], position) for shard, position in chosen)
+    return len(places), (event for event in found if event is not None)
+
+
+def sampled(journal: Journal, window: Window, event_type: str, source: str) -> Sampled:
+    """What is drawn, in the order of its recording."""
+    total, found = drawn(journal, window, event_type, source)
+    return Sampled(total, sorted(found, key=attrgetter("recorded_at", "stream", "version")))
 
 
 def spread(journal: Journal, window: Window) -> Iterator[Recorded]:

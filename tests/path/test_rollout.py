@@ -247,7 +247,7 @@ class Reader(threading.Thread):
     """
 
     def __init__(self, running: Running, names: dict[str, set[str]]) -> None:
-        super().__init__()
+        super().__init__(daemon=True)
         self._running = running
         self._names = names
         self.stop = threading.Event()
@@ -255,7 +255,13 @@ class Reader(threading.Thread):
         self.seen: Counter[str] = Counter()
 
     def run(self) -> None:
-        """Ask until told to stop."""
+        """Ask until told to stop, or until asking is no more possible."""
+        try:
+            self._ask()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test tells of it
+            self.faults.append(repr(error))
+
+    def _ask(self) -> None:
         with self._running.calls() as client:
             there = [
                 number
@@ -315,10 +321,12 @@ def test_fifty_promotions_under_load_show_no_reader_two_versions_at_once(
     for reader in readers:
         reader.start()
     with meanwhile(running, bank[len(bank) // 2 :]):
-        run(running.settings, switch)
-        for reader in readers:
-            reader.stop.set()
-            reader.join()
+        try:
+            run(running.settings, switch)
+        finally:
+            for reader in readers:
+                reader.stop.set()
+                reader.join()
 
     assert [reader.faults for reader in readers] == [[], []]
     assert [set(reader.seen) for reader in readers] == [set(names), set(names)]

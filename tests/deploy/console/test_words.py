@@ -188,6 +188,8 @@ def faults_said() -> Iterator[str]:
             match node:
                 case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in FAULTS:
                     yield from (text for each in node.args for text in sentences(each))
+                case ast.keyword(arg="custom_error_message", value=said):
+                    yield from sentences(said)
                 case (
                     ast.Yield(value=ast.expr() as said)
                     | ast.Return(value=(ast.JoinedStr() | ast.Constant()) as said)
@@ -232,6 +234,16 @@ def test_what_is_wrong_with_a_rule_is_told_by_places_and_with_its_lines() -> Non
     assert [each.words for each in faults(Words("en", SHANGHAI), said_of("- x"))] == [
         each.why for each in faults(Words("en", SHANGHAI), said_of("- x"))
     ]
+
+
+def test_every_fault_of_a_rule_that_refers_to_nothing_is_told_whole() -> None:
+    """What there is stands behind a semicolon, and belongs to the same fault."""
+    rule = (ROOT / "deploy" / "policies" / "tiers" / "bohai-retail.yaml").read_text("utf-8")
+    wrong = rule.replace("quantity: assets", "quantity: asets") + "by_hand: {alone: zinc}\n"
+    found = faults(Words("zh", SHANGHAI), said_of(wrong))
+
+    assert len(found) > 2
+    assert [each.why for each in found if each.words is None] == []
 
 
 def chinese_of(said: str) -> str | None:

@@ -40,20 +40,30 @@ def test_each_offer_is_counted_by_where_it_came_to() -> None:
             0,
             0,
             0,
-            (
-                Fallen("eligibility", 1, (Because(None, 1),)),
-                Fallen("contact", FEW, (Because(ASKED.reason, FEW),)),
-            ),
+            (Fallen("contact", FEW, (Because(ASKED.reason, FEW),)),),
         ),
     ]
-    assert (counts.nothing, len(counts.customers)) == (1, FEW)
+    assert (counts.nothing, counts.looked_at, len(counts.customers)) == (1, FEW + 1, FEW)
 
 
 def test_what_is_true_of_few_customers_is_not_told_however_often_it_was_decided() -> None:
-    """One who asks again and again is still one."""
+    """Nine who ask again and again are still nine."""
     counts = Counts()
-    for _ in range(10 * FEW):
-        counts.add("customer:1", decided(YOUNG))
+    for number in range(10 * (FEW - 1)):
+        counts.add(f"customer:{number % (FEW - 1)}", decided(YOUNG))
 
     [loan] = [each for each in counts.offers() if each.offer == "loan"]
-    assert loan.fallen == (Fallen("eligibility", 10 * FEW, (Because(None, 10 * FEW),)),)
+    assert loan.fallen == (Fallen("eligibility", 90, (Because(None, 90),)),)
+
+
+def test_a_few_decisions_tell_nothing() -> None:
+    """Nor does one more than at the last look."""
+    counts, more = Counts(), Counts()
+    counts.add("customer:1", decided(YOUNG))
+    for number in range(3 * FEW):
+        more.add(f"customer:{number}", decided(ASKED))
+    before = list(more.offers())
+    more.add("customer:1", decided(ASKED))
+
+    assert {(each.passed, each.shown, each.first) for each in counts.offers()} == {(0, 0, 0)}
+    assert list(more.offers()) == before
