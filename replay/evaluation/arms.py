@@ -4,9 +4,10 @@ Hold-out arms beside the usual, and what another catalogue would have earned, fr
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from statistics import fmean
+from typing import Any
 
 import structlog
 
@@ -26,6 +27,7 @@ from domain.offers.events import (
 from domain.offers.ranking import CHANCE, priority, ranked, standing_of
 from projections.offers.exploration import probability
 from projections.views.decision import with_probability
+from replay.evaluation.funnel import FEW
 from replay.evaluation.off_policy import Estimate, estimates, lift, mean
 from replay.history.redecide import catalogues
 from streams.journal import Journal
@@ -147,6 +149,16 @@ def arms_seen(found: Iterable[Outcome]) -> list[ArmSeen]:
         )
         for arm in sorted(by_arm)
     ]
+
+
+def without_few(arm: ArmSeen) -> dict[str, Any]:
+    """What an arm brought, for a report; None where so few customers stand behind it that it would
+    tell of them.
+    """
+    said = asdict(arm)
+    if arm.accepted.effective >= FEW:
+        return said
+    return said | dict.fromkeys(name for name, each in said.items() if isinstance(each, dict))
 
 
 def what_it_would_earn(found: Iterable[Outcome], other: Catalogue) -> list[Estimate]:

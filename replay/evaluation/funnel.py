@@ -5,7 +5,7 @@ customers.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import get_args
 
@@ -101,8 +101,8 @@ class Counts:
     looked_at: int = 0
     nothing: int = 0
     reached: Counter[tuple[str, str]] = field(default_factory=Counter)
-    fallen: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    of_whom: dict[tuple[str, str, str], set[str]] = field(default_factory=dict)
+    fallen: dict[tuple[str, str], dict[str, Counter[str]]] = field(default_factory=dict)
+    """By offer and stage, by reason, how often of whom."""
 
     def add(self, stream: str, decided: OfferDecided) -> None:
         """Count one more decision about a customer, however it is stored."""
@@ -114,9 +114,9 @@ class Counts:
         self.reached.update((offer, "passed") for offer in passed)
         self.reached.update((offer, "shown") for offer in decided.offers)
         self.reached.update((offer, "first") for offer in decided.offers[:1])
-        for drop in _drops(decided):
-            self.fallen[drop] += 1
-            self.of_whom.setdefault(drop, set()).add(stream)
+        for offer, stage, reason in _drops(decided):
+            of_whom = self.fallen.setdefault((offer, stage), {}).setdefault(reason, Counter())
+            of_whom[stream] += 1
 
     def offers(self) -> Iterator[OfferSeen]:
         """Every offer, by name."""
@@ -129,24 +129,19 @@ class Counts:
 
     def _fallen(self, offer: str) -> Iterator[Fallen]:
         for stage in get_args(Stage):
-            found = {
-                reason: count
-                for (name, at, reason), count in self.fallen.items()
-                if (name, at) == (offer, stage)
-            }
-            if count := rounded(sum(found.values())):
-                yield Fallen(stage, count, self._because(offer, stage, found))
+            found = self.fallen.get((offer, stage), {})
+            count = sum(of_whom.total() for of_whom in found.values())
+            if rounded(count):
+                yield Fallen(stage, rounded(count), _because(found, count))
 
-    def _because(self, offer: str, stage: str, found: dict[str, int]) -> tuple[Because, ...]:
-        told = {
-            reason: count
-            for reason, count in found.items()
-            if len(self.of_whom[offer, stage, reason]) >= FEW
-        }
-        rest = rounded(sum(found.values()) - sum(told.values()))
-        common = sorted(told.items(), key=lambda each: (-each[1], each[0]))
-        others = (Because(None, rest),) if rest else ()
-        return (*(Because(reason, rounded(count)) for reason, count in common), *others)
+
+def _because(found: Mapping[str, Counter[str]], count: int) -> tuple[Because, ...]:
+    """The reasons that were true of many, the commonest first; and the rest."""
+    told = {reason: of_whom.total() for reason, of_whom in found.items() if len(of_whom) >= FEW}
+    common = sorted(told.items(), key=lambda each: (-each[1], each[0]))
+    rest = rounded(count - sum(told.values()))
+    others = (Because(None, rest),) if rest else ()
+    return (*(Because(reason, rounded(times)) for reason, times in common), *others)
 
 
 def _drops(decided: OfferDecided) -> Iterator[tuple[str, str, str]]:

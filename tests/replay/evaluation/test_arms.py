@@ -17,7 +17,7 @@ from deploy.bench.open_bandit import evaluated, logged
 from domain.offers.catalogue import Catalogue
 from domain.offers.events import Candidate, OfferDecided
 from domain.tiering.policy import TierPolicy
-from replay.evaluation.arms import Outcome, arms_seen, what_it_would_earn
+from replay.evaluation.arms import Outcome, arms_seen, what_it_would_earn, without_few
 from replay.evaluation.metrics import alift, auc, by_response, calibration_error, log_loss, top_half
 from replay.evaluation.off_policy import estimates, lift
 from tests.sizes import sized
@@ -201,6 +201,18 @@ def test_arms_are_shown_beside_the_usual_choice() -> None:
     assert (found[0].accepted.value, found[1].accepted.value) == (0.125, 0.25)
     assert found[0].lift_accepted.value == pytest.approx(1.0)
     assert found[1].earned.value == 25.0
+
+
+@pytest.mark.parametrize(("customers", "is_told"), [(9, False), (10, True)])
+def test_an_arm_of_few_customers_is_not_told(customers: int, is_told: bool) -> None:
+    """Nobody reads in it what one of them did; how many decisions there were is no secret."""
+    [arm] = arms_seen([outcome("a", number % 4 == 0) for number in range(customers)])
+    said = without_few(arm)
+
+    assert said["decisions"] == customers
+    assert [said[name] is not None for name in ("accepted", "earned", "lift_earned")] == [
+        is_told
+    ] * 3
 
 
 def test_measures_are_those_of_others() -> None:
