@@ -80,7 +80,7 @@ def _intake_alone(events: dict[int, list[bytes]]) -> tuple[float, list[float], f
         before, begun = _size(tables), time.perf_counter()
         with running_intake(broker_of(settings), journal):
             while journal.counts().arrived < count:
-                threading.Event().wait(0.02)
+                threading.Event().wait(0.2)
             seconds = time.perf_counter() - begun
         journal.close()
         return count / seconds, waits, (_size(tables) - before) / count

@@ -49,11 +49,10 @@ def try_arrivals(
     """How many of the arrivals of a window are set aside under each, by type of event and field."""
     counts: Counter[tuple[str, bool]] = Counter()
     screens = [Screen((), policy, zone) for policy in policies]
-    days = sorted(each.date for each in _days(journal))
+    closed = partial(_before, sorted(each.date for each in _days(journal)))
     looked_at = 0
     for sent, at in _arrived(journal, window):
         looked_at += 1
-        closed = partial(_before, days, sent.business_date)
         for is_new, screen in zip((False, True), screens, strict=True):
             if (doubt := screen.doubt(sent, at, closed)) is not None:
                 counts[f"set aside: {type_name(type(sent.data))}, {doubt.field}", is_new] += 1

@@ -301,8 +301,14 @@ class Intake(ConsumerRebalanceListener):
         doubt = doubt_of_answer(event, own, self._journal)
         return None if doubt is UNKNOWN else doubt
 
-    def _last_closed(self) -> date | None:
-        """The last day that ended: recorded, or on its way to the shards."""
+    def _last_closed(self, day: date) -> date | None:
+        """The last day that ended: recorded, or on its way to the shards.
+
+        The journal is not asked about a day by which one is known to end: each shard gets a copy
+        of each.
+        """
+        if self._closing is not None and day <= self._closing:
+            return self._closing
         recorded = last_closed(self._journal)
         return max(filter(None, (recorded, self._closing)), default=None)
 

@@ -75,11 +75,11 @@ class Screen:
         return field is not None and self._named.search(getattr(said, field)) is not None
 
     def doubt(
-        self, event: Proposed, now: datetime, closed: Callable[[], date | None]
+        self, event: Proposed, now: datetime, closed: Callable[[date], date | None]
     ) -> Rejected | None:
         """Why an event that arrives `now` is not believed; None if it is.
 
-        `closed` gives the last day that ended; it is asked where a day ends.
+        `closed` gives the last day that ended; it is asked where a day ends, of that day.
         """
         if self._arrivals is None:
             return None
@@ -88,7 +88,7 @@ class Screen:
             self._bounds = {} if self._today != today else self._bounds
             bounds = self._bounds[kind] = self._arrivals.bounds(kind, today)
             self._today = today
-        last = closed() if kind is DayClosed else None
+        last = closed(event.data.date) if isinstance(event.data, DayClosed) else None
         doubt = self._arrivals.doubt(event, bounds, last)
         return Rejected(*doubt) if doubt else None
 

@@ -6,14 +6,15 @@ The library's recorder, our tables in its transaction, no change of what is writ
 import re
 from collections.abc import Sequence
 from functools import partial
+from itertools import count
 from typing import Any
 
 import psycopg
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresDatastore, PostgresProcessRecorder
-from psycopg import Cursor
+from psycopg import Connection, RawCursor
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.rows import DictRow
+from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Composed
 
 from streams.journal.tables import (
@@ -88,8 +89,8 @@ class PostgresShardRecorder(PostgresProcessRecorder):
         """
         with self.datastore.get_connection() as conn, conn.transaction(), conn.cursor() as curs:
             execute, execute_many = (
-                self._executor(curs),
-                partial(_execute_many, self._executor(curs)),
+                self._executor(conn),
+                partial(_execute_many, self._executor(conn)),
             )
             write_beside(execute, execute_many, kwargs["beside"])
             self._insert_events(curs, stored_events, **kwargs)
@@ -105,21 +106,33 @@ class PostgresShardRecorder(PostgresProcessRecorder):
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """The rows of one statement, in a transaction of its own."""
-        with self.datastore.get_connection() as conn, conn.cursor() as curs:
-            return self._executor(curs)(sql, parameters)
+        with self.datastore.get_connection() as conn:
+            return self._executor(conn)(sql, parameters)
 
     change = query
 
-    def _executor(self, curs: Cursor[DictRow]) -> Execute:
+    def _executor(self, connection: Connection[Any]) -> Execute:
+        """Trap: a usual cursor reads the text of each long statement again, for as long as the
+        statement itself takes; a raw one sends it as it is.
+        """
+
         def execute(sql: str, parameters: Sequence[Any]) -> list[Row]:
-            curs.execute(sql.replace("{p}", self.prefix), parameters)
-            return [tuple(row.values()) for row in curs.fetchall()] if has_rows(sql) else []
+            with RawCursor(connection, row_factory=tuple_row) as curs:
+                curs.execute(_numbered(sql.replace("{p}", self.prefix)), parameters)
+                return curs.fetchall() if has_rows(sql) else []
 
         return execute
 
 
 def _columns(event: StoredEvent) -> tuple[str, int, str, bytes]:
     return str(event.originator_id), event.originator_version, event.topic, event.state
+
+
+def _numbered(sql: str) -> bytes:
+    """Its parameters as the server names them: `($1, $2)` for `(%s, %s)`."""
+    first, *others = sql.split("%s")
+    numbers = count(1)
+    return "".join([first, *(f"${next(numbers)}{text}" for text in others)]).encode()
 
 
 def _execute_many(execute: Execute, sql: str, rows: Sequence[Row]) -> None:

@@ -270,7 +270,7 @@ def _believed(
     """
     days: list[date] = []
 
-    def closed() -> date | None:
+    def closed(_: date) -> date | None:
         return max(filter(None, (last_closed(deps.journal), *days)), default=None)
 
     def believed(read: Proposed | Rejected) -> Proposed | Rejected:

@@ -33,7 +33,7 @@ def rate(numerator: int, denominator: int) -> ExchangeRateFixed:
 
 def doubt(event: Proposed, closed: date | None = None) -> Rejected | None:
     """Why the shipped policy does not believe an event."""
-    return Screen(["password"], read_arrivals(FILE)).doubt(event, NOW, lambda: closed)
+    return Screen(["password"], read_arrivals(FILE)).doubt(event, NOW, lambda _: closed)
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,8 @@ def test_bounds_go_with_the_day() -> None:
     screen = Screen(["password"], read_arrivals(FILE))
     late = proposed(PAID, stream="customer:1", day=TODAY + timedelta(2))
 
-    assert screen.doubt(late, NOW, lambda: None) is not None
-    assert screen.doubt(late, NOW + timedelta(1), lambda: None) is None
+    assert screen.doubt(late, NOW, lambda _: None) is not None
+    assert screen.doubt(late, NOW + timedelta(1), lambda _: None) is None
 
 
 def test_bounds_of_an_event_that_there_is_not_stop_the_start(tmp_path: Path) -> None:
