@@ -10,9 +10,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -24,6 +25,9 @@ from rich.progress import (
 )
 
 from deploy.settings import Settings
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 errors = Console(stderr=True)
 
@@ -40,8 +44,20 @@ Json = Annotated[
 
 
 def settings_of(data_dir: Path | None = None) -> Settings:
-    """The settings from the environment, with what was said on the command line."""
-    return Settings(data_dir=data_dir) if data_dir else Settings()
+    """The settings from the environment, with what was said on the command line.
+
+    Raises `UserError` that names each variable which cannot be used.
+    """
+    try:
+        return Settings(data_dir=data_dir) if data_dir else Settings()
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        raise UserError("; ".join(map(_of_setting, faults))) from error
+
+
+def _of_setting(fault: "ErrorDetails") -> str:
+    name = "".join(f"TIERFOLD_{place}: ".upper() for place in fault["loc"])
+    return name + fault["msg"].removeprefix("Value error, ")
 
 
 class UserError(Exception):

@@ -146,7 +146,7 @@ def notary_of(settings: Settings) -> "Notary":
         else None
     )
     every = timedelta(seconds=settings.checkpoint_seconds)
-    _must_have_evidence(settings)
+    must_have_evidence(settings)
     signer = signer_of(settings, NOTARY)
     return Notary(
         Journal(settings.journal_url, settings.shards),
@@ -211,7 +211,7 @@ def deliveries_of(settings: Settings, journal: Journal, policies: InForce) -> "l
         raise UserError(str(error)) from error
 
 
-def _must_have_evidence(settings: Settings) -> None:
+def must_have_evidence(settings: Settings) -> None:
     """Raises `UserError` where of the notary's key and its evidence one is there without the
     other.
     """

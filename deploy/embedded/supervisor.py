@@ -24,7 +24,14 @@ from deploy.embedded.tokens import write_tokens
 from deploy.processes import LOG_BROKEN
 from deploy.settings import Settings
 from deploy.terminal import UserError
-from deploy.wiring import broker_of, sink_of, store_of, subscribers_of, whole_journal
+from deploy.wiring import (
+    broker_of,
+    must_have_evidence,
+    sink_of,
+    store_of,
+    subscribers_of,
+    whole_journal,
+)
 from projections.redis import RedisError
 from projections.store import GroupShard
 from streams.broker.kafka import INTERACTIONS, KafkaError, TopicPartition
@@ -100,6 +107,7 @@ class Stack:
                 sink_of(settings, each).close()
             self._alone = (*self._alone, OUTBOX)
         self._journal = whole_journal(settings)
+        must_have_evidence(settings)
 
     def start(self) -> None:
         """Start everything, and give back when the topics are there. Raises `CannotStart`."""

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from domain.access.four_eyes import same_person
+from domain.bank.arrival_policy import ArrivalPolicy
 from domain.rollout.events import (
     NOTHING,
     ORIGINAL,
@@ -58,9 +59,22 @@ async def lineups(deps: RolloutDependencies) -> dict[str, Any]:
 async def propose(deps: RolloutDependencies, policy: Policy, by: str) -> dict[str, Any]:
     """Bring a policy by which nothing is folded."""
     group = group_of(policy)
-    name = fresh_name(deps.present().versions.lineup(group), policy)
+    lineup = deps.present().versions.lineup(group)
+    if isinstance(policy, ArrivalPolicy):
+        _must_keep_base(policy, lineup)
+    name = fresh_name(lineup, policy)
     await deps.steps.take(VersionProposed(group=group, version=name, policy=policy.said, by=by))
     return {"group": group, "version": name}
+
+
+def _must_keep_base(policy: ArrivalPolicy, lineup: Lineup) -> None:
+    """Raises `NotAllowed` for another currency of the bank's own: months are kept in the first."""
+    live = lineup.known[lineup.live].policy if lineup.live else None
+    if live is not None and policy.base != live["base"]:
+        raise NotAllowed(
+            f"the bank's own currency stays {live['base']}: its months are kept in it, and rates "
+            f"into {policy.base} would not be heard"
+        )
 
 
 async def approve(

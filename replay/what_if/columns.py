@@ -275,7 +275,7 @@ class _Maker:
             if values and not bounds.min <= min(values) <= max(values) <= bounds.max:
                 raise TooLarge(
                     f"somebody's {name.replace('_', ' ')} do not fit into "
-                    f"{8 * int(TYPES[name][1])} bits: {min(values)} to {max(values)}"
+                    f"{8 * int(TYPES[name][1])} bits"
                 )
         found = {name: np.array(values, dtype=TYPES[name]) for name, values in self._lists.items()}
         for column in found.values():

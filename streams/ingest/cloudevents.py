@@ -8,7 +8,7 @@ Nothing that arrives may raise: what cannot be read becomes `Rejected`, with the
 import json
 import re
 from base64 import b64decode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -19,9 +19,9 @@ from pydantic import ValidationError
 
 from domain.bank.events import DayClosed
 from domain.envelope import Proposed
-from domain.event import is_own_word
 from domain.event_types import EVENT_BY_TYPE, PREFIX, TYPE_BY_EVENT
 from domain.upcasters import UPCASTERS, upcast
+from streams.ingest.signature import OURS
 from streams.journal import Rejected
 
 STRUCTURED = "application/cloudevents+json"
@@ -150,7 +150,7 @@ def read_event(raw: bytes) -> Proposed | Rejected:
     try:
         event = _event.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return _rejected(error)
+        return _rejected(error, _parts(raw), strict=True)
     there = REQUIRED + (len(event.data) > 0) + (event.cause is not None)
     return _once(raw, there, _interpret(event), has_data=event.data_base64 is None)
 
@@ -203,7 +203,7 @@ def _read_binary(named: Mapping[str, str], value: bytes) -> Proposed | Rejected:
     try:
         event = msgspec.convert({**attributes, "data": Raw(value)}, CloudEvent, strict=False)
     except (msgspec.ValidationError, UnicodeDecodeError) as error:
-        return _rejected(error)
+        return _rejected(error, {**attributes, "data": value}, strict=False)
     return _once(value, 0, _interpret(event), has_data=True)
 
 
@@ -216,8 +216,8 @@ def _once(
     As many colons behind quotes as there are attributes (`there`) and fields say that each is there
     once, if no space lies between. Where that is not so, the JSON is read once more.
     """
-    if isinstance(read, Rejected) or is_own_word(type(read.data)):
-        return read
+    if isinstance(read, Rejected) or read.source.startswith(OURS):
+        return read  # what is ours is signed, and written by our own hand
     fields = len(read.data.model_fields_set) if has_data else 0
     if raw.count(b'":') == there + fields and not (
         b'" ' in raw or b'"\n' in raw or b'"\t' in raw or b'"\r' in raw
@@ -250,30 +250,39 @@ class _RepeatedError(Exception):
 
 
 def _interpret(event: CloudEvent) -> Proposed | Rejected:
-    wrong = _of_attributes(event)
-    if wrong is not None:
-        return wrong
+    wrong = [*_of_attributes(event)]
+    if event.type not in READABLE:
+        return _together(wrong)
     data = _data_of(event)
-    return data if isinstance(data, Rejected) else _with_data(event, READABLE[event.type], data)
+    read = data if isinstance(data, Rejected) else _with_data(event, READABLE[event.type], data)
+    return _together([*wrong, *([read] if isinstance(read, Rejected) else [])]) if wrong else read
 
 
-def _of_attributes(event: CloudEvent) -> Rejected | None:
+def _of_attributes(event: CloudEvent) -> Iterator[Rejected]:
     """What is wrong with an event beside its data."""
     if event.type not in READABLE:
-        return Rejected("this type is not in the catalogue", "type")
+        yield Rejected("this type is not in the catalogue", "type")
     if not SUBJECT.fullmatch(event.subject):
-        return Rejected("a subject is `bank` or `kind:name`, as in customer:1001", "subject")
+        yield Rejected("a subject is `bank` or `kind:name`, as in customer:1001", "subject")
     for name, said in (("id", event.id), ("source", event.source)):
         if not said.isprintable() and CONTROL.search(said):
-            return Rejected("it has a control character", name)
-    for name, year in (("time", event.time.year), ("businessdate", event.businessdate.year)):
-        if year not in YEARS:
-            return Rejected(f"the year must be within {YEARS.start} and {YEARS.stop - 1}", name)
-    if abs(event.time.date() - event.businessdate) > APART:
-        return Rejected(
+            yield Rejected("it has a control character", name)
+    years = {"time": event.time.year, "businessdate": event.businessdate.year}
+    if beyond := [name for name, year in years.items() if year not in YEARS]:
+        said = f"the year must be within {YEARS.start} and {YEARS.stop - 1}"
+        yield from (Rejected(said, name) for name in beyond)
+    elif abs(event.time.date() - event.businessdate) > APART:
+        yield Rejected(
             f"the business date is more than {APART.days} days from the time", "businessdate"
         )
-    return None
+
+
+def _together(faults: Sequence[Rejected]) -> Rejected:
+    """Every fault of an event; the field of the first, and the others named behind it."""
+    first, *others = faults[:FAULTS]
+    return Rejected(
+        "; ".join([first.reason, *(f"{each.field}: {each.reason}" for each in others)]), first.field
+    )
 
 
 def _data_of(event: CloudEvent) -> bytes | Rejected:
@@ -318,13 +327,13 @@ def _with_data(event: CloudEvent, event_type: str, data: bytes) -> Proposed | Re
 
 
 def _rejected_for(error: ValidationError) -> Rejected:
-    """Every fault of what an event says; the field of the first, and the others named behind it."""
-    faults = [
-        (".".join(["data", *map(str, each["loc"])]).replace("\0", "?"), each["msg"])
-        for each in error.errors(include_url=False, include_context=False, include_input=False)
-    ]
-    (field, said), *others = faults[:FAULTS]
-    return Rejected("; ".join([said, *(f"{name}: {why}" for name, why in others)]), field)
+    """Every fault of what an event says."""
+    return _together(
+        [
+            Rejected(each["msg"], ".".join(["data", *map(str, each["loc"])]).replace("\0", "?"))
+            for each in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+    )
 
 
 def _keyed(key: bytes | None, item: Item) -> Item:
@@ -333,9 +342,43 @@ def _keyed(key: bytes | None, item: Item) -> Item:
     return Item(item.raw, Rejected("the message's key is not the event's subject", "subject"))
 
 
-def _rejected(error: Exception) -> Rejected:
+def _rejected(
+    error: Exception, parts: Mapping[str, Any] | None = None, *, strict: bool = True
+) -> Rejected:
+    """What a parser says; of an event of which the `parts` can be told, what it says of each."""
     said = str(error)
     missing = re.search(r"required field `(\w+)`", said)
     place = re.search(r"`\$\.?([\w.\[\]]*)`$", said)
     field = missing or place
-    return Rejected(said.replace("\0", "?"), field.group(1) or None if field else None)
+    first = Rejected(said.replace("\0", "?"), field.group(1) or None if field else None)
+    others = _of_parts(parts or {}, strict=strict) if first.field else ()
+    return _together([first, *(each for each in others if each.field != first.field)])
+
+
+def _of_parts(parts: Mapping[str, Any], *, strict: bool) -> Iterator[Rejected]:
+    """What is wrong with each attribute by itself, and with the data where the type is known."""
+    for each in msgspec.structs.fields(CloudEvent):
+        if each.name not in parts:
+            if each.required:
+                yield Rejected("it is missing", each.name)
+        elif each.name != "data":
+            try:
+                msgspec.convert(parts[each.name], each.type, strict=strict)
+            except msgspec.ValidationError as error:
+                yield Rejected(str(error).replace("\0", "?"), each.name)
+    kind = EVENT_BY_TYPE.get(READABLE.get(str(parts.get("type")), ""))
+    if kind is not None and "data" in parts:
+        data = parts["data"] if isinstance(parts["data"], bytes) else _encode(parts["data"])
+        try:
+            kind.__pydantic_validator__.validate_json(data)
+        except ValidationError as error:
+            yield _rejected_for(error)
+
+
+def _parts(raw: bytes) -> Mapping[str, Any] | None:
+    """The members of a JSON object; None for what is none."""
+    try:
+        parts = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return parts if isinstance(parts, dict) else None

@@ -135,8 +135,9 @@ class Lookups:
 
     async def reached(self, stream: str) -> int:
         """The position in its shard up to which the facts of a customer are folded."""
-        group = (await self._register.live()).of(CUSTOMERS.name)
-        return await self._store.upto(GroupShard(shard_of(stream, self._shards), group.name))
+        async with asyncio.timeout(PATIENCE):
+            group = (await self._register.live()).of(CUSTOMERS.name)
+            return await self._store.upto(GroupShard(shard_of(stream, self._shards), group.name))
 
     async def managers(self, stream: str) -> frozenset[str]:
         """The relationship managers who look after a customer by any number, as the names of their
@@ -180,14 +181,16 @@ class Lookups:
 
     async def whole(self, stream: str) -> CustomerGroup | None:
         """A household or company group, or None if nobody ever belonged to it."""
-        group = (await self._register.live()).of(CUSTOMER_GROUPS.name)
-        kept = await self._load(group, stream)
+        async with asyncio.timeout(PATIENCE):
+            group = (await self._register.live()).of(CUSTOMER_GROUPS.name)
+            kept = await self._load(group, stream)
         return decoded(group, kept).whole if any(kept) else None
 
     async def households(self, names: Iterable[str]) -> list[Household]:
         """The contacts and deaths of households."""
         group = self._register.last.of(REACTIONS.name)
-        return await asyncio.gather(*(self._household(group, name) for name in names))
+        async with asyncio.timeout(PATIENCE):
+            return await asyncio.gather(*(self._household(group, name) for name in names))
 
     async def models(self, offers: Sequence[str]) -> dict[str, Learnt]:
         """What the model of each offer has learnt, half a second ago or later."""

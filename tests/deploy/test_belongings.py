@@ -114,6 +114,32 @@ def test_another_number_of_shards_is_refused_at_once(bank: Settings) -> None:
     assert b"is up" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        ("evidence", "the evidence that this notary has signed is gone"),
+        ("key", "the key that signed the evidence is gone"),
+        ("zone", "TIERFOLD_TIMEZONE"),
+    ],
+)
+def test_a_stack_is_not_up_without_what_it_needs(bank: Settings, lost: str, said: str) -> None:
+    """Its own command says so at once: no child goes on failing behind it."""
+    environment = environment_of(bank)
+    match lost:
+        case "evidence":
+            shutil.rmtree(bank.evidence_dir)
+        case "key":
+            (bank.keys_dir / NOTARY).unlink()
+        case _:
+            environment["TIERFOLD_TIMEZONE"] = "Mars/Olympus"
+
+    done = run_command(["up"], environment, timeout=60)
+
+    assert done.returncode == 2
+    assert said.encode() in done.stderr
+    assert b"is up" not in done.stderr + done.stdout
+
+
 def test_an_older_vault_is_refused_before_the_shard_is_claimed(
     bank: Settings, tmp_path: Path
 ) -> None:

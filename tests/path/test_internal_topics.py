@@ -1,12 +1,13 @@
 """What others write to a topic of ours moves nothing but a look at the journal."""
 
 from datetime import date
+from typing import Any
 
 from deploy.wiring import journal_of
 from domain.accounts.events import AccountOpened, TransactionPosted
 from domain.customers.events import CustomerOnboarded
 from streams.broker.batch import Batch, encode_batch
-from streams.broker.kafka import RECORDED, Broker
+from streams.broker.kafka import RECORDED, Broker, TopicPartition
 from streams.broker.routing import shard_of
 from streams.ingest.cloudevents import BATCH, write, write_batch
 from streams.journal import Row
@@ -33,6 +34,19 @@ def post(running: Running, *events: bytes) -> None:
     running.settle()
 
 
+def batch_of(running: Running, shard: int) -> Any:
+    """A batch that intake sent to a shard's agents."""
+    consumer = Broker(running.settings.broker).consumer()
+    place = TopicPartition(RECORDED, shard)
+    consumer.assign([place])
+    consumer.seek_to_beginning()
+    found: list[Any] = []
+    while not found:
+        found = [each for each in consumer.poll(1_000).get(place, []) if each.headers]
+    consumer.close()
+    return found[0]
+
+
 def test_forged_batches_are_not_believed(own_stack: Running) -> None:
     """Neither money in an unsealed row, nor a position far ahead, nor another shard's batch, nor
     garbage: what is real goes on being folded, and live is what a rebuild comes to.
@@ -57,6 +71,10 @@ def test_forged_batches_are_not_believed(own_stack: Running) -> None:
         b"\xc1 garbage",
     ):
         producer.send(RECORDED, value=value, partition=number).get(timeout=10)
+    real = batch_of(own_stack, number)
+    producer.send(
+        RECORDED, value=real.value, headers=list(real.headers), partition=1 - number % 2
+    ).get(timeout=10)
     producer.close()
 
     post(own_stack, paid("second", 500))

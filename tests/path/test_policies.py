@@ -174,6 +174,18 @@ def test_an_arrival_policy_is_live_for_what_arrives_next(running: Running) -> No
     assert before == 0 < after <= counted["arrivals looked at"][0]
 
 
+def test_the_banks_own_currency_stays(running: Running) -> None:
+    """Its months are kept in it: another would leave rates unheard."""
+    file = written(
+        running, "arrivals.yaml", ("base: CNY", "base: USD"), ("version: 1", "version: 3")
+    )
+
+    refused = running.run("policy", "propose", str(file), "--by", "li.wei")
+
+    assert refused.returncode == 2
+    assert b"the bank's own currency stays CNY" in refused.stderr
+
+
 def post_long_ago(running: Running) -> int:
     """Hand in what was posted a month ago; gives the status."""
     now = datetime.now(UTC)

@@ -1,5 +1,6 @@
 """What a comparison says equals a count by hand, over a synthetic bank's customers one by one."""
 
+import csv
 import random
 import threading
 from collections import Counter
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from deploy.policy_files import read_policy
+from deploy.reports.comparison import as_csv
 from deploy.settings import POLICIES
 from domain.accounts.monthly_facts import MonthlyFacts, Traits
 from domain.calendar import next_month
@@ -255,6 +257,20 @@ def test_a_report_names_the_largest_and_counts_all(
     assert len(short.movers) == 3 < short.up + short.down
 
 
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t"])
+def test_no_cell_of_a_table_begins_a_formula(
+    columns: Columns, policies: tuple[TierPolicy, TierPolicy], first: str
+) -> None:
+    """Whatever a bank calls its customers, tiers and reasons."""
+    [found] = what_if(columns, {RETAIL: policies[0]}, [policies[1]])
+    said = f"{first}SUM(A1)"
+    spoilt = replace(found.movers[0], customer=said, before=said, why=(said,))
+    [_, row] = csv.reader(as_csv([replace(found, movers=(spoilt,))]).decode().splitlines())
+
+    assert row.count(f"'{said}") == 3
+    assert not [cell for cell in row if cell.startswith(first)]
+
+
 def test_assets_are_counted_without_loans_and_in_the_policys_currency(
     policies: tuple[TierPolicy, TierPolicy],
 ) -> None:
@@ -283,7 +299,7 @@ def test_a_bank_in_its_first_month_has_nobody_to_move(
 
 def test_what_does_not_fit_into_a_column_is_said_and_not_cut() -> None:
     """Numbers beyond any bank."""
-    with pytest.raises(TooLarge, match="active days do not fit into 8 bits"):
+    with pytest.raises(TooLarge, match=r"^somebody's active days do not fit into 8 bits$"):
         columns_of([("customer:1", [month("2026-01", active_days=400)])])
 
 

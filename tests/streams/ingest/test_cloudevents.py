@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64encode
+from datetime import date
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.accounts.events import TransactionPosted
+from domain.tiering.events import TierOverridden
 from streams.ingest.cloudevents import (
     BATCH_LIMIT,
     EVENT_LIMIT,
@@ -50,6 +52,8 @@ BAD = [
     (changed(id=None), "id"),
     (changed(id=""), "id"),
     (changed(id=5), "id"),
+    (changed(id="a\nb"), "id"),
+    (changed(source="core\x1b[2J"), "source"),
     (changed(source=None), "source"),
     (changed(type=None), "type"),
     (changed(type="tierfold.unheard-of.v1"), "type"),
@@ -332,6 +336,16 @@ def test_a_name_is_there_twice_wherever_json_has_it_twice(
 
     assert not isinstance(read_event(once), Rejected)
     assert isinstance(read_event(twice), Rejected)
+
+
+def test_what_people_decide_is_held_to_the_same_rule() -> None:
+    """A tier that is named twice in a word of a supervisor's."""
+    by_hand = TierOverridden(tier="gold", approver="li.wei", reason="x", until=date(2027, 1, 1))
+    once = write(proposed(by_hand))
+    twice = once.replace(b'"tier":"gold"', b'"tier":"silver","tier":"gold"')
+
+    assert not isinstance(read_event(once), Rejected)
+    assert read_event(twice) == Rejected("this name is there twice", "tier")
 
 
 HIDDEN = b'{"subject":"customer:2",' + changed()[1:]

@@ -71,6 +71,21 @@ async def test_a_lag_beyond_the_limit_and_a_shard_that_nobody_folds_are_said(
     assert f"agents: nobody folds {CUSTOMERS.name} on shard 0" in faults
 
 
+async def test_read_models_that_were_emptied_are_said(
+    sqlite_journal: Journal, redis_url: str, broker_address: str, bohai: TierPolicy
+) -> None:
+    """Within the lag that is allowed: nothing is folded, and something is recorded."""
+    await RedisStore(redis_url).clear()
+    sqlite_journal[0].claim()
+    event = proposed(CustomerOnboarded(source="web"))
+    sqlite_journal[0].record([Arrival(0, 0, b"", event)], LogOffset("log", 0), NOON)
+
+    assert (
+        f"read models: {CUSTOMERS.name} is empty on shard 0"
+        in await health(sqlite_journal, redis_url, broker_address, bohai).faults()
+    )
+
+
 async def test_messages_that_nobody_takes_are_counted(
     sqlite_journal: Journal, redis_url: str, broker_address: str, bohai: TierPolicy
 ) -> None:
