@@ -5,27 +5,21 @@ Report, export, restrict, forget when the time is over, replay, rotate.
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deploy.cli.who import by
-from deploy.keys import alone, with_another_master
+from deploy.keys import with_another_master
 from deploy.settings import Settings
 from deploy.terminal import DataDir, Json, UserError, errors, settings_of, show
 from deploy.wiring import existing_journal
-from domain.access.redaction import numbers_in
-from replay.erasure.persons import all_numbers
 from replay.erasure.register import Erasures
-from streams.broker.routing import shard_of
 
 if TYPE_CHECKING:
-    from replay.erasure.commands import Certificate, ErasureDependencies, Order
-
-    Command = Callable[[ErasureDependencies, Order], Coroutine[Any, Any, Certificate]]
+    from deploy.operations.orders import Command
 
 By = Annotated[str, by("Who decided it.", "privacy-officer")]
 ByRetention = Annotated[str, by("Who decided it.", "privacy-officer", "retention")]
@@ -168,22 +162,13 @@ def forget(
 
     There is no way back.
     """
-    from deploy.active_groups import policies_of
+    from deploy.operations.orders import must_be_over
     from replay.erasure import commands
-    from replay.erasure.retention import due as whose_time_is_over
 
     settings = settings_of(data_dir)
     subjects = _named(settings, customers, file)
     if not early:
-        journal = existing_journal(settings, for_auditors=True)
-        policy = policies_of(settings, journal).privacy
-        over = {left.stream for left in whose_time_is_over(journal, policy.longest)}
-        if kept := [subject for subject in subjects if subject not in over]:
-            raise UserError(
-                f"{len(kept)} of them, {kept[0]} first, have not left {policy.longest} years ago "
-                f"({policy.label}): `tierfold privacy restrict` them"
-                " until then, or say --early if nothing of them has to be kept"
-            )
+        must_be_over(settings, subjects)
     _do(commands.erase, settings, subjects, (by, reason), as_json)
 
 
@@ -258,19 +243,13 @@ def _named(settings: Settings, customers: list[str] | None, file: Path | None) -
 
     Raises `UserError` for nobody, and for somebody of whom nothing was ever recorded.
     """
+    from deploy.operations.orders import people
+
     named = [*(customers or []), *(file.read_text(encoding="utf-8").split() if file else [])]
     if not named:
         raise UserError("name customers, or a --file of them")
-    journal = existing_journal(settings)
-    subjects = [f"customer:{name}" for name in dict.fromkeys(named)]
-    for subject in subjects:
-        if not journal[shard_of(subject, len(journal))].rows(subject, limit=1):
-            raise UserError(
-                f"nothing was ever recorded of {subject}: a customer's number stands without "
-                "`customer:` here"
-            )
-    together = all_numbers(existing_journal(settings, restored=True, for_auditors=True), subjects)
-    if others := [subject for subject in together if subject not in subjects]:
+    together = people(settings, named)
+    if others := [each for each in together if each.removeprefix("customer:") not in named]:
         errors.print(
             f"the same people's, and treated with them: {', '.join(others)}", soft_wrap=True
         )
@@ -280,29 +259,10 @@ def _named(settings: Settings, customers: list[str] | None, file: Path | None) -
 def _do(
     command: "Command", settings: Settings, subjects: list[str], why: tuple[str, str], as_json: bool
 ) -> None:
-    from deploy.operations.erasure import certified, dependencies_of, reachable
+    from deploy.operations.orders import carry_out
     from replay.erasure.commands import Order
 
-    if found := next(numbers_in(why[1]), None):
-        raise UserError(
-            f"the reason has the number of a {found.kind.replace('-', ' ')} in it, and is "
-            "recorded for ever: say it without"
-        )
-    if not "".join(why).isprintable():
-        raise UserError("who decided it and why stand on one line each")
-    order, journal = Order(subjects, *why), existing_journal(settings, restored=True)
-    folder = settings.data_dir / "certificates"
-
-    async def act() -> "Certificate":
-        async with dependencies_of(settings, journal) as deps:
-            return await command(deps, order)
-
-    folder.mkdir(parents=True, exist_ok=True)
-    with alone(folder / ".lock"):
-        asyncio.run(reachable(settings, order))
-        certificate = asyncio.run(act())
-    file = folder / f"{certificate.done}-{certificate.at.replace(':', '')}.txt"
-    file.write_text(certified(settings, certificate), encoding="utf-8")
+    certificate, file = carry_out(settings, command, Order(subjects, *why))
     if as_json:
         print(json.dumps({**asdict(certificate), "certificate": str(file)}))
     else:

@@ -20,6 +20,10 @@ FIELDS = {
     "value": (),
     "re-drive": ("entry", "reason"),
     "discard": ("entry", "reason"),
+    "restrict": ("customer", "reason"),
+    "lift": ("customer", "reason"),
+    "forget": ("customer", "reason", "early"),
+    "due": (),
 }
 """By kind, what a form says."""
 

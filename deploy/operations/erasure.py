@@ -34,9 +34,9 @@ PATIENCE = 90.0
 
 @asynccontextmanager
 async def dependencies_of(
-    settings: Settings, journal: Journal
+    settings: Settings, journal: Journal, job: str | None = None
 ) -> AsyncIterator[ErasureDependencies]:
-    """What forgetting, restricting and lifting reach."""
+    """What forgetting, restricting and lifting reach; a `job` that does it stays."""
     store = store_of(settings)
     try:
         yield ErasureDependencies(
@@ -51,7 +51,7 @@ async def dependencies_of(
             elsewhere={
                 "snapshots of the read models": partial(_snapshot, settings, store),
                 "facts for what-if": partial(_without_facts, settings),
-                "results of jobs": partial(_without_jobs, settings),
+                "results of jobs": partial(_without_jobs, settings, job),
                 "messages that came in": partial(_purged, settings, journal),
             },
         )
@@ -120,8 +120,8 @@ async def _without_facts(settings: Settings) -> str:
     )
 
 
-async def _without_jobs(settings: Settings) -> str:
-    removed = remove_ended(settings.jobs_dir)
+async def _without_jobs(settings: Settings, but: str | None) -> str:
+    removed = remove_ended(settings.jobs_dir, but)
     run = f"; {removed.running} that run are NOT removed" if removed.running else ""
     folder = settings.jobs_dir.resolve()
     return f"{removed.jobs} removed from {folder}{run}; remove those that other machines keep"

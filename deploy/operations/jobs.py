@@ -12,9 +12,10 @@ from typing import Any
 
 import structlog
 
-from deploy.active_groups import present_of
+from deploy.active_groups import policies_of, present_of
 from deploy.observability.logs import set_up_logs
 from deploy.operations.facts import gather
+from deploy.operations.orders import Command, carry_out, must_be_over, people
 from deploy.operations.quarantine import Clearing, Fate, clear, re_drive
 from deploy.operations.rollout import bank_of
 from deploy.policy_files import read_text
@@ -22,9 +23,14 @@ from deploy.reports.policy_in_words import in_words
 from deploy.reports.saying import Language
 from deploy.settings import Settings
 from deploy.terminal import UserError
+from deploy.wiring import existing_journal
 from domain.rollout.lifecycle import KINDS, Policy
 from domain.tiering.policy import TierPolicy
 from projections.redis import RedisError
+from replay.erasure import commands as erasure
+from replay.erasure.commands import Order
+from replay.erasure.disclosure import privacy_report
+from replay.erasure.retention import due
 from replay.evaluation.arms import arms_seen, outcomes, without_few
 from replay.evaluation.funnel import funnel
 from replay.policies.compare_policies import PolicyCompared
@@ -53,6 +59,12 @@ RECENT = timedelta(hours=24)
 """Facts that were gathered so long ago are good enough to try a rule on."""
 CLEARED: dict[str, Fate] = {"re-drive": "re-driven", "discard": "discarded"}
 """By the kind of a job, what becomes of an entry of the quarantine."""
+ORDERS: dict[str, Command] = {
+    "restrict": erasure.restrict,
+    "lift": erasure.lift,
+    "forget": erasure.erase,
+}
+"""By the kind of a job, what a privacy officer orders."""
 Act = Callable[[RolloutDependencies, Asked, str], Awaitable[Any]]
 """What to do with the bank, what was asked, and by whom."""
 
@@ -88,6 +100,10 @@ async def _result(settings: Settings, telling: Telling) -> Any:
     job = telling.job
     if job.kind == "check":
         return asdict(in_words(_policy(job.asked), Language(job.asked["language"])))
+    if job.kind in ORDERS:
+        return await asyncio.to_thread(_ordered, settings, job)
+    if job.kind == "due":
+        return await asyncio.to_thread(_due, settings)
     async with bank_of(settings, telling.progress) as deps:
         if job.kind in CLEARED:
             return await asyncio.to_thread(_cleared, settings, deps, job)
@@ -117,6 +133,33 @@ def _cleared(settings: Settings, deps: RolloutDependencies, job: Job) -> Any:
     elif not re_drive(settings, deps.producer, deps.journal, [entry], how):
         raise UserError("there is nothing in it to send")
     return {"entry": entry, "fate": how.fate}
+
+
+def _ordered(settings: Settings, job: Job) -> Any:
+    """What was done about a customer: of how many numbers, what is left, and the certificate."""
+    subjects = people(settings, [job.asked["customer"]])
+    if job.kind == "forget" and not job.asked["early"]:
+        must_be_over(settings, subjects)
+    order = Order(subjects, job.by, job.asked["reason"])
+    done = carry_out(settings, ORDERS[job.kind], order, job.job)
+    return {
+        "numbers": len(subjects),
+        "places": done.certificate.places,
+        "left": done.certificate.not_done(),
+        "certificate": done.file.name,
+    }
+
+
+def _due(settings: Settings) -> Any:
+    """What the report says, and whose time is over."""
+    journal = existing_journal(settings, for_auditors=True)
+    policy = policies_of(settings, journal).privacy
+    report = privacy_report(journal, policy)
+    over = [
+        {"customer": each.stream.removeprefix("customer:"), "left": each.left, "until": each.until}
+        for each in due(journal, policy.longest)
+    ]
+    return {**{name: said for name, said in report.items() if name != "said"}, "due": over}
 
 
 def _recent(settings: Settings) -> Columns | None:

@@ -223,10 +223,14 @@ class Telling:
         os._exit(1)
 
 
-def remove_ended(folder: Path) -> Removed:
-    """Remove what came of jobs, and what cannot be read; those that run stay."""
+def remove_ended(folder: Path, but: str | None = None) -> Removed:
+    """Remove what came of jobs, and what cannot be read; those that run stay, and the one that
+    asks.
+    """
     removed = running = 0
     for file in [*folder.glob("*.json"), *folder.glob("*.new")]:
+        if file.stem == but:
+            continue
         job = _read(file)
         if job and job.state == "running" and datetime.now(UTC) - job.heard <= SILENT:
             running += file.suffix == ".json"

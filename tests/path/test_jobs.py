@@ -259,3 +259,43 @@ def test_what_became_of_offers_is_counted_and_names_nobody(running: Running) -> 
         assert abs(each["passed"] + fallen - fell["looked_at"]) <= 5 * (len(each["fallen"]) + 2)
     assert worth == {"answered": 0, "arms": []}
     assert refused == 403
+
+
+def test_a_privacy_officer_restricts_lifts_and_forgets(running: Running) -> None:
+    """As the commands do, with a certificate; not before its time unless that is said, and the
+    customer's number is told to nobody else.
+    """
+    customer = next(each.stream for each in synth(BANK) if each.stream.startswith("customer:"))
+    number = customer.removeprefix("customer:")
+    order = {"customer": number, "reason": "a dispute"}
+    with (
+        running.calls("privacy-officer", who="He.Jing") as officer,
+        running.calls("operator") as operator,
+    ):
+
+        def status() -> int:
+            return running.client.get(f"/v1/customers/{number}").status_code
+
+        restricted = ended(officer, kind="restrict", **order)
+        during = status()
+        lifted = ended(officer, kind="lift", **order)
+        wait_until(lambda: status() == 200)
+        early = ended(officer, kind="forget", **order)
+        unknown = ended(officer, kind="forget", customer="nobody", reason="asked")
+        named = ended(officer, kind="restrict", customer=number, reason="call 13800138000")
+        report = ended(officer, kind="due")["result"]
+        forgotten = ended(officer, kind="forget", **order, early=True)
+        wait_until(lambda: status() == 404)
+        refused = begin(operator, kind="forget", **order, early=True).status_code
+        told = operator.get("/v1/jobs").text
+
+    certificate = running.settings.data_dir / "certificates" / forgotten["result"]["certificate"]
+    assert (restricted["state"], lifted["state"], during) == ("done", "done", 403)
+    assert (early["state"], "have not left" in early["error"]) == ("refused", True)
+    assert (unknown["state"], named["state"]) == ("refused", "refused")
+    assert (report["restricted"], report["due"]) == (0, [])
+    assert (forgotten["state"], forgotten["result"]["left"]) == ("done", [])
+    assert f"forgotten {customer}" in certificate.read_text(encoding="utf-8")
+    assert "by he.jing" in certificate.read_text(encoding="utf-8")
+    assert (refused, number in told) == (403, False)
+    assert running.report("replay", "verify")["found"] == 0

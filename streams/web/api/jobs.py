@@ -9,7 +9,7 @@ from fastapi import Body, FastAPI, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.access.four_eyes import spelt
-from domain.event import Line, Role
+from domain.event import NAME, Line, Role
 from domain.rollout.lifecycle import OWNERS
 from streams.web.dependencies import as_json
 from streams.web.jobs import Busy, Job, Jobs
@@ -22,6 +22,7 @@ Of = Literal["tier", "precedence", "catalogue", "privacy", "arrivals"]
 Text = Annotated[str, Field(max_length=LARGEST, description="A policy, in YAML or JSON")]
 Version = Annotated[str, Field(min_length=1, max_length=200)]
 Entry = Annotated[str, Field(pattern=r"^[0-9]{1,4}/[0-9]{1,18}$")]
+Customer = Annotated[str, Field(pattern=f"^{NAME}$", description="Without `customer:`")]
 Name = Annotated[
     str,
     Path(pattern=r"^[0-9a-f]{32}$", description="32 hexadecimal digits that the asker draws"),
@@ -156,6 +157,51 @@ class Discard(ReDrive):
     kind: Literal["discard"]  # type: ignore[assignment]
 
 
+class _OfSomebody(_Asked):
+    """An order about a customer, with all numbers of the person."""
+
+    customer: Customer
+    reason: Line
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Who answers for it."""
+        return ("privacy-officer",)
+
+
+class Restrict(_OfSomebody):
+    """Let nobody but auditors read what is known of a customer, and goes on being recorded."""
+
+    kind: Literal["restrict"]
+
+
+class Lift(_OfSomebody):
+    """Let what is known of a restricted customer be used again."""
+
+    kind: Literal["lift"]
+
+
+class Forget(_OfSomebody):
+    """Destroy the keys of a customer, and all that was made of what they open; for good.
+
+    `early`: although the law may ask that it is kept.
+    """
+
+    kind: Literal["forget"]
+    early: bool = False
+
+
+class Due(_Asked):
+    """Say how much is known and by which keys, and whose time is over."""
+
+    kind: Literal["due"]
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Who answers for it, and who proves: it names customers."""
+        return ("privacy-officer", "auditor")
+
+
 Asked = Annotated[
     Check
     | Try
@@ -168,7 +214,11 @@ Asked = Annotated[
     | Funnel
     | Value
     | ReDrive
-    | Discard,
+    | Discard
+    | Restrict
+    | Lift
+    | Forget
+    | Due,
     Field(discriminator="kind"),
 ]
 LONGEST_WAIT = 20
@@ -253,5 +303,6 @@ def _is_told(request: Request, job: Job) -> bool:
 
 def _in_short(job: Job) -> dict[str, Any]:
     said = msgspec.to_builtins(job)
-    said["asked"].pop("policy", None)
+    for name in ("policy", "customer"):
+        said["asked"].pop(name, None)
     return {name: each for name, each in said.items() if name != "result"}

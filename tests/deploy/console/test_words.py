@@ -148,7 +148,7 @@ RULES = (
     *("domain/rules/amounts.py", "domain/rules/conditions.py", "domain/access/privacy_policy.py"),
     *("domain/offers/catalogue.py", "domain/offers/contact_policy.py", "deploy/policy_files.py"),
     *(f"replay/rollout/{name}.py" for name in ("commands", "comparing", "names", "rebuilding")),
-    *("replay/rollout/steps.py", "deploy/operations/jobs.py"),
+    *("replay/rollout/steps.py", "deploy/operations/jobs.py", "deploy/operations/orders.py"),
     *(f"streams/web/{name}.py" for name in ("recording", "security/authorize")),
     *(f"streams/web/api/{name}.py" for name in ("customers", "households", "interactions", "jobs")),
     "streams/web/api/outcomes.py",
