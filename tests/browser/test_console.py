@@ -16,6 +16,8 @@ import pytest
 from deploy.console.links import make_link
 from deploy.console.pages import PAGES, may_see
 from deploy.settings import POLICIES
+from deploy.wiring import journal_of
+from domain.access.events import REGISTER
 from domain.access.roles import PEOPLE, Caller
 from domain.event import Role
 from streams.ingest.cloudevents import write
@@ -221,6 +223,43 @@ def test_an_operator_lets_go_what_was_set_aside(running: Running, chromium: Any)
     assert entry["source"] == "core"
 
 
+def test_a_privacy_officer_restricts_in_chinese_and_lifts_in_english(
+    running: Running, chromium: Any
+) -> None:
+    """From whose time is over to the certificate; each order is in the journal with who gave it."""
+    with sitting(running, chromium, "privacy-officer", who="he", locale="zh-CN") as page:
+        page.get_by_role("link", name="任务").first.click()
+        page.get_by_role("button", name="谁的保存期已满").click()
+        ended(page, "没有客户的保存期已满")
+        page.get_by_role("link", name="任务").first.click()
+        ordered(page, ("客户号", "处理原因", "限制处理"), "客户有异议")
+        ended(page, "restricted-")
+    with sitting(running, chromium, "privacy-officer", who="he", locale="en-US") as page:
+        page.get_by_role("link", name="Jobs").first.click()
+        ordered(
+            page, ("Customer's number", "Why do you decide so", "Lift the restriction"), "settled"
+        )
+        ended(page, "lifted-")
+    said = [
+        (type(event.data).__name__, event.data.by, event.data.reason)
+        for shard in journal_of(running.settings)
+        for event in shard.history(REGISTER)
+    ]
+    assert said == [
+        ("SubjectRestricted", "he", "客户有异议"),
+        ("RestrictionLifted", "he", "settled"),
+    ]
+
+
+def ordered(page: Any, labels: tuple[str, str, str], reason: str) -> None:
+    """Give an order about somebody: number, reason and button by their labels."""
+    number, why, button = labels
+    form = page.locator("form.fields").last
+    form.get_by_label(number).fill("100003")
+    form.get_by_label(why).fill(reason)
+    form.get_by_role("button", name=button).click()
+
+
 @pytest.mark.parametrize("language", ["zh-CN", "en-US"])
 @pytest.mark.parametrize("role", PEOPLE)
 def test_every_role_has_a_place_to_begin(
@@ -250,7 +289,7 @@ def test_every_page_is_accessible_and_fits(running: Running, chromium: Any, look
     why = f"/v1/decisions/{made}/explanation"
     wait_until(lambda: running.client.get(why).status_code == 200)
     named = {"customer": CUSTOMER, "household": "0", "decision": made}
-    of_owners = [f"/jobs/{job(running, kind='check')}", f"/jobs/{job(running, kind='try')}"]
+    of_owners = [f"/jobs/{job(running, kind=kind)}" for kind in ("check", "try", "funnel", "value")]
     named["job"] = job(running, kind="verify")
     axe, managers = Axe(), "/customers/{customer}/foresight"
     auditor = Caller("li", ("auditor",))
@@ -262,6 +301,7 @@ def test_every_page_is_accessible_and_fits(running: Running, chromium: Any, look
         "manager": [managers],
         "operator": ["/quarantine"],
         "tier-owner": ["/policies", *of_owners],
+        "privacy-officer": ["/jobs", f"/jobs/{job(running, kind='due')}"],
     }
     for role, paths in pages.items():
         who = "0" if role == "manager" else "li"
@@ -277,10 +317,11 @@ def test_every_page_is_accessible_and_fits(running: Running, chromium: Any, look
 
 
 def job(running: Running, kind: str) -> str:
-    """A job that has ended: of the shipped rule, or of the whole bank."""
+    """A job that has ended: of the shipped rule, or of the whole bank's."""
     name = token_hex(16)
     rule = (POLICIES / "tiers" / "bohai-retail.yaml").read_text(encoding="utf-8")
-    asked = {"kind": kind} if kind == "verify" else {"kind": kind, "of": "tier", "policy": rule}
+    of_rule = {"of": "tier", "policy": rule} if kind in ("check", "try") else {}
+    asked = {"kind": kind, **of_rule}
     assert running.client.put(f"/v1/jobs/{name}", json=asked).status_code == 201
     wait_until(lambda: running.client.get(f"/v1/jobs/{name}").json()["state"] == "done")
     return name
