@@ -234,6 +234,7 @@ def test_a_privacy_officer_restricts_in_chinese_and_lifts_in_english(
         page.get_by_role("link", name="任务").first.click()
         ordered(page, ("客户号", "处理原因", "限制处理"), "客户有异议")
         ended(page, "restricted-")
+        assert page.locator("dl [lang=en]").all_inner_texts() == []
     with sitting(running, chromium, "privacy-officer", who="he", locale="en-US") as page:
         page.get_by_role("link", name="Jobs").first.click()
         ordered(
@@ -254,7 +255,7 @@ def test_a_privacy_officer_restricts_in_chinese_and_lifts_in_english(
 def ordered(page: Any, labels: tuple[str, str, str], reason: str) -> None:
     """Give an order about somebody: number, reason and button by their labels."""
     number, why, button = labels
-    form = page.locator("form.fields").last
+    form = page.locator("form:has(button[value=restrict])")
     form.get_by_label(number).fill("100003")
     form.get_by_label(why).fill(reason)
     form.get_by_role("button", name=button).click()
