@@ -20,7 +20,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from deploy.console.api import Answer, Api
-from deploy.console.jobs import owned_by, wanted_by
+from deploy.console.jobs import GRAVE, owned_by, wanted_by
 from deploy.console.links import spend
 from deploy.console.middleware import Middleware
 from deploy.console.pages import API, CUSTOMER, PAGES, grant_of, may_see, places, tabs
@@ -178,6 +178,9 @@ class _Views:
         if session is None:
             return self._problem(request, None, 401, "log in first")
         name, asked = wanted_by(await _form(request, LARGEST_POLICY))
+        if asked["kind"] in GRAVE and not self._deps.sessions.is_fresh(session):
+            detail = "this needs a login of the last five minutes"
+            return self._problem(request, session, 401, detail)
         answer = await self._deps.api.ask(
             session.caller, f"{API}/jobs/{name}", method="PUT", body=asked
         )

@@ -28,6 +28,10 @@ FIELDS = {
 """By kind, what a form says."""
 
 
+GRAVE = frozenset({"promote", "roll-back", "forget"})
+"""What asks for a login of a moment ago: whoever finds an open browser may not do it."""
+
+
 class Wanted(NamedTuple):
     """A job as the API takes it: its name, and what is asked for."""
 

@@ -1,10 +1,12 @@
 """People see the bank in a browser: what the API answers them, and nothing else."""
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from itertools import product
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -13,6 +15,7 @@ import pytest
 from deploy.console.links import make_link
 from deploy.console.pages import API, PAGES
 from deploy.console.words import LANGUAGES, Words
+from deploy.keys import session_seed
 from domain.access.roles import PEOPLE, Caller
 from domain.accounts.events import AccountOpened, BalanceReported
 from domain.customers.events import ConsentWithdrawn, CustomerOnboarded
@@ -21,6 +24,7 @@ from domain.feedback.events import FeedbackGiven
 from domain.households.events import CompanyGroupJoined, HouseholdJoined
 from domain.managers.events import ManagerAssigned
 from streams.ingest.cloudevents import BATCH, STRUCTURED, write, write_batch
+from streams.web.security.sessions import Sessions
 from tests.conftest import Running, free_port, proposed, settings_in, wait_until
 
 OWN, OTHERS, UNKNOWN = "own", "others", "unknown"
@@ -319,3 +323,25 @@ def test_a_link_to_somebody_leads_to_them_whatever_signs_their_number_has(
         wait_until(lambda: "own%232" in reader.get(f"/households/{OWN}").text)
 
         assert 'href="/customers/own"' in reader.get(f"/households/{OWN}").text
+
+
+@pytest.mark.parametrize("kind", ["promote", "roll-back", "forget", "restrict"])
+def test_what_is_grave_needs_a_login_of_a_moment_ago(running: Running, kind: str) -> None:
+    """In a browser that was left open for six minutes it is not done, and said why."""
+    settings = running.settings
+    sessions = Sessions(
+        session_seed(settings),
+        settings.token_issuer,
+        settings.console_ended,
+        lambda: time.time() - 360,
+    )
+    officer = Caller("he", ("privacy-officer", "tier-owner"))
+    form = {"kind": kind, "of": "tier", "version": "x@1", "customer": "none", "reason": "asked"}
+    with browser(running) as client, logged_in(running, *officer.roles) as fresh:
+        [name] = fresh.cookies
+        client.cookies.set(name, sessions.token(sessions.begin(officer)))
+        old, new = (each.post("/jobs", content=urlencode(form)) for each in (client, fresh))
+
+    assert (old.status_code == 401) == (kind != "restrict")
+    assert ("five minutes" in old.text) == (kind != "restrict")
+    assert new.status_code in {303, 503}, "begun, or as many run as may"

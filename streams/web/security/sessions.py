@@ -18,6 +18,7 @@ KIND = "tierfold-session+jwt"
 AUDIENCE = "tierfold-console"
 IDLE = 1_800
 LONGEST = 8 * 3_600
+FRESH = 300
 """Seconds."""
 
 
@@ -71,6 +72,10 @@ class Sessions:
             return None
         is_over = claims["exp"] <= self._now() or (self._ended / session.id).exists()
         return None if is_over else session
+
+    def is_fresh(self, session: Session) -> bool:
+        """Whether somebody has proven a moment ago who they are."""
+        return self._now() - session.began <= FRESH
 
     def end(self, session: Session) -> None:
         """Let nobody in by this session any more."""
