@@ -180,7 +180,7 @@ class _Views:
         name, asked = wanted_by(await _form(request, LARGEST_POLICY))
         if asked["kind"] in GRAVE and not self._deps.sessions.is_fresh(session):
             detail = "this needs a login of the last five minutes"
-            return self._problem(request, session, 401, detail)
+            return self._problem(request, session, 401, detail, is_stale=True)
         answer = await self._deps.api.ask(
             session.caller, f"{API}/jobs/{name}", method="PUT", body=asked
         )
@@ -266,9 +266,16 @@ class _Views:
         return answer
 
     def _problem(
-        self, request: Request, session: Session | None, status: int, detail: str
+        self,
+        request: Request,
+        session: Session | None,
+        status: int,
+        detail: str,
+        *,
+        is_stale: bool = False,
     ) -> Response:
-        return self._show(request, session, "problem", status, status_of=status, detail=detail)
+        said = {"status_of": status, "detail": detail, "is_stale": is_stale}
+        return self._show(request, session, "problem", status, **said)
 
 
 def _at(path: str, request: Request) -> str:

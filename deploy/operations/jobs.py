@@ -145,7 +145,8 @@ def _ordered(settings: Settings, job: Job) -> Any:
     return {
         "numbers": len(subjects),
         "places": done.certificate.places,
-        "left": done.certificate.not_done(),
+        "undone": done.certificate.undone,
+        "wrong": done.certificate.wrong,
         "certificate": done.file.name,
     }
 

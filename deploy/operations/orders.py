@@ -13,13 +13,20 @@ from deploy.operations.erasure import certified, dependencies_of, reachable
 from deploy.settings import Settings
 from deploy.terminal import UserError
 from deploy.wiring import existing_journal
-from domain.access.redaction import numbers_in
+from domain.access.redaction import doubt_of_reason
+from projections.redis import RedisError
 from replay.erasure.commands import Certificate, ErasureDependencies, Order
 from replay.erasure.persons import all_numbers
 from replay.erasure.retention import due
 from streams.broker.routing import shard_of
 
 Command = Callable[[ErasureDependencies, Order], Coroutine[Any, Any, Certificate]]
+
+
+STOPPED = (
+    "it stopped half-way, for the read models do not answer: run `tierfold privacy replay` where "
+    "it was to forget, else give the order once more"
+)
 
 
 class Done(NamedTuple):
@@ -53,8 +60,8 @@ def must_be_over(settings: Settings, subjects: Sequence[str]) -> None:
     if kept := [subject for subject in subjects if subject not in over]:
         raise UserError(
             f"{len(kept)} of them, {kept[0]} first, have not left {policy.longest} years ago "
-            f"({policy.label}): `tierfold privacy restrict` them"
-            " until then, or say --early if nothing of them has to be kept"
+            f"({policy.label}): restrict them until then, or forget them early if nothing of "
+            "them has to be kept"
         )
 
 
@@ -62,15 +69,12 @@ def carry_out(settings: Settings, command: Command, order: Order, job: str | Non
     """Do what was ordered, one order at a time, and sign what was done.
 
     `job` is the job that does it, which stays. Raises `UserError` for what cannot be recorded, and
-    where another order is being carried out.
+    where another order is being carried out, or this one stopped half-way.
     """
-    if found := next(numbers_in(order.reason), None):
-        raise UserError(
-            f"the reason has the number of a {found.kind.replace('-', ' ')} in it, and is "
-            "recorded for ever: say it without"
-        )
-    if not f"{order.by}{order.reason}".isprintable():
-        raise UserError("who decided it and why stand on one line each")
+    if doubt := doubt_of_reason(order.reason):
+        raise UserError(doubt)
+    if not order.by.isprintable():
+        raise UserError("who decided it stands on one line")
     journal = existing_journal(settings, restored=True)
     folder = settings.data_dir / "certificates"
 
@@ -79,9 +83,14 @@ def carry_out(settings: Settings, command: Command, order: Order, job: str | Non
             return await command(deps, order)
 
     folder.mkdir(parents=True, exist_ok=True)
+    assert journal.keyring is not None
     with alone(folder / ".lock"):
         asyncio.run(reachable(settings, order))
-        certificate = asyncio.run(act())
+        journal.keyring.notify()  # whoever may not change keys fails here, before anything is
+        try:
+            certificate = asyncio.run(act())
+        except RedisError as error:
+            raise UserError(STOPPED) from error
     file = folder / f"{certificate.done}-{certificate.at.replace(':', '')}.txt"
     file.write_text(certified(settings, certificate), encoding="utf-8")
     return Done(certificate, file)

@@ -42,6 +42,17 @@ def numbers_in(text: str) -> Iterator[Found]:
             yield found
 
 
+def doubt_of_reason(text: str) -> str | None:
+    """Why a reason cannot be recorded for ever; None if it can."""
+    found = next(numbers_in(text), None)
+    if found is not None:
+        kind = found.kind.replace("-", " ")
+        return (
+            f"the reason has the number of a {kind} in it, and is recorded for ever: say it without"
+        )
+    return None if text.isprintable() else "a reason stands on one line"
+
+
 def _at(text: str, start: int) -> Found | None:
     for shape, kind, holds in SHAPES:
         run = shape.match(text, start)

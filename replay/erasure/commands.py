@@ -72,11 +72,14 @@ class Certificate:
     places: dict[str, str] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
 
+    @property
+    def undone(self) -> list[str]:
+        """The places in which something could not be done."""
+        return [place for place, said in self.places.items() if "NOT " in said]
+
     def not_done(self) -> list[str]:
         """What could not be done, or is wrong."""
-        return [
-            f"{place}: {said}" for place, said in self.places.items() if "NOT " in said
-        ] + self.wrong
+        return [f"{place}: {self.places[place]}" for place in self.undone] + self.wrong
 
     def text(self) -> str:
         """The certificate as it is signed, and read."""

@@ -9,6 +9,7 @@ from typing import Any
 from domain.access.four_eyes import same_person
 from domain.bank.arrival_policy import ArrivalPolicy
 from domain.rollout.events import (
+    ARRIVALS,
     NOTHING,
     ORIGINAL,
     UNFOLDED,
@@ -21,7 +22,7 @@ from domain.rollout.events import (
     is_ruled,
     standings_of,
 )
-from domain.rollout.lifecycle import KINDS, Lineup, Policy, authors
+from domain.rollout.lifecycle import KINDS, Lineup, Policy, authors, policy_in
 from projections.registry import base_of
 from projections.tiering.standing import STANDINGS
 from replay.policies.compare_policies import PolicyCompared
@@ -60,15 +61,18 @@ async def propose(deps: RolloutDependencies, policy: Policy, by: str) -> dict[st
     """Bring a policy by which nothing is folded."""
     group = group_of(policy)
     lineup = deps.present().versions.lineup(group)
-    if isinstance(policy, ArrivalPolicy):
-        _must_keep_base(policy, lineup)
+    _must_keep_base(policy, lineup)
     name = fresh_name(lineup, policy)
     await deps.steps.take(VersionProposed(group=group, version=name, policy=policy.said, by=by))
     return {"group": group, "version": name}
 
 
-def _must_keep_base(policy: ArrivalPolicy, lineup: Lineup) -> None:
-    """Raises `NotAllowed` for another currency of the bank's own: months are kept in the first."""
+def _must_keep_base(policy: Policy, lineup: Lineup) -> None:
+    """Raises `NotAllowed` for an arrival policy with another currency of the bank's own: months are
+    kept in the first.
+    """
+    if not isinstance(policy, ArrivalPolicy):
+        return
     live = lineup.known[lineup.live].policy if lineup.live else None
     if live is not None and policy.base != live["base"]:
         raise NotAllowed(
@@ -113,7 +117,11 @@ async def promote(
 
     That may be waited for. What the switch before has to tell always is.
     """
-    group, version = version_of(deps.present(), projection, version)
+    seen = deps.present()
+    group, version = version_of(seen, projection, version)
+    if group == ARRIVALS:
+        lineup = seen.versions.lineup(group)
+        _must_keep_base(policy_in(seen.versions, group, version), lineup)
     if is_ruled(group):
         try:
             await _announce(deps, group, by)

@@ -31,6 +31,8 @@ EVENT_LIMIT = 256 * 1024
 BATCH_LIMIT = 10_000
 """Events in one message."""
 SUBJECT = re.compile(r"bank|shard:[0-9]{1,4}|(?!shard:)[a-z]+:[A-Za-z0-9_.\-:/@#]{1,190}")
+SENT = re.compile(r"Invalid enum value .*(?= - at `)", re.DOTALL)
+"""Where a parser repeats what was sent."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 YEARS = range(1850, 2200)
 APART = timedelta(days=366)
@@ -72,6 +74,7 @@ class Item(NamedTuple):
 EMPTY = Rejected("the batch is empty")
 _event = msgspec.json.Decoder(CloudEvent)
 _batch = msgspec.json.Decoder(list[Raw])
+_members = msgspec.json.Decoder(dict[str, Raw])
 _encode = msgspec.json.Encoder().encode
 
 
@@ -230,10 +233,11 @@ def _repeated(raw: bytes) -> Rejected | None:
     """The first name that one object of a JSON text has twice; or why that cannot be told."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            raise _RepeatedError(next(name for name in names if names.count(name) > 1))
+        found: dict[str, Any] = {}
+        for name, value in pairs:
+            if name in found:
+                raise _RepeatedError(name)
+            found[name] = value
         return found
 
     try:
@@ -255,7 +259,11 @@ def _interpret(event: CloudEvent) -> Proposed | Rejected:
         return _together(wrong)
     data = _data_of(event)
     read = data if isinstance(data, Rejected) else _with_data(event, READABLE[event.type], data)
-    return _together([*wrong, *([read] if isinstance(read, Rejected) else [])]) if wrong else read
+    if not wrong:
+        return read
+    named = {each.field for each in wrong}
+    more = [read] if isinstance(read, Rejected) and read.field not in named else []
+    return _together([*wrong, *more])
 
 
 def _of_attributes(event: CloudEvent) -> Iterator[Rejected]:
@@ -280,9 +288,8 @@ def _of_attributes(event: CloudEvent) -> Iterator[Rejected]:
 def _together(faults: Sequence[Rejected]) -> Rejected:
     """Every fault of an event; the field of the first, and the others named behind it."""
     first, *others = faults[:FAULTS]
-    return Rejected(
-        "; ".join([first.reason, *(f"{each.field}: {each.reason}" for each in others)]), first.field
-    )
+    said = "; ".join([first.reason, *(f"{each.field}: {each.reason}" for each in others)])
+    return Rejected(said.replace("\0", "?"), first.field)  # PostgreSQL takes no NUL in a text
 
 
 def _data_of(event: CloudEvent) -> bytes | Rejected:
@@ -345,40 +352,54 @@ def _keyed(key: bytes | None, item: Item) -> Item:
 def _rejected(
     error: Exception, parts: Mapping[str, Any] | None = None, *, strict: bool = True
 ) -> Rejected:
-    """What a parser says; of an event of which the `parts` can be told, what it says of each."""
+    """What a parser says; of an event of which the `parts` can be told, what it says of each.
+
+    Parts are the bytes of JSON, or, not `strict`, the texts of headers.
+    """
     said = str(error)
     missing = re.search(r"required field `(\w+)`", said)
     place = re.search(r"`\$\.?([\w.\[\]]*)`$", said)
     field = missing or place
-    first = Rejected(said.replace("\0", "?"), field.group(1) or None if field else None)
-    others = _of_parts(parts or {}, strict=strict) if first.field else ()
+    first = Rejected(_told(error), field.group(1) or None if field else None)
+    if parts is None or first.field is None:
+        return _together([first])
+    others = _of_parts(parts, strict=strict)
     return _together([first, *(each for each in others if each.field != first.field)])
+
+
+def _told(error: Exception) -> str:
+    """What a parser says, without what was sent."""
+    return SENT.sub("Invalid enum value", str(error))
 
 
 def _of_parts(parts: Mapping[str, Any], *, strict: bool) -> Iterator[Rejected]:
     """What is wrong with each attribute by itself, and with the data where the type is known."""
+    found: dict[str, Any] = {}
     for each in msgspec.structs.fields(CloudEvent):
         if each.name not in parts:
             if each.required:
                 yield Rejected("it is missing", each.name)
         elif each.name != "data":
             try:
-                msgspec.convert(parts[each.name], each.type, strict=strict)
-            except msgspec.ValidationError as error:
-                yield Rejected(str(error).replace("\0", "?"), each.name)
-    kind = EVENT_BY_TYPE.get(READABLE.get(str(parts.get("type")), ""))
+                part = parts[each.name]
+                found[each.name] = (
+                    msgspec.json.decode(part, type=each.type)
+                    if strict
+                    else msgspec.convert(part, each.type, strict=False)
+                )
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                yield Rejected(_told(error), each.name)
+    kind = EVENT_BY_TYPE.get(READABLE.get(found.get("type", ""), ""))
     if kind is not None and "data" in parts:
-        data = parts["data"] if isinstance(parts["data"], bytes) else _encode(parts["data"])
         try:
-            kind.__pydantic_validator__.validate_json(data)
+            kind.__pydantic_validator__.validate_json(bytes(parts["data"]))
         except ValidationError as error:
             yield _rejected_for(error)
 
 
-def _parts(raw: bytes) -> Mapping[str, Any] | None:
+def _parts(raw: bytes) -> Mapping[str, Raw] | None:
     """The members of a JSON object; None for what is none."""
     try:
-        parts = msgspec.json.decode(raw)
+        return _members.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return parts if isinstance(parts, dict) else None

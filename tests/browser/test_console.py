@@ -229,8 +229,8 @@ def test_a_privacy_officer_restricts_in_chinese_and_lifts_in_english(
     """From whose time is over to the certificate; each order is in the journal with who gave it."""
     with sitting(running, chromium, "privacy-officer", who="he", locale="zh-CN") as page:
         page.get_by_role("link", name="任务").first.click()
-        page.get_by_role("button", name="谁的保存期已满").click()
-        ended(page, "没有客户的保存期已满")
+        page.get_by_role("button", name="哪些客户的保存期限已届满").click()
+        ended(page, "没有客户的保存期限届满")
         page.get_by_role("link", name="任务").first.click()
         ordered(page, ("客户号", "处理原因", "限制处理"), "客户有异议")
         ended(page, "restricted-")

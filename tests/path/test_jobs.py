@@ -282,20 +282,23 @@ def test_a_privacy_officer_restricts_lifts_and_forgets(running: Running) -> None
         wait_until(lambda: status() == 200)
         early = ended(officer, kind="forget", **order)
         unknown = ended(officer, kind="forget", customer="nobody", reason="asked")
-        named = ended(officer, kind="restrict", customer=number, reason="call 13800138000")
+        named = begin(officer, kind="restrict", customer=number, reason="call 13800138000")
         report = ended(officer, kind="due")["result"]
+        told = operator.get("/v1/jobs").text
         forgotten = ended(officer, kind="forget", **order, early=True)
+        unended = officer.delete(f"/v1/jobs/{forgotten['job']}").status_code
         wait_until(lambda: status() == 404)
         refused = begin(operator, kind="forget", **order, early=True).status_code
-        told = operator.get("/v1/jobs").text
 
     certificate = running.settings.data_dir / "certificates" / forgotten["result"]["certificate"]
     assert (restricted["state"], lifted["state"], during) == ("done", "done", 403)
     assert (early["state"], "have not left" in early["error"]) == ("refused", True)
-    assert (unknown["state"], named["state"]) == ("refused", "refused")
+    assert (unknown["state"], named.status_code, unended) == ("refused", 422, 409)
     assert (report["restricted"], report["due"]) == (0, [])
-    assert (forgotten["state"], forgotten["result"]["left"]) == ("done", [])
+    assert (forgotten["state"], forgotten["result"]["undone"]) == ("done", [])
+    assert forgotten["result"]["wrong"] == []
     assert f"forgotten {customer}" in certificate.read_text(encoding="utf-8")
     assert "by he.jing" in certificate.read_text(encoding="utf-8")
-    assert (refused, number in told) == (403, False)
+    assert (refused, early["job"] in told) == (403, True)
+    assert [word for word in (number, "a dispute", "have not left") if word in told] == []
     assert running.report("replay", "verify")["found"] == 0

@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 import structlog
 from fastapi import Body, FastAPI, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from domain.access.four_eyes import spelt
+from domain.access.redaction import doubt_of_reason
 from domain.event import NAME, Line, Role
 from domain.rollout.lifecycle import OWNERS
 from streams.web.dependencies import as_json
@@ -163,6 +164,13 @@ class _OfSomebody(_Asked):
     customer: Customer
     reason: Line
 
+    @field_validator("reason")
+    @classmethod
+    def _names_nobody(cls, reason: str) -> str:
+        if doubt := doubt_of_reason(reason):
+            raise ValueError(doubt)
+        return reason
+
     @property
     def roles(self) -> tuple[Role, ...]:
         """Who answers for it."""
@@ -221,8 +229,12 @@ Asked = Annotated[
     | Due,
     Field(discriminator="kind"),
 ]
+ORDERS = ("restrict", "lift", "forget")
+"""Jobs that nobody ends: half of one is neither done nor undone."""
 LONGEST_WAIT = 20
 LOOK_EVERY = 0.2
+IN_SHORT = ("of", "version", "scheme")
+"""What others hear of what was asked."""
 Wait = Annotated[
     int,
     Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for the end of one that runs"),
@@ -244,7 +256,15 @@ def add_jobs(app: FastAPI, jobs: Jobs | None) -> None:
     @app.get("/v1/jobs", summary="The jobs of the last days, the newest first, without results")
     async def every(request: Request) -> Response:
         found = await asyncio.to_thread(jobs.all) if jobs else []
-        return as_json({"jobs": [_in_short(each) for each in found if _is_told(request, each)]})
+        return as_json(
+            {
+                "jobs": [
+                    _in_short(each, is_seen=_is_seen(request, each))
+                    for each in found
+                    if _is_told(request, each)
+                ]
+            }
+        )
 
     @app.get("/v1/jobs/{job}", summary="How far a job is, and what came of it")
     async def one(job: Name, request: Request, wait: Wait = 0) -> Response:
@@ -261,10 +281,12 @@ def add_jobs(app: FastAPI, jobs: Jobs | None) -> None:
         found = await asyncio.to_thread(jobs.find, job) if jobs else None
         if jobs is None or found is None or not _is_told(request, found):
             raise _unknown(job)
+        if found.kind in ORDERS:
+            raise Problem(409, "an order about a customer is carried out to its end")
         by = spelt(request.state.look.caller.who)
         log.info("job_cancelled", job=job, kind=found.kind, by=by)
         ended = await asyncio.to_thread(jobs.cancel, job, by)
-        return as_json(_in_short(ended or found))
+        return as_json(_in_short(ended or found, is_seen=_is_seen(request, found)))
 
 
 async def _begun(jobs: Jobs | None, name: str, asked: Any, request: Request) -> Job:
@@ -287,7 +309,7 @@ async def _begun(jobs: Jobs | None, name: str, asked: Any, request: Request) -> 
 async def _known(jobs: Jobs | None, name: str, request: Request) -> Job:
     """A job whose result the caller may see; raises a 404 where there is none."""
     found = await asyncio.to_thread(jobs.find, name) if jobs else None
-    if found is None or not {*request.state.look.caller.roles} & {*found.roles}:
+    if found is None or not _is_seen(request, found):
         raise _unknown(name)
     return found
 
@@ -298,11 +320,21 @@ def _unknown(name: str) -> Problem:
 
 def _is_told(request: Request, job: Job) -> bool:
     """Whether the caller hears that there is such a job: operators of every one, to end it."""
-    return bool({*request.state.look.caller.roles} & {"operator", *job.roles})
+    return "operator" in request.state.look.caller.roles or _is_seen(request, job)
 
 
-def _in_short(job: Job) -> dict[str, Any]:
+def _is_seen(request: Request, job: Job) -> bool:
+    """Whether the caller may see what was asked, and what came of it."""
+    return bool({*request.state.look.caller.roles} & {*job.roles})
+
+
+def _in_short(job: Job, *, is_seen: bool) -> dict[str, Any]:
+    """A job in a list: what it names is for those alone who may see it."""
     said = msgspec.to_builtins(job)
-    for name in ("policy", "customer"):
-        said["asked"].pop(name, None)
-    return {name: each for name, each in said.items() if name != "result"}
+    asked = {name: each for name, each in said["asked"].items() if is_seen or name in IN_SHORT}
+    asked.pop("policy", None)
+    error = job.error if is_seen else None
+    return {name: each for name, each in said.items() if name != "result"} | {
+        "asked": asked,
+        "error": error,
+    }

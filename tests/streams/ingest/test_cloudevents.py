@@ -1,6 +1,7 @@
 """What can be read, what is rejected, and that nothing ever raises."""
 
 import json
+import time
 from base64 import b64encode
 from datetime import date
 from typing import Any
@@ -336,6 +337,44 @@ def test_a_name_is_there_twice_wherever_json_has_it_twice(
 
     assert not isinstance(read_event(once), Rejected)
     assert isinstance(read_event(twice), Rejected)
+
+
+@pytest.mark.parametrize("depth", [990, 994, 996, 998, 1_500])
+def test_a_type_of_any_depth_raises_nothing(depth: int) -> None:
+    """Though it is read once more, for its other faults."""
+    deep = changed(type="TYPE").replace(b'"TYPE"', b"[" * depth + b"]" * depth)
+
+    assert isinstance(read_event(deep), Rejected)
+
+
+@pytest.mark.parametrize(
+    "subject", ["Zhang San 13800138000", "a\0b", "\ud83d"], ids=["a name", "a NUL", "half a sign"]
+)
+def test_no_reason_repeats_what_was_sent(subject: str) -> None:
+    """It is neither sealed nor forgotten, and PostgreSQL takes no NUL."""
+    sent = json.dumps({**GOOD, "subject": subject, "specversion": subject}).encode()
+    for raw in (sent, changed(subject=subject)):
+        read = read_event(raw)
+        assert isinstance(read, Rejected)
+        assert not [part for part in ("Zhang", "1380", "\0", "\ud83d") if part in read.reason]
+
+
+def test_what_is_cut_off_misses_nothing_else() -> None:
+    """Of what is no JSON the parts cannot be told."""
+    cut = read_event(changed(id=5)[:-1])
+
+    assert isinstance(cut, Rejected)
+    assert "missing" not in cut.reason
+
+
+def test_a_name_among_very_many_is_found_soon() -> None:
+    """In time that grows with the event, and not with its square."""
+    many = ",".join(f'"x{number}":1' for number in range(18_000))
+    begun = time.process_time()
+    read = read_event(changed()[:-1] + b',"x":{' + many.encode() + b',"x17999":2}}')
+
+    assert read == Rejected("this name is there twice", "x17999")
+    assert time.process_time() - begun < 1
 
 
 def test_what_people_decide_is_held_to_the_same_rule() -> None:
