@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 import redis
 
+from domain.customers.events import ChannelVisited
 from domain.envelope import Proposed
 from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
-from tests.conftest import Running, settings_in
+from tests.conftest import NOON, Running, settings_in
 from tests.sizes import sized
 
 LONG = 180.0
@@ -95,3 +96,18 @@ def test_an_altered_state_and_a_hole_raise_a_metric_with_the_next_round(
     assert seen["hole"]
     assert seen["count"]
     assert own_stack.run("replay", "verify", "--json").returncode == 1
+
+
+def test_what_a_privacy_officer_does_is_no_finding(own_stack: Running, tmp_path: Path) -> None:
+    """Somebody is restricted, somebody else forgotten, while the guard goes round."""
+    events = [*synth(SMALL)]
+    fed(own_stack, tmp_path / "bank.jsonl", events)
+    one, other, *_ = sorted({each.stream for each in events if each.stream.startswith("customer:")})
+    why = ("--by", "li.wei", "--reason", "asked")
+    own_stack.report("privacy", "restrict", one.removeprefix("customer:"), *why)
+    own_stack.report("privacy", "forget", other.removeprefix("customer:"), *why, "--early")
+    last = Proposed("core", "last", one, NOON, NOON.date(), ChannelVisited(channel="app"))
+    fed(own_stack, tmp_path / "more.jsonl", [last])
+    seen = next_round(own_stack)
+
+    assert {kind: found for kind, found in seen.items() if kind != "rounds" and found} == {}

@@ -197,7 +197,7 @@ def test_who_must_be_kept_is_not_forgotten_by_mistake(running: Running) -> None:
         done = running.run("privacy", "forget", name, *WHY)
 
         assert done.returncode == 2
-        assert b"tierfold privacy restrict" in done.stderr
+        assert b"restrict them until then, or forget them early" in done.stderr
         assert running.client.get(f"/v1/customers/{name}").status_code == 200
 
 

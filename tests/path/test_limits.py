@@ -1,5 +1,6 @@
 """Whoever sends too much before they are let in, or nothing at all, is cut off."""
 
+import gzip
 import socket
 import time
 
@@ -116,3 +117,38 @@ def test_a_head_in_two_segments_with_a_body_is_read(stack: Running) -> None:
         answer = rest_of(connection)
 
     assert answer.startswith(b"HTTP/1.1 200")
+
+
+def test_a_connection_that_asks_nothing_more_is_closed(stack: Running) -> None:
+    """A few seconds after its answer."""
+    with connected(stack) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        begun = time.monotonic()
+        answer = rest_of(connection)
+        seconds = time.monotonic() - begun
+
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert seconds < HEAD_WITHIN + 5
+
+
+def test_a_thousand_connections_keep_nobody_out(stack: Running) -> None:
+    """Of those who say nothing, while others are answered."""
+    held = [connected(stack) for _ in range(1_000)]
+    try:
+        begun = time.monotonic()
+        alive = stack.client.get("/healthz").status_code
+        seconds = time.monotonic() - begun
+    finally:
+        for each in held:
+            each.close()
+
+    assert (alive, seconds < QUICK) == (200, True)
+
+
+def test_a_body_is_not_unpacked(stack: Running) -> None:
+    """What is sent compressed is no JSON, and named so: a little cannot become very much."""
+    bomb = gzip.compress(b"[" + b" " * 50_000_000 + b"]")
+    kind = {"content-type": "application/cloudevents-batch+json", "content-encoding": "gzip"}
+    answer = stack.client.post("/v1/interactions", content=bomb, headers=kind)
+
+    assert answer.status_code in {415, 422}
