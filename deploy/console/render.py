@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, Response
 from deploy.console.reasons import faults, reason
 from deploy.console.words import Words, catalog
 from deploy.reports.story import lines
+from streams.web.jobs import ORDERS
 
 TEMPLATES = Path(__file__).parent / "templates"
 WIDE, HIGH = 240, 48
@@ -39,6 +40,7 @@ def _environment(language: str) -> Environment:
     said: Any = made
     said.install_gettext_translations(catalog(language), newstyle=True)
     made.globals |= {
+        "orders": ORDERS,
         "points": points,
         "lines": lines,
         "drawn": partial(token_hex, 16),

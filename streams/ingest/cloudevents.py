@@ -275,11 +275,13 @@ def _of_attributes(event: CloudEvent) -> Iterator[Rejected]:
     for name, said in (("id", event.id), ("source", event.source)):
         if not said.isprintable() and CONTROL.search(said):
             yield Rejected("it has a control character", name)
-    years = {"time": event.time.year, "businessdate": event.businessdate.year}
-    if beyond := [name for name, year in years.items() if year not in YEARS]:
+    time, day = event.time.date(), event.businessdate
+    if time.year not in YEARS or day.year not in YEARS:
         said = f"the year must be within {YEARS.start} and {YEARS.stop - 1}"
-        yield from (Rejected(said, name) for name in beyond)
-    elif abs(event.time.date() - event.businessdate) > APART:
+        for name, each in (("time", time), ("businessdate", day)):
+            if each.year not in YEARS:
+                yield Rejected(said, name)
+    elif abs(time - day) > APART:
         yield Rejected(
             f"the business date is more than {APART.days} days from the time", "businessdate"
         )

@@ -134,7 +134,10 @@ class Lookups:
         return found
 
     async def reached(self, stream: str) -> int:
-        """The position in its shard up to which the facts of a customer are folded."""
+        """The position in its shard up to which the facts of a customer are folded.
+
+        Raises `TimeoutError` as `customer` does.
+        """
         async with asyncio.timeout(PATIENCE):
             group = (await self._register.live()).of(CUSTOMERS.name)
             return await self._store.upto(GroupShard(shard_of(stream, self._shards), group.name))
@@ -180,14 +183,17 @@ class Lookups:
         return customer_of(stream, states, seen.rules.tiers(standings), upto)
 
     async def whole(self, stream: str) -> CustomerGroup | None:
-        """A household or company group, or None if nobody ever belonged to it."""
+        """A household or company group, or None if nobody ever belonged to it.
+
+        Raises `TimeoutError` as `customer` does.
+        """
         async with asyncio.timeout(PATIENCE):
             group = (await self._register.live()).of(CUSTOMER_GROUPS.name)
             kept = await self._load(group, stream)
         return decoded(group, kept).whole if any(kept) else None
 
     async def households(self, names: Iterable[str]) -> list[Household]:
-        """The contacts and deaths of households."""
+        """The contacts and deaths of households; raises `TimeoutError` as `customer` does."""
         group = self._register.last.of(REACTIONS.name)
         async with asyncio.timeout(PATIENCE):
             return await asyncio.gather(*(self._household(group, name) for name in names))

@@ -24,6 +24,8 @@ log = structlog.get_logger()
 State = Literal["running", "done", "unseen", "refused", "failed", "cancelled", "died"]
 WRONG: tuple[State, ...] = ("failed", "died")
 """What comes of a job by no fault of whoever asked for it."""
+ORDERS = ("restrict", "lift", "forget")
+"""Jobs that nobody ends: half of one is neither done nor undone."""
 AT_ONCE = 3
 """Jobs that one process of the lookups lets run beside each other."""
 HEARD_EVERY, SILENT = 3.0, timedelta(seconds=20)

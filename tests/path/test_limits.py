@@ -146,7 +146,7 @@ def test_a_thousand_connections_keep_nobody_out(stack: Running) -> None:
 
 
 def test_a_body_is_not_unpacked(stack: Running) -> None:
-    """What is sent compressed is no JSON, and named so: a little cannot become very much."""
+    """What is sent compressed is read as it is, and is no JSON: a little never becomes much."""
     bomb = gzip.compress(b"[" + b" " * 50_000_000 + b"]")
     kind = {"content-type": "application/cloudevents-batch+json", "content-encoding": "gzip"}
     answer = stack.client.post("/v1/interactions", content=bomb, headers=kind)

@@ -13,7 +13,7 @@ from domain.access.redaction import doubt_of_reason
 from domain.event import NAME, Line, Role
 from domain.rollout.lifecycle import OWNERS
 from streams.web.dependencies import as_json
-from streams.web.jobs import Busy, Job, Jobs
+from streams.web.jobs import ORDERS, Busy, Job, Jobs
 from streams.web.problems import Problem, problems
 
 log = structlog.get_logger()
@@ -229,8 +229,6 @@ Asked = Annotated[
     | Due,
     Field(discriminator="kind"),
 ]
-ORDERS = ("restrict", "lift", "forget")
-"""Jobs that nobody ends: half of one is neither done nor undone."""
 LONGEST_WAIT = 20
 LOOK_EVERY = 0.2
 IN_SHORT = ("of", "version", "scheme")
