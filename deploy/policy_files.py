@@ -195,6 +195,8 @@ ANOTHER = re.compile(r"; (?=[a-z][\w.\[\]-]*(?: [\w-]+)?: )")
 WHOLE = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
 LARGEST = 1 << 20
 """Bytes of a file of the bank's."""
+MOST_PARTS = 100_000
+"""Words, numbers, lists and mappings in it: three seconds' work."""
 PLAIN = {
     "invalid_key": "a word is meant before the colon; a number has no commas (2000, not 2,000)",
     "string_pattern_mismatch": (
@@ -249,10 +251,18 @@ def _named(place: Sequence[str | int]) -> str:
 class _Strict(yaml.SafeLoader):
     """YAML in which nothing is said twice, and no number is another one than it looks."""
 
+    _parts = 0
+    """Words, numbers, lists and mappings that were read."""
+
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Whatever is written; raises `YAMLError` for what refers to another place: a few lines
-        that do so again and again mean more than any memory holds.
+        that do so again and again mean more than any memory holds. So it does for more parts than
+        any bank's policy has: they would be read for a minute.
         """
+        self._parts += 1
+        if self._parts > MOST_PARTS:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, "it has too many parts", mark)
         if self.check_event(yaml.AliasEvent):
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.composer.ComposerError(None, None, "say it again in full, without *", mark)

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -315,10 +315,16 @@ class Dying(MemoryStore):
 
 
 class Running:
-    """An embedded stack, started by its own command and used by its own commands."""
+    """An embedded stack, started by its own command, in some folder, and used by its own
+    commands.
+    """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, command: Sequence[str] = TIERFOLD, folder: Path | None = None
+    ) -> None:
         self.settings = settings
+        self._command = command
+        self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -339,7 +345,11 @@ class Running:
         self.settings.data_dir.mkdir(parents=True, exist_ok=True)
         with (self.settings.data_dir / "up.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*TIERFOLD, "up"], env=environment_of(self.settings), stdout=log, stderr=log
+                [*self._command, "up"],
+                env=environment_of(self.settings),
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
             )
         deadline = time.monotonic() + 90
         while not self._is_ready():

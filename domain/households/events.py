@@ -1,14 +1,15 @@
 """What happens between customers and what they belong to?
 
-They join and leave, report their months, and learn the sum.
+They join and leave, report their months, and learn the sum. A figure of a month may be of any size,
+for what the bank itself says of its sums must never be refused.
 
 A month of a whole is known when every shard of the bank has said that its own month is: then every
 member has reported. So neither the order in which shards work, nor a slow one, changes any sum.
 """
 
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from domain.accounts.monthly_facts import MonthlyFacts
 from domain.event import NOBODY, Identifier, Interaction, PlausibleDate, Stream, later
@@ -17,8 +18,6 @@ from domain.households.membership import MOST_BESIDE, Membership, Sums
 MonthName = Annotated[str, StringConstraints(pattern=r"^(1[89]|2[01])[0-9]{2}-(0[1-9]|1[0-2])$")]
 Permille = Annotated[int, Field(ge=0, le=1000)]
 ShardNumber = Annotated[int, Field(ge=0, lt=10_000)]
-LARGEST = 10**18
-"""No figure of a month is larger, in minor units times days."""
 
 KINDS = ("household", "company")
 """The kinds of stream that customers belong to."""
@@ -98,11 +97,6 @@ class MemberMonthReported(Interaction):
     facts: MonthlyFacts
     person: Stream | None = later(None)
 
-    @model_validator(mode="after")
-    def _bounded(self) -> Self:
-        _check(self.facts)
-        return self
-
 
 class ShardMonthReported(Interaction):
     """One of so many shards has closed a month for all its customers, and their reports
@@ -143,27 +137,3 @@ class WholeMonthClosed(Interaction):
     total: Sums
     shared: Sums
     beside: Annotated[tuple[MonthlyFacts, ...], Field(max_length=MOST_BESIDE)] = ()
-
-    @model_validator(mode="after")
-    def _bounded(self) -> Self:
-        _check(self.total)
-        _check(self.shared)
-        for facts in self.beside:
-            _check(facts)
-        return self
-
-
-def _check(figures: MonthlyFacts | Sums) -> None:
-    amounts = [
-        *figures.value_in.values(),
-        *figures.value_out.values(),
-        figures.transactions,
-        figures.products,
-    ]
-    amounts += [
-        amount
-        for asset in figures.assets
-        for amount in (asset.balance_days, asset.average, asset.closing, asset.ninety_days)
-    ]
-    if any(abs(amount) > LARGEST for amount in amounts):
-        raise ValueError(f"no figure may be larger than {LARGEST}")

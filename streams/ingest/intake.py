@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -80,6 +80,10 @@ GATHERING = 0.03
 """Seconds between the beginnings of such turns, at least."""
 
 
+TRIED = "tierfold-tried"
+"""The header that says how often an answer was sent on, because its decision was not recorded."""
+TRIES = (b"1", b"2", b"3", b"4", b"5")
+"""What it may say. A decision follows its answer by milliseconds, if at all; a turn has thirty."""
 NOT_FOR_OTHERS = Rejected("only the bank itself says this, over HTTP or by its commands", "type")
 
 
@@ -88,6 +92,13 @@ class LogBroken(Exception):
 
     By retention, or because its log was cut.
     """
+
+
+class Stray(NamedTuple):
+    """An event that is to be sent on, and how often it was tried if its decision is missed."""
+
+    event: Proposed
+    tried: bytes | None = None
 
 
 class Intake(ConsumerRebalanceListener):
@@ -233,7 +244,7 @@ class Intake(ConsumerRebalanceListener):
         self._to_tell -= {partition.partition for partition in revoked}
 
     def _take(self, partition: int, messages: Sequence[Any]) -> None:
-        arrivals, strays, traces = list[Arrival](), list[Arrival](), list[str]()
+        arrivals, strays, traces = list[Arrival](), list[Stray](), list[str]()
         screen = self._screens()
         for message in messages:
             items, is_ours = (
@@ -242,14 +253,12 @@ class Intake(ConsumerRebalanceListener):
             )
             traces += traceparents(message.headers)
             for number, item in enumerate(items):
-                arrival = Arrival(
-                    message.offset,
-                    number,
-                    item.raw,
-                    judged := self._judged(item, screen, arrivals, partition, is_ours=is_ours),
-                    _sent_with(message, item, judged, is_ours=is_ours),
-                )
-                (arrivals if self._is_at_home(arrival, partition) else strays).append(arrival)
+                judged = self._judged(item, screen, arrivals, partition, is_ours=is_ours)
+                if (stray := self._stray(item, judged, partition, message)) is not None:
+                    strays.append(stray)
+                    continue
+                sent_with = _sent_with(message, item, judged, is_ours=is_ours)
+                arrivals.append(Arrival(message.offset, number, item.raw, judged, sent_with))
             if len(arrivals) >= COMMIT_LIMIT:
                 self._commit_under(traces, partition, arrivals, strays, message.offset)
                 arrivals, strays, traces = [], [], []
@@ -291,15 +300,11 @@ class Intake(ConsumerRebalanceListener):
         return doubt_of_reversal(event, self._journal[partition], pending)
 
     def _of_answer(self, event: Proposed) -> Rejected | None:
-        """Why it is no answer to a decision.
-
-        One that is not recorded yet may be on its way: it is let pass.
-        """
+        """Why it is no answer to a decision of ours."""
         if not isinstance(event.data, Answer):
             return None
         own = self._journal[shard_of(event.stream, self._shards)]
-        doubt = doubt_of_answer(event, own, self._journal)
-        return None if doubt is UNKNOWN else doubt
+        return doubt_of_answer(event, own, self._journal)
 
     def _last_closed(self, day: date) -> date | None:
         """The last day that ended: recorded, or on its way to the shards.
@@ -312,19 +317,27 @@ class Intake(ConsumerRebalanceListener):
         recorded = last_closed(self._journal)
         return max(filter(None, (recorded, self._closing)), default=None)
 
-    def _is_at_home(self, arrival: Arrival, partition: int) -> bool:
-        if not isinstance(arrival.read, Proposed):
-            return True
-        return (
-            arrival.read.stream != BANK and shard_of(arrival.read.stream, self._shards) == partition
-        )
+    def _stray(
+        self, item: Item, judged: Proposed | Rejected | Refused, partition: int, message: Any
+    ) -> Stray | None:
+        """What is to be sent on: to its own shard, or behind the decision that it answers, which
+        may be on its way.
+        """
+        if judged is UNKNOWN and isinstance(item.read, Proposed):
+            tried = next((value for name, value in message.headers if name == TRIED), None)
+            again = TRIES.index(tried) + 1 if tried in TRIES else 0
+            return Stray(item.read, TRIES[again]) if again < len(TRIES) else None
+        if not isinstance(judged, Proposed):
+            return None
+        home = judged.stream != BANK and shard_of(judged.stream, self._shards) == partition
+        return None if home else Stray(judged)
 
     def _commit_under(
         self,
         traces: Sequence[str],
         partition: int,
         arrivals: list[Arrival],
-        strays: list[Arrival],
+        strays: list[Stray],
         offset: int,
     ) -> None:
         with span(
@@ -336,7 +349,7 @@ class Intake(ConsumerRebalanceListener):
             self._commit(partition, arrivals, strays, offset)
 
     def _commit(
-        self, partition: int, arrivals: list[Arrival], strays: list[Arrival], offset: int
+        self, partition: int, arrivals: list[Arrival], strays: list[Stray], offset: int
     ) -> None:
         self._forward(strays)
         self._fault("before_append")
@@ -359,26 +372,25 @@ class Intake(ConsumerRebalanceListener):
             elif row.event_type == TIER_CHANGED:
                 TIER_CHANGES.inc()
 
-    def _forward(self, strays: Sequence[Arrival]) -> None:
+    def _forward(self, strays: Sequence[Stray]) -> None:
         """Send strays to their own shards, and wait for that: only then may their
         offset be passed.
         """
-        copies = [
-            copy
+        sent = [
+            self._send_on(copy, stray.tried)
             for stray in strays
-            if isinstance(stray.read, Proposed)
-            for copy in spread(stray.read, self._shards)
+            for copy in spread(stray.event, self._shards)
         ]
-        sent = [self._send_on(copy) for copy in copies]
         for future in sent:
             future.get(timeout=30)
 
-    def _send_on(self, copy: Proposed) -> Any:
+    def _send_on(self, copy: Proposed, tried: bytes | None) -> Any:
         value = write(copy)
         own = [
             ("content-type", STRUCTURED.encode()),
             self._vouching.header(value),
             *headers(),
+            *([(TRIED, tried)] if tried else []),
         ]  # whoever sent it may say it: see `_judged`
         return self._producer.send(
             INTERACTIONS, value=value, partition=shard_of(copy.stream, self._shards), headers=own

@@ -28,11 +28,12 @@ from domain.envelope import Proposed
 from domain.event import Interaction
 from domain.households.events import HouseholdJoined
 from domain.offers.events import OfferAccepted, OfferDeclined, OfferPresented
+from streams.broker.kafka import INTERACTIONS, Broker
 from streams.broker.routing import shard_of
 from streams.ingest.cloudevents import BATCH, write, write_batch
 from streams.queries.lookups import STALE
 from streams.sources.synth import Bank, synth
-from tests.conftest import Running, settings_in, stranger
+from tests.conftest import Running, settings_in, stranger, wait_until
 from tests.sizes import sized
 
 BANK = Bank(customers=sized(80, 200), months=3, seed=5)
@@ -378,9 +379,11 @@ def test_the_journal_has_the_catalogue_that_decisions_name(
     ],
 )
 def test_an_answer_is_held_to_its_decision(
-    client: httpx.Client, whose: str, offer: str, field: str
+    running: Running, client: httpx.Client, whose: str, offer: str, field: str
 ) -> None:
-    """To a decision that there is, of this customer, and to an offer that it showed."""
+    """To a decision that there is, of this customer, and to an offer that it showed; over Kafka
+    as over HTTP.
+    """
     own, other = newcomer(client), newcomer(client)
     decisions = {
         "nobody's": uuid4().hex,
@@ -394,5 +397,13 @@ def test_an_answer_is_held_to_its_decision(
     answer = client.post(
         "/v1/interactions", content=write_batch([event]), headers={"content-type": BATCH}
     )
+    before = running.counts().quarantined
+    producer = Broker(running.settings.broker).producer()
+    home = shard_of(f"customer:{own}", running.settings.shards)
+    producer.send(INTERACTIONS, value=event, partition=home).get(timeout=10)
+    producer.close()
+    wait_until(lambda: running.counts().quarantined > before)
+    entries = running.report("quarantine", "list", "--limit", "1000")["entries"]
 
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
+    assert max(entries, key=lambda each: each["quarantined_at"])["field"] == field

@@ -291,20 +291,23 @@ def _a_restored_backup_may_not_serve(running: Running, backup: Path) -> None:
         keyring_of(running.settings, restored=True).get([f"customer:{customer(1)}"])
 
 
+@pytest.mark.parametrize("lost", [("vault", "master"), ("vault", "master", "journal", "redis")])
 def test_what_was_restored_is_forgotten_again_before_it_serves(
-    own_stack: Running, tmp_path: Path
+    own_stack: Running, tmp_path: Path, lost: tuple[str, ...]
 ) -> None:
     """Where an old backup of keys can still be opened, nothing starts until the register
-    was replayed: first at rest, and once more when the bank is up.
+    was replayed: first at rest, and once more when the bank is up. So where journal and read
+    models are as old as the keys.
     """
     running = own_stack
     (tmp_path / "in.jsonl").write_bytes(b"\n".join(identity(0) + identity(1)))
     running.report("feed", str(tmp_path / "in.jsonl"))
     running.settle()
+    running.stop()
     saved = {
-        folder: shutil.copytree(tmp_path / folder, tmp_path / "backup" / folder)
-        for folder in ("vault", "master")
+        folder: shutil.copytree(tmp_path / folder, tmp_path / "backup" / folder) for folder in lost
     }
+    running.start()
     running.report(
         "privacy",
         "forget",

@@ -1,7 +1,7 @@
 """Small inputs that once failed are answered as they should be, over HTTP and over Kafka."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -278,9 +278,64 @@ def test_what_the_stack_writes_is_for_its_owner_alone(running: Running, tmp_path
     running.report("privacy", "export", "b1", "--by", "li.wei", "--out", str(given))
     written = [given, *(path for path in running.settings.data_dir.rglob("*") if path.is_file())]
 
-    assert [path.name for path in written if path.stat().st_mode & 0o077] == ["up.log"], (
-        "the test's"
-    )
+    assert open_to_others(written) == ["up.log"], "the test's"
+
+
+def open_to_others(files: Iterable[Path]) -> list[str]:
+    """The names of files that not their owner alone may read."""
+    return [path.name for path in files if path.stat().st_mode & 0o077]
+
+
+def test_a_household_with_a_sum_beyond_all_bounds_is_summed_whole(tmp_path: Path) -> None:
+    """One member with as much as events can say, a hundred times: nothing of the bank's own is set
+    aside, the other member is counted. What stays on disk of it is for its owner alone.
+    """
+    most, january = 10**15, {"type": "transaction-posted", "day": date(2026, 1, 3)}
+    told = {"account": "a", "currency": "USD", "kind": "card"}
+    money = [("c5a", most)] * 100 + [("c5b", 100)]
+    said = [
+        {
+            "subject": f"customer:{who}",
+            "type": "household-joined",
+            "day": date(2026, 1, 2),
+            "data": {"household": "household:c5", "role": "member"},
+        }
+        for who in ("c5a", "c5b")
+    ]
+    said += [
+        {
+            **january,
+            "subject": f"customer:{who}",
+            "data": {**told, "transaction": f"{at}", "amount": amount},
+        }
+        for at, (who, amount) in enumerate(money)
+    ]
+    last = {
+        "subject": "bank",
+        "type": "day-closed",
+        "day": date(2026, 1, 31),
+        "data": {"date": date(2026, 1, 31)},
+    }
+    with Running(settings_in(tmp_path)) as bank:
+        for part in (said, [last]):
+            raw = write_batch([event_of(each, f"{len(part)}/{at}") for at, each in enumerate(part)])
+            kind = {"content-type": BATCH}
+            bank.client.post("/v1/interactions", content=raw, headers=kind).raise_for_status()
+            bank.settle()
+        whole = bank.client.get("/v1/households/c5").json()
+        found = bank.report("replay", "verify")["found"]
+        aside = bank.counts().quarantined
+        bank.report("replay", "facts")
+        bank.stop()
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+
+    [month] = whole["months"]
+    [asset] = whole["months"][month]["total"]["assets"]
+    assert (month, whole["months"][month]["members"]) == ("2026-01", 2)
+    assert (asset["closing"], asset["balance_days"]) == (10**17 + 100, 29 * (10**17 + 100))
+    assert (found, aside) == (0, 0)
+    assert {"dump.rdb", "facts.json"} <= {path.name for path in written}
+    assert open_to_others(written) == ["up.log"], "the test's"
 
 
 def test_redis_is_for_who_can_read_the_banks_folder(running: Running) -> None:

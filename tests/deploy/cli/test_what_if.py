@@ -169,6 +169,7 @@ WRONG: dict[str, tuple[dict[str, object], str]] = {
 SPOILT: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", "it is empty"),
     "another place": (b"{tiers: &all [1], measures: *all}", "say it again in full, without *"),
+    "a hundred thousand parts": (b"[" + b"{a: 1}," * 40_000 + b"]", "it has too many parts"),
     "another encoding": ("name: 金卡".encode("gbk"), "save it as UTF-8"),
     "a list before a colon": (b"{[a]: 1}", "a word is meant before the colon"),
     "commas in a number": (

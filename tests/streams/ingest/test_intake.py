@@ -14,6 +14,7 @@ from domain.accounts.events import TransactionPosted
 from domain.bank.events import DayClosed
 from domain.envelope import Proposed
 from domain.event import BANK
+from domain.offers.events import DECISIONS, OfferAccepted, OfferDecided
 from domain.tiering.events import TierOverridden
 from streams.broker.batch import Batch, decode_batch, encode_batch
 from streams.broker.kafka import INTERACTIONS, OUTCOME_TOPIC, RECORDED, Broker, TopicPartition
@@ -169,6 +170,63 @@ def test_a_stray_goes_to_its_own_shard(broker: Broker, sqlite_journal: Journal) 
     assert sqlite_journal[0].counts() == Counts(forwarded=1)
     assert sqlite_journal[1].counts() == Counts(arrived=1, recorded=1)
     assert sqlite_journal[0].head() == 0
+
+
+DECISION = "d" * 32
+ANSWER = proposed(OfferAccepted(decision=DECISION, offer="fund", channel="app"), "a", "customer:1")
+DECIDED = proposed(
+    OfferDecided(
+        decision=DECISION,
+        channel="app",
+        offer="fund",
+        offers=("fund",),
+        features={},
+        catalogue="c@1/0",
+    ),
+    DECISION,
+    "customer:1",
+    source=DECISIONS,
+)
+
+
+def test_an_answer_ahead_of_its_decision_is_recorded_behind_it(
+    broker: Broker, sqlite_journal: Journal
+) -> None:
+    """It goes to the end of the log, once or more; nothing else waits for it."""
+    shard, value = shard_of("customer:1", SHARDS), write(DECIDED)
+    send(broker, shard, write(ANSWER), write(paid("1", "customer:1")))
+    own = [("content-type", STRUCTURED.encode()), VOUCHING.header(value)]
+    producer = broker.producer()
+    producer.send(INTERACTIONS, value=value, partition=shard, headers=own).get(timeout=10)
+    producer.close()
+    with running(broker, sqlite_journal) as died:
+        wait_until(lambda: sqlite_journal.counts().recorded == 3)
+
+    assert not died
+    assert [event.id for event in sqlite_journal[shard].history("customer:1")] == [
+        "1",
+        DECISION,
+        "a",
+    ]
+
+
+@pytest.mark.parametrize("tried", [None, b"-9", b"\xff", b"6"])
+def test_an_answer_to_no_decision_of_ours_is_set_aside_after_a_while(
+    broker: Broker, sqlite_journal: Journal, tried: bytes | None
+) -> None:
+    """Whatever a sender says of how often it was tried."""
+    shard = shard_of("customer:1", SHARDS)
+    said = [] if tried is None else [(intake.TRIED, tried)]
+    producer = broker.producer()
+    producer.send(INTERACTIONS, value=write(ANSWER), partition=shard, headers=said).get(timeout=10)
+    producer.close()
+    with running(broker, sqlite_journal) as died:
+        wait_until(lambda: sqlite_journal.counts().arrived == 1)
+
+    [entry] = sqlite_journal[shard].quarantined()
+    assert not died
+    assert (entry.field, entry.reason) == ("data.decision", "no such decision is recorded")
+    assert sqlite_journal.counts() == Counts(arrived=1, quarantined=1, forwarded=5)
 
 
 class Strange(str):
