@@ -19,10 +19,14 @@ from domain.access.roles import Caller
 from replay.evidence.signed_note import Public, Signer
 from streams.ingest.signature import Vouching
 from streams.keyring import EnvironmentMaster, FileMaster, Keyring, Master, TransitMaster
-from streams.web.security.tokens import Tokens, key_set, minted
+from streams.web.security.openid import OpenId, Provider
+from streams.web.security.tokens import Issuers, Tokens, key_set, minted
 
 NOTARY, BUNDLES, WITNESS, TOKENS = "notary", "bundles", "witness", "tokens"
 SESSIONS = "sessions"
+CONSOLE_TOKENS = "console"
+CONSOLE = "tierfold/console"
+"""As which issuer the console makes tokens, where another one makes those of all others."""
 PATIENCE = 5.0
 LARGEST = 1 << 20
 HEARD = 2.0
@@ -138,12 +142,24 @@ def _replace(file: Path, secret: str) -> None:
     new.replace(file)
 
 
-def tokens_of(settings: Settings) -> Tokens:
-    """What reads the tokens of callers, by the keys of their issuer."""
-    where = settings.token_keys
-    if where is None:
-        seed = _token_seed(settings)
-        return Tokens(lambda: key_set([seed]), settings.token_issuer, settings.token_audience)
+def tokens_of(settings: Settings) -> Tokens | Issuers:
+    """What reads the tokens of callers, by the keys of their issuer; and where that is not
+    ourselves, those of the console too, if there is one.
+    """
+    if settings.token_keys is None:
+        return _own_tokens(settings, TOKENS, settings.token_issuer)
+    first = _tokens_of(settings, settings.token_keys)
+    if not settings.console_may_ask:
+        return first
+    return Issuers(first, {CONSOLE: _own_tokens(settings, CONSOLE_TOKENS, CONSOLE)})
+
+
+def _own_tokens(settings: Settings, key: str, issuer: str) -> Tokens:
+    seed = _secret(settings.keys_dir / key)
+    return Tokens(lambda: key_set([seed]), issuer, settings.token_audience)
+
+
+def _tokens_of(settings: Settings, where: str) -> Tokens:
     if "://" in where and not where.startswith("https://"):
         raise UserError(
             f"TIERFOLD_TOKEN_KEYS is a file or https://…, not {where.partition('://')[0]}://"
@@ -169,6 +185,39 @@ def token_for(settings: Settings, caller: Caller, hours: float) -> str:
         caller,
         round(hours * 3600),
     )
+
+
+def console_token(settings: Settings, caller: Caller, hours: float) -> str:
+    """A token by which the console asks for somebody who has logged in there."""
+    if settings.token_keys is None:
+        return token_for(settings, caller, hours)
+    seed = _secret(settings.keys_dir / CONSOLE_TOKENS)
+    return minted(seed, CONSOLE, settings.token_audience, caller, round(hours * 3600))
+
+
+def openid_of(settings: Settings) -> OpenId | None:
+    """What logs people in at the bank's identity provider, if it has one.
+
+    Raises `UserError` for a secret that cannot be read.
+    """
+    if settings.openid_issuer is None or settings.openid_secret is None:
+        return None
+    try:
+        secret = settings.openid_secret.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"the secret in {settings.openid_secret} cannot be used: {error}"
+        ) from error
+    provider = Provider(
+        settings.openid_issuer,
+        settings.openid_client,
+        secret,
+        settings.openid_roles,
+        settings.openid_name,
+        settings.openid_groups,
+    )
+    callback = f"{settings.console_address}/login/callback"
+    return OpenId(provider, callback, session_seed(settings))
 
 
 def session_seed(settings: Settings) -> bytes:

@@ -224,22 +224,23 @@ def run_console(settings: Settings) -> None:
 
     from deploy.console.api import Api
     from deploy.console.app import ConsoleDependencies, console
-    from deploy.keys import session_seed, token_for
+    from deploy.keys import console_token, openid_of, session_seed
     from deploy.terminal import UserError
     from streams.web.security.sessions import Sessions
 
-    if settings.token_keys is not None:
+    if not settings.console_may_ask:
         raise UserError(
-            "the console logs in by links and tokens of our own, and TIERFOLD_TOKEN_KEYS names "
-            "another issuer: unset it for the console"
+            "TIERFOLD_TOKEN_KEYS names another issuer: name the identity provider at which people "
+            "log in too, TIERFOLD_OPENID_ISSUER"
         )
     deps = ConsoleDependencies(
-        api=Api(settings.address, partial(token_for, settings)),
+        api=Api(settings.address, partial(console_token, settings)),
         sessions=Sessions(session_seed(settings), settings.token_issuer, settings.console_ended),
         links=settings.console_links,
         zone=ZoneInfo(settings.timezone),
         cookie=f"tierfold-{settings.console_port}",
         secure=settings.console_tls,
+        openid=openid_of(settings),
     )
     _serve(console(deps), settings.host, settings.console_port)
 

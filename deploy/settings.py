@@ -3,6 +3,9 @@
 All from the environment, as `TIERFOLD_*`, each with a default for the embedded stack.
 """
 
+import json
+import re
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -11,8 +14,20 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from domain.event import Role
+
 RATE = r"^[0-9]{1,9}/(second|minute|hour)$"
+PRIVATE = re.compile(r"https://|http://(localhost|127\.0\.0\.1)(:[0-9]+)?(/|$)")
+"""Addresses that nobody listens to on the way."""
 POLICIES = Path(__file__).parent / "policies"
+
+
+def as_environment(chosen: Mapping[str, Any]) -> dict[str, str]:
+    """Settings by their variables, as `Settings` reads them."""
+    return {
+        f"TIERFOLD_{name.upper()}": json.dumps(value) if isinstance(value, dict) else str(value)
+        for name, value in chosen.items()
+    }
 
 
 class Settings(BaseSettings):
@@ -107,6 +122,33 @@ class Settings(BaseSettings):
         default=False,
         description="Whether readers come to the console over TLS: its cookies are then for that "
         "alone.",
+    )
+    console_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#]+$",
+        description="Where readers find the console, https://…; default: its host and port.",
+    )
+    openid_issuer: str | None = Field(
+        default=None,
+        description="The bank's identity provider (OpenID Connect), whose people may log in at the "
+        "console: https://….",
+    )
+    openid_client: str = Field(
+        default="tierfold", description="What the console is known as there (client_id)."
+    )
+    openid_secret: Path | None = Field(
+        default=None,
+        description="The file of its secret there.",
+    )
+    openid_roles: dict[str, tuple[Role, ...]] = Field(
+        default={},
+        description='What the groups of people may be here, as JSON: {"managers": ["manager"]}.',
+    )
+    openid_name: str = Field(
+        default="sub", description="The claim that says who somebody is: their name in all records."
+    )
+    openid_groups: str = Field(
+        default="groups", description="The claim that says in which groups somebody is."
     )
     metrics_port: int | None = Field(
         default=None,
@@ -232,6 +274,22 @@ class Settings(BaseSettings):
             raise ValueError(f"there is no time zone {name}: one is Asia/Shanghai") from None
         return name
 
+    @field_validator("openid_issuer")
+    @classmethod
+    def _is_private(cls, issuer: str | None) -> str | None:
+        if issuer is not None and not PRIVATE.match(issuer):
+            raise ValueError("an identity provider is asked over https:// alone")
+        return issuer
+
+    @model_validator(mode="after")
+    def _all_that_a_login_needs(self) -> Self:
+        if self.openid_issuer is not None and (not self.openid_roles or not self.openid_secret):
+            raise ValueError(
+                "nobody could log in: TIERFOLD_OPENID_ROLES says what groups may be, as "
+                '{"managers": ["manager"]}, and TIERFOLD_OPENID_SECRET where the secret is'
+            )
+        return self
+
     @model_validator(mode="after")
     def _one_intake_without_a_group(self) -> Self:
         if self.workers > 1 and not self.broker_keeps:
@@ -322,7 +380,7 @@ class Settings(BaseSettings):
     @property
     def console_address(self) -> str:
         """The console's base URL."""
-        return f"http://{self.host}:{self.console_port}"
+        return self.console_url or f"http://{self.host}:{self.console_port}"
 
     @property
     def console_links(self) -> Path:
@@ -336,8 +394,15 @@ class Settings(BaseSettings):
 
     @property
     def has_console(self) -> bool:
-        """Whether the console is started with the embedded stack: it logs in by tokens of ours."""
-        return self.embedded and self.token_keys is None and self.console_port != 0
+        """Whether the console is started with the embedded stack."""
+        return self.embedded and self.console_may_ask and self.console_port != 0
+
+    @property
+    def console_may_ask(self) -> bool:
+        """Whether tokens that the console makes are believed: where another issuer makes all
+        others, only if people log in at the bank's identity provider.
+        """
+        return self.token_keys is None or self.openid_issuer is not None
 
     @cached_property
     def security(self) -> dict[str, Any]:

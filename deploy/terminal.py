@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -53,6 +54,9 @@ def settings_of(data_dir: Path | None = None) -> Settings:
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         raise UserError("; ".join(map(_of_setting, faults))) from error
+    except SettingsError as error:
+        _, name, _ = str(error).split('"', 2)
+        raise UserError(f"TIERFOLD_{name.upper()}: this is no JSON") from error
 
 
 def _of_setting(fault: "ErrorDetails") -> str:

@@ -25,10 +25,10 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 
 from deploy.embedded import services as embedded
-from deploy.keys import token_for
+from deploy.keys import console_token
 from deploy.operations.summary import wait_until_settled
 from deploy.policy_files import read_arrivals, read_catalogue, read_policy
-from deploy.settings import POLICIES, Settings
+from deploy.settings import POLICIES, Settings, as_environment
 from deploy.wiring import journal_of
 from domain.access.privacy_policy import PrivacyPolicy
 from domain.access.roles import ANYBODY, ROLES, Caller
@@ -80,14 +80,8 @@ def settings_in(folder: Path, **chosen: object) -> Settings:
 def environment_of(settings: Settings) -> dict[str, str]:
     """The environment in which a command meets a stack."""
     given = {name: getattr(settings, name) for name in settings.model_fields_set}
-    return {
-        **os.environ,
-        **{
-            f"TIERFOLD_{name.upper()}": str(value)
-            for name, value in given.items()
-            if value is not None
-        },
-    }
+    said = {name: value for name, value in given.items() if value is not None}
+    return {**os.environ, **as_environment(said)}
 
 
 def wait_for(address: str, process: "subprocess.Popen[bytes]") -> None:
@@ -389,7 +383,7 @@ class Running:
                 request.headers.setdefault("tierfold-purpose", "service")
 
         caller = Caller(who, roles, customer, sources)
-        headers = {"authorization": f"Bearer {token_for(self.settings, caller, 1)}"}
+        headers = {"authorization": f"Bearer {console_token(self.settings, caller, 1)}"}
         return httpx.Client(
             base_url=self.settings.address,
             headers=headers,

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, quote, urlencode
+from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 from starlette.applications import Starlette
@@ -27,12 +27,15 @@ from deploy.console.pages import API, CUSTOMER, PAGES, grant_of, may_see, places
 from deploy.console.render import render
 from deploy.console.words import LANGUAGES, Words
 from domain.access.roles import PURPOSES
+from streams.web.security.openid import GOOD_FOR, Away, NotLoggedIn, OpenId
 from streams.web.security.sessions import Session, Sessions
 
 STATIC = Path(__file__).parent / "static"
 LANGUAGE = "tierfold-language"
 LARGEST = 16 * 1024
 """Bytes of a form."""
+CALLBACK = "/login/callback"
+"""Where the identity provider sends people back to."""
 LOOPBACK = ("127.0.0.1", "::1")
 LARGEST_POLICY = 1024 * 1024
 """The same, where a policy is in it."""
@@ -49,7 +52,7 @@ class ConsoleDependencies:
     """What the console reaches: the API, sessions, the folder of one-use links, the bank's zone.
 
     `cookie` names the session's cookie: cookies of one host ignore its ports. `secure` says that
-    readers come over TLS.
+    readers come over TLS. `openid` logs in whom the bank's identity provider knows, if it has one.
     """
 
     api: Api
@@ -58,6 +61,7 @@ class ConsoleDependencies:
     zone: ZoneInfo
     cookie: str
     secure: bool = False
+    openid: OpenId | None = None
 
 
 def console(deps: ConsoleDependencies) -> ASGIApp:
@@ -68,12 +72,16 @@ def console(deps: ConsoleDependencies) -> ASGIApp:
     async def life(_app: Starlette) -> AsyncIterator[None]:
         yield
         await deps.api.close()
+        if deps.openid is not None:
+            deps.openid.close()
 
     app = Starlette(
         routes=[
             Route("/", views.home),
             Route("/login", views.login_form),
             Route("/login", views.log_in, methods=["POST"]),
+            Route("/login/openid", views.go_to_provider),
+            Route(CALLBACK, views.come_back),
             Route("/logout", views.log_out, methods=["POST"]),
             Route("/language", views.set_language, methods=["POST"]),
             Route("/customers", views.find),
@@ -116,6 +124,43 @@ class _Views:
             return self._problem(request, None, 403, "this link was used, or is over")
         answer = RedirectResponse("/", SEE_OTHER)
         self._keep(answer, self._deps.sessions.begin(caller))
+        return answer
+
+    async def go_to_provider(self, request: Request) -> Response:
+        """Go to the bank's identity provider, to log in there."""
+        if self._deps.openid is None:
+            raise HTTPException(404)
+        back = _inside(request.query_params.get("back", "/"))
+        try:
+            where, kept = await self._deps.openid.begin(back, anew="anew" in request.query_params)
+        except Away:
+            return self._away(request)
+        answer = RedirectResponse(where, SEE_OTHER)
+        answer.set_cookie(
+            self._login,
+            kept,
+            GOOD_FOR,
+            CALLBACK,
+            httponly=True,
+            secure=self._deps.secure,
+            samesite="lax",
+        )
+        return answer
+
+    async def come_back(self, request: Request) -> Response:
+        """Begin a session for whom the identity provider lets in."""
+        if self._deps.openid is None:
+            raise HTTPException(404)
+        kept = request.cookies.get(self._login, "")
+        try:
+            login = await self._deps.openid.finish(dict(request.query_params), kept)
+        except NotLoggedIn as error:
+            return self._problem(request, None, 403, str(error))
+        except Away:
+            return self._away(request)
+        answer = RedirectResponse(login.back, SEE_OTHER)
+        answer.delete_cookie(self._login, CALLBACK)
+        self._keep(answer, self._deps.sessions.begin(login.caller, login.proven))
         return answer
 
     async def log_out(self, request: Request) -> Response:
@@ -226,6 +271,14 @@ class _Views:
         )
         return await self._deps.api.ask(session.caller, _at(path, request), query), query
 
+    @property
+    def _login(self) -> str:
+        """The cookie of a login that is half done."""
+        return f"{self._deps.cookie}-login"
+
+    def _away(self, request: Request) -> Response:
+        return self._problem(request, None, 503, "the identity provider does not answer")
+
     def _session(self, request: Request) -> Session | None:
         token = request.cookies.get(self._deps.cookie)
         return self._deps.sessions.read(token) if token else None
@@ -254,6 +307,7 @@ class _Views:
             template,
             {
                 "session": session,
+                "openid": self._deps.openid is not None,
                 "places": [*places(session.caller)] if session else [],
                 "finds": session is not None and may_see(session.caller, CUSTOMER),
                 "here": f"{request.url.path}{query}",
@@ -274,7 +328,15 @@ class _Views:
         *,
         is_stale: bool = False,
     ) -> Response:
-        said = {"status_of": status, "detail": detail, "is_stale": is_stale}
+        is_form = request.method != "GET"
+        came_from = urlsplit(request.headers.get("referer", "/")).path if is_form else None
+        here = f"{request.url.path}{'?' if request.url.query else ''}{request.url.query}"
+        said = {
+            "status_of": status,
+            "detail": detail,
+            "is_stale": is_stale,
+            "back": _inside(came_from or ("/" if is_form else here)),
+        }
         return self._show(request, session, "problem", status, **said)
 
 

@@ -22,7 +22,7 @@ from deploy.embedded import services as embedded
 from deploy.embedded.children import Child
 from deploy.embedded.tokens import write_tokens
 from deploy.processes import LOG_BROKEN
-from deploy.settings import Settings
+from deploy.settings import Settings, as_environment
 from deploy.terminal import UserError
 from deploy.wiring import (
     broker_of,
@@ -318,7 +318,7 @@ def _environment(settings: Settings) -> dict[str, str]:
     """The settings, for a child process."""
     chosen = settings.model_dump(mode="json", exclude_none=True, exclude={"sasl_password"})
     chosen["data_dir"] = str(settings.data_dir.resolve())
-    return {f"TIERFOLD_{name.upper()}": str(value) for name, value in chosen.items()}
+    return as_environment(chosen)
 
 
 def _must_be_free(address: str) -> None:

@@ -22,7 +22,7 @@ from streams.policies.in_force import InForce
 from streams.publish.confirmed_producer import ConfirmedProducer
 from streams.queries.health import Health
 from streams.queries.lookups import Lookups
-from streams.web.security.tokens import Tokens
+from streams.web.security.tokens import Issuers, Tokens
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class WebDependencies:
     shards: int
     wait_for_journal: bool
     zone: ZoneInfo
-    tokens: Tokens
+    tokens: Tokens | Issuers
     rates: tuple[str, str]
     screens: Callable[[], Screen]
     tell_stalls: bool

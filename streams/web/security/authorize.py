@@ -30,7 +30,7 @@ from streams.queries.health import REFUSED
 from streams.web.problems import Problem
 from streams.web.security.permissions import GRANTS, SUBJECTS, Grant
 from streams.web.security.rate_limit import Rate
-from streams.web.security.tokens import BadToken, Tokens
+from streams.web.security.tokens import BadToken, Issuers, Tokens
 
 log = structlog.get_logger()
 
@@ -181,7 +181,7 @@ class Authorize:
 
     def __init__(
         self,
-        tokens: Tokens,
+        tokens: Tokens | Issuers,
         managers_of: ManagersOf,
         note: Callable[[Access], Awaitable[None]],
         rates: tuple[str, str],

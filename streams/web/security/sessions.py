@@ -24,10 +24,11 @@ FRESH = 300
 
 @dataclass(frozen=True)
 class Session:
-    """Who has logged in, and when (seconds since 1970, UTC)."""
+    """Who has logged in, when, and when they have proven who they are (seconds since 1970, UTC)."""
 
     caller: Caller
     began: int
+    proven: int
     id: str
 
 
@@ -45,9 +46,10 @@ class Sessions:
         self._ended = ended
         self._now = now
 
-    def begin(self, caller: Caller) -> Session:
-        """A session of somebody who has just proven who they are."""
-        return Session(caller, int(self._now()), uuid4().hex)
+    def begin(self, caller: Caller, proven: int | None = None) -> Session:
+        """A session of somebody who has just proven who they are, or did so at another time."""
+        now = int(self._now())
+        return Session(caller, now, now if proven is None else min(proven, now), uuid4().hex)
 
     def token(self, session: Session) -> str:
         """What the cookie holds, good from now on."""
@@ -58,7 +60,8 @@ class Sessions:
             "sub": session.caller.who,
             "roles": list(session.caller.roles),
             "jti": session.id,
-            "auth_time": session.began,
+            "began": session.began,
+            "auth_time": session.proven,
             "exp": min(now + IDLE, session.began + LONGEST),
         }
         return signed(self._seed, claims, KIND)
@@ -67,7 +70,8 @@ class Sessions:
         """The session of a cookie; None where it is over, was ended, or is none of ours."""
         try:
             claims = own_claims(self._seed, token, KIND, self._issuer, AUDIENCE)
-            session = Session(caller_of(claims), int(claims["auth_time"]), str(claims["jti"]))
+            began, proven = int(claims["began"]), int(claims["auth_time"])
+            session = Session(caller_of(claims), began, proven, str(claims["jti"]))
         except (BadToken, KeyError, ValueError, TypeError):
             return None
         is_over = claims["exp"] <= self._now() or (self._ended / session.id).exists()
@@ -75,7 +79,7 @@ class Sessions:
 
     def is_fresh(self, session: Session) -> bool:
         """Whether somebody has proven a moment ago who they are."""
-        return self._now() - session.began <= FRESH
+        return self._now() - session.proven <= FRESH
 
     def end(self, session: Session) -> None:
         """Let nobody in by this session any more."""

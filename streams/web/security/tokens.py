@@ -8,7 +8,7 @@ import asyncio
 import json
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from http.client import HTTPException
 from typing import Any
@@ -46,56 +46,53 @@ class BadToken(ValueError):
     """A token that lets nobody in; says why, without saying what is in it."""
 
 
-class Tokens:
-    """Reads tokens of one issuer for one audience, by keys in a JWK set (RFC 7517) that `read`
-    gets; raises `BadToken`.
-    """
+class Keys:
+    """The keys of an issuer, in a JWK set (RFC 7517) that `read` gets."""
 
-    def __init__(self, read: Callable[[], str | bytes], issuer: str, audience: str) -> None:
+    def __init__(
+        self, read: Callable[[], str | bytes], on_loss: Callable[[], None] = lambda: None
+    ) -> None:
         self._read = read
-        self._issuer = issuer
-        self._audience = audience
+        self._on_loss = on_loss
         self._keys: dict[str, jwt.PyJWK] = {}
         self._looked = -RENEW_EVERY
         self._looking = asyncio.Lock()
         self._renewing: asyncio.Task[None] | None = None
-        self._good: dict[str, tuple[Caller, float]] = {}
 
-    async def caller(self, token: str) -> Caller:
-        """Whom a token speaks for."""
-        known = self._good.get(token)
-        if known is not None and known[1] > time.time():
-            return known[0]
-        if len(token) > LONGEST:
-            raise BadToken("it is too long")
+    async def claims(
+        self, token: str, issuer: str, audience: str, types: Sequence[str]
+    ) -> dict[str, Any]:
+        """What a token of one of these types says, of this issuer, for this audience; raises
+        `BadToken`.
+        """
         try:
             head = jwt.get_unverified_header(token)
-            if str(head.get("typ", "JWT")).lower().removeprefix("application/") not in TYPES:
+            if str(head.get("typ", "JWT")).lower().removeprefix("application/") not in types:
                 raise BadToken("it is a token for something else")
-            key = await self._key(str(head.get("kid")))
-            claims = jwt.decode(
+            said: dict[str, Any] = jwt.decode(
                 token,
-                key,
+                await self._key(head.get("kid")),
                 ALGORITHMS,
                 {"require": REQUIRED},
-                issuer=self._issuer,
-                audience=self._audience,
+                issuer=issuer,
+                audience=audience,
                 leeway=LEEWAY,
             )
         except jwt.PyJWTError as error:
             raise BadToken(_reason(error)) from error
-        caller = caller_of(claims)
-        if len(self._good) >= KEPT:
-            self._good.clear()
-        self._good[token] = caller, min(time.time() + BELIEVED, float(claims["exp"]) + LEEWAY)
-        return caller
+        return said
 
-    async def _key(self, name: str) -> jwt.PyJWK:
+    async def _key(self, name: str | None) -> jwt.PyJWK:
+        """The key of this name; the only one, where a token names none (OpenID Connect Core,
+        10.1).
+        """
         if name not in self._keys:
             await self._renewed(LOOK_EVERY)
         elif time.monotonic() - self._looked > RENEW_EVERY and not self._looking.locked():
             self._renewing = asyncio.create_task(self._renewed(RENEW_EVERY))  # nobody waits for it
-        if name not in self._keys:
+        if name is None and len(self._keys) == 1:
+            return next(iter(self._keys.values()))
+        if name is None or name not in self._keys:
             raise BadToken("it is signed by a key that is not known here")
         return self._keys[name]
 
@@ -106,7 +103,7 @@ class Tokens:
                 before, self._keys = self._keys, await asyncio.to_thread(self._look)
                 self._looked = time.monotonic()
                 if before.keys() - self._keys.keys():
-                    self._good.clear()  # by a key that is there no more nobody comes in
+                    self._on_loss()
 
     def _look(self) -> dict[str, jwt.PyJWK]:
         """The keys by their names; as they were where nobody tells."""
@@ -121,6 +118,53 @@ class Tokens:
         if not found:
             log.warning("token_keys_not_read", error="no key of a kind that is allowed")
         return {str(key.key_id): key for key in found}
+
+
+class Tokens:
+    """Reads tokens of one issuer for one audience, by the keys in a JWK set that `read` gets."""
+
+    def __init__(self, read: Callable[[], str | bytes], issuer: str, audience: str) -> None:
+        self._issuer = issuer
+        self._audience = audience
+        self._good: dict[str, tuple[Caller, float]] = {}
+        self._keys = Keys(read, self._good.clear)  # by a key that is there no more nobody comes in
+
+    async def caller(self, token: str) -> Caller:
+        """Whom a token speaks for; raises `BadToken`."""
+        known = self._good.get(token)
+        if known is not None and known[1] > time.time():
+            return known[0]
+        if len(token) > LONGEST:
+            raise BadToken("it is too long")
+        claims = await self._keys.claims(token, self._issuer, self._audience, TYPES)
+        caller = caller_of(claims)
+        if len(self._good) >= KEPT:
+            self._good.clear()
+        self._good[token] = caller, min(time.time() + BELIEVED, float(claims["exp"]) + LEEWAY)
+        return caller
+
+
+class Issuers:
+    """Reads tokens of several issuers, each by the keys of its own; of none of them by the
+    first's.
+    """
+
+    def __init__(self, first: Tokens, others: Mapping[str, Tokens]) -> None:
+        self._first = first
+        self._others = others
+
+    async def caller(self, token: str) -> Caller:
+        """Whom a token speaks for; raises `BadToken`."""
+        return await self._others.get(_said_issuer(token), self._first).caller(token)
+
+
+def _said_issuer(token: str) -> str:
+    """Whose token it says it is: this chooses the keys, and proves nothing."""
+    try:
+        said = jwt.decode(token, options={"verify_signature": False}).get("iss")
+    except jwt.PyJWTError:
+        return ""
+    return said if isinstance(said, str) else ""
 
 
 def _public(said: dict[str, Any]) -> jwt.PyJWK | None:
