@@ -22,6 +22,7 @@ from projections.customers.group import CUSTOMERS
 from projections.customers.life import LIFE
 from projections.feedback.surveys import FEEDBACK
 from projections.households.group import CUSTOMER_GROUPS
+from projections.managers.book import BOOKS
 from projections.models.group import MODELS
 from projections.offers.group import REACTIONS
 from projections.projection import Group
@@ -67,6 +68,7 @@ GROUPS = (
     _entry(FEEDBACK, CUSTOMERS.name, "surveys", of_customer=True),
     _entry(REACTIONS, REACTIONS.name, "offers", of_customer=True, decides=True),
     _entry(CUSTOMER_GROUPS, REACTIONS.name, "whole"),
+    _entry(BOOKS, REACTIONS.name, "book"),
     _entry(STEPS, STEPS.name),
     _entry(MODELS, STEPS.name, "model"),
 )

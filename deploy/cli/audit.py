@@ -3,10 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
@@ -114,25 +112,9 @@ def bundle(
 
     Events, proofs, policies, decisions explained.
     """
-    from deploy.active_groups import begun_with, rules_in_force
-    from replay.evidence.bundle import Maker, NotYet
-    from replay.evidence.verify_bundle import audit as audited
+    from deploy.operations.bundles import bundle_of
 
-    settings = settings_of(data_dir)
-    journal, now = (
-        existing_journal(settings, for_auditors=True),
-        datetime.now(ZoneInfo(settings.timezone)),
-    )
-    signer = signer_of(settings, BUNDLES)
-    trusted = public_keys(settings)
-    maker = Maker(journal, settings.evidence_dir, trusted, begun_with(settings), signer)
-    try:
-        made = maker.bundle(
-            f"customer:{customer}", now, rules_in_force(settings, journal, now.date())
-        )
-    except NotYet as why:
-        raise UserError(str(why)) from why
-    audited(made.content, trusted)
+    made = bundle_of(settings_of(data_dir), customer)
     file = out or Path(f"{customer.replace('/', '_')}.bundle")
     file.write_bytes(made.content)
     show(

@@ -53,6 +53,7 @@ REPLAY = _group(
         "announce": "rollout:announce",
         "verify": "rollout:verify",
         "withdraw": "rollout:withdraw",
+        "tell-managers": "rollout:tell_managers",
         "explain-decision": "decisions:explain_decision",
         "verify-decisions": "decisions:verify_decisions",
     },

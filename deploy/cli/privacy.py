@@ -3,7 +3,6 @@
 Report, export, restrict, forget when the time is over, replay, rotate.
 """
 
-import asyncio
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -78,22 +77,11 @@ def export(
 
     That it was done is in the access journal.
     """
-    from deploy.active_groups import policies_of, rules_in_force
-    from deploy.operations.disclosure import note
+    from deploy.operations.disclosure import as_file, disclosed
     from deploy.reports.privacy import export_page
-    from replay.erasure.disclosure import known_of
 
-    settings = settings_of(data_dir)
-    journal = existing_journal(settings, for_auditors=True)
-    found = known_of(
-        journal,
-        policies_of(settings, journal).privacy,
-        rules_in_force(settings, journal),
-        customer,
-    )
-    for number in (customer, *found["others"]):
-        asyncio.run(note(settings, journal, number, by))
-    out.write_text(json.dumps(found, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
+    found = disclosed(settings_of(data_dir), customer, by)
+    out.write_bytes(as_file(found))
     if html is not None:
         html.write_bytes(export_page(found))
     show(

@@ -17,7 +17,7 @@ from deploy.cli.tables import print_comparison, print_policies, print_reordered
 from deploy.cli.what_if import Csv, Html, Parquet
 from deploy.cli.who import by, decided_by
 from deploy.policy_files import read_policy
-from deploy.terminal import DataDir, Json, settings_of, show
+from deploy.terminal import DataDir, Json, progress, settings_of, show
 from domain.rollout.lifecycle import OWNERS
 from projections.registry import REBUILT
 
@@ -283,6 +283,17 @@ def announce(
         {"told": run(settings_of(data_dir), lambda deps: commands.announce(deps, by, wait=wait))},
         as_json,
     )
+
+
+def tell_managers(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Tell managers whom they look after by what an earlier release recorded; once, after the
+    upgrade.
+    """
+    from deploy.operations.books import tell_managers as tell
+
+    with progress("told") as advance:
+        count = tell(settings_of(data_dir), advance)
+    show({"told": count}, as_json)
 
 
 def verify(

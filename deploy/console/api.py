@@ -45,17 +45,27 @@ class Api:
         self, caller: Caller, path: str, query: str = "", method: str = "GET", body: Any = None
     ) -> Answer:
         """The answer to a question, or to what is handed in; a 503 where there is none."""
-        head = {"authorization": f"Bearer {self._token(caller)}"}
         url = httpx.URL(path, query=query.encode() or None)
         try:
+            head = self._head(caller)
             answer = await self._client.request(method, url, headers=head, json=body)
             return Answer(answer.status_code, msgspec.json.decode(answer.content), answer.content)
         except (httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError):
             return Answer(503, {**AWAY, "status": 503}, msgspec.json.encode(AWAY))
 
+    async def take(self, caller: Caller, path: str) -> httpx.Response | None:
+        """A file, with the headers that say what it is; None where nobody answers."""
+        try:
+            return await self._client.get(path, headers=self._head(caller))
+        except httpx.HTTPError:
+            return None
+
     async def close(self) -> None:
         """Hang up."""
         await self._client.aclose()
+
+    def _head(self, caller: Caller) -> dict[str, str]:
+        return {"authorization": f"Bearer {self._token(caller)}"}
 
     def _token(self, caller: Caller) -> str:
         token, until = self._tokens.get(caller, ("", 0.0))

@@ -41,7 +41,7 @@ LARGEST_POLICY = 1024 * 1024
 """The same, where a policy is in it."""
 PATIENCE = 4
 """Seconds for which a page waits for the end of a job before it says how far that is."""
-SUBJECT = re.compile("{(customer|household|company|decision)}")
+SUBJECT = re.compile("{(customer|household|company|decision|manager)}")
 """In the path of a page that shows somebody, so that a look is written down."""
 OK, CREATED, SEE_OTHER = 200, 201, 303
 YEAR = 365 * 86_400
@@ -87,6 +87,8 @@ def console(deps: ConsoleDependencies) -> ASGIApp:
             Route("/customers", views.find),
             Route("/jobs", views.begin_job, methods=["POST"]),
             Route("/jobs/{job}/cancel", views.cancel_job, methods=["POST"]),
+            Route("/jobs/{job}/file", views.take_file),
+            Route("/managers", views.find_manager),
             *(Route(path, partial(views.page, path)) for path in PAGES),
             *(Route(f"{API}{path}", partial(views.as_json, path)) for path in PAGES),
             Mount("/static", StaticFiles(directory=STATIC)),
@@ -186,6 +188,11 @@ class _Views:
         number = request.query_params.get("number", "").strip().removeprefix("customer:")
         return RedirectResponse(f"/customers/{quote(number, safe='')}" if number else "/")
 
+    async def find_manager(self, request: Request) -> Response:
+        """Go to the customers of a manager."""
+        name = request.query_params.get("name", "").strip().removeprefix("manager:")
+        return RedirectResponse(f"/managers/{quote(name, safe='')}/customers" if name else "/")
+
     async def page(self, path: str, request: Request) -> Response:
         """What the API says under the same path, for people."""
         session = self._session(request)
@@ -243,6 +250,18 @@ class _Views:
         if answer.status != OK:
             return self._problem(request, session, answer.status, _details(answer))
         return RedirectResponse("/jobs", SEE_OTHER)
+
+    async def take_file(self, request: Request) -> Response:
+        """The file of a job, to be taken away."""
+        session = self._session(request)
+        if session is None:
+            return self._problem(request, None, 401, "log in first")
+        answer = await self._deps.api.take(session.caller, _at("/jobs/{job}/file", request))
+        if answer is None or answer.status_code != OK:
+            status = 503 if answer is None else answer.status_code
+            return self._problem(request, session, status, "")
+        named = {"content-disposition": answer.headers["content-disposition"]}
+        return Response(answer.content, OK, named, "application/octet-stream")
 
     async def as_json(self, path: str, request: Request) -> Response:
         """What a page is made of, as the API said it; not for the links of another site."""
@@ -310,6 +329,7 @@ class _Views:
                 "openid": self._deps.openid is not None,
                 "places": [*places(session.caller)] if session else [],
                 "finds": session is not None and may_see(session.caller, CUSTOMER),
+                "leads": session is not None and "supervisor" in session.caller.roles,
                 "here": f"{request.url.path}{query}",
                 **what,
             },

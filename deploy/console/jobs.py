@@ -24,11 +24,13 @@ FIELDS = {
     "lift": ("customer", "reason"),
     "forget": ("customer", "reason", "early"),
     "due": (),
+    "export": ("customer", "reason"),
+    "bundle": ("customer",),
 }
 """By kind, what a form says."""
 
 
-GRAVE = frozenset({"promote", "roll-back", "forget"})
+GRAVE = frozenset({"promote", "roll-back", "forget", "export", "bundle"})
 """What asks for a login of a moment ago: whoever finds an open browser may not do it."""
 
 

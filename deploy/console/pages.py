@@ -9,6 +9,7 @@ from streams.web.security.permissions import GRANTS, Grant
 
 API = "/v1"
 CUSTOMER = "/customers/{customer}"
+BOOK = "/managers/{manager}/customers"
 
 
 class Page(NamedTuple):
@@ -26,7 +27,9 @@ PAGES = {
     f"{CUSTOMER}/foresight": Page("foresight", "Foresight"),
     f"{CUSTOMER}/as-of": Page("as_of", "As it was"),
     f"{CUSTOMER}/history": Page("history", "Events"),
+    f"{CUSTOMER}/timeline": Page("timeline", "Timeline"),
     f"{CUSTOMER}/looks": Page("looks", "Who looked"),
+    BOOK: Page("book", "Customers of a manager"),
     "/households/{household}": Page("household", "Household"),
     "/companies/{company}": Page("household", "Company group"),
     "/decisions/{decision}/explanation": Page("decision", "Decision"),
@@ -69,7 +72,11 @@ def tabs(caller: Caller, customer: str) -> Iterator[tuple[str, str, str]]:
 
 
 def places(caller: Caller) -> Iterator[tuple[str, str]]:
-    """The pages of the whole bank that somebody may see: path, name."""
+    """The pages of the whole bank that somebody may see, and a manager's own customers: path,
+    name.
+    """
+    if "manager" in caller.roles:
+        yield BOOK.replace("{manager}", quote(caller.who, safe="")), "My customers"
     for path in LISTED:
         if may_see(caller, path):
             yield path, PAGES[path].name

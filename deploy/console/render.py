@@ -1,6 +1,7 @@
 """How does an answer become a page? The door to the console's templates."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from functools import cache, partial
 from pathlib import Path
 from secrets import token_hex
@@ -46,9 +47,21 @@ def _environment(language: str) -> Environment:
         "drawn": partial(token_hex, 16),
         "reason": reason,
         "faults": faults,
+        "gap": gap,
     }
     made.filters |= {"quoted": partial(quote, safe=""), "yaml": as_yaml}
     return made
+
+
+def gap(later: Mapping[str, Any], earlier: Mapping[str, Any]) -> int:
+    """Days between two entries of a timeline, the newest of which comes first.
+
+    >>> gap({"business_date": "2026-03-05"}, {"since": "2026-02-01", "until": "2026-03-01"})
+    4
+    """
+    begun = later.get("since") or later["business_date"]
+    ended = earlier.get("until") or earlier["business_date"]
+    return (date.fromisoformat(begun) - date.fromisoformat(ended)).days
 
 
 def as_yaml(policy: Any) -> str:

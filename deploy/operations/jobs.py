@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -14,6 +15,8 @@ import structlog
 
 from deploy.active_groups import policies_of, present_of
 from deploy.observability.logs import set_up_logs
+from deploy.operations.bundles import bundle_of
+from deploy.operations.disclosure import as_file, disclosed, note
 from deploy.operations.facts import gather
 from deploy.operations.orders import Command, carry_out, must_be_over, people
 from deploy.operations.quarantine import Clearing, Fate, clear, re_drive
@@ -29,7 +32,7 @@ from domain.tiering.policy import TierPolicy
 from projections.redis import RedisError
 from replay.erasure import commands as erasure
 from replay.erasure.commands import Order
-from replay.erasure.disclosure import privacy_report
+from replay.erasure.disclosure import NothingKnown, privacy_report
 from replay.erasure.retention import due
 from replay.evaluation.arms import arms_seen, outcomes, without_few
 from replay.evaluation.funnel import funnel
@@ -53,7 +56,7 @@ from streams.web.jobs import Job, Telling
 
 log = structlog.get_logger()
 Asked = dict[str, Any]
-MISTAKES = (UserError, NotAllowed, NoEntry)
+MISTAKES = (UserError, NotAllowed, NoEntry, NothingKnown)
 """What whoever asked can mend; anything else is ours."""
 RECENT = timedelta(hours=24)
 """Facts that were gathered so long ago are good enough to try a rule on."""
@@ -104,6 +107,8 @@ async def _result(settings: Settings, telling: Telling) -> Any:
         return await asyncio.to_thread(_ordered, settings, job)
     if job.kind == "due":
         return await asyncio.to_thread(_due, settings)
+    if job.kind in GIVEN:
+        return await asyncio.to_thread(GIVEN[job.kind], settings, telling)
     async with bank_of(settings, telling.progress) as deps:
         if job.kind in CLEARED:
             return await asyncio.to_thread(_cleared, settings, deps, job)
@@ -149,6 +154,33 @@ def _ordered(settings: Settings, job: Job) -> Any:
         "wrong": done.certificate.wrong,
         "certificate": done.file.name,
     }
+
+
+def _exported(settings: Settings, telling: Telling) -> Any:
+    """What is known of a customer, in a file for the customer."""
+    customer = telling.job.asked["customer"]
+    found = disclosed(settings, customer, telling.job.by)
+    telling.give(f"{named(customer)}.json", as_file(found))
+    every = (found, *found["others"].values())
+    return {name: sum(len(each[name]) for each in every) for name in ("events", "looks")}
+
+
+def _bundled(settings: Settings, telling: Telling) -> Any:
+    """A customer's history, in a file that proves it; the look is on record."""
+    customer, journal = telling.job.asked["customer"], existing_journal(settings)
+    made = bundle_of(settings, customer)
+    asyncio.run(note(settings, journal, customer, telling.job.by, "bundle"))
+    telling.give(f"{named(customer)}.bundle", made.content)
+    return {"events": made.events, "newer": made.newer, "decisions": made.decisions}
+
+
+def named(customer: str) -> str:
+    """A customer's number, as a file may be called."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", customer)
+
+
+GIVEN: dict[str, Callable[[Settings, Telling], Any]] = {"export": _exported, "bundle": _bundled}
+"""By the kind of a job, what makes a file to be taken away."""
 
 
 def _due(settings: Settings) -> Any:

@@ -7,23 +7,28 @@ from collections.abc import Mapping, Sequence
 
 from domain.accounts.monthly_facts import AssetFacts, MonthlyFacts, Traits
 from domain.calendar import Month
-from domain.fastcopy import changed
+from domain.fastcopy import build, changed
 from domain.households.membership import one_of_each_kind
 
 
-def month_together(rows: Sequence[MonthlyFacts]) -> MonthlyFacts:
+def month_together(rows: Sequence[MonthlyFacts], before: int | None = None) -> MonthlyFacts:
     """One month of several numbers, the one that stays first.
 
     Amounts add up, days count once, the longest tenure is the person's. Of the traits the first
-    that is stated counts. The streak is the best of them; see `months_together`.
+    that is stated counts. The streak goes on from the one `before`; it is the best of them where
+    that is not said.
     """
-    if len(rows) == 1:
-        return rows[0]
-    first, active = rows[0], 0
+    active = 0
     for row in rows:
         active |= row.active
+    if before is None:
+        streak = max(row.streak for row in rows)
+    else:
+        streak = max(before, 0) + 1 if active else min(before, 0) - 1
+    if len(rows) == 1:
+        return rows[0] if rows[0].streak == streak else changed(rows[0], streak=streak)
     return changed(
-        first,
+        rows[0],
         assets=_assets(rows),
         transactions=sum(row.transactions for row in rows),
         value_in=_added([row.value_in for row in rows]),
@@ -31,7 +36,7 @@ def month_together(rows: Sequence[MonthlyFacts]) -> MonthlyFacts:
         active_days=active.bit_count(),
         products=sum(row.products for row in rows),
         tenure_months=max(row.tenure_months for row in rows),
-        streak=max(row.streak for row in rows),
+        streak=streak,
         traits=traits_together([row.traits for row in rows]),
         wholes=one_of_each_kind([row.wholes for row in rows]),
         active=active,
@@ -50,9 +55,8 @@ def months_together(of_each: Sequence[Mapping[Month, MonthlyFacts]]) -> dict[Mon
     through = min(max(rows) for rows in there)
     found, streak = dict[Month, MonthlyFacts](), 0
     for month in sorted({month for rows in there for month in rows if month <= through}):
-        row = month_together([rows[month] for rows in there if month in rows])
-        streak = max(streak, 0) + 1 if row.active else min(streak, 0) - 1
-        found[month] = changed(row, streak=streak)
+        row = month_together([rows[month] for rows in there if month in rows], streak)
+        found[month], streak = row, row.streak
     return found
 
 
@@ -60,7 +64,8 @@ def traits_together(of_each: Sequence[Traits]) -> Traits:
     """What was known of several numbers: the first that is stated, what any of them holds, and all
     open cases.
     """
-    return Traits(
+    return build(
+        Traits,
         kind=next((each.kind for each in of_each if each.kind), None),
         rating=next((each.rating for each in of_each if each.rating), None),
         industry=next((each.industry for each in of_each if each.industry), None),
@@ -82,6 +87,8 @@ def _assets(rows: Sequence[MonthlyFacts]) -> tuple[AssetFacts, ...]:
 
 
 def _asset(some: Sequence[AssetFacts], days: int) -> AssetFacts:
+    if len(some) == 1:
+        return some[0]
     balance_days = sum(each.balance_days for each in some)
     return changed(
         some[0],

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from domain.event import Identifier, Interaction, Line, Stream, Text
+from domain.event import NOBODY, Identifier, Interaction, Line, Stream, Text
 
 
 class ManagerAssigned(Interaction):
@@ -13,6 +13,17 @@ class ManagerAssigned(Interaction):
     senders = ("core", "supervisor")
     customer_seen = False
     manager: Stream
+
+
+class CareChanged(Interaction):
+    """A customer is looked after by this manager from now on, or no longer."""
+
+    concerns = ("manager",)
+    whom = "customer"
+    senders = NOBODY
+    customer_seen = False
+    customer: Stream
+    cares: bool
 
 
 class ManagerVisited(Interaction):

@@ -1,6 +1,7 @@
 """What follows from what is known of a customer?
 
-Others learn who joins and leaves, what a member's month came to, and what models learn from.
+Others learn who joins and leaves, whom a manager looks after, what a member's month came to, and
+what models learn from.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +17,7 @@ from domain.restatements.events import MonthsRestated
 from projections.bank.day_end import months_ended
 from projections.customers.identity import tells, tells_memberships
 from projections.customers.states import Facts
+from projections.managers import book
 from projections.models import forecast
 from projections.models.forecast import Known
 
@@ -28,6 +30,8 @@ def react(stream: str, before: Facts, after: Facts, event: Recorded) -> Iterable
             moved(stream, before.profile.memberships, memberships, event),
             tells_memberships(stream, numbers_of(after.identity, stream), memberships, event),
         )
+    if (manager := after.profile.manager) != before.profile.manager:
+        return book.told(stream, before.profile.manager, manager, event)
     if after.identity is not before.identity:
         return tells(stream, before.identity, after.identity, memberships, event)
     if after.months is not before.months and not isinstance(event.data, MonthsRestated):

@@ -192,8 +192,8 @@ async def lift(deps: ErasureDependencies, order: Order) -> Certificate:
 
 
 def _groups_of(deps: ErasureDependencies, order: Order) -> dict[str, set[str]]:
-    """The households and company groups of each, and those to which it reported for another number
-    of the same person.
+    """The households, company groups and managers of each, and those to which it reported for
+    another number of the same person.
 
     Asked with auditors' keys, which open what is restricted already.
     """
@@ -233,7 +233,7 @@ async def _everywhere(
         states = max(states, await forget(deps.store, journal, present, order.subjects, touched))
     places["read models"] = (
         f"{states:,} streams had states, which are folded again, {len(touched):,} models, "
-        "households and groups with them"
+        "households, groups and managers' books with them"
     )
     for place, clean in deps.elsewhere.items():
         places[place] = await clean()

@@ -3,14 +3,15 @@
 States that were folded from what they did: those go too, or are folded again without it.
 
 Their own states are removed. What learnt from them (models), and what they belonged to (households,
-company groups), is folded again from the journal, in which they are no more; so what is live is
-still what a rebuild comes to.
+company groups, the books of managers), is folded again from the journal, in which they are no more;
+so what is live is still what a rebuild comes to.
 """
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 
 from domain.households.events import CompanyGroupJoined, HouseholdJoined
+from domain.managers.events import ManagerAssigned
 from projections.projection import Group, States
 from projections.registry import Present
 from projections.store import GroupShard, Store, StoredState
@@ -28,8 +29,8 @@ class Unsettled(RuntimeError):
 
 
 def customer_groups_of(journal: Journal, subject: str) -> set[str]:
-    """The households and company groups that somebody ever belonged to, as far as the keys of this
-    journal tell.
+    """The households and company groups that somebody ever belonged to, and the managers who ever
+    looked after them, as far as the keys of this journal tell.
     """
     found: set[str] = set()
     for event in history(journal[shard_of(subject, len(journal))], subject):
@@ -37,6 +38,8 @@ def customer_groups_of(journal: Journal, subject: str) -> set[str]:
             found.add(event.data.household)
         elif isinstance(event.data, CompanyGroupJoined):
             found.add(event.data.group)
+        elif isinstance(event.data, ManagerAssigned):
+            found.add(event.data.manager)
     return found
 
 

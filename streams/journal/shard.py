@@ -417,6 +417,11 @@ class Shard:
             )
         ]
 
+    def length(self, stream: str) -> int:
+        """How many events a stream has: the version of its last."""
+        [[length]] = self._recorder.query(LENGTH, (stream,))
+        return int(length)
+
     def firsts(self, streams: Sequence[str]) -> dict[str, int]:
         """By stream, the position of its first event."""
         sql = FIRSTS.format(p="{p}", position=self._recorder.position)
@@ -587,6 +592,9 @@ STREAMS = "SELECT DISTINCT originator_id FROM {p}stored_events WHERE originator_
 FIRSTS = (
     "SELECT originator_id, {position} FROM {p}stored_events WHERE originator_version = 1 AND "
     "originator_id IN "
+)
+LENGTH = (
+    "SELECT COALESCE(MAX(originator_version), 0) FROM {p}stored_events WHERE originator_id = %s"
 )
 HISTORY = (
     "SELECT {position}, topic, state FROM {p}stored_events WHERE originator_id = %s AND "

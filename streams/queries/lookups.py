@@ -16,6 +16,7 @@ from domain.tiering.policy import TierPolicy
 from projections.customers.group import CUSTOMERS
 from projections.households.group import CUSTOMER_GROUPS
 from projections.households.totals import CustomerGroup
+from projections.managers.book import BOOKS, Book
 from projections.models.group import MODELS
 from projections.models.learner import Learnt, learnt
 from projections.offers.group import REACTIONS
@@ -191,6 +192,17 @@ class Lookups:
             group = (await self._register.live()).of(CUSTOMER_GROUPS.name)
             kept = await self._load(group, stream)
         return decoded(group, kept).whole if any(kept) else None
+
+    async def book(self, manager: str) -> Book:
+        """Whom a relationship manager looks after; nobody, if nothing is known of them.
+
+        Raises `TimeoutError` as `customer` does.
+        """
+        async with asyncio.timeout(PATIENCE):
+            group = (await self._register.live()).of(BOOKS.name)
+            kept = await self._load(group, f"manager:{manager}")
+        found: Book = decoded(group, kept).book
+        return found
 
     async def households(self, names: Iterable[str]) -> list[Household]:
         """The contacts and deaths of households; raises `TimeoutError` as `customer` does."""

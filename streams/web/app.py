@@ -16,11 +16,13 @@ from streams.publish.adoption import warn_of_idle_files
 from streams.web.api.customers import add_customers
 from streams.web.api.households import add_households
 from streams.web.api.interactions import add_interactions
+from streams.web.api.managers import add_managers
 from streams.web.api.models import add_models
 from streams.web.api.offers import add_offers
 from streams.web.api.operations import add_operations
 from streams.web.api.outcomes import add_outcomes
 from streams.web.api.probes import add_probes
+from streams.web.api.timeline import add_timeline
 from streams.web.dependencies import WebDependencies, as_json
 from streams.web.middleware import Middleware
 from streams.web.problems import STATUSES, add_problems, answer, problems
@@ -97,6 +99,8 @@ def web(deps: WebDependencies) -> FastAPI:
     add_problems(app)
     add_customers(app, deps)
     add_households(app, deps)
+    add_managers(app, deps)
+    add_timeline(app, deps)
     add_offers(app, deps, recording)
     add_models(app, deps)
     add_interactions(app, deps)

@@ -35,6 +35,8 @@ LONGEST = timedelta(hours=12)
 SHOWN_EVERY = 0.3
 """Seconds between two words on how far it is."""
 KEPT = timedelta(days=7)
+GIVEN = ".given"
+"""How the name of a file ends that was made for somebody to take away."""
 ENDING = 5.0
 """Seconds in which a process ends that is told to."""
 
@@ -48,6 +50,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     or the reason why there is none.
 
     `roles` may see it. `unseen`: it was done, and what follows from it is not to be seen yet.
+    `file` is what its file is called, where it has one to be taken away.
     """
 
     job: str
@@ -64,6 +67,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     result: Any = None
     error: str | None = None
     ended_by: str | None = None
+    file: str | None = None
 
 
 class Removed(NamedTuple):
@@ -157,6 +161,10 @@ class Jobs:
             _write(self._file(name), job)
         return job
 
+    def taken_away(self, job: Job) -> Path:
+        """Where the file of a job is that has one."""
+        return taken_away(self._file(job.job))
+
     def _file(self, name: str) -> Path:
         return self._folder / f"{name}.json"
 
@@ -198,6 +206,11 @@ class Telling:
 
         yield advance
 
+    def give(self, name: str, content: bytes) -> None:
+        """Leave a file to be taken away, under a name; whoever asked for it takes it from there."""
+        taken_away(self._file).write_bytes(content)
+        self._tell(file=name)
+
     def end(self, state: State, result: Any = None, error: str | None = None) -> None:
         """Say what came of it."""
         self._ended.set()
@@ -230,10 +243,10 @@ def remove_ended(folder: Path, but: str | None = None) -> Removed:
     asks.
     """
     removed = running = 0
-    for file in [*folder.glob("*.json"), *folder.glob("*.new")]:
+    for file in [*folder.glob("*.json"), *folder.glob("*.new"), *folder.glob(f"*{GIVEN}")]:
         if file.stem == but:
             continue
-        job = _read(file)
+        job = _read(file.with_suffix(".json") if file.suffix == GIVEN else file)
         if job and job.state == "running" and datetime.now(UTC) - job.heard <= SILENT:
             running += file.suffix == ".json"
         else:
@@ -248,6 +261,11 @@ def _read(file: Path) -> Job | None:
         return msgspec.json.decode(file.read_bytes(), type=Job)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
+
+
+def taken_away(file: Path) -> Path:
+    """What stands beside the file of a job, to be taken away."""
+    return file.with_suffix(GIVEN)
 
 
 def _mark(file: Path) -> Path:

@@ -63,7 +63,10 @@ MAY: dict[str, dict[Role, str]] = {
     "GET /v1/operations": dict.fromkeys(("operator", "auditor"), "y"),
     "GET /v1/quarantine": {"operator": "y"},
     **dict.fromkeys(
-        ("GET /v1/jobs", "GET /v1/jobs/{job}", "DELETE /v1/jobs/{job}"),
+        (
+            *("GET /v1/jobs", "GET /v1/jobs/{job}", "GET /v1/jobs/{job}/file"),
+            "DELETE /v1/jobs/{job}",
+        ),
         dict.fromkeys(("tier-owner", "privacy-officer", "operator", "auditor"), "y"),
     ),
     "PUT /v1/jobs/{job}": {"tier-owner": "y"},
@@ -105,6 +108,13 @@ MAY: dict[str, dict[Role, str]] = {
         "auditor": "all",
         "privacy-officer": "all",
     },
+    "GET /v1/customers/{customer}/timeline": {
+        "manager": "own",
+        "supervisor": "all",
+        "auditor": "all",
+        "privacy-officer": "all",
+    },
+    "GET /v1/managers/{manager}/customers": {"manager": "own", "supervisor": "all"},
     "GET /v1/households/{household}": {"supervisor": "all", "auditor": "all"},
     "GET /v1/households/{household}/as-of": {"supervisor": "all", "auditor": "all"},
     "GET /v1/companies/{company}": {"supervisor": "all", "auditor": "all"},
@@ -190,7 +200,12 @@ def asked(
 ) -> httpx.Response:
     """A good question, about this customer if it is about any."""
     path = path.format(
-        customer=whose, household=whose, company=whose, decision=decisions[whose], job=JOB
+        customer=whose,
+        household=whose,
+        company=whose,
+        manager=MANAGERS.get(whose, whose),
+        decision=decisions[whose],
+        job=JOB,
     )
     if path.endswith(JOB):
         body = {"kind": "check", "of": "tier", "policy": ""} if method == "PUT" else None

@@ -108,7 +108,15 @@ def at(path: str, whose: str, decision: str = UNKNOWN) -> str:
     """A page about somebody, if it is about anybody."""
     decided = decision if whose == OWN else whose
     job = "0" * 32
-    return path.format(customer=whose, household=whose, company=whose, decision=decided, job=job)
+    manager = MANAGERS.get(whose, whose)
+    return path.format(
+        customer=whose,
+        household=whose,
+        company=whose,
+        manager=manager,
+        decision=decided,
+        job=job,
+    )
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
@@ -261,6 +262,47 @@ def test_what_became_of_offers_is_counted_and_names_nobody(running: Running) -> 
     assert refused == 403
 
 
+def test_what_is_known_and_what_proves_it_is_taken_away_as_a_file(
+    running: Running, tmp_path: Path
+) -> None:
+    """By whom it concerns alone; each look is on record, and the proof holds."""
+    streams = sorted({each.stream for each in synth(BANK) if each.stream.startswith("customer:")})
+    number = streams[-1].removeprefix("customer:")
+    with (
+        running.calls("privacy-officer", who="he.jing") as officer,
+        running.calls("auditor", who="wang.fang") as auditor,
+    ):
+        given = ended(officer, kind="export", customer=number, reason="they asked for it")
+        proven = ended(auditor, kind="bundle", customer=number)
+        unknown = ended(auditor, kind="bundle", customer="nobody")
+        files = [
+            officer.get(f"/v1/jobs/{given['job']}/file"),
+            auditor.get(f"/v1/jobs/{proven['job']}/file"),
+        ]
+        others = [
+            auditor.get(f"/v1/jobs/{given['job']}/file").status_code,
+            officer.get(f"/v1/jobs/{proven['job']}/file").status_code,
+            auditor.get(f"/v1/jobs/{unknown['job']}/file").status_code,
+        ]
+    running.settle()
+    (tmp_path / "b.bundle").write_bytes(files[1].content)
+    looks = running.report("audit", "access", number)["looks"]
+    known = json.loads(files[0].content)
+
+    assert (given["state"], proven["state"], unknown["state"]) == ("done", "done", "refused"), (
+        proven
+    )
+    assert (known["customer"], len(known["events"])) == (number, given["result"]["events"])
+    assert files[0].headers["content-disposition"] == f'attachment; filename="{number}.json"'
+    assert running.run("audit", "verify", str(tmp_path / "b.bundle")).returncode == 0
+    assert others == [404, 404, 404]
+    assert {("he.jing", "export"), ("wang.fang", "bundle")} <= {
+        (look["who"], look["what"]) for look in looks
+    }
+    kept = [path for path in running.settings.jobs_dir.iterdir() if path.suffix == ".given"]
+    assert [path for path in kept if path.stat().st_mode & 0o077] == []
+
+
 def test_a_privacy_officer_restricts_lifts_and_forgets(running: Running) -> None:
     """As the commands do, with a certificate; not before its time unless that is said, and the
     customer's number is told to nobody else.
@@ -299,6 +341,7 @@ def test_a_privacy_officer_restricts_lifts_and_forgets(running: Running) -> None
     assert forgotten["result"]["wrong"] == []
     assert f"forgotten {customer}" in certificate.read_text(encoding="utf-8")
     assert "by he.jing" in certificate.read_text(encoding="utf-8")
+    assert [*running.settings.jobs_dir.glob("*.given")] == []
     assert (refused, early["job"] in told) == (403, True)
     assert [word for word in (number, "a dispute", "have not left") if word in told] == []
     assert running.report("replay", "verify")["found"] == 0

@@ -61,6 +61,31 @@ def test_every_digest_is_the_same_live_and_rebuilt(upgraded: Running) -> None:
     assert {key: live[key] for key in same} == {key: SAID["digests"][key] for key in same}
 
 
+def test_managers_learn_whom_they_look_after(upgraded: Running) -> None:
+    """By the command that is given once after the upgrade; given twice, it tells nothing new."""
+    told = [upgraded.report("replay", "tell-managers")["told"] for _ in "12"]
+    upgraded.settle()
+    managers = {
+        customer: upgraded.client.get(f"/v1/customers/{customer}").json()["profile"]["manager"]
+        for customer in SAID["customers"]
+    }
+    kept = {
+        customer
+        for manager in {each for each in managers.values() if each}
+        for customer in book(upgraded, manager)
+    }
+
+    assert told[0] == told[1] > 0
+    assert kept == {customer for customer, manager in managers.items() if manager}
+
+
+def book(running: Running, manager: str) -> set[str]:
+    """The customers of a manager, as they are answered."""
+    name = manager.removeprefix("manager:")
+    found = running.client.get(f"/v1/managers/{name}/customers", params={"limit": 100}).json()
+    return {each["customer"] for each in found["customers"]}
+
+
 def test_everything_verifies(upgraded: Running) -> None:
     """Events against what was noted of them, states against their histories, the journal against
     what was signed.

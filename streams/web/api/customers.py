@@ -50,12 +50,25 @@ async def known_customer(deps: WebDependencies, name: str, request: Request) -> 
         await refuse_unfolded(deps, f"customer:{name}")
         raise Problem(404, f"nothing is recorded of customer {name}")
     request.state.look.also(customer.numbers)
-    for number in {*numbers_of(customer.identity, customer.stream)} - {
-        *customer.numbers,
-        customer.stream,
-    }:
+    for number in _unseen(customer):
         await refuse_restricted(deps.journal, number.removeprefix("customer:"))
     return customer
+
+
+def _unseen(customer: Customer) -> set[str]:
+    """The person's numbers of which nothing is folded, because they are restricted, say."""
+    seen = {*customer.numbers, customer.stream}
+    return {*numbers_of(customer.identity, customer.stream)} - seen
+
+
+async def is_open(journal: Journal, customer: Customer) -> bool:
+    """Whether others than auditors may be told of somebody: no number of theirs is restricted."""
+    try:
+        for number in _unseen(customer):
+            await refuse_restricted(journal, number.removeprefix("customer:"))
+    except Problem:
+        return False
+    return True
 
 
 async def refuse_unfolded(deps: WebDependencies, stream: str) -> None:

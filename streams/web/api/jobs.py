@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import structlog
 from fastapi import Body, FastAPI, Path, Query, Request, Response
+from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from domain.access.four_eyes import spelt
@@ -199,6 +200,24 @@ class Forget(_OfSomebody):
     early: bool = False
 
 
+class Export(_OfSomebody):
+    """Gather what is known of a customer, for the customer: a file, and a look on record."""
+
+    kind: Literal["export"]
+
+
+class Bundle(_Asked):
+    """Make one file that proves a customer's history to whoever trusts nobody."""
+
+    kind: Literal["bundle"]
+    customer: Customer
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Who proves."""
+        return ("auditor",)
+
+
 class Due(_Asked):
     """Say how much is known and by which keys, and whose time is over."""
 
@@ -226,7 +245,9 @@ Asked = Annotated[
     | Restrict
     | Lift
     | Forget
-    | Due,
+    | Due
+    | Export
+    | Bundle,
     Field(discriminator="kind"),
 ]
 LONGEST_WAIT = 20
@@ -274,6 +295,14 @@ def add_jobs(app: FastAPI, jobs: Jobs | None) -> None:
             found = await _known(jobs, job, request)
         return as_json(found)
 
+    @app.get(
+        "/v1/jobs/{job}/file",
+        summary="The file that a job has made, to be taken away",
+        response_class=FileResponse,
+    )
+    async def given(job: Name, request: Request) -> Response:
+        return _file_of(jobs, await _known(jobs, job, request))
+
     @app.delete("/v1/jobs/{job}", summary="End a job; what it has done by then stays done")
     async def cancel(job: Name, request: Request) -> Response:
         found = await asyncio.to_thread(jobs.find, job) if jobs else None
@@ -310,6 +339,13 @@ async def _known(jobs: Jobs | None, name: str, request: Request) -> Job:
     if found is None or not _is_seen(request, found):
         raise _unknown(name)
     return found
+
+
+def _file_of(jobs: Jobs | None, job: Job) -> Response:
+    """The file of a job; raises a 404 where it has none."""
+    if jobs is None or job.file is None:
+        raise Problem(404, f"job {job.job} has no file")
+    return FileResponse(jobs.taken_away(job), filename=job.file)
 
 
 def _unknown(name: str) -> Problem:

@@ -96,6 +96,14 @@ class Access:
                 return
         raise Problem(403, "this is no customer of yours")
 
+    def at_book(self, manager: str) -> None:
+        """It is about whom this manager looks after; raises a 403 where they are another's."""
+        for role in self.roles:
+            if role != "manager" or self.caller.who == manager:
+                self.role = role
+                return
+        raise Problem(403, "these are no customers of yours")
+
     def also(self, streams: Iterable[str]) -> None:
         """The answer tells of these too: members of what was asked for, other numbers of a
         person.

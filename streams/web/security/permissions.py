@@ -39,6 +39,9 @@ GRANTS = {
         "ledger", ("auditor", "privacy-officer", "supervisor", "manager")
     ),
     ("GET", "/v1/customers/{customer}/history"): Grant("history", ("auditor", "privacy-officer")),
+    ("GET", "/v1/customers/{customer}/timeline"): Grant(
+        "timeline", ("auditor", "privacy-officer", "supervisor", "manager")
+    ),
     ("GET", "/v1/customers/{customer}/looks"): Grant("looks", ("auditor", "privacy-officer")),
     ("GET", "/v1/customers/{customer}/next-best-offer"): Grant(
         "next-best-offer", ("channel", "manager")
@@ -50,6 +53,7 @@ GRANTS = {
     ("GET", "/v1/customers/{customer}/as-of"): Grant(
         "as-of", ("auditor", "privacy-officer", "supervisor")
     ),
+    ("GET", "/v1/managers/{manager}/customers"): Grant("book", ("supervisor", "manager")),
     ("GET", "/v1/households/{household}"): Grant("household", ("supervisor", "auditor")),
     ("GET", "/v1/households/{household}/as-of"): Grant(
         "household-as-of", ("supervisor", "auditor")
@@ -74,6 +78,7 @@ GRANTS = {
     ),
     ("GET", "/v1/jobs"): Grant("jobs", WORKERS),
     ("GET", "/v1/jobs/{job}"): Grant("job", WORKERS),
+    ("GET", "/v1/jobs/{job}/file"): Grant("job-file", WORKERS),
     ("PUT", "/v1/jobs/{job}"): Grant("begin-job", WORKERS),
     ("DELETE", "/v1/jobs/{job}"): Grant("cancel-job", WORKERS),
 }

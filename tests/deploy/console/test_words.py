@@ -32,6 +32,8 @@ from domain.rollout.lifecycle import OWNERS
 from domain.tiering.policy import NAMED
 from streams.journal import Counts
 from streams.queries.quarantine import Wanted
+from streams.web.api.managers import Moving
+from streams.web.api.timeline import Subject
 from streams.web.jobs import State
 from streams.web.security.permissions import GRANTS
 
@@ -61,6 +63,9 @@ def codes() -> Iterator[str]:
     yield from (page.name for page in PAGES.values())
     yield from (f"job-{each}" for each in (*FIELDS, *get_args(State)))
     yield from (f"outcome-{each}" for each in Counts.__slots__)
+    yield from (f"moving-{each}" for each in get_args(Moving))
+    yield from (f"about-{each}" for each in get_args(Subject))
+    yield from (f"file-{each}" for each in ("events", "looks", "newer", "decisions"))
     yield from (*OWNERS, *get_args(Fate))
     yield from (*QUANTITIES, *NAMED)
     for event in TYPE_BY_EVENT:

@@ -43,6 +43,7 @@ OWN_WORD = frozenset(
             "offer-decided",
             "offer-lapsed",
             "member-contacted",
+            "care-changed",
             "member-died",
             "example-labelled",
             "model-drifted",

@@ -1,0 +1,1 @@
+"""What does a relationship manager have to do with?"""

@@ -1,0 +1,198 @@
+"""What happened between the bank and a customer, for those who serve them: the newest first, in
+short, masked as their role sees it.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from heapq import merge
+from itertools import islice
+from typing import Annotated, Any, Literal, NamedTuple
+
+from fastapi import FastAPI, Query, Request, Response
+
+from domain.access.privacy_policy import PrivacyPolicy, masked
+from domain.accounts.events import BalanceReported, TransactionPosted
+from domain.campaigns.events import CampaignTouched
+from domain.customers.events import ChannelVisited, IdentityTold, ServiceUsed
+from domain.envelope import Recorded
+from domain.event_types import TYPE_BY_EVENT, type_name
+from domain.households.events import WholeMonthClosed
+from domain.offers.events import OfferDecided, OfferLapsed, OfferPresented
+from domain.restatements.events import MonthsRestated
+from projections.views.customer import asked_as
+from streams.broker.routing import shard_of
+from streams.journal import Journal
+from streams.web.api.customers import CustomerId, known_customer
+from streams.web.dependencies import WebDependencies, as_json
+from streams.web.problems import Problem
+
+EVERYDAY = (
+    BalanceReported,
+    CampaignTouched,
+    ChannelVisited,
+    OfferDecided,
+    OfferLapsed,
+    OfferPresented,
+    ServiceUsed,
+    TransactionPosted,
+)
+"""Of what there is much: several in a row are told as one."""
+INTERNAL = (IdentityTold, MonthsRestated, WholeMonthClosed)
+"""What the bank's own streams tell each other: no history of a customer's."""
+Subject = Literal[
+    "accounts",
+    "campaigns",
+    "cases",
+    "customers",
+    "feedback",
+    "households",
+    "managers",
+    "offers",
+    "tiering",
+]
+MOST = 2_000
+"""Events that are looked through for one page."""
+
+
+class Place(NamedTuple):
+    """How far a page has come: of each number, the version before which it goes on."""
+
+    numbers: tuple[str, ...]
+    before: tuple[int, ...]
+
+    def said(self) -> str | None:
+        """As the next question says it; None where nothing is left."""
+        return ",".join(map(str, self.before)) if any(each > 1 for each in self.before) else None
+
+
+def add_timeline(app: FastAPI, deps: WebDependencies) -> None:
+    """Add the question what happened."""
+
+    @app.get(
+        "/v1/customers/{customer}/timeline",
+        summary="What happened, the newest first; several of a kind in a row are told as one, "
+        "unless unfolded",
+    )
+    async def timeline(
+        customer: CustomerId,
+        request: Request,
+        about: Annotated[
+            list[Subject] | None, Query(description="Of what; of everything, if not said")
+        ] = None,
+        unfolded: bool = False,
+        before: Annotated[
+            str | None,
+            Query(pattern=r"^[0-9]{1,18}(,[0-9]{1,18})*$", description="`next` of the last page"),
+        ] = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    ) -> Response:
+        who = await known_customer(deps, customer, request)
+        numbers = who.numbers or (who.stream,)
+        start = await asyncio.to_thread(_start, deps.journal, numbers, before)
+        wanted = frozenset(about) if about else None
+        events, after = await asyncio.to_thread(_page, deps.journal, start, wanted, limit)
+        privacy = None if request.state.look.unmasked else deps.privacy
+        lines = [_line(event, privacy, several=bool(who.numbers)) for event in events]
+        return as_json(
+            {
+                **asked_as(customer, who.numbers),
+                "events": lines if unfolded else [*_folded(lines)],
+                "next": after.said(),
+            }
+        )
+
+
+def _start(journal: Journal, numbers: tuple[str, ...], before: str | None) -> Place:
+    """Where a page begins."""
+    if before is None:
+        ends = (journal[shard_of(each, len(journal))].length(each) + 1 for each in numbers)
+        return Place(numbers, tuple(ends))
+    places = tuple(map(int, before.split(",")))
+    if len(places) != len(numbers):
+        raise Problem(422, "before: the person's numbers are others now; begin with the first page")
+    return Place(numbers, places)
+
+
+def _page(
+    journal: Journal, place: Place, wanted: frozenset[str] | None, limit: int
+) -> tuple[list[Recorded], Place]:
+    """The events of a page, the newest recorded first, and where the next begins."""
+    reached = dict(zip(place.numbers, place.before, strict=True))
+    found: list[Recorded] = []
+    for event in islice(_backwards(journal, place, limit), MOST):
+        reached[event.stream] = event.version
+        if not isinstance(event.data, INTERNAL) and (wanted is None or subject(event) in wanted):
+            found.append(event)
+        if len(found) == limit:
+            break
+    else:
+        if sum(place.before) - len(place.before) <= MOST:
+            reached = dict.fromkeys(reached, 1)  # what is left, if anything, cannot be read
+    return found, Place(place.numbers, tuple(reached.values()))
+
+
+def _backwards(journal: Journal, place: Place, limit: int) -> Iterable[Recorded]:
+    """All events of several numbers before a place, the last first."""
+    of_each = (
+        _reversed(journal, number, before, limit)
+        for number, before in zip(place.numbers, place.before, strict=True)
+    )
+    return merge(*of_each, key=lambda event: event.recorded_at, reverse=True)
+
+
+def _reversed(journal: Journal, stream: str, before: int, limit: int) -> Iterator[Recorded]:
+    shard = journal[shard_of(stream, len(journal))]
+    while before > 1:
+        after = max(before - 1 - limit, 0)
+        some = shard.history(stream, after, before - 1 - after)
+        yield from (event for event in reversed(some) if event.version < before)
+        before = after + 1
+
+
+def subject(event: Recorded) -> str:
+    """What an event is about: the room of its class."""
+    return type(event.data).__module__.split(".")[1]
+
+
+def _line(event: Recorded, privacy: PrivacyPolicy | None, *, several: bool) -> dict[str, Any]:
+    kind = type(event.data)
+    data: Mapping[str, Any] = event.data.model_dump(mode="json")
+    if privacy is not None:
+        known = privacy.events.get(type_name(kind))
+        data = masked(known.fields if known else {}, privacy.wherever, data) if known else {}
+    return {
+        **({"number": event.stream.removeprefix("customer:")} if several else {}),
+        "type": TYPE_BY_EVENT[kind],
+        "about": subject(event),
+        "version": event.version,
+        "business_date": event.business_date,
+        "occurred_at": event.occurred_at,
+        "recorded_at": event.recorded_at,
+        "everyday": issubclass(kind, EVERYDAY),
+        "data": data,
+    }
+
+
+def _folded(lines: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The same, several of an everyday kind in a row as one: how many, from when until when."""
+    run: list[dict[str, Any]] = []
+    for line in lines:
+        if run and (line["type"], line["everyday"]) != (run[0]["type"], True):
+            yield _one(run)
+            run = []
+        run.append(line)
+    if run:
+        yield _one(run)
+
+
+def _one(run: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    if len(run) == 1:
+        return run[0]
+    days: list[date] = [line["business_date"] for line in run]
+    return {
+        **{name: each for name, each in run[0].items() if name not in ("data", "number")},
+        "count": len(run),
+        "since": min(days),
+        "until": max(days),
+    }
