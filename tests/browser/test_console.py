@@ -139,8 +139,22 @@ def test_an_auditor_reads_the_events_and_who_looked_in_english(
 def test_a_manager_sees_own_customers_and_switches_the_language(
     running: Running, chromium: Any
 ) -> None:
-    """The same page again, in the other language; then out, and out stays out."""
+    """From their own list to what happened; the same page again, in the other language; then out,
+    and out stays out.
+    """
     with sitting(running, chromium, "manager", who="0", locale="en-US") as page:
+        page.get_by_role("navigation").get_by_role("link", name="My customers").click()
+        page.get_by_label("Part of the name").fill("nobody's name")
+        page.get_by_role("button", name="Show").click()
+        assert "Nobody in this book is so." in page.get_by_role("main").inner_text()
+        page.get_by_label("Part of the name").fill("")
+        page.get_by_role("button", name="Show").click()
+        page.get_by_role("link", name=CUSTOMER).click()
+        page.get_by_role("link", name="Timeline").click()
+        page.get_by_label("Subject").select_option("tiering")
+        page.get_by_role("button", name="Show").click()
+        assert "Tier changed" in page.get_by_role("main").inner_text()
+        wait_until(lambda: {"book", "timeline"} <= {*looks(running, "0")})
         found(page, "Customer number", "Find")
         page.get_by_role("button", name="中文").click()
         assert page.url.endswith(f"/customers/{CUSTOMER}")
@@ -299,10 +313,11 @@ def test_every_page_is_accessible_and_fits(running: Running, chromium: Any, look
             "/",
             *(path for path in PAGES if may_see(auditor, path) and "{company}" not in path),
         ],
-        "manager": [managers],
+        "manager": [managers, "/managers/0/customers"],
         "operator": ["/quarantine"],
         "tier-owner": ["/policies", *of_owners],
         "privacy-officer": ["/jobs", f"/jobs/{job(running, kind='due')}"],
+        "supervisor": ["/"],
     }
     for role, paths in pages.items():
         who = "0" if role == "manager" else "li"

@@ -156,9 +156,10 @@ def test_what_happened_is_told_backwards_in_short_and_masked(running: Running) -
     internal = {each.__name__ for each in INTERNAL}
     with running.calls("auditor") as auditor:
         said = auditor.get(f"/v1/customers/{customer}/history?limit=1000").json()["events"]
-        seen = pages(auditor, customer, unfolded="true")
+        seen = pages(auditor, customer, unfolded="true", limit="500")
+        paged = pages(auditor, customer, unfolded="true")
         short = pages(auditor, customer)
-        offers = pages(auditor, customer, unfolded="true", about="tiering")
+        tiers = pages(auditor, customer, unfolded="true", about="tiering")
     with running.calls("supervisor") as supervisor:
         masked = pages(supervisor, customer, unfolded="true", about="customers")
     history = [
@@ -166,17 +167,19 @@ def test_what_happened_is_told_backwards_in_short_and_masked(running: Running) -
         for each in said
         if "".join(map(str.title, each["type"].partition(".")[0].split("-"))) not in internal
     ]
+    history.sort(key=lambda each: (each["business_date"], each["recorded_at"]), reverse=True)
+    versions = [each["version"] for each in history]
     name = next(each["data"]["name"] for each in history if each["type"] == "customer-onboarded.v1")
 
-    assert [each["version"] for each in seen] == [each["version"] for each in reversed(history)]
-    assert [each["data"] for each in seen] == [each["data"] for each in reversed(history)]
+    assert [each["data"] for each in seen] == [each["data"] for each in history]
+    assert sorted(each["version"] for each in paged) == sorted(versions)
     assert sum(each.get("count", 1) for each in short) == len(history)
     assert max(each.get("count", 1) for each in short) > 1
     assert {each["type"].partition(".")[0] for each in short if "count" in each} <= {
         kebab(each.__name__) for each in EVERYDAY
     }
-    assert [each["type"] for each in offers] == [
-        each["type"] for each in reversed(history) if each["type"].startswith("tier-")
+    assert [each["version"] for each in tiers] == [
+        each["version"] for each in history if each["type"].startswith("tier-")
     ]
     assert masked
     assert name not in str(masked)

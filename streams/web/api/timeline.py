@@ -1,5 +1,7 @@
 """What happened between the bank and a customer, for those who serve them: the newest first, in
 short, masked as their role sees it.
+
+Pages go by when events were recorded; within a page the business date counts.
 """
 
 import asyncio
@@ -93,6 +95,7 @@ def add_timeline(app: FastAPI, deps: WebDependencies) -> None:
         wanted = frozenset(about) if about else None
         events, after = await asyncio.to_thread(_page, deps.journal, start, wanted, limit)
         privacy = None if request.state.look.unmasked else deps.privacy
+        events.sort(key=lambda event: (event.business_date, event.recorded_at), reverse=True)
         lines = [_line(event, privacy, several=bool(who.numbers)) for event in events]
         return as_json(
             {
