@@ -28,6 +28,7 @@ from deploy.settings import Settings
 from deploy.terminal import UserError
 from deploy.wiring import existing_journal
 from domain.rollout.lifecycle import KINDS, Policy
+from domain.rules.conditions import AtLeast
 from domain.tiering.policy import TierPolicy
 from projections.redis import RedisError
 from replay.erasure import commands as erasure
@@ -47,7 +48,7 @@ from replay.rollout.front_door import NotSeen
 from replay.rollout.names import LIVE, group_named, version_of
 from replay.rollout.steps import NotAllowed
 from replay.web.what_if import without_names
-from replay.what_if.candidates import what_if
+from replay.what_if.candidates import Curve, around, what_if
 from replay.what_if.columns import BadColumns, Columns
 from replay.what_if.compare import Comparison
 from replay.what_if.snapshot import kept_columns
@@ -125,7 +126,22 @@ async def _try(settings: Settings, deps: RolloutDependencies, asked: Asked) -> A
     columns = _recent(settings) or await gather(settings, shown=deps.progress)
     live = present_of(settings).rules.policies
     [found] = await asyncio.to_thread(what_if, columns, live, [policy])
-    return {**shown(found), **_words(policy)}
+    drawn = await asyncio.to_thread(around, columns, policy)
+    return {**shown(found), **_words(policy), "curves": [_curve(policy, each) for each in drawn]}
+
+
+def _curve(policy: TierPolicy, curve: Curve) -> dict[str, Any]:
+    """How many would stand in a tier or above, by the bound of its quantity."""
+    place = policy.rank(curve.tier) or 0
+    reach = policy.tiers[place].reach
+    assert isinstance(reach, AtLeast)
+    points = [asdict(point) for point in curve.points]
+    return {
+        "tier": curve.tier,
+        "quantity": reach.quantity,
+        "bound": reach.at_least,
+        "points": points,
+    }
 
 
 def _cleared(settings: Settings, deps: RolloutDependencies, job: Job) -> Any:

@@ -23,6 +23,10 @@ class Point:
     customers: int
 
 
+AROUND = (50, 70, 85, 100, 115, 130, 150)
+"""What is tried of a threshold, in percent."""
+
+
 @dataclass(frozen=True)
 class Curve:
     """How many would stand in a tier of a policy or above, threshold by threshold."""
@@ -67,6 +71,28 @@ def sensitivity(
         for threshold, each in zip(thresholds, found, strict=True)
     )
     return Curve(policy.label, tier, tuple(points))
+
+
+def around(columns: Columns, policy: TierPolicy) -> list[Curve]:
+    """The same for each tier that has a single threshold, from half of it to half more.
+
+    A threshold by which another tier would be unreachable is left out.
+    """
+    found = list[Curve]()
+    for place, tier in enumerate(policy.tiers):
+        if isinstance(tier.reach, AtLeast):
+            bounds = sorted({tier.reach.at_least * percent // 100 for percent in AROUND})
+            possible = [bound for bound in bounds if _is_possible(policy, place, bound)]
+            found.append(sensitivity(columns, policy, tier.tier, possible))
+    return found
+
+
+def _is_possible(policy: TierPolicy, place: int, threshold: int) -> bool:
+    try:
+        _with_threshold(policy, place, threshold)
+    except ValueError:
+        return False
+    return True
 
 
 def _with_threshold(policy: TierPolicy, place: int, threshold: int) -> TierPolicy:

@@ -3,9 +3,11 @@
 Debian's Chromium, driven as a person would; whatever it complains of, or asks of others, fails.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from secrets import token_hex
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -26,6 +28,7 @@ from tests.conftest import Running, free_port, settings_in, wait_until
 
 pytestmark = pytest.mark.browser
 CUSTOMER = "100001"
+ROOT = Path(__file__).parents[2]
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
 LOOKS = {
     "light": {"color_scheme": "light"},
@@ -341,6 +344,25 @@ def job(running: Running, kind: str) -> str:
     assert running.client.put(f"/v1/jobs/{name}", json=asked).status_code == 201
     wait_until(lambda: running.client.get(f"/v1/jobs/{name}").json()["state"] == "done")
     return name
+
+
+@pytest.mark.parametrize(
+    ("locale", "file"), [("en-US", "docs/console.png"), ("zh-CN", "docs/zh-CN/console.png")]
+)
+def test_the_readme_shows_a_picture_of_this_console(
+    running: Running, chromium: Any, locale: str, file: str
+) -> None:
+    """A small one, of this size; `TIERFOLD_PICTURES=1` takes it anew."""
+    size = {"width": 1000, "height": 640}
+    with sitting(running, chromium, "supervisor", locale=locale, viewport=size) as page:
+        page.goto(f"{running.settings.console_address}/customers/{CUSTOMER}/tier")
+        taken: bytes = page.screenshot()
+    if "TIERFOLD_PICTURES" in os.environ:
+        (ROOT / file).write_bytes(taken)
+    shown = (ROOT / file).read_bytes()
+
+    assert len(shown) < 100_000
+    assert shown[:24] == taken[:24], "another width or height, or no PNG"
 
 
 def test_the_keyboard_leads_past_the_bar(running: Running, chromium: Any) -> None:

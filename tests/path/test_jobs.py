@@ -100,6 +100,26 @@ def test_a_rule_goes_from_a_text_to_the_live_version_and_back(running: Running) 
     running.must_agree()
 
 
+def test_a_rule_is_tried_with_other_bounds_around_its_own(running: Running) -> None:
+    """The higher the bound, the fewer stand there; at its own as many as the trial tells."""
+    with running.calls("tier-owner") as client:
+        tried = ended(client, kind="try", of="tier", policy=lower(RULE, 9))["result"]
+    places = [each for each in tried["columns"] if each != "unassessed"]
+    there = {
+        tier: sum(row[tried["columns"].index(tier)] for row in tried["counts"]) for tier in places
+    }
+
+    assert [each["tier"] for each in tried["curves"]] == [
+        each["tier"] for each in yaml.safe_load(RULE)["tiers"] if "reach" in each
+    ]
+    for each in tried["curves"]:
+        counts = {point["threshold"]: point["customers"] for point in each["points"]}
+        above = places[places.index(each["tier"]) :]
+        assert [*counts.values()] == sorted(counts.values(), reverse=True)
+        assert counts[each["bound"]] == sum(there[tier] for tier in above)
+        assert len(counts) > 1
+
+
 def test_a_faulty_text_is_refused_with_its_place(running: Running) -> None:
     """What is wrong, and where, as the command line says it; and the text is still there."""
     policy = RULE.replace("version: 1", "version: one", 1)
