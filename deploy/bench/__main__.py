@@ -84,6 +84,7 @@ def _parts() -> "dict[str, Callable[[], list[Figure]]]":
     """
     from deploy.bench.bank_marketing import bank_marketing
     from deploy.bench.bundle import bundle
+    from deploy.bench.console import console
     from deploy.bench.cost import cost
     from deploy.bench.drifting import drifting
     from deploy.bench.fold import fold
@@ -138,6 +139,7 @@ def _parts() -> "dict[str, Callable[[], list[Figure]]]":
         "loss": loss,
         "latency": latency,
         "lookups": lookups,
+        "console": console,
         "persons": persons,
         "remade": remade,
         "what-if": what_if,

@@ -86,8 +86,8 @@ def lookups(known: int = KNOWN, asked: int = ASKED) -> list[Figure]:
 
     P50, p99 and p99.9 in milliseconds, and what the server can give at most.
     """
-    with _stack() as settings:
-        asyncio.run(_load(settings, known))
+    with bank() as settings:
+        asyncio.run(load(settings, known))
         with asyncio.Runner(loop_factory=_on_the_dot) as runner:
             return runner.run(_measured(settings, known, asked))
 
@@ -106,7 +106,7 @@ async def _measured(settings: Settings, known: int, asked: int) -> list[Figure]:
     def offers() -> str:
         return f"/v1/customers/{chance.randrange(known)}/next-best-offer"
 
-    async with _flowing(settings, known):
+    async with flowing(settings, known):
         await ask(settings, offers, WARMING, ASKED_A_SECOND)
         before, begun = await _stalled(settings), time.perf_counter()
         answered = await ask(settings, offers, asked, ASKED_A_SECOND)
@@ -161,12 +161,13 @@ async def _stalled(settings: Settings) -> Counter[str]:
 
 
 @contextmanager
-def _stack() -> Iterator[Settings]:
+def bank(**chosen: Any) -> Iterator[Settings]:
+    """A stack with twenty offers, and such settings."""
     with tempfile.TemporaryDirectory() as folder:
         shelf = Path(folder) / "offers.yaml"
         shelf.write_text(yaml.safe_dump(_shelf()), encoding="utf-8")
         settings = settings_in(Path(folder) / "stack").model_copy(
-            update={"catalogue": shelf, "lookup_stalls": True}
+            update={"catalogue": shelf, "lookup_stalls": True, **chosen}
         )
         with running(settings):
             asyncio.run(wait_until_ready(settings))
@@ -184,7 +185,7 @@ def _shelf() -> dict[str, Any]:
     return {**shipped, "offers": [*offers, *more]}
 
 
-async def _load(settings: Settings, known: int) -> None:
+async def load(settings: Settings, known: int) -> None:
     """Read models of so many customers, folded from a synthetic bank's and written under names of
     their own; and models that have learnt.
     """
@@ -316,7 +317,7 @@ async def _load_models(store: RedisStore, settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def _flowing(settings: Settings, known: int) -> AsyncIterator[None]:
+async def flowing(settings: Settings, known: int) -> AsyncIterator[None]:
     """Events of these customers at a steady rate, from a process of their own, until they are no
     longer needed.
     """

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from difflib import unified_diff
 from functools import cache, partial
 from pathlib import Path
 from secrets import token_hex
@@ -18,6 +19,8 @@ from deploy.reports.story import lines
 from streams.web.jobs import ORDERS
 
 TEMPLATES = Path(__file__).parent / "templates"
+BESIDE = 6
+"""Lines that are shown beside one that differs."""
 WIDE, HIGH = 240, 48
 """Units of a small chart."""
 
@@ -48,6 +51,7 @@ def _environment(language: str) -> Environment:
         "reason": reason,
         "faults": faults,
         "gap": gap,
+        "difference": difference,
     }
     made.filters |= {"quoted": partial(quote, safe=""), "yaml": as_yaml}
     return made
@@ -62,6 +66,19 @@ def gap(later: Mapping[str, Any], earlier: Mapping[str, Any]) -> int:
     begun = later.get("since") or later["business_date"]
     ended = earlier.get("until") or earlier["business_date"]
     return (date.fromisoformat(begun) - date.fromisoformat(ended)).days
+
+
+def difference(before: Any, after: Any) -> list[tuple[str, str]]:
+    """Where two policies differ, line by line as their author writes them: `-` is gone, `+` came,
+    a blank is the same beside it, and
+    `…` stands for what is left out.
+
+    >>> difference({"version": 1, "name": "a"}, {"version": 2, "name": "a"})
+    [('-', 'version: 1'), ('+', 'version: 2'), (' ', 'name: a')]
+    """
+    lines = (as_yaml(each).splitlines() if each else [] for each in (before, after))
+    found = list(unified_diff(*lines, lineterm="", n=BESIDE))[2:]
+    return [("…", "") if line.startswith("@@") else (line[:1], line[1:]) for line in found][1:]
 
 
 def as_yaml(policy: Any) -> str:

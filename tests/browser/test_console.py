@@ -184,6 +184,10 @@ def test_a_rule_is_written_in_chinese_and_approved_by_somebody_else_in_english(
         ended(page, "已提出")
     with sitting(running, chromium, "tier-owner", who="zhang.min", locale="en-US") as page:
         page.get_by_role("link", name="Versions").first.click()
+        page.get_by_role("link", name="bohai-retail@2/").click()
+        differs = page.get_by_role("region", name="Where they differ").inner_text()
+        assert "− version: 1" in differs
+        assert "+ version: 2" in differs
         page.get_by_role("button", name="Compare with live").click()
         ended(page, "rise")
         page.get_by_role("button", name="Approve").click()
