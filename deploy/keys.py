@@ -151,6 +151,8 @@ def tokens_of(settings: Settings) -> Tokens | Issuers:
     first = _tokens_of(settings, settings.token_keys)
     if not settings.console_may_ask:
         return first
+    if not settings.embedded and not (file := settings.keys_dir / CONSOLE_TOKENS).exists():
+        raise UserError(f"put the console's key there, by which it makes tokens: {file}")
     return Issuers(first, {CONSOLE: _own_tokens(settings, CONSOLE_TOKENS, CONSOLE)})
 
 
@@ -200,8 +202,13 @@ def openid_of(settings: Settings) -> OpenId | None:
 
     Raises `UserError` for a secret that cannot be read.
     """
-    if settings.openid_issuer is None or settings.openid_secret is None:
+    if settings.openid_issuer is None:
         return None
+    if settings.openid_secret is None or not settings.openid_roles:
+        raise UserError(
+            "nobody could log in: TIERFOLD_OPENID_ROLES says what groups may be, as "
+            '{"managers": ["manager"]}, and TIERFOLD_OPENID_SECRET where the secret is'
+        )
     try:
         secret = settings.openid_secret.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:

@@ -239,7 +239,7 @@ def run_console(settings: Settings) -> None:
         links=settings.console_links,
         zone=ZoneInfo(settings.timezone),
         cookie=f"tierfold-{settings.console_port}",
-        secure=settings.console_tls,
+        secure=settings.console_is_private,
         openid=openid_of(settings),
     )
     _serve(console(deps), settings.host, settings.console_port)

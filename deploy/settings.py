@@ -282,11 +282,10 @@ class Settings(BaseSettings):
         return issuer
 
     @model_validator(mode="after")
-    def _all_that_a_login_needs(self) -> Self:
-        if self.openid_issuer is not None and (not self.openid_roles or not self.openid_secret):
+    def _readers_come_privately(self) -> Self:
+        if self.openid_issuer is not None and not PRIVATE.match(self.console_address):
             raise ValueError(
-                "nobody could log in: TIERFOLD_OPENID_ROLES says what groups may be, as "
-                '{"managers": ["manager"]}, and TIERFOLD_OPENID_SECRET where the secret is'
+                "people who log in come to the console over https:// alone: TIERFOLD_CONSOLE_URL"
             )
         return self
 
@@ -381,6 +380,11 @@ class Settings(BaseSettings):
     def console_address(self) -> str:
         """The console's base URL."""
         return self.console_url or f"http://{self.host}:{self.console_port}"
+
+    @property
+    def console_is_private(self) -> bool:
+        """Whether readers come over TLS: cookies are then for that alone."""
+        return self.console_tls or self.console_address.startswith("https://")
 
     @property
     def console_links(self) -> Path:

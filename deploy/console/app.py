@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
+import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -30,6 +31,7 @@ from domain.access.roles import PURPOSES
 from streams.web.security.openid import GOOD_FOR, Away, NotLoggedIn, OpenId
 from streams.web.security.sessions import Session, Sessions
 
+log = structlog.get_logger()
 STATIC = Path(__file__).parent / "static"
 LANGUAGE = "tierfold-language"
 LARGEST = 16 * 1024
@@ -124,9 +126,8 @@ class _Views:
         caller = spend(self._deps.links, form.get("code", ""))
         if caller is None:
             return self._problem(request, None, 403, "this link was used, or is over")
-        answer = RedirectResponse("/", SEE_OTHER)
-        self._keep(answer, self._deps.sessions.begin(caller))
-        return answer
+        session = self._deps.sessions.begin(caller)
+        return self._let_in(RedirectResponse("/", SEE_OTHER), session, "link")
 
     async def go_to_provider(self, request: Request) -> Response:
         """Go to the bank's identity provider, to log in there."""
@@ -135,8 +136,8 @@ class _Views:
         back = _inside(request.query_params.get("back", "/"))
         try:
             where, kept = await self._deps.openid.begin(back, anew="anew" in request.query_params)
-        except Away:
-            return self._away(request)
+        except Away as why:
+            return self._away(request, why)
         answer = RedirectResponse(where, SEE_OTHER)
         answer.set_cookie(
             self._login,
@@ -157,13 +158,14 @@ class _Views:
         try:
             login = await self._deps.openid.finish(dict(request.query_params), kept)
         except NotLoggedIn as error:
+            log.warning("not_logged_in", why=str(error))
             return self._problem(request, None, 403, str(error))
-        except Away:
-            return self._away(request)
+        except Away as why:
+            return self._away(request, why)
         answer = RedirectResponse(login.back, SEE_OTHER)
         answer.delete_cookie(self._login, CALLBACK)
-        self._keep(answer, self._deps.sessions.begin(login.caller, login.proven))
-        return answer
+        session = self._deps.sessions.begin(login.caller, login.proven)
+        return self._let_in(answer, session, "identity provider")
 
     async def log_out(self, request: Request) -> Response:
         """End the session, here and wherever its cookie was copied to."""
@@ -231,8 +233,7 @@ class _Views:
             return self._problem(request, None, 401, "log in first")
         name, asked = wanted_by(await _form(request, LARGEST_POLICY))
         if asked["kind"] in GRAVE and not self._deps.sessions.is_fresh(session):
-            detail = "this needs a login of the last five minutes"
-            return self._problem(request, session, 401, detail, is_stale=True)
+            return self._stale(request, session)
         answer = await self._deps.api.ask(
             session.caller, f"{API}/jobs/{name}", method="PUT", body=asked
         )
@@ -256,6 +257,8 @@ class _Views:
         session = self._session(request)
         if session is None:
             return self._problem(request, None, 401, "log in first")
+        if not self._deps.sessions.is_fresh(session):
+            return self._stale(request, session)
         answer = await self._deps.api.take(session.caller, _at("/jobs/{job}/file", request))
         if answer is None or answer.status_code != OK:
             status = 503 if answer is None else answer.status_code
@@ -295,8 +298,19 @@ class _Views:
         """The cookie of a login that is half done."""
         return f"{self._deps.cookie}-login"
 
-    def _away(self, request: Request) -> Response:
+    def _stale(self, request: Request, session: Session) -> Response:
+        detail = "this needs a login of the last five minutes"
+        return self._problem(request, session, 401, detail, is_stale=True)
+
+    def _away(self, request: Request, why: Away) -> Response:
+        log.warning("identity_provider_away", why=str(why))
         return self._problem(request, None, 503, "the identity provider does not answer")
+
+    def _let_in(self, answer: Response, session: Session, by: str) -> Response:
+        """Begin a session; who came in is in the log."""
+        log.info("logged_in", who=session.caller.who, roles=session.caller.roles, by=by)
+        self._keep(answer, session)
+        return answer
 
     def _session(self, request: Request) -> Session | None:
         token = request.cookies.get(self._deps.cookie)

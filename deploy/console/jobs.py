@@ -24,7 +24,7 @@ FIELDS = {
     "lift": ("customer", "reason"),
     "forget": ("customer", "reason", "early"),
     "due": (),
-    "export": ("customer", "reason"),
+    "export": ("customer",),
     "bundle": ("customer",),
 }
 """By kind, what a form says."""

@@ -76,8 +76,8 @@ def difference(before: Any, after: Any) -> list[tuple[str, str]]:
     >>> difference({"version": 1, "name": "a"}, {"version": 2, "name": "a"})
     [('-', 'version: 1'), ('+', 'version: 2'), (' ', 'name: a')]
     """
-    lines = (as_yaml(each).splitlines() if each else [] for each in (before, after))
-    found = list(unified_diff(*lines, lineterm="", n=BESIDE))[2:]
+    old, new = (as_yaml(each).splitlines() if each else [] for each in (before, after))
+    found = list(unified_diff(old, new, lineterm="", n=BESIDE))[2:]
     return [("…", "") if line.startswith("@@") else (line[:1], line[1:]) for line in found][1:]
 
 

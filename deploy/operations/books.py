@@ -1,7 +1,7 @@
 """How do managers learn whom they look after by what an earlier release recorded?
 
-That release told them nothing. What it would have told is told now, under the same names: told
-twice, it is told once.
+That release told them nothing. What it would have told is told now, under the same names. Of
+several words of a customer that of their latest event holds, in whatever order they come.
 """
 
 import asyncio

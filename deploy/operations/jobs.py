@@ -176,7 +176,8 @@ def _exported(settings: Settings, telling: Telling) -> Any:
     """What is known of a customer, in a file for the customer."""
     customer = telling.job.asked["customer"]
     found = disclosed(settings, customer, telling.job.by)
-    telling.give(f"{named(customer)}.json", as_file(found))
+    numbers = [f"customer:{number}" for number in (customer, *found["others"])]
+    telling.give(f"{named(customer)}.json", as_file(found), numbers)
     every = (found, *found["others"].values())
     return {name: sum(len(each[name]) for each in every) for name in ("events", "looks")}
 
@@ -186,7 +187,7 @@ def _bundled(settings: Settings, telling: Telling) -> Any:
     customer, journal = telling.job.asked["customer"], existing_journal(settings)
     made = bundle_of(settings, customer)
     asyncio.run(note(settings, journal, customer, telling.job.by, "bundle"))
-    telling.give(f"{named(customer)}.bundle", made.content)
+    telling.give(f"{named(customer)}.bundle", made.content, [f"customer:{customer}"])
     return {"events": made.events, "newer": made.newer, "decisions": made.decisions}
 
 

@@ -16,7 +16,10 @@ class ManagerAssigned(Interaction):
 
 
 class CareChanged(Interaction):
-    """A customer is looked after by this manager from now on, or no longer."""
+    """A customer is looked after by this manager from now on, or no longer.
+
+    By the customer's event of this `version`: of several words that of the latest holds.
+    """
 
     concerns = ("manager",)
     whom = "customer"
@@ -24,6 +27,7 @@ class CareChanged(Interaction):
     customer_seen = False
     customer: Stream
     cares: bool
+    version: Annotated[int, Field(ge=1)]
 
 
 class ManagerVisited(Interaction):

@@ -1,7 +1,7 @@
 """Which customers does a relationship manager look after?"""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from domain.envelope import Proposed, Recorded, following
@@ -12,9 +12,16 @@ from projections.projection import Group, Projection
 
 @dataclass(frozen=True)
 class Book:
-    """The customers of one manager, by their streams."""
+    """What was said last of each customer, by the version of the event of theirs that it follows
+    from: below zero where the manager looks after them no longer.
+    """
 
-    customers: frozenset[str] = frozenset()
+    words: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def customers(self) -> frozenset[str]:
+        """The customers of the manager, by their streams."""
+        return frozenset(customer for customer, version in self.words.items() if version > 0)
 
 
 class Books(NamedTuple):
@@ -26,10 +33,10 @@ class Books(NamedTuple):
 def evolve(book: Book, event: Recorded) -> Book:
     """The book after one more event."""
     match event.data:
-        case CareChanged(customer=customer, cares=True):
-            return Book(book.customers | {customer})
-        case CareChanged(customer=customer):
-            return Book(book.customers - {customer})
+        case CareChanged(customer=customer, cares=cares, version=version) if version > abs(
+            book.words.get(customer, 0)
+        ):
+            return Book({**book.words, customer: version if cares else -version})
         case _:
             return book
 
@@ -44,7 +51,7 @@ def told(stream: str, before: str | None, after: str | None, event: Recorded) ->
         return
     for manager, cares in ((before, False), (after, True)):
         if manager is not None:
-            said = CareChanged(customer=stream, cares=cares)
+            said = CareChanged(customer=stream, cares=cares, version=event.version)
             yield following(event, "care", manager, said, f"{stream} {manager} {cares}", by=stream)
 
 

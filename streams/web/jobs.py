@@ -35,6 +35,8 @@ LONGEST = timedelta(hours=12)
 SHOWN_EVERY = 0.3
 """Seconds between two words on how far it is."""
 KEPT = timedelta(days=7)
+TIDIED_EVERY = 3_600.0
+"""Seconds."""
 GIVEN = ".given"
 """How the name of a file ends that was made for somebody to take away."""
 ENDING = 5.0
@@ -50,7 +52,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     or the reason why there is none.
 
     `roles` may see it. `unseen`: it was done, and what follows from it is not to be seen yet.
-    `file` is what its file is called, where it has one to be taken away.
+    `file` is what its file is called, where it has one to be taken away, which is `about` these.
     """
 
     job: str
@@ -68,6 +70,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     ended_by: str | None = None
     file: str | None = None
+    about: tuple[str, ...] = ()
 
 
 class Removed(NamedTuple):
@@ -85,6 +88,7 @@ class Jobs:
         self._command = command
         self._lock = threading.Lock()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        threading.Thread(target=self._tidy, daemon=True).start()
 
     def begin(
         self, name: str, kind: str, asked: dict[str, Any], by: str, roles: tuple[Role, ...]
@@ -168,11 +172,20 @@ class Jobs:
     def _file(self, name: str) -> Path:
         return self._folder / f"{name}.json"
 
+    def _tidy(self) -> None:
+        """Remove what is old, although nobody asks for anything."""
+        while True:
+            with suppress(OSError):  # of what is gone meanwhile, or never was
+                self._remove_old()
+            time.sleep(TIDIED_EVERY)
+
     def _remove_old(self) -> None:
+        """Remove jobs that are over for long, with what stands beside them."""
         oldest = time.time() - KEPT.total_seconds()
         for file in self._folder.iterdir():
+            beside = self._file(file.name.partition(".")[0])
             with suppress(FileNotFoundError):
-                if file.stat().st_mtime < oldest:
+                if max(each.stat().st_mtime for each in (file, beside) if each.exists()) < oldest:
                     file.unlink()
 
 
@@ -206,10 +219,17 @@ class Telling:
 
         yield advance
 
-    def give(self, name: str, content: bytes) -> None:
-        """Leave a file to be taken away, under a name; whoever asked for it takes it from there."""
-        taken_away(self._file).write_bytes(content)
-        self._tell(file=name)
+    def give(self, name: str, content: bytes, about: Sequence[str]) -> None:
+        """Leave a file to be taken away, under a name, by whoever may ask for such a job; raises
+        `OSError`, and then leaves none.
+        """
+        file = taken_away(self._file)
+        try:
+            file.write_bytes(content)
+        except OSError:
+            file.unlink(missing_ok=True)
+            raise
+        self._tell(file=name, about=tuple(about))
 
     def end(self, state: State, result: Any = None, error: str | None = None) -> None:
         """Say what came of it."""

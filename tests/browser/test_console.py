@@ -147,10 +147,10 @@ def test_a_manager_sees_own_customers_and_switches_the_language(
     """
     with sitting(running, chromium, "manager", who="0", locale="en-US") as page:
         page.get_by_role("navigation").get_by_role("link", name="My customers").click()
-        page.get_by_label("Part of the name").fill("nobody's name")
+        page.get_by_label("Name begins with").fill("nobody's name")
         page.get_by_role("button", name="Show").click()
         assert "Nobody in this book is so." in page.get_by_role("main").inner_text()
-        page.get_by_label("Part of the name").fill("")
+        page.get_by_label("Name begins with").fill("")
         page.get_by_role("button", name="Show").click()
         page.get_by_role("link", name=CUSTOMER).click()
         page.get_by_role("link", name="Timeline").click()
@@ -186,7 +186,7 @@ def test_a_rule_is_written_in_chinese_and_approved_by_somebody_else_in_english(
         page.get_by_role("link", name="Versions").first.click()
         page.get_by_role("link", name="bohai-retail@2/").click()
         differs = page.get_by_role("region", name="Where they differ").inner_text()
-        assert "− version: 1" in differs
+        assert "\N{MINUS SIGN} version: 1" in differs
         assert "+ version: 2" in differs
         page.get_by_role("button", name="Compare with live").click()
         ended(page, "rise")

@@ -349,6 +349,8 @@ def test_what_is_grave_needs_a_login_of_a_moment_ago(running: Running, kind: str
         [name] = fresh.cookies
         client.cookies.set(name, sessions.token(sessions.begin(officer)))
         old, new = (each.post("/jobs", content=urlencode(form)) for each in (client, fresh))
+        file = f"/jobs/{'0' * 32}/file"
+        assert [each.get(file).status_code for each in (client, fresh)] == [401, 404]
 
     assert (old.status_code == 401) == (kind != "restrict")
     assert ("five minutes" in old.text) == (kind != "restrict")

@@ -291,14 +291,18 @@ def test_what_is_known_and_what_proves_it_is_taken_away_as_a_file(
     with (
         running.calls("privacy-officer", who="he.jing") as officer,
         running.calls("auditor", who="wang.fang") as auditor,
+        running.calls("operator") as operator,
+        running.calls("privacy-officer", who="colleague") as colleague,
     ):
-        given = ended(officer, kind="export", customer=number, reason="they asked for it")
+        given = ended(officer, kind="export", customer=number)
         proven = ended(auditor, kind="bundle", customer=number)
         unknown = ended(auditor, kind="bundle", customer="nobody")
         files = [
             officer.get(f"/v1/jobs/{given['job']}/file"),
             auditor.get(f"/v1/jobs/{proven['job']}/file"),
         ]
+        told = operator.get("/v1/jobs").text
+        colleague.get(f"/v1/jobs/{given['job']}/file").raise_for_status()
         others = [
             auditor.get(f"/v1/jobs/{given['job']}/file").status_code,
             officer.get(f"/v1/jobs/{proven['job']}/file").status_code,
@@ -316,7 +320,8 @@ def test_what_is_known_and_what_proves_it_is_taken_away_as_a_file(
     assert files[0].headers["content-disposition"] == f'attachment; filename="{number}.json"'
     assert running.run("audit", "verify", str(tmp_path / "b.bundle")).returncode == 0
     assert others == [404, 404, 404]
-    assert {("he.jing", "export"), ("wang.fang", "bundle")} <= {
+    assert (given["job"] in told, number in told) == (True, False)
+    assert {("he.jing", "export"), ("colleague", "export"), ("wang.fang", "bundle")} <= {
         (look["who"], look["what"]) for look in looks
     }
     kept = [path for path in running.settings.jobs_dir.iterdir() if path.suffix == ".given"]

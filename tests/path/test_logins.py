@@ -5,8 +5,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from oidc_provider_mock import User, run_server_in_thread
+from pydantic import ValidationError
 
 from deploy.keys import TOKENS
+from deploy.settings import Settings
 from domain.access.roles import Caller
 from domain.customers.events import CustomerOnboarded
 from streams.ingest.cloudevents import STRUCTURED, write
@@ -91,6 +93,16 @@ def test_somebody_logs_in_there_and_goes_where_they_wanted_to(running: Running) 
     assert [look["who"] for look in running.report("audit", "access", "1")["looks"]] == [
         "wang.fang"
     ]
+
+
+def test_readers_who_log_in_come_privately_or_not_at_all() -> None:
+    """A console that others could listen to is refused, by the name of its variable."""
+    with pytest.raises(ValidationError, match="TIERFOLD_CONSOLE_URL"):
+        Settings(openid_issuer="https://id.bank.example", console_url="http://console.example")
+    private = Settings(
+        openid_issuer="https://id.bank.example", console_url="https://console.example"
+    )
+    assert private.console_is_private
 
 
 def test_who_has_no_role_here_stays_outside(running: Running) -> None:

@@ -1,6 +1,7 @@
 """Which jobs may people begin over HTTP, and how do they hear what came of them?"""
 
 import asyncio
+from pathlib import Path as PathOf
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -200,10 +201,16 @@ class Forget(_OfSomebody):
     early: bool = False
 
 
-class Export(_OfSomebody):
+class Export(_Asked):
     """Gather what is known of a customer, for the customer: a file, and a look on record."""
 
     kind: Literal["export"]
+    customer: Customer
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Who answers for it."""
+        return ("privacy-officer",)
 
 
 class Bundle(_Asked):
@@ -301,7 +308,10 @@ def add_jobs(app: FastAPI, jobs: Jobs | None) -> None:
         response_class=FileResponse,
     )
     async def given(job: Name, request: Request) -> Response:
-        return _file_of(jobs, await _known(jobs, job, request))
+        found = await _known(jobs, job, request)
+        file = await asyncio.to_thread(_file_of, jobs, found)
+        request.state.look.at_file(found.kind, found.roles, found.about)
+        return FileResponse(file, filename=found.file)
 
     @app.delete("/v1/jobs/{job}", summary="End a job; what it has done by then stays done")
     async def cancel(job: Name, request: Request) -> Response:
@@ -341,11 +351,11 @@ async def _known(jobs: Jobs | None, name: str, request: Request) -> Job:
     return found
 
 
-def _file_of(jobs: Jobs | None, job: Job) -> Response:
-    """The file of a job; raises a 404 where it has none."""
-    if jobs is None or job.file is None:
+def _file_of(jobs: Jobs | None, job: Job) -> PathOf:
+    """Where the file of a job is; raises a 404 where it has none, or none any more."""
+    if jobs is None or job.file is None or not (file := jobs.taken_away(job)).is_file():
         raise Problem(404, f"job {job.job} has no file")
-    return FileResponse(jobs.taken_away(job), filename=job.file)
+    return file
 
 
 def _unknown(name: str) -> Problem:
@@ -367,8 +377,9 @@ def _in_short(job: Job, *, is_seen: bool) -> dict[str, Any]:
     said = msgspec.to_builtins(job)
     asked = {name: each for name, each in said["asked"].items() if is_seen or name in IN_SHORT}
     asked.pop("policy", None)
-    error = job.error if is_seen else None
-    return {name: each for name, each in said.items() if name != "result"} | {
+    for_those = {name: said[name] if is_seen else None for name in ("error", "file")}
+    return {
+        **{name: each for name, each in said.items() if name not in ("result", "about")},
+        **for_those,
         "asked": asked,
-        "error": error,
     }

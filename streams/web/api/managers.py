@@ -1,17 +1,22 @@
 """Which questions about relationship managers are answered? Whom each looks after."""
 
 import asyncio
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple
 
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import FastAPI, Path, Query, Request, Response
 
+from domain.event import NAME
+from projections.managers.book import Book
 from projections.views.customer import Customer
 from projections.views.tier import Answer, answer
-from streams.web.api.customers import CustomerId, is_open
+from streams.web.api.customers import is_open
 from streams.web.dependencies import WebDependencies, as_json
 from streams.web.security.masking import shown
 
+ManagerId = Annotated[
+    str, Path(pattern=f"^{NAME}$", description="The manager's number, without `manager:`")
+]
 AT_ONCE = 50
 """Customers that are read in one go."""
 MOST = 1_000
@@ -20,7 +25,9 @@ Moving = Literal["rising", "falling", "missing"]
 
 
 class Wanted(NamedTuple):
-    """Which customers of a book are asked for: part of a name, a tier, and how they move."""
+    """Which customers of a book are asked for: by the beginning of the name as it is shown, a tier,
+    and how they move.
+    """
 
     name: str | None = None
     tier: str | None = None
@@ -28,19 +35,15 @@ class Wanted(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """A customer, and how they stand."""
+    """A customer, what they are called as far as it is shown, and how they stand."""
 
     who: Customer
+    name: str | None
     stands: Answer
 
     def fits(self, wanted: Wanted) -> bool:
         """Whether this one is asked for."""
-        name = self.who.profile.facts.get("name")
-        return (
-            (wanted.name is None or (name is not None and wanted.name in name.value))
-            and wanted.tier in (None, self.stands.tier)
-            and wanted.moving in (None, self.moving)
-        )
+        return wanted.tier in (None, self.stands.tier) and wanted.moving in (None, self.moving)
 
     @property
     def moving(self) -> Moving | None:
@@ -66,10 +69,11 @@ def add_managers(app: FastAPI, deps: WebDependencies) -> None:
         "name, tier or where this month leads",
     )
     async def customers(
-        manager: CustomerId,
+        manager: ManagerId,
         request: Request,
         name: Annotated[
-            str | None, Query(min_length=1, max_length=100, description="A part of the name")
+            str | None,
+            Query(min_length=1, max_length=100, description="How the name begins, as it is shown"),
         ] = None,
         tier: Annotated[str | None, Query(pattern=r"^[a-z][a-z0-9\-]{0,39}$")] = None,
         moving: Annotated[
@@ -81,52 +85,80 @@ def add_managers(app: FastAPI, deps: WebDependencies) -> None:
     ) -> Response:
         request.state.look.at_book(manager)
         book = await deps.lookups.book(manager)
-        today = datetime.now(deps.zone).date()
         numbers = sorted(each.removeprefix("customer:") for each in book.customers)
         left = [number for number in numbers if number > after]
-        found, reached = await _found(deps, left[:MOST], today, Wanted(name, tier, moving), limit)
-        request.state.look.also(one.who.stream for one in found)
+        reading = _Reading(deps, request, f"manager:{manager}", book)
+        found, reached = await reading.page(left[:MOST], Wanted(name, tier, moving), limit)
+        for one in found:
+            request.state.look.also(one.who.numbers or (one.who.stream,))
         return as_json(
             {
                 "manager": manager,
                 "count": len(numbers),
-                "customers": [_said(request, deps, one) for one in found],
-                "tiers": found[0].stands.tiers if found else {},
+                "customers": [_said(one) for one in found],
                 "next": reached if reached != (left[-1] if left else "") else None,
             }
         )
 
 
-async def _found(
-    deps: WebDependencies, numbers: list[str], today: date, wanted: Wanted, limit: int
-) -> tuple[list[Listed], str]:
-    """As many as a page has of those who fit, and the last number that was looked at."""
-    found, seen = list[Listed](), set[str]()
-    for start in range(0, len(numbers), AT_ONCE):
-        some = numbers[start : start + AT_ONCE]
-        known = await asyncio.gather(*(deps.lookups.customer(number) for number in some))
-        for number, who in zip(some, known, strict=True):
-            if who is None or who.stream in seen:
-                continue
-            seen.add(who.stream)
-            one = Listed(who, answer(who.on(today), today))
-            if one.fits(wanted) and await is_open(deps.journal, who):
-                found.append(one)
-            if len(found) == limit:
-                return found, number
-    return found, numbers[-1] if numbers else ""
+class _Reading(NamedTuple):
+    """Reads a manager's book, for whoever asks."""
+
+    deps: WebDependencies
+    request: Request
+    manager: str
+    book: Book
+
+    async def page(
+        self, numbers: list[str], wanted: Wanted, limit: int
+    ) -> tuple[list[Listed], str]:
+        """As many as a page has of those who fit, and the last number that was looked at."""
+        found = list[Listed]()
+        for start in range(0, len(numbers), AT_ONCE):
+            some = numbers[start : start + AT_ONCE]
+            known = await asyncio.gather(*map(self.deps.lookups.customer, some))
+            for number, who in zip(some, known, strict=True):
+                await asyncio.sleep(0)  # a channel that asks meanwhile goes first
+                if who is not None and self._is_theirs(who, number):
+                    found += await self._listed(who, wanted)
+                if len(found) == limit:
+                    return found, number
+        return found, numbers[-1] if numbers else ""
+
+    def _is_theirs(self, who: Customer, number: str) -> bool:
+        """Whether the manager looks after them by what is known now, and this is the first of
+        their numbers in the book.
+        """
+        here = [each for each in who.numbers or (who.stream,) if each in self.book.customers]
+        return self.manager in who.managers and f"customer:{number}" == min(here, default="")
+
+    async def _listed(self, who: Customer, wanted: Wanted) -> list[Listed]:
+        """A customer, if this one is asked for and may be told of."""
+        profile = shown(self.request, self.deps.privacy, {"profile": who.profile})["profile"]
+        name = profile["facts"].get("name", {}).get("value")
+        if wanted.name is not None and not str(name).startswith(wanted.name):
+            return []
+        today = datetime.now(self.deps.zone).date()
+        one = Listed(who, name, answer(who.on(today), today))
+        return [one] if one.fits(wanted) and await is_open(self.deps.journal, who) else []
 
 
-def _said(request: Request, deps: WebDependencies, one: Listed) -> dict[str, Any]:
+def _said(one: Listed) -> dict[str, Any]:
     """A line of the list."""
-    profile = shown(request, deps.privacy, {"profile": one.who.profile})["profile"]
+    heading = one.stands.heading.tier if one.stands.heading else None
     return {
         "customer": one.who.stream.removeprefix("customer:"),
-        "name": profile["facts"].get("name", {}).get("value"),
+        "name": one.name,
         "kind": one.who.profile.kind,
         "tier": one.stands.tier,
         "since": one.stands.since,
-        "heading": one.stands.heading.tier if one.stands.heading else None,
+        "heading": heading,
         "moving": one.moving,
+        "falls_on": one.stands.outlook.falls_on if one.moving in ("falling", "missing") else None,
         "last_seen": one.who.profile.last_seen,
+        "tiers": {
+            tier: one.stands.tiers[tier]
+            for tier in (one.stands.tier, heading)
+            if tier in one.stands.tiers
+        },
     }

@@ -1,14 +1,13 @@
 """What happened between the bank and a customer, for those who serve them: the newest first, in
 short, masked as their role sees it.
 
-Pages go by when events were recorded; within a page the business date counts.
+Of a history of more than two thousand events each two thousand, by when they were recorded, are in
+an order of their own.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from heapq import merge
-from itertools import islice
 from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import FastAPI, Query, Request, Response
@@ -54,18 +53,23 @@ Subject = Literal[
     "tiering",
 ]
 MOST = 2_000
-"""Events that are looked through for one page."""
+"""Events of a window: within it all are in one order."""
 
 
 class Place(NamedTuple):
-    """How far a page has come: of each number, the version before which it goes on."""
+    """How far a reader has come: of each number, the version before which a window of events ends,
+    and how many of those that are told were told.
+    """
 
     numbers: tuple[str, ...]
     before: tuple[int, ...]
+    told: int = 0
 
     def said(self) -> str | None:
         """As the next question says it; None where nothing is left."""
-        return ",".join(map(str, self.before)) if any(each > 1 for each in self.before) else None
+        if not self.told and all(each <= 1 for each in self.before):
+            return None
+        return f"{','.join(map(str, self.before))}~{self.told}"
 
 
 def add_timeline(app: FastAPI, deps: WebDependencies) -> None:
@@ -85,7 +89,10 @@ def add_timeline(app: FastAPI, deps: WebDependencies) -> None:
         unfolded: bool = False,
         before: Annotated[
             str | None,
-            Query(pattern=r"^[0-9]{1,18}(,[0-9]{1,18})*$", description="`next` of the last page"),
+            Query(
+                pattern=r"^[0-9]{1,18}(,[0-9]{1,18})*~[0-9]{1,4}$",
+                description="`next` of the last page",
+            ),
         ] = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
     ) -> Response:
@@ -95,7 +102,6 @@ def add_timeline(app: FastAPI, deps: WebDependencies) -> None:
         wanted = frozenset(about) if about else None
         events, after = await asyncio.to_thread(_page, deps.journal, start, wanted, limit)
         privacy = None if request.state.look.unmasked else deps.privacy
-        events.sort(key=lambda event: (event.business_date, event.recorded_at), reverse=True)
         lines = [_line(event, privacy, several=bool(who.numbers)) for event in events]
         return as_json(
             {
@@ -108,49 +114,39 @@ def add_timeline(app: FastAPI, deps: WebDependencies) -> None:
 
 def _start(journal: Journal, numbers: tuple[str, ...], before: str | None) -> Place:
     """Where a page begins."""
+    ends = tuple(journal[shard_of(each, len(journal))].length(each) + 1 for each in numbers)
     if before is None:
-        ends = (journal[shard_of(each, len(journal))].length(each) + 1 for each in numbers)
-        return Place(numbers, tuple(ends))
-    places = tuple(map(int, before.split(",")))
+        return Place(numbers, ends)
+    versions, _, told = before.partition("~")
+    places = tuple(map(int, versions.split(",")))
     if len(places) != len(numbers):
         raise Problem(422, "before: the person's numbers are others now; begin with the first page")
-    return Place(numbers, places)
+    return Place(numbers, tuple(map(min, places, ends)), int(told))
 
 
 def _page(
     journal: Journal, place: Place, wanted: frozenset[str] | None, limit: int
 ) -> tuple[list[Recorded], Place]:
-    """The events of a page, the newest recorded first, and where the next begins."""
-    reached = dict(zip(place.numbers, place.before, strict=True))
-    found: list[Recorded] = []
-    for event in islice(_backwards(journal, place, limit), MOST):
-        reached[event.stream] = event.version
-        if not isinstance(event.data, INTERNAL) and (wanted is None or subject(event) in wanted):
-            found.append(event)
-        if len(found) == limit:
-            break
-    else:
-        if sum(place.before) - len(place.before) <= MOST:
-            reached = dict.fromkeys(reached, 1)  # what is left, if anything, cannot be read
-    return found, Place(place.numbers, tuple(reached.values()))
+    """The events of a page, the newest first, and where the next begins.
 
-
-def _backwards(journal: Journal, place: Place, limit: int) -> Iterable[Recorded]:
-    """All events of several numbers before a place, the last first."""
-    of_each = (
-        _reversed(journal, number, before, limit)
-        for number, before in zip(place.numbers, place.before, strict=True)
+    In a window of the last events of each number the business date counts.
+    """
+    size = MOST // len(place.numbers)
+    begins = tuple(max(each - size, 1) for each in place.before)
+    window = [
+        event
+        for number, begin, end in zip(place.numbers, begins, place.before, strict=True)
+        for event in journal[shard_of(number, len(journal))].history(number, begin - 1, end - begin)
+        if event.version < end
+        and not isinstance(event.data, INTERNAL)
+        and (wanted is None or subject(event) in wanted)
+    ]
+    window.sort(
+        key=lambda event: (event.business_date, event.recorded_at, event.version), reverse=True
     )
-    return merge(*of_each, key=lambda event: event.recorded_at, reverse=True)
-
-
-def _reversed(journal: Journal, stream: str, before: int, limit: int) -> Iterator[Recorded]:
-    shard = journal[shard_of(stream, len(journal))]
-    while before > 1:
-        after = max(before - 1 - limit, 0)
-        some = shard.history(stream, after, before - 1 - after)
-        yield from (event for event in reversed(some) if event.version < before)
-        before = after + 1
+    told = place.told + limit
+    after = place._replace(told=told) if told < len(window) else Place(place.numbers, begins)
+    return window[place.told : told], after
 
 
 def subject(event: Recorded) -> str:
@@ -198,4 +194,19 @@ def _one(run: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "count": len(run),
         "since": min(days),
         "until": max(days),
+        **_sums(run),
     }
+
+
+def _sums(run: Sequence[dict[str, Any]]) -> dict[str, dict[str, int]]:
+    """What movements in a row come to, in and out by currency, in minor units; nothing of others,
+    or where amounts are masked.
+    """
+    amounts = [(line["data"].get("currency"), line["data"].get("amount")) for line in run]
+    if not all(isinstance(amount, int) for _, amount in amounts):
+        return {}
+    found: dict[str, dict[str, int]] = {"in": {}, "out": {}}
+    for currency, amount in amounts:
+        way = found["in" if amount > 0 else "out"]
+        way[currency] = way.get(currency, 0) + amount
+    return found

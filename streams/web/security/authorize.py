@@ -73,19 +73,7 @@ class Access:
 
         Raises a 403 where that is none of the caller's business.
         """
-        fitting = [
-            role
-            for role in self.roles
-            if self.stated in PURPOSES.get(role, ())
-            or (self.stated is None and role not in STATES_PURPOSE)
-        ]
-        if not fitting:
-            said = sorted({purpose for role in self.roles for purpose in PURPOSES.get(role, ())})
-            raise Problem(
-                403 if self.stated else 400,
-                f"say for what in the header {PURPOSE}: {', '.join(said)}",
-            )
-        for role in fitting:
+        for role in self._fitting():
             if reaches(
                 self.caller,
                 role,
@@ -98,11 +86,37 @@ class Access:
 
     def at_book(self, manager: str) -> None:
         """It is about whom this manager looks after; raises a 403 where they are another's."""
-        for role in self.roles:
+        for role in self._fitting():
             if role != "manager" or self.caller.who == manager:
                 self.role = role
                 return
         raise Problem(403, "these are no customers of yours")
+
+    def at_file(self, what: str, roles: Collection[Role], streams: Iterable[str]) -> None:
+        """It takes away a file about these, of a kind that people in such roles may ask for."""
+        fitting = [role for role in self._fitting() if role in roles]
+        if not fitting:
+            raise Problem(403, f"this is for {', '.join(roles)}")
+        self.what, self.role = what, fitting[0]
+        self.also(streams)
+
+    def _fitting(self) -> list[Role]:
+        """The roles in which the caller may ask for what they say that they ask for; raises a 403,
+        or a 400 where it is not said and has to be.
+        """
+        fitting = [
+            role
+            for role in self.roles
+            if self.stated in PURPOSES.get(role, ())
+            or (self.stated is None and role not in STATES_PURPOSE)
+        ]
+        if not fitting:
+            said = sorted({purpose for role in self.roles for purpose in PURPOSES.get(role, ())})
+            raise Problem(
+                403 if self.stated else 400,
+                f"say for what in the header {PURPOSE}: {', '.join(said)}",
+            )
+        return fitting
 
     def also(self, streams: Iterable[str]) -> None:
         """The answer tells of these too: members of what was asked for, other numbers of a

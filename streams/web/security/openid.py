@@ -27,6 +27,7 @@ AUDIENCE = "tierfold-login"
 GOOD_FOR = 600
 """Seconds between the two halves of a login."""
 PATIENCE = 5.0
+OK = 200
 SCOPE = "openid profile"
 TYPES = ("jwt",)
 """What an ID token says that it is."""
@@ -37,7 +38,7 @@ class NotLoggedIn(ValueError):
 
 
 class Away(Exception):
-    """The identity provider does not answer."""
+    """The identity provider does not answer as one does; says what it did, for operators."""
 
 
 @dataclass(frozen=True)
@@ -186,11 +187,11 @@ class OpenId:
         auth = httpx.BasicAuth(who, secret)  # form-encoded first (RFC 6749, 2.3.1)
         try:
             answer = self._client.post(self._endpoints()["token_endpoint"], data=form, auth=auth)
-            if answer.is_server_error:
-                raise Away
+            if answer.status_code != OK and not _is_of_code(answer):
+                raise Away(f"the token endpoint answers {answer.status_code}")
             return str(answer.raise_for_status().json()["id_token"])
         except httpx.TransportError as error:
-            raise Away from error
+            raise Away(f"the token endpoint: {type(error).__name__}") from error
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             raise NotLoggedIn("the identity provider does not take this login's code") from error
 
@@ -203,11 +204,13 @@ class OpenId:
                     self._read(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
                 )
                 if said["issuer"] != issuer:
-                    raise Away
+                    raise Away(
+                        f"it calls itself {said['issuer']}, and TIERFOLD_OPENID_ISSUER {issuer}"
+                    )
                 names = ("authorization_endpoint", "token_endpoint", "jwks_uri")
                 self._known = {name: str(said[name]) for name in names}
             except (OSError, ValueError, KeyError, TypeError) as error:
-                raise Away from error
+                raise Away(f"what it says of itself cannot be read: {error!r}") from error
         return self._known
 
     def _read(self, url: str) -> bytes:
@@ -216,6 +219,14 @@ class OpenId:
             return self._client.get(url).raise_for_status().content
         except httpx.HTTPError as error:
             raise OSError(type(error).__name__) from error
+
+
+def _is_of_code(answer: httpx.Response) -> bool:
+    """Whether the provider refuses the code, and not this client or all of it (RFC 6749, 5.2)."""
+    try:
+        return bool(answer.json()["error"] == "invalid_grant")
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def challenge(verifier: str) -> str:

@@ -39,6 +39,8 @@ LOOK_EVERY = 10.0
 RENEW_EVERY = 300.0
 """Seconds after which keys that may be there no more are looked at again."""
 LONGEST = 4096
+UNNAMED = ""
+"""As what a key is known that has no name; no token names it."""
 NAMED: TypeAdapter[str] = TypeAdapter(Identifier)
 
 
@@ -92,7 +94,7 @@ class Keys:
             self._renewing = asyncio.create_task(self._renewed(RENEW_EVERY))  # nobody waits for it
         if name is None and len(self._keys) == 1:
             return next(iter(self._keys.values()))
-        if name is None or name not in self._keys:
+        if not name or name not in self._keys:
             raise BadToken("it is signed by a key that is not known here")
         return self._keys[name]
 
@@ -117,7 +119,7 @@ class Keys:
             return self._keys
         if not found:
             log.warning("token_keys_not_read", error="no key of a kind that is allowed")
-        return {str(key.key_id): key for key in found}
+        return {key.key_id or UNNAMED: key for key in found}
 
 
 class Tokens:
@@ -177,7 +179,7 @@ def _public(said: dict[str, Any]) -> jwt.PyJWK | None:
         )
     except jwt.PyJWTError:
         return None
-    return key if key is not None and key.key_id and key.algorithm_name in ALGORITHMS else None
+    return key if key is not None and key.algorithm_name in ALGORITHMS else None
 
 
 def minted(seed: bytes, issuer: str, audience: str, caller: Caller, seconds: int) -> str:

@@ -65,6 +65,7 @@ def codes() -> Iterator[str]:
     yield from (f"outcome-{each}" for each in Counts.__slots__)
     yield from (f"moving-{each}" for each in get_args(Moving))
     yield from (f"about-{each}" for each in get_args(Subject))
+    yield from ("sum-in", "sum-out", "job-at-fault")
     yield from (f"file-{each}" for each in ("events", "looks", "newer", "decisions"))
     yield from (*OWNERS, *get_args(Fate))
     yield from (*QUANTITIES, *NAMED)

@@ -146,5 +146,5 @@ def test_a_provider_that_is_away_or_is_another_is_said_to_be_away(issuer: str) -
     at = openid("http://localhost:9")
     with pytest.raises(Away):
         asyncio.run(at.begin("/", anew=False))
-    with pytest.raises(Away):
+    with pytest.raises(Away, match="it calls itself"):
         asyncio.run(openid(f"{issuer}/").begin("/", anew=False))

@@ -56,6 +56,17 @@ def test_a_token_of_our_own_says_who_and_as_what() -> None:
     assert caller(minted(SEED, "issuer", "tierfold", channel, 60)) == channel
 
 
+def test_a_token_that_names_no_key_is_read_by_the_only_one() -> None:
+    """Of several it names one, or is not read; a key without a name counts where it is alone."""
+    token = jwt.encode(claims(), ED, "EdDSA", {"typ": "at+jwt"})
+    ours = {**json.loads(OKPAlgorithm.to_jwk(ED.public_key())), "use": "sig"}
+    other = json.loads(key_set([SEED]))["keys"]
+
+    assert caller(token, lambda: json.dumps({"keys": [ours]})).who == "li.wei"
+    with pytest.raises(BadToken, match="not known here"):
+        caller(token, lambda: json.dumps({"keys": [ours, *other]}))
+
+
 @pytest.mark.parametrize("algorithm", SIGNED)
 def test_an_issuers_token_is_read_among_keys_for_other_uses(algorithm: str) -> None:
     """An ordinary set.
