@@ -154,7 +154,7 @@ def test_a_manager_sees_own_customers_and_switches_the_language(
         page.get_by_role("button", name="Show").click()
         page.get_by_role("link", name=CUSTOMER).click()
         page.get_by_role("link", name="Timeline").click()
-        page.get_by_label("Subject").select_option("tiering")
+        page.get_by_label("Which part").select_option("tiering")
         page.get_by_role("button", name="Show").click()
         assert "Tier changed" in page.get_by_role("main").inner_text()
         wait_until(lambda: {"book", "timeline"} <= {*looks(running, "0")})
