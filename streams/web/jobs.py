@@ -100,7 +100,7 @@ class Jobs:
         with self._lock:
             if known := self.find(name):
                 return known
-            if sum(each.poll() is None for each in self._processes.values()) >= AT_ONCE:
+            if sum(map(self._goes_on, self._processes)) >= AT_ONCE:
                 raise Busy
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._remove_old()
@@ -116,6 +116,11 @@ class Jobs:
             self._processes[name] = process
             threading.Thread(target=self._count_end, args=(job, process), daemon=True).start()
             return job
+
+    def _goes_on(self, name: str) -> bool:
+        """Whether a job of this process is not over: one that is may take a while to leave."""
+        job = _read(self._file(name)) if self._processes[name].poll() is None else None
+        return job is not None and job.state == "running"
 
     def _count_end(self, job: Job, process: "subprocess.Popen[bytes]") -> None:
         """Wait until a job is over, and count what came of it.
