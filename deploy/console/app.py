@@ -1,5 +1,6 @@
 """Which app shows the bank to people? Pages over the answers of the API."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -20,11 +21,22 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from deploy.console.answers import said_by
 from deploy.console.api import Answer, Api
 from deploy.console.jobs import GRAVE, owned_by, wanted_by
 from deploy.console.links import spend
 from deploy.console.middleware import Middleware
-from deploy.console.pages import API, CUSTOMER, PAGES, grant_of, may_see, places, tabs
+from deploy.console.pages import (
+    API,
+    CUSTOMER,
+    DECIDED,
+    OFFER,
+    PAGES,
+    grant_of,
+    may_see,
+    places,
+    tabs,
+)
 from deploy.console.render import render
 from deploy.console.words import LANGUAGES, Words
 from domain.access.roles import PURPOSES
@@ -45,7 +57,11 @@ PATIENCE = 4
 """Seconds for which a page waits for the end of a job before it says how far that is."""
 SUBJECT = re.compile("{(customer|household|company|decision|manager)}")
 """In the path of a page that shows somebody, so that a look is written down."""
-OK, CREATED, SEE_OTHER = 200, 201, 303
+LOOK_EVERY = 0.2
+"""Seconds between two looks for a decision that was made just now."""
+SHOWN = 3
+"""Offers that are asked for."""
+OK, CREATED, SEE_OTHER, CONFLICT = 200, 201, 303, 409
 YEAR = 365 * 86_400
 
 
@@ -91,6 +107,9 @@ def console(deps: ConsoleDependencies) -> ASGIApp:
             Route("/jobs/{job}/cancel", views.cancel_job, methods=["POST"]),
             Route("/jobs/{job}/file", views.take_file),
             Route("/managers", views.find_manager),
+            Route(OFFER, views.offer_form),
+            Route(OFFER, views.ask_offer, methods=["POST"]),
+            Route("/answers", views.answer, methods=["POST"]),
             *(Route(path, partial(views.page, path)) for path in PAGES),
             *(Route(f"{API}{path}", partial(views.as_json, path)) for path in PAGES),
             Mount("/static", StaticFiles(directory=STATIC)),
@@ -265,6 +284,54 @@ class _Views:
             return self._problem(request, session, status, "")
         named = {"content-disposition": answer.headers["content-disposition"]}
         return Response(answer.content, OK, named, "application/octet-stream")
+
+    async def offer_form(self, request: Request) -> Response:
+        """Ask for what to offer, over which channel; a page that is opened decides nothing."""
+        session = self._session(request)
+        if session is None:
+            return self._problem(request, None, 401, "log in first")
+        if not may_see(session.caller, DECIDED):
+            detail = f"this is for {', '.join(grant_of(DECIDED).roles)}"
+            return self._problem(request, session, 403, detail)
+        customer = request.path_params["customer"]
+        shown = {"it": {}, "path": OFFER, "name": "Offer", "customer": customer}
+        return self._show(
+            request, session, "offer", tabs=[*tabs(session.caller, customer)], **shown
+        )
+
+    async def ask_offer(self, request: Request) -> Response:
+        """Have an offer decided, and go to the page of the decision once it is recorded."""
+        session = self._session(request)
+        if session is None:
+            return self._problem(request, None, 401, "log in first")
+        channel = (await _form(request)).get("channel", "")
+        query = urlencode({"channel": channel, "limit": SHOWN})
+        answer = await self._deps.api.ask(session.caller, _at(DECIDED, request), query)
+        if answer.status != OK:
+            return self._problem(request, session, answer.status, _details(answer))
+        page = f"/decisions/{answer.said['decision']}/explanation"
+        for _ in range(int(PATIENCE / LOOK_EVERY)):
+            if (await self._deps.api.ask(session.caller, f"{API}{page}")).status == OK:
+                break
+            await asyncio.sleep(LOOK_EVERY)
+        return RedirectResponse(page, SEE_OTHER)
+
+    async def answer(self, request: Request) -> Response:
+        """Record what the customer made of an offer, and show its decision again."""
+        session = self._session(request)
+        if session is None:
+            return self._problem(request, None, 401, "log in first")
+        form = await _form(request)
+        event = said_by(form, session.caller, datetime.now(self._deps.zone))
+        if event is None:
+            return self._problem(request, session, 422, "")
+        answer = await self._deps.api.ask(
+            session.caller, f"{API}/interactions", method="POST", body=event
+        )
+        if answer.status not in (OK, CREATED, CONFLICT):  # a conflict: it was said a moment ago
+            return self._problem(request, session, answer.status, _details(answer))
+        decision = quote(form.get("decision", ""), safe="")
+        return RedirectResponse(f"/decisions/{decision}/explanation?said={form['said']}", SEE_OTHER)
 
     async def as_json(self, path: str, request: Request) -> Response:
         """What a page is made of, as the API said it; not for the links of another site."""

@@ -9,7 +9,13 @@ from streams.web.security.permissions import GRANTS, Grant
 
 API = "/v1"
 CUSTOMER = "/customers/{customer}"
+OFFER = f"{CUSTOMER}/offer"
+"""Where an offer is asked for; it is decided, and its page is that of the decision."""
 BOOK = "/managers/{manager}/customers"
+
+
+DECIDED = f"{CUSTOMER}/next-best-offer"
+"""The question of the API by which one is decided."""
 
 
 class Page(NamedTuple):
@@ -69,6 +75,8 @@ def tabs(caller: Caller, customer: str) -> Iterator[tuple[str, str, str]]:
     for path, page in PAGES.items():
         if path.startswith(CUSTOMER) and may_see(caller, path):
             yield path, path.replace("{customer}", quote(customer, safe="")), page.name
+    if may_see(caller, DECIDED):
+        yield OFFER, OFFER.replace("{customer}", quote(customer, safe="")), "Offer"
 
 
 def places(caller: Caller) -> Iterator[tuple[str, str]]:

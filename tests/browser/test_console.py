@@ -11,17 +11,21 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, cast
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 
 from deploy.console.links import make_link
 from deploy.console.pages import PAGES, may_see
+from deploy.console.words import Words
 from deploy.settings import POLICIES
 from deploy.wiring import journal_of
 from domain.access.events import REGISTER
 from domain.access.roles import PEOPLE, Caller
 from domain.event import Role
+from domain.offers.events import OfferAccepted
+from streams.broker.routing import shard_of
 from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
 from tests.conftest import Running, free_port, settings_in, wait_until
@@ -29,6 +33,8 @@ from tests.conftest import Running, free_port, settings_in, wait_until
 pytestmark = pytest.mark.browser
 CUSTOMER = "100001"
 ROOT = Path(__file__).parents[2]
+IN = ("zh-CN", "en-US")
+"""The languages in which each walks."""
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
 LOOKS = {
     "light": {"color_scheme": "light"},
@@ -100,70 +106,119 @@ def looks(running: Running, who: str) -> list[str]:
     return [look["what"] for look in told if look["who"] == who]
 
 
+def spoken(language: str) -> Words:
+    """The words of a language."""
+    return Words(language[:2], ZoneInfo("Asia/Shanghai"))
+
+
 def found(page: Any, label: str, button: str) -> None:
     """Look for a customer by the number."""
     page.get_by_label(label).fill(CUSTOMER)
     page.get_by_role("button", name=button).click()
 
 
-def test_a_supervisor_asks_why_in_chinese_and_the_look_is_in_the_journal(
-    running: Running, chromium: Any
+@pytest.mark.parametrize("language", IN)
+def test_a_supervisor_asks_why_and_the_look_is_in_the_journal(
+    running: Running, chromium: Any, language: str
 ) -> None:
     """From the link to the events behind a tier, by clicks alone."""
-    with sitting(running, chromium, "supervisor", who="li.wei", locale="zh-CN") as page:
-        found(page, "客户号", "查找")
-        page.get_by_role("link", name="层级", exact=True).click()
-        assert "需达到" in page.get_by_role("main").inner_text()
-        page.get_by_role("link", name="层级依据").click()
+    words, who = spoken(language), f"li.wei-{language}"
+    with sitting(running, chromium, "supervisor", who=who, locale=language) as page:
+        found(page, words.say("Customer number"), words.say("Find"))
+        page.get_by_role("link", name=words.say("Tier"), exact=True).click()
+        assert re.search("needs ¥|需达到|needs CN¥", page.get_by_role("main").inner_text())
+        page.get_by_role("link", name=words.say("Why this tier")).click()
         page.locator("summary").first.click()
         assert re.search("¥[0-9,.]+", page.locator("details").first.inner_text())
-        assert not re.search(r"\b[a-z]{4,}\b", page.locator("h1, h2, th, dt").all_inner_texts()[0])
-    wait_until(lambda: looks(running, "li.wei") == ["picture", "tier", "explain"])
+        heads = page.locator("h1, h2, th, dt").all_inner_texts()[0]
+        assert language == "en-US" or not re.search(r"\b[a-z]{4,}\b", heads)
+    wait_until(lambda: looks(running, who) == ["picture", "tier", "explain"])
 
 
-def test_an_auditor_reads_the_events_and_who_looked_in_english(
-    running: Running, chromium: Any
+@pytest.mark.parametrize("language", IN)
+def test_an_auditor_reads_the_events_who_looked_and_takes_the_proof_away(
+    running: Running, chromium: Any, language: str, tmp_path: Path
 ) -> None:
-    """Page by page, and finds their own look among the others."""
-    with sitting(running, chromium, "auditor", who="wang.fang", locale="en-US") as page:
-        found(page, "Customer number", "Find")
-        page.get_by_role("link", name="Events").click()
+    """Page by page; they find their own look among the others, and the file verifies."""
+    words, who = spoken(language), f"wang.fang-{language.lower()}"
+    with sitting(running, chromium, "auditor", who=who, locale=language) as page:
+        found(page, words.say("Customer number"), words.say("Find"))
+        page.get_by_role("link", name=words.say("Events"), exact=True).click()
         assert page.locator("ol.timeline > li").count() > 10
-        assert "Customer onboarded" in page.get_by_role("main").inner_text()
-        page.get_by_role("link", name="As it was").click()
-        page.get_by_label("Occurred until").fill("2026-02-28")
-        page.get_by_role("button", name="Show").click()
-        assert "This is not now." in page.get_by_role("main").inner_text()
-        wait_until(lambda: "as-of" in looks(running, "wang.fang"))
-        page.get_by_role("link", name="Who looked").click()
-        assert "wang.fang" in page.get_by_role("main").inner_text()
+        assert words.word("customer-onboarded.v1") in page.get_by_role("main").inner_text()
+        page.get_by_role("link", name=words.say("As it was")).click()
+        page.get_by_label(words.say("Occurred until")).fill("2026-02-28")
+        page.get_by_role("button", name=words.say("Show")).click()
+        assert words.say("This is not now.") in page.get_by_role("main").inner_text()
+        wait_until(lambda: "as-of" in looks(running, who))
+        page.get_by_role("link", name=words.say("Who looked")).click()
+        assert who in page.get_by_role("main").inner_text()
+        page.get_by_role("link", name=words.say("Jobs"), exact=True).click()
+        page.locator("#proven").fill(CUSTOMER)
+        page.get_by_role("button", name=words.say("Prove this history in one file")).click()
+        ended(page, words.say("Take the file away"))
+        with page.expect_download() as taking:
+            page.get_by_role("link", name=words.say("Take the file away")).click()
+        taking.value.save_as(tmp_path / "proof.bundle")
+    assert running.run("audit", "verify", str(tmp_path / "proof.bundle")).returncode == 0
+    wait_until(lambda: looks(running, who).count("bundle") == 2)  # made, and taken away
 
 
+@pytest.mark.parametrize("language", IN)
 def test_a_manager_sees_own_customers_and_switches_the_language(
-    running: Running, chromium: Any
+    running: Running, chromium: Any, language: str
 ) -> None:
     """From their own list to what happened; the same page again, in the other language; then out,
     and out stays out.
     """
-    with sitting(running, chromium, "manager", who="0", locale="en-US") as page:
-        page.get_by_role("navigation").get_by_role("link", name="My customers").click()
-        page.get_by_label("Name begins with").fill("nobody's name")
-        page.get_by_role("button", name="Show").click()
-        assert "Nobody in this book is so." in page.get_by_role("main").inner_text()
-        page.get_by_label("Name begins with").fill("")
-        page.get_by_role("button", name="Show").click()
+    words, others = spoken(language), spoken(IN[1 - IN.index(language)])
+    with sitting(running, chromium, "manager", who="0", locale=language) as page:
+        page.get_by_role("navigation").get_by_role("link", name=words.say("My customers")).click()
+        page.get_by_label(words.say("Name begins with")).fill("nobody's name")
+        page.get_by_role("button", name=words.say("Show")).click()
+        nobody = words.say("Nobody in this book is so. Ask for others.")
+        assert nobody in page.get_by_role("main").inner_text()
+        page.get_by_label(words.say("Name begins with")).fill("")
+        page.get_by_role("button", name=words.say("Show")).click()
         page.get_by_role("link", name=CUSTOMER).click()
-        page.get_by_role("link", name="Timeline").click()
-        page.get_by_label("Which part").select_option("tiering")
-        page.get_by_role("button", name="Show").click()
-        assert "Tier changed" in page.get_by_role("main").inner_text()
+        page.get_by_role("link", name=words.say("Timeline")).click()
+        page.get_by_label(words.say("Which part")).select_option("tiering")
+        page.get_by_role("button", name=words.say("Show")).click()
+        assert words.word("tier-changed.v1") in page.get_by_role("main").inner_text()
         wait_until(lambda: {"book", "timeline"} <= {*looks(running, "0")})
-        found(page, "Customer number", "Find")
-        page.get_by_role("button", name="中文").click()
+        found(page, words.say("Customer number"), words.say("Find"))
+        page.get_by_role("button", name={"zh": "中文", "en": "English"}[others.language]).click()
         assert page.url.endswith(f"/customers/{CUSTOMER}")
-        assert "所属家庭与集团" in page.get_by_role("main").inner_text()
-        page.get_by_role("button", name="退出").click()
+        belongs = others.say("Together with")
+        assert belongs in page.get_by_role("main").inner_text()
+        page.get_by_role("button", name=others.say("Log out")).click()
         assert "console-link" in page.get_by_role("main").inner_text()
+
+
+@pytest.mark.parametrize("language", IN)
+def test_a_manager_asks_what_to_offer_and_says_what_came_of_it(
+    running: Running, chromium: Any, language: str
+) -> None:
+    """The decision with its reasons; pressed twice, the answer is in the journal once."""
+    words = spoken(language)
+    with sitting(running, chromium, "manager", who="0", locale=language) as page:
+        page.get_by_role("link", name=words.say("My customers")).first.click()
+        page.get_by_role("link", name=CUSTOMER).click()
+        page.get_by_role("link", name=words.say("Offer"), exact=True).click()
+        page.get_by_role("button", name=words.say("What to offer now?")).click()
+        assert words.say("Ranked") in page.get_by_role("main").inner_text()
+        decision = page.url.split("/")[-2]
+        page.get_by_role("button", name=words.say("They said yes")).first.dblclick()
+        page.wait_for_url("**said=accepted")
+        assert words.word("offer-accepted.v1") in page.get_by_role("main").inner_text()
+    answers = [
+        event
+        for event in journal_of(running.settings)[
+            shard_of(f"customer:{CUSTOMER}", running.settings.shards)
+        ].history(f"customer:{CUSTOMER}")
+        if isinstance(event.data, OfferAccepted) and event.data.decision == decision
+    ]
+    assert [each.source for each in answers] == ["0/console"]
 
 
 def test_a_rule_is_written_in_chinese_and_approved_by_somebody_else_in_english(
@@ -226,22 +281,27 @@ def ended(page: Any, said: str) -> None:
     raise AssertionError(shown)
 
 
-def test_an_operator_lets_go_what_was_set_aside(running: Running, chromium: Any) -> None:
+@pytest.mark.parametrize("language", IN)
+def test_an_operator_lets_go_what_was_set_aside(
+    running: Running, chromium: Any, language: str
+) -> None:
     """From the outcomes to the entry, with a reason that is on record."""
+    words, source = spoken(language), f"core-{language}"
     bad = running.settings.data_dir / "bad.jsonl"
-    bad.write_text('{"specversion": "1.0", "id": "1", "source": "core", "type": "no.such"}\n')
+    bad.write_text(
+        f'{{"specversion": "1.0", "id": "1", "source": "{source}", "type": "no.such"}}\n'
+    )
     running.report("feed", str(bad), code=1)
-    with sitting(running, chromium, "operator", who="chen", locale="zh-CN") as page:
-        page.get_by_role("link", name="运行状况").first.click()
-        assert "合计相符" in page.get_by_role("main").inner_text()
-        page.get_by_role("link", name="查看隔离区").click()
+    with sitting(running, chromium, "operator", who="chen", locale=language) as page:
+        page.get_by_role("link", name=words.say("Operations")).first.click()
+        assert words.say("They add up.") in page.get_by_role("main").inner_text()
+        page.get_by_role("link", name=words.say("What is in quarantine")).click()
         page.locator("td summary").last.click()
-        page.get_by_label("处理原因").last.fill("测试数据")
-        page.get_by_role("button", name="放弃").last.click()
-        ended(page, "已放弃")
-    [entry] = running.report("quarantine", "list", "--all")["entries"]
-    assert entry["fate"] == "discarded"
-    assert entry["source"] == "core"
+        page.get_by_label(words.say("Why do you decide so?")).last.fill("a test")
+        page.get_by_role("button", name=words.say("Let it go")).last.click()
+        ended(page, words.word("discarded"))
+    every = running.report("quarantine", "list", "--all")["entries"]
+    assert [each["fate"] for each in every if each["source"] == source] == ["discarded"]
 
 
 def test_a_privacy_officer_restricts_in_chinese_and_lifts_in_english(
@@ -320,7 +380,7 @@ def test_every_page_is_accessible_and_fits(running: Running, chromium: Any, look
             "/",
             *(path for path in PAGES if may_see(auditor, path) and "{company}" not in path),
         ],
-        "manager": [managers, "/managers/0/customers"],
+        "manager": [managers, "/managers/0/customers", "/customers/{customer}/offer"],
         "operator": ["/quarantine"],
         "tier-owner": ["/policies", *of_owners],
         "privacy-officer": ["/jobs", f"/jobs/{job(running, kind='due')}"],
