@@ -20,7 +20,8 @@ SAID = {
 def said_by(form: Mapping[str, str], caller: Caller, now: datetime) -> dict[str, Any] | None:
     """The CloudEvent of a form, at a moment of the bank's zone; None where it says nothing of ours.
 
-    Its id follows from the form, so that one that is sent twice says it once.
+    Its id follows from the form, and its time is that of the minute, so that one that is sent twice
+    says the same, once.
     """
     kind = SAID.get(form.get("said", ""))
     if kind is None:
@@ -33,7 +34,7 @@ def said_by(form: Mapping[str, str], caller: Caller, now: datetime) -> dict[str,
         "source": f"{caller.who}/console",
         "type": f"{PREFIX}{TYPE_BY_EVENT[kind]}",
         "subject": f"customer:{form.get('customer', '')}",
-        "time": now.isoformat(),
+        "time": now.replace(second=0, microsecond=0).isoformat(),
         "businessdate": now.date().isoformat(),
         "data": given,
     }

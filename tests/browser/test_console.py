@@ -218,7 +218,9 @@ def test_a_manager_asks_what_to_offer_and_says_what_came_of_it(
         ].history(f"customer:{CUSTOMER}")
         if isinstance(event.data, OfferAccepted) and event.data.decision == decision
     ]
+    aside = running.report("quarantine", "list", "--source", "0/console")["entries"]
     assert [each.source for each in answers] == ["0/console"]
+    assert aside == []
 
 
 def test_a_rule_is_written_in_chinese_and_approved_by_somebody_else_in_english(
