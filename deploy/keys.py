@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from deploy.settings import Settings
+from deploy.settings import PRIVATE, Settings
 from deploy.terminal import UserError
 from domain.access.roles import Caller
 from replay.evidence.signed_note import Public, Signer
@@ -200,7 +200,7 @@ def console_token(settings: Settings, caller: Caller, hours: float) -> str:
 def openid_of(settings: Settings) -> OpenId | None:
     """What logs people in at the bank's identity provider, if it has one.
 
-    Raises `UserError` for a secret that cannot be read.
+    Raises `UserError` for a secret that cannot be read, and where somebody could listen.
     """
     if settings.openid_issuer is None:
         return None
@@ -209,6 +209,8 @@ def openid_of(settings: Settings) -> OpenId | None:
             "nobody could log in: TIERFOLD_OPENID_ROLES says what groups may be, as "
             '{"managers": ["manager"]}, and TIERFOLD_OPENID_SECRET where the secret is'
         )
+    if not PRIVATE.match(settings.console_address):
+        raise UserError("people log in over https:// alone: TIERFOLD_CONSOLE_URL")
     try:
         secret = settings.openid_secret.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:

@@ -282,14 +282,6 @@ class Settings(BaseSettings):
         return issuer
 
     @model_validator(mode="after")
-    def _readers_come_privately(self) -> Self:
-        if self.openid_issuer is not None and not PRIVATE.match(self.console_address):
-            raise ValueError(
-                "people who log in come to the console over https:// alone: TIERFOLD_CONSOLE_URL"
-            )
-        return self
-
-    @model_validator(mode="after")
     def _one_intake_without_a_group(self) -> Self:
         if self.workers > 1 and not self.broker_keeps:
             raise ValueError(

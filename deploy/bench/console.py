@@ -1,6 +1,7 @@
 """How fast are the console's pages, and whom do they keep waiting?
 
-A million customers in Redis, events flowing in; people open pages while channels ask for offers.
+A hundred thousand customers in Redis, events flowing in; people open pages while channels ask for
+offers.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ from domain.access.roles import Caller
 from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
 
-KNOWN = 1_000_000
+KNOWN = 100_000
 WITH_HISTORY = Bank(customers=300, months=6, seed=9)
 """Customers whose events are in the journal too, so that pages can be made from it."""
 OPENED = 300
@@ -38,7 +39,7 @@ BEGINS = 4.0
 """Seconds until that process opens its first page."""
 READ_MODELS = ("", "/tier", "/ledger", "/foresight")
 JOURNAL = ("/history", "/explain", "/as-of", "/timeline")
-LARGEST = 1024
+BYTES_A_KB = 1024
 
 
 def console(known: int = KNOWN) -> list[Figure]:
@@ -89,7 +90,7 @@ async def _opened(
             name = page.removeprefix("/") or "overview"
             found += [
                 Figure(f"page_p95_ms {name}", at(sorted(waits), 0.95), "ms"),
-                Figure(f"page_kB {name}", largest / LARGEST, "kB"),
+                Figure(f"page_kB {name}", largest / BYTES_A_KB, "kB"),
             ]
     return found
 

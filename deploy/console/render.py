@@ -69,9 +69,8 @@ def gap(later: Mapping[str, Any], earlier: Mapping[str, Any]) -> int:
 
 
 def difference(before: Any, after: Any) -> list[tuple[str, str]]:
-    """Where two policies differ, line by line as their author writes them: `-` is gone, `+` came,
-    a blank is the same beside it, and
-    `…` stands for what is left out.
+    """Where two policies differ, line by line as their author writes them: `-` is gone, `+` came, a
+    blank is the same beside it, and `…` stands for what is left out.
 
     >>> difference({"version": 1, "name": "a"}, {"version": 2, "name": "a"})
     [('-', 'version: 1'), ('+', 'version: 2'), (' ', 'name: a')]

@@ -183,11 +183,15 @@ def _exported(settings: Settings, telling: Telling) -> Any:
 
 
 def _bundled(settings: Settings, telling: Telling) -> Any:
-    """A customer's history, in a file that proves it; the look is on record."""
+    """A customer's history, in a file that proves it; the look at each number of the person is on
+    record.
+    """
     customer, journal = telling.job.asked["customer"], existing_journal(settings)
-    made = bundle_of(settings, customer)
-    asyncio.run(note(settings, journal, customer, telling.job.by, "bundle"))
-    telling.give(f"{named(customer)}.bundle", made.content, [f"customer:{customer}"])
+    made, numbers = bundle_of(settings, customer), people(settings, [customer])
+    for number in numbers:
+        name = number.removeprefix("customer:")
+        asyncio.run(note(settings, journal, name, telling.job.by, "bundle"))
+    telling.give(f"{named(customer)}.bundle", made.content, numbers)
     return {"events": made.events, "newer": made.newer, "decisions": made.decisions}
 
 

@@ -1,14 +1,15 @@
 """People log in at the bank's identity provider, and core systems have tokens of the bank's own."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from oidc_provider_mock import User, run_server_in_thread
-from pydantic import ValidationError
 
-from deploy.keys import TOKENS
+from deploy.keys import TOKENS, openid_of
 from deploy.settings import Settings
+from deploy.terminal import UserError
 from domain.access.roles import Caller
 from domain.customers.events import CustomerOnboarded
 from streams.ingest.cloudevents import STRUCTURED, write
@@ -95,14 +96,24 @@ def test_somebody_logs_in_there_and_goes_where_they_wanted_to(running: Running) 
     ]
 
 
-def test_readers_who_log_in_come_privately_or_not_at_all() -> None:
+def test_readers_who_log_in_come_privately_or_not_at_all(tmp_path: Path) -> None:
     """A console that others could listen to is refused, by the name of its variable."""
-    with pytest.raises(ValidationError, match="TIERFOLD_CONSOLE_URL"):
-        Settings(openid_issuer="https://id.bank.example", console_url="http://console.example")
-    private = Settings(
-        openid_issuer="https://id.bank.example", console_url="https://console.example"
-    )
-    assert private.console_is_private
+    secret = tmp_path / "secret"
+    secret.write_text("s", encoding="utf-8")
+
+    def console(url: str) -> Settings:
+        return Settings(
+            data_dir=tmp_path,
+            openid_issuer="https://id.bank.example",
+            openid_secret=secret,
+            openid_roles={"audit": ("auditor",)},
+            console_url=url,
+        )
+
+    with pytest.raises(UserError, match="TIERFOLD_CONSOLE_URL"):
+        openid_of(console("http://console.example"))
+    assert openid_of(console("https://console.example")) is not None
+    assert console("https://console.example").console_is_private
 
 
 def test_who_has_no_role_here_stays_outside(running: Running) -> None:

@@ -131,7 +131,7 @@ def _page(
 
     In a window of the last events of each number the business date counts.
     """
-    size = MOST // len(place.numbers)
+    size = max(MOST // len(place.numbers), 1)
     begins = tuple(max(each - size, 1) for each in place.before)
     window = [
         event
