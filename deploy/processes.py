@@ -223,7 +223,8 @@ def run_console(settings: Settings) -> None:
     from zoneinfo import ZoneInfo
 
     from deploy.console.api import Api
-    from deploy.console.app import ConsoleDependencies, console
+    from deploy.console.app import console
+    from deploy.console.frame import ConsoleDependencies
     from deploy.keys import console_token, openid_of, session_seed
     from deploy.terminal import UserError
     from streams.web.security.sessions import Sessions

@@ -15,7 +15,8 @@ import httpx
 import pytest
 
 from deploy.console.api import Api
-from deploy.console.app import ConsoleDependencies, console
+from deploy.console.app import console
+from deploy.console.frame import ConsoleDependencies
 from deploy.console.links import make_link
 from domain.access.roles import Caller
 from streams.web.security.sessions import Sessions
