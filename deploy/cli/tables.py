@@ -12,6 +12,7 @@ from rich.table import Table
 from deploy.terminal import errors
 
 if TYPE_CHECKING:
+    from domain.rules.conditions import Gap
     from domain.tiering.policy import TierPolicy
     from replay.evaluation.arms import ArmSeen
     from replay.evaluation.foretold import Foreseen
@@ -208,9 +209,11 @@ def print_explanation(found: "Explanation") -> None:
         "month",
         "measured",
         "reached",
+        "bounds met",
+        "missed",
         "from",
         "to",
-        "missed",
+        "in a row",
         "events",
         "versions",
         "largest movements (position: amount)",
@@ -225,6 +228,8 @@ def print_explanation(found: "Explanation") -> None:
             each.month,
             _with_whole(_seen(each.seen), each.whole, each.together),
             each.reached,
+            "; ".join(map(str, each.met)),
+            _missed(each.missed_for, each.missed),
             each.before,
             to,
             str(each.watch),
@@ -233,6 +238,12 @@ def print_explanation(found: "Explanation") -> None:
             largest,
         )
     console.print(months)
+
+
+def _missed(tier: str | None, ways: Sequence[Sequence["Gap"]]) -> str:
+    """What was missing for a tier, by each way to reach it."""
+    said = " or ".join("; ".join(map(str, way)) for way in ways)
+    return f"for {tier}: {said}" if said else ""
 
 
 def _with_elsewhere(title: str, found: "Comparison") -> str:

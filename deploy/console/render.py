@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, Response
 from deploy.console.reasons import faults, reason
 from deploy.console.words import Words, catalog
 from deploy.reports.story import lines
+from domain.tiering.amounts import with_units
 from streams.web.jobs import ORDERS
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -81,8 +82,9 @@ def difference(before: Any, after: Any) -> list[tuple[str, str]]:
 
 
 def as_yaml(policy: Any) -> str:
-    """A policy as its author writes it; what is left open is left out."""
-    return yaml.safe_dump(_closed(policy), allow_unicode=True, sort_keys=False, width=100)
+    """A policy as its author writes it: amounts with their unit, what is left open left out."""
+    said = with_units(policy) if "tiers" in policy else policy
+    return yaml.safe_dump(_closed(said), allow_unicode=True, sort_keys=False, width=100)
 
 
 def _closed(said: Any) -> Any:

@@ -101,6 +101,11 @@ class Words(NamedTuple):
         """What a rule calls its tier."""
         return names.get(code, {}).get(self.language, code) if code else NOTHING
 
+    def traits(self, said: str | Iterable[str] | None) -> str:
+        """What is known of a trait: one word, several, or nothing."""
+        some = [said] if isinstance(said, str) else list(said or ())
+        return self.listed(map(self.word, some)) or NOTHING
+
     def listed(self, said: Iterable[str]) -> str:
         """Several things, one after the other."""
         return self.say(", ").join(said)

@@ -4,7 +4,7 @@ import asyncio
 import os
 import re
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,6 +29,7 @@ from deploy.terminal import UserError
 from deploy.wiring import existing_journal
 from domain.rollout.lifecycle import KINDS, Policy
 from domain.rules.conditions import AtLeast
+from domain.tiering.amounts import with_units
 from domain.tiering.policy import TierPolicy
 from projections.redis import RedisError
 from replay.erasure import commands as erasure
@@ -37,6 +38,7 @@ from replay.erasure.disclosure import NothingKnown, privacy_report
 from replay.erasure.retention import due
 from replay.evaluation.arms import arms_seen, outcomes, without_few
 from replay.evaluation.funnel import funnel
+from replay.policies.changes import changes
 from replay.policies.compare_policies import PolicyCompared
 from replay.policies.window import Window
 from replay.rebuild import verify
@@ -127,7 +129,8 @@ async def _try(settings: Settings, deps: RolloutDependencies, asked: Asked) -> A
     live = present_of(settings).rules.policies
     [found] = await asyncio.to_thread(what_if, columns, live, [policy])
     drawn = await asyncio.to_thread(around, columns, policy)
-    return {**shown(found), **_words(policy), "curves": [_curve(policy, each) for each in drawn]}
+    curves = [_curve(policy, each) for each in drawn]
+    return {**shown(found), **_words(policy, live), "curves": curves}
 
 
 def _curve(policy: TierPolicy, curve: Curve) -> dict[str, Any]:
@@ -238,7 +241,8 @@ async def _compare(deps: RolloutDependencies, asked: Asked, _by: str) -> Any:
         return shown(found)
     seen = deps.present()
     group, version = version_of(seen, "tier", asked["version"])
-    return {**shown(found), **_words(seen.policy_of(group_named(seen, group, version)))}
+    policy = seen.policy_of(group_named(seen, group, version))
+    return {**shown(found), **_words(policy, seen.rules.policies)}
 
 
 async def _approve(deps: RolloutDependencies, asked: Asked, by: str) -> Any:
@@ -296,9 +300,18 @@ def _policy(asked: Asked) -> Policy:
     return policy
 
 
-def _words(policy: TierPolicy) -> dict[str, Any]:
-    """What a rule calls its tiers, its currency, and what it measures as money in it."""
-    return {"tiers": policy.names, "amounts": policy.amounts, "currency": policy.currency}
+def _words(policy: TierPolicy, live: Mapping[str, TierPolicy]) -> dict[str, Any]:
+    """What a rule calls its tiers, its currency, what it measures as money in it, and where it says
+    otherwise than the live one of its scheme.
+    """
+    before = live.get(policy.scheme)
+    said = [with_units(each.said) for each in (before, policy) if each]
+    return {
+        "tiers": policy.names,
+        "amounts": policy.amounts,
+        "currency": policy.currency,
+        "changes": [asdict(each) for each in changes(*said)] if before else [],
+    }
 
 
 def shown(found: Comparison | Reordered | PolicyCompared) -> dict[str, Any]:

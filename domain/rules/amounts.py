@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from unicodedata import normalize
 
-from domain.accounts.currencies import CODES, MINOR_DIGITS
+from domain.accounts.currencies import CODES, MINOR_DIGITS, as_money
 
 _AMOUNT = re.compile(
     r"(-?)([0-9]{1,3}(?:[,_][0-9]{3}){1,6}|[0-9]{1,21})(\.[0-9]{1,12})?"
@@ -63,22 +63,25 @@ class Amounts:
 
     def price(self, said: Any, place: str) -> Any:
         """An amount at a place; anything but words is left as it is."""
-        if not isinstance(said, str):
-            return said
         try:
-            return minor_units(said, self._currency)
+            return self._spelt(said)
         except ValueError as why:
             self.faults.append(f"{place}: {why}")
             return 0
 
     def of(self, quantity: Any, said: Any, place: str) -> Any:
         """What is asked of a quantity: no amount where it is a count."""
-        if isinstance(said, str) and isinstance(quantity, str) and self._is_count(quantity):
+        if not isinstance(quantity, str) or not self._is_count(quantity):
+            return self.price(said, place)
+        if isinstance(said, str):
             self.faults.append(
                 f"{place}: {quantity} is no money: write a number without a unit and without quotes"
             )
             return 0
-        return self.price(said, place)
+        return said
+
+    def _spelt(self, said: Any) -> Any:
+        return minor_units(said, self._currency) if isinstance(said, str) else said
 
     def condition(self, said: Any, place: str, depth: int = 0) -> Any:
         """A condition, with all that is within it; what is nested too deeply is for others to
@@ -102,3 +105,10 @@ class Amounts:
         if name in BOUNDS:
             return self.of(quantity, said, place)
         return self.condition(said, place, depth) if name in MANY else said
+
+
+class Written(Amounts):
+    """Writes each amount with its unit, as it may stand in a file."""
+
+    def _spelt(self, said: Any) -> Any:
+        return as_money(said, self._currency) if isinstance(said, int) else said

@@ -1,10 +1,12 @@
-"""Which parts of a tiering rule are amounts? They may be written with their unit."""
+"""Which parts of a tiering rule are amounts? They may be written with their unit,
+and are shown with it.
+"""
 
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from domain.rules.amounts import Amounts
+from domain.rules.amounts import Amounts, Written
 from domain.rules.quantities import COUNTS, VALUES
 
 
@@ -14,18 +16,30 @@ def in_minor_units(said: Mapping[str, Any]) -> dict[str, Any]:
     Raises `ValueError` with the place of each that cannot be read. What else is wrong with the file
     is left for others to find.
     """
-    currency, found = said.get("currency"), dict(said)
+    currency = said.get("currency")
     if not isinstance(currency, str):
-        return found
+        return dict(said)
     amounts = Amounts(currency, partial(_is_count, said.get("measures")))
+    found = _with(amounts, said)
+    if amounts.faults:
+        raise ValueError("; ".join(amounts.faults))
+    return found
+
+
+def with_units(said: Mapping[str, Any]) -> dict[str, Any]:
+    """A rule in minor units, with all its amounts as people write them: `500,000.00 CNY`."""
+    return _with(Written(said["currency"], partial(_is_count, said["measures"])), said)
+
+
+def _with(amounts: Amounts, said: Mapping[str, Any]) -> dict[str, Any]:
+    """A rule with another spelling of its amounts."""
+    found = dict(said)
     if isinstance(tiers := said.get("tiers"), list | tuple):
         found["tiers"] = [_tier(each, amounts, f"tiers[{n}]") for n, each in enumerate(tiers)]
     if isinstance(measures := said.get("measures"), Mapping):
         found["measures"] = {
             name: _measure(each, amounts, f"measures.{name}.of") for name, each in measures.items()
         }
-    if amounts.faults:
-        raise ValueError("; ".join(amounts.faults))
     return found
 
 

@@ -11,7 +11,9 @@ from typing import Any, cast
 from domain.accounts.events import BalanceReported, TransactionPosted, TransactionReversed
 from domain.calendar import Month, first_day, month_of, next_month
 from domain.envelope import Recorded
+from domain.rules.conditions import Gap
 from domain.tiering.assessment import Override, Standing, override_on, tier_on
+from domain.tiering.bounds import Bounds, bounds_of
 from domain.tiering.policy import RETAIL, TierPolicy
 from projections.bank.day_end import ends_a_month
 from projections.cases.complaints import with_disputes
@@ -53,6 +55,10 @@ class Assessment:
 
     What was measured, what that reached, what became of it, and the events since the one before.
 
+    `change` is what was measured less what the assessment before measured. `met` has what the
+    reached tier asks for and what there was; `missed` what was missing for the tier `missed_for`:
+    the one held before, if the month missed it, else the next one up.
+
     `whole` is the household or company group that counted too, and `together` what was measured of
     it. Of a person with several numbers, `number` is the one whose month was closed at that
     position; versions are not told, because there are several histories.
@@ -75,6 +81,10 @@ class Assessment:
     whole: str | None = None
     together: dict[str, int] = field(default_factory=dict)
     number: str | None = None
+    change: dict[str, int] = field(default_factory=dict)
+    met: tuple[Gap, ...] = ()
+    missed_for: str | None = None
+    missed: tuple[tuple[Gap, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -149,7 +159,8 @@ def _of_number(journal: Journal, policy: TierPolicy, stream: str, on: date) -> l
         for after in steps(policy, standing, event, rows) if months.heeds(event) else ():
             if after.grounds is not None and after.grounds != standing.grounds:
                 of_then, behind = _split(behind, after.grounds.month)
-                found.append(_assessment(standing, after, event, of_then))
+                bounds = bounds_of(policy, rows[after.grounds.month], after.grounds, standing.tier)
+                found.append(_assessment(standing, after, event, of_then, bounds))
             standing = after
     return found
 
@@ -185,7 +196,9 @@ def _of_person(
         if after.grounds is not None and after.grounds != standing.grounds:
             of_then, behind = _split(behind, after.grounds.month)
             closed_by, closing = closings[after.grounds.month]
-            found.append(_assessment(standing, after, closing, of_then, closed_by))
+            facts = person.rows[after.grounds.month]
+            bounds = bounds_of(policy, facts, after.grounds, standing.tier)
+            found.append(_assessment(standing, after, closing, of_then, bounds, closed_by))
         standing = after
     return found
 
@@ -224,9 +237,11 @@ def _assessment(
     after: Standing,
     closing: Recorded,
     behind: list[Recorded],
+    bounds: Bounds,
     number: str | None = None,
 ) -> Assessment:
     assert after.grounds is not None
+    earlier = before.grounds.seen if before.grounds else {}
     versions = [] if number else [event.version for event in behind]
     return Assessment(
         month=after.grounds.month,
@@ -248,6 +263,10 @@ def _assessment(
         whole=after.grounds.whole,
         together=after.grounds.together,
         number=number,
+        change={name: value - earlier.get(name, 0) for name, value in after.grounds.seen.items()},
+        met=bounds.met,
+        missed_for=bounds.missed_for,
+        missed=bounds.missed,
     )
 
 

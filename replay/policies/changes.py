@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-NAMING = ("offer", "channel", "outcome")
+NAMING = ("offer", "channel", "outcome", "tier")
 """What tells entries of a list apart, where they have it."""
 
 

@@ -11,6 +11,7 @@ from deploy.settings import POLICIES
 from domain.accounts.events import TransactionPosted
 from domain.bank.events import DayClosed
 from domain.envelope import Proposed
+from domain.rules.conditions import Gap
 from domain.tiering.events import TierOverridden
 from domain.tiering.policy import TierPolicy
 from projections.projection import Group
@@ -179,6 +180,23 @@ def test_each_month_says_what_was_measured_and_from_which_events(
         "10,000 yuan, and one yuan for 26 of 28 days, rounded half up"
     )
     assert (february.first_version, february.last_version) == (2, 3)
+    january, _, march, april = found.assessments
+    assert [january.met, january.missed_for, january.missed] == [
+        (Gap("assets", 20_000_000, 30_000_000),),
+        "platinum",
+        ((Gap("assets", 50_000_000, 30_000_000),),),
+    ]
+    assert [february.met, february.missed_for, february.missed] == [
+        (),
+        "gold",
+        ((Gap("assets", 20_000_000, 1_000_093),),),
+    ], "the tier that was held, and not reached"
+    assert [each.change for each in (january, february, march)] == [
+        {"assets": 30_000_000},
+        {"assets": 1_000_093 - 30_000_000},
+        {"assets": march.seen["assets"] - 1_000_093},
+    ]
+    assert april.missed_for == "gold"
 
 
 def test_an_override_of_the_months_last_day_holds_although_the_month_is_closed(
