@@ -167,6 +167,7 @@ def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
         tried,
     )
     from deploy.keys import tokens_of
+    from replay.web.differences import add_differences
     from replay.web.history import add_decisions, add_households_past, add_past
     from replay.web.policies import add_policies
     from replay.web.restatements import add_restatements
@@ -208,6 +209,7 @@ def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
         lambda: datetime.now(deps.zone).date(),
     )
     add_households_past(app, journal, policies)
+    add_differences(app, journal, policies, partial(rules_in_force, settings, journal))
     add_restatements(app, journal)
     add_decisions(app, journal, policies, begun_with(settings))
     add_what_if(app, partial(tried, settings))

@@ -43,6 +43,7 @@ REPLAY = _group(
         "facts": "what_if:facts",
         "what-if": "what_if:what_if",
         "as-of": "what_if:as_of",
+        "differences": "what_if:differences",
         "explain": "what_if:explain",
         "versions": "rollout:versions",
         "rebuild": "rollout:rebuild",

@@ -4,6 +4,7 @@ import asyncio
 import re
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
@@ -66,6 +67,14 @@ Recorded = Annotated[
         formats=TIMES,
         help="What was recorded at this time or before; without an offset, the bank's time.",
     ),
+]
+BeforeRecorded = Annotated[
+    datetime | None,
+    typer.Option("--before-recorded", formats=TIMES, help="The same, for the moment before."),
+]
+BeforeOccurred = Annotated[
+    datetime | None,
+    typer.Option("--before-occurred", formats=["%Y-%m-%d"], help="The same, for the day before."),
 ]
 Occurred = Annotated[
     datetime | None,
@@ -184,11 +193,7 @@ def as_of(
 
     settings = settings_of(data_dir)
     journal, day = existing_journal(settings), occurred.date() if occurred else None
-    then = (
-        recorded.replace(tzinfo=recorded.tzinfo or ZoneInfo(settings.timezone))
-        if recorded
-        else None
-    )
+    then = _in_zone(settings, recorded)
     shown: dict[str, object] | None
     if whom.startswith(("household:", "company:")):
         together = together_as_of(journal, whom, then, day)
@@ -200,6 +205,54 @@ def as_of(
     if shown is None:
         raise UserError(f"nothing was recorded of {whom} by then")
     print(msgspec.json.encode(shown, order="deterministic").decode())
+
+
+def differences(
+    customer: Customer,
+    before_recorded: BeforeRecorded = None,
+    before_occurred: BeforeOccurred = None,
+    recorded: Recorded = None,
+    occurred: Occurred = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Show what changed of a customer between two moments, and the events between, as JSON.
+
+    A bound that is left out is now.
+    """
+    import msgspec
+
+    from deploy.active_groups import rules_in_force
+    from projections.views.customer import asked_as
+    from replay.history.as_of import Moment
+    from replay.history.difference import apart, changed_places
+
+    settings = settings_of(data_dir)
+    journal = existing_journal(settings)
+
+    def moment(recorded: datetime | None, occurred: datetime | None) -> Moment:
+        return Moment(_in_zone(settings, recorded), occurred.date() if occurred else None)
+
+    found = apart(
+        journal,
+        partial(rules_in_force, settings, journal),
+        f"customer:{customer}",
+        moment(before_recorded, before_occurred),
+        moment(recorded, occurred),
+    )
+    if found is None:
+        raise UserError(f"nothing was recorded of {customer} by then")
+    shown = {
+        **asked_as(customer, found.numbers),
+        "changes": changed_places(found.before, found.after),
+        "events": found.events,
+    }
+    print(msgspec.json.encode(shown).decode())
+
+
+def _in_zone(settings: Settings, moment: datetime | None) -> datetime | None:
+    """A moment that says no offset is in the bank's time zone."""
+    zone = ZoneInfo(settings.timezone)
+    return moment.replace(tzinfo=moment.tzinfo or zone) if moment else None
 
 
 def explain(

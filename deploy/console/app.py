@@ -43,6 +43,8 @@ from streams.web.security.sessions import Session
 STATIC = Path(__file__).parent / "static"
 SUBJECT = re.compile("{(customer|household|company|decision|manager)}")
 """In the path of a page that shows somebody, so that a look is written down."""
+MOMENTS = ("recorded", "before_recorded")
+"""What a form asks in the bank's time."""
 YEAR = 365 * 86_400
 
 
@@ -167,7 +169,7 @@ class _Views:
         """The answer to what a page asks, and the query that was asked: without empty fields."""
         query = urlencode(
             [
-                (name, _with_offset(value, self._frame.deps.zone) if name == "recorded" else value)
+                (name, _with_offset(value, self._frame.deps.zone) if name in MOMENTS else value)
                 for name, value in parse_qsl(request.url.query)
             ]
         )

@@ -32,6 +32,7 @@ PAGES = {
     f"{CUSTOMER}/ledger": Page("ledger", "Accounts"),
     f"{CUSTOMER}/foresight": Page("foresight", "Foresight"),
     f"{CUSTOMER}/as-of": Page("as_of", "As it was"),
+    f"{CUSTOMER}/differences": Page("differences", "What changed"),
     f"{CUSTOMER}/history": Page("history", "Events"),
     f"{CUSTOMER}/timeline": Page("timeline", "Timeline"),
     f"{CUSTOMER}/looks": Page("looks", "Who looked"),

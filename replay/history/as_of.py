@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from heapq import merge
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain.accounts.month_end import facts_of, open_month
 from domain.accounts.monthly_facts import MonthlyFacts
@@ -31,6 +31,21 @@ from streams.journal import Journal, Shard
 HISTORY_EVENTS = 1_000
 
 
+class Moment(NamedTuple):
+    """What was recorded at this time or before, of what has this business date or an earlier one;
+    None is now.
+    """
+
+    recorded: datetime | None = None
+    occurred: date | None = None
+
+    def knows(self, event: Recorded) -> bool:
+        """Whether an event counts at this moment."""
+        return (self.recorded is None or event.recorded_at <= self.recorded) and (
+            self.occurred is None or event.business_date <= self.occurred
+        )
+
+
 def events_of(
     journal: Journal,
     group: Group,
@@ -47,13 +62,13 @@ def events_of(
     stands at a position or before. What was true by a business date has late events where they
     belong, if that was decided by then.
     """
-    shard = journal[shard_of(stream, len(journal))]
+    shard, moment = journal[shard_of(stream, len(journal))], Moment(recorded, occurred)
     if occurred is not None and (said := restated_then(shard, stream, recorded)) is not None:
         own_events = list(history(shard, stream, event_types=group.event_types or ()))
         yield from (
             event
             for event in in_place(own_events, broadcasts(group, shard), said.placed)
-            if _within(event, recorded, occurred) and (upto is None or event.position <= upto)
+            if moment.knows(event) and (upto is None or event.position <= upto)
         )
         return
     own = history(shard, stream, event_types=group.event_types or ())
@@ -66,8 +81,8 @@ def events_of(
     ):
         if upto is not None and event.position > upto:
             return
-        there = there or (event.stream == stream and _within(event, recorded, occurred))
-        if there and _within(event, recorded, occurred):
+        there = there or (event.stream == stream and moment.knows(event))
+        if there and moment.knows(event):
             yield event
 
 
@@ -176,12 +191,6 @@ def members_then(
             found[stream] = facts
             waiting += numbers_of(facts.identity, stream)
     return found
-
-
-def _within(event: Recorded, recorded: datetime | None, occurred: date | None) -> bool:
-    return (recorded is None or event.recorded_at <= recorded) and (
-        occurred is None or event.business_date <= occurred
-    )
 
 
 def history(

@@ -9,11 +9,11 @@ from fastapi import FastAPI, Path, Query, Request, Response
 
 from domain.envelope import Recorded
 from domain.tiering.policy import TierPolicy
-from projections.rollout.versions import Rules
 from projections.views.customer import asked_as
 from replay.erasure.persons import all_numbers, is_known
 from replay.history.access_log import as_told, latest_accesses
 from replay.history.as_of import together_as_of
+from replay.history.difference import RulesThen
 from replay.history.explain import NoScheme, explain
 from replay.history.person import person_as_of
 from replay.history.redecide import Decisions, Forgotten, Unknown
@@ -33,7 +33,6 @@ OccurredBy = Annotated[
     date | None, Query(description="What has this business date or an earlier one")
 ]
 
-RulesThen = Callable[[date | None, datetime | None], Rules]
 UNREMADE = problems(
     {
         409: "The journal does not have what it was decided by",
@@ -78,7 +77,7 @@ def add_past(
         if found is None:
             await refuse_restricted(journal, customer)
             raise Problem(404, f"nothing was recorded of customer {customer} by then")
-        await _also_of(request, journal, customer, found.numbers)
+        await also_of(request, journal, customer, found.numbers)
         return as_json(shown(request, policies.privacy, found.as_json()))
 
     @app.get(
@@ -98,14 +97,14 @@ def add_past(
         recorded: RecordedBy = None,
         occurred: OccurredBy = None,
     ) -> Response:
-        rules = await asyncio.to_thread(rules_then, occurred, _aware(recorded))
+        rules = await asyncio.to_thread(rules_then, occurred, aware(recorded))
         found = await asyncio.to_thread(
             person_as_of, journal, rules, f"customer:{customer}", recorded, occurred
         )
         if found is None:
             await refuse_restricted(journal, customer)
             raise Problem(404, f"nothing was recorded of customer {customer} by then")
-        await _also_of(request, journal, customer, found.numbers)
+        await also_of(request, journal, customer, found.numbers)
         return as_json(
             {**asked_as(customer, found.numbers), **shown(request, policies.privacy, found.states)}
         )
@@ -126,7 +125,7 @@ def add_past(
         for number in numbers:
             await refuse_restricted(journal, number.removeprefix("customer:"))
         found = await asyncio.to_thread(
-            latest_accesses, journal, numbers, _aware(before, "before"), limit
+            latest_accesses, journal, numbers, aware(before, "before"), limit
         )
         if not found and not any(
             [await asyncio.to_thread(is_known, journal, number) for number in numbers]
@@ -167,7 +166,7 @@ def add_households_past(app: FastAPI, journal: Journal, policies: InForce) -> No
     async def together(
         request: Request, whole: str, recorded: datetime | None, occurred: date | None
     ) -> Response:
-        found = await asyncio.to_thread(together_as_of, journal, whole, _aware(recorded), occurred)
+        found = await asyncio.to_thread(together_as_of, journal, whole, aware(recorded), occurred)
         kind, _, name = whole.partition(":")
         if found is None:
             raise Problem(404, f"nothing was recorded of {kind} {name} by then")
@@ -212,7 +211,7 @@ def add_decisions(
         return {**vars(found.remade), "because": found.because}
 
 
-async def _also_of(
+async def also_of(
     request: Request, journal: Journal, customer: str, numbers: Sequence[str]
 ) -> None:
     """The answer tells of these numbers too, as one person's: then or now.
@@ -226,7 +225,8 @@ async def _also_of(
     await request.state.look.also_at(numbers)
 
 
-def _aware(moment: datetime | None, name: str = "recorded") -> datetime | None:
+def aware(moment: datetime | None, name: str = "recorded") -> datetime | None:
+    """A moment that says its offset from UTC; a 422 where it does not."""
     if moment is not None and moment.tzinfo is None:
         raise Problem(422, f"{name}: a time with its offset from UTC, as 2026-03-02T10:15:00+08:00")
     return moment

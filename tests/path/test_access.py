@@ -108,6 +108,11 @@ MAY: dict[str, dict[Role, str]] = {
         "auditor": "all",
         "privacy-officer": "all",
     },
+    "GET /v1/customers/{customer}/differences": {
+        "supervisor": "all",
+        "auditor": "all",
+        "privacy-officer": "all",
+    },
     "GET /v1/customers/{customer}/timeline": {
         "manager": "own",
         "supervisor": "all",

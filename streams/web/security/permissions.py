@@ -53,6 +53,9 @@ GRANTS = {
     ("GET", "/v1/customers/{customer}/as-of"): Grant(
         "as-of", ("auditor", "privacy-officer", "supervisor")
     ),
+    ("GET", "/v1/customers/{customer}/differences"): Grant(
+        "differences", ("auditor", "privacy-officer", "supervisor")
+    ),
     ("GET", "/v1/managers/{manager}/customers"): Grant("book", ("supervisor", "manager")),
     ("GET", "/v1/households/{household}"): Grant("household", ("supervisor", "auditor")),
     ("GET", "/v1/households/{household}/as-of"): Grant(

@@ -1,8 +1,6 @@
 """The past, folded again: as known then, and why."""
 
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from datetime import date, datetime, timedelta
 
 import pytest
 
@@ -21,42 +19,17 @@ from projections.views.history import customers_under
 from replay.history.as_of import as_of
 from replay.history.explain import explain
 from replay.rebuild.in_memory import rebuild
-from streams.broker.routing import shard_of, spread
-from streams.journal import Arrival, Journal, LogOffset
+from streams.broker.routing import shard_of
+from streams.journal import Journal
 from streams.sources.synth import Bank, synth
 from tests.conftest import proposed
-
-SHARDS = 2
-BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    """An empty journal of two shards."""
-    made = Journal(f"sqlite://{tmp_path}/journal", SHARDS)
-    for shard in made:
-        shard.claim()
-    yield made
-    made.close()
+from tests.replay.history.conftest import BEGUN, SHARDS, record
 
 
 @pytest.fixture
 def group(bohai: TierPolicy) -> Group:
     """Customers under the live policy."""
     return customers_under([bohai])
-
-
-def record(journal: Journal, events: list[Proposed], at: datetime = BEGUN) -> None:
-    """Record events, each shard's in one commit."""
-    copies = [copy for event in events for copy in spread(event, SHARDS)]
-    for shard in journal:
-        own = [event for event in copies if shard_of(event.stream, SHARDS) == shard.number]
-        offset = shard.tracked("log") + 1
-        shard.record(
-            [Arrival(offset, item, b"", event) for item, event in enumerate(own)],
-            LogOffset("log", offset),
-            at,
-        )
 
 
 def day_closed(day: date) -> Proposed:

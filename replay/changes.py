@@ -1,4 +1,4 @@
-"""Where do two policies say something else?"""
+"""Where do two policies, or two states, say something else?"""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ NAMING = ("offer", "channel", "outcome", "tier")
 
 @dataclass(frozen=True, order=True)
 class Change:
-    """A place in a policy, with what it says before and after, as JSON; empty where it says
+    """A place, with what is said there before and after, as JSON; empty where it says
     nothing.
     """
 
@@ -22,7 +22,7 @@ class Change:
 
 
 def changes(before: JsonValue, after: JsonValue) -> tuple[Change, ...]:
-    """Every place at which two policies differ, in order.
+    """Every place at which two of them differ, in order.
 
     >>> changes({"offers": [{"offer": "fund", "value": 1}]}, {"offers": [{"offer": "fund", "value": 2}]})
     (Change(place='offers[fund].value', before='1', after='2'),)
