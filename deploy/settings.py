@@ -112,6 +112,11 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Where the lookups listen.")
     port: int = Field(default=8080, description="The lookups' port.")
+    lookups_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#]+$",
+        description="Where the console asks the lookups, http://…; default: their host and port.",
+    )
     console_port: int = Field(
         default=8090,
         ge=0,
@@ -366,7 +371,7 @@ class Settings(BaseSettings):
     @property
     def address(self) -> str:
         """The lookups' base URL."""
-        return f"http://{self.host}:{self.port}"
+        return self.lookups_url or f"http://{self.host}:{self.port}"
 
     @property
     def console_address(self) -> str:

@@ -63,6 +63,7 @@ def console(deps: ConsoleDependencies) -> ASGIApp:
     app = Starlette(
         routes=[
             Route("/", views.home),
+            Route("/healthz", views.alive),
             Route("/login", logins.login_form),
             Route("/login", logins.log_in, methods=["POST"]),
             Route("/login/openid", logins.go_to_provider),
@@ -97,6 +98,10 @@ class _Views:
         if session is None:
             return self._frame.show(request, None, "welcome")
         return self._frame.show(request, session, "home")
+
+    async def alive(self, _request: Request) -> Response:
+        """Whether the console answers; it is asked nothing else without a session."""
+        return Response("alive", media_type="text/plain")
 
     async def set_language(self, request: Request) -> Response:
         """Show the same page in another language, now and later."""

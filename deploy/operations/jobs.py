@@ -32,13 +32,13 @@ from domain.rules.conditions import AtLeast
 from domain.tiering.amounts import with_units
 from domain.tiering.policy import TierPolicy
 from projections.redis import RedisError
-from replay.changes import changes
 from replay.erasure import commands as erasure
 from replay.erasure.commands import Order
 from replay.erasure.disclosure import NothingKnown, privacy_report
 from replay.erasure.retention import due
 from replay.evaluation.arms import arms_seen, outcomes, without_few
 from replay.evaluation.funnel import funnel
+from replay.history.changes import changes
 from replay.policies.compare_policies import PolicyCompared
 from replay.policies.window import Window
 from replay.rebuild import verify

@@ -9,8 +9,8 @@ import msgspec
 
 from domain.event_types import TYPE_BY_EVENT
 from projections.rollout.versions import Rules
-from replay.changes import changes
 from replay.history.as_of import Moment, history
+from replay.history.changes import changes
 from replay.history.person import person_as_of
 from streams.broker.routing import shard_of
 from streams.journal import Journal

@@ -14,8 +14,8 @@ from domain.bank.arrival_policy import ArrivalPolicy
 from domain.offers.catalogue import Catalogue
 from domain.rollout.lifecycle import Policy
 from projections.rollout.versions import name_of
-from replay.changes import Change, changes
 from replay.erasure.retention import due
+from replay.history.changes import Change, changes
 from replay.history.redecide import Decisions
 from replay.policies.arrivals_tried import Effect, try_arrivals
 from replay.policies.offers_tried import OffersTried, try_offers

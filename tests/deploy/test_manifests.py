@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from deploy.cli.main import app
+from deploy.keys import CONSOLE_TOKENS
 from deploy.settings import Settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -191,3 +192,20 @@ def test_no_job_is_begun_where_several_lookups_share_an_address() -> None:
     [settings] = [each for each in base["configMapGenerator"] if each["name"] == "tierfold"]
 
     assert "TIERFOLD_JOBS=false" in settings["literals"]
+
+
+def test_the_lookups_have_the_key_of_the_console_tokens_and_no_other_of_its_keys() -> None:
+    """They believe what the console says, and can neither begin a session nor log in as it."""
+    shared = {
+        document["metadata"]["name"]: volume["secret"].get("items")
+        for document in documents("base")
+        if document["kind"] == "Deployment"
+        for volume in document["spec"]["template"]["spec"].get("volumes", ())
+        if volume.get("secret", {}).get("secretName") == "tierfold-console"
+    }
+    assert shared == {"console": None, "web": [{"key": CONSOLE_TOKENS, "path": CONSOLE_TOKENS}]}
+
+
+def test_the_console_finds_the_lookups_by_their_service() -> None:
+    """Its own host and port are another machine's."""
+    assert Settings(host="0.0.0.0", lookups_url="http://web").address == "http://web"

@@ -164,3 +164,11 @@ async def test_json_is_given_of_pages_alone_and_to_no_other_site(tmp_path: Path)
 
     assert statuses == [200, 403, 404, 404, 404]
     assert api.asked == ["/v1/versions"]
+
+
+async def test_the_console_says_that_it_answers_to_whoever_asks(tmp_path: Path) -> None:
+    """Without a session, and nothing else."""
+    async with sitting(tmp_path, {}) as (client, _):
+        answer = await client.get("/healthz")
+
+    assert (answer.status_code, answer.text) == (200, "alive")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from domain.customers.events import CustomerOnboarded
 from domain.event_types import type_key
-from replay.changes import changes
+from replay.history.changes import changes
 from replay.policies.window import Window, position_at, sampled
 from streams.journal import Arrival, Journal, LogOffset
 from tests.conftest import proposed
