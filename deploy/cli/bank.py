@@ -22,6 +22,14 @@ TRUTH = (
 )
 Customers = Annotated[int, typer.Option(min=1, max=20_000_000, help="How many customers.")]
 Months = Annotated[int, typer.Option(min=1, max=240, help="How many months of history.")]
+FirstMonth = Annotated[
+    datetime,
+    typer.Option(
+        formats=["%Y-%m"],
+        show_default="2026-01",
+        help="The first of them. What lies in the future is refused by a bank.",
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Same seed, same bytes.")]
 
 
@@ -65,6 +73,7 @@ def synth(
     customers: Customers = 1000,
     months: Months = 10,
     seed: Seed = 1,
+    first_month: FirstMonth = datetime(2026, 1, 1),  # noqa: DTZ001 - a month, nowhere
     truth: Annotated[Path | None, typer.Option("--truth", help=TRUTH)] = None,
 ) -> None:
     """Write a synthetic bank as CloudEvents, one JSON line each, on standard output.
@@ -89,7 +98,7 @@ def synth(
             if file is not None:
                 file.write(msgspec.json.encode(hidden) + b"\n")
 
-        for line in sent(Bank(customers, months, seed), tell):
+        for line in sent(Bank(customers, months, seed, f"{first_month:%Y-%m}"), tell):
             sys.stdout.buffer.write(line + b"\n")
 
 

@@ -95,6 +95,11 @@ def numbers_of(identity: Identity, stream: str) -> tuple[str, ...]:
     links = [link for link in identity.links if link.merged]
     if not links:
         return (stream,)
+    if len(links) == 1:
+        [link] = links
+        if stream not in (link.one, link.other):
+            return (stream,)
+        return (link.into, link.other if link.into == link.one else link.one)
     found, more = {stream}, True
     while more:
         reached = [link for link in links if link.one in found or link.other in found]

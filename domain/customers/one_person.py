@@ -18,9 +18,11 @@ def month_together(rows: Sequence[MonthlyFacts], before: int | None = None) -> M
     that is stated counts. The streak goes on from the one `before`; it is the best of them where
     that is not said.
     """
-    active = 0
+    active = transactions = products = 0
     for row in rows:
         active |= row.active
+        transactions += row.transactions
+        products += row.products
     if before is None:
         streak = max(row.streak for row in rows)
     else:
@@ -30,11 +32,11 @@ def month_together(rows: Sequence[MonthlyFacts], before: int | None = None) -> M
     return changed(
         rows[0],
         assets=_assets(rows),
-        transactions=sum(row.transactions for row in rows),
+        transactions=transactions,
         value_in=_added([row.value_in for row in rows]),
         value_out=_added([row.value_out for row in rows]),
         active_days=active.bit_count(),
-        products=sum(row.products for row in rows),
+        products=products,
         tenure_months=max(row.tenure_months for row in rows),
         streak=streak,
         traits=traits_together([row.traits for row in rows]),
@@ -100,7 +102,8 @@ def _asset(some: Sequence[AssetFacts], days: int) -> AssetFacts:
 
 
 def _added(values: Sequence[Mapping[str, int]]) -> dict[str, int]:
-    return {
-        currency: sum(value.get(currency, 0) for value in values)
-        for currency in sorted({currency for value in values for currency in value})
-    }
+    found: dict[str, int] = {}
+    for value in values:
+        for currency, amount in value.items():
+            found[currency] = found.get(currency, 0) + amount
+    return {currency: found[currency] for currency in sorted(found)}

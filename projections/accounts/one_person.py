@@ -43,6 +43,8 @@ def ledger_together(of_each: Sequence[tuple[str, Ledger]], streak: int) -> Ledge
 
 def _past(of_each: Sequence[tuple[Past, ...]]) -> tuple[Past, ...]:
     """The last three months of several numbers, added up month by month."""
+    if len(of_each) == 1:
+        return of_each[0]
     longest = max(map(len, of_each))
     padded = [(*months, *[Past()] * (longest - len(months))) for months in of_each]
     return tuple(Past(*map(sum, zip(*month, strict=True))) for month in zip(*padded, strict=True))

@@ -50,8 +50,10 @@ def consent_together(said: Mapping[int, Fact], joined: Joined) -> Fact:
     A no on any of them stands until a yes that is later, and later than it was known that both are
     one person's: before that nobody knew that the yes was of the person who had said no.
     """
-    noes = {place: fact for place, fact in said.items() if fact.value == "withdrawn"}
     last = max(said.values(), key=lambda fact: fact.at)
+    noes = {place: fact for place, fact in said.items() if fact.value == "withdrawn"}
+    if not noes:
+        return last
     standing = [
         no
         for place, no in noes.items()
@@ -106,16 +108,21 @@ def best_of(of_each: Iterable[Mapping[str, V]], better: Callable[[V, V], V]) -> 
 
 
 def _newest(of_each: Iterable[Mapping[str, Fact]]) -> dict[str, Fact]:
-    return best_of(of_each, lambda known, new: new if new.at > known.at else known)
+    found: dict[str, Fact] = {}
+    for some in of_each:
+        for name, new in some.items():
+            known = found.get(name)
+            if known is None or new.at > known.at:
+                found[name] = new
+    return found
 
 
 def _consents(of_each: Sequence[Mapping[str, Fact]], joined: Joined) -> dict[str, Fact]:
-    scopes = sorted({scope for some in of_each for scope in some})
-    said = {
-        scope: {place: some[scope] for place, some in enumerate(of_each) if scope in some}
-        for scope in scopes
-    }
-    return {scope: consent_together(facts, joined) for scope, facts in said.items()}
+    said: dict[str, dict[int, Fact]] = {}
+    for place, some in enumerate(of_each):
+        for scope, fact in some.items():
+            said.setdefault(scope, {})[place] = fact
+    return {scope: consent_together(said[scope], joined) for scope in sorted(said)}
 
 
 def _risk(assessed: Sequence[Risk]) -> Risk | None:
@@ -138,9 +145,11 @@ def _memberships(of_each: Iterable[Memberships]) -> Memberships:
 
 
 def _worst(of_each: Iterable[Stated | None]) -> Stated | None:
-    return max(
-        (each for each in of_each if each), key=lambda each: (each.so, each.at), default=None
-    )
+    worst: Stated | None = None
+    for each in of_each:
+        if each and (worst is None or (each.so, each.at) > (worst.so, worst.at)):
+            worst = each
+    return worst
 
 
 def _first(said: Iterable[V | None]) -> V | None:

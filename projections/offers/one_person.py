@@ -9,8 +9,15 @@ from projections.customers.one_person import best_of, merged_dicts, summed_dicts
 from projections.offers.responses import Death, Offers
 
 
+NONE = Offers()
+"""Of whom nothing was offered; beside others it says nothing."""
+
+
 def offers_together(of_each: Sequence[Offers]) -> Offers:
     """All open decisions, answers and contacts: a cap counts those of every number."""
+    some = [each for each in of_each if each != NONE]
+    if len(some) < 2:
+        return (some or of_each)[0]
     contacts = [each.contacts for each in of_each]
     return Offers(
         open=merged_dicts(each.open for each in of_each),

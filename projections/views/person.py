@@ -4,7 +4,7 @@ Put together from what is known of each number, whenever somebody asks. Each goe
 states; so a merge and an un-merge rewrite nothing, and cost others nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
@@ -92,10 +92,12 @@ def person_of(
     order = {stream: place for place, stream in enumerate(numbers_of(identity, of_each[0].stream))}
     each = sorted(of_each, key=lambda one: order.get(one.stream, len(order)))
 
-    joined_at = joinings(identity)
+    joined_at: list[Callable[[str, str], datetime | None]] = []
 
     def joined(one: int, other: int) -> datetime | None:
-        return joined_at(each[one].stream, each[other].stream)
+        if not joined_at:
+            joined_at.append(joinings(identity))  # worked out once, if consents differ at all
+        return joined_at[0](each[one].stream, each[other].stream)
 
     rows = months_together([one.rows for one in each])
     streak = rows[max(rows)].streak if rows else 0

@@ -30,7 +30,7 @@ from tests.sizes import sized
 from tests.streams.folds.test_tier_changes import expected
 
 RULE = POLICIES / "tiers" / "bohai-retail.yaml"
-BANK = sized(Bank(customers=70, months=6, seed=11), Bank(customers=2_000, months=24, seed=11))
+BANK = sized(Bank(customers=70, months=6, seed=11), Bank(2_000, 24, 11, "2024-01"))
 
 
 def rule_in(folder: Path) -> Path:

@@ -38,11 +38,12 @@ RATE_DAYS = (1, 8, 16, 24)
 
 @dataclass(frozen=True, slots=True)
 class Bank:
-    """What to make up: how many customers, how many months, and the seed."""
+    """What to make up: how many customers, how many months from which on, and the seed."""
 
     customers: int
     months: int
     seed: int
+    first_month: Month = FIRST_MONTH
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -128,7 +129,7 @@ def parts_of(bank: Bank, share: slice = slice(None)) -> list[Part]:
 
 def months_of(bank: Bank) -> Iterator[Month]:
     """The months of a bank, from the first on."""
-    month = FIRST_MONTH
+    month = bank.first_month
     for _ in range(bank.months):
         yield month
         month = next_month(month)

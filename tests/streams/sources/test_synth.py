@@ -83,6 +83,15 @@ def test_families_have_ages_that_fit() -> None:
         assert all(20 <= child.born.year - parent.born.year <= 45 for parent in parents)
 
 
+def test_another_first_month_is_where_everything_begins() -> None:
+    """Days end from its first on, and nothing lies behind the last month."""
+    events = list(synth(Bank(40, 3, 1, "2024-11")))
+    days = [event.data.date for event in events if isinstance(event.data, DayClosed)]
+
+    assert (min(days), max(days)) == (date(2024, 11, 1), date(2025, 1, 31))
+    assert max(event.business_date for event in events) == date(2025, 1, 31)
+
+
 def test_nobody_belongs_anywhere_before_they_came() -> None:
     """A company joins its group in the month in which it becomes a customer."""
     came: dict[str, date] = {}
