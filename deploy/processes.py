@@ -242,6 +242,7 @@ def run_console(settings: Settings) -> None:
         links=settings.console_links,
         zone=ZoneInfo(settings.timezone),
         cookie=f"tierfold-{settings.console_port}",
+        address=settings.console_address,
         secure=settings.console_is_private,
         openid=openid_of(settings),
     )

@@ -69,6 +69,7 @@ def console(deps: ConsoleDependencies) -> ASGIApp:
             Route("/login/openid", logins.go_to_provider),
             Route(CALLBACK, logins.come_back),
             Route("/logout", logins.log_out, methods=["POST"]),
+            Route("/logout/openid", logins.leave_provider),
             Route("/language", views.set_language, methods=["POST"]),
             Route("/customers", views.find),
             Route("/jobs", frame.of(steps.begin_job), methods=["POST"]),

@@ -32,7 +32,8 @@ View = Callable[[Request, Session], Awaitable[Response]]
 class ConsoleDependencies:
     """What the console reaches: the API, sessions, the folder of one-use links, the bank's zone.
 
-    `cookie` names the session's cookie: cookies of one host ignore its ports. `secure` says that
+    `cookie` names the session's cookie: cookies of one host ignore its ports. `address` is where
+    readers find it. `secure` says that
     readers come over TLS. `openid` logs in whom the bank's identity provider knows, if it has one.
     """
 
@@ -41,6 +42,7 @@ class ConsoleDependencies:
     links: Path
     zone: ZoneInfo
     cookie: str
+    address: str
     secure: bool = False
     openid: OpenId | None = None
 

@@ -87,6 +87,18 @@ class Logins:
         answer.delete_cookie(self._frame.deps.cookie)
         return answer
 
+    async def leave_provider(self, request: Request) -> Response:
+        """Go and log out at the identity provider too, and come back here."""
+        if self._frame.deps.openid is None:
+            raise HTTPException(404)
+        try:
+            where = await self._frame.deps.openid.leave(f"{self._frame.deps.address}/")
+        except Away as why:
+            return self._away(request, why)
+        if where is None:
+            raise HTTPException(404)
+        return RedirectResponse(where, SEE_OTHER)
+
     @property
     def _login(self) -> str:
         """The cookie of a login that is half done."""

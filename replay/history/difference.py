@@ -80,6 +80,15 @@ def between(
                 )
 
 
+def currencies(found: Apart) -> dict[str, str]:
+    """The currency of each account that was known at either moment, for its amounts."""
+    return {
+        number: account["currency"]
+        for states in (found.before, found.after)
+        for number, account in states.get("ledger", {}).get("accounts", {}).items()
+    }
+
+
 def changed_places(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Each place of two states that says something else, with what it says; None where it says
     nothing.

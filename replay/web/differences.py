@@ -6,7 +6,7 @@ from fastapi import FastAPI, Request, Response
 
 from projections.views.customer import asked_as
 from replay.history.as_of import Moment
-from replay.history.difference import RulesThen, apart, changed_places
+from replay.history.difference import RulesThen, apart, changed_places, currencies
 from replay.web.history import OccurredBy, RecordedBy, also_of, aware
 from streams.journal import Journal
 from streams.policies.in_force import InForce
@@ -51,6 +51,7 @@ def add_differences(
             {
                 **asked_as(customer, found.numbers),
                 "changes": told[:MOST],
+                "currencies": currencies(found),
                 "hidden": len(changed_places(*states)) - len(told),
                 "events": found.events[:MOST],
                 "left_out": max(len(told) - MOST, 0) + max(len(found.events) - MOST, 0),

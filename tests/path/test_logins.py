@@ -71,6 +71,23 @@ def log_in(client: httpx.Client, who: str, back: str = "/") -> httpx.Response:
     return client.get(answer.headers["location"])
 
 
+def test_somebody_logs_out_there_too_and_comes_back(running: Running) -> None:
+    """By a link of the page that one is at without a session."""
+    console = running.settings.console_address
+    with httpx.Client(base_url=console) as client:
+        page, there = client.get("/"), client.get("/logout/openid")
+    asked_for = dict(httpx.URL(there.headers["location"]).params)
+    pressed = httpx.post(
+        f"{running.settings.openid_issuer}/oauth2/end_session/confirm",
+        data={"redirect_uri": asked_for["post_logout_redirect_uri"]},
+    )
+
+    assert 'href="/logout/openid"' in page.text
+    assert asked_for == {"client_id": "tierfold", "post_logout_redirect_uri": f"{console}/"}
+    assert httpx.get(there.headers["location"]).status_code == 200
+    assert pressed.headers["location"] == f"{console}/"
+
+
 def test_somebody_logs_in_there_and_goes_where_they_wanted_to(running: Running) -> None:
     """From the page that asked for a login; what they see is looked at in their name."""
     token = minted(SEED, "bank", "tierfold", Caller("core", ("core",)), 60)

@@ -1,7 +1,7 @@
 """How does somebody log in whom the bank's identity provider knows?
 
 By OpenID Connect: the authorization code flow with PKCE, state and nonce (OpenID Connect Core 1.0,
-RFC 7636, RFC 9207).
+RFC 7636, RFC 9207). And how do they log out there too?
 """
 
 import asyncio
@@ -29,6 +29,7 @@ GOOD_FOR = 600
 PATIENCE = 5.0
 OK = 200
 SCOPE = "openid profile"
+LEAVING = "end_session_endpoint"
 TYPES = ("jwt",)
 """What an ID token says that it is."""
 
@@ -116,9 +117,8 @@ class OpenId:
             "back": back,
             **kept,
         }
-        where = endpoints["authorization_endpoint"]
-        sign = "&" if "?" in where else "?"
-        return f"{where}{sign}{urlencode(asked)}", signed(self._seed, claims, KIND)
+        where = _with(endpoints["authorization_endpoint"], asked)
+        return where, signed(self._seed, claims, KIND)
 
     async def finish(self, said: Mapping[str, str], kept: str) -> Login:
         """Who came back with what the provider `said`, given what the browser `kept`.
@@ -140,6 +140,15 @@ class OpenId:
         if not compare_digest(str(claims.get("nonce", "")).encode(), asked["nonce"].encode()):
             raise NotLoggedIn("the ID token is of another login")
         return Login(self._caller(claims), _proven(claims), asked["back"])
+
+    async def leave(self, back: str) -> str | None:
+        """Where to send somebody who wants to log out there too, and then come `back`.
+
+        None where the provider has no such place (RP-Initiated Logout 1.0). Raises `Away`.
+        """
+        where = (await asyncio.to_thread(self._endpoints)).get(LEAVING)
+        asked = {"client_id": self._provider.client, "post_logout_redirect_uri": back}
+        return _with(where, asked) if where else None
 
     def close(self) -> None:
         """Hang up."""
@@ -209,6 +218,7 @@ class OpenId:
                     )
                 names = ("authorization_endpoint", "token_endpoint", "jwks_uri")
                 self._known = {name: str(said[name]) for name in names}
+                self._known |= {LEAVING: str(said[LEAVING])} if LEAVING in said else {}
             except (OSError, ValueError, KeyError, TypeError) as error:
                 raise Away(f"what it says of itself cannot be read: {error!r}") from error
         return self._known
@@ -227,6 +237,11 @@ def _is_of_code(answer: httpx.Response) -> bool:
         return bool(answer.json()["error"] == "invalid_grant")
     except (ValueError, KeyError, TypeError):
         return False
+
+
+def _with(where: str, asked: Mapping[str, str]) -> str:
+    """An address with a query, behind the one that it may have."""
+    return f"{where}{'&' if '?' in where else '?'}{urlencode(asked)}"
 
 
 def challenge(verifier: str) -> str:

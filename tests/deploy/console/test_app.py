@@ -61,6 +61,7 @@ async def sitting(
             links=folder / "links",
             zone=ZoneInfo("Asia/Shanghai"),
             cookie="tierfold-test",
+            address="https://bank",
             secure=secure,
         )
     )
