@@ -102,6 +102,21 @@ def synth(
             sys.stdout.buffer.write(line + b"\n")
 
 
+def find(
+    name: Annotated[str, typer.Argument(help="The whole name, in any case.")],
+    by: Annotated[str, by("Who looks.", "supervisor")],
+    data_dir: DataDir = None,
+) -> None:
+    """Find customers by their whole name, masked; each is a look on record, as JSON."""
+    import asyncio
+    import json
+
+    from deploy.operations.finding import found_by_name
+
+    found = asyncio.run(found_by_name(settings_of(data_dir), name, by, progress))
+    print(json.dumps(found, ensure_ascii=False))
+
+
 def close_day(
     day: Annotated[
         datetime, typer.Argument(formats=["%Y-%m-%d"], help="The business date that ended.")

@@ -26,6 +26,7 @@ FIELDS = {
     "due": (),
     "export": ("customer",),
     "bundle": ("customer",),
+    "find": ("called",),
 }
 """By kind, what a form says."""
 

@@ -17,9 +17,11 @@ from domain.event import Role
 from replay.erasure.disclosure import known_of
 from streams.journal import Journal
 
-GIVEN_BY: dict[Literal["export", "bundle"], Role] = {
+Given = Literal["export", "bundle", "find"]
+GIVEN_BY: dict[Given, Role] = {
     "export": "privacy-officer",
     "bundle": "auditor",
+    "find": "supervisor",
 }
 """Who gives out what."""
 
@@ -46,7 +48,7 @@ async def note(
     journal: Journal,
     customer: str,
     by: str,
-    what: Literal["export", "bundle"],
+    what: Given,
 ) -> None:
     """Write down that all of it was looked at.
 

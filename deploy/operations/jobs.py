@@ -18,6 +18,7 @@ from deploy.observability.logs import set_up_logs
 from deploy.operations.bundles import bundle_of
 from deploy.operations.disclosure import as_file, disclosed, note
 from deploy.operations.facts import gather
+from deploy.operations.finding import found_by_name
 from deploy.operations.orders import Command, carry_out, must_be_over, people
 from deploy.operations.quarantine import Clearing, Fate, clear, re_drive
 from deploy.operations.rollout import bank_of
@@ -117,6 +118,8 @@ async def _result(settings: Settings, telling: Telling) -> Any:
             return await asyncio.to_thread(_cleared, settings, deps, job)
         if job.kind == "try":
             return await _try(settings, deps, job.asked)
+        if job.kind == "find":
+            return await found_by_name(settings, job.asked["called"], job.by, deps.progress)
         return await ACTS[job.kind](deps, job.asked, job.by)
 
 

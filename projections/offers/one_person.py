@@ -8,7 +8,6 @@ from domain.offers.contact_policy import KEPT, Contacts
 from projections.customers.one_person import best_of, merged_dicts, summed_dicts
 from projections.offers.responses import Death, Offers
 
-
 NONE = Offers()
 """Of whom nothing was offered; beside others it says nothing."""
 

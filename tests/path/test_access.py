@@ -67,7 +67,7 @@ MAY: dict[str, dict[Role, str]] = {
             *("GET /v1/jobs", "GET /v1/jobs/{job}", "GET /v1/jobs/{job}/file"),
             "DELETE /v1/jobs/{job}",
         ),
-        dict.fromkeys(("tier-owner", "privacy-officer", "operator", "auditor"), "y"),
+        dict.fromkeys(("tier-owner", "privacy-officer", "operator", "auditor", "supervisor"), "y"),
     ),
     "PUT /v1/jobs/{job}": {"tier-owner": "y"},
     "POST /v1/interactions": {"core": "all", "channel": "own", "manager": "own"},

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from deploy.settings import POLICIES
+from domain.customers.events import CustomerOnboarded
 from domain.rollout.lifecycle import OWNERS
 from streams.broker.kafka import INTERACTIONS, Broker
 from streams.ingest.cloudevents import write
@@ -286,6 +287,38 @@ def test_what_became_of_offers_is_counted_and_names_nobody(running: Running) -> 
         assert abs(each["passed"] + fallen - fell["looked_at"]) <= 5 * (len(each["fallen"]) + 2)
     assert worth == {"answered": 0, "arms": []}
     assert refused == 403
+
+
+def test_a_supervisor_finds_customers_by_their_whole_name_and_each_look_is_on_record(
+    running: Running,
+) -> None:
+    """Whatever its case and width; not by its beginning, not those who are restricted."""
+    names = {
+        event.stream.removeprefix("customer:"): event.data.name
+        for event in synth(BANK)
+        if isinstance(event.data, CustomerOnboarded) and event.data.name
+    }
+    number, name = next((one, said) for one, said in names.items() if len(said) > 2)
+    wide = "".join(chr(ord(sign) + 0xFEE0) if "!" <= sign <= "~" else sign for sign in name)
+    with (
+        running.calls("supervisor", who="zhou") as supervisor,
+        running.calls("auditor") as auditor,
+    ):
+        found = ended(supervisor, kind="find", called=name)
+        other = ended(supervisor, kind="find", called=wide.upper())["result"]
+        beginning = ended(supervisor, kind="find", called=name[:2])["result"]["customers"]
+        refused = begin(auditor, kind="find", called=name).status_code
+        hidden = auditor.get(f"/v1/jobs/{found['job']}").status_code
+    running.settle()
+    looks = running.report("audit", "access", number)["looks"]
+    told = {each["customer"]: each["name"] for each in found["result"]["customers"]}
+
+    assert number in told
+    assert told[number] != name
+    assert other == found["result"]
+    assert number not in {each["customer"] for each in beginning}
+    assert (refused, hidden) == (403, 404)
+    assert ("zhou", "find") in {(look["who"], look["what"]) for look in looks}
 
 
 def test_what_is_known_and_what_proves_it_is_taken_away_as_a_file(

@@ -66,14 +66,15 @@ def test_what_was_told_is_what_somebody_notes_who_looks_after_every_event(
     """Assessments, households, tiers by hand and a switch, with kills of agents and intake."""
     events = list(synth(BANK))
     people = sorted({each.stream for each in events if each.stream.startswith("customer:")})
+    begins = events[len(events) // 3].business_date
     by_hand = [
         proposed(
             TierOverridden(tier="diamond", approver="li", reason="a test", until=until),
             f"by-hand-{number}",
             people[number + 3],
-            events[len(events) // 3].business_date,
+            begins,
         )
-        for number, until in enumerate([date(2026, 3, 5), date(2099, 1, 1)])
+        for number, until in enumerate([begins + timedelta(days=10), date(2099, 1, 1)])
     ]
     easier = tmp_path / "easier.yaml"
     text = rule_in(tmp_path).read_text(encoding="utf-8").replace("version: 1", "version: 2")

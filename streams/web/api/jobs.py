@@ -225,6 +225,18 @@ class Bundle(_Asked):
         return ("auditor",)
 
 
+class Find(_Asked):
+    """Find customers by their whole name, in the whole bank; each is a look on record."""
+
+    kind: Literal["find"]
+    called: Annotated[str, Field(min_length=2, max_length=100)]
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Who looks after all customers."""
+        return ("supervisor",)
+
+
 class Due(_Asked):
     """Say how much is known and by which keys, and whose time is over."""
 
@@ -254,7 +266,8 @@ Asked = Annotated[
     | Forget
     | Due
     | Export
-    | Bundle,
+    | Bundle
+    | Find,
     Field(discriminator="kind"),
 ]
 LONGEST_WAIT = 20

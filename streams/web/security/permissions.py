@@ -16,7 +16,13 @@ class Grant(NamedTuple):
     roles: tuple[Role, ...] = ()
 
 
-WORKERS: tuple[Role, ...] = ("tier-owner", "privacy-officer", "operator", "auditor")
+WORKERS: tuple[Role, ...] = (
+    "tier-owner",
+    "privacy-officer",
+    "operator",
+    "auditor",
+    "supervisor",
+)
 """Who may begin one kind of job or another; which, the job itself says."""
 GRANTS = {
     ("GET", "/healthz"): Grant("alive"),
