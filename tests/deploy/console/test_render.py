@@ -1,13 +1,19 @@
 """What the console shows of a policy is what its author may write."""
 
+import re
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
 
-from deploy.console.render import as_yaml, difference
+from deploy.console.render import _environment, as_yaml, difference
+from deploy.console.words import Words
 from deploy.policy_files import read_policy
 from deploy.settings import POLICIES
+from domain.rules.conditions import Gap
 from domain.tiering.policy import TierPolicy
 
 RULES = sorted((POLICIES / "tiers").glob("*.yaml"))
@@ -36,3 +42,24 @@ def test_what_differs_is_shown_in_money() -> None:
     other["tiers"][1]["reach"]["at_least"] = 123_456_00
     lines = difference(policy.said, other)
     assert [line for sign, line in lines if sign == "+"] == ["    at_least: 123,456.00 CNY"]
+
+
+@pytest.mark.parametrize(
+    ("gap", "said"),
+    [
+        (Gap("rating", ("AAA", "AA"), "BBB"), "Rating: is BBB, needs one of AAA, AA"),
+        (Gap("rating", ("AAA",), None), "Rating: is \N{EN DASH}, needs one of AAA"),
+        (
+            Gap("holdings", ("card",), ("loan", "fund")),
+            "Holdings: is Loan, Fund, needs one of Card",
+        ),
+        (Gap("products", 3, 1), "Products: has 1, needs 3"),
+        (Gap("idle-months", 2, 5, at_most=True), "Idle months: has 5, may have at most 2"),
+    ],
+)
+def test_what_is_missing_is_said_of_traits_as_of_amounts(gap: Gap, said: str) -> None:
+    """A rating that is not known, products that are held, a count."""
+    words = Words("en", ZoneInfo("Asia/Shanghai"))
+    macros: Any = _environment("en").get_template("macros.html").module
+    shown = str(macros.missing(words, asdict(gap), {}))
+    assert " ".join(re.sub("<[^>]+>", "", shown).split()) == said
