@@ -237,7 +237,7 @@ def run_console(settings: Settings) -> None:
             "log in too, TIERFOLD_OPENID_ISSUER"
         )
     deps = ConsoleDependencies(
-        api=Api(settings.address, partial(console_token, settings)),
+        api=Api(settings.asked_at, partial(console_token, settings)),
         sessions=Sessions(session_seed(settings), settings.token_issuer, settings.console_ended),
         links=settings.console_links,
         zone=ZoneInfo(settings.timezone),

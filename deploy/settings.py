@@ -114,7 +114,7 @@ class Settings(BaseSettings):
     port: int = Field(default=8080, description="The lookups' port.")
     lookups_url: str | None = Field(
         default=None,
-        pattern=r"^https?://[^/?#]+$",
+        pattern=r"^https?://[^/?#@]+$",
         description="Where the console asks the lookups, http://…; default: their host and port.",
     )
     console_port: int = Field(
@@ -371,7 +371,12 @@ class Settings(BaseSettings):
     @property
     def address(self) -> str:
         """The lookups' base URL."""
-        return self.lookups_url or f"http://{self.host}:{self.port}"
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def asked_at(self) -> str:
+        """Where the console asks the lookups."""
+        return self.lookups_url or self.address
 
     @property
     def console_address(self) -> str:

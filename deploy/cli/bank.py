@@ -22,11 +22,18 @@ TRUTH = (
 )
 Customers = Annotated[int, typer.Option(min=1, max=20_000_000, help="How many customers.")]
 Months = Annotated[int, typer.Option(min=1, max=240, help="How many months of history.")]
+
+
+def _month(said: str) -> str:
+    """A month, as 2024-01."""
+    return f"{datetime.strptime(said, '%Y-%m'):%Y-%m}"  # noqa: DTZ007 - a month, nowhere
+
+
 FirstMonth = Annotated[
-    datetime,
+    str,
     typer.Option(
-        formats=["%Y-%m"],
-        show_default="2026-01",
+        parser=_month,
+        metavar="YYYY-MM",
         help="The first of them. What lies in the future is refused by a bank.",
     ),
 ]
@@ -73,7 +80,7 @@ def synth(
     customers: Customers = 1000,
     months: Months = 10,
     seed: Seed = 1,
-    first_month: FirstMonth = datetime(2026, 1, 1),  # noqa: DTZ001 - a month, nowhere
+    first_month: FirstMonth = "2026-01",
     truth: Annotated[Path | None, typer.Option("--truth", help=TRUTH)] = None,
 ) -> None:
     """Write a synthetic bank as CloudEvents, one JSON line each, on standard output.
@@ -98,23 +105,8 @@ def synth(
             if file is not None:
                 file.write(msgspec.json.encode(hidden) + b"\n")
 
-        for line in sent(Bank(customers, months, seed, f"{first_month:%Y-%m}"), tell):
+        for line in sent(Bank(customers, months, seed, first_month), tell):
             sys.stdout.buffer.write(line + b"\n")
-
-
-def find(
-    name: Annotated[str, typer.Argument(help="The whole name, in any case.")],
-    by: Annotated[str, by("Who looks.", "supervisor")],
-    data_dir: DataDir = None,
-) -> None:
-    """Find customers by their whole name, masked; each is a look on record, as JSON."""
-    import asyncio
-    import json
-
-    from deploy.operations.finding import found_by_name
-
-    found = asyncio.run(found_by_name(settings_of(data_dir), name, by, progress))
-    print(json.dumps(found, ensure_ascii=False))
 
 
 def close_day(

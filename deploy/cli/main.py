@@ -160,7 +160,6 @@ app = LazyGroup(
         "feed": "bank:feed",
         "close-day": "bank:close_day",
         "synth": "bank:synth",
-        "find": "bank:find",
         "demo": "bank:demo",
         "digest": "bank:digest",
         "schema": "bank:schema",

@@ -88,16 +88,16 @@ class Logins:
         return answer
 
     async def leave_provider(self, request: Request) -> Response:
-        """Go and log out at the identity provider too, and come back here."""
+        """Go and log out at the identity provider too, and come back; at once where that has no
+        place for it. Here one has logged out before: a link ends nothing.
+        """
         if self._frame.deps.openid is None:
             raise HTTPException(404)
         try:
             where = await self._frame.deps.openid.leave(f"{self._frame.deps.address}/")
         except Away as why:
             return self._away(request, why)
-        if where is None:
-            raise HTTPException(404)
-        return RedirectResponse(where, SEE_OTHER)
+        return RedirectResponse(where or "/", SEE_OTHER)
 
     @property
     def _login(self) -> str:

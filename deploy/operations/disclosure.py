@@ -17,11 +17,9 @@ from domain.event import Role
 from replay.erasure.disclosure import known_of
 from streams.journal import Journal
 
-Given = Literal["export", "bundle", "find"]
-GIVEN_BY: dict[Given, Role] = {
+GIVEN_BY: dict[Literal["export", "bundle"], Role] = {
     "export": "privacy-officer",
     "bundle": "auditor",
-    "find": "supervisor",
 }
 """Who gives out what."""
 
@@ -48,7 +46,7 @@ async def note(
     journal: Journal,
     customer: str,
     by: str,
-    what: Given,
+    what: Literal["export", "bundle"],
 ) -> None:
     """Write down that all of it was looked at.
 

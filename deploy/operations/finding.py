@@ -4,62 +4,64 @@ No index of names is kept: it would be one more place in which everybody stands 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from typing import Any, NamedTuple
 from unicodedata import normalize
 
 import msgspec
 
-from deploy.active_groups import policies_of, present_of
-from deploy.operations.disclosure import note
-from deploy.settings import Settings
 from deploy.terminal import UserError
-from deploy.wiring import existing_journal, store_of
-from domain.access.privacy_policy import PrivacyPolicy, masked
+from domain.access.privacy_policy import PrivacyPolicy
 from projections.customers.group import CUSTOMERS
 from projections.customers.profile import PROFILE, Profile
-from projections.redis import RedisError
 from projections.store import GroupShard, Store
-from replay.rollout.bank import Progress
+from replay.erasure.persons import all_numbers
+from replay.rollout.bank import RolloutDependencies
+from streams.journal import Journal
+from streams.web.security.masking import masked_for_most
 
 MOST = 50
 """Customers that one search tells of."""
 AT_ONCE = 1_000
+SHORTEST = 2
+"""Signs of a name."""
 
 
-async def found_by_name(settings: Settings, name: str, by: str, shown: Progress) -> dict[str, Any]:
-    """Customers who have a name, by their numbers, masked as supervisors see them; `more` says that
-    there are others. The look at each is on record.
+class Found(NamedTuple):
+    """Customers of a name, masked; `more` says that there are others."""
 
-    Raises `UserError` where the read models do not answer, or no intake takes the looks.
+    customers: list[dict[str, Any]]
+    more: bool
+
+
+async def found_by_name(deps: RolloutDependencies, privacy: PrivacyPolicy, name: str) -> Found:
+    """Customers who have a name, whatever its case and width; none of whom a number is restricted.
+
+    Raises `UserError` for a name that is too short, `RedisError` where the read models do not
+    answer.
     """
-    journal = existing_journal(settings)
-    privacy = policies_of(settings, journal).privacy
-    store, place = store_of(settings), present_of(settings).of(CUSTOMERS.name).name
-    told = list[dict[str, Any]]()
-    try:
-        with shown("customers read", None) as advance:
-            for shard in range(settings.shards):
-                async for stream, profile in _named(store, GroupShard(shard, place), name, advance):
-                    if journal.keyring and journal.keyring.restricted_since(stream):
-                        continue  # for auditors alone
-                    if len(told) == MOST:
-                        return {"customers": told, "more": True}
-                    number = stream.removeprefix("customer:")
-                    await note(settings, journal, number, by, "find")
-                    told.append({"customer": number, **_shown(privacy, profile)})
-    except RedisError as error:
-        raise UserError(f"the read models do not answer ({error}): try again") from error
-    finally:
-        await store.close()
-    return {"customers": told, "more": False}
+    wanted, found = _plain(name), list[dict[str, Any]]()
+    if len(wanted) < SHORTEST:
+        raise UserError("a whole name has two signs or more")
+    place = deps.present().of(CUSTOMERS.name).name
+    with deps.progress("customers read", None) as advance:
+        for shard in range(len(deps.journal)):
+            some = _named(deps.store, GroupShard(shard, place), wanted, advance)
+            async with aclosing(some) as named:
+                async for stream, profile in named:
+                    if await asyncio.to_thread(_is_restricted, deps.journal, stream):
+                        continue
+                    if len(found) == MOST:
+                        return Found(found, more=True)
+                    found.append({"customer": stream.partition(":")[2], **_seen(privacy, profile)})
+    return Found(found, more=False)
 
 
 async def _named(
-    store: Store, place: GroupShard, name: str, advance: Callable[[int], None]
-) -> AsyncIterator[tuple[str, Profile]]:
+    store: Store, place: GroupShard, wanted: str, advance: Callable[[int], None]
+) -> AsyncGenerator[tuple[str, Profile], None]:
     """The customers of a shard who have a name."""
-    wanted = _plain(name)
     async for streams in store.streams(place):
         for start in range(0, len(streams), AT_ONCE):
             some = streams[start : start + AT_ONCE]
@@ -79,18 +81,21 @@ def _read(streams: Sequence[str], kept: Sequence[Any]) -> list[tuple[str, Profil
     ]
 
 
+def _is_restricted(journal: Journal, stream: str) -> bool:
+    """Whether any number of the person is for auditors alone."""
+    return journal.keyring is not None and any(
+        journal.keyring.restricted_since(number) is not None
+        for number in all_numbers(journal, [stream])
+    )
+
+
 def _plain(name: str) -> str:
     """A name as it is compared: in one form, one blank between words, whatever its case."""
     return " ".join(normalize("NFKC", name).casefold().split())
 
 
-def _shown(privacy: PrivacyPolicy, profile: Profile) -> dict[str, Any]:
+def _seen(privacy: PrivacyPolicy, profile: Profile) -> dict[str, Any]:
     """What a supervisor sees of a customer in a list."""
-    said = msgspec.to_builtins(profile)
-    within = masked(privacy.read_models[PROFILE.name], {}, said)
-    seen = masked({}, privacy.wherever, within)
-    return {
-        "name": seen["facts"].get("name", {}).get("value"),
-        "born": seen["born"],
-        "kind": seen["kind"],
-    }
+    said = masked_for_most(privacy, {PROFILE.name: msgspec.to_builtins(profile)})[PROFILE.name]
+    name = said["facts"].get("name", {}).get("value")
+    return {"name": name, "born": said["born"], "kind": said["kind"]}

@@ -119,7 +119,7 @@ async def _result(settings: Settings, telling: Telling) -> Any:
         if job.kind == "try":
             return await _try(settings, deps, job.asked)
         if job.kind == "find":
-            return await found_by_name(settings, job.asked["called"], job.by, deps.progress)
+            return await _found(settings, deps, telling)
         return await ACTS[job.kind](deps, job.asked, job.by)
 
 
@@ -176,6 +176,14 @@ def _ordered(settings: Settings, job: Job) -> Any:
         "wrong": done.certificate.wrong,
         "certificate": done.file.name,
     }
+
+
+async def _found(settings: Settings, deps: RolloutDependencies, telling: Telling) -> Any:
+    """Customers of a name; each look at them is written down when somebody reads this."""
+    privacy = policies_of(settings, deps.journal).privacy
+    found = await found_by_name(deps, privacy, telling.job.asked["called"])
+    telling.is_about([f"customer:{each['customer']}" for each in found.customers])
+    return found._asdict()
 
 
 def _exported(settings: Settings, telling: Telling) -> Any:

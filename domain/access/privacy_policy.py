@@ -218,6 +218,9 @@ def _masked_within(wherever: Mapping[str, Classed], value: Any, name: str) -> An
     if name in wherever:
         return _masked(wherever[name].mask, value)
     if isinstance(value, Mapping):
+        asked = value.get("what")  # of what a tier asks, the name stands beside what there is
+        if isinstance(asked, str) and asked in wherever and "has" in value:
+            value = {**value, "has": _masked(wherever[asked].mask, value["has"])}
         return {key: _masked_within(wherever, each, key) for key, each in value.items()}
     return (
         [_masked_within(wherever, each, "") for each in value]

@@ -97,7 +97,7 @@ def numbers_of(identity: Identity, stream: str) -> tuple[str, ...]:
         return (stream,)
     if len(links) == 1:
         [link] = links
-        if stream not in (link.one, link.other):
+        if stream not in (link.one, link.other) or link.one == link.other:
             return (stream,)
         return (link.into, link.other if link.into == link.one else link.one)
     found, more = {stream}, True

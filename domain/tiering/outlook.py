@@ -85,9 +85,19 @@ def case_now(policy: TierPolicy, standing: Standing, facts: MonthlyFacts) -> Cas
     own, whole = case_of(policy, facts), _case_of_whole(policy, standing, facts)
     if whole is None:
         return own
+    here = level(policy, own)
+    above = policy.tiers[here + 1].reach if here + 1 < len(policy.tiers) else None
+    return better_or_nearer(policy, own, whole, above)
+
+
+def better_or_nearer(policy: TierPolicy, own: Case, whole: Case, above: Condition | None) -> Case:
+    """The one of two cases that reaches more, or of two that reach the same the one that is nearer
+    to what is `above`; the customer's own, if neither is.
+    """
     here, there = level(policy, own), level(policy, whole)
-    above = policy.tiers[here + 1].reach if here == there and here + 1 < len(policy.tiers) else None
-    nearer = there > here or (above is not None and _distance(above, whole) < _distance(above, own))
+    if here != there:
+        return whole if there > here else own
+    nearer = above is not None and _distance(above, whole) < _distance(above, own)
     return whole if nearer else own
 
 

@@ -7,7 +7,10 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, Self, cast
 
+from domain.customers.events import IdentityTold
 from domain.envelope import Recorded
+from domain.households.events import WholeMonthClosed
+from domain.restatements.events import MonthsRestated
 from domain.tiering.assessment import Standing
 from domain.tiering.policy import TierPolicy
 from projections.accounts.months import MONTHS, Months
@@ -22,6 +25,9 @@ from projections.projection import Group
 from projections.rollout.versions import Rules
 from projections.tiering import standing
 from projections.views.customer import Customer
+
+INTERNAL = (IdentityTold, MonthsRestated, WholeMonthClosed)
+"""What the bank's own streams tell each other: no history of a customer's."""
 
 
 class History(tuple[Any, ...]):  # noqa: SLOT001 - a tuple has none

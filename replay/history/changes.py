@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-NAMING = ("offer", "channel", "outcome", "tier")
+NAMING = ("offer", "channel", "outcome", "tier", "asset_class")
 """What tells entries of a list apart, where they have it."""
 
 

@@ -1,6 +1,6 @@
 """What is otherwise at one moment than at another, and which events lie between?"""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -9,9 +9,10 @@ import msgspec
 
 from domain.event_types import TYPE_BY_EVENT
 from projections.rollout.versions import Rules
+from projections.views.history import INTERNAL
 from replay.history.as_of import Moment, history
 from replay.history.changes import changes
-from replay.history.person import person_as_of
+from replay.history.person import Then, person_as_of
 from streams.broker.routing import shard_of
 from streams.journal import Journal
 
@@ -50,25 +51,49 @@ def apart(
     journal: Journal, rules_then: RulesThen, stream: str, first: Moment, second: Moment
 ) -> Apart | None:
     """A customer at two moments; None if nothing was known at either."""
-    states, numbers = list[dict[str, Any]](), dict[str, None]()
-    for moment in (first, second):
-        rules = rules_then(moment.occurred, moment.recorded)
-        found = person_as_of(journal, rules, stream, *moment)
-        states.append(msgspec.to_builtins(found.states) if found else {})
-        numbers |= dict.fromkeys(found.numbers if found else ())
-    if not any(states):
+    before, after = (
+        person_as_of(journal, rules_then(moment.occurred, moment.recorded), stream, *moment)
+        for moment in (first, second)
+    )
+    if before is None and after is None:
         return None
-    events = between(journal, [*numbers] or [stream], first, second)
-    return Apart(states[0], states[1], tuple(numbers), tuple(events))
+    then, now = _told(before), _told(after)
+    _align(then, now)
+    known = [{*(each.numbers or (stream,))} if each else set[str]() for each in (before, after)]
+    numbers = tuple(sorted({number for each in (before, after) if each for number in each.numbers}))
+    events = _between(journal, (first, second), known)
+    return Apart(then, now, numbers, tuple(events))
 
 
-def between(
-    journal: Journal, numbers: Sequence[str], first: Moment, second: Moment
+def _told(then: Then | None) -> dict[str, Any]:
+    """States as JSON has them, sets in order."""
+    return msgspec.to_builtins(then.states, order="sorted") if then else {}
+
+
+def _align(before: dict[str, Any], after: dict[str, Any]) -> None:
+    """Name the same accounts in both, those that are not there as nothing: so that one account has
+    one masked number.
+    """
+    for part in ("accounts", "shares"):
+        both = [each["ledger"][part] for each in (before, after) if "ledger" in each]
+        for number in sorted({number for some in both for number in some}):
+            for some in both:
+                some[number] = some.pop(number, None)
+
+
+def _between(
+    journal: Journal, moments: Sequence[Moment], known: Sequence[Collection[str]]
 ) -> Iterator[Between]:
-    """The events of a person's numbers that count at one of two moments alone, number by number."""
-    for number in numbers:
+    """The events that count at one of two moments alone, number by number; what the bank's own
+    streams tell each other is left out. `known` has the person's numbers at each.
+    """
+    for number in sorted({*known[0], *known[1]}):
         for event in history(journal[shard_of(number, len(journal))], number):
-            if first.knows(event) != (came := second.knows(event)):
+            was, came = (
+                number in numbers and moment.knows(event)
+                for moment, numbers in zip(moments, known, strict=True)
+            )
+            if was != came and not isinstance(event.data, INTERNAL):
                 yield Between(
                     number,
                     event.position,
@@ -80,12 +105,13 @@ def between(
                 )
 
 
-def currencies(found: Apart) -> dict[str, str]:
-    """The currency of each account that was known at either moment, for its amounts."""
+def currencies(*of_each: Mapping[str, Any]) -> dict[str, str]:
+    """The currency of each account in some states, for its amounts."""
     return {
         number: account["currency"]
-        for states in (found.before, found.after)
+        for states in of_each
         for number, account in states.get("ledger", {}).get("accounts", {}).items()
+        if account
     }
 
 
@@ -94,8 +120,9 @@ def changed_places(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[
     nothing.
     """
     return [
-        {"place": each.place, "before": _value(each.before), "after": _value(each.after)}
+        {"place": each.place, "before": was, "after": now}
         for each in changes(dict(before), dict(after))
+        if (was := _value(each.before)) is not (now := _value(each.after)) or was is not None
     ]
 
 

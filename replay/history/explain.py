@@ -55,9 +55,9 @@ class Assessment:
 
     What was measured, what that reached, what became of it, and the events since the one before.
 
-    `change` is what was measured less what the assessment before measured. `met` has what the
-    reached tier asks for and what there was; `missed` what was missing for the tier `missed_for`:
-    the one held before, if the month missed it, else the next one up.
+    `change` is what was measured less what the assessment before measured; empty for the first.
+    `met` has what the reached tier asks for and what there was; `missed` what was missing for the
+    tier `missed_for`: the one held before, if the month missed it, else the next one up.
 
     `whole` is the household or company group that counted too, and `together` what was measured of
     it. Of a person with several numbers, `number` is the one whose month was closed at that
@@ -241,7 +241,7 @@ def _assessment(
     number: str | None = None,
 ) -> Assessment:
     assert after.grounds is not None
-    earlier = before.grounds.seen if before.grounds else {}
+    now, earlier = after.grounds.seen, before.grounds.seen if before.grounds else {}
     versions = [] if number else [event.version for event in behind]
     return Assessment(
         month=after.grounds.month,
@@ -263,7 +263,7 @@ def _assessment(
         whole=after.grounds.whole,
         together=after.grounds.together,
         number=number,
-        change={name: value - earlier.get(name, 0) for name, value in after.grounds.seen.items()},
+        change={name: now[name] - value for name, value in earlier.items() if name in now},
         met=bounds.met,
         missed_for=bounds.missed_for,
         missed=bounds.missed,

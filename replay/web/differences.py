@@ -45,14 +45,14 @@ def add_differences(
             await refuse_restricted(journal, customer)
             raise Problem(404, f"nothing was recorded of customer {customer} by then")
         await also_of(request, journal, customer, found.numbers)
-        states = (found.before, found.after)
-        told = changed_places(*(shown(request, policies.privacy, each) for each in states))
+        seen = [shown(request, policies.privacy, each) for each in (found.before, found.after)]
+        told = changed_places(*seen)
         return as_json(
             {
                 **asked_as(customer, found.numbers),
                 "changes": told[:MOST],
-                "currencies": currencies(found),
-                "hidden": len(changed_places(*states)) - len(told),
+                "currencies": currencies(*seen),
+                "masked": not request.state.look.unmasked,
                 "events": found.events[:MOST],
                 "left_out": max(len(told) - MOST, 0) + max(len(found.events) - MOST, 0),
             }

@@ -52,7 +52,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     or the reason why there is none.
 
     `roles` may see it. `unseen`: it was done, and what follows from it is not to be seen yet.
-    `file` is what its file is called, where it has one to be taken away, which is `about` these.
+    `file` is what its file is called, where it has one to be taken away. The file, or the result of
+    one that finds somebody, is `about` these.
     """
 
     job: str
@@ -235,6 +236,10 @@ class Telling:
             file.unlink(missing_ok=True)
             raise
         self._tell(file=name, about=tuple(about))
+
+    def is_about(self, streams: Sequence[str]) -> None:
+        """Note whom the result tells of: whoever reads it looks at them."""
+        self._tell(about=tuple(streams))
 
     def end(self, state: State, result: Any = None, error: str | None = None) -> None:
         """Say what came of it."""

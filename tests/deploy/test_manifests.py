@@ -206,6 +206,24 @@ def test_the_lookups_have_the_key_of_the_console_tokens_and_no_other_of_its_keys
     assert shared == {"console": None, "web": [{"key": CONSOLE_TOKENS, "path": CONSOLE_TOKENS}]}
 
 
-def test_the_console_finds_the_lookups_by_their_service() -> None:
-    """Its own host and port are another machine's."""
-    assert Settings(host="0.0.0.0", lookups_url="http://web").address == "http://web"
+def test_the_console_finds_the_lookups_by_their_service_and_nothing_else() -> None:
+    """What its manifest says is a service that there is, and neither journal nor Redis."""
+    said = {
+        (document["kind"], document["metadata"]["name"]): document
+        for document in documents("base")
+        if "metadata" in document
+    }
+    [container] = containers(said["Deployment", "console"])
+    env = {each["name"]: each.get("value") for each in container["env"]}
+    settings = Settings(host="bank", lookups_url=env["TIERFOLD_LOOKUPS_URL"])
+
+    name = settings.asked_at.removeprefix("http://")
+    assert said["Service", name]["spec"]["selector"]["app.kubernetes.io/component"] == "web"
+    assert settings.address == "http://bank:8080"
+    assert not {"TIERFOLD_JOURNAL", "TIERFOLD_REDIS", "TIERFOLD_VAULT"} & env.keys()
+    assert Settings(embedded=False, **_as_settings(env)).console_may_ask
+
+
+def _as_settings(env: dict[str, Any]) -> dict[str, Any]:
+    names = ("TIERFOLD_OPENID_ISSUER", "TIERFOLD_CONSOLE_URL")
+    return {name.removeprefix("TIERFOLD_").lower(): env[name] for name in names}

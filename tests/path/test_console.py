@@ -4,9 +4,9 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import product
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -312,6 +312,47 @@ def test_the_past_is_shown_as_it_was_with_both_clocks(running: Running) -> None:
     assert "This is not now." in page
     assert "¥1,234,567.89" in page
     assert early.status_code == 404
+
+
+def test_two_moments_are_compared_in_money_and_no_masked_number_is_told(running: Running) -> None:
+    """Of two accounts with the same ends, the one that changed is the one that is told of."""
+    opened = AccountOpened(
+        account="a-0", product="current-account", asset_class="deposit", currency="CNY"
+    )
+    events = (
+        ("opened", opened),
+        ("held", BalanceReported(account="a-0", balance=500, currency="CNY")),
+    )
+    since = datetime.now(UTC)
+    for name, data in events:
+        sent = running.client.post(
+            "/v1/interactions",
+            content=write(proposed(data, name, f"customer:{OWN}")),
+            headers={"content-type": "application/cloudevents+json"},
+        )
+        assert sent.status_code == 201
+    running.settle()
+    moments = f"before_recorded={quote(since.isoformat())}"
+    with logged_in(running, "supervisor") as reader, logged_in(running, "auditor") as auditor:
+        page = reader.get(f"/customers/{OWN}/differences?{moments}").text
+        said = reader.get(f"/v1/customers/{OWN}/differences?{moments}")
+        plain = auditor.get(f"/v1/customers/{OWN}/differences?{moments}").json()
+        same = auditor.get(f"/v1/customers/{OWN}/differences").json()
+
+    changed = {each["place"]: each for each in plain["changes"]}
+    assert changed["ledger.accounts.a-0.balance"]["after"] == 500
+    assert not any(place.startswith("ledger.accounts.a-1") for place in changed)
+    assert [each["type"] for each in plain["events"]] == [
+        "account-opened.v1",
+        "balance-reported.v1",
+    ]
+    assert "¥5.00" in page
+    assert "a-0" not in said.text
+    assert [
+        each["after"] for each in said.json()["changes"] if each["place"].endswith("balance")
+    ] == [500]
+    assert (said.json()["masked"], plain["masked"]) == (True, False)
+    assert (same["changes"], same["events"]) == ([], [])
 
 
 def test_a_link_to_somebody_leads_to_them_whatever_signs_their_number_has(

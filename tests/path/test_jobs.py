@@ -13,12 +13,12 @@ import pytest
 import yaml
 
 from deploy.settings import POLICIES
-from domain.customers.events import CustomerOnboarded
+from domain.customers.events import CustomerOnboarded, IdentitiesMerged
 from domain.rollout.lifecycle import OWNERS
 from streams.broker.kafka import INTERACTIONS, Broker
 from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
-from tests.conftest import Running, settings_in, wait_until
+from tests.conftest import Running, proposed, settings_in, wait_until
 
 BANK = Bank(60, 4, 5)
 OTHERS = ("catalogue", "privacy", "arrivals")
@@ -289,10 +289,10 @@ def test_what_became_of_offers_is_counted_and_names_nobody(running: Running) -> 
     assert refused == 403
 
 
-def test_a_supervisor_finds_customers_by_their_whole_name_and_each_look_is_on_record(
+def test_a_supervisor_finds_customers_by_their_whole_name_for_themselves_alone(
     running: Running,
 ) -> None:
-    """Whatever its case and width; not by its beginning, not those who are restricted."""
+    """Whatever its case and width, not by its beginning; whoever reads it looks at them."""
     names = {
         event.stream.removeprefix("customer:"): event.data.name
         for event in synth(BANK)
@@ -302,13 +302,18 @@ def test_a_supervisor_finds_customers_by_their_whole_name_and_each_look_is_on_re
     wide = "".join(chr(ord(sign) + 0xFEE0) if "!" <= sign <= "~" else sign for sign in name)
     with (
         running.calls("supervisor", who="zhou") as supervisor,
+        running.calls("supervisor", who="qian") as colleague,
         running.calls("auditor") as auditor,
     ):
         found = ended(supervisor, kind="find", called=name)
         other = ended(supervisor, kind="find", called=wide.upper())["result"]
         beginning = ended(supervisor, kind="find", called=name[:2])["result"]["customers"]
+        blank = ended(supervisor, kind="find", called=" \u3000 ")
         refused = begin(auditor, kind="find", called=name).status_code
-        hidden = auditor.get(f"/v1/jobs/{found['job']}").status_code
+        hidden = [
+            client.get(f"/v1/jobs/{found['job']}").status_code for client in (colleague, auditor)
+        ]
+        lists = supervisor.get("/v1/jobs").text + colleague.get("/v1/jobs").text
     running.settle()
     looks = running.report("audit", "access", number)["looks"]
     told = {each["customer"]: each["name"] for each in found["result"]["customers"]}
@@ -317,8 +322,39 @@ def test_a_supervisor_finds_customers_by_their_whole_name_and_each_look_is_on_re
     assert told[number] != name
     assert other == found["result"]
     assert number not in {each["customer"] for each in beginning}
-    assert (refused, hidden) == (403, 404)
+    assert (blank["state"], refused, hidden) == ("refused", 403, [404, 404])
+    assert name not in lists
     assert ("zhou", "find") in {(look["who"], look["what"]) for look in looks}
+    assert "qian" not in {look["who"] for look in looks}
+
+
+def test_nobody_is_found_of_whom_a_number_is_restricted(running: Running) -> None:
+    """Neither by that number nor by another of the person; they are when it is lifted."""
+    [one, other] = [
+        event.stream.removeprefix("customer:")
+        for event in synth(BANK)
+        if isinstance(event.data, CustomerOnboarded)
+    ][-2:]
+    named = CustomerOnboarded(source="branch", name="Zhuge Restricted")
+    said = [proposed(named, f"named-{each}", f"customer:r-{each}") for each in (one, other)]
+    joined = IdentitiesMerged(other=f"customer:r-{other}", reason="one passport")
+    said.append(proposed(joined, "joined", f"customer:r-{one}"))
+    running.run("feed", "-", input=b"\n".join(map(write, said)))
+    running.settle()
+    with (
+        running.calls("supervisor", who="zhou") as supervisor,
+        running.calls("privacy-officer") as officer,
+    ):
+        before = ended(supervisor, kind="find", called="zhuge restricted")["result"]
+        ended(officer, kind="restrict", customer=f"r-{one}", reason="a test")
+        closed = ended(supervisor, kind="find", called="zhuge restricted")["result"]
+        ended(officer, kind="lift", customer=f"r-{one}", reason="a test")
+        running.settle()
+        after = ended(supervisor, kind="find", called="zhuge restricted")["result"]
+
+    assert len(before["customers"]) == 2
+    assert closed == {"customers": [], "more": False}
+    assert len(after["customers"]) == 2
 
 
 def test_what_is_known_and_what_proves_it_is_taken_away_as_a_file(

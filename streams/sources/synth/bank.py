@@ -70,8 +70,9 @@ class Part:
         self._bank = bank
         self.hidden: list[Hidden] = []
         people: list[Person] = []
+        year = int(bank.first_month[:4])
         for number in range(first, min(first + PART, bank.customers)):
-            people.append(person(number, wealth[number], bank.months, bank.seed, people))
+            people.append(person(number, wealth[number], bank.months, bank.seed, people, year))
         self._lives = [Life(each) for each in people]
         if first == 0 and bank.months > 2 and len(self._lives) >= STORIES:
             self._lives[STORIES - 1].flat = bank.months - 2

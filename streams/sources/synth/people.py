@@ -123,8 +123,12 @@ def wealths(customers: int, seed: int) -> list[int]:
     ]
 
 
-def person(number: int, wealth: int, months: int, seed: int, others: Sequence[Person]) -> Person:
-    """A customer; `others` are neighbours who may be the same person, registered twice."""
+def person(
+    number: int, wealth: int, months: int, seed: int, others: Sequence[Person], year: int = YEAR
+) -> Person:
+    """A customer of a bank that begins in a year; `others` are neighbours who may be the same
+    person, registered twice.
+    """
     chance = Random(f"{seed}/person/{number}")
     kin = (
         Random(f"{seed}/family/{number // FAMILY_ONE_IN}")
@@ -138,10 +142,11 @@ def person(number: int, wealth: int, months: int, seed: int, others: Sequence[Pe
     gender: Gender = "female" if female else "male"
     region, industry = pick(kin, REGIONS), pick(chance, INDUSTRIES)
     branch, born = branch_of(kin, region), _born(kin, chance, number)
-    twin = _twin(chance, number, others, told=told or company or YEAR - born.year < GROWN_UP)
+    born = born.replace(year=born.year - YEAR + year)
+    twin = _twin(chance, number, others, told=told or company or year - born.year < GROWN_UP)
     known = others[twin - others[0].number] if twin is not None else None
     born = known.born if known else born
-    age = YEAR - born.year
+    age = year - born.year
     grown_up = age >= GROWN_UP
     salary = _salary(chance, age) if grown_up else 0
     borrows = grown_up and not company and age < OLDER

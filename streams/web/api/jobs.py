@@ -226,7 +226,9 @@ class Bundle(_Asked):
 
 
 class Find(_Asked):
-    """Find customers by their whole name, in the whole bank; each is a look on record."""
+    """Find customers by their whole name, in the whole bank, for the asker alone; whenever the
+    result is read, the look at each is on record.
+    """
 
     kind: Literal["find"]
     called: Annotated[str, Field(min_length=2, max_length=100)]
@@ -272,6 +274,8 @@ Asked = Annotated[
 ]
 LONGEST_WAIT = 20
 LOOK_EVERY = 0.2
+FINDS = "find"
+"""The kind of job that is for whoever asked alone: it was asked by a name."""
 IN_SHORT = ("of", "version", "scheme")
 """What others hear of what was asked."""
 Wait = Annotated[
@@ -313,6 +317,7 @@ def add_jobs(app: FastAPI, jobs: Jobs | None) -> None:
                 break
             await asyncio.sleep(LOOK_EVERY)
             found = await _known(jobs, job, request)
+        _look_at(request, found)
         return as_json(found)
 
     @app.get(
@@ -364,6 +369,12 @@ async def _known(jobs: Jobs | None, name: str, request: Request) -> Job:
     return found
 
 
+def _look_at(request: Request, job: Job) -> None:
+    """Whoever reads whom a job has found, looks at them."""
+    if job.kind == FINDS and job.about:
+        request.state.look.at_file(FINDS, job.roles, job.about)
+
+
 def _file_of(jobs: Jobs | None, job: Job) -> PathOf:
     """Where the file of a job is; raises a 404 where it has none, or none any more."""
     if jobs is None or job.file is None or not (file := jobs.taken_away(job)).is_file():
@@ -382,14 +393,17 @@ def _is_told(request: Request, job: Job) -> bool:
 
 def _is_seen(request: Request, job: Job) -> bool:
     """Whether the caller may see what was asked, and what came of it."""
-    return bool({*request.state.look.caller.roles} & {*job.roles})
+    caller = request.state.look.caller
+    is_askers = job.kind != FINDS or job.by == spelt(caller.who)
+    return is_askers and bool({*caller.roles} & {*job.roles})
 
 
 def _in_short(job: Job, *, is_seen: bool) -> dict[str, Any]:
     """A job in a list: what it names is for those alone who may see it."""
     said = msgspec.to_builtins(job)
     asked = {name: each for name, each in said["asked"].items() if is_seen or name in IN_SHORT}
-    asked.pop("policy", None)
+    for name in ("policy", "called"):
+        asked.pop(name, None)
     for_those = {name: said[name] if is_seen else None for name in ("error", "file")}
     return {
         **{name: each for name, each in said.items() if name not in ("result", "about")},

@@ -15,13 +15,12 @@ from fastapi import FastAPI, Query, Request, Response
 from domain.access.privacy_policy import PrivacyPolicy, masked
 from domain.accounts.events import BalanceReported, TransactionPosted
 from domain.campaigns.events import CampaignTouched
-from domain.customers.events import ChannelVisited, IdentityTold, ServiceUsed
+from domain.customers.events import ChannelVisited, ServiceUsed
 from domain.envelope import Recorded
 from domain.event_types import TYPE_BY_EVENT, type_name
-from domain.households.events import WholeMonthClosed
 from domain.offers.events import OfferDecided, OfferLapsed, OfferPresented
-from domain.restatements.events import MonthsRestated
 from projections.views.customer import asked_as
+from projections.views.history import INTERNAL
 from streams.broker.routing import shard_of
 from streams.journal import Journal
 from streams.web.api.customers import CustomerId, known_customer
@@ -39,8 +38,6 @@ EVERYDAY = (
     TransactionPosted,
 )
 """Of what there is much: several in a row are told as one."""
-INTERNAL = (IdentityTold, MonthsRestated, WholeMonthClosed)
-"""What the bank's own streams tell each other: no history of a customer's."""
 Subject = Literal[
     "accounts",
     "campaigns",

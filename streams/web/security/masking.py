@@ -19,8 +19,11 @@ def shown(request: Request, privacy: PrivacyPolicy, said: Mapping[str, Any]) -> 
     States of read models stand under the names of their projections.
     """
     told: dict[str, Any] = msgspec.to_builtins(said)
-    if request.state.look.unmasked:
-        return told
+    return told if request.state.look.unmasked else masked_for_most(privacy, told)
+
+
+def masked_for_most(privacy: PrivacyPolicy, told: Mapping[str, Any]) -> dict[str, Any]:
+    """What those see of it who need not see all; as JSON has it."""
     answer = {
         name: masked(privacy.read_models[kind], {}, each)
         if (kind := _kind(name)) in privacy.read_models and isinstance(each, dict)

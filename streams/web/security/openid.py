@@ -218,7 +218,7 @@ class OpenId:
                     )
                 names = ("authorization_endpoint", "token_endpoint", "jwks_uri")
                 self._known = {name: str(said[name]) for name in names}
-                self._known |= {LEAVING: str(said[LEAVING])} if LEAVING in said else {}
+                self._known |= {LEAVING: str(said[LEAVING])} if said.get(LEAVING) else {}
             except (OSError, ValueError, KeyError, TypeError) as error:
                 raise Away(f"what it says of itself cannot be read: {error!r}") from error
         return self._known

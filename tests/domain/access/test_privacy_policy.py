@@ -159,6 +159,19 @@ def test_a_category_is_hidden_where_its_value_stands_in_its_name() -> None:
     }
 
 
+def test_what_there_is_of_what_a_tier_asks_is_masked_by_what_it_is() -> None:
+    """A rating is hidden, whether it was met or missed; a balance is no trait."""
+    said = {
+        "met": [{"what": "rating", "needs": ["AA"], "has": "AA", "at_most": False}],
+        "missed": [[{"what": "assets", "needs": 5, "has": 3}, {"what": ["odd"], "has": 1}]],
+    }
+    wherever = {"rating": Classed("C2", "hidden")}
+
+    seen = masked({}, wherever, said)
+    assert seen["met"][0] == {**said["met"][0], "has": "***"}
+    assert seen["missed"] == said["missed"]
+
+
 def test_what_stands_in_a_tuple_is_masked_as_in_a_list() -> None:
     """Answers have both."""
     wherever = {"features": Classed("C2", "hidden")}

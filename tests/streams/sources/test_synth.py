@@ -1,13 +1,14 @@
 """The synthetic bank: the same for a seed, like a bank, and sent as core systems send."""
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import date
 
 import pytest
 
 from domain.accounts.events import ProductOpened
 from domain.bank.events import DayClosed
-from domain.customers.events import CustomerLeft
+from domain.customers.events import CustomerLeft, CustomerOnboarded
 from domain.envelope import Proposed
 from domain.households.events import CompanyGroupJoined, HouseholdJoined
 from projections.models.forecast import CHURN
@@ -83,12 +84,22 @@ def test_families_have_ages_that_fit() -> None:
         assert all(20 <= child.born.year - parent.born.year <= 45 for parent in parents)
 
 
+def _ages(events: Iterable[Proposed]) -> list[int]:
+    """By customer, in the year in which they came."""
+    return [
+        event.business_date.year - event.data.born.year
+        for event in events
+        if isinstance(event.data, CustomerOnboarded) and event.data.born
+    ]
+
+
 def test_another_first_month_is_where_everything_begins() -> None:
     """Days end from its first on, and nothing lies behind the last month."""
     events = list(synth(Bank(40, 3, 1, "2024-11")))
     days = [event.data.date for event in events if isinstance(event.data, DayClosed)]
 
     assert (min(days), max(days)) == (date(2024, 11, 1), date(2025, 1, 31))
+    assert _ages(events) == _ages(synth(Bank(40, 3, 1, "2026-11")))
     assert max(event.business_date for event in events) == date(2025, 1, 31)
 
 
