@@ -43,7 +43,7 @@ def _places(place: str, said: JsonValue) -> Iterator[tuple[str, str]]:
     elif isinstance(said, list) and any(isinstance(each, dict) for each in said):
         named = _named(said)
         if not all(name.isdecimal() for name in named):
-            yield f"{place}[]", ", ".join(named)  # their order
+            yield f"{place}[]", json.dumps([*named], ensure_ascii=False)  # their order
         for name, each in named.items():
             yield from _places(f"{place}[{name}]", each)
     else:

@@ -16,6 +16,7 @@ from replay.history.person import Then, person_as_of
 from streams.broker.routing import shard_of
 from streams.journal import Journal
 
+EMPTY: tuple[Any, ...] = (None, {}, [])
 RulesThen = Callable[[date | None, datetime | None], Rules]
 """The tier policies in force on a day, of what was decided by a time."""
 
@@ -120,9 +121,12 @@ def changed_places(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[
     nothing.
     """
     return [
-        {"place": each.place, "before": was, "after": now}
-        for each in changes(dict(before), dict(after))
-        if (was := _value(each.before)) is not (now := _value(each.after)) or was is not None
+        {"place": place, "before": was, "after": now}
+        for place, was, now in (
+            (each.place, _value(each.before), _value(each.after))
+            for each in changes(dict(before), dict(after))
+        )
+        if was not in EMPTY or now not in EMPTY
     ]
 
 

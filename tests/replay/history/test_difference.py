@@ -94,3 +94,15 @@ def test_a_customer_unknown_at_both_moments_has_no_differences(
     """Neither states nor events."""
     early = Moment(datetime(2020, 1, 1, tzinfo=UTC))
     assert apart(told, lambda _on, _at: Rules.of(bohai), "customer:1", early, early) is None
+
+
+def test_assets_are_compared_by_their_class() -> None:
+    """One that comes first does not make the others look changed."""
+    deposit, bond = ({"asset_class": name, "closing": 5} for name in ("deposit", "bond"))
+    found = changed_places({"assets": [deposit]}, {"assets": [bond, deposit]})
+
+    assert [(each["place"], each["before"], each["after"]) for each in found] == [
+        ("assets[]", ["deposit"], ["bond", "deposit"]),
+        ("assets[bond].asset_class", None, "bond"),
+        ("assets[bond].closing", None, 5),
+    ]

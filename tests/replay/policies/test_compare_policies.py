@@ -48,7 +48,7 @@ def test_a_place_is_named_as_its_author_would() -> None:
 
     assert [(each.place, each.before, each.after) for each in changes(before, after)] == [
         ("caps[0].at_most", "1", "2"),
-        ("offers[]", "fund", "card"),
+        ("offers[]", '["fund"]', '["card"]'),
         ("offers[card].offer", "", '"card"'),
         ("offers[card].value", "", "1"),
         ("offers[fund].offer", '"fund"', ""),
