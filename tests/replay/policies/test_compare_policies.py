@@ -54,7 +54,9 @@ def test_a_place_is_named_as_its_author_would() -> None:
         ("offers[fund].offer", '"fund"', ""),
         ("offers[fund].value", "1", ""),
     ]
-    assert [(each.before, each.after) for each in turned] == [("fund, card", "card, fund")]
+    assert [(each.before, each.after) for each in turned] == [
+        ('["fund", "card"]', '["card", "fund"]')
+    ]
 
 
 json_values = st.recursive(
