@@ -183,7 +183,7 @@ def test_every_question_is_answered(bank: Running) -> None:
 
     printed = [f"curl -K .tierfold/tokens/{role} localhost:8080{asked}" for role, asked in ASKED]
 
-    assert len(questions) == 15
+    assert len(questions) == 16
     for question in (*questions, *printed):
         assert curled(bank, question).status_code == 200, question
 
@@ -374,19 +374,24 @@ def test_rebuild_and_verify(bank: Running, tmp_path: Path) -> None:
 
 
 def test_ask_why(bank: Running) -> None:
-    """The same answer on the command line and over HTTP; and the customer as of a date."""
-    why, then = (
+    """The same answer on the command line and over HTTP; the customer as of a date, and what has
+    changed since.
+    """
+    why, then, between = (
         shlex.split(command)[1:] for command in commands(page("history")) if " replay " in command
     )
     told = bank.report(*why)
     asked = bank.client.get("/v1/customers/100000/explain?on=2026-03-15").json()
-    past = json.loads(bank.run(*then).stdout)
+    past, changed = (json.loads(bank.run(*words).stdout) for words in (then, between))
+    since = bank.client.get("/v1/customers/100000/differences?before_occurred=2026-02-10").json()
 
     assert told == asked
     assert told["tier"] == bank.client.get("/v1/customers/100000/tier").json()["tier"]
     assert [each["month"] for each in told["assessments"]] == ["2026-02", "2026-01"]
     assert list(past["months"]["rows"]) == ["2026-01"]
     assert past == bank.client.get("/v1/customers/100000/as-of?occurred=2026-02-10").json()
+    assert [changed[name] for name in ("changes", "events")] == [since["changes"], since["events"]]
+    assert "months.rows.2026-02.month" in {each["place"] for each in changed["changes"]}
     assert (
         bank.client.get("/v1/customers/100000/as-of?recorded=2026-02-10T00:00:00").status_code
         == 422
