@@ -54,7 +54,7 @@ def test_nothing_runs_with_rights_that_it_does_not_need() -> None:
     pods = [
         spec for document in (*built("base"), *built("jobs")) if (spec := pod(document)) is not None
     ]
-    assert len(pods) == 8
+    assert len(pods) == 9
     for spec in pods:
         assert spec["securityContext"]["runAsNonRoot"]
         assert spec["automountServiceAccountToken"] is False
@@ -69,8 +69,8 @@ def test_nothing_runs_with_rights_that_it_does_not_need() -> None:
 
 
 def test_whoever_serves_or_works_is_probed() -> None:
-    """All by whether they get on; the lookups alone are asked anything, and wait until
-    they answer.
+    """All by whether they get on; lookups and console alone are asked anything, and wait until they
+    answer.
     """
     deployments = {
         document["metadata"]["name"]: document["spec"]["template"]["spec"]
@@ -80,8 +80,10 @@ def test_whoever_serves_or_works_is_probed() -> None:
     for name, spec in deployments.items():
         [container] = spec["containers"]
         assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
-        assert ("readinessProbe" in container) == (name == "web")
-    assert deployments.keys() == {"intake", "agents", "web", "guard", "notary", "outbox"}
+        assert ("readinessProbe" in container) == (name in ("web", "console"))
+    assert deployments.keys() == {
+        *("intake", "agents", "web", "console", "guard", "notary", "outbox")
+    }
 
 
 def pod(document: dict[str, Any]) -> dict[str, Any] | None:
