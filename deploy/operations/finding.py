@@ -36,7 +36,8 @@ class Found(NamedTuple):
 
 
 async def found_by_name(deps: RolloutDependencies, privacy: PrivacyPolicy, name: str) -> Found:
-    """Customers who have a name, whatever its case and width; none of whom a number is restricted.
+    """Customers who have a whole name, whatever its case and width, in any of its scripts; nobody
+    of whom a number is restricted.
 
     Raises `UserError` for a name that is too short, `RedisError` where the read models do not
     answer.
@@ -68,7 +69,7 @@ async def _named(
             kept = await store.load(place, [(PROFILE.key, stream) for stream in some])
             for stream, profile in await asyncio.to_thread(_read, some, kept):
                 fact = profile.facts.get("name")
-                if fact is not None and _plain(str(fact.value)) == wanted:
+                if fact is not None and wanted in _names(str(fact.value)):
                     yield stream, profile
             advance(len(some))
 
@@ -92,6 +93,17 @@ def _is_restricted(journal: Journal, stream: str) -> bool:
 def _plain(name: str) -> str:
     """A name as it is compared: in one form, one blank between words, whatever its case."""
     return " ".join(normalize("NFKC", name).casefold().split())
+
+
+def _names(name: str) -> set[str]:
+    """A name as it is compared; one in two scripts by each of them too.
+
+    >>> sorted(_names("\N{CJK UNIFIED IDEOGRAPH-738B} Wang"))
+    ['wang', '\u738b', '\u738b wang']
+    """
+    words = _plain(name).split()
+    scripts = ([word for word in words if word.isascii() is way] for way in (True, False))
+    return {" ".join(some) for some in (words, *scripts) if some}
 
 
 def _seen(privacy: PrivacyPolicy, profile: Profile) -> dict[str, Any]:
