@@ -33,8 +33,8 @@ class ConsoleDependencies:
     """What the console reaches: the API, sessions, the folder of one-use links, the bank's zone.
 
     `cookie` names the session's cookie: cookies of one host ignore its ports. `address` is where
-    readers find it. `secure` says that
-    readers come over TLS. `openid` logs in whom the bank's identity provider knows, if it has one.
+    readers find it. `secure` says that readers come over TLS. `openid` logs in whom the bank's
+    identity provider knows, if it has one.
     """
 
     api: Api

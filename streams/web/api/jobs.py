@@ -294,7 +294,9 @@ def add_jobs(app: FastAPI, jobs: Jobs | None) -> None:
         responses=PARTS,
     )
     async def begin(job: Name, asked: Annotated[Asked, Body()], request: Request) -> Response:
-        return as_json(await _begun(jobs, job, asked, request), 201)
+        found = await _begun(jobs, job, asked, request)
+        _look_at(request, found)  # it may have ended before
+        return as_json(found, 201)
 
     @app.get("/v1/jobs", summary="The jobs of the last days, the newest first, without results")
     async def every(request: Request) -> Response:
