@@ -416,9 +416,11 @@ class Running:
         """Run a `tierfold` command against this stack."""
         return run_command(words, environment_of(self.settings), **options)
 
-    def report(self, *words: str, code: int = 0) -> dict[str, Any]:
-        """The JSON report of a command that must succeed, or end with another code."""
-        done = self.run(*words, "--json")
+    def report(self, *words: str, code: int = 0, timeout: float = 300) -> dict[str, Any]:
+        """The JSON report of a command that must succeed, or end with another code, within some
+        seconds.
+        """
+        done = self.run(*words, "--json", timeout=timeout)
         assert done.returncode == code, done.stderr.decode()
         return cast("dict[str, Any]", json.loads(done.stdout.splitlines()[-1]))
 

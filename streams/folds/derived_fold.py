@@ -56,6 +56,7 @@ class DerivedFold(ShardFold):
         self._of = of
         self._find = find
         self._until = 0
+        self._seen: dict[str, int] = {}
 
     async def _advance(self, batch: Batch) -> int:
         await self._take_up()
@@ -160,28 +161,39 @@ class DerivedFold(ShardFold):
             await self._turn()
             await self._load(some)
             proposed: list[tuple[int, Proposed]] = []
-            since = await self._known_since(some)
+            told = {stream: events[stream] for stream in some}
+            since = await self._known_since(told)
             changed = {
                 stream: self._cache[stream].broadcast(
-                    self.group, stream, _behind(events[stream], since.get(stream, 0)), proposed
+                    self.group, stream, _behind(each, since.get(stream, 0)), proposed
                 )
-                for stream in some
+                for stream, each in told.items()
             }
             await self._send_here(proposed)
             assert self._upto is not None
             await self._save(changed, self._upto)
             self._cache.clear()  # the source moves on: what was read of it is soon of yesterday
 
-    async def _known_since(self, streams: Sequence[str]) -> dict[str, int]:
-        """The first positions of the streams of which nothing is folded yet.
+    async def _known_since(self, events: Mapping[str, Sequence[Recorded]]) -> dict[str, int]:
+        """The first positions of the streams that may begin behind an event for everyone.
 
         Trap: what is read of the sources may be of later. A month that the bank had closed before
         the customer came is there, and an event before all of theirs would find it.
         """
-        fresh = [stream for stream in streams if not self._cache[stream].upto]
+        fresh = [stream for stream, told in events.items() if self._may_begin_later(stream, told)]
         return (
             await asyncio.to_thread(self._journal[self.place.shard].firsts, fresh) if fresh else {}
         )
+
+    def _may_begin_later(self, stream: str, told: Sequence[Recorded]) -> bool:
+        """Whether a stream may begin behind the first of some events.
+
+        Not one of which something is folded here, that it begins itself, or of which the sources
+        had folded something by then.
+        """
+        if self._cache[stream].upto or not told or told[0].stream == stream:
+            return False
+        return not 0 < self._seen.get(stream, 0) <= told[0].position
 
     def _pieces(self, streams: Iterable[str]) -> Iterator[list[str]]:
         """Streams in one order, some at a time."""
@@ -307,26 +319,35 @@ class DerivedFold(ShardFold):
         return min([await self._store.upto(source) for source in self._sources])
 
     async def _of_sources(self, streams: Sequence[str]) -> list[States]:
+        """What is read of the sources; `_seen` has how far they had come with each stream."""
         columns = [
             await self._of_source(source, place, streams)
             for source, place in zip(self.group.sources, self._sources, strict=True)
         ]
-        return list(zip(*columns, strict=True))
+        found = dict(zip(streams, zip(*columns, strict=True), strict=True))
+        self._seen = {
+            stream: min((upto for _, upto in each if upto), default=0)
+            for stream, each in found.items()
+        }
+        return [tuple(state for state, _ in each) for each in found.values()]
 
     async def _of_source(
         self, source: Source, place: GroupShard, streams: Sequence[str]
-    ) -> list[Any]:
+    ) -> list[tuple[Any, int]]:
+        """What is read of one source: states, and the position of the last event in each."""
         fold = self._of.get(source.group)
         known = {
-            stream: state
+            stream: held
             for stream in streams
-            if fold and (state := fold.at_hand(stream, source.part, self._until)) is not None
+            if fold and (held := fold.at_hand(stream, source.part, self._until)) is not None
         }
         others = [stream for stream in streams if stream not in known]
         found = await self._store.load(place, [(source.part.key, stream) for stream in others])
         known.update(
             {
-                stream: source.part.decode(kept.state) if kept else source.part.initial
+                stream: (source.part.decode(kept.state), kept.upto)
+                if kept
+                else (source.part.initial, 0)
                 for stream, kept in zip(others, found, strict=True)
             }
         )

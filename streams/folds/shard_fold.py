@@ -86,13 +86,14 @@ class ShardFold:
                 self._forget()
                 raise
 
-    def at_hand(self, stream: str, part: Projection[Any], upto: int) -> Any:
-        """The state of a stream that is remembered here, folded up to a position or beyond.
+    def at_hand(self, stream: str, part: Projection[Any], upto: int) -> tuple[Any, int] | None:
+        """The state of a stream that is remembered here, folded up to a position or beyond, and the
+        position of the last event in it.
 
         None if there is none.
         """
         held = self._cache.get(stream) if self._upto is not None and self._upto >= upto else None
-        return None if held is None else held.states[self.group.parts.index(part)]
+        return None if held is None else (held.states[self.group.parts.index(part)], held.upto)
 
     async def heal(self, head: int) -> int:
         """Catch up with the journal, also where the states are no longer what was left here."""

@@ -14,6 +14,7 @@ from domain.customers.identity import numbers_of
 from domain.tiering.assessment import Standing
 from domain.tiering.policy import TierPolicy
 from projections.customers.group import CUSTOMERS
+from projections.customers.identity import IDENTITY
 from projections.households.group import CUSTOMER_GROUPS
 from projections.households.totals import CustomerGroup
 from projections.managers.book import BOOKS, Book
@@ -43,6 +44,10 @@ PATIENCE = 5.0
 UNKNOWN = learnt(None)
 Kept = Sequence[StoredState | None]
 """The states of one number, as they were found."""
+SENT_WITHIN = 3
+"""Turns of the loop after which a question has gone out, so that what is known can be decoded while
+it is answered.
+"""
 REMEMBERED = 50_000
 """People of whom is remembered which numbers they have, and nothing else."""
 
@@ -83,17 +88,32 @@ class Lookups:
         if seen is not guessed:
             found = await self._store.read(self._places_of(seen, numbers))
         kept = dict(zip(numbers, _parts(found, len(numbers)), strict=True))
-        if not any(kept[stream][: len(seen.of(CUSTOMERS.name).parts)]):
+        parts = seen.of(CUSTOMERS.name).parts
+        if not any(kept[stream][: len(parts)]):
             return None
+        if (told := kept[stream][parts.index(IDENTITY)]) is None:
+            return self._customer(seen, stream, kept[stream])
+        numbers = numbers_of(IDENTITY.decode(told.state), stream)
+        more = [number for number in numbers if number not in kept]
+        reading = await self._sent(self._places_of(seen, more)) if more else None
         who = self._customer(seen, stream, kept[stream])
-        return await self._person(seen, who, kept) if who.identity.links else who
+        if reading is not None:
+            kept.update(zip(more, _parts(await reading, len(more)), strict=True))
+        return await self._person(seen, who, numbers, kept) if who.identity.links else who
 
-    async def _person(self, seen: Present, who: Customer, kept: dict[str, Kept]) -> Customer:
+    async def _sent(
+        self, places: Sequence[tuple[GroupShard, str, str]]
+    ) -> "asyncio.Future[list[StoredState | None]]":
+        """What is kept at some places, asked for by now and still to be answered."""
+        reading = asyncio.ensure_future(self._store.read(places))
+        for _ in range(SENT_WITHIN):
+            await asyncio.sleep(0)
+        return reading
+
+    async def _person(
+        self, seen: Present, who: Customer, numbers: tuple[str, ...], kept: Mapping[str, Kept]
+    ) -> Customer:
         """The person whose number this is, with all that is known of their others."""
-        numbers = numbers_of(who.identity, who.stream)
-        if more := [number for number in numbers if number not in kept]:
-            found = await self._store.read(self._places_of(seen, more))
-            kept.update(zip(more, _parts(found, len(more)), strict=True))
         others = (
             self._customer(seen, number, kept[number])
             for number in numbers
