@@ -49,7 +49,7 @@ SENT_WITHIN = 3
 it is answered.
 """
 REMEMBERED = 50_000
-"""People of whom is remembered which numbers they have, and nothing else."""
+"""Numbers of which is remembered whose they are, and nothing else."""
 
 
 class Lookups:
@@ -128,7 +128,7 @@ class Lookups:
         )
         if len(self._numbers) >= REMEMBERED:
             self._numbers.clear()
-        self._numbers[who.stream] = numbers
+        self._numbers |= dict.fromkeys(numbers, numbers)
         return person_of(each, wholes)
 
     def policies(self) -> Mapping[str, TierPolicy]:
