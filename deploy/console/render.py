@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from difflib import unified_diff
 from functools import cache, partial
+from math import cos, pi, sin
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -15,8 +16,12 @@ from starlette.responses import HTMLResponse, Response
 
 from deploy.console.reasons import faults, reason
 from deploy.console.words import Words, catalog
+from deploy.reports.policy_in_words import PolicyInWords, in_words
+from deploy.reports.saying import Language
 from deploy.reports.story import lines
+from domain.rollout.lifecycle import KINDS
 from domain.tiering.amounts import with_units
+from domain.tiering.policy import TierPolicy
 from streams.web.jobs import ORDERS
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -24,6 +29,8 @@ BESIDE = 6
 """Lines that are shown beside one that differs."""
 WIDE, HIGH = 240, 48
 """Units of a small chart."""
+ACROSS, DOWN = 150, 80
+"""Units from the middle of a map to its ring, to the sides and to the top."""
 
 
 def render(words: Words, template: str, what: Mapping[str, Any], status: int) -> Response:
@@ -47,12 +54,14 @@ def _environment(language: str) -> Environment:
     made.globals |= {
         "orders": ORDERS,
         "points": points,
+        "ring": ring,
         "lines": lines,
         "drawn": partial(token_hex, 16),
         "reason": reason,
         "faults": faults,
         "gap": gap,
         "difference": difference,
+        "read": read,
     }
     made.filters |= {"quoted": partial(quote, safe=""), "yaml": as_yaml}
     return made
@@ -81,6 +90,12 @@ def difference(before: Any, after: Any) -> list[tuple[str, str]]:
     return [("…", "") if line.startswith("@@") else (line[:1], line[1:]) for line in found][1:]
 
 
+def read(words: Words, of: str, policy: Any) -> PolicyInWords:
+    """What a policy of the bank says, in the reader's language."""
+    kinds = {kind.name: kind.says for kind in KINDS.values()}
+    return in_words(kinds.get(of, TierPolicy).model_validate(policy), Language(words.language))
+
+
 def as_yaml(policy: Any) -> str:
     """A policy as its author writes it: amounts with their unit, what is left open left out."""
     said = with_units(policy) if "tiers" in policy else policy
@@ -91,6 +106,16 @@ def _closed(said: Any) -> Any:
     if isinstance(said, dict):
         return {name: _closed(each) for name, each in said.items() if each is not None}
     return [_closed(each) for each in said] if isinstance(said, list) else said
+
+
+def ring(count: int) -> list[tuple[float, float]]:
+    """Places around a middle, the first above it, then clockwise.
+
+    >>> ring(2)
+    [(0.0, -80.0), (0.0, 80.0)]
+    """
+    turns = [2 * pi * number / count for number in range(count)]
+    return [(round(ACROSS * sin(turn), 1), round(-DOWN * cos(turn), 1)) for turn in turns]
 
 
 def points(values: Sequence[float]) -> str:

@@ -106,7 +106,7 @@ def _left(_number: int, _frame: FrameType | None) -> None:
 async def _result(settings: Settings, telling: Telling) -> Any:
     job = telling.job
     if job.kind == "check":
-        return asdict(in_words(_policy(job.asked), Language(job.asked["language"])))
+        return _checked(settings, job.asked)
     if job.kind in ORDERS:
         return await asyncio.to_thread(_ordered, settings, job)
     if job.kind == "due":
@@ -121,6 +121,24 @@ async def _result(settings: Settings, telling: Telling) -> Any:
         if job.kind == "find":
             return await _found(settings, deps, telling)
         return await ACTS[job.kind](deps, job.asked, job.by)
+
+
+def _checked(settings: Settings, asked: Asked) -> Any:
+    """What was written, in words; raises `UserError` as `_policy` and `_must_be_new` do."""
+    policy = _policy(asked)
+    if isinstance(policy, TierPolicy):
+        _must_be_new(policy, present_of(settings).rules.policies)
+    return asdict(in_words(policy, Language(asked["language"])))
+
+
+def _must_be_new(policy: TierPolicy, live: Mapping[str, TierPolicy]) -> None:
+    """Raises `UserError` for another text under the version of a live rule: people could not tell
+    the two apart.
+    """
+    if any(each.label == policy.label and each.digest != policy.digest for each in live.values()):
+        raise UserError(
+            f"version: {policy.label} is live with another text; write {policy.version + 1} or more"
+        )
 
 
 async def _try(settings: Settings, deps: RolloutDependencies, asked: Asked) -> Any:
@@ -241,6 +259,7 @@ def _recent(settings: Settings) -> Columns | None:
 async def _propose(deps: RolloutDependencies, asked: Asked, by: str) -> Any:
     policy = _policy(asked)
     if isinstance(policy, TierPolicy):
+        _must_be_new(policy, deps.present().rules.policies)
         return await rebuilding.rebuild(deps, "tier", policy, by, None)
     return await commands.propose(deps, policy, by)
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 from domain.accounts.events import BalanceReported, TransactionPosted, TransactionReversed
 from domain.calendar import Month, first_day, month_of, next_month
 from domain.envelope import Recorded
+from domain.event_types import type_key
 from domain.rules.conditions import Gap
 from domain.tiering.assessment import Override, Standing, override_on, tier_on
 from domain.tiering.bounds import Bounds, bounds_of
@@ -34,7 +35,8 @@ class NoScheme(ValueError):
 
 @dataclass(frozen=True)
 class Moved:
-    """A movement behind a month: where it is in the journal, and its amount in minor units.
+    """A movement or a stated balance behind a month: where it is in the journal, the type of its
+    event, of a transaction which kind, and its amount in minor units.
 
     `number` says by which number of a person who has several.
     """
@@ -44,6 +46,8 @@ class Moved:
     source: str
     id: str
     business_date: date
+    type: str
+    kind: str | None
     amount: int
     currency: str
     number: str | None = None
@@ -277,10 +281,9 @@ def _largest(events: Iterable[Recorded], *, named: bool) -> tuple[Moved, ...]:
 
 def _moved(event: Recorded, *, named: bool) -> Moved | None:
     match event.data:
-        case (
-            TransactionPosted(amount=amount, currency=currency)
-            | BalanceReported(balance=amount, currency=currency)
-        ):
+        case TransactionPosted(amount=amount, currency=currency, kind=kind):
+            return _moving(event, amount, currency, kind, named=named)
+        case BalanceReported(balance=amount, currency=currency):
             return _moving(event, amount, currency, named=named)
         case TransactionReversed(amount=amount, currency=currency):
             return _moving(event, -amount, currency, named=named)
@@ -288,13 +291,17 @@ def _moved(event: Recorded, *, named: bool) -> Moved | None:
             return None
 
 
-def _moving(event: Recorded, amount: int, currency: str, *, named: bool) -> Moved:
+def _moving(
+    event: Recorded, amount: int, currency: str, kind: str | None = None, *, named: bool
+) -> Moved:
     return Moved(
         event.position,
         event.version,
         event.source,
         event.id,
         event.business_date,
+        type_key(type(event.data)),
+        kind,
         amount,
         currency,
         event.stream if named else None,

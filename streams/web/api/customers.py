@@ -1,14 +1,15 @@
 """Which questions about a customer are answered? The picture, the tier, the ledger, the history."""
 
 import asyncio
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from heapq import merge
 from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Query, Request, Response
 
+from domain.accounts.ledger import Ledger, Part
 from domain.customers.identity import numbers_of
 from domain.envelope import Recorded
 from domain.event import NAME
@@ -94,11 +95,9 @@ def add_customers(app: FastAPI, deps: WebDependencies) -> None:
     @app.get("/v1/customers/{customer}", summary="The whole picture of a customer")
     async def picture(customer: CustomerId, request: Request) -> Response:
         who, today = await known_customer(deps, customer, request), datetime.now(deps.zone).date()
-        balances = {number: {"balance": account.balance, "currency": account.currency, "asset_class": account.asset_class, **({"closed": True} if account.closed else {})}  # noqa: E501
-                    for number, account in who.ledger.accounts.items() if account.balance or not account.closed}  # fmt: skip  # noqa: E501
         known = {
             "profile": who.profile,
-            "ledger": {"accounts": balances},
+            "ledger": {"accounts": _balances(who.ledger, today)},
             "standing": answer(who.on(today), today),
         }
         rooms = {
@@ -184,6 +183,30 @@ def add_customers(app: FastAPI, deps: WebDependencies) -> None:
                 "next": _next(reached) if len(events) == limit else None,
             }
         )
+
+
+def _balances(ledger: Ledger, today: date) -> dict[str, dict[str, Any]]:
+    """What stands on each account that is open or not empty, and which part of it is theirs."""
+    return {
+        number: {
+            "balance": account.balance,
+            "currency": account.currency,
+            "asset_class": account.asset_class,
+            **({"closed": True} if account.closed else {}),
+            **_share(ledger.shares_of(number, account.currency), today),
+        }
+        for number, account in ledger.accounts.items()
+        if account.balance or not account.closed
+    }
+
+
+def _share(parts: Mapping[str, Part], today: date) -> dict[str, int]:
+    """How many permille of a joint account are a holder's by a day; nothing of a whole one."""
+    begun = [day for day in parts if day <= today.isoformat()]
+    if not begun:
+        return {}
+    part = parts[max(begun)]
+    return {"share_permille": part.upto_permille - part.from_permille}
 
 
 def _places(after: str, numbers: int) -> list[int]:

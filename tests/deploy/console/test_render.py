@@ -53,8 +53,12 @@ def test_what_differs_is_shown_in_money() -> None:
             Gap("holdings", ("card",), ("loan", "fund")),
             "Holdings: is Loan, Fund, needs one of Card",
         ),
-        (Gap("products", 3, 1), "Products: has 1, needs 3"),
-        (Gap("idle-months", 2, 5, at_most=True), "Idle months: has 5, may have at most 2"),
+        (Gap("products", 3, 3), "Products: has 3, needs 3"),
+        (Gap("products", 3, 1), "Products: has 1, needs 3 · 2 missing"),
+        (
+            Gap("idle-months", 2, 5, at_most=True),
+            "Idle months: has 5, may have at most 2 · 3 too much",
+        ),
     ],
 )
 def test_what_is_missing_is_said_of_traits_as_of_amounts(gap: Gap, said: str) -> None:
