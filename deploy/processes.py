@@ -199,6 +199,7 @@ def web_app(settings: Settings) -> "tuple[FastAPI, WebDependencies]":
         rates=(settings.rate, settings.rate_of_people),
         screens=Screens(policies, ZoneInfo(settings.timezone)),
         tell_stalls=settings.lookup_stalls,
+        prometheus=settings.prometheus_url,
     )
     app = web(deps)
     add_past(

@@ -117,6 +117,11 @@ class Settings(BaseSettings):
         pattern=r"^https?://[^/?#@]+$",
         description="Where the console asks the lookups, http://…; default: their host and port.",
     )
+    prometheus_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#@]+(/[^?#@]*)?$",
+        description="Your Prometheus, which the page of alerts asks, http://….",
+    )
     console_port: int = Field(
         default=8090,
         ge=0,

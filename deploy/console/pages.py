@@ -45,12 +45,14 @@ PAGES = {
     "/policies": Page("policies", "Rules and policies"),
     "/models": Page("models", "Models of offers"),
     "/operations": Page("operations", "Operations"),
+    "/alerts": Page("alerts", "Alerts"),
     "/quarantine": Page("quarantine", "Quarantine"),
     "/jobs": Page("jobs", "Jobs"),
     "/jobs/{job}": Page("job", "Job"),
 }
 LISTED = (
     "/operations",
+    "/alerts",
     "/quarantine",
     "/policies",
     "/models",

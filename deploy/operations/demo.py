@@ -16,15 +16,21 @@ from rich.table import Table
 from deploy.console.links import make_link
 from deploy.embedded.supervisor import running, starting
 from deploy.operations.feed import feed_all
+from deploy.operations.orders import carry_out, people
 from deploy.operations.summary import some_customers, summary, wait_until_ready, wait_until_settled
 from deploy.settings import Settings
 from deploy.terminal import errors, progress, show
 from domain.access.roles import Caller
+from replay.erasure.commands import Order, restrict
 from streams.sources.synth import Bank
+from streams.sources.synth.people import FIRST_NUMBER
 from streams.sources.synth.sent import sent
 
 SHOWN = ("100000", "100001", "100100")
 """Two of the rich, a couple of whom one has bought a flat, and one of the others."""
+
+RESTRICTED = "a complaint about what is held is being looked into"
+"""Why the last of the bank is for auditors only."""
 
 ASKED = (
     ("channel", f"/v1/customers/{SHOWN[0]}/next-best-offer"),
@@ -66,6 +72,10 @@ def _show_bank(settings: Settings, bank: Bank, *, as_json: bool) -> None:
     errors.print("Waiting until all of it is folded.")
     asyncio.run(wait_until_settled(settings))
     report = asyncio.run(_report(settings, fed["sent"], time.monotonic() - started))
+    last = str(FIRST_NUMBER + bank.customers - 1)
+    if last not in SHOWN:
+        errors.print(f"Restricting customer {last}, so that there is somebody for auditors only.")
+        carry_out(settings, restrict, Order(people(settings, [last]), "demo", RESTRICTED))
     if as_json:
         show(report, as_json)
     else:

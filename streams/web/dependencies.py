@@ -43,6 +43,7 @@ class WebDependencies:
     rates: tuple[str, str]
     screens: Callable[[], Screen]
     tell_stalls: bool
+    prometheus: str | None
 
     @property
     def privacy(self) -> PrivacyPolicy:

@@ -61,6 +61,7 @@ MAY: dict[str, dict[Role, str]] = {
         ("tier-owner", "supervisor", "auditor", "privacy-officer", "operator"), "y"
     ),
     "GET /v1/operations": dict.fromkeys(("operator", "auditor"), "y"),
+    "GET /v1/alerts": dict.fromkeys(("operator", "auditor"), "y"),
     "GET /v1/quarantine": {"operator": "y"},
     **dict.fromkeys(
         (

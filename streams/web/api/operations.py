@@ -6,8 +6,10 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Response
 
+from streams.queries.alerts import Away, alerts
 from streams.queries.quarantine import Wanted, rows
 from streams.web.dependencies import WebDependencies, as_json
+from streams.web.problems import Problem
 
 OF_SOMEBODY = ("subject", "sent_with", "id")
 """What may name a customer, and is not told to operators."""
@@ -21,6 +23,20 @@ def add_operations(app: FastAPI, deps: WebDependencies) -> None:
     @app.get("/v1/operations", summary="How the bank stands: faults, outcomes, lag, the guard")
     async def operations() -> Response:
         return as_json(await deps.health.report())
+
+    @app.get(
+        "/v1/alerts",
+        summary="Which alerts fire, and which did within a day, by your Prometheus",
+    )
+    async def fired() -> Response:
+        if deps.prometheus is None:
+            return as_json({"alerts": [], "prometheus": None})
+        try:
+            found = await asyncio.to_thread(alerts, deps.prometheus)
+        except Away as error:
+            raise Problem(503, f"Prometheus does not answer: {error}") from error
+        said = [each._asdict() for each in found]
+        return as_json({"alerts": said, "prometheus": deps.prometheus})
 
     @app.get(
         "/v1/quarantine",

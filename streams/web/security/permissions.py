@@ -81,6 +81,7 @@ GRANTS = {
     ("GET", "/v1/models"): Grant("models", ("tier-owner", "supervisor", "auditor")),
     ("POST", "/v1/what-if"): Grant("what-if", ("tier-owner",)),
     ("GET", "/v1/operations"): Grant("operations", ("operator", "auditor")),
+    ("GET", "/v1/alerts"): Grant("alerts", ("operator", "auditor")),
     ("GET", "/v1/quarantine"): Grant("quarantine", ("operator",)),
     ("GET", "/v1/policies"): Grant(
         "policies", ("tier-owner", "supervisor", "auditor", "privacy-officer", "operator")
