@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -100,6 +101,7 @@ class Frame:
                 "finds": session is not None and may_see(session.caller, CUSTOMER),
                 "leads": session is not None and "supervisor" in session.caller.roles,
                 "here": f"{request.url.path}{query}",
+                "today": datetime.now(self.deps.zone).date().isoformat(),
                 **what,
             },
             status,

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from pydantic import ValidationError
 from starlette.responses import HTMLResponse, Response
 
 from deploy.console.reasons import faults, reason
@@ -61,7 +62,7 @@ def _environment(language: str) -> Environment:
         "faults": faults,
         "gap": gap,
         "difference": difference,
-        "read": read,
+        "policy_in_words": policy_in_words,
     }
     made.filters |= {"quoted": partial(quote, safe=""), "yaml": as_yaml}
     return made
@@ -90,10 +91,15 @@ def difference(before: Any, after: Any) -> list[tuple[str, str]]:
     return [("…", "") if line.startswith("@@") else (line[:1], line[1:]) for line in found][1:]
 
 
-def read(words: Words, of: str, policy: Any) -> PolicyInWords:
-    """What a policy of the bank says, in the reader's language."""
-    kinds = {kind.name: kind.says for kind in KINDS.values()}
-    return in_words(kinds.get(of, TierPolicy).model_validate(policy), Language(words.language))
+def policy_in_words(words: Words, of: str, policy: Any) -> PolicyInWords | None:
+    """What a policy of the bank says, in the reader's language; None of one that this release
+    cannot read.
+    """
+    kinds = {kind.name: kind.says for kind in KINDS.values()} | {"tier": TierPolicy}
+    try:
+        return in_words(kinds[of].model_validate(policy), Language(words.language))
+    except ValidationError:
+        return None
 
 
 def as_yaml(policy: Any) -> str:

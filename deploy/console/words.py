@@ -114,8 +114,10 @@ class Words(NamedTuple):
         """Something in brackets."""
         return self.say(" (%(said)s)") % {"said": said}
 
-    def money(self, minor: int, currency: str) -> str:
-        """An amount in minor units."""
+    def money(self, minor: int | str, currency: str) -> str:
+        """An amount in minor units; one that the reader may not see, as it is masked."""
+        if isinstance(minor, str):
+            return minor
         digits = MINOR_DIGITS.get(currency, 2)
         return str(format_currency(Decimal(minor).scaleb(-digits), currency, locale=self._locale))
 

@@ -28,11 +28,14 @@ from deploy.reports.saying import Language
 from deploy.settings import Settings
 from deploy.terminal import UserError
 from deploy.wiring import existing_journal
+from domain.rollout.events import standings_of
 from domain.rollout.lifecycle import KINDS, Policy
 from domain.rules.conditions import AtLeast
 from domain.tiering.amounts import with_units
 from domain.tiering.policy import TierPolicy
 from projections.redis import RedisError
+from projections.registry import Present
+from projections.rollout.versions import name_of
 from replay.erasure import commands as erasure
 from replay.erasure.commands import Order
 from replay.erasure.disclosure import NothingKnown, privacy_report
@@ -48,7 +51,7 @@ from replay.rollout import commands, comparing, rebuilding
 from replay.rollout.bank import RolloutDependencies
 from replay.rollout.compare_orders import Reordered
 from replay.rollout.front_door import NotSeen
-from replay.rollout.names import LIVE, group_named, version_of
+from replay.rollout.names import LIVE, group_named, group_of, version_of
 from replay.rollout.steps import NotAllowed
 from replay.web.what_if import without_names
 from replay.what_if.candidates import Curve, around, what_if
@@ -126,19 +129,24 @@ async def _result(settings: Settings, telling: Telling) -> Any:
 def _checked(settings: Settings, asked: Asked) -> Any:
     """What was written, in words; raises `UserError` as `_policy` and `_must_be_new` do."""
     policy = _policy(asked)
-    if isinstance(policy, TierPolicy):
-        _must_be_new(policy, present_of(settings).rules.policies)
+    _must_be_new(policy, present_of(settings))
     return asdict(in_words(policy, Language(asked["language"])))
 
 
-def _must_be_new(policy: TierPolicy, live: Mapping[str, TierPolicy]) -> None:
-    """Raises `UserError` for another text under the version of a live rule: people could not tell
+def _must_be_new(policy: Policy, seen: Present) -> None:
+    """Raises `UserError` for another text under a version that was brought: people could not tell
     the two apart.
     """
-    if any(each.label == policy.label and each.digest != policy.digest for each in live.values()):
-        raise UserError(
-            f"version: {policy.label} is live with another text; write {policy.version + 1} or more"
-        )
+    named = name_of(policy)
+    label = named.rpartition("/")[0]
+    group = standings_of(policy.scheme) if isinstance(policy, TierPolicy) else group_of(policy)
+    live = seen.rules.policies.get(policy.scheme) if isinstance(policy, TierPolicy) else None
+    known = [*seen.versions.lineup(group).known, *([name_of(live)] if live else [])]
+    if any(name.startswith(f"{label}/") and not name.startswith(named) for name in known):
+        stem = f"{label.rpartition('@')[0]}@"
+        taken = (name.removeprefix(stem) for name in known if name.startswith(stem))
+        free = 1 + max(int(name.partition("/")[0]) for name in taken)
+        raise UserError(f"version: {label} is there with another text; write {free} or more")
 
 
 async def _try(settings: Settings, deps: RolloutDependencies, asked: Asked) -> Any:
@@ -258,8 +266,8 @@ def _recent(settings: Settings) -> Columns | None:
 
 async def _propose(deps: RolloutDependencies, asked: Asked, by: str) -> Any:
     policy = _policy(asked)
+    _must_be_new(policy, deps.present())
     if isinstance(policy, TierPolicy):
-        _must_be_new(policy, deps.present().rules.policies)
         return await rebuilding.rebuild(deps, "tier", policy, by, None)
     return await commands.propose(deps, policy, by)
 

@@ -188,8 +188,8 @@ class DerivedFold(ShardFold):
     def _may_begin_later(self, stream: str, told: Sequence[Recorded]) -> bool:
         """Whether a stream may begin behind the first of some events.
 
-        Not one of which something is folded here, that it begins itself, or of which the sources
-        had folded something by then.
+        It does not where something of it is folded here, where that event is its own, or where a
+        source had something of it by then.
         """
         if self._cache[stream].upto or not told or told[0].stream == stream:
             return False
@@ -247,10 +247,12 @@ class DerivedFold(ShardFold):
             async for streams in self._store.streams(self._sources[0]):
                 for some in self._pieces(streams):
                     await self._load(some)
-                    left = await self._left(before, some, event) if before else {}
+                    since = await self._known_since({stream: [event] for stream in some})
+                    there = [stream for stream in some if since.get(stream, 0) < event.position]
+                    left = await self._left(before, there, event) if before else {}
                     proposed = [
                         (event.position, each)
-                        for stream in some
+                        for stream in there
                         for each in turn.told(
                             stream, self._cache[stream].states, event, left.get(stream)
                         )
@@ -319,7 +321,7 @@ class DerivedFold(ShardFold):
         return min([await self._store.upto(source) for source in self._sources])
 
     async def _of_sources(self, streams: Sequence[str]) -> list[States]:
-        """What is read of the sources; `_seen` has how far they had come with each stream."""
+        """What is read of the sources; `_seen` has by which position each stream had begun."""
         columns = [
             await self._of_source(source, place, streams)
             for source, place in zip(self.group.sources, self._sources, strict=True)

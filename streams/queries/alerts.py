@@ -38,7 +38,7 @@ class Alert(NamedTuple):
 
 
 def alerts(url: str) -> list[Alert]:
-    """The alerts of the last day by our rules, those that fire first, the newest of each first.
+    """The alerts of the last day by our rules: those that fire first, the newest before others.
 
     `url` is that of a Prometheus, as `http://prometheus:9090`. Raises `Away`.
     """
@@ -51,7 +51,7 @@ def alerts(url: str) -> list[Alert]:
             raise Away(type(error).__name__) from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Away("it answers otherwise than Prometheus does") from error
-    return sorted(found, key=lambda each: (each.firing, each.last, each.alert), reverse=True)
+    return sorted(found, key=lambda each: (each.firing, each.since or each.last), reverse=True)
 
 
 def _asked(client: httpx.Client, path: str, query: Mapping[str, str]) -> Any:

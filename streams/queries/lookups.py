@@ -44,9 +44,9 @@ PATIENCE = 5.0
 UNKNOWN = learnt(None)
 Kept = Sequence[StoredState | None]
 """The states of one number, as they were found."""
-SENT_WITHIN = 3
+SENT_WITHIN = 6
 """Turns of the loop after which a question has gone out, so that what is known can be decoded while
-it is answered.
+it is answered: redis-py takes four on Python 3.11.
 """
 REMEMBERED = 50_000
 """Numbers of which is remembered whose they are, and nothing else."""
@@ -89,26 +89,42 @@ class Lookups:
             found = await self._store.read(self._places_of(seen, numbers))
         kept = dict(zip(numbers, _parts(found, len(numbers)), strict=True))
         parts = seen.of(CUSTOMERS.name).parts
+        identity = kept[stream][parts.index(IDENTITY)]
+        numbers = numbers_of(IDENTITY.decode(identity.state), stream) if identity else (stream,)
+        self._remember(stream, numbers)
         if not any(kept[stream][: len(parts)]):
             return None
-        if (told := kept[stream][parts.index(IDENTITY)]) is None:
-            return self._customer(seen, stream, kept[stream])
-        numbers = numbers_of(IDENTITY.decode(told.state), stream)
-        more = [number for number in numbers if number not in kept]
-        reading = await self._sent(self._places_of(seen, more)) if more else None
-        who = self._customer(seen, stream, kept[stream])
-        if reading is not None:
-            kept.update(zip(more, _parts(await reading, len(more)), strict=True))
-        return await self._person(seen, who, numbers, kept) if who.identity.links else who
+        who, more = await self._with_more(seen, stream, numbers, kept)
+        return await self._person(seen, who, numbers, kept | more) if who.identity.links else who
 
-    async def _sent(
-        self, places: Sequence[tuple[GroupShard, str, str]]
-    ) -> "asyncio.Future[list[StoredState | None]]":
-        """What is kept at some places, asked for by now and still to be answered."""
-        reading = asyncio.ensure_future(self._store.read(places))
-        for _ in range(SENT_WITHIN):
-            await asyncio.sleep(0)
-        return reading
+    def _remember(self, stream: str, numbers: tuple[str, ...]) -> None:
+        """Know whose these numbers are, and of none of them whose it was before."""
+        before = self._numbers.get(stream, (stream,))
+        if before == numbers:
+            return
+        for number in before:
+            self._numbers.pop(number, None)
+        if len(self._numbers) >= REMEMBERED:
+            self._numbers.clear()
+        if len(numbers) > 1:
+            self._numbers |= dict.fromkeys(numbers, numbers)
+
+    async def _with_more(
+        self, seen: Present, stream: str, numbers: Sequence[str], kept: Mapping[str, Kept]
+    ) -> tuple[Customer, dict[str, Kept]]:
+        """A customer, and what is kept of those other numbers of theirs that were not read yet:
+        that is asked for before the customer is decoded.
+        """
+        if not (more := [number for number in numbers if number not in kept]):
+            return self._customer(seen, stream, kept[stream]), {}
+        reading = asyncio.create_task(self._store.read(self._places_of(seen, more)))
+        try:
+            for _ in range(SENT_WITHIN):
+                await asyncio.sleep(0)
+            who = self._customer(seen, stream, kept[stream])
+            return who, dict(zip(more, _parts(await reading, len(more)), strict=True))
+        finally:
+            reading.cancel()
 
     async def _person(
         self, seen: Present, who: Customer, numbers: tuple[str, ...], kept: Mapping[str, Kept]
@@ -126,9 +142,6 @@ class Lookups:
         wholes = await reader.asked(
             [stand.policy for stand in who.stands], [one.months.rows for one in each]
         )
-        if len(self._numbers) >= REMEMBERED:
-            self._numbers.clear()
-        self._numbers |= dict.fromkeys(numbers, numbers)
         return person_of(each, wholes)
 
     def policies(self) -> Mapping[str, TierPolicy]:

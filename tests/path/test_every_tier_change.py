@@ -64,7 +64,7 @@ class Moved(NamedTuple):
 def drawn(who: int) -> Iterator[Moved]:
     """The movements of a customer: one in two months, to somewhere about another bound."""
     chance, held = random.Random(f"customer {who}"), 0
-    comes = chance.randrange(3)
+    comes = chance.randrange(MONTHS) if who % 2 else 0
     for month in range(comes, MONTHS):
         if month == comes or chance.random() < 0.5:
             day = chance.randrange(days(month))
@@ -102,19 +102,33 @@ def tiers(rule: Rule, months: Sequence[tuple[int, int]]) -> dict[int, int]:
     return found
 
 
-def noted(who: int, switches: Mapping[int, Rule]) -> list[tuple[str, str]]:
+class Change(NamedTuple):
+    """From which tier to which; from which day where a month's end did it, None for a switch."""
+
+    before: str
+    after: str
+    effective: date | None
+
+
+def noted(who: int, switches: Mapping[int, Rule]) -> list[Change]:
     """The changes that a customer is told of: at a month's end, and where another rule begins
     behind a month.
     """
     months = [*averaged([*drawn(who)])]
     by_rule = {rule: tiers(rule, months) for rule in (PRINTED, EASIER)}
-    told, rule = [0], PRINTED
+    told, rule = list[tuple[int, date | None]]([(0, None)]), PRINTED
+    begun = {month: each for month, each in switches.items() if months and month < months[0][0]}
+    rule = begun[max(begun)] if begun else PRINTED
     for month, _ in months:
-        told.append(by_rule[rule][month])
+        told.append((by_rule[rule][month], FIRSTS[month + 1]))
         if month in switches:
             rule = switches[month]
-            told.append(by_rule[rule][month])
-    return [(NAMES[old], NAMES[new]) for old, new in pairwise(told) if old != new]
+            told.append((by_rule[rule][month], None))
+    return [
+        Change(NAMES[old], NAMES[new], effective)
+        for (old, _), (new, effective) in pairwise(told)
+        if old != new
+    ]
 
 
 def written(folder: Path, cuts: Sequence[int]) -> list[Path]:
@@ -149,12 +163,16 @@ def _line(moved: Moved) -> bytes:
 
 @contextmanager
 def feeding(running: Running, file: Path) -> Iterator[None]:
-    """A file is fed while something else is done, and all of it is folded at the end."""
+    """A file is fed while something else is done, from when its first event has an outcome, and all
+    of it is folded at the end.
+    """
+    before = running.counts().arrived
     with subprocess.Popen(
         [*TIERFOLD, "feed", str(file)],
         env=environment_of(running.settings),
         stdout=subprocess.DEVNULL,
     ) as process:
+        running.arrive(before + 1)
         yield
     assert process.returncode == 0
     settle(running)
@@ -165,15 +183,19 @@ def settle(running: Running) -> None:
     asyncio.run(wait_until_settled(running.settings, PATIENCE))
 
 
-def told(running: Running) -> dict[int, list[tuple[str, str]]]:
+def told(running: Running) -> dict[int, list[Change]]:
     """By customer, the changes that are in the journal."""
-    found: dict[int, list[tuple[str, str]]] = {who: [] for who in range(CUSTOMERS)}
+    found: dict[int, list[Change]] = {who: [] for who in range(CUSTOMERS)}
     for shard in journal_of(running.settings):
         after, head = 0, shard.head()
         while rows := shard.read(after, 50_000, head, ["tier-changed.v1"]):
             for event in (row.event() for row in rows):
-                assert isinstance(event.data, TierChanged)
-                found[int(event.stream.split(":")[1])].append((event.data.before, event.data.after))
+                said = event.data
+                assert isinstance(said, TierChanged)
+                assert said.ground in ("assessment", "switch")
+                effective = said.effective if said.ground == "assessment" else None
+                change = Change(said.before, said.after, effective)
+                found[int(event.stream.split(":")[1])].append(change)
             after = rows[-1].position
     return found
 
@@ -217,8 +239,9 @@ def test_every_change_of_a_whole_bank_is_told_once(tmp_path: Path) -> None:
         for who in range(CUSTOMERS)
         if heard[who] != (wanted := noted(who, switches))
     }
-    changes = Counter(change for some in heard.values() for change in some)
-    print(f"{sum(changes.values())} changes of {CUSTOMERS} customers in {MONTHS} months; {again}")
+    changes = Counter((each.before, each.after) for some in heard.values() for each in some)
+    print(f"{sum(changes.values())} changes of {CUSTOMERS} customers in {MONTHS} months")
     assert wrong == {}
+    assert again["recorded"] == 0 < again["already"]
     assert min(changes[pair] for pair in pairwise(NAMES)) > 0
     assert min(changes[pair[::-1]] for pair in pairwise(NAMES)) > 0

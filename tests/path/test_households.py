@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from deploy.settings import POLICIES
+from domain.accounts.events import AccountShared
 from streams.ingest.cloudevents import write
 from streams.sources.synth import Bank, synth
 from tests.conftest import Running, settings_in
@@ -160,6 +161,20 @@ def test_a_household_as_of_a_day_is_the_sum_of_its_members_as_of_that_day(
         ]
         assert closing == sum(asset["closing"] for asset in there["total"]["assets"])
         assert closing == sum(_worth(ledger) for ledger in alone)
+
+
+def test_the_part_of_a_joint_account_is_told_beside_its_balance(fed: Running) -> None:
+    """Of no other account."""
+    joint = {
+        (each.stream, each.data.account)
+        for each in synth(BANK)
+        if isinstance(each.data, AccountShared)
+    }
+    stream, account = min(joint)
+    balances = fed.client.get(f"/v1/customers/{stream.partition(':')[2]}").json()["balances"]
+
+    assert {number for number, each in balances.items() if "share_permille" in each} == {account}
+    assert balances[account]["share_permille"] == 500
 
 
 def _worth(ledger: dict[str, Any]) -> int:

@@ -127,6 +127,22 @@ def test_a_rule_is_tried_with_other_bounds_around_its_own(running: Running) -> N
         assert len(counts) > 1
 
 
+def test_another_text_under_a_version_that_was_brought_is_refused(running: Running) -> None:
+    """Whether it is checked or proposed; the same text is not, nor is the next number."""
+    taken = lower(RULE, 1)
+    with running.calls("tier-owner") as client:
+        refused = [
+            ended(client, kind=kind, of="tier", policy=taken) for kind in ("check", "propose")
+        ]
+        same = ended(client, kind="check", of="tier", policy=RULE)
+        [free] = {int(each["error"].split()[-3]) for each in refused}
+        next_one = ended(client, kind="check", of="tier", policy=lower(RULE, free))
+
+    assert {each["state"] for each in refused} == {"refused"}
+    assert "version: bohai-retail@1 is there with another text" in refused[0]["error"]
+    assert (same["state"], next_one["state"]) == ("done", "done")
+
+
 def test_a_faulty_text_is_refused_with_its_place(running: Running) -> None:
     """What is wrong, and where, as the command line says it; and the text is still there."""
     policy = RULE.replace("version: 1", "version: one", 1)

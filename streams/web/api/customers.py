@@ -22,6 +22,9 @@ from streams.web.dependencies import WebDependencies, as_json
 from streams.web.problems import Problem
 from streams.web.security.masking import shown
 
+WHOLE = 1_000
+"""Permille."""
+
 CustomerId = Annotated[
     str,
     Path(
@@ -140,12 +143,10 @@ def add_customers(app: FastAPI, deps: WebDependencies) -> None:
     )
     async def ledger(customer: CustomerId, request: Request) -> Response:
         who = await known_customer(deps, customer, request)
-        return as_json(
-            {
-                **asked_as(customer, who.numbers),
-                **shown(request, deps.privacy, {"ledger": who.ledger, "months": who.rows}),
-            }
-        )
+        known = {"ledger": who.ledger, "months": {"rows": who.rows}}
+        seen = shown(request, deps.privacy, known)
+        months = seen.pop("months")["rows"]
+        return as_json({**asked_as(customer, who.numbers), **seen, "months": months})
 
     @app.get(
         "/v1/customers/{customer}/history",
@@ -203,10 +204,9 @@ def _balances(ledger: Ledger, today: date) -> dict[str, dict[str, Any]]:
 def _share(parts: Mapping[str, Part], today: date) -> dict[str, int]:
     """How many permille of a joint account are a holder's by a day; nothing of a whole one."""
     begun = [day for day in parts if day <= today.isoformat()]
-    if not begun:
-        return {}
-    part = parts[max(begun)]
-    return {"share_permille": part.upto_permille - part.from_permille}
+    part = parts[max(begun)] if begun else Part(0, WHOLE)
+    share = part.upto_permille - part.from_permille
+    return {} if share == WHOLE else {"share_permille": share}
 
 
 def _places(after: str, numbers: int) -> list[int]:

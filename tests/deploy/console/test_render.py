@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from deploy.console.render import _environment, as_yaml, difference
+from deploy.console.render import _environment, as_yaml, difference, policy_in_words
 from deploy.console.words import Words
 from deploy.policy_files import read_policy
 from deploy.settings import POLICIES
@@ -67,3 +67,46 @@ def test_what_is_missing_is_said_of_traits_as_of_amounts(gap: Gap, said: str) ->
     macros: Any = _environment("en").get_template("macros.html").module
     shown = str(macros.missing(words, asdict(gap), {}))
     assert " ".join(re.sub("<[^>]+>", "", shown).split()) == said
+
+
+def test_a_policy_that_cannot_be_read_is_said_so_and_its_text_is_shown() -> None:
+    """One of a later release has a field that this one does not know."""
+    words = Words("en", ZoneInfo("Asia/Shanghai"))
+    said = read_policy(POLICIES / "tiers" / "bohai-retail.yaml").said
+    macros: Any = _environment("en").get_template("results.html").module
+    known, unknown = (
+        str(macros.in_words(words, policy_in_words(words, "tier", each)))
+        for each in (said, said | {"of_tomorrow": 1})
+    )
+    assert "bohai-retail@1" in known
+    assert unknown.count("This release cannot read it.") == 1
+    assert "bohai-retail" not in unknown
+
+
+@pytest.mark.parametrize(("count", "drawn"), [(1, 0), (2, 2), (8, 8), (30, 8)])
+def test_a_household_is_drawn_as_far_as_names_have_room(count: int, drawn: int) -> None:
+    """Those who are in it today, and how many of them are drawn."""
+    span = {"role": "member", "share_permille": 1000, "since": "2026-01-01", "until": None}
+    members = {f"customer:{number}": [span] for number in range(count)}
+    gone = {"customer:gone": [span | {"until": "2026-02-01"}]}
+    to_come = {"customer:later": [span | {"since": "2099-01-01"}]}
+    page = _environment("en").get_template("household.html")
+    words = Words("en", ZoneInfo("Asia/Shanghai"))
+    around = {"session": None, "places": [], "finds": False, "here": "/", "may": set()}
+    it = {"household": "h", "members": members | gone | to_come, "months": {}}
+    shown = page.render(words=words, it=it, name="Household", today="2026-03-01", **around)
+
+    assert shown.count("<text ") == drawn
+    assert ("Together now" in shown) == (count > 1)
+    assert ("the first 8 are drawn" in shown) == (count > 8)
+
+
+def test_an_amount_that_the_reader_may_not_see_is_shown_masked() -> None:
+    """As the answer has it."""
+    words = Words("en", ZoneInfo("Asia/Shanghai"))
+    macros: Any = _environment("en").get_template("macros.html").module
+    account = {"asset_class": "deposit", "balance": "***", "currency": "CNY", "closed": False}
+    shown = str(macros.accounts(words, {"a": account | {"stated": None}}, "***"))
+    assert "***" in shown
+    assert "No month has ended yet." in str(macros.months(words, "***"))
+    assert "2026-01" not in str(macros.months(words, {"2026-01": "***"}))
