@@ -44,8 +44,11 @@ class Rule(NamedTuple):
     misses: int
 
     def level(self, total: int, days: int) -> int:
-        """The place of the tier that a sum of the days' balances reaches."""
-        return sum(total >= bound * days for bound in self.bounds)
+        """The place of the tier that a sum of the days' balances reaches: by their average, rounded
+        half up to a minor unit.
+        """
+        average = (2 * total + days) // (2 * days)
+        return sum(average >= bound for bound in self.bounds)
 
 
 PRINTED = Rule((5_000_000, 20_000_000, 50_000_000, 200_000_000), 3)
