@@ -23,7 +23,7 @@ CHUNK_SEEDS = 100
 FOUND_WITHIN = 300
 """Seeds within which a mutation is found."""
 FOUND_FROM = {
-    "what is derived does not look whether its source was lost": 3063,
+    "what is derived does not look whether its source was lost": 2655,
     "a shard says that it has folded all without looking whether they are there": 1690,
     "what was folded is folded again": 18,
     "a worker that was superseded goes on": 8,

@@ -115,6 +115,8 @@ def test_what_left_the_profile_is_in_rooms_of_its_own(upgraded: Running, custome
     )
     assert now["benefits"] == {"coupons": moved["coupons"], "attended": moved["attended"]}
     assert now["surveys"] == {"score": moved["survey_score"]}
+    shares = [each.pop("share_permille", None) for each in now["balances"].values()]
+    assert shares.count(500) == (customer in ("100000", "100001"))
     assert now["balances"] == before["balances"]
 
 
