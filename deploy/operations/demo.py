@@ -76,7 +76,9 @@ def _show_bank(settings: Settings, bank: Bank, *, as_json: bool) -> None:
     numbers = people(settings, [last])
     if not {f"customer:{number}" for number in SHOWN} & {*numbers}:
         errors.print(f"Restricting customer {last}, so that there is somebody for auditors only.")
-        carry_out(settings, restrict, Order(numbers, "demo", RESTRICTED))
+        done = carry_out(settings, restrict, Order(numbers, "demo", RESTRICTED))
+        for each in done.certificate.not_done():
+            errors.print(f"Not done: {each}")
     if as_json:
         show(report, as_json)
     else:

@@ -119,7 +119,7 @@ def noted(who: int, switches: Mapping[int, Rule]) -> list[Change]:
     """
     months = [*averaged([*drawn(who)])]
     by_rule = {rule: tiers(rule, months) for rule in (PRINTED, EASIER)}
-    told, rule = list[tuple[int, date | None]]([(0, None)]), PRINTED
+    told: list[tuple[int, date | None]] = [(0, None)]
     begun = {month: each for month, each in switches.items() if months and month < months[0][0]}
     rule = begun[max(begun)] if begun else PRINTED
     for month, _ in months:

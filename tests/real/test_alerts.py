@@ -50,17 +50,17 @@ def prometheus(tmp_path: Path) -> Iterator[str]:
         )
     try:
         address = f"http://127.0.0.1:{port}"
-        wait_until(lambda: is_ready(address))
+        wait_until(lambda: is_there(f"{address}/-/ready"))
         yield address
     finally:
         process.kill()
         process.wait()
 
 
-def is_ready(address: str) -> bool:
-    """Whether it answers."""
+def is_there(address: str) -> bool:
+    """Whether somebody answers well."""
     try:
-        return httpx.get(f"{address}/-/ready").is_success
+        return httpx.get(address).is_success
     except httpx.HTTPError:
         return False
 
@@ -92,14 +92,7 @@ def test_one_that_is_away_or_something_else_is_said_so(tmp_path: Path) -> None:
     port = free_port()
     command = ["python3", "-m", "http.server", str(port), "--bind", "127.0.0.1"]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as other:
-        wait_until(lambda: _is_there(port))
+        wait_until(lambda: is_there(f"http://127.0.0.1:{port}"))
         with pytest.raises(Away, match="HTTPStatusError"):
             alerts(f"http://127.0.0.1:{port}")
         other.kill()
-
-
-def _is_there(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}").is_success
-    except httpx.HTTPError:
-        return False

@@ -69,7 +69,7 @@ def test_what_is_missing_is_said_of_traits_as_of_amounts(gap: Gap, said: str) ->
     assert " ".join(re.sub("<[^>]+>", "", shown).split()) == said
 
 
-def test_a_policy_that_cannot_be_read_is_said_so_and_its_text_is_shown() -> None:
+def test_a_policy_that_cannot_be_read_is_said_so() -> None:
     """One of a later release has a field that this one does not know."""
     words = Words("en", ZoneInfo("Asia/Shanghai"))
     said = read_policy(POLICIES / "tiers" / "bohai-retail.yaml").said
@@ -92,9 +92,11 @@ def test_a_household_is_drawn_as_far_as_names_have_room(count: int, drawn: int) 
     to_come = {"customer:later": [span | {"since": "2099-01-01"}]}
     page = _environment("en").get_template("household.html")
     words = Words("en", ZoneInfo("Asia/Shanghai"))
-    around = {"session": None, "places": [], "finds": False, "here": "/", "may": set()}
+    around: dict[str, Any] = {"session": None, "places": [], "finds": False, "here": "/"}
     it = {"household": "h", "members": members | gone | to_come, "months": {}}
-    shown = page.render(words=words, it=it, name="Household", today="2026-03-01", **around)
+    shown = page.render(
+        words=words, it=it, name="Household", today="2026-03-01", may=set(), **around
+    )
 
     assert shown.count("<text ") == drawn
     assert ("Together now" in shown) == (count > 1)
@@ -110,3 +112,42 @@ def test_an_amount_that_the_reader_may_not_see_is_shown_masked() -> None:
     assert "***" in shown
     assert "No month has ended yet." in str(macros.months(words, "***"))
     assert "2026-01" not in str(macros.months(words, {"2026-01": "***"}))
+
+
+def test_alerts_are_shown_with_what_they_are_about_and_their_entry_in_the_runbook() -> None:
+    """One that fires since when, one that is over, and what to set where nobody tells."""
+    words = Words("zh", ZoneInfo("Asia/Shanghai"))
+    page = _environment("zh").get_template("alerts.html")
+    around: dict[str, Any] = {"session": None, "places": [], "finds": False, "here": "/"}
+    fires: dict[str, Any] = {
+        "alert": "FoldsLate",
+        "severity": "page",
+        "of": {"shard": "3"},
+        "firing": True,
+        "since": "2026-03-01T01:00:00.5Z",
+        "last": "2026-03-01T02:00:00Z",
+        "summary": "7 behind <b>",
+        "runbook": "docs/runbook.md#foldslate",
+    }
+    over = fires | {
+        "alert": "GuardFound",
+        "of": {},
+        "firing": False,
+        "since": None,
+        "summary": None,
+    }
+    asked = {"alerts": [fires, over], "prometheus": "http://prometheus:9090"}
+    shown = page.render(words=words, it=asked, name="Alerts", **around)
+    nobody = page.render(
+        words=words, it={"alerts": [], "prometheus": None}, name="Alerts", **around
+    )
+
+    for said in (
+        "FoldsLate",
+        "7 behind &lt;b&gt;",
+        "09:00:00",
+        "10:00:00",
+        "docs/runbook.md#foldslate",
+    ):
+        assert said in shown
+    assert "TIERFOLD_PROMETHEUS_URL" in nobody
